@@ -1,0 +1,329 @@
+"""`stream_with_chunking`: generate, cut into chunks, have each chunk judged, release it or stop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from copy import copy
+from typing import TYPE_CHECKING, NoReturn
+
+from pytest_streamval.engine.backend import Backend, ModelOption
+from pytest_streamval.engine.checks import Judges
+from pytest_streamval.engine.chunkers import resolve_chunking
+from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.component import as_action, text_of
+from pytest_streamval.engine.events import (
+    ChunkEvent,
+    CompletedEvent,
+    ErrorEvent,
+    FullValidationEvent,
+    QuickCheckEvent,
+    StreamEvent,
+    StreamingDoneEvent,
+)
+from pytest_streamval.engine.observer import Audience
+from pytest_streamval.engine.requirement import Requirement
+from pytest_streamval.engine.result import StreamChunkingResult
+from pytest_streamval.engine.tasks import start_task
+from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.errors import GenerationCancelledError, InvalidArgumentError, NotStreamingError, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_streamval.engine.component import Action
+    from pytest_streamval.engine.context import Context
+    from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
+
+_ATTEMPT = 1  # there is one attempt a run
+
+current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
+"""The run in whose task, or in whose validator, the code is running."""
+
+
+class _DeltaChunker(Chunker):
+    """Every delta that brings text is a chunk."""
+
+    def __init__(self) -> None:
+        self._end = 0
+
+    def feed(self, text: str) -> list[Chunk]:
+        start, self._end = self._end, self._end + len(text)
+        return [Chunk(text, start, self._end)] if text else []
+
+    def flush(self) -> list[Chunk]:
+        return []
+
+
+class Run:
+    """The state of one run, which its task holds and its result looks at.
+
+    It never refers to the result, so that dropping the result is noticed. Everything that happens is an event in
+    `history`: readers keep a place in it, so nothing is queued twice and nobody's pace holds the run back.
+    """
+
+    def __init__(
+        self,
+        action: Action,
+        thunk: ModelOutputThunk,
+        ctx: Context,
+        strategy: ChunkingStrategy | None,
+        judges: Judges,
+    ) -> None:
+        self.action = action
+        self.thunk = thunk
+        self.ctx = ctx
+        self.chunking = strategy
+        self.judges = judges
+        self.history: list[StreamEvent] = []
+        self.completed = False
+        self.finished = False
+        self.released = 0  # offset behind the last released chunk
+        self.natural_end = False
+        self.final_validations: tuple[ValidationResult, ...] = ()
+        self.streaming_failures: list[tuple[Requirement, PartialValidationResult]] = []
+        self.error: BaseException | None = None
+        self.audience = Audience.assembled()
+        self._chunker = strategy.chunker() if strategy is not None else _DeltaChunker()
+        self._chunk_index = 0
+        self._begun = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def full_text(self) -> str:
+        """The whole text after a natural end, else the text up to the end of the last released chunk."""
+        text = self.thunk.text_read
+        return text if self.natural_end else text[: self.released]
+
+    # The task
+
+    async def drive(self) -> None:
+        """Run to the end; the last event is there on every path out of it."""
+        current_run.set(self)
+        self._begin()
+        try:
+            try:
+                if await self._stream():
+                    await self._validate()
+            except BaseException as error:
+                self._abort(error)
+                raise
+            finally:
+                await self._stop_producer()
+        except BaseException as error:
+            self.finish(self.error or error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self.finish()
+
+    async def _stream(self) -> bool:
+        """Read, cut, check and release until the stream ends (True) or a requirement fails (False)."""
+        thunk, chunker, audience = self.thunk, self._chunker, self.audience
+        while not thunk.is_computed():
+            deltas = await thunk.read_deltas()
+            if audience is not None:
+                for text in deltas:
+                    audience.tell("delta", text)
+            for text in ("".join(deltas),) if chunker.joins_deltas else deltas:
+                chunks = chunker.feed(text)
+                if chunks and not await self._pass(chunks):
+                    return False
+        if thunk.cancelled:
+            raise GenerationCancelledError from thunk.error
+        if not await self._pass(chunker.flush()):
+            return False
+        self.natural_end = self.completed = True
+        self._emit(StreamingDoneEvent(_ATTEMPT, self.full_text))
+        return True
+
+    async def _pass(self, chunks: list[Chunk]) -> bool:
+        """Have chunks judged and release them, in order, up to the first that a requirement fails (False)."""
+        judges = self.judges if self.judges.requirements else None
+        for text, start, end in chunks:
+            index = self._chunk_index
+            if judges is not None:
+                results = await judges.check(text)
+                failures = [
+                    pair for pair in zip(judges.requirements, results, strict=True) if pair[1].success == "fail"
+                ]
+                self.streaming_failures += failures
+                self._emit(QuickCheckEvent(index, _ATTEMPT, not failures, results))
+                if failures:
+                    return False
+            self._chunk_index = index + 1
+            self.released = end
+            self._emit(ChunkEvent(text, index, _ATTEMPT, start, end))
+        return True
+
+    async def _validate(self) -> None:
+        """Have the whole output judged."""
+        if self.judges.requirements:
+            results = self.final_validations = await self.judges.validate()
+            self._emit(FullValidationEvent(_ATTEMPT, all(result.as_bool() for result in results), results))
+
+    async def _stop_producer(self) -> None:
+        """Cancel the generation if it is not over."""
+        if self.thunk.is_computed():
+            return
+        if self.audience is not None:
+            self.audience.tell("cancelled", self._reason())
+        try:
+            await self.thunk.cancel_generation(self.error)
+        except Exception as failure:  # noqa: BLE001  # whatever a producer's clean-up raises is reported
+            self.judges.cleanup_failures.append(failure)
+
+    def _reason(self) -> str:
+        if self.streaming_failures:
+            requirement, result = self.streaming_failures[0]
+            return f"{requirement.name} failed a chunk: {result.reason or 'no reason given'}"
+        return f"{type(self.error).__name__}: {self.error}"
+
+    # Bookkeeping: synchronous, so that no cancellation falls between its steps
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            if self.audience is not None:
+                self.audience.tell("started", self)
+
+    def _abort(self, error: BaseException) -> None:
+        """Note the error that ends the run; from here on only released text counts."""
+        self.error = error
+        self.completed = self.natural_end = False
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Emit the last events, once."""
+        if self.finished:
+            return
+        self._begin()
+        failures = self.judges.cleanup_failures
+        if error is None and failures:
+            error = failures.pop(0)
+        if error is not None:
+            self._abort(error)
+            self._emit_error(error)
+        self.finished = True
+        self._emit(CompletedEvent(self.completed, self.full_text, _ATTEMPT))
+        if self.audience is not None:
+            self.audience.tell("ended", self)
+
+    def _emit_error(self, error: BaseException) -> None:
+        """Emit an `ErrorEvent`; a cancellation alone is none, what its clean-up raised is."""
+        failures = self.judges.cleanup_failures
+        if not isinstance(error, Exception):
+            if not failures:
+                return
+            error = failures.pop(0)
+        detail = str(error) + "".join(f" (clean-up failed too: {failure!r})" for failure in failures)
+        self._emit(ErrorEvent(type(error).__name__, detail))
+
+    def task_done(self, task: asyncio.Task[None]) -> None:
+        """Finish a run whose task was cancelled before its first step; a callback of that task."""
+        if not self.finished:
+            error = asyncio.CancelledError(f"{task.get_name()} was cancelled before it began")
+            self.thunk.abandon(error)
+            self.finish(error)
+
+    def _emit(self, event: StreamEvent) -> None:
+        self.history.append(event)
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        if self.audience is not None:
+            self.audience.tell("event", event)
+
+    def is_current(self) -> bool:
+        """Return whether the caller is this run itself, or one of its validators."""
+        return current_run.get() is self
+
+    async def more(self) -> None:
+        """Wait for the next event."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+
+async def stream_with_chunking(
+    action: Action | str,
+    backend: Backend,
+    ctx: Context,
+    *,
+    requirements: Sequence[Requirement] | None = None,
+    chunking: str | ChunkingStrategy | None = "sentence",
+    validation_backend: Backend | None = None,
+    validator_timeout: float | None = None,
+    fail_fast: bool = False,
+) -> StreamChunkingResult:
+    """Start a generation whose output is judged chunk by chunk while it streams.
+
+    One background task reads the output. Each new chunk goes to `stream_validate` of every requirement, to all at
+    once; unless one says `"fail"` it is then released to the consumer. A fail stops the generation. At the natural
+    end the withheld rest goes the same way, and `validate` of every requirement judges the whole.
+
+    Args:
+        action: what is asked, a string as a `CBlock`.
+        backend: what generates; it is asked with `ModelOption.STREAM`.
+        ctx: what went before.
+        requirements: what the output has to fulfil. They are copied before generation starts.
+        chunking: `"sentence"`, `"word"`, `"paragraph"`, `"line"`, a strategy, or None to take every delta as a chunk.
+        validation_backend: what validators may ask; by default `backend`.
+        validator_timeout: seconds that the verdicts on one chunk, or on the whole, may take; None for no limit.
+        fail_fast: cancel the other checks of a chunk on its first fail, instead of hearing all of them.
+
+    Returns:
+        The result, at once: read it with `astream()` or `events()`, or wait with `acomplete()`; use it in
+        `async with`, so that leaving early stops the generation.
+
+    Raises:
+        UnknownChunkingError: a `ValueError`; `chunking` is a string that is no alias.
+        InvalidArgumentError: a `TypeError`; an argument has a type that does not fit.
+        NotStreamingError: a `RuntimeError`; the backend returned an output that is computed already.
+    """
+    strategy = resolve_chunking(chunking)
+    copies = [copy(requirement) for requirement in _checked_requirements(requirements)]
+    if validator_timeout is not None and not validator_timeout > 0:
+        raise InvalidArgumentError("validator_timeout", excerpt(validator_timeout), "give seconds above 0, or None.")
+    if not isinstance(backend, Backend):
+        raise InvalidArgumentError("backend", excerpt(backend), "it is an instance of a subclass of Backend.")
+    asked = as_action(action)
+    thunk, answer_ctx = await backend.generate_from_context(asked, ctx, model_options={ModelOption.STREAM: True})
+    if not isinstance(thunk, ModelOutputThunk):
+        raise InvalidArgumentError(
+            f"{type(backend).__name__}.generate_from_context()",
+            excerpt(thunk),
+            "a backend returns (ModelOutputThunk, Context).",
+        )
+    if thunk.is_computed():
+        raise NotStreamingError(type(backend).__name__)
+    judges = Judges(copies, validation_backend or backend, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
+    run = Run(asked, thunk, answer_ctx, strategy, judges)
+    task = start_task(run.drive(), f"streamval run {excerpt(text_of(asked), 40)}")
+    task.add_done_callback(run.task_done)
+    return StreamChunkingResult(run, task)
+
+
+def _checked_requirements(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
+    """Return the requirements if they are some."""
+    if requirements is None:
+        return ()
+    if isinstance(requirements, str | Requirement) or not hasattr(requirements, "__iter__"):
+        _reject("requirements", requirements)
+    found = list(requirements)
+    for index, requirement in enumerate(found):
+        if not isinstance(requirement, Requirement):
+            _reject(f"requirements[{index}]", requirement)
+    return found
+
+
+def _reject(argument: str, value: object) -> NoReturn:
+    rule = "requirements are a list of Requirement instances."
+    if isinstance(value, str):
+        rule += f" For a condition in words write Requirement({excerpt(value)})."
+    elif isinstance(value, type):
+        rule += f" That is the class; pass an instance, {value.__name__}(...)."
+    elif isinstance(value, Requirement):
+        rule += " Put the one into a list."
+    raise InvalidArgumentError(argument, excerpt(value), rule)

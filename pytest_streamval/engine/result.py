@@ -1,0 +1,288 @@
+"""`StreamChunkingResult`: the handle by which a caller follows, awaits and ends a run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from typing import TYPE_CHECKING, Self, cast
+
+from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.events import ChunkEvent
+from pytest_streamval.engine.tasks import settle
+from pytest_streamval.errors import ConcurrentReadError, ReaderTakenError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from pytest_streamval.engine.events import StreamEvent
+    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+    from pytest_streamval.engine.thunk import ModelOutputThunk
+
+
+class StreamChunkingResult:
+    """A run and what came of it; made by `stream_with_chunking`.
+
+    Leaving `async with`, `aclose()`, cancelling a caller that waits in `acomplete()` or `astream()`, and dropping the
+    last reference all stop the generation. What happened until then stays readable.
+    """
+
+    def __init__(self, run: Run, task: asyncio.Task[None]) -> None:
+        self._run = run
+        self._task = task
+        self._loop = task.get_loop()
+        self._error_received = False
+        self._chunks_taken = False
+        self._events_taken = False
+
+    # What came of it
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """The background task that reads, checks and releases."""
+        return self._task
+
+    @property
+    def completed(self) -> bool:
+        """Whether the stream came to its natural end: False before it, after an early exit, an error, a cancellation.
+
+        A final validation that fails leaves it True; see `final_validations`.
+        """
+        return self._run.completed
+
+    @property
+    def full_text(self) -> str:
+        """The whole text after a natural end, and on every other path the text that was released."""
+        return self._run.full_text
+
+    @property
+    def streaming_failures(self) -> list[tuple[Requirement, PartialValidationResult]]:
+        """The requirements, as copied for this run, that failed the chunk which stopped it, with their verdicts."""
+        return self._run.streaming_failures
+
+    @property
+    def final_validations(self) -> list[ValidationResult]:
+        """The requirements' verdicts on the whole text, in their order; none unless the stream ended naturally."""
+        return list(self._run.final_validations)
+
+    @property
+    def deltas_read(self) -> int:
+        """How many deltas the run has taken from its producer."""
+        return self._run.thunk.deltas_read
+
+    @property
+    def history(self) -> tuple[StreamEvent, ...]:
+        """The events so far, whoever reads `events()`."""
+        return tuple(self._run.history)
+
+    @property
+    def as_thunk(self) -> ModelOutputThunk:
+        """A computed output with `full_text`, and with what is known of the generation.
+
+        Raises:
+            RuntimeError: the run is not over.
+        """
+        if not self._run.finished:
+            msg = "as_thunk is there once the run is over: await acomplete() first, or read astream() to its end."
+            raise RuntimeError(msg)
+        return self._run.thunk.with_text(self._run.full_text)
+
+    # Following it
+
+    def astream(self, *, lossless: bool = False) -> AsyncIterator[str]:
+        """Return the one reader of released chunks; it ends with the run and then raises the run's error, if any.
+
+        Args:
+            lossless: give each chunk with the text before it that is part of no chunk, and what is left at the end,
+                so that the pieces join to `full_text`.
+
+        Raises:
+            ReaderTakenError: a `RuntimeError`; there was a reader already.
+        """
+        if self._chunks_taken:
+            raise ReaderTakenError("astream()", "What was released is in full_text, and chunk by chunk in history.")
+        self._chunks_taken = True
+        return _ChunkReader(self, _TextCursor(self._run.thunk) if lossless else None)
+
+    def events(self) -> AsyncIterator[StreamEvent]:
+        """Return the one reader of events, from the first to the `CompletedEvent`; it never raises the run's error.
+
+        Raises:
+            ReaderTakenError: a `RuntimeError`; there was a reader already.
+        """
+        if self._events_taken:
+            raise ReaderTakenError("events()", "All events so far are in history.")
+        self._events_taken = True
+        return _EventReader(self)
+
+    async def acomplete(self) -> None:
+        """Wait until the run is over, final validation included; a cancellation of the caller stops the run.
+
+        Raises:
+            BaseException: the run's error, or its cancellation by somebody else, unless `astream()` has raised it.
+        """
+        run = self._run
+        if run.is_current():
+            msg = "acomplete() was called by a validator of the same run, which cannot be over before the validator is."
+            raise RuntimeError(msg)
+        if not self._task.done():
+            try:
+                await asyncio.wait([self._task])
+            except asyncio.CancelledError:
+                await self.aclose()
+                raise
+        await run.thunk.cancel_generation()
+        self._raise_once()
+
+    async def aclose(self) -> None:
+        """Stop the run and wait until nothing of it is left; nothing happens to a run that is over.
+
+        A cancellation of the caller passes through, once the run has ended.
+        """
+        if not self._run.finished:
+            self._error_received = True  # the cancellation that follows is the caller's own wish
+        if self._run.is_current():
+            self._task.cancel()  # a validator cannot wait for the run that waits for it
+            return
+        await settle([self._task])
+        await self._run.thunk.cancel_generation()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+        if exc_type is None:
+            self._raise_once()
+
+    def __del__(self) -> None:
+        """Stop a run that nobody follows any more, and say so."""
+        if self._task.done():
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        warnings.warn(
+            f"{self!r} was dropped while its generation was running, which stops it. Use 'async with', or await "
+            "acomplete() or aclose().",
+            ResourceWarning,
+            source=self,
+            stacklevel=2,
+        )
+
+    def __repr__(self) -> str:
+        run = self._run
+        state = "running" if not run.finished else "completed" if run.completed else "stopped"
+        return f"<StreamChunkingResult {state}, {len(run.history)} events>"
+
+    def _raise_once(self) -> None:
+        """Raise the run's error if nobody has received it yet."""
+        error = self._run.error
+        if error is not None and not self._error_received:
+            self._error_received = True
+            raise error
+
+
+class _EventReader:
+    """Reads a run's history from the beginning."""
+
+    def __init__(self, result: StreamChunkingResult) -> None:
+        self._result = result  # whoever reads holds the result
+        self._next = 0
+        self._reading = False
+
+    def __aiter__(self) -> _EventReader:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        run = self._result._run
+        if self._reading:
+            raise ConcurrentReadError("events()")
+        self._reading = True
+        try:
+            while self._next == len(run.history):
+                if run.finished:
+                    raise StopAsyncIteration
+                await run.more()
+        finally:
+            self._reading = False
+        self._next += 1
+        return run.history[self._next - 1]
+
+
+class _ChunkReader:
+    """Reads the released chunks in a run's history."""
+
+    def __init__(self, result: StreamChunkingResult, cursor: _TextCursor | None) -> None:
+        self._result = result
+        self._cursor = cursor
+        self._next = 0
+        self._reading = False
+
+    def __aiter__(self) -> _ChunkReader:
+        return self
+
+    async def __anext__(self) -> str:
+        if self._reading:
+            raise ConcurrentReadError("astream()")
+        self._reading = True
+        try:
+            return await self._read()
+        except asyncio.CancelledError:
+            await self._result.aclose()
+            raise
+        finally:
+            self._reading = False
+
+    async def _read(self) -> str:
+        run = self._result._run
+        while True:
+            while self._next < len(run.history):
+                event = run.history[self._next]
+                self._next += 1
+                if isinstance(event, ChunkEvent):
+                    return self._deliver(run, event)
+            if run.finished:
+                break
+            await run.more()
+        if self._cursor is not None and (rest := self._cursor.take(len(run.full_text))):
+            return rest
+        await self._result.acomplete()
+        raise StopAsyncIteration
+
+    def _deliver(self, run: Run, event: ChunkEvent) -> str:
+        chunk = Chunk(event.text, cast("int", event.start), cast("int", event.end))
+        if run.audience is not None:
+            run.audience.tell("received", chunk)
+        return chunk.text if self._cursor is None else self._cursor.take(chunk.end)
+
+
+class _TextCursor:
+    """Reads the text of an output in order, each character once, while it grows."""
+
+    def __init__(self, thunk: ModelOutputThunk) -> None:
+        self._thunk = thunk
+        self._at = 0  # offset of the next character
+        self._piece = 0  # while it grows: the piece that has it
+        self._inside = 0  # and where
+
+    def take(self, end: int) -> str:
+        """Return the text up to an offset."""
+        start, self._at = self._at, max(end, self._at)
+        if self._thunk.value is not None:
+            return self._thunk.value[start : self._at]
+        taken = []
+        left = self._at - start
+        while left > 0:
+            piece = self._thunk.pieces[self._piece]
+            part = piece[self._inside : self._inside + left]
+            taken.append(part)
+            left -= len(part)
+            self._inside += len(part)
+            if self._inside == len(piece):
+                self._piece += 1
+                self._inside = 0
+        return "".join(taken)

@@ -1,0 +1,413 @@
+"""`ModelOutputThunk`: an output that is still being generated, with one producer and one reader."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_streamval.engine.component import CBlock
+from pytest_streamval.engine.delta import Delta, Usage, merge_tool_calls
+from pytest_streamval.engine.tasks import settle, start_task
+from pytest_streamval.errors import (
+    ConcurrentReadError,
+    DetachedThunkError,
+    InvalidArgumentError,
+    InvalidDeltaError,
+    ThunkClosedError,
+    excerpt,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from pytest_streamval.engine.component import Action
+    from pytest_streamval.engine.delta import ToolCall, ToolCallDelta
+
+
+@dataclass(slots=True)
+class GenerationMetadata:
+    """What is known about a generation besides its text."""
+
+    usage: Usage | None = None
+    """The provider's final token count; None after an early exit."""
+    model: str | None = None
+    """The model's name."""
+    provider: str | None = None
+    """The provider's name."""
+    ttfb_ms: float | None = None
+    """Milliseconds from the creation of the output to its first delta."""
+    streaming: bool = False
+    """Whether the output came as a stream."""
+    finish_reason: str | None = None
+    """Why generation ended, in the provider's own word; None after an early exit."""
+
+
+class ModelOutputThunk:
+    """An output that resolves as it is generated.
+
+    A producer puts deltas, and waits while `capacity` of them are unread; one reader takes what is there. A delta
+    counts as unread until the reader comes back for more, so that a reader who stops is never more than `capacity`
+    deltas behind its producer.
+
+    The output is computed once its producer has ended *and* its reader has taken everything, or when it is cancelled.
+    An error of the producer is raised to the reader behind the last delta, and to every later read.
+    """
+
+    capacity: ClassVar[int] = 20
+
+    def __init__(self, value: str | None = None, *, action: Action | None = None) -> None:
+        """Make an output: computed where `value` is given, else waiting for a producer.
+
+        Args:
+            value: the whole text.
+            action: what was asked; a component's `parse` makes the `parsed_repr`.
+        """
+        self.generation = GenerationMetadata()
+        self.deltas_read = 0
+        """How many deltas the reader has taken."""
+        self._action = action
+        self._value = value
+        self._computed = self._closed = value is not None
+        self._cancelled = False
+        self._failure: BaseException | None = None  # raised to the reader behind the last delta
+        self._reason: BaseException | None = None  # why it was cancelled
+        self._created = time.perf_counter()
+        self._producer: asyncio.Task[None] | None = None
+        self._buffer: list[str | Delta] = []
+        self._room = 0  # deltas that fit into the buffer now; 0 sends the first put, and any after the end, to _admit
+        self._begun = False
+        self._only_text = True  # every delta in the buffer is a str
+        self._putters: list[asyncio.Future[None]] = []
+        self._reading = False
+        self._waiter: asyncio.Future[None] | None = None  # the reader's, while it waits
+        self.pieces: list[str] = []
+        """The text read so far, in the pieces in which it was read; empty once computed."""
+        self._thinking: list[str] = []
+        self._tool_calls: list[ToolCallDelta] = []
+
+    # What is known
+
+    def is_computed(self) -> bool:
+        """Return whether the output is final and `value` is set."""
+        return self._computed
+
+    @property
+    def value(self) -> str | None:
+        """The text, once computed; what the reader had read, where the generation was cancelled or failed."""
+        return self._value
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the generation was stopped before its end."""
+        return self._cancelled
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the producer failed with, or the reason that `cancel_generation` was given."""
+        return self._failure or self._reason
+
+    @property
+    def thinking(self) -> str:
+        """The reasoning text read so far."""
+        return "".join(self._thinking)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls read so far, put together."""
+        return merge_tool_calls(self._tool_calls)
+
+    @property
+    def parsed_repr(self) -> Any:  # noqa: ANN401  # whatever the action's parse returns
+        """The output as its action parses it, the text itself without one; None until computed."""
+        if not self._computed or self._action is None or isinstance(self._action, CBlock):
+            return self._value
+        return self._action.parse(self)
+
+    def __str__(self) -> str:
+        return self._value or ""
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self._cancelled else "computed" if self._computed else "generating"
+        return f"<ModelOutputThunk {state}{'' if self._value is None else ' ' + excerpt(self._value)}>"
+
+    # The producer's side
+
+    def start(self, produce: Callable[[ModelOutputThunk], Coroutine[Any, Any, None]]) -> None:
+        """Run `produce(thunk)` in a task that this output owns.
+
+        Its return closes the output, its exception fails it, and `cancel_generation` cancels and awaits it.
+
+        Raises:
+            RuntimeError: the output has a producer already or is computed.
+        """
+        if self._producer is not None or self._closed:
+            state = "has a producer already" if self._producer is not None else "is computed"
+            msg = f"This output {state}; a producer is started once, on an output made with ModelOutputThunk()."
+            raise RuntimeError(msg)
+        if not callable(produce):
+            raise InvalidArgumentError("produce", excerpt(produce), "pass the coroutine function itself, not its call.")
+        name = getattr(produce, "__qualname__", type(produce).__name__)
+        self._producer = start_task(produce(self), f"streamval producer {name}")
+        self._producer.add_done_callback(self._producer_ended)
+
+    async def put(self, delta: Delta | str) -> None:
+        """Hand over one delta, waiting while the reader is `capacity` deltas behind.
+
+        Raises:
+            ThunkClosedError: the output takes no more.
+            InvalidDeltaError: a `TypeError`; the delta is neither `str` nor `Delta`.
+        """
+        if delta.__class__ is str and len(self._buffer) < self._room and self._waiter is None:
+            self._buffer.append(delta)  # what most calls come to
+            return
+        while not self.try_put(delta):
+            putter = asyncio.get_running_loop().create_future()
+            self._putters.append(putter)
+            await putter
+
+    def try_put(self, delta: Delta | str) -> bool:
+        """Hand over one delta if there is room, and return whether there was; raises like `put`."""
+        if delta.__class__ is not str:
+            delta = self._plain(delta)
+        if len(self._buffer) >= self._room and not self._admit():
+            return False
+        self._buffer.append(delta)
+        if self._waiter is not None:
+            self._wake()
+        return True
+
+    def close(self) -> None:
+        """End the stream: nothing more comes. A second call changes nothing."""
+        self._end(None)
+
+    def fail(self, exc: BaseException) -> None:
+        """End the stream with an error, which the reader gets behind the last delta."""
+        self._end(exc)
+
+    async def cancel_generation(self, error: BaseException | None = None) -> None:
+        """Stop the producer and wait until it has ended; nothing happens to a computed output.
+
+        The output is computed and `cancelled` at once; text that was not read is dropped. A cancellation of the
+        caller passes through, once the producer has ended.
+
+        Args:
+            error: why, kept as `error`.
+
+        Raises:
+            Exception: what the producer's own clean-up raised.
+        """
+        self.abandon(error)
+        producer = self._producer
+        if producer is None or producer.done() or producer is asyncio.current_task():
+            return
+        await settle([producer])
+        if not producer.cancelled() and (failure := producer.exception()) is not None:
+            raise failure
+
+    def abandon(self, error: BaseException | None = None) -> None:
+        """Do at once what `cancel_generation` does, but for waiting until the producer has ended."""
+        if not self._computed:
+            self._cancelled = True
+            self._closed = False  # a stream that ended unread can still be cancelled
+            self._failure = None
+            self._reason = error
+            self._buffer.clear()
+            self._end(None)
+        producer = self._producer
+        if producer is not None and producer is not asyncio.current_task() and not producer.cancelling():
+            producer.cancel()
+
+    def _plain(self, delta: Delta | str) -> str | Delta:
+        """Return a delta as the buffer holds it: a `str` where it is nothing but text."""
+        if isinstance(delta, Delta):
+            if not (delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason):
+                return delta.text
+            self._only_text = False
+            return delta
+        if isinstance(delta, str):
+            return str(delta)
+        raise InvalidDeltaError(excerpt(delta), type(delta).__name__)
+
+    def _admit(self) -> bool:
+        """Return whether a delta may be put, where `_room` alone does not say so."""
+        if self._closed:
+            raise ThunkClosedError("cancelled" if self._cancelled else "closed")
+        if self._begun:
+            return False
+        self._begun = True
+        self._room = self.capacity
+        self.generation.ttfb_ms = (time.perf_counter() - self._created) * 1000
+        return True
+
+    def _end(self, failure: BaseException | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._failure = failure
+        self._room = 0
+        if failure is None and not self._buffer:
+            self._compute()
+        self._wake()
+        self._release_putters()
+
+    def _producer_ended(self, task: asyncio.Task[None]) -> None:
+        """Take over how the producer ended; as a callback it is there even if the task never took a step."""
+        if task.cancelled():
+            if not self._closed:
+                self.abandon()
+        elif (failure := task.exception()) is not None:
+            self.fail(failure)
+        else:
+            self.close()
+
+    def _release_putters(self) -> None:
+        for putter in self._putters:
+            if not putter.done():
+                putter.set_result(None)
+        self._putters.clear()
+
+    # The reader's side
+
+    async def astream(self) -> str:
+        """Return the text that is new since the last call, waiting for at least one delta.
+
+        The calls made until `is_computed()` join to `value`. On a computed output it is the whole value.
+
+        Raises:
+            ConcurrentReadError: another task is reading.
+            BaseException: what the producer failed with, behind the last delta.
+        """
+        if self._computed and self._failure is None:
+            return self._value or ""
+        return "".join(await self.read_deltas())
+
+    async def read_deltas(self) -> list[str]:
+        """Return the texts of all deltas that are there, as they were put, waiting for at least one.
+
+        An empty list means that the output is computed. Raises like `astream`.
+        """
+        if self._reading:
+            raise ConcurrentReadError("This output")
+        self._reading = True
+        try:
+            self._return_room()
+            while not self._buffer and not self._closed:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            return self._take()
+        finally:
+            self._waiter = None
+            self._reading = False
+
+    async def avalue(self) -> str:
+        """Wait for the whole text and return it; raises like `astream`."""
+        while not self._computed:
+            await self.read_deltas()
+        return await self.astream()
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return _TextReader(self)
+
+    def _return_room(self) -> None:
+        """Count the deltas of the last read as read, and let waiting producers go on."""
+        if self._begun and not self._closed:
+            self._room = self.capacity
+            if self._putters:
+                self._release_putters()
+
+    def _take(self) -> list[str]:
+        """Empty the buffer; at the end of the stream resolve the output or raise what it failed with."""
+        taken, self._buffer = self._buffer, []
+        count = len(taken)
+        self.deltas_read += count
+        texts = taken if self._only_text else [self._absorb(delta) for delta in taken]
+        self._only_text = True
+        self.pieces.append("".join(texts))  # type: ignore[arg-type]  # _only_text says that all are str
+        if not self._closed:
+            self._room = self.capacity - count
+        elif self._failure is None:
+            self._compute()
+        elif not count:
+            self._compute()
+            raise self._failure
+        return texts  # type: ignore[return-value]
+
+    def _absorb(self, delta: str | Delta) -> str:
+        """Keep what a delta brings besides text, and return its text."""
+        if isinstance(delta, str):
+            return delta
+        self._thinking.append(delta.thinking)
+        self._tool_calls.extend(delta.tool_calls)
+        self.generation.usage = delta.usage or self.generation.usage
+        self.generation.finish_reason = delta.finish_reason or self.generation.finish_reason
+        return delta.text
+
+    def _compute(self) -> None:
+        if not self._computed:
+            self._computed = True
+            self._value = self.text_read
+            self.pieces.clear()
+            if self._cancelled:
+                self.generation.usage = None
+                self.generation.finish_reason = None
+
+    @property
+    def text_read(self) -> str:
+        """The text that the reader has taken so far."""
+        return "".join(self.pieces) if self._value is None else self._value
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # Copies
+
+    def with_text(self, text: str | None) -> ModelOutputThunk:
+        """Return an output with another text, readable whatever happened, and all that is known of the generation."""
+        twin = type(self)(text, action=self._action)
+        twin.generation = copy(self.generation)
+        twin.deltas_read = self.deltas_read
+        twin._cancelled = self._cancelled
+        twin._reason = self.error
+        twin._thinking = list(self._thinking)
+        twin._tool_calls = list(self._tool_calls)
+        return twin
+
+    def __copy__(self) -> ModelOutputThunk:
+        """Return the output and what is known of it, without producer, reader or buffer."""
+        twin = self.with_text(self._value)
+        twin._failure = self._failure
+        if not self._computed:
+            twin.pieces = list(self.pieces)
+            twin.fail(DetachedThunkError())
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ModelOutputThunk:
+        """Return a copy whose action is copied too."""
+        twin = copy(self)
+        memo[id(self)] = twin
+        twin._action = deepcopy(self._action, memo)
+        return twin
+
+
+class _TextReader:
+    """Iterates over an output: what comes, or the whole text at once where it is computed already."""
+
+    def __init__(self, thunk: ModelOutputThunk) -> None:
+        self._thunk = thunk
+        self._ended = False
+
+    def __aiter__(self) -> _TextReader:
+        return self
+
+    async def __anext__(self) -> str:
+        while not self._ended:
+            text = await self._thunk.astream()
+            self._ended = self._thunk.is_computed()
+            if text:
+                return text
+        raise StopAsyncIteration

@@ -1,0 +1,333 @@
+"""Every exception of this package.
+
+Each class owns its wording and carries the facts as attributes. The facts are also `args`, so that every error
+survives `pickle` on its way from a pytest-xdist worker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_streamval.engine.delta import Delta
+
+_EXCERPT = 80  # characters of an offending value that a message shows
+
+
+def excerpt(value: object, limit: int = _EXCERPT) -> str:
+    """The `repr` of a value, cut in the middle where it is longer than `limit` characters."""
+    shown = repr(value)
+    if len(shown) <= limit:
+        return shown
+    half = limit // 2
+    return f"{shown[:half]} ... {shown[-half:]}"
+
+
+class StreamvalError(Exception):
+    """Base of every error that this package defines."""
+
+
+# Streams and their one reader
+
+
+class ThunkClosedError(StreamvalError, RuntimeError):
+    """A delta was put into an output that takes no more."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+    def __str__(self) -> str:
+        return (
+            f"This output is {self.state} and takes no more deltas. A producer stops at ThunkClosedError; one started "
+            "with thunk.start() is cancelled for you."
+        )
+
+
+class ConcurrentReadError(StreamvalError, RuntimeError):
+    """A second reader asked while the first was still waiting."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} is being read already, and a stream has one reader: two would each get a part of it. Let one "
+            "task read and hand on what it got."
+        )
+
+
+class ReaderTakenError(StreamvalError, RuntimeError):
+    """A stream of a result was asked for a second time."""
+
+    def __init__(self, method: str, instead: str) -> None:
+        super().__init__(method, instead)
+        self.method = method
+        self.instead = instead
+
+    def __str__(self) -> str:
+        return f"{self.method} has a reader already, and gives one only. {self.instead}"
+
+
+class DetachedThunkError(StreamvalError, RuntimeError):
+    """A copy of an unfinished output was read."""
+
+    def __str__(self) -> str:
+        return (
+            "This is a copy of an output that was still being generated, and no producer feeds a copy. Read the "
+            "original, or copy it once is_computed() is true."
+        )
+
+
+class GenerationCancelledError(StreamvalError, RuntimeError):
+    """The generation was cancelled by somebody else while a run was reading it."""
+
+    def __str__(self) -> str:
+        return (
+            "The generation was cancelled before its end, and not by this run. What was released until then stays "
+            "readable; to stop a run yourself, call aclose() on its result."
+        )
+
+
+class InvalidDeltaError(StreamvalError, TypeError):
+    """A producer put something that is no delta."""
+
+    def __init__(self, shown: str, kind: str) -> None:
+        super().__init__(shown, kind)
+        self.shown = shown
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"A delta is a str or a Delta, not {self.shown} of type {self.kind}. Decode bytes before they are put."
+
+
+# Arguments
+
+
+class UnknownChunkingError(StreamvalError, ValueError):
+    """`chunking` names no built-in strategy."""
+
+    def __init__(self, alias: str, aliases: Sequence[str]) -> None:
+        super().__init__(alias, tuple(aliases))
+        self.alias = alias
+        self.aliases = tuple(aliases)
+
+    def __str__(self) -> str:
+        choices = ", ".join(repr(alias) for alias in self.aliases)
+        return (
+            f"Unknown chunking alias {self.alias!r}. Choose from: {choices}; or pass a ChunkingStrategy of your own, "
+            "or None to take every delta as a chunk."
+        )
+
+
+class UnknownLanguageError(StreamvalError, ValueError):
+    """`ProseChunker` has no rules for a language."""
+
+    def __init__(self, language: str, languages: Sequence[str]) -> None:
+        super().__init__(language, tuple(languages))
+        self.language = language
+        self.languages = tuple(languages)
+
+    def __str__(self) -> str:
+        choices = ", ".join(repr(language) for language in self.languages)
+        return (
+            f"ProseChunker knows no language {self.language!r}. Choose from: {choices}; for any other, the rules of 'en' "
+            "find the boundaries that need no words of the language."
+        )
+
+
+class InvalidArgumentError(StreamvalError, TypeError):
+    """An argument has a type that its function cannot use."""
+
+    def __init__(self, argument: str, shown: str, rule: str) -> None:
+        super().__init__(argument, shown, rule)
+        self.argument = argument
+        self.shown = shown
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"{self.argument}={self.shown} does not fit: {self.rule}"
+
+
+class NotStreamingError(StreamvalError, RuntimeError):
+    """A backend answered a streaming request with a finished output."""
+
+    def __init__(self, backend: str) -> None:
+        super().__init__(backend)
+        self.backend = backend
+
+    def __str__(self) -> str:
+        return (
+            f"{self.backend} returned an output that is computed already, so there is nothing left to stream. It has "
+            "to honour model_options[ModelOption.STREAM]: return the thunk at once and put the deltas as they come."
+        )
+
+
+# Chunking and validation
+
+
+class ChunkingContractError(StreamvalError, ValueError):
+    """A chunking strategy broke the contract that every strategy keeps."""
+
+    def __init__(self, strategy: str, fault: str, rule: str) -> None:
+        super().__init__(strategy, fault, rule)
+        self.strategy = strategy
+        self.fault = fault
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"{self.strategy} {self.fault}. {self.rule}"
+
+
+class InvalidVerdictError(StreamvalError, TypeError):
+    """A validator returned something that is no verdict."""
+
+    def __init__(self, validator: str, shown: str, rule: str) -> None:
+        super().__init__(validator, shown, rule)
+        self.validator = validator
+        self.shown = shown
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"{self.validator} returned {self.shown}. {self.rule}"
+
+
+class ValidatorTimeoutError(StreamvalError, TimeoutError):
+    """Validators took longer than `validator_timeout`."""
+
+    def __init__(self, validators: Sequence[str], seconds: float) -> None:
+        super().__init__(tuple(validators), seconds)
+        self.validators = tuple(validators)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return (
+            f"No verdict within validator_timeout={self.seconds:g} s from: {', '.join(self.validators)}. Raise the "
+            "limit, or let the validator answer PartialValidationResult('unknown') until it knows more."
+        )
+
+
+# Scripts and recordings
+
+
+class ScriptExhaustedError(StreamvalError, RuntimeError):
+    """A mock backend was called more often than it has scripts."""
+
+    def __init__(self, calls: int, scripts: int, caller: str, earlier: Sequence[str]) -> None:
+        super().__init__(calls, scripts, caller, tuple(earlier))
+        self.calls = calls
+        self.scripts = scripts
+        self.caller = caller
+        self.earlier = tuple(earlier)
+
+    def __str__(self) -> str:
+        lines = [
+            (
+                f"Call {self.calls} of this mock backend came from {self.caller}, but it was given {self.scripts} "
+                f"script{'' if self.scripts == 1 else 's'}, one for each call, in order."
+            ),
+            *(f"  call {number}: {action}" for number, action in enumerate(self.earlier, 1)),
+            (
+                "Give it one script more. A requirement without a validation_fn asks the backend as a judge, and that "
+                'call takes a script too ("yes" or "no" will do).'
+            ),
+        ]
+        return "\n".join(lines)
+
+
+class InvalidCassetteError(StreamvalError, ValueError):
+    """A recording cannot be read."""
+
+    def __init__(self, path: str, line: int, fault: str) -> None:
+        super().__init__(path, line, fault)
+        self.path = path
+        self.line = line
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return (
+            f'{self.path}:{self.line}: {self.fault}. A cassette is JSONL: a header line with "protocol", then one '
+            'line for each read, {"at": seconds, "text": ...} or {"at": seconds, "base64": ...}.'
+        )
+
+
+# Wire protocols
+
+
+class WireError(StreamvalError):
+    """A provider's stream is not what its protocol promises."""
+
+    def __init__(self, protocol: str, text: str, deltas: Sequence[Delta], *facts: object) -> None:
+        super().__init__(protocol, text, tuple(deltas), *facts)
+        self.protocol = protocol
+        self.text = text
+        """All text decoded before the fault."""
+        self.deltas = tuple(deltas)
+        """Deltas decoded by the call that raised, which it could not return."""
+
+
+class MalformedFrameError(WireError, ValueError):
+    """A frame cannot be decoded."""
+
+    def __init__(self, protocol: str, text: str, deltas: Sequence[Delta], frame: str, offset: int, fault: str) -> None:
+        super().__init__(protocol, text, deltas, frame, offset, fault)
+        self.frame = frame
+        self.offset = offset
+        """Where the frame begins, in bytes from the start of the body."""
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.protocol} stream has a malformed frame at byte {self.offset}: {self.fault}. The frame: "
+            f"{excerpt(self.frame, 200)}. The {len(self.text)} characters before it are kept in .text."
+        )
+
+
+class StreamTruncatedError(WireError, EOFError):
+    """A stream ended before the frame that ends it."""
+
+    def __init__(self, protocol: str, text: str, deltas: Sequence[Delta], expected: str, left: bytes = b"") -> None:
+        super().__init__(protocol, text, deltas, expected, left)
+        self.expected = expected
+        self.left = left
+        """Bytes of the frame that the end cut off, which were not decoded."""
+
+    def __str__(self) -> str:
+        inside = f", inside the frame {excerpt(self.left)}" if self.left else ""
+        return (
+            f"The {self.protocol} stream ended without {self.expected}{inside}: the connection was cut or the provider "
+            f"gave up. The {len(self.text)} characters that arrived are kept in .text."
+        )
+
+
+class ProviderStreamError(WireError):
+    """The provider reported an error in the middle of its stream."""
+
+    def __init__(self, protocol: str, text: str, deltas: Sequence[Delta], kind: str, message: str) -> None:
+        super().__init__(protocol, text, deltas, kind, message)
+        self.kind = kind
+        self.message = message
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.protocol} provider stopped its stream with {self.kind}: {self.message}. The {len(self.text)} "
+            "characters before it are kept in .text."
+        )
+
+
+class DecoderClosedError(StreamvalError, RuntimeError):
+    """A decoder was fed after its end, or after an error."""
+
+    def __init__(self, protocol: str, state: str) -> None:
+        super().__init__(protocol, state)
+        self.protocol = protocol
+        self.state = state
+
+    def __str__(self) -> str:
+        return (
+            f"This {self.protocol} decoder {self.state} and takes no more bytes. A decoder reads one stream; make a "
+            "new one for each response."
+        )
