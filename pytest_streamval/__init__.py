@@ -1,1 +1,208 @@
-"""."""
+"""Test code that consumes, chunks and validates a language model's output while it streams.
+
+Every public name is importable from here, and loaded when it is first asked for: installing the plugin costs a test
+run that does not use it nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_streamval.engine.backend import Backend, ModelOption
+    from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
+    from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+    from pytest_streamval.engine.component import CBlock, Component, Instruction, Message
+    from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
+    from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+    from pytest_streamval.engine.events import (
+        ChunkEvent,
+        CompletedEvent,
+        ErrorEvent,
+        FullValidationEvent,
+        QuickCheckEvent,
+        RetryEvent,
+        StreamEvent,
+        StreamingDoneEvent,
+    )
+    from pytest_streamval.engine.observer import Observer, observing
+    from pytest_streamval.engine.orchestrator import Run, stream_with_chunking
+    from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+    from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
+    from pytest_streamval.errors import (
+        ChunkingContractError,
+        ConcurrentReadError,
+        DecoderClosedError,
+        DetachedThunkError,
+        GenerationCancelledError,
+        InvalidArgumentError,
+        InvalidCassetteError,
+        InvalidDeltaError,
+        InvalidVerdictError,
+        MalformedFrameError,
+        NotStreamingError,
+        ProviderStreamError,
+        ReaderTakenError,
+        ScriptExhaustedError,
+        StreamTruncatedError,
+        StreamvalError,
+        ThunkClosedError,
+        UnknownChunkingError,
+        UnknownLanguageError,
+        ValidatorTimeoutError,
+        WireError,
+    )
+    from pytest_streamval.harness.cassette import Cassette, Read, Recording
+    from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
+    from pytest_streamval.harness.script import Delay, Raise, Script, Stall, Step
+    from pytest_streamval.wire.anthropic import AnthropicMessagesDecoder
+    from pytest_streamval.wire.frames import FrameDecoder
+    from pytest_streamval.wire.openai import OpenAIChatDecoder
+    from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder
+
+__all__ = [
+    "AnthropicMessagesDecoder",
+    "Backend",
+    "CBlock",
+    "Cassette",
+    "ChatContext",
+    "Chunk",
+    "ChunkEvent",
+    "Chunker",
+    "ChunkingContractError",
+    "ChunkingStrategy",
+    "CompletedEvent",
+    "Component",
+    "ConcurrentReadError",
+    "Context",
+    "DecoderClosedError",
+    "Delay",
+    "Delta",
+    "DetachedThunkError",
+    "ErrorEvent",
+    "FrameDecoder",
+    "FullValidationEvent",
+    "GenerationCancelledError",
+    "GenerationMetadata",
+    "Instruction",
+    "InvalidArgumentError",
+    "InvalidCassetteError",
+    "InvalidDeltaError",
+    "InvalidVerdictError",
+    "LineChunker",
+    "MalformedFrameError",
+    "Message",
+    "MockCall",
+    "ModelOption",
+    "ModelOutputThunk",
+    "NotStreamingError",
+    "Observer",
+    "OpenAIChatDecoder",
+    "ParagraphChunker",
+    "PartialValidationResult",
+    "ProviderStreamError",
+    "QuickCheckEvent",
+    "Raise",
+    "Read",
+    "ReaderTakenError",
+    "Recording",
+    "Requirement",
+    "RetryEvent",
+    "Run",
+    "SSEDecoder",
+    "Script",
+    "ScriptExhaustedError",
+    "SentenceChunker",
+    "ServerSentEvent",
+    "SimpleContext",
+    "Stall",
+    "Step",
+    "StreamChunkingResult",
+    "StreamEvent",
+    "StreamTruncatedError",
+    "StreamingDoneEvent",
+    "StreamingMockBackend",
+    "StreamingMockBackendFactory",
+    "StreamvalError",
+    "ThunkClosedError",
+    "ToolCall",
+    "ToolCallDelta",
+    "UnknownChunkingError",
+    "UnknownLanguageError",
+    "Usage",
+    "ValidationResult",
+    "ValidatorTimeoutError",
+    "WireError",
+    "WordChunker",
+    "observing",
+    "stream_with_chunking",
+]
+
+_HOMES = {
+    "engine.backend": ("Backend", "ModelOption"),
+    "engine.chunkers": ("LineChunker", "ParagraphChunker", "SentenceChunker", "WordChunker"),
+    "engine.chunking": ("Chunk", "Chunker", "ChunkingStrategy"),
+    "engine.component": ("CBlock", "Component", "Instruction", "Message"),
+    "engine.context": ("ChatContext", "Context", "SimpleContext"),
+    "engine.delta": ("Delta", "ToolCall", "ToolCallDelta", "Usage"),
+    "engine.events": (
+        "ChunkEvent",
+        "CompletedEvent",
+        "ErrorEvent",
+        "FullValidationEvent",
+        "QuickCheckEvent",
+        "RetryEvent",
+        "StreamEvent",
+        "StreamingDoneEvent",
+    ),
+    "engine.observer": ("Observer", "observing"),
+    "engine.orchestrator": ("Run", "stream_with_chunking"),
+    "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
+    "engine.result": ("StreamChunkingResult",),
+    "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),
+    "errors": (
+        "ChunkingContractError",
+        "ConcurrentReadError",
+        "DecoderClosedError",
+        "DetachedThunkError",
+        "GenerationCancelledError",
+        "InvalidArgumentError",
+        "InvalidCassetteError",
+        "InvalidDeltaError",
+        "InvalidVerdictError",
+        "MalformedFrameError",
+        "NotStreamingError",
+        "ProviderStreamError",
+        "ReaderTakenError",
+        "ScriptExhaustedError",
+        "StreamTruncatedError",
+        "StreamvalError",
+        "ThunkClosedError",
+        "UnknownChunkingError",
+        "UnknownLanguageError",
+        "ValidatorTimeoutError",
+        "WireError",
+    ),
+    "harness.cassette": ("Cassette", "Read", "Recording"),
+    "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
+    "harness.script": ("Delay", "Raise", "Script", "Stall", "Step"),
+    "wire.anthropic": ("AnthropicMessagesDecoder",),
+    "wire.frames": ("FrameDecoder",),
+    "wire.openai": ("OpenAIChatDecoder",),
+    "wire.sse": ("SSEDecoder", "ServerSentEvent"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # the type checker reads the imports above
+    if name not in _HOME_OF:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _HOME_OF.keys())

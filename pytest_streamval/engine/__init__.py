@@ -1,1 +1,64 @@
 """The streaming validation engine."""
+
+from pytest_streamval.engine.backend import Backend, ModelOption
+from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
+from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.component import CBlock, Component, Instruction, Message
+from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
+from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.engine.events import (
+    ChunkEvent,
+    CompletedEvent,
+    ErrorEvent,
+    FullValidationEvent,
+    QuickCheckEvent,
+    RetryEvent,
+    StreamEvent,
+    StreamingDoneEvent,
+)
+from pytest_streamval.engine.observer import Observer, observing
+from pytest_streamval.engine.orchestrator import Run, stream_with_chunking
+from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+from pytest_streamval.engine.result import StreamChunkingResult
+from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
+
+__all__ = [
+    "Backend",
+    "CBlock",
+    "ChatContext",
+    "Chunk",
+    "ChunkEvent",
+    "Chunker",
+    "ChunkingStrategy",
+    "CompletedEvent",
+    "Component",
+    "Context",
+    "Delta",
+    "ErrorEvent",
+    "FullValidationEvent",
+    "GenerationMetadata",
+    "Instruction",
+    "LineChunker",
+    "Message",
+    "ModelOption",
+    "ModelOutputThunk",
+    "Observer",
+    "ParagraphChunker",
+    "PartialValidationResult",
+    "QuickCheckEvent",
+    "Requirement",
+    "RetryEvent",
+    "Run",
+    "SentenceChunker",
+    "SimpleContext",
+    "StreamChunkingResult",
+    "StreamEvent",
+    "StreamingDoneEvent",
+    "ToolCall",
+    "ToolCallDelta",
+    "Usage",
+    "ValidationResult",
+    "WordChunker",
+    "observing",
+    "stream_with_chunking",
+]

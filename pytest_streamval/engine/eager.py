@@ -69,6 +69,7 @@ class Turn(Coroutine[Any, Any, None]):
         self.ready = False
 
     def send(self, value: Any, /) -> Any:  # noqa: ANN401  # a coroutine's protocol
+        """Take the next step."""
         if self._inner is None:
             self.ready = False
             raise StopIteration
@@ -84,6 +85,7 @@ class Turn(Coroutine[Any, Any, None]):
         tb: TracebackType | None = None,
         /,
     ) -> Any:  # noqa: ANN401  # a coroutine's protocol
+        """Raise an exception where the coroutine is suspended."""
         del val, tb  # a task throws instances
         if self._inner is None:
             self.ready = False
@@ -94,6 +96,7 @@ class Turn(Coroutine[Any, Any, None]):
         return self._context.run(self._inner.throw, typ)
 
     def close(self) -> None:
+        """End the coroutine where it is suspended."""
         if self._inner is not None:
             self._inner.close()
 

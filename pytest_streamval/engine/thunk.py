@@ -201,7 +201,7 @@ class ModelOutputThunk:
         """
         self.abandon(error)
         producer = self._producer
-        if producer is None or producer.done() or producer is asyncio.current_task():
+        if not self._cancelled or producer is None or producer.done() or producer is asyncio.current_task():
             return
         await settle([producer])
         if not producer.cancelled() and (failure := producer.exception()) is not None:
@@ -209,13 +209,14 @@ class ModelOutputThunk:
 
     def abandon(self, error: BaseException | None = None) -> None:
         """Do at once what `cancel_generation` does, but for waiting until the producer has ended."""
-        if not self._computed:
-            self._cancelled = True
-            self._closed = False  # a stream that ended unread can still be cancelled
-            self._failure = None
-            self._reason = error
-            self._buffer.clear()
-            self._end(None)
+        if self._computed:
+            return
+        self._cancelled = True
+        self._closed = False  # a stream that ended unread can still be cancelled
+        self._failure = None
+        self._reason = error
+        self._buffer.clear()
+        self._end(None)
         producer = self._producer
         if producer is not None and producer is not asyncio.current_task() and not producer.cancelling():
             producer.cancel()
@@ -223,12 +224,15 @@ class ModelOutputThunk:
     def _plain(self, delta: Delta | str) -> str | Delta:
         """Return a delta as the buffer holds it: a `str` where it is nothing but text."""
         if isinstance(delta, Delta):
+            for name in ("text", "thinking"):
+                if not isinstance(text := getattr(delta, name), str):
+                    raise InvalidDeltaError(f"Delta({name}={excerpt(text)})", type(text).__name__)
             if not (delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason):
                 return delta.text
             self._only_text = False
             return delta
         if isinstance(delta, str):
-            return str(delta)
+            return str.__str__(delta)  # its characters, whatever its class makes of str()
         raise InvalidDeltaError(excerpt(delta), type(delta).__name__)
 
     def _admit(self) -> bool:
@@ -399,15 +403,18 @@ class _TextReader:
 
     def __init__(self, thunk: ModelOutputThunk) -> None:
         self._thunk = thunk
-        self._ended = False
+        self._begun = False
 
     def __aiter__(self) -> _TextReader:
         return self
 
     async def __anext__(self) -> str:
-        while not self._ended:
-            text = await self._thunk.astream()
-            self._ended = self._thunk.is_computed()
-            if text:
+        if not self._begun:
+            self._begun = True
+            if text := await self._thunk.astream():
                 return text
-        raise StopAsyncIteration
+        # From here on only what is new: astream() would give the whole text again once the output is computed.
+        while not (text := "".join(await self._thunk.read_deltas())):
+            if self._thunk.is_computed():
+                raise StopAsyncIteration
+        return text

@@ -1,0 +1,148 @@
+"""Scripts: what a producer plays, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_streamval.engine.delta import Delta
+from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.harness.cassette import Cassette
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """The producer waits."""
+
+    seconds: float
+    """How long, in seconds."""
+
+    def __post_init__(self) -> None:
+        if not self.seconds >= 0:
+            raise InvalidArgumentError("seconds", excerpt(self.seconds), "a delay is 0 seconds or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """The producer fails."""
+
+    exc: BaseException | type[BaseException]
+    """What it raises."""
+
+    def __post_init__(self) -> None:
+        exc: object = self.exc
+        if not isinstance(exc, BaseException) and not (isinstance(exc, type) and issubclass(exc, BaseException)):
+            raise InvalidArgumentError("exc", excerpt(exc), "it is what a raise statement takes: an exception.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The producer goes silent, until it is stopped."""
+
+
+Step: TypeAlias = str | Delta | Delay | Raise | Stall
+"""What a script is made of; a `str` is a delta that brings text only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The steps that a producer plays; immutable, so that one script serves many backends and tests."""
+
+    steps: tuple[Step, ...] = ()
+    """The steps, in order."""
+
+    def __post_init__(self) -> None:
+        for index, step in enumerate(self.steps):
+            if not isinstance(step, Step):
+                hint = ""
+                if isinstance(step, type):
+                    hint = f" That is the class; write {step.__name__}(...)."
+                elif isinstance(step, BaseException):
+                    hint = " To fail with it, write Raise(...)."
+                rule = f"a step is a str, a Delta, a Delay, a Raise or a Stall.{hint}"
+                raise InvalidArgumentError(f"steps[{index}]", excerpt(step), rule)
+
+    @classmethod
+    def of(cls, *steps: Step, finish_reason: str | None = None) -> Script:
+        """Make a script of steps.
+
+        Args:
+            steps: in the order in which they are played.
+            finish_reason: comes with the last delta.
+        """
+        script = cls(steps)
+        return script if finish_reason is None else cls(_finished(steps, finish_reason))
+
+    @classmethod
+    def from_text(cls, text: str, token_size: int = 1) -> Script:
+        """Make a script that sends a text in deltas of `token_size` characters, the last one of what is left."""
+        if token_size < 1:
+            raise InvalidArgumentError("token_size", excerpt(token_size), "a delta brings 1 character or more.")
+        return cls(tuple(text[at : at + token_size] for at in range(0, len(text), token_size)))
+
+    @classmethod
+    def from_cassette(cls, path: str | PathLike[str], timing: bool = False) -> Script:  # noqa: FBT001, FBT002  # as designed
+        """Make a script of what a recorded provider sent: its deltas, and how its stream ended.
+
+        Args:
+            path: a cassette.
+            timing: play the recorded pauses too, the one before the first delta included.
+
+        Raises:
+            InvalidCassetteError: a `ValueError`; the file is no cassette, or of a protocol that is not known.
+        """
+        steps: list[Step] = []
+        now = 0.0
+        for at, deltas in (recording := Cassette.load(path).decode()).reads:
+            if timing and deltas and at > now:
+                steps.append(Delay(at - now))
+                now = at
+            steps.extend(_plain(delta) for delta in deltas)
+        if recording.error is not None:
+            steps.append(Raise(recording.error))
+        return cls(tuple(steps))
+
+    @property
+    def deltas(self) -> tuple[Delta, ...]:
+        """The deltas, without the steps that are none."""
+        return tuple(
+            Delta(step) if isinstance(step, str) else step for step in self.steps if isinstance(step, (str, Delta))
+        )
+
+    @property
+    def text(self) -> str:
+        """The text of all deltas."""
+        return "".join(text_of_step(step) for step in self.steps)
+
+
+def text_of_step(step: Step) -> str:
+    """Return the text that a step brings."""
+    return step if isinstance(step, str) else step.text if isinstance(step, Delta) else ""
+
+
+async def perform(step: Delay | Raise | Stall) -> None:
+    """Do what a step says that hands nothing over."""
+    if isinstance(step, Delay):
+        await asyncio.sleep(step.seconds)
+    elif isinstance(step, Raise):
+        raise step.exc
+    else:
+        await asyncio.get_running_loop().create_future()  # which nobody resolves
+
+
+def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:
+    """Return the steps with a finish reason in the last delta, or in one of its own where there is none."""
+    for index in range(len(steps) - 1, -1, -1):
+        step = steps[index]
+        if isinstance(step, (str, Delta)):
+            delta = Delta(step) if isinstance(step, str) else step
+            return (*steps[:index], replace(delta, finish_reason=finish_reason), *steps[index + 1 :])
+    return (*steps, Delta(finish_reason=finish_reason))
+
+
+def _plain(delta: Delta) -> str | Delta:
+    return delta.text if delta == Delta(delta.text) else delta
