@@ -34,21 +34,23 @@ def told(event: StreamEvent) -> str:
     """Return what an event says, in a line."""
     match event:
         case QuickCheckEvent(passed=True):
-            return "check      passed"
+            line = "check      passed"
         case QuickCheckEvent():
             reasons = "; ".join(result.reason or "no reason given" for result in event.results if not result)
-            return f"check      FAILED: {reasons}"
+            line = f"check      FAILED: {reasons}"
         case ChunkEvent():
-            return f"chunk {event.chunk_index:<4} {event.text!r}"
+            line = f"chunk {event.chunk_index:<4} {event.text!r}"
         case StreamingDoneEvent():
-            return f"stream     ended by itself after {len(event.full_text)} characters"
+            line = f"stream     ended by itself after {len(event.full_text)} characters"
         case FullValidationEvent():
-            return f"validation {'passed' if event.passed else 'FAILED'}"
+            line = f"validation {'passed' if event.passed else 'FAILED'}"
         case ErrorEvent():
-            return f"error      {event.exception_type}: {event.detail}"
+            line = f"error      {event.exception_type}: {event.detail}"
         case CompletedEvent():
-            return f"completed  success={event.success}"
-    return repr(event)
+            line = f"completed  success={event.success}"
+        case _:
+            line = repr(event)
+    return line
 
 
 async def watch(

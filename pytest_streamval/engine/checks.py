@@ -12,7 +12,7 @@ from pytest_streamval.engine.tasks import settle
 from pytest_streamval.errors import InvalidVerdictError, ValidatorTimeoutError, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from pytest_streamval.engine.backend import Backend
     from pytest_streamval.engine.context import Context
@@ -47,7 +47,7 @@ class Judges:
         self._enough = _is_fail if fail_fast else None
         self._stream_validators = [_asynchronous(each, "stream_validate") for each in self.requirements]
         self._starter = EagerStarter()
-        self._names: dict[str, list[str]] = {}  # of the tasks of validators that suspend
+        self._last: tuple[PartialValidationResult, ...] = ()
 
     async def check(self, chunk: str) -> tuple[PartialValidationResult, ...]:
         """Return every requirement's verdict on a chunk, in their order."""
@@ -56,11 +56,17 @@ class Judges:
             verdict = await validators[0](chunk, backend=backend, ctx=ctx)
             if not isinstance(verdict, PartialValidationResult):
                 raise _no_verdict(self.requirements[0], "stream_validate", verdict, PartialValidationResult)
-            return (verdict,)
+            return self._kept((verdict,))
         coroutines = [validate(chunk, backend=backend, ctx=ctx) for validate in validators]
         found = [NOT_ASKED] * len(coroutines)
         await self._ask("stream_validate", coroutines, found, PartialValidationResult, self._enough)
-        return tuple(found)
+        return self._kept(tuple(found))
+
+    def _kept(self, verdicts: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
+        """Return equal verdicts: most chunks get those of the chunk before, and the history keeps them once."""
+        if verdicts != self._last:
+            self._last = verdicts
+        return self._last
 
     async def validate(self) -> tuple[ValidationResult, ...]:
         """Return every requirement's verdict on the whole output, in their order."""
@@ -68,6 +74,10 @@ class Judges:
         found = [ValidationResult(result=False)] * len(coroutines)
         await self._ask("validate", coroutines, found, ValidationResult, None)
         return tuple(found)
+
+    async def rest(self) -> None:
+        """Wait until nothing is left of the checks."""
+        await self._starter.rest()
 
     async def _ask(
         self,
@@ -86,9 +96,9 @@ class Judges:
         finally:
             if running:
                 await self._stop(running)
-        for requirement, verdict in zip(self.requirements, found, strict=True):
+        for verdict in found:
             if not isinstance(verdict, kind):
-                raise _no_verdict(requirement, method, verdict, kind)
+                raise _no_verdict(self.requirements[found.index(verdict)], method, verdict, kind)
 
     async def _gather(
         self,
@@ -98,27 +108,22 @@ class Judges:
         found: list[R],
     ) -> None:
         """Wait for those that suspended, and take each out of `running`."""
-        watch = _Watch(running, self._timeout, first=enough is not None)
-        names = self._names.get(method)
-        if names is None:
-            names = self._names[method] = [f"streamval {method} {each.name}" for each in self.requirements]
-        for turn, task in running.items():
-            task.set_name(names[turn.asking])
-            turn.on_end = watch.turn_ended
-        try:
-            while running:
-                ended = await watch.wait()
-                if not ended:
-                    late = [self.requirements[turn.asking].name for turn in running]
-                    raise ValidatorTimeoutError(late, self._timeout or 0.0)
-                for turn in ended:
-                    task = running.pop(turn)
-                    if turn.failed:
-                        task.result()
-                if enough is not None and any(map(enough, found)):
-                    return
-        finally:
-            watch.close()
+        loop = asyncio.get_running_loop()
+        deadline = None if self._timeout is None else loop.time() + self._timeout
+        await asyncio.sleep(0)  # the tasks were there first: who only let others run has answered behind this
+        while True:
+            for turn in [turn for turn, task in running.items() if task.done()]:
+                running.pop(turn).result()
+            if not running or (enough is not None and any(map(enough, found))):
+                return
+            for turn, task in running.items():
+                task.set_name(f"streamval {method} {self.requirements[turn.asking].name}")
+            left = None if deadline is None else max(0.0, deadline - loop.time())
+            until = asyncio.FIRST_EXCEPTION if enough is None else asyncio.FIRST_COMPLETED
+            done, _ = await asyncio.wait(running.values(), timeout=left, return_when=until)
+            if not done:
+                late = [self.requirements[turn.asking].name for turn in running]
+                raise ValidatorTimeoutError(late, self._timeout or 0.0)
 
     async def _stop(self, running: dict[Turn, asyncio.Task[None]]) -> None:
         """Cancel and await those that still run, and keep what their clean-up raised."""
@@ -126,42 +131,6 @@ class Judges:
         for task in running.values():
             if not task.cancelled() and (failure := task.exception()) is not None:
                 self.cleanup_failures.append(failure)
-
-
-class _Watch:
-    """Waits until all turns have ended, one has failed, or time is up: `asyncio.wait` at a fraction of its cost."""
-
-    __slots__ = ("_ended", "_first", "_left", "_loop", "_timer", "_waiter")
-
-    def __init__(self, turns: Collection[Turn], timeout: float | None, *, first: bool) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._left = len(turns)
-        self._first = first  # one that has ended is reason enough to look
-        self._ended: list[Turn] = []
-        self._waiter: asyncio.Future[list[Turn]] | None = None
-        self._timer = None if timeout is None else self._loop.call_later(timeout, self._wake)
-
-    def wait(self) -> asyncio.Future[list[Turn]]:
-        """Return a future of the turns that end next; of none where the time is up."""
-        self._ended = []
-        self._waiter = self._loop.create_future()
-        return self._waiter
-
-    def close(self) -> None:
-        """Stop the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def turn_ended(self, turn: Turn) -> None:
-        """Take note; called in a turn's last step."""
-        self._ended.append(turn)
-        self._left -= 1
-        if not self._left or self._first or turn.failed:
-            self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(self._ended)
 
 
 def _is_fail(verdict: object) -> bool:

@@ -106,15 +106,18 @@ class _ParagraphCuts(_BoundaryChunker):
 
 
 class _Incremental(ChunkingStrategy):
-    """A strategy whose `split` and `flush` are what its chunker does with the whole text."""
+    """A strategy whose `split` and `flush` are what its chunker does with the whole text.
+
+    They ask `_cuts`, not `chunker()`: in a subclass that redefines one of them that is the one which asks them.
+    """
 
     _cuts: ClassVar[type[Chunker]]
 
     def split(self, accumulated_text: str) -> list[str]:
-        return [chunk.text for chunk in self.chunker().feed(accumulated_text)]
+        return [chunk.text for chunk in self._cuts().feed(accumulated_text)]
 
     def flush(self, accumulated_text: str) -> list[str]:
-        chunker = self.chunker()
+        chunker = self._cuts()
         chunker.feed(accumulated_text)
         return [chunk.text for chunk in chunker.flush()]
 

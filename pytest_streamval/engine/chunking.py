@@ -54,7 +54,11 @@ class ChunkingStrategy(ABC):
     def __init_subclass__(cls) -> None:
         """Let a subclass that redefines `split` or `flush` alone be heard, whatever `chunker` it inherits."""
         super().__init_subclass__()
-        if cls.__dict__.keys() & {"split", "flush"} and "chunker" not in cls.__dict__:
+        defined_by = [
+            next(place for place, base in enumerate(cls.__mro__) if name in base.__dict__)
+            for name in ("split", "flush", "chunker")
+        ]
+        if defined_by[2] > min(defined_by):  # by a mixin too, which is no strategy itself
             cls.chunker = ChunkingStrategy.chunker  # type: ignore[method-assign]
 
     @abstractmethod

@@ -28,16 +28,12 @@ class Turn(Coroutine[Any, Any, None]):
     either nothing to do or the rest of a coroutine that was stepped before.
     """
 
-    __slots__ = ("_awaited", "_context", "_inner", "asking", "failed", "on_end", "ready")
+    __slots__ = ("_awaited", "_context", "_inner", "asking", "ready")
 
     def __init__(self) -> None:
         self.ready = True
         self.asking = 0
         """Position of the coroutine that it awaits, or awaited last."""
-        self.failed = False
-        """Whether that one raised, or was cancelled."""
-        self.on_end: Callable[[Turn], None] | None = None
-        """Called in its last step; its task is done behind that."""
         self._inner: Coroutine[Any, Any, None] | None = None
         self._context: Context
         self._awaited: Any
@@ -50,18 +46,11 @@ class Turn(Coroutine[Any, Any, None]):
         enough: Callable[[T], bool] | None,
     ) -> None:
         """Await the coroutines from a position on, and put their results into `found`."""
-        try:
-            for index in range(first, len(coroutines)):
-                self.asking = index
-                result = found[index] = await coroutines[index]
-                if self._inner is not None or (enough is not None and enough(result)):
-                    return
-        except BaseException:
-            self.failed = True
-            raise
-        finally:
-            if self.on_end is not None:
-                self.on_end(self)
+        for index in range(first, len(coroutines)):
+            self.asking = index
+            result = found[index] = await coroutines[index]
+            if self._inner is not None or (enough is not None and enough(result)):
+                return
 
     def carry(self, inner: Coroutine[Any, Any, None], context: Context, awaited: object) -> None:
         """Let the task carry on a coroutine that has suspended on `awaited`."""
@@ -163,3 +152,8 @@ class EagerStarter:
             _enter_task(loop, self._home)
             for coroutine in coroutines[first:]:
                 coroutine.close()
+
+    async def rest(self) -> None:
+        """Wait until no task is left that has nothing to carry on."""
+        if self._spare is not None and self._spare.ready:
+            await asyncio.sleep(0)  # it takes its only step before this task goes on

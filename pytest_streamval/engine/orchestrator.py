@@ -110,6 +110,7 @@ class Run:
                 raise
             finally:
                 await self._stop_producer()
+                await self.judges.rest()
         except BaseException as error:
             self.finish(self.error or error)
             if not isinstance(error, Exception):
@@ -144,12 +145,15 @@ class Run:
             index = self._chunk_index
             if judges is not None:
                 results = await judges.check(text)
-                failures = [
-                    pair for pair in zip(judges.requirements, results, strict=True) if pair[1].success == "fail"
-                ]
-                self.streaming_failures += failures
-                self._emit(QuickCheckEvent(index, _ATTEMPT, not failures, results))
-                if failures:
+                passed = True
+                for result in results:
+                    if result.success == "fail":
+                        passed = False
+                if not passed:
+                    verdicts = zip(judges.requirements, results, strict=True)
+                    self.streaming_failures += [pair for pair in verdicts if pair[1].success == "fail"]
+                self._emit(QuickCheckEvent(index, _ATTEMPT, passed, results))
+                if not passed:
                     return False
             self._chunk_index = index + 1
             self.released = end
@@ -289,6 +293,7 @@ async def stream_with_chunking(
     if not isinstance(backend, Backend):
         raise InvalidArgumentError("backend", excerpt(backend), "it is an instance of a subclass of Backend.")
     asked = as_action(action)
+    name = f"streamval run {excerpt(text_of(asked), 40)}"
     thunk, answer_ctx = await backend.generate_from_context(asked, ctx, model_options={ModelOption.STREAM: True})
     if not isinstance(thunk, ModelOutputThunk):
         raise InvalidArgumentError(
@@ -300,7 +305,7 @@ async def stream_with_chunking(
         raise NotStreamingError(type(backend).__name__)
     judges = Judges(copies, validation_backend or backend, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
     run = Run(asked, thunk, answer_ctx, strategy, judges)
-    task = start_task(run.drive(), f"streamval run {excerpt(text_of(asked), 40)}")
+    task = start_task(run.drive(), name)
     task.add_done_callback(run.task_done)
     return StreamChunkingResult(run, task)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import deque
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 Verdict: TypeAlias = Literal["pass", "fail", "unknown"]
+
+
+_VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "unknown")
+_PLAIN: dict[object, PartialValidationResult] = {}  # the results that say nothing but the verdict
 
 
 class _Result:
@@ -64,6 +70,10 @@ class _Result:
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         msg = f"{type(self).__name__} is immutable: make a new one with {name}={value!r}."
+        raise AttributeError(msg)
+
+    def __delattr__(self, name: str) -> NoReturn:
+        msg = f"{type(self).__name__} is immutable: {name} cannot be deleted."
         raise AttributeError(msg)
 
     def _facts(self) -> tuple[Any, ...]:
@@ -117,17 +127,18 @@ class PartialValidationResult(_Result):
     ) -> Self:
         """Make a result from a verdict; the three that say nothing else are shared, as every chunk makes some."""
         if reason is None and score is None and thunk is None and context is None:
-            plain = _PLAIN.get((cls, success))
-            if plain is not None:
-                return cast("Self", plain)  # its key names the class
-        if success not in ("pass", "fail", "unknown"):
+            try:
+                plain = _PLAIN.get(success)
+            except TypeError:  # what cannot be a key is no verdict either
+                plain = None
+            if plain is not None and cls is PartialValidationResult:
+                return cast("Self", plain)
+        if success not in _VERDICTS:
             raise InvalidArgumentError("success", excerpt(success), 'a verdict is "pass", "fail" or "unknown".')
         return cls._of(success, reason, score, thunk, context)
 
 
-_PLAIN: dict[tuple[type[PartialValidationResult], str], PartialValidationResult] = {}
-for _verdict in ("pass", "fail", "unknown"):
-    _PLAIN[PartialValidationResult, _verdict] = PartialValidationResult(_verdict)
+_PLAIN.update({verdict: PartialValidationResult(verdict) for verdict in _VERDICTS})
 
 
 def default_output_to_bool(output: ModelOutputThunk | str) -> bool:
@@ -242,10 +253,10 @@ class Requirement:
         return ValidationResult(self.output_to_bool(thunk), reason=answer, thunk=thunk, context=judged_in)
 
     def __copy__(self) -> Self:
-        """Return a copy with lists, dicts and sets of its own: what a run collects stays out of the original."""
+        """Return a copy with collections of its own: what a run collects stays out of the original."""
         twin = type(self).__new__(type(self))
         for name, value in vars(self).items():
-            own = value.copy() if isinstance(value, list | dict | set | bytearray) else value
+            own = copy(value) if isinstance(value, list | dict | set | bytearray | deque) else value
             twin.__dict__[name] = own
         return twin
 

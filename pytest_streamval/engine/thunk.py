@@ -224,9 +224,9 @@ class ModelOutputThunk:
     def _plain(self, delta: Delta | str) -> str | Delta:
         """Return a delta as the buffer holds it: a `str` where it is nothing but text."""
         if isinstance(delta, Delta):
-            for name in ("text", "thinking"):
-                if not isinstance(text := getattr(delta, name), str):
-                    raise InvalidDeltaError(f"Delta({name}={excerpt(text)})", type(text).__name__)
+            for part in (delta.text, delta.thinking):
+                if not isinstance(part, str):
+                    raise InvalidDeltaError(f"Delta({excerpt(part)})", type(part).__name__)
             if not (delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason):
                 return delta.text
             self._only_text = False
@@ -275,7 +275,7 @@ class ModelOutputThunk:
 
     # The reader's side
 
-    async def astream(self) -> str:
+    def astream(self) -> Coroutine[Any, Any, str]:
         """Return the text that is new since the last call, waiting for at least one delta.
 
         The calls made until `is_computed()` join to `value`. On a computed output it is the whole value.
@@ -284,9 +284,11 @@ class ModelOutputThunk:
             ConcurrentReadError: another task is reading.
             BaseException: what the producer failed with, behind the last delta.
         """
-        if self._computed and self._failure is None:
-            return self._value or ""
-        return "".join(await self.read_deltas())
+        # Decided by the call, not by its first step: asyncio.wait_for (3.11) takes that in a task, one turn later.
+        return self._text(whole=self._computed and self._failure is None)
+
+    async def _text(self, *, whole: bool) -> str:
+        return str(self) if whole else "".join(await self.read_deltas())
 
     async def read_deltas(self) -> list[str]:
         """Return the texts of all deltas that are there, as they were put, waiting for at least one.

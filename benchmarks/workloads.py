@@ -1,0 +1,97 @@
+"""The work that is measured, and the hand-over that it is measured by."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_streamval import (
+    PartialValidationResult,
+    Requirement,
+    Script,
+    SimpleContext,
+    StreamingMockBackend,
+    ValidationResult,
+    stream_with_chunking,
+)
+
+if TYPE_CHECKING:
+    from pytest_streamval import Backend, ChunkingStrategy, Context, StreamChunkingResult
+
+TOKEN = 4  # characters
+STORY = Path(__file__).parent.parent / "examples" / "streams" / "openai-story.jsonl"
+
+
+def prose(tokens: int) -> Script:
+    """Return a script of so many tokens of what a model wrote, repeated as often as needed."""
+    text = Script.from_cassette(STORY).text + "\n\n"
+    return Script.from_text("".join(islice(cycle(text), tokens * TOKEN)), TOKEN)
+
+
+def unbroken(characters: int) -> Script:
+    """Return a script without any boundary: letters only."""
+    letters = "".join(letter for letter in prose(2_000).text if letter.isalpha())
+    return Script.from_text("".join(islice(cycle(letters), characters)), TOKEN)
+
+
+class Passing(Requirement):
+    """Passes every chunk without suspending."""
+
+    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+        """Pass."""
+        return PartialValidationResult("pass")
+
+    async def validate(self, backend: Backend, ctx: Context, **options: object) -> ValidationResult:
+        """Pass."""
+        return ValidationResult(result=True)
+
+
+class Suspending(Passing):
+    """Passes every chunk, and lets others run before."""
+
+    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+        """Suspend once, and pass."""
+        await asyncio.sleep(0)
+        return PartialValidationResult("pass")
+
+
+class FailingAt(Passing):
+    """Fails one chunk."""
+
+    def __init__(self, chunk: int) -> None:
+        super().__init__()
+        self.left = chunk
+
+    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+        """Count down to the fail."""
+        self.left -= 1
+        return PartialValidationResult("pass" if self.left >= 0 else "fail")
+
+
+async def raw_queue(script: Script) -> None:
+    """Hand the tokens over as a queue does it: the yardstick."""
+    queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=20)
+
+    async def produce() -> None:
+        for token in script.steps:
+            assert isinstance(token, str)
+            await queue.put(token)
+        await queue.put(None)
+
+    task = asyncio.create_task(produce())
+    received = []
+    while (token := await queue.get()) is not None:
+        received.append(token)
+    await task
+
+
+async def engine(
+    script: Script, chunking: str | ChunkingStrategy | None, requirements: list[Requirement]
+) -> StreamChunkingResult:
+    """Run the whole way from the script to the last event, with nobody reading."""
+    backend = StreamingMockBackend(script)
+    result = await stream_with_chunking("go", backend, SimpleContext(), chunking=chunking, requirements=requirements)
+    await result.acomplete()
+    return result
