@@ -70,7 +70,7 @@ class Cassette:
         if not objects:
             raise InvalidCassetteError(str(path), 1, "the file is empty")
         header, *rest = objects
-        if header.get("protocol") not in _DECODERS:
+        if header.get("protocol") not in list(_DECODERS):  # a list, as what JSON brings may be unhashable
             known = ", ".join(repr(name) for name in _DECODERS)
             fault = f'"protocol" is {excerpt(header.get("protocol"))}, and known are {known}'
             raise InvalidCassetteError(str(path), 1, fault)

@@ -1,0 +1,145 @@
+"""The mock backend plays scripts, and keeps the producer's own record."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pytest_streamval import (
+    ChatContext,
+    Delay,
+    Delta,
+    InvalidArgumentError,
+    ModelOption,
+    Raise,
+    Requirement,
+    Script,
+    ScriptExhaustedError,
+    SimpleContext,
+    Stall,
+    StreamingMockBackend,
+    Usage,
+    stream_with_chunking,
+)
+
+
+async def test_a_text_is_played_in_tokens_of_the_given_size() -> None:
+    backend = StreamingMockBackend("Hello.", token_size=4)
+    thunk, ctx = await backend.generate_from_context("Hi", SimpleContext())
+    assert await thunk.avalue() == "Hello."
+    assert ctx.last_output() is thunk
+    [call] = backend.calls
+    assert (call.deltas_sent, call.finished, call.cancelled, call.sent_text) == (2, True, False, "Hello.")
+
+
+async def test_each_call_gets_the_next_script() -> None:
+    backend = StreamingMockBackend("One.", Script.of("Two", "."))
+    outputs = [await backend.generate_from_context(f"Call {number}", SimpleContext()) for number in range(2)]
+    assert [await thunk.avalue() for thunk, _ in outputs] == ["One.", "Two."]
+    assert [str(call.action) for call in backend.calls] == ["Call 0", "Call 1"]
+
+
+async def test_a_call_keeps_what_was_asked() -> None:
+    backend, ctx = StreamingMockBackend("x"), ChatContext()
+    options = {ModelOption.STREAM: True, ModelOption.SEED: 7}
+    thunk, _ = await backend.generate_from_context("Hi", ctx, format=dict, model_options=options)
+    [call] = backend.calls
+    assert call.ctx is ctx
+    assert call.format is dict
+    assert call.model_options == options
+    assert call.thunk is thunk
+    assert thunk.generation.streaming
+    assert thunk.generation.provider == "mock"
+    await thunk.avalue()
+
+
+async def test_deltas_bring_more_than_text() -> None:
+    usage = Usage(input_tokens=3, output_tokens=2)
+    script = Script.of(Delta(thinking="Hm."), "Yes.", Delta(usage=usage), finish_reason="stop")
+    thunk, _ = await StreamingMockBackend(script).generate_from_context("Hi", SimpleContext())
+    assert await thunk.avalue() == "Yes."
+    assert thunk.thinking == "Hm."
+    assert thunk.generation.usage == usage
+    assert thunk.generation.finish_reason == "stop"
+
+
+async def test_a_script_that_raises_fails_the_output_behind_its_text() -> None:
+    backend = StreamingMockBackend(Script.of("So far. ", Raise(ConnectionError("gone")), "Never."))
+    result = await stream_with_chunking("Hi", backend, SimpleContext())
+    with pytest.raises(ConnectionError, match="gone"):
+        await result.acomplete()
+    assert result.full_text == "So far."
+    [call] = backend.calls
+    assert (call.deltas_sent, call.finished, call.cancelled, call.sent_text) == (1, False, False, "So far. ")
+
+
+async def test_a_script_that_stalls_is_stopped_by_its_reader() -> None:
+    backend = StreamingMockBackend(Script.of("So far. ", "And", Stall()))
+    async with await stream_with_chunking("Hi", backend, SimpleContext()) as result:
+        async for chunk in result.astream():
+            assert chunk == "So far."
+            break
+    [call] = backend.calls
+    assert (call.finished, call.cancelled) == (False, True)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_delay_of_nothing_lets_others_run() -> None:
+    backend = StreamingMockBackend(Script.of("a", Delay(0), "b"))
+    thunk, _ = await backend.generate_from_context("Hi", SimpleContext())
+    assert await thunk.astream() == "a"
+    assert await thunk.avalue() == "ab"
+
+
+async def test_a_producer_that_never_took_a_step_was_cancelled() -> None:
+    backend = StreamingMockBackend("Hello.")
+    thunk, _ = await backend.generate_from_context("Hi", SimpleContext())
+    await thunk.cancel_generation()
+    [call] = backend.calls
+    assert (call.deltas_sent, call.finished, call.cancelled, call.sent_text) == (0, False, True, "")
+
+
+async def test_a_call_too_many_says_who_made_it() -> None:
+    backend = StreamingMockBackend("A story.")
+    judge = Requirement("It is short.")
+    result = await stream_with_chunking("Tell a story", backend, SimpleContext(), requirements=[judge])
+    with pytest.raises(ScriptExhaustedError) as caught:
+        await result.acomplete()
+    message = str(caught.value)
+    assert "Call 2" in message
+    assert "1 script," in message
+    assert "It is short." in message
+    assert "call 1: CBlock 'Tell a story'" in message
+    assert "takes a script too" in message
+
+
+async def test_a_judge_is_answered_by_the_next_script() -> None:
+    backend = StreamingMockBackend("A story.", "Yes, it is.")
+    judge = Requirement("It is short.")
+    result = await stream_with_chunking("Tell a story", backend, SimpleContext(), requirements=[judge])
+    await result.acomplete()
+    [verdict] = result.final_validations
+    assert verdict
+    assert verdict.reason == "Yes, it is."
+
+
+def test_what_is_no_script_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"scripts\[1\]=\['x'\]"):
+        StreamingMockBackend("x", ["x"])
+
+
+async def test_backends_and_calls_show_how_far_they_are() -> None:
+    backend = StreamingMockBackend("ab", Script.of(Stall()))
+    first, _ = await backend.generate_from_context("Hi", SimpleContext())
+    assert repr(backend) == "<StreamingMockBackend, 1 of 2 scripts played>"
+    assert repr(backend.calls[0]) == "<MockCall playing, 0 of 2 deltas sent>"
+    await first.avalue()
+    assert repr(backend.calls[0]) == "<MockCall finished, 2 of 2 deltas sent>"
+    second, _ = await backend.generate_from_context("Hi", SimpleContext())
+    await second.cancel_generation()
+    assert repr(backend.calls[1]) == "<MockCall cancelled, 0 of 0 deltas sent>"
+
+
+def test_pytest_does_not_take_the_mock_for_tests() -> None:
+    assert StreamingMockBackend.__test__ is False

@@ -1,0 +1,107 @@
+"""Scripts say what a producer plays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_streamval import Delay, Delta, InvalidArgumentError, Raise, Script, Stall, StreamTruncatedError
+
+RECORDED = sorted((Path(__file__).parent.parent / "data" / "streams").glob("*.jsonl"))
+
+
+def test_a_script_has_the_text_and_the_deltas_of_its_steps() -> None:
+    script = Script.of("Hel", "lo.", Delay(0.2), Delta(" Bye", thinking="hm"), Raise(ValueError("x")), Stall())
+    assert script.text == "Hello. Bye"
+    assert script.deltas == (Delta("Hel"), Delta("lo."), Delta(" Bye", thinking="hm"))
+    assert len(script.steps) == 6
+
+
+def test_a_finish_reason_comes_with_the_last_delta() -> None:
+    script = Script.of("Hel", "lo.", Delay(0.2), finish_reason="stop")
+    assert script.steps == ("Hel", Delta("lo.", finish_reason="stop"), Delay(0.2))
+    assert Script.of(Delta("x", thinking="y"), finish_reason="stop").deltas == (
+        Delta("x", thinking="y", finish_reason="stop"),
+    )
+
+
+def test_a_finish_reason_without_any_delta_comes_in_one_of_its_own() -> None:
+    assert Script.of(Delay(1), finish_reason="stop").steps == (Delay(1), Delta(finish_reason="stop"))
+
+
+@given(text=st.text(), size=st.integers(1, 9))
+def test_a_text_is_sent_in_deltas_of_one_size(text: str, size: int) -> None:
+    script = Script.from_text(text, size)
+    assert script.text == text
+    assert all(len(step) == size for step in script.steps[:-1])
+    assert all(0 < len(step) <= size for step in script.steps[-1:])
+
+
+def test_scripts_are_values() -> None:
+    assert Script.of("a", "b") == Script.from_text("ab") == Script(("a", "b"))
+    assert len({Script.of("a"), Script.of("a"), Script.of("b")}) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Script.of(b"x"), r"steps\[0\]=b'x' does not fit: a step is"),
+        (lambda: Script.of("x", ValueError("y")), r"To fail with it, write Raise"),
+        (lambda: Script.of(Stall), r"That is the class; write Stall"),
+        (lambda: Script.from_text("x", 0), r"token_size=0 .* 1 character or more"),
+        (lambda: Delay(-1), r"seconds=-1 .* 0 seconds or more"),
+        (lambda: Delay(float("nan")), r"seconds=nan"),
+        (lambda: Raise("x"), r"exc='x' .* an exception"),
+        (lambda: Raise(int), r"exc=<class 'int'>"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_step_is_refused(make: object, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_a_recorded_stream_becomes_a_script(path: Path) -> None:
+    plain, timed = Script.from_cassette(path), Script.from_cassette(path, timing=True)
+    assert plain.text == timed.text != ""
+    assert plain.deltas == timed.deltas
+    assert plain.deltas[-1].usage is not None
+    assert any(delta.finish_reason for delta in plain.deltas)
+    assert not any(isinstance(step, Delay) for step in plain.steps)
+    assert isinstance(timed.steps[0], Delay)
+
+
+def test_both_protocols_tell_the_same_story(streams: Path) -> None:
+    for name in ("water", "list", "code"):
+        by_openai = Script.from_cassette(streams / f"openai-{name}.jsonl")
+        by_anthropic = Script.from_cassette(streams / f"anthropic-{name}.jsonl")
+        assert by_openai.text == by_anthropic.text
+
+
+def test_recorded_pauses_add_up_to_the_recorded_time(tmp_path: Path) -> None:
+    cassette = tmp_path / "three.jsonl"
+    frame = '{"choices":[{"index":0,"delta":{"content":"%s"}}]}'
+    lines = [
+        '{"protocol": "openai"}',
+        '{"at": 0.5, "text": "data: ' + (frame % "a").replace('"', '\\"') + '\\n\\n"}',
+        '{"at": 0.75, "text": "data: ' + (frame % "b").replace('"', '\\"') + '"}',
+        '{"at": 2.0, "text": "\\n\\ndata: [DONE]\\n\\n"}',
+    ]
+    cassette.write_text("\n".join(lines))
+    assert Script.from_cassette(cassette, timing=True).steps == (Delay(0.5), "a", Delay(1.5), "b")
+
+
+def test_a_stream_that_was_cut_off_plays_its_text_and_then_fails(tmp_path: Path, streams: Path) -> None:
+    lines = (streams / "openai-water.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    cassette = tmp_path / "cut.jsonl"
+    cassette.write_text("".join(lines[:10]), encoding="utf-8")
+    script = Script.from_cassette(cassette)
+    *deltas, failure = script.steps
+    assert deltas == list(Script.from_cassette(streams / "openai-water.jsonl").steps[: len(deltas)])
+    assert isinstance(failure, Raise)
+    assert isinstance(failure.exc, StreamTruncatedError)
+    assert failure.exc.text == script.text != ""

@@ -1,0 +1,51 @@
+"""Every block of Python in the README and the docs runs, and prints what stands below it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+
+
+class Block(NamedTuple):
+    code: str
+    output: str | None
+
+
+def blocks() -> list[object]:
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        for match in BLOCK.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            block = Block(match["code"], match["output"])
+            found.append(pytest.param(block, id=f"{page.relative_to(ROOT)}:{line}"))
+    return found
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_a_block_does_what_the_page_says(block: Block, pytester: pytest.Pytester) -> None:
+    if "def test_" in block.code:
+        pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n")
+        pytester.makepyfile(block.code)
+        result = pytester.runpytest_subprocess()
+        result.assert_outcomes(passed=len(re.findall(r"def test_", block.code)))
+    else:
+        script = pytester.makepyfile(block.code)
+        done = subprocess.run([sys.executable, "-W", "error", script], capture_output=True, text=True, check=False)
+        assert done.stderr == ""
+        assert block.output is not None, "a block that is no test shows what it prints in a block of text below it"
+        assert done.stdout == block.output
+
+
+def test_there_are_blocks_to_run() -> None:
+    assert len(blocks()) >= 8

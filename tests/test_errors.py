@@ -1,0 +1,214 @@
+"""Every exception: what it says, and that it survives the way from another process."""
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+from pytest_streamval import errors
+from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.errors import (
+    ChunkingContractError,
+    ConcurrentReadError,
+    DecoderClosedError,
+    DetachedThunkError,
+    GenerationCancelledError,
+    InvalidArgumentError,
+    InvalidCassetteError,
+    InvalidDeltaError,
+    InvalidVerdictError,
+    MalformedFrameError,
+    NotStreamingError,
+    ProviderStreamError,
+    ReaderTakenError,
+    ScriptExhaustedError,
+    StreamTruncatedError,
+    StreamvalError,
+    ThunkClosedError,
+    UnknownChunkingError,
+    UnknownLanguageError,
+    ValidatorTimeoutError,
+    WireError,
+    excerpt,
+)
+
+DELTAS = [Delta("Hi", tool_calls=(ToolCallDelta(0, "id"),), usage=Usage(1, 2))]
+
+# The error, the built-in class it also is, and of its message: the value, the rule, the way out.
+CASES = [
+    (ThunkClosedError("cancelled"), RuntimeError, "is cancelled", "takes no more deltas", "A producer stops at"),
+    (ConcurrentReadError("This output"), RuntimeError, "This output", "has one reader", "Let one task read"),
+    (ReaderTakenError("events()", "Use history."), RuntimeError, "events() has a reader", "one only", "Use history."),
+    (DetachedThunkError(), RuntimeError, "a copy of an output", "no producer feeds a copy", "Read the original"),
+    (GenerationCancelledError(), RuntimeError, "cancelled before its end", "not by this run", "call aclose()"),
+    (InvalidDeltaError("b'x'", "bytes"), TypeError, "b'x' of type bytes", "a str or a Delta", "Decode bytes"),
+    (
+        UnknownChunkingError("sentances", ["sentence", "word"]),
+        ValueError,
+        "Unknown chunking alias 'sentances'. ",
+        "Choose from: 'sentence', 'word'",
+        "pass a ChunkingStrategy of your own",
+    ),
+    (
+        UnknownLanguageError("xx", ["de", "en"]),
+        ValueError,
+        "no language 'xx'",
+        "Choose from: 'de', 'en'",
+        "the rules of 'en'",
+    ),
+    (InvalidArgumentError("chunking", "42", "it takes an alias."), TypeError, "chunking=42", "does not fit", "alias."),
+    (NotStreamingError("Mine"), RuntimeError, "Mine returned", "ModelOption.STREAM", "return the thunk at once"),
+    (
+        ChunkingContractError("Mine.split()", "returned ['']", "It returns a list."),
+        ValueError,
+        "Mine.split()",
+        "returned ['']. ",
+        "It returns a list.",
+    ),
+    (
+        InvalidVerdictError("Mine.validate()", "None", "It returns a bool."),
+        TypeError,
+        "Mine.validate()",
+        "returned None. ",
+        "It returns a bool.",
+    ),
+    (
+        ValidatorTimeoutError(["Slow", "Slower"], 0.5),
+        TimeoutError,
+        "from: Slow, Slower.",
+        "validator_timeout=0.5 s",
+        "Raise the limit",
+    ),
+    (
+        ScriptExhaustedError(2, 1, "stream_with_chunking", ["'Greet me.'"]),
+        RuntimeError,
+        "Call 2 of this mock backend came from stream_with_chunking",
+        "1 script, one for each call, in order.\n  call 1: 'Greet me.'\n",
+        "Give it one script more.",
+    ),
+    (
+        ScriptExhaustedError(1, 0, "a judge", []),
+        RuntimeError,
+        "Call 1 of this mock backend came from a judge",
+        "it was given 0 scripts, one",
+        "without a validation_fn",
+    ),
+    (
+        InvalidCassetteError("water.jsonl", 3, "no JSON"),
+        ValueError,
+        "water.jsonl:3: no JSON.",
+        "A cassette is JSONL",
+        '{"at": seconds, "text": ...}',
+    ),
+    (
+        MalformedFrameError("openai", "Hello", DELTAS, "data: {", 17, "no JSON"),
+        ValueError,
+        "malformed frame at byte 17: no JSON",
+        "The frame: 'data: {'",
+        "The 5 characters before it are kept in .text",
+    ),
+    (
+        StreamTruncatedError("openai", "Hello", DELTAS, "[DONE]"),
+        EOFError,
+        "The openai stream ended without [DONE]:",
+        "the connection was cut",
+        "The 5 characters that arrived are kept in .text",
+    ),
+    (
+        StreamTruncatedError("anthropic", "", (), "message_stop", b"data: {\xf0"),
+        EOFError,
+        "message_stop, inside the frame b'data: {\\xf0'",
+        "the provider gave up",
+        "kept in .text",
+    ),
+    (
+        ProviderStreamError("anthropic", "Hello", DELTAS, "overloaded_error", "try later"),
+        WireError,
+        "stopped its stream with overloaded_error: try later",
+        "The anthropic provider",
+        "kept in .text",
+    ),
+    (
+        DecoderClosedError("openai", "has ended"),
+        RuntimeError,
+        "This openai decoder has ended",
+        "takes no more bytes",
+        "make a new one",
+    ),
+]  # fmt: skip
+ERRORS = [case[0] for case in CASES]
+IDS = [f"{type(error).__name__}-{number}" for number, error in enumerate(ERRORS)]
+every_error = pytest.mark.parametrize("error", ERRORS, ids=IDS)
+
+
+def pickled(protocol):
+    return lambda error: pickle.loads(pickle.dumps(error, protocol))  # noqa: S301  # its own
+
+
+def test_every_class_of_the_module_is_in_the_table():
+    defined = {each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__}
+    assert {type(error) for error in ERRORS} == defined - {StreamvalError, WireError}
+
+
+@pytest.mark.parametrize(("error", "kind", "value", "rule", "way_out"), CASES, ids=IDS)
+def test_an_error_says_what_was_wrong_the_rule_and_the_way_out(error, kind, value, rule, way_out):
+    assert isinstance(error, StreamvalError)
+    assert isinstance(error, kind)
+    for part in (value, rule, way_out):
+        assert part in str(error)
+
+
+@every_error
+@pytest.mark.parametrize(
+    "carried",
+    [copy.copy, copy.deepcopy, *map(pickled, range(pickle.HIGHEST_PROTOCOL + 1))],
+    ids=["copy", "deepcopy", *(f"pickle {number}" for number in range(pickle.HIGHEST_PROTOCOL + 1))],
+)
+def test_an_error_survives_its_way_with_text_and_facts(error, carried):
+    error.add_note("seen on the way")
+    twin = carried(error)
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert twin.args == error.args
+    assert vars(twin) == vars(error)
+
+
+@every_error
+def test_the_facts_of_an_error_are_its_attributes(error):
+    names = [
+        name for name in inspect.signature(type(error).__init__).parameters if name not in {"self", "args", "kwargs"}
+    ]
+    assert tuple(getattr(error, name) for name in names) == error.args
+
+
+def test_an_error_of_a_wire_keeps_the_text_and_the_deltas_that_came_before():
+    error = MalformedFrameError("openai", "Hello \ud83c", DELTAS, "x" * 10_000, 5, "no JSON")
+    assert error.text == "Hello \ud83c"
+    assert error.deltas == tuple(DELTAS)
+    assert error.frame == "x" * 10_000
+    assert len(str(error)) < 500
+
+
+def test_a_number_of_seconds_is_shown_as_it_was_written():
+    assert "validator_timeout=2 s" in str(ValidatorTimeoutError(["Slow"], 2.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("short", "'short'"),
+        (b"\xf0", "b'\\xf0'"),
+        ("\ud83c", "'\\ud83c'"),
+        ("a" * 78, repr("a" * 78)),
+        ("a" * 79, "'" + "a" * 39 + " ... " + "a" * 39 + "'"),
+        (["x" * 1000], "['" + "x" * 38 + " ... " + "x" * 38 + "']"),
+    ],
+    ids=["str", "bytes", "surrogate", "as long as may be", "one longer", "much longer"],
+)
+def test_an_excerpt_is_the_repr_cut_in_the_middle_where_it_is_long(value, shown):
+    assert excerpt(value) == shown
+
+
+def test_an_excerpt_may_be_of_another_length():
+    assert excerpt("abcdefghij", 4) == "'a ... j'"

@@ -1,0 +1,100 @@
+"""Public use, as a user's type checker sees it: checked, never run. It fails when an annotation lies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, assert_type
+
+from pytest_streamval import (
+    Backend,
+    ChatContext,
+    Chunk,
+    Chunker,
+    ChunkingStrategy,
+    Delta,
+    ModelOption,
+    ModelOutputThunk,
+    PartialValidationResult,
+    QuickCheckEvent,
+    Requirement,
+    Script,
+    SentenceChunker,
+    SimpleContext,
+    StreamChunkingResult,
+    StreamEvent,
+    StreamingMockBackend,
+    StreamingMockBackendFactory,
+    ValidationResult,
+    stream_with_chunking,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_streamval import CBlock, Component, Context
+
+
+class Mine(Requirement):
+    """A requirement as users write it."""
+
+    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+        """Judge a chunk."""
+        return PartialValidationResult("pass", reason=chunk, score=1.0)
+
+
+class Lines(ChunkingStrategy):
+    """A strategy as users write it."""
+
+    def split(self, accumulated_text: str) -> list[str]:
+        """Cut."""
+        return accumulated_text.splitlines()
+
+
+class Own(Backend):
+    """A backend as users write it."""
+
+    async def generate_from_context(
+        self,
+        action: Component | CBlock,
+        ctx: Context,
+        *,
+        format: object | None = None,  # noqa: A002  # the interface's word
+        model_options: Mapping[str, object] | None = None,
+    ) -> tuple[ModelOutputThunk, Context]:
+        """Generate."""
+
+        async def produce(thunk: ModelOutputThunk) -> None:
+            await thunk.put("text")
+            await thunk.put(Delta(thinking="hm"))
+
+        thunk = ModelOutputThunk(action=action)
+        thunk.start(produce)
+        return thunk, ctx.add(action).add(thunk)
+
+
+async def use(streaming_mock_backend: StreamingMockBackendFactory, path: Path) -> None:
+    """Use what a test uses."""
+    backend = streaming_mock_backend("text", Script.from_cassette(path, timing=True), token_size=4)
+    assert_type(backend, StreamingMockBackend)
+    assert_type(backend.calls[0].deltas_sent, int)
+    requirements = [Mine("words"), Requirement("short", lambda ctx: ctx.last_output() is not None)]
+    result = await stream_with_chunking("Hi", backend, ChatContext(window_size=3), requirements=requirements)
+    assert_type(result, StreamChunkingResult)
+    async with result as same:
+        assert_type(same, StreamChunkingResult)
+        assert_type(result.astream(lossless=True), AsyncIterator[str])
+        async for event in result.events():
+            assert_type(event, StreamEvent)
+            if isinstance(event, QuickCheckEvent):
+                assert_type(event.results, tuple[PartialValidationResult, ...])
+    assert_type(result.history, tuple[StreamEvent, ...])
+    assert_type(result.final_validations, list[ValidationResult])
+    assert_type(result.as_thunk.value, str | None)
+    await stream_with_chunking("Hi", Own(), SimpleContext(), chunking=Lines(), validator_timeout=1, fail_fast=True)
+    await backend.generate_from_context("Hi", SimpleContext(), model_options={ModelOption.STREAM: True})
+    chunker: Chunker = SentenceChunker().chunker()
+    assert_type(chunker.feed("text"), list[Chunk])
+    await stream_with_chunking("Hi", "no backend", SimpleContext())  # type: ignore[arg-type]
+    await stream_with_chunking("Hi", backend, SimpleContext(), requirements=["in words"])  # type: ignore[list-item]
+    PartialValidationResult("maybe")  # type: ignore[arg-type]

@@ -1,0 +1,241 @@
+import json
+
+import pytest
+
+from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage, merge_tool_calls
+from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.wire import AnthropicMessagesDecoder
+
+TEXT = {"type": "text", "text": ""}
+THINKING = {"type": "thinking", "thinking": "", "signature": ""}
+TOOL = {"type": "tool_use", "id": "x", "name": "f", "input": {}}
+STOP = {"type": "message_stop"}
+
+
+def sse(*frames):
+    return b"".join(f"event: {frame['type']}\ndata: {json.dumps(frame)}\n\n".encode() for frame in frames)
+
+
+def message(**usage):
+    return {"type": "message_start", "message": {"id": "m", "role": "assistant", "content": [], "usage": usage or None}}
+
+
+def start(block, index=0):
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def piece(kind, index=0, **fields):
+    return {"type": "content_block_delta", "index": index, "delta": {"type": kind, **fields}}
+
+
+def text(words, index=0):
+    return piece("text_delta", index, text=words)
+
+
+def stop(index=0):
+    return {"type": "content_block_stop", "index": index}
+
+
+def end(reason="end_turn", **usage):
+    return {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": usage}
+
+
+def decode(*frames):
+    decoder = AnthropicMessagesDecoder()
+    deltas = decoder.feed(sse(*frames, STOP))
+    assert decoder.done
+    return deltas + decoder.close()
+
+
+def test_a_message_from_start_to_stop():
+    deltas = decode(
+        message(input_tokens=25, output_tokens=1), start(TEXT), {"type": "ping"}, text("Hel"), text("lo"), stop(),
+        end(output_tokens=15),
+    )  # fmt: skip
+    first, last = Delta(usage=Usage(25, 1)), Delta(usage=Usage(25, 15), finish_reason="end_turn")
+    assert deltas == [first, Delta("Hel"), Delta("lo"), last]
+
+
+def test_thinking_is_no_text_and_its_signature_is_neither():
+    frames = [piece("thinking_delta", thinking="Hm."), piece("signature_delta", signature="EqQB")]
+    deltas = decode(start(THINKING), *frames, stop(), start(TEXT, 1), text("Yes.", 1), stop(1), end())
+    assert deltas == [Delta(thinking="Hm."), Delta("Yes."), Delta(finish_reason="end_turn")]
+
+
+def test_tool_calls_are_counted_among_themselves():
+    other = {"type": "tool_use", "id": "y", "name": "g", "input": {}}
+    deltas = decode(
+        start(TEXT), stop(), start(TOOL, 1), piece("input_json_delta", 1, partial_json=""),
+        piece("input_json_delta", 1, partial_json='{"a"'), piece("input_json_delta", 1, partial_json=":1}"), stop(1),
+        start(other, 2), piece("input_json_delta", 2, partial_json="{}"), stop(2), end("tool_use"),
+    )  # fmt: skip
+    fragments = [fragment for delta in deltas for fragment in delta.tool_calls]
+    assert fragments[0] == ToolCallDelta(0, "x", "f")
+    assert len(fragments) == 5
+    assert merge_tool_calls(fragments) == (ToolCall("x", "f", '{"a":1}'), ToolCall("y", "g", "{}"))
+
+
+def test_words_that_a_block_starts_with_are_kept():
+    deltas = decode(start({**TEXT, "text": "a"}), stop(), start({**THINKING, "thinking": "b"}, 1), stop(1))
+    assert deltas == [Delta("a"), Delta(thinking="b")]
+
+
+IGNORED = {
+    "a ping": [{"type": "ping"}],
+    "an event of another type": [{"type": "content_block_sparkle", "index": {}}],
+    "a block of another type": [
+        start({"type": "server_tool_use", "id": "x", "name": "web_search", "input": {}}),
+        piece("input_json_delta", partial_json="{}"),
+        piece("text_delta", text="a"),
+        stop(),
+    ],
+    "redacted thinking": [start({"type": "redacted_thinking", "data": "Eq"}), stop()],
+    "a delta of another type": [start(TEXT), piece("citations_delta", citation={}), stop()],
+    "an empty text": [start(TEXT), text(""), stop()],
+    "an empty thought": [start(THINKING), piece("thinking_delta", thinking=""), stop()],
+    "a block without its words": [start({"type": "text"}), stop()],
+    "a message without usage": [message()],
+    "an empty usage": [{"type": "message_start", "message": {"usage": {}}}],
+    "nothing new about the message": [{"type": "message_delta", "delta": {"stop_reason": None}}],
+}
+
+
+@pytest.mark.parametrize("frames", IGNORED.values(), ids=IGNORED)
+def test_what_carries_nothing_or_is_not_known_is_left_out(frames):
+    assert decode(*frames) == []
+
+
+def test_blocks_may_overlap():
+    frames = [start(TEXT), start(THINKING, 1), text("a"), piece("thinking_delta", 1, thinking="b"), stop(), stop(1)]
+    assert decode(*frames) == [Delta("a"), Delta(thinking="b")]
+
+
+USAGES = {
+    "output alone": ([end(output_tokens=2)], Usage(None, 2)),
+    "input from the start": ([message(input_tokens=3), end(output_tokens=2)], Usage(3, 2)),
+    "the last counts": ([message(input_tokens=3), end(output_tokens=2), end(output_tokens=5)], Usage(3, 5)),
+    "a null is no count": ([message(input_tokens=3), end(output_tokens=2, input_tokens=None)], Usage(3, 2)),
+    "input that is corrected": ([message(input_tokens=3), end(input_tokens=4, output_tokens=2)], Usage(4, 2)),
+    "tokens of the cache belong to the prompt": (
+        [message(input_tokens=1, cache_read_input_tokens=50, cache_creation_input_tokens=7), end(output_tokens=2)],
+        Usage(58, 2),
+    ),
+    "input never told": ([message(output_tokens=1)], Usage(None, 1)),
+}
+
+
+@pytest.mark.parametrize(("frames", "expected"), USAGES.values(), ids=USAGES)
+def test_usage_is_cumulative_and_complete(frames, expected):
+    assert decode(*frames)[-1].usage == expected
+
+
+def test_the_names_of_events_are_not_needed():
+    unnamed = sse(start(TEXT), text("a"), stop(), STOP).replace(b"event: ", b": ")
+    assert AnthropicMessagesDecoder().feed(unnamed) == [Delta("a")]
+
+
+def test_the_type_in_the_data_counts_and_the_name_where_it_is_missing():
+    decoder = AnthropicMessagesDecoder()
+    decoder.feed(sse(start(TEXT)))
+    assert decoder.feed(b"event: ping\ndata: " + json.dumps(text("a")).encode() + b"\n\n") == [Delta("a")]
+    assert decoder.feed(b"event: ping\ndata: {}\n\n") == []
+
+
+ERRORS = {
+    "an overload": (
+        sse({"type": "error", "error": {"type": "overloaded_error", "message": "Boo"}}),
+        "overloaded_error",
+    ),
+    "an error by name only": (
+        b'event: error\ndata: {"type": "overloaded_error", "message": "Boo"}\n\n',
+        "overloaded_error",
+    ),
+    "an error without a type": (b'data: {"error": {"code": 529, "message": "Boo"}}\n\n', "529"),
+    "an error without more": (b'event: error\ndata: {"message": "Boo"}\n\n', "an error"),
+}
+
+
+@pytest.mark.parametrize(("body", "kind"), ERRORS.values(), ids=ERRORS)
+def test_an_error_of_the_provider_keeps_the_text_so_far(body, kind):
+    decoder = AnthropicMessagesDecoder()
+    decoder.feed(sse(message(input_tokens=3), start(TEXT), text("a")))
+    with pytest.raises(ProviderStreamError) as caught:
+        decoder.feed(sse(text("b")) + body)
+    assert (caught.value.kind, caught.value.message) == (kind, "Boo")
+    assert (caught.value.text, caught.value.deltas) == ("ab", (Delta("b"),))
+
+
+FAULTS = {
+    "no type": ([], b"data: {}", "type is missing"),
+    "a type that is none": ([], b'data: {"type": 5}', "type is 5, not a string"),
+    "no JSON": ([], b"data: {", "it is no JSON"),
+    "no object": ([], b'data: "ping"', "it is 'ping', not an object"),
+    "no UTF-8": ([], b"event: \xff\ndata: {}", "it holds bytes that are no UTF-8"),
+    "a delta first": ([], text("a"), "content block 0 is not open"),
+    "a delta of another block": ([start(TEXT)], text("a", 1), "content block 1 is not open"),
+    "a delta after its block": ([start(TEXT), stop()], text("a"), "content block 0 is not open"),
+    "a thought in a text": (
+        [start(TEXT)],
+        piece("thinking_delta", thinking="a"),
+        "it is a thinking_delta in a block of type text",
+    ),
+    "a text in a tool call": ([start(TOOL)], text("a"), "it is a text_delta in a block of type tool_use"),
+    "arguments in a text": (
+        [start(TEXT)],
+        piece("input_json_delta", partial_json="a"),
+        "it is a input_json_delta in a block of type text",
+    ),
+    "a block twice": ([start(TEXT), stop()], start(TEXT), "it begins content block 0 a second time"),
+    "a block that was never open": ([], stop(), "content block 0 is not open"),
+    "a block stopped twice": ([start(TEXT), stop()], stop(), "content block 0 is not open"),
+    "two messages": ([message()], message(), "it begins a message that has begun already"),
+    "a message after its text": ([start(TEXT)], message(), "it begins a message that has begun already"),
+    "an open block at the end": ([start(TEXT)], STOP, "it ends the message while content block 0 is open"),
+    "anything after the end": (
+        [STOP],
+        {"type": "ping"},
+        "it comes after the event message_stop, which ends the stream",
+    ),
+    "a message that is none": ([], {"type": "message_start"}, "message is missing"),
+    "usage that is none": ([], {"type": "message_start", "message": {"usage": 5}}, "message.usage is 5, not an object"),
+    "a count that is none": ([], end(output_tokens="5"), "usage.output_tokens is '5', not an integer"),
+    "a block without an index": ([], {**start(TEXT), "index": None}, "index is missing"),
+    "a block without a type": ([], start({}), "content_block.type is missing"),
+    "a block that is none": ([], start([]), "content_block is a list, not an object"),
+    "a block with words that are none": (
+        [],
+        start({"type": "text", "text": 5}),
+        "content_block.text is 5, not a string",
+    ),
+    "a call without an id": ([], start({"type": "tool_use", "name": "f"}), "content_block.id is missing"),
+    "a call without a name": ([], start({"type": "tool_use", "id": "x"}), "content_block.name is missing"),
+    "a delta without an index": ([start(TEXT)], {**text("a"), "index": "0"}, "index is '0', not an integer"),
+    "a delta that is none": ([start(TEXT)], {**text("a"), "delta": 5}, "delta is 5, not an object"),
+    "a delta without a type": ([start(TEXT)], piece(None), "delta.type is missing"),
+    "a delta without its text": ([start(TEXT)], piece("text_delta"), "delta.text is missing"),
+    "a reason that is none": ([], end(5), "delta.stop_reason is 5, not a string"),
+    "no delta of the message": ([], {"type": "message_delta"}, "delta is missing"),
+}
+
+
+@pytest.mark.parametrize(("frames", "frame", "fault"), FAULTS.values(), ids=FAULTS)
+def test_a_malformed_frame_is_told_with_its_place_and_fault(frames, frame, fault):
+    decoder = AnthropicMessagesDecoder()
+    before = sse(*frames)
+    decoder.feed(before)
+    body = frame + b"\n\n" if isinstance(frame, bytes) else sse(frame)
+    with pytest.raises(MalformedFrameError) as caught:
+        decoder.feed(body)
+    assert fault in caught.value.fault
+    assert caught.value.offset == len(before)
+    assert f"data: {caught.value.frame}\n\n".encode() in body
+
+
+def test_a_stream_without_its_stop_is_truncated():
+    decoder = AnthropicMessagesDecoder()
+    decoder.feed(sse(message(), start(TEXT), text("a"), stop(), end()))
+    with pytest.raises(
+        StreamTruncatedError, match="The anthropic stream ended without the event message_stop: the"
+    ) as caught:
+        decoder.close()
+    assert (caught.value.text, caught.value.deltas, caught.value.left) == ("a", (), b"")

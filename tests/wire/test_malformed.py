@@ -1,0 +1,293 @@
+import copy
+import json
+import pickle
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.errors import (
+    DecoderClosedError,
+    InvalidArgumentError,
+    MalformedFrameError,
+    ProviderStreamError,
+    StreamTruncatedError,
+    WireError,
+)
+from pytest_streamval.wire import AnthropicMessagesDecoder, FrameDecoder, OpenAIChatDecoder
+
+# One stream of each protocol with everything in it that the decoders read.
+OPENAI = [
+    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": None}, "finish_reason": None}]},
+    {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm."}}]},
+    {"choices": [{"index": 0, "delta": {"content": "One 🍎"}}]},
+    {"choices": [{"index": 0, "delta": {"content": [{"type": "text", "text": " two"}]}}]},
+    {
+        "choices": [
+            {"index": 0, "delta": {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "x"}]}]}}
+        ]
+    },
+    {
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": "{"}}]},
+            }
+        ]
+    },
+    {"choices": [{"index": 0, "delta": {"tool_calls": [{"function": {"arguments": "}"}}]}}]},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}},
+]
+ANTHROPIC = [
+    {
+        "type": "message_start",
+        "message": {"usage": {"input_tokens": 3, "cache_read_input_tokens": 1, "output_tokens": 1}},
+    },
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Hm."}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+    {"type": "ping"},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "One 🍎"}},
+    {"type": "content_block_stop", "index": 1},
+    {
+        "type": "content_block_start",
+        "index": 2,
+        "content_block": {"type": "tool_use", "id": "x", "name": "f", "input": {}},
+    },
+    {"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
+    {"type": "content_block_stop", "index": 2},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+    {"type": "message_stop"},
+]
+STREAMS = {OpenAIChatDecoder: OPENAI, AnthropicMessagesDecoder: ANTHROPIC}
+decoders = pytest.mark.parametrize("decoder_class", STREAMS)
+
+
+def encode(decoder_class, frames):
+    if decoder_class is OpenAIChatDecoder:
+        return [f"data: {json.dumps(frame, ensure_ascii=False)}\n\n".encode() for frame in frames] + [
+            b"data: [DONE]\n\n"
+        ]
+    return [f"event: {frame['type']}\ndata: {json.dumps(frame, ensure_ascii=False)}\n\n".encode() for frame in frames]
+
+
+def survive(decoder_class, reads):
+    """Decode what may be malformed, and hold whatever comes of it against what is promised."""
+    decoder = decoder_class()
+    deltas, error = [], None
+    try:
+        for read in reads:
+            deltas += decoder.feed(read)
+        deltas += decoder.close()
+    except WireError as caught:
+        error = caught
+        deltas += caught.deltas
+    text = "".join(delta.text for delta in deltas)
+    assert decoder.text == text
+    for delta in deltas:
+        assert_well_formed(delta)
+    if error is not None:
+        assert error.text == text
+        assert_equal(pickled(error), error)
+        with pytest.raises(DecoderClosedError):
+            decoder.feed(b"")
+    return deltas, error
+
+
+def pickled(error):
+    return pickle.loads(pickle.dumps(error))  # noqa: S301, what is read was written here
+
+
+def assert_equal(copied, error):
+    assert type(copied) is type(error)
+    assert (copied.args, vars(copied), str(copied)) == (error.args, vars(error), str(error))
+
+
+def assert_well_formed(delta):
+    words = [delta.text, delta.thinking, delta.finish_reason or ""]
+    for call in delta.tool_calls:
+        words += [call.id or "", call.name or "", call.arguments]
+        assert type(call.index) is int
+        assert call.index >= 0
+    for word in words:
+        assert type(word) is str
+        word.encode()
+    if delta.usage is not None:
+        assert {type(delta.usage.input_tokens), type(delta.usage.output_tokens)} <= {int, type(None)}
+    assert delta != Delta()
+
+
+def places(value, path=()):
+    """The paths to all values inside a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+def replaced(value, path, new):
+    value = copy.deepcopy(value)
+    holder = value
+    for key in path[:-1]:
+        holder = holder[key]
+    if new is Ellipsis:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = new
+    return value
+
+
+@decoders
+def test_the_streams_themselves_are_well_formed(decoder_class):
+    deltas, error = survive(decoder_class, encode(decoder_class, STREAMS[decoder_class]))
+    assert error is None
+    assert len(deltas) >= 6
+
+
+@decoders
+def test_every_value_of_every_frame_may_be_missing_or_of_a_wrong_type(decoder_class):
+    frames = STREAMS[decoder_class]
+    wrong = [..., None, True, False, 0, -1, 7, 1.5, "", "x", [], [[]], [None], [{}], {}, {"type": 5}, {"x": {}}]
+    encoded = encode(decoder_class, frames)
+    outcomes = set()
+    for number, frame in enumerate(frames):
+        for path in places(frame):
+            for value in wrong:
+                data = json.dumps(replaced(frame, path, value), ensure_ascii=False).encode()
+                _, error = survive(
+                    decoder_class, [*encoded[:number], b"data: " + data + b"\n\n", *encoded[number + 1 :]]
+                )
+                outcomes.add(type(error))
+    assert outcomes >= {type(None), MalformedFrameError}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=3,
+)
+
+
+@decoders
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_any_value_may_stand_anywhere(decoder_class, data):
+    frames = STREAMS[decoder_class]
+    number = data.draw(st.integers(0, len(frames) - 1))
+    path = data.draw(st.sampled_from(list(places(frames[number]))))
+    frame = replaced(frames[number], path, data.draw(JSON))
+    encoded = encode(decoder_class, frames)
+    encoded[number] = b"data: " + json.dumps(frame).encode() + b"\n\n"
+    survive(decoder_class, encoded)
+
+
+@decoders
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_frames_may_come_in_any_order_and_number(decoder_class, data):
+    encoded = encode(decoder_class, STREAMS[decoder_class])
+    survive(decoder_class, data.draw(st.lists(st.sampled_from(encoded), max_size=20)))
+
+
+@decoders
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_bytes_may_be_lost_doubled_or_changed(decoder_class, data):
+    body = b"".join(encode(decoder_class, STREAMS[decoder_class]))
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(body))] * 2)))
+    middle = data.draw(
+        st.sampled_from([b"", body[start:end] * 2, b"\n\n", b'"', b"}", b"\xff", b"\\ud800", b"\\"]) | st.binary()
+    )
+    body = body[:start] + middle + body[end:]
+    whole = survive(decoder_class, [body])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=5)))
+    pieces = survive(decoder_class, [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)])
+    assert pieces[0] == whole[0]
+    assert type(pieces[1]) is type(whole[1])
+
+
+@decoders
+def test_a_body_that_ends_anywhere_is_truncated_and_keeps_its_text(decoder_class):
+    encoded = encode(decoder_class, STREAMS[decoder_class])
+    body = b"".join(encoded)
+    expected, _ = survive(decoder_class, encoded)
+    for end in range(len(body)):
+        deltas, error = survive(decoder_class, [body[:end]])
+        assert isinstance(error, StreamTruncatedError)
+        assert deltas == expected[: len(deltas)]
+        assert body[:end].endswith(error.left)
+
+
+@decoders
+def test_bytes_that_are_no_stream_at_all_are_no_stream(decoder_class):
+    random = Random(6)  # noqa: S311, garbage needs repeatable chance, not secrets
+    for body in (
+        b"",
+        b"<html>Bad gateway</html>",
+        b'{"error": "x"}',
+        b"\0" * 100,
+        *(random.randbytes(200) for _ in range(50)),
+    ):
+        _, error = survive(decoder_class, [body])
+        assert isinstance(error, StreamTruncatedError)
+
+
+def test_a_body_of_another_kind_is_shown_in_the_error():
+    decoder = OpenAIChatDecoder()
+    decoder.feed(b'{"detail": "not streamed"}')
+    with pytest.raises(StreamTruncatedError, match=r'inside the frame b.{"detail": "not streamed"}'):
+        decoder.close()
+
+
+@decoders
+def test_a_closed_decoder_takes_no_more_and_closes_again_in_silence(decoder_class):
+    decoder = decoder_class()
+    decoder.feed(b"".join(encode(decoder_class, STREAMS[decoder_class])))
+    assert decoder.close() == []
+    assert decoder.close() == []
+    with pytest.raises(DecoderClosedError, match=f"This {decoder_class.protocol} decoder was closed and takes no more"):
+        decoder.feed(b"")
+
+
+@decoders
+def test_a_failed_decoder_takes_no_more_and_closes_in_silence(decoder_class):
+    decoder = decoder_class()
+    with pytest.raises(MalformedFrameError):
+        decoder.feed(b"data: {\n\n")
+    with pytest.raises(
+        DecoderClosedError, match=f"This {decoder_class.protocol} decoder failed and takes no more bytes"
+    ):
+        decoder.feed(b"data: {}\n\n")
+    assert decoder.close() == []
+
+
+@decoders
+def test_text_is_not_taken_for_bytes(decoder_class):
+    decoder = decoder_class()
+    with pytest.raises(InvalidArgumentError):
+        decoder.feed("data: {}\n\n")
+    assert decoder.feed(b"") == []
+
+
+def test_a_decoder_needs_a_protocol():
+    with pytest.raises(TypeError, match="abstract"):
+        FrameDecoder()
+
+
+DELTAS = (Delta("a", usage=Usage(1, 2)), Delta(tool_calls=(ToolCallDelta(0, "x"),)))
+ERRORS = [
+    MalformedFrameError("openai", "ab", DELTAS, "{", 7, "it is no JSON"),
+    StreamTruncatedError("openai", "ab", DELTAS, "the frame [DONE]"),
+    StreamTruncatedError("openai", "ab", DELTAS, "the frame [DONE]", b"data: x"),
+    ProviderStreamError("anthropic", "ab", DELTAS, "overloaded_error", "Overloaded"),
+    DecoderClosedError("openai", "was closed"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=[f"{number}" for number in range(len(ERRORS))])
+def test_errors_survive_pickling(error):
+    assert_equal(pickled(error), error)
