@@ -139,6 +139,18 @@ class UnknownLanguageError(StreamvalError, ValueError):
         )
 
 
+class InvalidLimitError(StreamvalError, ValueError):
+    """A limit leaves no room for anything."""
+
+    def __init__(self, argument: str, limit: int) -> None:
+        super().__init__(argument, limit)
+        self.argument = argument
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"{self.argument}={self.limit} leaves no room: it is a number of characters, 1 or more."
+
+
 class InvalidArgumentError(StreamvalError, TypeError):
     """An argument has a type that its function cannot use."""
 

@@ -17,6 +17,7 @@ from pytest_streamval.errors import (
     InvalidArgumentError,
     InvalidCassetteError,
     InvalidDeltaError,
+    InvalidLimitError,
     InvalidVerdictError,
     MalformedFrameError,
     NotStreamingError,
@@ -58,6 +59,7 @@ CASES = [
         "the rules of 'en'",
     ),
     (InvalidArgumentError("chunking", "42", "it takes an alias."), TypeError, "chunking=42", "does not fit", "alias."),
+    (InvalidLimitError("max_chars", 0), ValueError, "max_chars=0", "leaves no room", "1 or more"),
     (NotStreamingError("Mine"), RuntimeError, "Mine returned", "ModelOption.STREAM", "return the thunk at once"),
     (
         ChunkingContractError("Mine.split()", "returned ['']", "It returns a list."),

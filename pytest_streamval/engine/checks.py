@@ -53,11 +53,17 @@ class Judges:
         """Return every requirement's verdict on a chunk, in their order."""
         backend, ctx, validators = self._backend, self._ctx, self._stream_validators
         if len(validators) == 1 and self._timeout is None:
-            verdict = await validators[0](chunk, backend=backend, ctx=ctx)
+            verdict = await self._starter.start_one(validators[0](chunk, backend=backend, ctx=ctx))
             if not isinstance(verdict, PartialValidationResult):
                 raise _no_verdict(self.requirements[0], "stream_validate", verdict, PartialValidationResult)
             return self._kept((verdict,))
-        coroutines = [validate(chunk, backend=backend, ctx=ctx) for validate in validators]
+        coroutines: list[Coroutine[Any, Any, PartialValidationResult]] = []
+        try:
+            for validate in validators:
+                coroutines.append(validate(chunk, backend=backend, ctx=ctx))  # noqa: PERF401  # see _close
+        except BaseException:
+            _close(coroutines)
+            raise
         found = [NOT_ASKED] * len(coroutines)
         await self._ask("stream_validate", coroutines, found, PartialValidationResult, self._enough)
         return self._kept(tuple(found))
@@ -70,14 +76,21 @@ class Judges:
 
     async def validate(self) -> tuple[ValidationResult, ...]:
         """Return every requirement's verdict on the whole output, in their order."""
-        coroutines = [_asynchronous(each, "validate")(self._backend, self._ctx) for each in self.requirements]
+        coroutines: list[Coroutine[Any, Any, ValidationResult]] = []
+        try:
+            for each in self.requirements:
+                coroutines.append(_asynchronous(each, "validate")(self._backend, self._ctx))  # noqa: PERF401  # see _close
+        except BaseException:
+            _close(coroutines)
+            raise
         found = [ValidationResult(result=False)] * len(coroutines)
         await self._ask("validate", coroutines, found, ValidationResult, None)
         return tuple(found)
 
     async def rest(self) -> None:
-        """Wait until nothing is left of the checks."""
+        """Wait until nothing is left of the checks; nothing is asked afterwards."""
         await self._starter.rest()
+        del self._starter  # its tasks refer to the run, by their contexts
 
     async def _ask(
         self,
@@ -119,8 +132,8 @@ class Judges:
             for turn, task in running.items():
                 task.set_name(f"streamval {method} {self.requirements[turn.asking].name}")
             left = None if deadline is None else max(0.0, deadline - loop.time())
-            until = asyncio.FIRST_EXCEPTION if enough is None else asyncio.FIRST_COMPLETED
-            done, _ = await asyncio.wait(running.values(), timeout=left, return_when=until)
+            # not FIRST_EXCEPTION: to that a validator that was cancelled, from wherever, is none
+            done, _ = await asyncio.wait(running.values(), timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 late = [self.requirements[turn.asking].name for turn in running]
                 raise ValidatorTimeoutError(late, self._timeout or 0.0)
@@ -154,6 +167,12 @@ def _asynchronous(requirement: Requirement, method: str) -> Callable[..., Corout
         )
 
     return ask
+
+
+def _close(coroutines: Sequence[Coroutine[Any, Any, Any]]) -> None:
+    """Close coroutines that will not be awaited, as another one could not even be made."""
+    for coroutine in coroutines:
+        coroutine.close()
 
 
 def _no_verdict(

@@ -110,11 +110,13 @@ class ChatContext(Context):
 
     def _note_answer(self, output: ModelOutputThunk) -> None:
         """Remember a request that began from this context, and warn while another one is still running."""
-        if any(not other.is_computed() for other in self._answers if other is not output):
+        earlier = self.last_output()
+        running = [other for other in (*self._answers, earlier) if other is not None and not other.is_computed()]
+        if any(other is not output for other in running):
             logger.warning(
-                "A request began from a ChatContext while another one from the same context is still being generated: "
-                "the context is stale, neither request sees the other's answer. Await the first output and continue "
-                "from the context that its request returned, or use a SimpleContext for independent requests."
+                "A request began from a ChatContext while another one on it is still being generated: the context is "
+                "stale, and the model is not shown that answer. Await the first output and continue from the context "
+                "that its request returned, or use a SimpleContext for independent requests."
             )
         self._answers.add(output)
 

@@ -9,13 +9,14 @@ on every version. A coroutine is stepped as the task that will carry it on, so t
 from __future__ import annotations
 
 import asyncio
+import types
 from asyncio.tasks import _enter_task, _leave_task  # "Extending asyncio" in Python's documentation names these two
 from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from types import TracebackType
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class Turn(Coroutine[Any, Any, None]):
     either nothing to do or the rest of a coroutine that was stepped before.
     """
 
-    __slots__ = ("_awaited", "_context", "_inner", "asking", "ready")
+    __slots__ = ("_awaited", "_blocking", "_context", "_inner", "asking", "ready")
 
     def __init__(self) -> None:
         self.ready = True
@@ -37,6 +38,7 @@ class Turn(Coroutine[Any, Any, None]):
         self._inner: Coroutine[Any, Any, None] | None = None
         self._context: Context
         self._awaited: Any
+        self._blocking = False
 
     async def await_all(
         self,
@@ -55,6 +57,9 @@ class Turn(Coroutine[Any, Any, None]):
     def carry(self, inner: Coroutine[Any, Any, None], context: Context, awaited: object) -> None:
         """Let the task carry on a coroutine that has suspended on `awaited`."""
         self._inner, self._context, self._awaited = inner, context, awaited
+        if awaited is not None and getattr(awaited, "_asyncio_future_blocking", False):
+            self._blocking = True
+            self._awaited._asyncio_future_blocking = False  # others may await it before the task does
         self.ready = False
 
     def send(self, value: Any, /) -> Any:  # noqa: ANN401  # a coroutine's protocol
@@ -65,6 +70,8 @@ class Turn(Coroutine[Any, Any, None]):
         awaited, self._awaited = self._awaited, None
         if awaited is None:  # resumed, or a bare yield, which asks for no more than the step that the task takes now
             return self._context.run(self._inner.send, value)
+        if self._blocking:
+            awaited._asyncio_future_blocking = True
         return awaited
 
     def throw(
@@ -81,6 +88,7 @@ class Turn(Coroutine[Any, Any, None]):
             raise typ
         awaited, self._awaited = self._awaited, None
         if isinstance(typ, asyncio.CancelledError) and asyncio.isfuture(awaited) and awaited.cancel():
+            awaited._asyncio_future_blocking = self._blocking
             return awaited  # cancelled before the task's first step: as a task would, cancel what is awaited
         return self._context.run(self._inner.throw, typ)
 
@@ -93,6 +101,21 @@ class Turn(Coroutine[Any, Any, None]):
         return self
 
 
+@types.coroutine
+def _carry_on(inner: Coroutine[Any, Any, T], context: Context, awaited: object) -> Generator[Any, Any, T]:
+    """Await what is left of a coroutine that has suspended on `awaited`, in its own context."""
+    while True:
+        step: Callable[..., Any] = inner.send
+        try:
+            value = yield awaited
+        except BaseException as error:  # noqa: BLE001  # whatever the task throws goes on to the coroutine
+            step, value = inner.throw, error
+        try:
+            awaited = context.run(step, value)
+        except StopIteration as end:
+            return cast("T", end.value)
+
+
 class EagerStarter:
     """Starts coroutines, always from one and the same task."""
 
@@ -101,6 +124,31 @@ class EagerStarter:
         self._home: asyncio.Task[Any]
         self._spare: Turn | None = None
         self._spare_task: asyncio.Task[None]
+
+    async def start_one(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await a coroutine in the caller's task, but in a copy of its context.
+
+        Raises:
+            BaseException: whatever the coroutine raised.
+            CancelledError: the task was cancelled, also where the coroutine has kept that to itself.
+        """
+        if self._loop is None:
+            self._begin()
+        context = copy_context()
+        try:
+            awaited = context.run(coroutine.send, None)
+        except StopIteration as end:
+            result: T = end.value
+        else:
+            result = await _carry_on(coroutine, context, awaited)
+        if self._home.cancelling():
+            raise asyncio.CancelledError
+        return result
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        self._home = cast("asyncio.Task[Any]", asyncio.current_task())
+        return self._loop
 
     def start_all(
         self,
@@ -119,11 +167,9 @@ class EagerStarter:
 
         Raises:
             BaseException: whatever a coroutine raised; those behind it are not started.
+            CancelledError: a coroutine cancelled the task from which it was started.
         """
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
-            self._home = cast("asyncio.Task[Any]", asyncio.current_task())
+        loop = self._loop or self._begin()
         first, count = 0, len(coroutines)
         _leave_task(loop, self._home)
         try:
@@ -152,6 +198,8 @@ class EagerStarter:
             _enter_task(loop, self._home)
             for coroutine in coroutines[first:]:
                 coroutine.close()
+        if self._home.cancelling():
+            raise asyncio.CancelledError  # by one of the coroutines: the task would notice only when it suspends
 
     async def rest(self) -> None:
         """Wait until no task is left that has nothing to carry on."""

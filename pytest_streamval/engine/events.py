@@ -34,6 +34,7 @@ def _event(cls: type[E]) -> type[E]:
     filled = "".join(f"    set_{item.name}(self, {item.name})\n" for item in own)
     source = f"def __init__(self, {taken}):\n    set_timestamp(self, time.time())\n{filled}"
     exec(source, scope)  # noqa: S102  # from the names of the fields above, as dataclasses themselves do it
+    scope["__init__"].__annotations__ = {item.name: item.type for item in own}
     scope["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
     made.__init__ = scope["__init__"]
     return cast("type[E]", made)

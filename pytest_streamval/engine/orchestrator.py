@@ -86,7 +86,6 @@ class Run:
         self.audience = Audience.assembled()
         self._chunker = strategy.chunker() if strategy is not None else _DeltaChunker()
         self._chunk_index = 0
-        self._begun = False
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
@@ -170,26 +169,26 @@ class Run:
         """Cancel the generation if it is not over."""
         if self.thunk.is_computed():
             return
-        if self.audience is not None:
-            self.audience.tell("cancelled", self._reason())
+        self._tell_cancelled()
         try:
             await self.thunk.cancel_generation(self.error)
         except Exception as failure:  # noqa: BLE001  # whatever a producer's clean-up raises is reported
             self.judges.cleanup_failures.append(failure)
 
-    def _reason(self) -> str:
-        if self.streaming_failures:
-            requirement, result = self.streaming_failures[0]
-            return f"{requirement.name} failed a chunk: {result.reason or 'no reason given'}"
-        return f"{type(self.error).__name__}: {self.error}"
-
     # Bookkeeping: synchronous, so that no cancellation falls between its steps
 
     def _begin(self) -> None:
-        if not self._begun:
-            self._begun = True
-            if self.audience is not None:
-                self.audience.tell("started", self)
+        if self.audience is not None:
+            self.audience.tell("started", self)
+
+    def _tell_cancelled(self) -> None:
+        if self.audience is None:
+            return
+        reason = f"{type(self.error).__name__}: {self.error}"
+        if self.streaming_failures:
+            requirement, result = self.streaming_failures[0]
+            reason = f"{requirement.name} failed a chunk: {result.reason or 'no reason given'}"
+        self.audience.tell("cancelled", reason)
 
     def _abort(self, error: BaseException) -> None:
         """Note the error that ends the run; from here on only released text counts."""
@@ -197,10 +196,7 @@ class Run:
         self.completed = self.natural_end = False
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Emit the last events, once."""
-        if self.finished:
-            return
-        self._begin()
+        """Emit the last events."""
         failures = self.judges.cleanup_failures
         if error is None and failures:
             error = failures.pop(0)
@@ -226,7 +222,11 @@ class Run:
         """Finish a run whose task was cancelled before its first step; a callback of that task."""
         if not self.finished:
             error = asyncio.CancelledError(f"{task.get_name()} was cancelled before it began")
-            self.thunk.abandon(error)
+            self._begin()
+            self._abort(error)
+            if not self.thunk.is_computed():
+                self._tell_cancelled()
+                self.thunk.abandon(error)
             self.finish(error)
 
     def _emit(self, event: StreamEvent) -> None:
@@ -288,26 +288,37 @@ async def stream_with_chunking(
     """
     strategy = resolve_chunking(chunking)
     copies = [copy(requirement) for requirement in _checked_requirements(requirements)]
-    if validator_timeout is not None and not validator_timeout > 0:
-        raise InvalidArgumentError("validator_timeout", excerpt(validator_timeout), "give seconds above 0, or None.")
-    if not isinstance(backend, Backend):
-        raise InvalidArgumentError("backend", excerpt(backend), "it is an instance of a subclass of Backend.")
+    _check_timeout(validator_timeout)
+    for argument, given in (("backend", backend), ("validation_backend", validation_backend or backend)):
+        if not isinstance(given, Backend):
+            raise InvalidArgumentError(argument, excerpt(given), "it is an instance of a subclass of Backend.")
     asked = as_action(action)
     name = f"streamval run {excerpt(text_of(asked), 40)}"
-    thunk, answer_ctx = await backend.generate_from_context(asked, ctx, model_options={ModelOption.STREAM: True})
-    if not isinstance(thunk, ModelOutputThunk):
-        raise InvalidArgumentError(
-            f"{type(backend).__name__}.generate_from_context()",
-            excerpt(thunk),
-            "a backend returns (ModelOutputThunk, Context).",
-        )
-    if thunk.is_computed():
-        raise NotStreamingError(type(backend).__name__)
+    answer = await backend.generate_from_context(asked, ctx, model_options={ModelOption.STREAM: True})
+    thunk, answer_ctx = await _checked_answer(answer, type(backend).__name__)
     judges = Judges(copies, validation_backend or backend, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
     run = Run(asked, thunk, answer_ctx, strategy, judges)
     task = start_task(run.drive(), name)
     task.add_done_callback(run.task_done)
     return StreamChunkingResult(run, task)
+
+
+async def _checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
+    """Return what a backend answered if it is a stream; one that comes without its context is stopped."""
+    if isinstance(answer, ModelOutputThunk):
+        await answer.cancel_generation()
+    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], ModelOutputThunk)):  # noqa: PLR2004
+        raise InvalidArgumentError(
+            f"{backend}.generate_from_context()", excerpt(answer), "a backend returns (ModelOutputThunk, Context)."
+        )
+    if answer[0].is_computed():
+        raise NotStreamingError(backend)
+    return answer
+
+
+def _check_timeout(seconds: object) -> None:
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+        raise InvalidArgumentError("validator_timeout", excerpt(seconds), "give seconds above 0, or None.")
 
 
 def _checked_requirements(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:

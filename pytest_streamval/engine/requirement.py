@@ -105,6 +105,9 @@ class ValidationResult(_Result):
         context: Context | None = None,
     ) -> Self:
         """Make a result from a verdict."""
+        verdict: object = result
+        if verdict is None or isinstance(verdict, str):
+            raise InvalidArgumentError("result", excerpt(result), "the verdict on a whole output is True or False.")
         return cls._of(bool(result), reason, score, thunk, context)
 
 
@@ -180,10 +183,15 @@ class Requirement:
             raise InvalidArgumentError(
                 "description", excerpt(description), "it comes first and is text; pass validation_fn=... by name."
             )
-        self.description = description
-        self.validation_fn = validation_fn
-        self.output_to_bool = output_to_bool
-        self.check_only = check_only
+        # what is not given here is left to a subclass, which may have defined it for all its instances
+        if description is not None:
+            self.description = description
+        if validation_fn is not None:
+            self.validation_fn = validation_fn
+        if output_to_bool is not default_output_to_bool:
+            self.output_to_bool = output_to_bool
+        if check_only:
+            self.check_only = True
 
     @property
     def name(self) -> str:

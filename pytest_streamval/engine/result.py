@@ -133,8 +133,10 @@ class StreamChunkingResult:
             except asyncio.CancelledError:
                 await self.aclose()
                 raise
-        await run.thunk.cancel_generation()
-        self._raise_once()
+        try:
+            await run.thunk.cancel_generation()
+        finally:
+            self._raise_once()
 
     async def aclose(self) -> None:
         """Stop the run and wait until nothing of it is left; nothing happens to a run that is over.
@@ -155,7 +157,8 @@ class StreamChunkingResult:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self.aclose()
+        with contextlib.suppress(*(() if exc_type is None else (Exception,))):  # what a clean-up raises comes second
+            await self.aclose()
         if exc_type is None:
             self._raise_once()
 

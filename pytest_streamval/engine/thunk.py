@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from copy import copy, deepcopy
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.delta import ToolCall, ToolCallDelta
+
+logger = logging.getLogger("pytest_streamval")
 
 
 @dataclass(slots=True)
@@ -262,10 +265,12 @@ class ModelOutputThunk:
         if task.cancelled():
             if not self._closed:
                 self.abandon()
-        elif (failure := task.exception()) is not None:
-            self.fail(failure)
-        else:
+        elif (failure := task.exception()) is None:
             self.close()
+        elif not self._closed:
+            self.fail(failure)
+        elif not self._cancelled:
+            logger.error("%s raised behind the end of its output.", task.get_name(), exc_info=failure)
 
     def _release_putters(self) -> None:
         for putter in self._putters:
