@@ -164,7 +164,7 @@ def install(pip: "list[str]") -> None:
 
 def hand_over(python: Path, name: str, arguments: "list[str]") -> int:
     """Become tox, so that its signals and its exit code are this command's own."""
-    command = [str(python), "-m", "tox", "run", "-c", str(ROOT / "tox.ini"), "-e", name]
+    command = [str(python), "-m", "tox", "run", "-q", "-c", str(ROOT / "tox.ini"), "-e", name]
     if arguments:
         command += ["--", *arguments]
     if os.name == "posix":

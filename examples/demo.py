@@ -82,9 +82,9 @@ async def main() -> None:
     print("\nThe same answer, cut into list items, none of which may repeat an earlier one:")
     result, backend = await watch(script, NumberedItems(), [NumberedSteps()])
     call = backend.calls[0]
-    print(f"\n  The reader got {len(result.full_text)} of {len(script.text)} characters, each of them checked.")
-    print(f"  The model had sent {call.deltas_sent} of {total} deltas when it was stopped, and the run had read")
-    print(f"  {result.deltas_read} of those.\n")
+    received = sum(isinstance(event, ChunkEvent) for event in result.history)
+    print(f"\n  The reader got {received} items. The repeated one was judged before it was released, and held back.")
+    print(f"  The model was stopped after {call.deltas_sent} of its {total} deltas.\n")
 
 
 if __name__ == "__main__":

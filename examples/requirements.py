@@ -76,7 +76,7 @@ class NumberedSteps(StreamOnly):
         number, _, text = chunk.partition(". ")
         if int(number) != len(self.texts) + 1:
             return PartialValidationResult("fail", reason=f"step {number} follows step {len(self.texts)}")
-        headline = text.partition(":")[0]
+        headline = text.partition(":")[0].strip("*")
         if headline in self.texts:
             earlier = self.texts.index(headline) + 1
             return PartialValidationResult("fail", reason=f"step {number} repeats step {earlier}: {headline}")

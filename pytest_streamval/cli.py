@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 1 for a stream that failed; a wrong call exits with 2."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        return _replay(parser, options)
+        return _replay(options.parser, options)
     except BrokenPipeError:
         # whoever read has seen enough; Python would complain once more when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -34,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-streamval {version('pytest-streamval')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     replay = commands.add_parser("replay", help="play a cassette and show each chunk when it is released")
+    replay.set_defaults(parser=replay)
     replay.add_argument("file", help="a cassette: a recorded stream, JSONL")
     replay.add_argument("--speed", type=float, default=1.0, metavar="N", help="times as fast as recorded (default: 1)")
     replay.add_argument("--fast", action="store_true", help="without the recorded pauses")
@@ -55,6 +55,7 @@ def _replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
         script = Script.from_cassette(options.file, timing=not options.fast)
     except (OSError, ValueError) as error:
         parser.error(str(error))
+    print(f"{options.file}: {len(script.deltas)} deltas, {len(script.text)} characters. Released, place, chunk:")
     steps = (Delay(step.seconds / options.speed) if isinstance(step, Delay) else step for step in script.steps)
     return asyncio.run(_play(Script(tuple(steps)), options.chunking))
 
@@ -75,4 +76,6 @@ async def _play(script: Script, chunking: str) -> int:
             failed = True
             print(f"streamval: {event.exception_type}: {event.detail}", file=sys.stderr)
     await result.aclose()
+    if not failed:
+        print(f"{time.time() - began:7.3f} s  end of the stream")
     return 1 if failed else 0

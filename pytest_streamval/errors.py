@@ -82,6 +82,20 @@ class DetachedThunkError(StreamvalError, RuntimeError):
         )
 
 
+class EventLoopRequiredError(StreamvalError, RuntimeError):
+    """A task was to be started where no event loop of asyncio is running."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} needs a running asyncio event loop. Start it from a coroutine under asyncio, for instance by "
+            "asyncio.run(); this package does not run on trio, so choose anyio's asyncio backend there."
+        )
+
+
 class GenerationCancelledError(StreamvalError, RuntimeError):
     """The generation was cancelled by somebody else while a run was reading it."""
 
@@ -134,8 +148,8 @@ class UnknownLanguageError(StreamvalError, ValueError):
     def __str__(self) -> str:
         choices = ", ".join(repr(language) for language in self.languages)
         return (
-            f"ProseChunker knows no language {self.language!r}. Choose from: {choices}; for any other, the rules of 'en' "
-            "find the boundaries that need no words of the language."
+            f"ProseChunker knows no language {self.language!r}. Choose from: {choices}; for any other, the rules of "
+            "'en' find the boundaries that need no words of the language."
         )
 
 
@@ -243,8 +257,9 @@ class ScriptExhaustedError(StreamvalError, RuntimeError):
             ),
             *(f"  call {number}: {action}" for number, action in enumerate(self.earlier, 1)),
             (
-                "Give it one script more. A requirement without a validation_fn asks the backend as a judge, and that "
-                'call takes a script too ("yes" or "no" will do).'
+                "Give it one script more. A requirement with a description and without a validation_fn asks the "
+                'backend as a judge, and that call takes a script too ("yes" or "no" will do); where no model shall '
+                "judge, give it a validation_fn or override validate()."
             ),
         ]
         return "\n".join(lines)
@@ -284,7 +299,9 @@ class WireError(StreamvalError):
 class MalformedFrameError(WireError, ValueError):
     """A frame cannot be decoded."""
 
-    def __init__(self, protocol: str, text: str, deltas: Sequence[Delta], frame: str, offset: int, fault: str) -> None:
+    def __init__(  # noqa: PLR0917  # what an error is made of are its positional arguments, for pickle
+        self, protocol: str, text: str, deltas: Sequence[Delta], frame: str, offset: int, fault: str
+    ) -> None:
         super().__init__(protocol, text, deltas, frame, offset, fault)
         self.frame = frame
         self.offset = offset

@@ -30,7 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers."""
+    """Register the markers, and let pytest show the warning of a stream that nobody followed to its end."""
+    # first, so that any filter of the user's own takes precedence
+    config.getini("filterwarnings").insert(0, "default:<StreamChunkingResult:ResourceWarning")
     for name, need in _LIVE_MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {need}; skipped unless --streamval-live is given")
 

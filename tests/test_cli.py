@@ -18,19 +18,21 @@ def water(streams: Path) -> str:
 
 def test_replay_shows_each_chunk_with_its_place(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", water, "--fast"]) == 0
-    [line] = capsys.readouterr().out.splitlines()
+    first, line, last = capsys.readouterr().out.splitlines()
+    assert "32 deltas, 145 characters" in first
     assert "0-145" in line
+    assert "end of the stream" in last
     assert "The water cycle is a fundamental process" in line
 
 
 def test_replay_cuts_as_it_is_told(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", water, "--fast", "--chunking", "word"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 27
+    assert len(capsys.readouterr().out.splitlines()) == 29
 
 
 def test_replay_at_a_speed_plays_the_recorded_pauses(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", water, "--speed", "1e9"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_a_stream_that_failed_when_recorded_exits_with_1(

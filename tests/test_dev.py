@@ -298,7 +298,7 @@ def test_the_door_becomes_tox(dev, monkeypatch, arguments, tail):
     monkeypatch.setattr(dev.os, "execv", lambda *call: calls.append(call))
     monkeypatch.setattr(dev.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
     dev.hand_over(Path("/v/bin/python"), "demo", arguments)
-    command = ["/v/bin/python", "-m", "tox", "run", "-c", str(ROOT / "tox.ini"), "-e", "demo", *tail]
+    command = ["/v/bin/python", "-m", "tox", "run", "-q", "-c", str(ROOT / "tox.ini"), "-e", "demo", *tail]
     assert calls == [("/v/bin/python", command)]
 
 

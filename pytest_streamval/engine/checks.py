@@ -53,7 +53,11 @@ class Judges:
         """Return every requirement's verdict on a chunk, in their order."""
         backend, ctx, validators = self._backend, self._ctx, self._stream_validators
         if len(validators) == 1 and self._timeout is None:
-            verdict = await self._starter.start_one(validators[0](chunk, backend=backend, ctx=ctx))
+            try:
+                verdict = await self._starter.start_one(validators[0](chunk, backend=backend, ctx=ctx))
+            except Exception as error:
+                self._blame(error, "stream_validate", 0, chunk)
+                raise
             if not isinstance(verdict, PartialValidationResult):
                 raise _no_verdict(self.requirements[0], "stream_validate", verdict, PartialValidationResult)
             return self._kept((verdict,))
@@ -65,7 +69,7 @@ class Judges:
             _close(coroutines)
             raise
         found = [NOT_ASKED] * len(coroutines)
-        await self._ask("stream_validate", coroutines, found, PartialValidationResult, self._enough)
+        await self._ask("stream_validate", coroutines, found, PartialValidationResult, enough=self._enough, chunk=chunk)
         return self._kept(tuple(found))
 
     def _kept(self, verdicts: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
@@ -84,7 +88,7 @@ class Judges:
             _close(coroutines)
             raise
         found = [ValidationResult(result=False)] * len(coroutines)
-        await self._ask("validate", coroutines, found, ValidationResult, None)
+        await self._ask("validate", coroutines, found, ValidationResult)
         return tuple(found)
 
     async def rest(self) -> None:
@@ -98,14 +102,20 @@ class Judges:
         coroutines: Sequence[Coroutine[Any, Any, R]],
         found: list[R],
         kind: type[R],
-        enough: Callable[[object], bool] | None,
+        *,
+        enough: Callable[[object], bool] | None = None,
+        chunk: str | None = None,
     ) -> None:
         """Put the verdicts into `found`, each at its requirement's position; one that is `enough` ends the round."""
         running: dict[Turn, asyncio.Task[None]] = {}
         try:
-            self._starter.start_all(coroutines, found, running, enough)
+            try:
+                self._starter.start_all(coroutines, found, running, enough)
+            except Exception as error:
+                self._blame(error, method, self._starter.asking, chunk)
+                raise
             if running and not (enough is not None and any(map(enough, found))):
-                await self._gather(method, enough, running, found)
+                await self._gather(method, enough, running, found, chunk)
         finally:
             if running:
                 await self._stop(running)
@@ -119,6 +129,7 @@ class Judges:
         enough: Callable[[object], bool] | None,
         running: dict[Turn, asyncio.Task[None]],
         found: list[R],
+        chunk: str | None,
     ) -> None:
         """Wait for those that suspended, and take each out of `running`."""
         loop = asyncio.get_running_loop()
@@ -126,7 +137,11 @@ class Judges:
         await asyncio.sleep(0)  # the tasks were there first: who only let others run has answered behind this
         while True:
             for turn in [turn for turn, task in running.items() if task.done()]:
-                running.pop(turn).result()
+                try:
+                    running.pop(turn).result()
+                except Exception as error:
+                    self._blame(error, method, turn.asking, chunk)
+                    raise
             if not running or (enough is not None and any(map(enough, found))):
                 return
             for turn, task in running.items():
@@ -137,6 +152,11 @@ class Judges:
             if not done:
                 late = [self.requirements[turn.asking].name for turn in running]
                 raise ValidatorTimeoutError(late, self._timeout or 0.0)
+
+    def _blame(self, error: Exception, method: str, position: int, chunk: str | None) -> None:
+        """Note on an error whose it is."""
+        about = "the whole output" if chunk is None else f"the chunk {excerpt(chunk)}"
+        error.add_note(f"Raised by {self.requirements[position].name}.{method}() about {about}.")
 
     async def _stop(self, running: dict[Turn, asyncio.Task[None]]) -> None:
         """Cancel and await those that still run, and keep what their clean-up raised."""

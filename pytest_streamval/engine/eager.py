@@ -122,6 +122,8 @@ class EagerStarter:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._home: asyncio.Task[Any]
+        self.asking = 0
+        """Position of the coroutine that was started last."""
         self._spare: Turn | None = None
         self._spare_task: asyncio.Task[None]
 
@@ -190,6 +192,7 @@ class EagerStarter:
                     break
                 finally:
                     _leave_task(loop, task)
+                    self.asking = turn.asking
                 turn.carry(inner, context, awaited)
                 self._spare = None
                 running[turn] = task

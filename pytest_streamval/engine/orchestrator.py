@@ -11,7 +11,8 @@ from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.checks import Judges
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
-from pytest_streamval.engine.component import as_action, text_of
+from pytest_streamval.engine.component import CBlock, Component, as_action, text_of
+from pytest_streamval.engine.context import Context
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
 _ATTEMPT = 1  # there is one attempt a run
@@ -287,6 +287,10 @@ async def stream_with_chunking(
         NotStreamingError: a `RuntimeError`; the backend returned an output that is computed already.
     """
     strategy = resolve_chunking(chunking)
+    if not isinstance(action, str | CBlock | Component):
+        raise InvalidArgumentError("action", excerpt(action), "it is a str, a CBlock or a Component.")
+    if not isinstance(ctx, Context):
+        raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance SimpleContext().")
     copies = [copy(requirement) for requirement in _checked_requirements(requirements)]
     _check_timeout(validator_timeout)
     for argument, given in (("backend", backend), ("validation_backend", validation_backend or backend)):
@@ -342,4 +346,6 @@ def _reject(argument: str, value: object) -> NoReturn:
         rule += f" That is the class; pass an instance, {value.__name__}(...)."
     elif isinstance(value, Requirement):
         rule += " Put the one into a list."
+    elif callable(value):
+        rule += " For a function of the context write Requirement(validation_fn=...)."
     raise InvalidArgumentError(argument, excerpt(value), rule)

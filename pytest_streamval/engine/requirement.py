@@ -224,13 +224,21 @@ class Requirement:
         format: object | None = None,  # noqa: A002  # as in Backend
         model_options: Mapping[str, object] | None = None,
     ) -> ValidationResult:
-        """Judge the whole output, `ctx.last_output()`, by `validation_fn` or by asking `backend`.
+        """Judge the whole output, `ctx.last_output()`, by `validation_fn` or by asking `backend` as a judge.
+
+        A subclass that overrides `stream_validate` and has no description has said all it has to say, chunk by chunk.
 
         Raises:
             InvalidVerdictError: a `TypeError`; the `validation_fn` returned no verdict.
+            InvalidArgumentError: a `TypeError`; there is no description either that a judge could be asked about.
         """
         if self.validation_fn is None:
-            return await self._ask(backend, ctx, format, model_options)
+            if self.format_for_llm():
+                return await self._ask(backend, ctx, format, model_options)
+            if type(self).stream_validate is not Requirement.stream_validate:
+                return ValidationResult(result=True, reason="judged chunk by chunk")
+            rule = "a requirement is judged by its validation_fn, or by a model, which needs it in words."
+            raise InvalidArgumentError("description", excerpt(self.description), rule)
         verdict = self.validation_fn(ctx)
         if inspect.isawaitable(verdict):
             verdict = await verdict
@@ -247,8 +255,9 @@ class Requirement:
     ) -> ValidationResult:
         """Ask a model whether the output fulfils the description."""
         question = Instruction(
-            f"Does the text fulfil the requirement? Begin with yes or no, then say why.\n\n"
-            f"Requirement: {self.format_for_llm()}\n\nText:\n{ctx.last_output() or ''}"
+            f"Requirement: {self.format_for_llm()}\n\n"
+            "Does the text below fulfil it? Begin with yes or no, then say why.\n\n"
+            f"Text:\n{ctx.last_output() or ''}"
         )
         thunk, judged_in = await backend.generate_from_context(
             question, SimpleContext(), format=schema, model_options=model_options

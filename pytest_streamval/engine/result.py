@@ -45,6 +45,11 @@ class StreamChunkingResult:
         return self._task
 
     @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """The requirements as copied for this run, with whatever they have collected on themselves."""
+        return self._run.judges.requirements
+
+    @property
     def completed(self) -> bool:
         """Whether the stream came to its natural end: False before it, after an early exit, an error, a cancellation.
 
@@ -149,7 +154,7 @@ class StreamChunkingResult:
             self._task.cancel()  # a validator cannot wait for the run that waits for it
             return
         await settle([self._task])
-        await self._run.thunk.cancel_generation()
+        await self._run.thunk.end_producer()
 
     async def __aenter__(self) -> Self:
         return self
@@ -179,6 +184,8 @@ class StreamChunkingResult:
     def __repr__(self) -> str:
         run = self._run
         state = "running" if not run.finished else "completed" if run.completed else "stopped"
+        if not all(run.final_validations):
+            state += " but not valid"
         return f"<StreamChunkingResult {state}, {len(run.history)} events>"
 
     def _raise_once(self) -> None:

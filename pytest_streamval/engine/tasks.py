@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_streamval.errors import EventLoopRequiredError
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
@@ -15,7 +17,11 @@ _owned: set[asyncio.Task[Any]] = set()  # an event loop itself refers to its tas
 
 def start_task(coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
     """Run a coroutine as a named task that is referred to until it has ended."""
-    task = asyncio.create_task(coroutine, name=name)
+    try:
+        task = asyncio.create_task(coroutine, name=name)
+    except RuntimeError as error:
+        coroutine.close()
+        raise EventLoopRequiredError(name) from error
     _owned.add(task)
     task.add_done_callback(_owned.discard)
     return task

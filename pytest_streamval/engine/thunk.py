@@ -203,8 +203,17 @@ class ModelOutputThunk:
             Exception: what the producer's own clean-up raised.
         """
         self.abandon(error)
+        if self._cancelled:
+            await self.end_producer()
+
+    async def end_producer(self) -> None:
+        """Cancel the producer if it still runs, also behind the end of its output, and wait until it has ended.
+
+        Raises:
+            Exception: what its clean-up raised.
+        """
         producer = self._producer
-        if not self._cancelled or producer is None or producer.done() or producer is asyncio.current_task():
+        if producer is None or producer.done() or producer is asyncio.current_task():
             return
         await settle([producer])
         if not producer.cancelled() and (failure := producer.exception()) is not None:

@@ -22,7 +22,8 @@ class Delay:
     """How long, in seconds."""
 
     def __post_init__(self) -> None:
-        if not self.seconds >= 0:
+        seconds: object = self.seconds
+        if not isinstance(seconds, int | float) or not seconds >= 0:
             raise InvalidArgumentError("seconds", excerpt(self.seconds), "a delay is 0 seconds or more.")
 
 
@@ -56,6 +57,10 @@ class Script:
     """The steps, in order."""
 
     def __post_init__(self) -> None:
+        steps: object = self.steps
+        if not isinstance(steps, tuple):
+            rule = "it is a tuple of steps; Script.of(...) takes them one by one, Script.from_text(...) cuts a text."
+            raise InvalidArgumentError("steps", excerpt(steps), rule)
         for index, step in enumerate(self.steps):
             if not isinstance(step, Step):
                 hint = ""
@@ -80,8 +85,11 @@ class Script:
     @classmethod
     def from_text(cls, text: str, token_size: int = 1) -> Script:
         """Make a script that sends a text in deltas of `token_size` characters, the last one of what is left."""
-        if token_size < 1:
-            raise InvalidArgumentError("token_size", excerpt(token_size), "a delta brings 1 character or more.")
+        size: object = token_size
+        if not isinstance(size, int) or size < 1:
+            raise InvalidArgumentError(
+                "token_size", excerpt(token_size), "a delta brings 1 character or more, a whole number."
+            )
         return cls(tuple(text[at : at + token_size] for at in range(0, len(text), token_size)))
 
     @classmethod

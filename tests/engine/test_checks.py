@@ -203,3 +203,23 @@ async def test_equal_verdicts_are_kept_once(judges_of, judge):
     results = [await judges.check("a") for _ in range(3)]
     assert [result[0].success for result in results] == ["pass", "unknown", "unknown"]
     assert results[1] is results[2]
+
+
+@pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
+@pytest.mark.parametrize("suspends", [False, True], ids=["at once", "later"])
+async def test_an_error_notes_whose_it_is(others, suspends):
+    class Broken(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            if suspends:
+                await asyncio.sleep(0)
+            raise ZeroDivisionError
+
+    class Fine(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("pass")
+
+    judges = Judges([*(Fine() for _ in range(others)), Broken("rare")], None, None, timeout=None, fail_fast=False)
+    with pytest.raises(ZeroDivisionError) as caught:
+        await judges.check("Hello.")
+    await judges.rest()
+    assert caught.value.__notes__ == ["Raised by Broken('rare').stream_validate() about the chunk 'Hello.'."]

@@ -436,3 +436,18 @@ async def test_a_subclass_may_define_for_all_its_instances_what_a_call_gives_to_
     assert await requirement.validate(None, SimpleContext().add("Hi").add(thunk))
     assert not Short("Other", lambda ctx: False, output_to_bool=bool).output_to_bool("")
     assert Short(check_only=True).check_only
+
+
+async def test_a_requirement_that_judges_chunks_only_has_nothing_to_add_at_the_end():
+    class Streaming(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("pass")
+
+    verdict = await Streaming().validate(None, SimpleContext())
+    assert verdict
+    assert verdict.reason == "judged chunk by chunk"
+
+
+async def test_a_requirement_about_nothing_is_an_error():
+    with pytest.raises(InvalidArgumentError, match="validation_fn, or by a model, which needs it in words"):
+        await Requirement().validate(None, SimpleContext())

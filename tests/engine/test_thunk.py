@@ -17,6 +17,7 @@ from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
 from pytest_streamval.errors import (
     ConcurrentReadError,
     DetachedThunkError,
+    EventLoopRequiredError,
     InvalidArgumentError,
     InvalidDeltaError,
     ThunkClosedError,
@@ -1147,3 +1148,32 @@ async def test_an_error_behind_the_end_of_an_output_is_logged(caplog):
     await asyncio.sleep(0)
     assert "raised behind the end of its output" in caplog.text
     assert "too late" in caplog.text
+
+
+def test_a_producer_outside_of_asyncio_gets_one_clear_sentence():
+    async def produce(thunk):
+        pass
+
+    with pytest.raises(EventLoopRequiredError, match="choose anyio's asyncio backend"):
+        ModelOutputThunk().start(produce)
+
+
+async def test_a_producer_that_lingers_behind_its_end_can_be_ended():
+    ended = False
+
+    async def produce(thunk):
+        nonlocal ended
+        thunk.close()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended = True
+
+    thunk = ModelOutputThunk()
+    thunk.start(produce)
+    assert await thunk.avalue() == ""
+    await thunk.cancel_generation()
+    assert not ended
+    await thunk.end_producer()
+    assert ended
+    assert not thunk.cancelled

@@ -95,3 +95,33 @@ def test_the_mock_works_in_xdist_workers(pytester: pytest.Pytester) -> None:
         + "def test_it(streaming_mock_backend, n):\n    asyncio.run(check(streaming_mock_backend))\n"
     )
     pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=4)
+
+
+DROPPED = """
+import asyncio
+import gc
+from pytest_streamval import Script, SimpleContext, Stall, stream_with_chunking
+
+def test_it(streaming_mock_backend):
+    async def walk_away():
+        await stream_with_chunking("go", streaming_mock_backend(Script.of("x", Stall())), SimpleContext())
+        await asyncio.sleep(0)
+
+    asyncio.run(walk_away())
+"""
+
+
+def test_a_stream_that_nobody_followed_is_shown_as_a_warning(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(DROPPED)
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*ResourceWarning: <StreamChunkingResult running, 0 events> was dropped*"])
+
+
+def test_the_users_own_filter_decides_about_that_warning(pytester: pytest.Pytester) -> None:
+    pytester.makeini(
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = ignore::ResourceWarning\n"
+    )
+    pytester.makepyfile(DROPPED)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1, warnings=0)
