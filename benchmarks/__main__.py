@@ -9,25 +9,28 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import compare, kept
-from benchmarks.workloads import FailingAt, Passing, Suspending, engine, prose, raw_queue, unbroken
+from benchmarks.workloads import FailingAt, Passing, Suspending, engine, prose, unbroken
+from benchmarks.yardstick import raw_queue
 from pytest_streamval import Script, SimpleContext, StreamingMockBackend, stream_with_chunking
+from pytest_streamval.engine.prose import ProseChunker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval import Requirement
+    from pytest_streamval import ChunkingStrategy, Requirement
 
     Case = tuple[str, float, str, Callable[[], tuple[float, str]]]
 
 TOKENS = 16_000
 STREAMS = 1_000
 UNBROKEN = 200_000  # characters
+PROSE = ProseChunker()
 
 
-def against_queue(chunking: str, *requirements: Requirement) -> tuple[float, str]:
+def against_queue(chunking: str | ChunkingStrategy, *requirements: Requirement) -> tuple[float, str]:
     """Compare a run with the hand-over of the same tokens through a queue."""
     script = prose(TOKENS)
-    found = compare(partial(engine, script, chunking, list(requirements)), partial(raw_queue, script))
+    found = compare(partial(engine, script, chunking, list(requirements)), partial(raw_queue, script.steps))
     return found.median, f"{found.low:.2f}-{found.high:.2f}, {found.seconds / TOKENS * 1e6:.2f} µs a token"
 
 
@@ -39,11 +42,11 @@ def many_streams() -> tuple[float, str]:
     async def work() -> None:
         await asyncio.gather(*[engine(script, "sentence", [Passing()]) for _ in range(STREAMS)])
 
-    found = compare(work, partial(raw_queue, whole), scale=TOKENS / (STREAMS * tokens), rounds=5)
+    found = compare(work, partial(raw_queue, whole.steps), scale=TOKENS / (STREAMS * tokens), rounds=5)
     return found.median, f"{found.low:.2f}-{found.high:.2f}, {STREAMS * tokens / found.seconds:,.0f} tokens/s"
 
 
-def without_boundary(chunking: str) -> tuple[float, str]:
+def without_boundary(chunking: str | ChunkingStrategy) -> tuple[float, str]:
     """Compare text that has no boundary with prose, character for character."""
     text, ordinary = unbroken(UNBROKEN), prose(UNBROKEN // 4)
     found = compare(partial(engine, text, chunking, []), partial(engine, ordinary, chunking, []))
@@ -85,6 +88,7 @@ def memory() -> tuple[float, str]:
 CASES: list[Case] = [
     ("sentences, 0 requirements", 1.0, "x queue", partial(against_queue, "sentence")),
     ("sentences, 1 requirement", 1.0, "x queue", partial(against_queue, "sentence", Passing())),
+    ("prose, 1 requirement", 1.8, "x queue", partial(against_queue, PROSE, Passing())),
     ("words, 4 requirements", 8.0, "x queue", partial(against_queue, "word", *[Passing() for _ in range(4)])),
     ("words, 4 that suspend", 20.0, "x queue", partial(against_queue, "word", *[Suspending() for _ in range(4)])),
     ("1,000 streams, 1 requirement", 2.2, "x queue", many_streams),
@@ -92,6 +96,7 @@ CASES: list[Case] = [
         (f"no boundary, {chunking}", 1.2, "x prose", partial(without_boundary, chunking))
         for chunking in ("sentence", "paragraph", "word", "line")
     ],
+    ("no boundary, prose chunks", 1.2, "x prose", partial(without_boundary, PROSE)),
     ("64,000 tokens, sentences", 4.4, "x 16,000", partial(growth, "sentence", Passing())),
     ("64,000 tokens, words", 4.4, "x 16,000", partial(growth, "word", *[Passing() for _ in range(4)])),
     ("deltas sent after a fail", 20.0, "deltas", sent_after_fail),

@@ -70,23 +70,6 @@ class FailingAt(Passing):
         return PartialValidationResult("pass" if self.left >= 0 else "fail")
 
 
-async def raw_queue(script: Script) -> None:
-    """Hand the tokens over as a queue does it: the yardstick."""
-    queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=20)
-
-    async def produce() -> None:
-        for token in script.steps:
-            assert isinstance(token, str)
-            await queue.put(token)
-        await queue.put(None)
-
-    task = asyncio.create_task(produce())
-    received = []
-    while (token := await queue.get()) is not None:
-        received.append(token)
-    await task
-
-
 async def engine(
     script: Script, chunking: str | ChunkingStrategy | None, requirements: list[Requirement]
 ) -> StreamChunkingResult:

@@ -34,6 +34,7 @@ from pytest_streamval.errors import StreamvalError
         ({"requirements": [Requirement("a"), None]}, TypeError, ["requirements[1]=None", "a list of Requirement"]),
         ({"requirements": [Requirement]}, TypeError, ["pass an instance, Requirement(...)"]),
         ({"requirements": Requirement("a")}, TypeError, ["requirements=Requirement('a')", "Put the one into a list"]),
+        ({"requirements": [len]}, TypeError, ["requirements[0]=<built-in", "write Requirement(validation_fn=...)"]),
         ({"requirements": 7}, TypeError, ["requirements=7", "a list of Requirement"]),
         ({"validator_timeout": 0}, TypeError, ["validator_timeout=0", "above 0, or None"]),
         ({"validator_timeout": -1.5}, TypeError, ["validator_timeout=-1.5", "above 0, or None"]),
@@ -48,6 +49,24 @@ async def test_an_argument_that_does_not_fit_is_refused_before_anything_starts(p
         await stream_with_chunking("Tell.", backend, SimpleContext(), **arguments)
     assert isinstance(caught.value, StreamvalError)
     assert all(part in str(caught.value) for part in parts)
+    assert backend.asked == []
+    assert left() == set()
+
+
+@pytest.mark.parametrize(
+    ("action", "ctx", "message"),
+    [
+        (None, SimpleContext(), "action=None .* a str, a CBlock or a Component"),
+        (42, SimpleContext(), "action=42"),
+        ("Tell.", None, r"ctx=None .* for instance SimpleContext\(\)"),
+        ("Tell.", SimpleContext, "ctx=<class"),
+    ],
+    ids=["no action", "a number", "no context", "the class"],
+)
+async def test_what_is_nothing_to_ask_is_refused(played, left, action, ctx, message):
+    backend = played("One. ")
+    with pytest.raises(TypeError, match=message):
+        await stream_with_chunking(action, backend, ctx)
     assert backend.asked == []
     assert left() == set()
 

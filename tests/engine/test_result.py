@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_streamval import Requirement, SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.engine.delta import Delta, Usage
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent
+from pytest_streamval.engine.requirement import PartialValidationResult
 
 STORY = ["One. ", "Two", ".  Thr", "ee \n"]
 
@@ -789,3 +791,24 @@ async def test_a_run_that_ended_with_an_error_is_freed(start, judge, never, turn
     await turns(3)
     gc.collect()
     assert [reference() for reference in gone] == [None] * 4
+
+
+async def test_the_copies_that_a_run_worked_on_can_be_looked_at():
+    class Collecting(Requirement):
+        def __init__(self):
+            super().__init__(validation_fn=lambda ctx: False)
+            self.seen = []
+
+        async def stream_validate(self, chunk, *, backend, ctx):
+            self.seen.append(chunk)
+            return PartialValidationResult("pass")
+
+    original = Collecting()
+    backend = StreamingMockBackend("One. Two.")
+    result = await stream_with_chunking("Go on", backend, SimpleContext(), requirements=[original])
+    await result.acomplete()
+    [worked_on] = result.requirements
+    assert worked_on.seen == ["One.", "Two."]
+    assert original.seen == []
+    assert result.completed
+    assert repr(result) == "<StreamChunkingResult completed but not valid, 7 events>"

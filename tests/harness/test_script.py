@@ -105,3 +105,9 @@ def test_a_stream_that_was_cut_off_plays_its_text_and_then_fails(tmp_path: Path,
     assert isinstance(failure, Raise)
     assert isinstance(failure.exc, StreamTruncatedError)
     assert failure.exc.text == script.text != ""
+
+
+@pytest.mark.parametrize("steps", ["abc", ["a"], None], ids=str)
+def test_steps_are_a_tuple(steps: object) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"steps=.* Script\.of"):
+        Script(steps)

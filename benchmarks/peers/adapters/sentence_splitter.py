@@ -1,0 +1,15 @@
+"""This project's `"sentence"` chunks, the simple rule."""
+
+from __future__ import annotations
+
+from pytest_streamval import SentenceChunker
+
+STREAMING = True
+
+
+def split(pieces: list[str]) -> list[str]:
+    """Cut a text that comes in pieces."""
+    chunker = SentenceChunker().chunker()
+    feed = chunker.feed
+    found = [chunk for piece in pieces for chunk in feed(piece)]
+    return [chunk.text for chunk in (*found, *chunker.flush())]
