@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import compare, kept
-from benchmarks.workloads import FailingAt, Passing, Suspending, engine, prose, unbroken
+from benchmarks.workloads import FailingAt, Passing, Suspending, engine, prose, tokens, unbroken
 from benchmarks.yardstick import raw_queue
 from pytest_streamval import Script, SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine.prose import ProseChunker
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Case = tuple[str, float, str, Callable[[], tuple[float, str]]]
 
 TOKENS = 16_000
-STREAMS = 1_000
+STREAMS, SHORT = 1_000, 200  # of so many tokens each
 UNBROKEN = 200_000  # characters
 PROSE = ProseChunker()
 
@@ -30,20 +30,19 @@ PROSE = ProseChunker()
 def against_queue(chunking: str | ChunkingStrategy, *requirements: Requirement) -> tuple[float, str]:
     """Compare a run with the hand-over of the same tokens through a queue."""
     script = prose(TOKENS)
-    found = compare(partial(engine, script, chunking, list(requirements)), partial(raw_queue, script.steps))
+    found = compare(partial(engine, script, chunking, list(requirements)), partial(raw_queue, tokens(script)))
     return found.median, f"{found.low:.2f}-{found.high:.2f}, {found.seconds / TOKENS * 1e6:.2f} µs a token"
 
 
 def many_streams() -> tuple[float, str]:
     """Compare many runs at once with one hand-over of as many tokens, token for token."""
-    tokens = 200
-    script, whole = prose(tokens), prose(TOKENS)
+    script, whole = prose(SHORT), prose(TOKENS)
 
     async def work() -> None:
         await asyncio.gather(*[engine(script, "sentence", [Passing()]) for _ in range(STREAMS)])
 
-    found = compare(work, partial(raw_queue, whole.steps), scale=TOKENS / (STREAMS * tokens), rounds=5)
-    return found.median, f"{found.low:.2f}-{found.high:.2f}, {STREAMS * tokens / found.seconds:,.0f} tokens/s"
+    found = compare(work, partial(raw_queue, tokens(whole)), scale=TOKENS / (STREAMS * SHORT), rounds=5)
+    return found.median, f"{found.low:.2f}-{found.high:.2f}, {STREAMS * SHORT / found.seconds:,.0f} tokens/s"
 
 
 def without_boundary(chunking: str | ChunkingStrategy) -> tuple[float, str]:

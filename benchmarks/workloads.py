@@ -36,6 +36,11 @@ def unbroken(characters: int) -> Script:
     return Script.from_text("".join(islice(cycle(letters), characters)), TOKEN)
 
 
+def tokens(script: Script) -> list[str]:
+    """Return the texts of a script, as a queue is given them."""
+    return [step for step in script.steps if isinstance(step, str)]
+
+
 class Passing(Requirement):
     """Passes every chunk without suspending."""
 

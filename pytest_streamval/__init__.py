@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from pytest_streamval.engine.observer import Observer, observing
     from pytest_streamval.engine.orchestrator import Run, stream_with_chunking
+    from pytest_streamval.engine.prose.strategy import ProseChunker
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
@@ -106,6 +107,7 @@ __all__ = [
     "OpenAIChatDecoder",
     "ParagraphChunker",
     "PartialValidationResult",
+    "ProseChunker",
     "ProviderStreamError",
     "QuickCheckEvent",
     "Raise",
@@ -163,6 +165,7 @@ _HOMES = {
     ),
     "engine.observer": ("Observer", "observing"),
     "engine.orchestrator": ("Run", "stream_with_chunking"),
+    "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
     "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),

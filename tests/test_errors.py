@@ -43,7 +43,7 @@ CASES = [
     (ConcurrentReadError("This output"), RuntimeError, "This output", "has one reader", "Let one task read"),
     (ReaderTakenError("events()", "Use history."), RuntimeError, "events() has a reader", "one only", "Use history."),
     (DetachedThunkError(), RuntimeError, "a copy of an output", "no producer feeds a copy", "Read the original"),
-    (EventLoopRequiredError("streamval run"), RuntimeError, "streamval run needs", "asyncio event loop", "asyncio.run()"),
+    (EventLoopRequiredError("run"), RuntimeError, "run needs", "asyncio event loop", "asyncio.run()"),
     (GenerationCancelledError(), RuntimeError, "cancelled before its end", "not by this run", "call aclose()"),
     (InvalidDeltaError("b'x'", "bytes"), TypeError, "b'x' of type bytes", "a str or a Delta", "Decode bytes"),
     (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks.peers import engines, splitters
 from benchmarks.peers.environments import CACHE
 from benchmarks.peers.rounds import Plan
-from benchmarks.workloads import prose, unbroken
+from benchmarks.workloads import prose, tokens, unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def texts() -> Path:
     """Write down what everybody works on."""
     CACHE.mkdir(parents=True, exist_ok=True)
     path = CACHE / "texts.json"
-    content = {"prose": prose(64_000).steps, "unbroken": unbroken(200_000).steps}
+    content = {"prose": tokens(prose(64_000)), "unbroken": tokens(unbroken(200_000))}
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
 

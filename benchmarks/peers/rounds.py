@@ -22,7 +22,7 @@ class Plan:
     """Tokens of the runs in a series."""
     limit: float = 30.0
     """Seconds that one run may take."""
-    budget: float = 15.0
+    budget: float = 10.0
     """Seconds of a contender in one case; when they are used up, the rounds so far are all there are."""
 
 

@@ -18,6 +18,7 @@ from pytest_streamval.engine.events import (
 )
 from pytest_streamval.engine.observer import Observer, observing
 from pytest_streamval.engine.orchestrator import Run, stream_with_chunking
+from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
@@ -45,6 +46,7 @@ __all__ = [
     "Observer",
     "ParagraphChunker",
     "PartialValidationResult",
+    "ProseChunker",
     "QuickCheckEvent",
     "Requirement",
     "RetryEvent",

@@ -6,6 +6,7 @@ import re
 from typing import ClassVar
 
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.errors import InvalidArgumentError, UnknownChunkingError, excerpt
 
 
@@ -158,6 +159,7 @@ _ALIASES: dict[str, type[ChunkingStrategy]] = {
     "word": WordChunker,
     "paragraph": ParagraphChunker,
     "line": LineChunker,
+    "prose": ProseChunker,
 }
 
 

@@ -272,7 +272,7 @@ async def stream_with_chunking(
         backend: what generates; it is asked with `ModelOption.STREAM`.
         ctx: what went before.
         requirements: what the output has to fulfil. They are copied before generation starts.
-        chunking: `"sentence"`, `"word"`, `"paragraph"`, `"line"`, a strategy, or None to take every delta as a chunk.
+        chunking: `"sentence"`, `"prose"`, `"word"`, `"line"`, `"paragraph"`, a strategy, or None for a chunk a delta.
         validation_backend: what validators may ask; by default `backend`.
         validator_timeout: seconds that the verdicts on one chunk, or on the whole, may take; None for no limit.
         fail_fast: cancel the other checks of a chunk on its first fail, instead of hearing all of them.

@@ -23,7 +23,7 @@ from pytest_streamval.errors import StreamvalError
         (
             {"chunking": "sentances"},
             ValueError,
-            ["'sentances'", "Choose from", "'sentence', 'word', 'paragraph', 'line'"],
+            ["'sentances'", "Choose from", "'sentence', 'word', 'paragraph', 'line', 'prose'"],
         ),
         ({"chunking": ""}, ValueError, ["''", "Choose from"]),
         ({"chunking": 7}, TypeError, ["chunking=7", "an alias, an instance of ChunkingStrategy, or None"]),

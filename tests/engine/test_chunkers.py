@@ -441,7 +441,7 @@ def test_a_strategy_is_itself_and_none_is_none():
 
 @pytest.mark.parametrize("alias", ["sentances", "", "Sentence", "\ud800"])
 def test_an_unknown_alias_raises_a_value_error_that_names_the_aliases(alias):
-    with pytest.raises(ValueError, match="Choose from: 'sentence', 'word', 'paragraph', 'line'") as caught:
+    with pytest.raises(ValueError, match="Choose from: 'sentence', 'word', 'paragraph', 'line', 'prose'") as caught:
         resolve_chunking(alias)
     assert isinstance(caught.value, UnknownChunkingError)
     assert str(caught.value).startswith(f"Unknown chunking alias {alias!r}. ")

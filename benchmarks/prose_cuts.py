@@ -1,0 +1,116 @@
+"""Cut texts at random, and check that `ProseChunker` returns the same chunks however a text was cut.
+
+Run: `python benchmarks/prose_cuts.py 1000000 [SEED]`. Texts are prose, Markdown, code, CJK, emoji and noise. Each is
+read whole, and then in pieces: the chunks, their offsets and how many of them came before the end have to agree.
+Between two chunks nothing but whitespace may be left out.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from pytest_streamval.engine.prose import ProseChunker
+
+if TYPE_CHECKING:
+    from pytest_streamval.engine.chunking import Chunk
+
+PROSE: Final = (
+    "At 5 a.m. Mr. Smith went to the bank. He left at 6 P.M. Mr. Smith then went home. ",
+    'She turned to him, \'This is great.\' she said. "Why?" he asked. "Stop!" ',
+    "I live in the U.S. How about you? I work for the U.S. Government, e.g. in Virginia. ",
+    "weakened . . . was that of compounds. . . . The practice was not abandoned. . . . ",
+    "“the laws will appear less complex. . . .” ",
+    "It cost $3.50 (see Fig. 2) in 1999.[1] [2] Version v2.0.1 of setup.py works... Really?! ",
+    "1.) The first item 2.) The second item. a. one b. two • 9. nine • 10. ten ",
+    "cognition.10 This model. Well—“What?” I wrote it in the 'nineties. and then?",
+)
+MARKDOWN: Final = (
+    "# A heading. Still one\n\n",
+    "- an item. Two sentences.\n* other\n1. one\n2. two\n(iv) four\n> quoted\n",
+    "| a. B. | c |\n|---|---|\n",
+    "```python\nx = 1.  \n\nprint('a. B.')\n```\n",
+    "~~~\nfoo. Bar\n~~~~\n",
+    "Use `a. b` or ``c`. D``. **Bold.** _It._\n---\n",
+)
+WIDE: Final = (
+    "「行こう！」と言った。",
+    "你好!我是。“这是。”这是",
+    "そうです……（はい）。３．２９％。",
+    "؟ ہے۔ है। ነው። է։ ",
+)
+EMOJI: Final = ("Great! 😊 Let's go. ", "✅ Done. ❌ Not. 👍🏽👩‍👩‍👧 ", "🎉🎉")
+NOISE: Final = (
+    *"abXI59 .,;:!?…\n\t\r'\"“”‘’„«»‹›()[]{}<>`*_~#|-–—•⁃\xa0\u3000\u2028\x00",
+    *(",,", "''", "²", ":(", ".N", "--", "``", "~~~", "# ", "(b) ", "1. ", "U.S. ", "e.g. ", "a.m. ", "word", "Word"),
+    *("..", "...", ". ", " .", ". . .", "```", "``", "\n\n", "\r\n", "[1]", "Mr. ", "no. ", "The ", "It", "a)", "i. "),
+)
+KINDS: Final = (PROSE, MARKDOWN, WIDE, EMOJI, NOISE, PROSE + MARKDOWN + WIDE + EMOJI + NOISE)
+LIMITS: Final = (32_768, 32_768, 32_768, 1, 7, 40, 200)
+CUTS_A_TEXT: Final = 20
+
+
+def some_text(chance: random.Random) -> str:
+    """Return a text of one kind, or of all of them; a piece of it may be torn off."""
+    kind = chance.choice(KINDS)
+    if chance.random() < 0.05:
+        return str(chance.choice(NOISE)) * chance.randint(60, 300) + chance.choice(PROSE)
+    text = "".join(chance.choice(kind) for _ in range(chance.randint(1, 60 if kind is NOISE else 8)))
+    return text[: chance.randint(1, len(text))]
+
+
+def pieces(text: str, chance: random.Random) -> list[str]:
+    """Return the text in pieces: one character each, or cut at a few places."""
+    if chance.random() < 0.1:
+        return list(text)
+    cuts = sorted(chance.randint(0, len(text)) for _ in range(chance.randint(1, 12)))
+    return [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+def chunks(strategy: ProseChunker, parts: list[str]) -> tuple[list[Chunk], int]:
+    """Return all chunks, and how many of them came before the end."""
+    chunker = strategy.chunker()
+    found = [chunk for part in parts for chunk in chunker.feed(part)]
+    return found + chunker.flush(), len(found)
+
+
+def fault(text: str, found: list[Chunk], limit: int) -> str:
+    """Return what is wrong with the chunks of a text, or nothing."""
+    end = 0
+    for chunk in found:
+        if text[chunk.start : chunk.end] != chunk.text or chunk.text != chunk.text.strip() or not chunk.text:
+            return f"wrong offsets or whitespace: {chunk}"
+        if len(chunk.text) > limit:
+            return f"too long: {chunk}"
+        if text[end : chunk.start].strip():
+            return f"lost {text[end : chunk.start]!r} before {chunk}"
+        end = chunk.end
+    return f"lost {text[end:]!r}" if text[end:].strip() else ""
+
+
+def main(cuts: int, seed: int) -> int:
+    """Try so many cuts and return how many differed."""
+    chance = random.Random(seed)
+    strategies = {limit: ProseChunker(max_chars=limit) for limit in LIMITS}
+    begin = time.perf_counter()
+    differences = 0
+    for _ in range(cuts // CUTS_A_TEXT):
+        text, limit = some_text(chance), chance.choice(LIMITS)
+        whole = chunks(strategies[limit], [text])
+        problems = {fault(text, whole[0], limit)} - {""}
+        for _ in range(CUTS_A_TEXT):
+            parts = pieces(text, chance)
+            if chunks(strategies[limit], parts) != whole:
+                problems.add(f"differs when cut into {parts}")
+        for problem in problems:
+            print(f"max_chars={limit} {text!r}\n    {problem}")
+        differences += len(problems)
+    print(f"{cuts} cuts, seed {seed}: {differences} differences, {time.perf_counter() - begin:.0f} s")
+    return differences
+
+
+if __name__ == "__main__":
+    arguments = [int(argument) for argument in sys.argv[1:]]
+    sys.exit(bool(main(*(arguments + [1_000_000, 0][len(arguments) :]))))

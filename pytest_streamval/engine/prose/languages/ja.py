@@ -1,0 +1,10 @@
+"""Japanese: its full stops need no words; what stands in Latin letters follows the English rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pytest_streamval.engine.prose.languages.en import ENGLISH
+
+JAPANESE: Final = replace(ENGLISH, code="ja", name="Japanese")

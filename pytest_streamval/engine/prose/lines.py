@@ -1,0 +1,61 @@
+"""Lines: which of them stand for themselves, and which go on in the next."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pytest_streamval.engine.prose.characters import BULLETS, LOOK
+
+WRAP: Final = 40
+"""A line of at least this many characters may have been wrapped; a shorter one ends where its writer ended it."""
+
+_STRUCTURE: Final = re.compile(
+    rf"""
+    [ \t]* (?:
+      (?P<fence> `{{3,}}[^`\n]*(?:\n|\Z) | ~{{3,}} )   # 4.5
+    | (?P<whole> \#{{1,6}}(?=\s) | \| | (?:[-*_][ \t]*){{3,}}(?:\n|\Z) | ={{3,}}[ \t]*(?:\n|\Z) )  # 4.1-4.3; tables
+    | (?P<item> [{BULLETS}] | [-*+–—](?=[ \t]) | >  # 5.1, 5.2
+        | \(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{2,5}})(?:\.\)|[.)])(?=\s) )
+    )""",
+    re.VERBOSE,
+)
+"""What a line begins with when it stands for itself (CommonMark 0.31)."""
+
+_UNDECIDED: Final = re.compile(r"[ \t]*(?:`{3,}[^`\n]*|~+|`+|#{1,6}|[-*_= \t]+|[–—+]|\(?\w{0,5}[.)]*)\Z")
+"""The beginning of a line that more text can still make one of `_STRUCTURE`."""
+
+
+_LONGEST: Final = 6
+
+
+class Line:
+    """The kinds of lines."""
+
+    WAIT: Final = "wait"
+    TEXT: Final = "text"
+    ITEM: Final = "item"
+    WHOLE: Final = "whole"
+    FENCE: Final = "fence"
+
+
+def kind_of_line(view: str, *, more: bool) -> str:
+    """Return the kind of the line that `view` begins with."""
+    if view[:_LONGEST].isalpha() and len(view) > _LONGEST:
+        return Line.TEXT  # nothing that makes a line special begins with so many letters
+    if more and len(view) < LOOK and _UNDECIDED.match(view):
+        return Line.WAIT
+    found = _STRUCTURE.match(view)
+    return (found.lastgroup or Line.TEXT) if found else Line.TEXT
+
+
+FENCE_MARK: Final = re.compile(r"[ \t]*(`{3,}|~{3,})")
+
+
+def closing_fence(mark: str) -> re.Pattern[str]:
+    """Return the pattern of a line end and the line that closes a fence opened by `mark`."""
+    return re.compile(rf"\n[ \t]*(?:{re.escape(mark[0])}){{{len(mark)},}}[ \t\r]*(?=\n|\Z)")
+
+
+PART_OF_FENCE_LINE: Final = re.compile(r"\n[ \t]*(?:`+|~+)?[ \t\r]*\Z")
+"""The beginning of a line that more text can still make one that closes a fence."""

@@ -1,0 +1,68 @@
+"""List markers: `1.`, `2)`, `3.)`, `b.`, `(iv)`, and which one follows which."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from pytest_streamval.engine.prose.characters import BULLETS
+
+SURELY_AN_ITEM: Final = 20
+"""A number up to this one that begins a sentence within a line is a marker; a higher one is an answer."""
+
+LABEL: Final = re.compile(
+    r"(?:\A|(?P<gap>\s)\s*|(?<=[•⁃‣]))(?P<open>\(?)(?P<label>[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z"
+)
+"""The label that a text ends with, and what sets it off; searched in its last `LONGEST_LABEL` characters."""
+
+LONGEST_LABEL: Final = 8
+
+TAIL: Final = re.compile(r"(?P<close>\.\)|[.)])(?P<space>\s?)")
+"""What makes a label a marker: its closing character and a space."""
+
+_BULLETS: Final = BULLETS + "*+-– \t"
+
+_ROMAN: Final = {"i": 1, "v": 5, "x": 10}
+
+
+def is_bullet(text: str) -> bool:
+    """Whether a text is no more than a bullet, so that a marker behind it begins the item as well."""
+    return not text.strip(_BULLETS)
+
+
+class Marker(NamedTuple):
+    """A list marker: its style and its place in the sequence."""
+
+    style: str
+    """`d` for numbers, `a` and `A` for letters, `r` and `R` for Roman numerals."""
+    close: str
+    """What stands behind the label: `.`, `)` or `.)`."""
+    number: int
+
+
+def marker(label: str, close: str) -> tuple[Marker, ...]:
+    """Return all that a label can mean: `i` is a letter and a numeral, `12` only a number."""
+    if label.isdigit():
+        return (Marker("d", close, int(label)),)
+    upper = label.isupper()
+    found = []
+    if set(label.lower()) <= _ROMAN.keys():
+        found.append(Marker("R" if upper else "r", close, _roman(label.lower())))
+    if len(label) == 1:
+        found.append(Marker("A" if upper else "a", close, ord(label.lower()) - ord("a") + 1))
+    return tuple(found)
+
+
+def _roman(label: str) -> int:
+    values = [_ROMAN[letter] for letter in label]
+    return sum(-value if value < max(values[place:]) else value for place, value in enumerate(values))
+
+
+def follows(found: tuple[Marker, ...], last: tuple[Marker, ...]) -> tuple[Marker, ...]:
+    """Return the meanings of `found` that continue the list which `last` is of, or begin the same kind anew."""
+    return tuple(
+        new
+        for new in found
+        for old in last
+        if new[:2] == old[:2] and (new.number == old.number + 1 or (new.number == 1 and ")" in new.close))
+    )

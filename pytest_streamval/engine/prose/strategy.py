@@ -1,0 +1,61 @@
+"""The strategy that cuts prose."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_streamval.engine.chunking import Chunker, ChunkingStrategy
+from pytest_streamval.engine.prose.languages import LANGUAGES
+from pytest_streamval.engine.prose.machine import ProseCuts
+from pytest_streamval.engine.prose.rules import Rules
+from pytest_streamval.errors import InvalidLimitError, UnknownLanguageError
+
+MAX_CHARS: Final = 32_768
+"""The longest chunk, unless another limit is given: longer than any sentence, and than most code."""
+
+
+class ProseChunker(ChunkingStrategy):
+    """Cuts prose into sentences as a reader sees them.
+
+    It knows abbreviations, initials, numbers, ellipses, quotes, brackets, lists, Markdown, code and the full stops of
+    other scripts; one word behind a terminator decides. A blank line always ends a chunk, a fence of code is one
+    chunk, each line of a table or heading is one. Chunks carry no surrounding whitespace.
+
+    Args:
+        language: the language of the text, an ISO 639-1 code; `languages.LANGUAGES` holds the known ones.
+        max_chars: the longest chunk, in characters; text without a boundary is cut behind the last whitespace within.
+
+    Raises:
+        UnknownLanguageError: a `ValueError` that names the known languages.
+        InvalidLimitError: a `ValueError`; `max_chars` leaves no room for a chunk.
+    """
+
+    def __init__(self, language: str = "en", *, max_chars: int = MAX_CHARS) -> None:
+        if language not in LANGUAGES:
+            raise UnknownLanguageError(language, sorted(LANGUAGES))
+        if max_chars < 1:
+            raise InvalidLimitError("max_chars", max_chars)
+        self.language = language
+        self.max_chars = max_chars
+        self._rules = Rules(LANGUAGES[language])
+
+    def split(self, accumulated_text: str) -> list[str]:
+        """Return the complete sentences of the text."""
+        return [chunk.text for chunk in self._cuts().feed(accumulated_text)]
+
+    def flush(self, accumulated_text: str) -> list[str]:
+        """Return what the end of the text completes."""
+        chunker = self._cuts()
+        chunker.feed(accumulated_text)
+        return [chunk.text for chunk in chunker.flush()]
+
+    def chunker(self) -> Chunker:
+        """Return a new `Chunker` for one stream."""
+        return self._cuts()
+
+    def _cuts(self) -> ProseCuts:
+        """Return what `split` and `flush` ask: not `chunker`, which asks them in a subclass that redefines one."""
+        return ProseCuts(self._rules, self.max_chars)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.language!r}, max_chars={self.max_chars})"

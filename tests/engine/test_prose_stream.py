@@ -1,0 +1,253 @@
+"""Prose while it streams: the same chunks however the text is cut, nothing lost, early, and at a bounded price."""
+
+import json
+import re
+import statistics
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pytest_streamval.engine.prose import ProseChunker
+from pytest_streamval.engine.prose.characters import LEFT, LOOK
+from pytest_streamval.engine.prose.languages.en import ENGLISH
+from pytest_streamval.engine.prose.machine import ProseCuts
+from pytest_streamval.engine.prose.rules import Rules
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden_rules_en.json").read_text(encoding="utf-8"))
+golden_rules = pytest.mark.parametrize("case", GOLDEN, ids=lambda case: f"rule {case['rule']}")
+
+# Whatever decides something, what looks like it, and what text outside English is made of.
+NASTY = [
+    *("a", "b", "x", "I", "A", "It", "The", "so", "Mr", "U.S", "e.g", "a.m", "no", "word", "Word", "1", "2", "10"),
+    *(".", "!", "?", "...", "…", ". . .", " . . . .", ",", ",,", ":", ";", "--", "—", "-", "["),
+    *('"', "'", "''", "“", "”", "„", "‘", "’", "«", "»", "(", ")", "]", "{", "[1]", ":("),
+    *(" ", "  ", "\t", "\n", "\r\n", "\n\n", "\xa0", "\u3000", "\u2028", "\x00"),
+    *("`", "``", "```", "```\n", "~~~", "# ", "#", "|", "- ", "* ", "*", "_", "> ", "---", "=", "• ", "◦"),
+    *("1. ", "2. ", "1) ", "(b) ", "i. ", "a) ", "3.14", "v2.0", "x.py", "a@b.c", "://a.b?c"),
+    *("。", "！", "？", "「", "」", "（", "）", "．", "中", "と", "؟", "।", "😀", "👍🏽", "✅", "²", "\ud83c"),
+]
+texts = st.lists(st.sampled_from(NASTY), max_size=40).map("".join) | st.text(max_size=60)
+limits = st.sampled_from([1, 2, 5, 12, 50, 32_768, 32_768, 32_768])
+
+
+@st.composite
+def cut_texts(draw):
+    """Return a text in pieces, cut at random, some of them empty."""
+    text = draw(texts)
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=12)))
+    return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+
+
+def stream(pieces, strategy=None):
+    """Return the chunks that came before the end, and those that the end released."""
+    chunker = (strategy or ProseChunker()).chunker()
+    return [chunk for piece in pieces for chunk in chunker.feed(piece)], chunker.flush()
+
+
+@golden_rules
+def test_the_golden_rules_hold_under_every_pair_of_cuts(case):
+    text = case["text"]
+    step = 1 + len(text) // 16
+    whole = stream([text])
+
+    assert stream(text) == whole
+    for first in range(0, len(text), step):
+        for second in range(first, len(text), step):
+            assert stream([text[:first], text[first:second], text[second:]]) == whole, (first, second)
+
+
+@settings(deadline=None, max_examples=300)
+@given(cut_texts(), limits)
+@example(["x", "—", " ", "y. ", "A"], 32_768)
+@example(["gas.[", "1", "] It"], 32_768)
+@example([". . . .", "```", "\n", "A"], 32_768)
+@example(["`a.", "`", " B"], 32_768)
+@example(['"so--"', " “", "It"], 32_768)
+@example(['"}U.S. ', "'", "' "], 5)
+def test_chunks_do_not_depend_on_the_cuts(pieces, limit):
+    strategy = ProseChunker(max_chars=limit)
+    whole = stream(["".join(pieces)], strategy)
+
+    assert stream(pieces, strategy) == whole
+    assert stream("".join(pieces), strategy) == whole
+
+
+@settings(deadline=None, max_examples=300)
+@given(texts, limits)
+def test_nothing_but_whitespace_between_chunks_is_left_out(text, limit):
+    found, rest = stream([text], ProseChunker(max_chars=limit))
+    end = 0
+
+    for chunk in found + rest:
+        assert text[chunk.start : chunk.end] == chunk.text == chunk.text.strip()
+        assert 0 < len(chunk.text) <= limit
+        assert not text[end : chunk.start].strip()
+        end = chunk.end
+    assert not text[end:].strip()
+
+
+@settings(deadline=None, max_examples=200)
+@given(texts, texts)
+def test_what_was_emitted_once_is_never_taken_back(text, more):
+    strategy = ProseChunker()
+    known = strategy.split(text)
+
+    assert strategy.split(text + more)[: len(known)] == known
+
+
+@settings(deadline=None, max_examples=200)
+@given(texts)
+def test_split_and_flush_are_what_the_chunker_does(text):
+    strategy = ProseChunker()
+    found, rest = stream([text])
+
+    assert strategy.split(text) == [chunk.text for chunk in found]
+    assert strategy.flush(text) == [chunk.text for chunk in rest]
+
+
+# References that are slow or simple, and know nothing of the machine.
+
+plain_words = st.text("abcdefghjklmnopqrstuwyz", min_size=4, max_size=9).filter(lambda word: re.search("[aeou]", word))
+plain_sentences = st.builds(
+    lambda words, end: " ".join(words).capitalize() + end,
+    st.lists(plain_words, min_size=3, max_size=8).filter(lambda words: words[-1] not in ENGLISH.kinds),
+    st.sampled_from([".", "!", "?", "!!", "?!", "..."]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(plain_sentences, min_size=1, max_size=6), st.sampled_from([" ", "\n", "\n\n", "  "]))
+def test_plain_sentences_are_found_whatever_stands_between_them(expected, between):
+    found, rest = stream(between.join(expected))
+
+    assert [chunk.text for chunk in found + rest] == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(NASTY), max_size=25).map("".join).filter(lambda text: not re.search(r"```|~~~", text)))
+def test_a_paragraph_does_not_know_the_one_before(text):
+    alone = [chunk.text for part in stream([text]) for chunk in part]
+    behind = [chunk.text for part in stream(["Before.\n\n" + text]) for chunk in part]
+
+    assert behind == ["Before.", *alone]
+
+
+@settings(deadline=None, max_examples=200)
+@given(texts)
+def test_the_sooner_answers_are_those_of_the_rules(text):
+    class Slow(Rules):
+        def ends_plainly(self, left):
+            return False
+
+        def plainly_goes_on(self, left):
+            return False
+
+    strategy = ProseChunker()
+    slow = ProseCuts(Slow(ENGLISH), strategy.max_chars)
+
+    found, rest = stream([text])
+
+    assert slow.feed(text) + slow.flush() == found + rest
+
+
+# How soon
+
+
+def delays(sentences):
+    """Return how many characters behind the end of each sentence it was emitted."""
+    chunker = ProseChunker().chunker()
+    return [at - chunk.end for at, piece in enumerate(" ".join(sentences), 1) for chunk in chunker.feed(piece)]
+
+
+def test_a_plain_sentence_is_known_by_the_first_letter_behind_it():
+    assert delays(["It rained.", "Was it bad?", "No!", "It was not."]) == [2, 2, 2]
+
+
+def test_an_abbreviation_waits_for_the_next_word_and_no_longer():
+    assert delays(["They live in the U.S.", "However they came, they did.", "Fine."])[0] == len(" However ")
+
+
+def test_half_of_all_sentences_are_known_five_characters_behind_their_end():
+    cases = [case["expected"] for case in GOLDEN]
+
+    assert statistics.median(delay for case in cases for delay in delays(case)) <= 5
+
+
+def test_a_blank_line_is_known_at_once():
+    chunker = ProseChunker().chunker()
+
+    assert chunker.feed("One. Two") != []
+    assert [chunk.text for chunk in chunker.feed("\n\n")] == ["Two"]
+
+
+# How dear: a limited number of characters is looked at for each one that is fed.
+
+LOOKED_AT = 4 * (LEFT + LOOK)
+PATHOLOGICAL = {
+    "brackets": "(" * 4_000,
+    "brackets and spaces": "( " * 2_000,
+    "closing brackets": "a) " * 1_500,
+    "periods": "." * 4_000,
+    "spaced periods": ". " * 2_000,
+    "periods and letters": "a." * 2_000,
+    "backticks": "`" * 4_000,
+    "spaced backticks": "` " * 2_000,
+    "quotes": '"' * 4_000,
+    "spaced quotes": '"a ' * 1_500,
+    "apostrophes": "'" * 4_000,
+    "one word": "a" * 20_000,
+    "a word that an abbreviation waits for": "U.S. T" + "h" * 4_000,
+    "spaces": "a." + " " * 4_000 + "B",
+    "line ends": "\n" * 4_000,
+    "one line a letter": "a\n" * 2_000,
+    "dashes": "a. " + "-" * 4_000,
+    "tildes": "~" * 4_000,
+    "an open fence": "```\n" + "a. B\n" * 800,
+    "an open quote": '"' + "and so on. And " * 300,
+    "full stops": "。" * 4_000,
+    "pictographs": "Fine. " + "😀" * 4_000,
+    "references": "Fine. " + "[1] " * 1_000,
+    "hashes": "#" * 4_000,
+    "markers": "1. " * 1_300,
+}
+
+
+@pytest.mark.parametrize("size", [1, 4, 100_000])
+@pytest.mark.parametrize("kind", PATHOLOGICAL)
+def test_no_character_is_looked_at_more_than_a_constant_number_of_times(kind, size, monkeypatch):
+    text = PATHOLOGICAL[kind]
+    looked_at = 0
+
+    def count(chunker):
+        nonlocal looked_at
+        looked_at += len(chunker._window) - chunker._at + sum(map(len, chunker._fresh))
+        return read(chunker)
+
+    def counted(method):
+        def handler(chunker, place):
+            nonlocal looked_at
+            looked_at += LEFT + LOOK
+            return method(chunker, place)
+
+        return handler
+
+    read = ProseCuts._read
+    monkeypatch.setattr(ProseCuts, "_read", count)
+    monkeypatch.setattr(ProseCuts, "_handlers", {key: counted(method) for key, method in ProseCuts._handlers.items()})
+    stream([text[at : at + size] for at in range(0, len(text), size)])
+
+    assert looked_at <= LOOKED_AT * len(text)
+
+
+@pytest.mark.parametrize("kind", PATHOLOGICAL)
+def test_no_more_than_the_open_chunk_is_kept(kind):
+    text = PATHOLOGICAL[kind]
+    chunker = ProseChunker(max_chars=100).chunker()
+
+    for at in range(0, len(text), 7):
+        chunker.feed(text[at : at + 7])
+        kept = len(chunker._window) + sum(map(len, chunker._fresh)) + sum(map(len, chunker._done))
+        assert kept <= 100 + 2 * LEFT + 2 * LOOK + 7
