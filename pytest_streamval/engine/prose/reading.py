@@ -10,6 +10,7 @@ from pytest_streamval.engine.chunking import Chunk, Chunker
 from pytest_streamval.engine.prose.characters import (
     BLANK,
     BULLETS,
+    DASHES,
     FULL_STOPS,
     LEFT,
     LOOK,
@@ -61,6 +62,14 @@ def _can_wait(text: str, found: re.Match[str]) -> bool:
     return text[-4:-2].isalpha() and text[-4:-2].islower() and text[-3] not in "ivx"
 
 
+def _is_idle(text: str, found: re.Match[str]) -> bool:
+    """Whether a candidate can decide nothing: a quote behind no dash, a bracket behind what is no label."""
+    at = found.start()
+    if found[0] == ")":
+        return text[max(at - 2, 0) : at].isalpha() and at > 1 and text[at - 1] not in "ivxIVX"
+    return at > 0 and found[0] in ('"', "”") and text[at - 1] not in DASHES
+
+
 class Reading(Chunker):
     """One stream of text, read for candidates.
 
@@ -101,7 +110,7 @@ class Reading(Chunker):
         """Take the next text and return the chunks that it completed, in order."""
         self._fresh.append(text)
         found = self._quick(text)
-        if found is not None:
+        if found is not None and not (_is_idle(text, found) and self._quick(text, found.end()) is None):
             if not _can_wait(text, found):
                 return self._read()
             self._quick = _FOUND_ANYTHING
