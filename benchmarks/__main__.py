@@ -12,22 +12,20 @@ from benchmarks.measure import compare, kept
 from benchmarks.workloads import FailingAt, Passing, Suspending, engine, prose, tokens, unbroken
 from benchmarks.yardstick import raw_queue
 from pytest_streamval import Script, SimpleContext, StreamingMockBackend, stream_with_chunking
-from pytest_streamval.engine.prose import ProseChunker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval import ChunkingStrategy, Requirement
+    from pytest_streamval import Requirement
 
     Case = tuple[str, float, str, Callable[[], tuple[float, str]]]
 
 TOKENS = 16_000
 STREAMS, SHORT = 1_000, 200  # of so many tokens each
 UNBROKEN = 200_000  # characters
-PROSE = ProseChunker()
 
 
-def against_queue(chunking: str | ChunkingStrategy, *requirements: Requirement) -> tuple[float, str]:
+def against_queue(chunking: str, *requirements: Requirement) -> tuple[float, str]:
     """Compare a run with the hand-over of the same tokens through a queue."""
     script = prose(TOKENS)
     found = compare(partial(engine, script, chunking, list(requirements)), partial(raw_queue, tokens(script)))
@@ -45,7 +43,7 @@ def many_streams() -> tuple[float, str]:
     return found.median, f"{found.low:.2f}-{found.high:.2f}, {STREAMS * SHORT / found.seconds:,.0f} tokens/s"
 
 
-def without_boundary(chunking: str | ChunkingStrategy) -> tuple[float, str]:
+def without_boundary(chunking: str) -> tuple[float, str]:
     """Compare text that has no boundary with prose, character for character."""
     text, ordinary = unbroken(UNBROKEN), prose(UNBROKEN // 4)
     found = compare(partial(engine, text, chunking, []), partial(engine, ordinary, chunking, []))
@@ -87,15 +85,14 @@ def memory() -> tuple[float, str]:
 CASES: list[Case] = [
     ("sentences, 0 requirements", 1.0, "x queue", partial(against_queue, "sentence")),
     ("sentences, 1 requirement", 1.0, "x queue", partial(against_queue, "sentence", Passing())),
-    ("prose, 1 requirement", 1.8, "x queue", partial(against_queue, PROSE, Passing())),
+    ("prose, 1 requirement", 1.8, "x queue", partial(against_queue, "prose", Passing())),
     ("words, 4 requirements", 8.0, "x queue", partial(against_queue, "word", *[Passing() for _ in range(4)])),
     ("words, 4 that suspend", 20.0, "x queue", partial(against_queue, "word", *[Suspending() for _ in range(4)])),
     ("1,000 streams, 1 requirement", 2.2, "x queue", many_streams),
     *[
         (f"no boundary, {chunking}", 1.2, "x prose", partial(without_boundary, chunking))
-        for chunking in ("sentence", "paragraph", "word", "line")
+        for chunking in ("sentence", "prose", "paragraph", "word", "line")
     ],
-    ("no boundary, prose chunks", 1.2, "x prose", partial(without_boundary, PROSE)),
     ("64,000 tokens, sentences", 4.4, "x 16,000", partial(growth, "sentence", Passing())),
     ("64,000 tokens, words", 4.4, "x 16,000", partial(growth, "word", *[Passing() for _ in range(4)])),
     ("deltas sent after a fail", 20.0, "deltas", sent_after_fail),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SPLITTERS = {
     f'{OWN}, "prose"': (
         "prose_splitter",
-        Environment("streamval", OWN, "from pytest_streamval.engine.prose import ProseChunker"),
+        Environment("streamval", OWN, "from pytest_streamval import ProseChunker"),
     ),
     f'{OWN}, "sentence"': (
         "sentence_splitter",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_streamval.engine.prose import ProseChunker
+from pytest_streamval import ProseChunker
 
 STREAMING = True
 
