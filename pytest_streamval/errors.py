@@ -25,6 +25,23 @@ def excerpt(value: object, limit: int = _EXCERPT) -> str:
     return f"{shown[:half]} ... {shown[-half:]}"
 
 
+def described(error: BaseException) -> str:
+    """The message of an error, or what is wrong with that, where its own code fails."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001  # a message must not hide the error that it belongs to
+        return f"<its message raised {type(failure).__name__}>"
+
+
+def raisable(error: BaseException) -> BaseException:
+    """Return the error to raise: one that would end an `async for` in silence is the cause of one that does not."""
+    if not isinstance(error, StopAsyncIteration):
+        return error
+    loud = RuntimeError("StopAsyncIteration was raised, which would have ended the reader's loop in silence.")
+    loud.__cause__ = error
+    return loud
+
+
 class StreamvalError(Exception):
     """Base of every error that this package defines."""
 
@@ -165,8 +182,8 @@ class InvalidLimitError(StreamvalError, ValueError):
         return f"{self.argument}={self.limit} leaves no room: it is a number of characters, 1 or more."
 
 
-class InvalidArgumentError(StreamvalError, TypeError):
-    """An argument has a type that its function cannot use."""
+class InvalidArgumentError(StreamvalError, TypeError, ValueError):
+    """An argument has a type or a value that its function cannot use."""
 
     def __init__(self, argument: str, shown: str, rule: str) -> None:
         super().__init__(argument, shown, rule)

@@ -156,7 +156,9 @@ class Judges:
     def _blame(self, error: Exception, method: str, position: int, chunk: str | None) -> None:
         """Note on an error whose it is."""
         about = "the whole output" if chunk is None else f"the chunk {excerpt(chunk)}"
-        error.add_note(f"Raised by {self.requirements[position].name}.{method}() about {about}.")
+        note = f"Raised by {self.requirements[position].name}.{method}() about {about}."
+        if note not in getattr(error, "__notes__", ()):  # one instance may be raised again and again
+            error.add_note(note)
 
     async def _stop(self, running: dict[Turn, asyncio.Task[None]]) -> None:
         """Cancel and await those that still run, and keep what their clean-up raised."""

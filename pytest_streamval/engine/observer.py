@@ -79,6 +79,8 @@ class Audience:
         for observer in tuple(self._observers):
             try:
                 getattr(observer, what)(fact)
-            except Exception:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # pytest.fail() is no Exception either
                 self._observers.remove(observer)
                 logger.exception("The observer %r raised in %s() and sees no more of this run.", observer, what)

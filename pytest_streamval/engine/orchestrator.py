@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from copy import copy
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.checks import Judges
@@ -27,7 +27,14 @@ from pytest_streamval.engine.requirement import Requirement
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.tasks import start_task
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import GenerationCancelledError, InvalidArgumentError, NotStreamingError, excerpt
+from pytest_streamval.errors import (
+    GenerationCancelledError,
+    InvalidArgumentError,
+    NotStreamingError,
+    described,
+    excerpt,
+    raisable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
+_ENDS_A_TASK = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)  # other errors are the result's to raise
 _ATTEMPT = 1  # there is one attempt a run
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
@@ -67,13 +75,12 @@ class Run:
         action: Action,
         thunk: ModelOutputThunk,
         ctx: Context,
-        strategy: ChunkingStrategy | None,
+        chunker: Chunker,
         judges: Judges,
     ) -> None:
         self.action = action
         self.thunk = thunk
         self.ctx = ctx
-        self.chunking = strategy
         self.judges = judges
         self.history: list[StreamEvent] = []
         self.completed = False
@@ -84,7 +91,7 @@ class Run:
         self.streaming_failures: list[tuple[Requirement, PartialValidationResult]] = []
         self.error: BaseException | None = None
         self.audience = Audience.assembled()
-        self._chunker = strategy.chunker() if strategy is not None else _DeltaChunker()
+        self._chunker = chunker
         self._chunk_index = 0
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -105,14 +112,14 @@ class Run:
                 if await self._stream():
                     await self._validate()
             except BaseException as error:
-                self._abort(error)
+                self._abort(raisable(error))
                 raise
             finally:
                 await self._stop_producer()
                 await self.judges.rest()
         except BaseException as error:
             self.finish(self.error or error)
-            if not isinstance(error, Exception):
+            if isinstance(error, _ENDS_A_TASK):
                 raise
         else:
             self.finish()
@@ -184,10 +191,12 @@ class Run:
     def _tell_cancelled(self) -> None:
         if self.audience is None:
             return
-        reason = f"{type(self.error).__name__}: {self.error}"
         if self.streaming_failures:
             requirement, result = self.streaming_failures[0]
             reason = f"{requirement.name} failed a chunk: {result.reason or 'no reason given'}"
+        else:
+            error = cast("BaseException", self.error)
+            reason = f"{type(error).__name__}: {described(error)}"
         self.audience.tell("cancelled", reason)
 
     def _abort(self, error: BaseException) -> None:
@@ -211,11 +220,12 @@ class Run:
     def _emit_error(self, error: BaseException) -> None:
         """Emit an `ErrorEvent`; a cancellation alone is none, what its clean-up raised is."""
         failures = self.judges.cleanup_failures
-        if not isinstance(error, Exception):
+        if isinstance(error, asyncio.CancelledError):
             if not failures:
                 return
             error = failures.pop(0)
-        detail = str(error) + "".join(f" (clean-up failed too: {failure!r})" for failure in failures)
+        told = [f" (clean-up failed too: {type(failure).__name__}({described(failure)}))" for failure in failures]
+        detail = described(error) + "".join(told)
         self._emit(ErrorEvent(type(error).__name__, detail))
 
     def task_done(self, task: asyncio.Task[None]) -> None:
@@ -247,7 +257,11 @@ class Run:
         """Wait for the next event."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        await waiter
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:  # cancelled: nothing has happened yet
+                self._waiters.remove(waiter)
 
 
 async def stream_with_chunking(
@@ -293,31 +307,33 @@ async def stream_with_chunking(
         raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance SimpleContext().")
     copies = [copy(requirement) for requirement in _checked_requirements(requirements)]
     _check_timeout(validator_timeout)
-    for argument, given in (("backend", backend), ("validation_backend", validation_backend or backend)):
+    judge = backend if validation_backend is None else validation_backend
+    for argument, given in (("backend", backend), ("validation_backend", judge)):
         if not isinstance(given, Backend):
             raise InvalidArgumentError(argument, excerpt(given), "it is an instance of a subclass of Backend.")
+    chunker = _DeltaChunker() if strategy is None else strategy.chunker()
     asked = as_action(action)
     name = f"streamval run {excerpt(text_of(asked), 40)}"
     answer = await backend.generate_from_context(asked, ctx, model_options={ModelOption.STREAM: True})
     thunk, answer_ctx = await _checked_answer(answer, type(backend).__name__)
-    judges = Judges(copies, validation_backend or backend, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
-    run = Run(asked, thunk, answer_ctx, strategy, judges)
+    judges = Judges(copies, judge, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
+    run = Run(asked, thunk, answer_ctx, chunker, judges)
     task = start_task(run.drive(), name)
     task.add_done_callback(run.task_done)
     return StreamChunkingResult(run, task)
 
 
 async def _checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
-    """Return what a backend answered if it is a stream; one that comes without its context is stopped."""
-    if isinstance(answer, ModelOutputThunk):
-        await answer.cancel_generation()
-    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], ModelOutputThunk)):  # noqa: PLR2004
-        raise InvalidArgumentError(
-            f"{backend}.generate_from_context()", excerpt(answer), "a backend returns (ModelOutputThunk, Context)."
-        )
-    if answer[0].is_computed():
+    """Return what a backend answered if it is a stream and its context; a stream without context is stopped."""
+    thunk, ctx = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)  # noqa: PLR2004
+    if not (isinstance(thunk, ModelOutputThunk) and isinstance(ctx, Context)):
+        if isinstance(thunk, ModelOutputThunk):
+            await thunk.cancel_generation()
+        rule = "a backend returns (ModelOutputThunk, Context)."
+        raise InvalidArgumentError(f"{backend}.generate_from_context()", excerpt(answer), rule)
+    if thunk.is_computed():
         raise NotStreamingError(backend)
-    return answer
+    return thunk, ctx
 
 
 def _check_timeout(seconds: object) -> None:

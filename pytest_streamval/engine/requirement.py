@@ -272,9 +272,11 @@ class Requirement:
     def __copy__(self) -> Self:
         """Return a copy with collections of its own: what a run collects stays out of the original."""
         twin = type(self).__new__(type(self))
-        for name, value in vars(self).items():
+        slots = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ()) if hasattr(self, name)}
+        for name in slots | vars(self).keys():
+            value = getattr(self, name)
             own = copy(value) if isinstance(value, list | dict | set | bytearray | deque) else value
-            twin.__dict__[name] = own
+            object.__setattr__(twin, name, own)
         return twin
 
     def __repr__(self) -> str:

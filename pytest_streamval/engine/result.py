@@ -34,6 +34,7 @@ class StreamChunkingResult:
         self._task = task
         self._loop = task.get_loop()
         self._error_received = False
+        self._own_wish = False  # whether a cancellation of the run is what its owner asked for
         self._chunks_taken = False
         self._events_taken = False
 
@@ -92,7 +93,10 @@ class StreamChunkingResult:
         if not self._run.finished:
             msg = "as_thunk is there once the run is over: await acomplete() first, or read astream() to its end."
             raise RuntimeError(msg)
-        return self._run.thunk.with_text(self._run.full_text)
+        thunk = self._run.thunk.with_text(self._run.full_text)
+        if not self._run.completed:  # what the provider reported is of more text than was released
+            thunk.generation.usage = thunk.generation.finish_reason = None
+        return thunk
 
     # Following it
 
@@ -128,6 +132,7 @@ class StreamChunkingResult:
         Raises:
             BaseException: the run's error, or its cancellation by somebody else, unless `astream()` has raised it.
         """
+        self._check_loop("acomplete()")
         run = self._run
         if run.is_current():
             msg = "acomplete() was called by a validator of the same run, which cannot be over before the validator is."
@@ -148,9 +153,11 @@ class StreamChunkingResult:
 
         A cancellation of the caller passes through, once the run has ended.
         """
-        if not self._run.finished:
-            self._error_received = True  # the cancellation that follows is the caller's own wish
-        if self._run.is_current():
+        self._check_loop("aclose()")
+        run = self._run
+        if run.error is None and not run.finished and not self._task.cancelling():
+            self._own_wish = True
+        if run.is_current():
             self._task.cancel()  # a validator cannot wait for the run that waits for it
             return
         await settle([self._task])
@@ -188,9 +195,18 @@ class StreamChunkingResult:
             state += " but not valid"
         return f"<StreamChunkingResult {state}, {len(run.history)} events>"
 
+    def _check_loop(self, method: str) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            msg = (
+                f"{method} was called in another event loop than the one that the run belongs to; call it in that one."
+            )
+            raise RuntimeError(msg)
+
     def _raise_once(self) -> None:
         """Raise the run's error if nobody has received it yet."""
         error = self._run.error
+        if self._own_wish and isinstance(error, asyncio.CancelledError):
+            return
         if error is not None and not self._error_received:
             self._error_received = True
             raise error
@@ -206,6 +222,9 @@ class _EventReader:
 
     def __aiter__(self) -> _EventReader:
         return self
+
+    async def aclose(self) -> None:
+        """Do nothing: for `contextlib.aclosing`; the run goes on, and so could this reader."""
 
     async def __anext__(self) -> StreamEvent:
         run = self._result._run
@@ -234,6 +253,9 @@ class _ChunkReader:
 
     def __aiter__(self) -> _ChunkReader:
         return self
+
+    async def aclose(self) -> None:
+        """Do nothing: for `contextlib.aclosing`; the run goes on, and so could this reader."""
 
     async def __anext__(self) -> str:
         if self._reading:

@@ -19,6 +19,7 @@ from pytest_streamval.errors import (
     InvalidDeltaError,
     ThunkClosedError,
     excerpt,
+    raisable,
 )
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class ModelOutputThunk:
 
     def fail(self, exc: BaseException) -> None:
         """End the stream with an error, which the reader gets behind the last delta."""
-        self._end(exc)
+        self._end(raisable(exc))
 
     async def cancel_generation(self, error: BaseException | None = None) -> None:
         """Stop the producer and wait until it has ended; nothing happens to a computed output.

@@ -106,7 +106,7 @@ class Script:
         steps: list[Step] = []
         now = 0.0
         for at, deltas in (recording := Cassette.load(path).decode()).reads:
-            if timing and deltas and at > now:
+            if timing and at > now and (deltas or (recording.error is not None and at == recording.reads[-1][0])):
                 steps.append(Delay(at - now))
                 now = at
             steps.extend(_plain(delta) for delta in deltas)

@@ -6,9 +6,10 @@ from contextlib import suppress
 
 import pytest
 
+from pytest_streamval import SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.engine.delta import Delta
-from pytest_streamval.engine.observer import Observer, observing
+from pytest_streamval.engine.observer import Audience, Observer, observing
 
 
 class Watching:
@@ -200,3 +201,25 @@ async def test_an_observer_that_derives_from_the_protocol_may_leave_methods_out(
     async for _ in result.astream():
         pass
     assert caplog.records == []
+
+
+async def test_an_observer_that_fails_the_test_is_dropped_like_any_other(caplog):
+    class Judge(Observer):
+        def event(self, event):
+            pytest.fail("not my taste")
+
+    with observing(Judge):
+        result = await stream_with_chunking("x", StreamingMockBackend("One."), SimpleContext())
+        await result.acomplete()
+    assert result.completed
+    assert "not my taste" in caplog.text
+
+
+async def test_an_observer_can_be_interrupted():
+    class Impatient(Observer):
+        def event(self, event):
+            raise KeyboardInterrupt
+
+    audience = Audience([Impatient()])
+    with pytest.raises(KeyboardInterrupt):
+        audience.tell("event", None)

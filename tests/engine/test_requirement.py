@@ -4,6 +4,7 @@ import asyncio
 import copy
 import pickle
 from collections import Counter, defaultdict, deque
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -451,3 +452,16 @@ async def test_a_requirement_that_judges_chunks_only_has_nothing_to_add_at_the_e
 async def test_a_requirement_about_nothing_is_an_error():
     with pytest.raises(InvalidArgumentError, match="validation_fn, or by a model, which needs it in words"):
         await Requirement().validate(None, SimpleContext())
+
+
+def test_a_copy_of_a_requirement_with_slots_is_whole():
+    @dataclass(slots=True)
+    class Slotted(Requirement):
+        limit: int
+        seen: list
+
+    original = Slotted(3, [])
+    twin = copy.copy(original)
+    twin.seen.append("x")
+    assert twin.limit == 3
+    assert original.seen == []

@@ -5,13 +5,22 @@ import gc
 import itertools
 import threading
 import weakref
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval import Requirement, SimpleContext, StreamingMockBackend, stream_with_chunking
+from pytest_streamval import (
+    ModelOutputThunk,
+    Raise,
+    Requirement,
+    Script,
+    SimpleContext,
+    Stall,
+    StreamingMockBackend,
+    stream_with_chunking,
+)
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.engine.delta import Delta, Usage
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent
@@ -812,3 +821,128 @@ async def test_the_copies_that_a_run_worked_on_can_be_looked_at():
     assert original.seen == []
     assert result.completed
     assert repr(result) == "<StreamChunkingResult completed but not valid, 7 events>"
+
+
+# What a review found
+
+
+class Failing(Requirement):
+    """Raises what it is given."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    async def stream_validate(self, chunk, *, backend, ctx):
+        raise self.error
+
+
+class MuteError(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "detail"),
+    [
+        (StopAsyncIteration(), RuntimeError, "ended the reader's loop in silence"),
+        (MuteError(), MuteError, "<its message raised ValueError>"),
+        (pytest.fail.Exception("by hand"), pytest.fail.Exception, "by hand"),
+        (GeneratorExit("odd"), GeneratorExit, "odd"),
+    ],
+    ids=["an end of iteration", "without words", "of pytest", "no Exception"],
+)
+@pytest.mark.parametrize("through", ["astream", "acomplete"])
+async def test_no_error_is_odd_enough_to_get_lost(error, kind, detail, through):
+    backend = StreamingMockBackend("One. Two.")
+    result = await stream_with_chunking("Go on", backend, SimpleContext(), requirements=[Failing(error)])
+    with pytest.raises(kind):
+        await (anext(result.astream()) if through == "astream" else result.acomplete())
+    [told] = [event for event in result.history if isinstance(event, ErrorEvent)]
+    assert told.exception_type == kind.__name__
+    assert detail in told.detail
+    assert isinstance(result.history[-1], CompletedEvent)
+    await result.aclose()
+
+
+async def test_an_end_of_iteration_in_a_producer_is_an_error_too():
+    backend = StreamingMockBackend(Script.of("One. ", Raise(StopAsyncIteration())))
+    thunk, _ = await backend.generate_from_context("Go on", SimpleContext())
+    with pytest.raises(RuntimeError, match="in silence"):
+        async for _ in thunk:
+            pass
+
+
+async def test_an_error_that_came_before_the_close_is_still_raised(turns):
+    class Slow(StreamingMockBackend):
+        async def generate_from_context(self, *args, **options):
+            thunk, ctx = ModelOutputThunk(), SimpleContext()
+
+            async def produce(thunk):
+                try:
+                    await thunk.put("One. ")
+                    await asyncio.Event().wait()
+                finally:
+                    await turns(9)
+
+            thunk.start(produce)
+            return thunk, ctx.add(thunk)
+
+    with pytest.raises(KeyError):
+        async with await stream_with_chunking("x", Slow(), SimpleContext(), requirements=[Failing(KeyError("k"))]):
+            await turns(5)
+
+
+async def test_a_strategy_that_cannot_make_a_chunker_starts_nothing():
+    class Broken(ChunkingStrategy):
+        def split(self, accumulated_text):
+            return []
+
+        def chunker(self):
+            raise OSError("no rules")
+
+    backend = StreamingMockBackend("One.")
+    with pytest.raises(OSError, match="no rules"):
+        await stream_with_chunking("Go on", backend, SimpleContext(), chunking=Broken())
+    assert backend.calls == []
+
+
+async def test_usage_belongs_to_the_whole_text_only():
+    script = Script.of("One. ", "Bad", Delta(usage=Usage(1, 2), finish_reason="stop"))
+
+    class NoBad(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("fail" if "Bad" in chunk else "pass")
+
+    result = await stream_with_chunking("Go on", StreamingMockBackend(script), SimpleContext(), requirements=[NoBad()])
+    await result.acomplete()
+    assert str(result.as_thunk) == "One."
+    assert result.as_thunk.generation.usage is None
+    assert result.as_thunk.generation.finish_reason is None
+
+
+@pytest.mark.parametrize("method", ["acomplete", "aclose"])
+async def test_a_result_belongs_to_its_loop(method):
+    result = await stream_with_chunking("Go on", StreamingMockBackend("One."), SimpleContext())
+    with pytest.raises(RuntimeError, match="in another event loop"):
+        await asyncio.to_thread(asyncio.run, getattr(result, method)())
+    await result.aclose()
+
+
+async def test_readers_can_be_closed_which_changes_nothing():
+    result = await stream_with_chunking("Go on", StreamingMockBackend("One."), SimpleContext())
+    async with aclosing(result.astream()) as chunks, aclosing(result.events()) as events:
+        assert [chunk async for chunk in chunks] == ["One."]
+        assert len([event async for event in events]) == 3
+
+
+async def test_a_reader_that_gave_up_waiting_leaves_nothing_behind():
+    result = await stream_with_chunking("Go on", StreamingMockBackend(Script.of(Stall())), SimpleContext())
+    events = result.events()
+    for _ in range(3):
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert result._run._waiters == []
+    await result.aclose()

@@ -111,3 +111,16 @@ def test_a_stream_that_was_cut_off_plays_its_text_and_then_fails(tmp_path: Path,
 def test_steps_are_a_tuple(steps: object) -> None:
     with pytest.raises(InvalidArgumentError, match=r"steps=.* Script\.of"):
         Script(steps)
+
+
+def test_the_pause_before_a_recorded_fault_is_played_too(tmp_path: Path) -> None:
+    cassette = tmp_path / "fault.jsonl"
+    lines = [
+        '{"protocol": "openai"}',
+        '{"at": 0.5, "text": "data: {\\"choices\\": [{\\"delta\\": {\\"content\\": \\"Hi\\"}}]}\\n\\n"}',
+        '{"at": 2.0, "text": "data: {broken\\n\\n"}',
+    ]
+    cassette.write_text("\n".join(lines))
+    *steps, failure = Script.from_cassette(cassette, timing=True).steps
+    assert steps == [Delay(0.5), "Hi", Delay(1.5)]
+    assert isinstance(failure, Raise)
