@@ -50,8 +50,8 @@ TARGETS: dict[str, tuple[dict[str, Any], float]] = {
 }
 UNITS = (
     "Milliseconds of processor time, and in brackets the multiple of what a raw `asyncio.Queue(maxsize=20)` takes to"
-    " hand over the same tokens at the same pace in the same process. Who has used up {budget:.0f} seconds in a case is"
-    " not measured there again."
+    " hand over the same tokens at the same pace in the same process. Who has used up {plan.budget:.0f} seconds in a"
+    " case is not measured there again; `> {plan.limit:.0f} s` is a run that took longer, or would have by its growth."
 )
 PLAIN = (
     "An unread run of mellea 0.8.0 is one with `as_events=True`: its plain form, which all other figures are of, does"
@@ -84,7 +84,7 @@ def targets(engines: Workers, plan: Plan) -> Table:
             row = [f"{case}, {driven}", *[_cost(cells[name]) for name in engines], _share(share)]
             table.rows.append([*row, _verdict(share, target)])
     table.rows.append(_memory_target(engines))
-    table.notes = [UNITS.format(budget=plan.budget)]
+    table.notes = [UNITS.format(plan=plan)]
     return table
 
 
@@ -103,7 +103,7 @@ def series(engines: Workers, plan: Plan, pace: str) -> Table:
         for requirements in (0, 1, 4):
             request = {"do": "run", "chunking": chunking, "requirements": requirements, **PACES[pace]}
             table.rows += _sizes(engines, plan, request)
-    table.notes = [UNITS.format(budget=plan.budget)]
+    table.notes = [UNITS.format(plan=plan)]
     return table
 
 

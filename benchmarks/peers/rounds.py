@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ class Plan:
     """Of which the median counts."""
     sizes: tuple[int, ...] = (1_000, 4_000, 16_000, 64_000)
     """Tokens of the runs in a series."""
-    limit: float = 30.0
+    limit: float = 20.0
     """Seconds that one run may take."""
-    budget: float = 10.0
+    budget: float = 8.0
     """Seconds of a contender in one case; when they are used up, the rounds so far are all there are."""
 
 
@@ -81,12 +82,15 @@ def _measure(worker: Worker, plan: Plan, request: dict[str, Any], cell: Cell) ->
 
 
 def hopeless(earlier: list[Cell], plan: Plan) -> bool:
-    """Tell from the smaller sizes of a series that the next one, four times the last, is not worth trying."""
-    if not earlier:
-        return False
-    if earlier[-1].over or 4 * earlier[-1].median > plan.limit:
+    """Tell from the smaller sizes of a series that the next one, four times the last, would take longer than the limit.
+
+    A time that grows faster from one size to the next is taken to go on like that.
+    """
+    if any(cell.over for cell in earlier):
         return True
-    if len(earlier) == 1:
-        return False
-    growth = earlier[-1].median / earlier[-2].median
-    return growth * earlier[-1].median > 1.5 * plan.limit
+    times = [cell.median for cell in earlier]
+    growths = [later / sooner for sooner, later in pairwise(times)]
+    growth = max([4.0, *growths[-1:]])
+    if len(growths) > 1:
+        growth *= max(1.0, growths[-1] / growths[-2])
+    return bool(times) and times[-1] * growth > plan.limit
