@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         DecoderClosedError,
         DetachedThunkError,
         EventLoopRequiredError,
+        EventOrderError,
         GenerationCancelledError,
         InvalidArgumentError,
         InvalidCassetteError,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
         InvalidLimitError,
         InvalidVerdictError,
         MalformedFrameError,
+        MissingPluginError,
+        NotStoppedError,
         NotStreamingError,
         ProviderStreamError,
         ReaderTakenError,
@@ -52,18 +55,28 @@ if TYPE_CHECKING:
         StreamTruncatedError,
         StreamvalError,
         ThunkClosedError,
+        UnfinishedRunError,
         UnknownChunkingError,
         UnknownLanguageError,
+        UnvalidatedTextError,
         ValidatorTimeoutError,
         WireError,
+    )
+    from pytest_streamval.harness.assertions import (
+        assert_event_order,
+        assert_no_unvalidated_text,
+        assert_stopped_within,
+        in_any_order,
     )
     from pytest_streamval.harness.cassette import Cassette, Read, Recording
     from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
     from pytest_streamval.harness.script import Delay, Raise, Script, Stall, Step
+    from pytest_streamval.harness.transcript import Transcript, transcribe
     from pytest_streamval.wire.anthropic import AnthropicMessagesDecoder
     from pytest_streamval.wire.frames import FrameDecoder
     from pytest_streamval.wire.openai import OpenAIChatDecoder
     from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder
+
 
 __all__ = [
     "AnthropicMessagesDecoder",
@@ -86,6 +99,7 @@ __all__ = [
     "DetachedThunkError",
     "ErrorEvent",
     "EventLoopRequiredError",
+    "EventOrderError",
     "FrameDecoder",
     "FullValidationEvent",
     "GenerationCancelledError",
@@ -99,9 +113,11 @@ __all__ = [
     "LineChunker",
     "MalformedFrameError",
     "Message",
+    "MissingPluginError",
     "MockCall",
     "ModelOption",
     "ModelOutputThunk",
+    "NotStoppedError",
     "NotStreamingError",
     "Observer",
     "OpenAIChatDecoder",
@@ -135,15 +151,23 @@ __all__ = [
     "ThunkClosedError",
     "ToolCall",
     "ToolCallDelta",
+    "Transcript",
+    "UnfinishedRunError",
     "UnknownChunkingError",
     "UnknownLanguageError",
+    "UnvalidatedTextError",
     "Usage",
     "ValidationResult",
     "ValidatorTimeoutError",
     "WireError",
     "WordChunker",
+    "assert_event_order",
+    "assert_no_unvalidated_text",
+    "assert_stopped_within",
+    "in_any_order",
     "observing",
     "stream_with_chunking",
+    "transcribe",
 ]
 
 _HOMES = {
@@ -175,6 +199,7 @@ _HOMES = {
         "DecoderClosedError",
         "DetachedThunkError",
         "EventLoopRequiredError",
+        "EventOrderError",
         "GenerationCancelledError",
         "InvalidArgumentError",
         "InvalidCassetteError",
@@ -182,6 +207,8 @@ _HOMES = {
         "InvalidLimitError",
         "InvalidVerdictError",
         "MalformedFrameError",
+        "MissingPluginError",
+        "NotStoppedError",
         "NotStreamingError",
         "ProviderStreamError",
         "ReaderTakenError",
@@ -189,14 +216,18 @@ _HOMES = {
         "StreamTruncatedError",
         "StreamvalError",
         "ThunkClosedError",
+        "UnfinishedRunError",
         "UnknownChunkingError",
         "UnknownLanguageError",
+        "UnvalidatedTextError",
         "ValidatorTimeoutError",
         "WireError",
     ),
+    "harness.assertions": ("assert_event_order", "assert_no_unvalidated_text", "assert_stopped_within", "in_any_order"),
     "harness.cassette": ("Cassette", "Read", "Recording"),
     "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
     "harness.script": ("Delay", "Raise", "Script", "Stall", "Step"),
+    "harness.transcript": ("Transcript", "transcribe"),
     "wire.anthropic": ("AnthropicMessagesDecoder",),
     "wire.frames": ("FrameDecoder",),
     "wire.openai": ("OpenAIChatDecoder",),

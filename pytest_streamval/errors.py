@@ -298,6 +298,95 @@ class InvalidCassetteError(StreamvalError, ValueError):
         )
 
 
+# Assertions about streams
+
+
+class UnvalidatedTextError(StreamvalError, AssertionError):
+    """Text reached the consumer that no verdict had let pass."""
+
+    def __init__(self, shown: str, why: str, transcript: str) -> None:
+        super().__init__(shown, why, transcript)
+        self.shown = shown
+        self.why = why
+        self.transcript = transcript
+
+    def __str__(self) -> str:
+        happened = "\n".join(f"  {line}" for line in self.transcript.splitlines())
+        return (
+            f"{self.shown} {self.why}. A consumer may get a chunk once every requirement has judged it and none "
+            f"failed it; read the chunks from result.astream(). What happened:\n{happened}"
+        )
+
+
+class NotStoppedError(StreamvalError, AssertionError):
+    """A producer was not stopped, or not in time."""
+
+    def __init__(self, fault: str, sent: int, limit: int) -> None:
+        super().__init__(fault, sent, limit)
+        self.fault = fault
+        self.sent = sent
+        self.limit = limit
+
+    def __str__(self) -> str:
+        if self.fault:
+            return f"The producer was to be stopped, but {self.fault}."
+        return (
+            f"The producer sent {self.sent} deltas more than the run had taken when it stopped, and at most "
+            f"{self.limit} were allowed. It has to stop where `await thunk.put(delta)` is cancelled or raises "
+            "ThunkClosedError."
+        )
+
+
+class EventOrderError(StreamvalError, AssertionError):
+    """Events did not happen in the expected order."""
+
+    def __init__(self, expected: Sequence[str], missing: int, lines: Sequence[str], found: Sequence[int]) -> None:
+        super().__init__(tuple(expected), missing, tuple(lines), tuple(found))
+        self.expected = tuple(expected)
+        self.missing = missing
+        """Which of the expected events is missing, from 0."""
+        self.lines = tuple(lines)
+        """The transcript's lines."""
+        self.found = tuple(found)
+        """Which of the lines were expected and found, from 0."""
+
+    def __str__(self) -> str:
+        after = f" after {', '.join(self.expected[: self.missing])}" if self.missing else ""
+        happened = [f"{'>' if number in self.found else ' '} {line}" for number, line in enumerate(self.lines)] or [
+            "  nothing at all"
+        ]
+        return "\n".join(
+            [f"{self.expected[self.missing]} did not happen{after}. What happened, > marks what was found:", *happened]
+        )
+
+
+class MissingPluginError(StreamvalError, RuntimeError):
+    """A fixture needs a pytest plugin that is not active."""
+
+    def __init__(self, fixture: str, plugin: str, distribution: str) -> None:
+        super().__init__(fixture, plugin, distribution)
+        self.fixture = fixture
+        self.plugin = plugin
+        self.distribution = distribution
+
+    def __str__(self) -> str:
+        return (
+            f"The fixture {self.fixture} needs the pytest plugin {self.plugin}, which is not active. Run without "
+            f"`-p no:{self.plugin}`, and under PYTEST_DISABLE_PLUGIN_AUTOLOAD with `-p {self.plugin}`; to install it: "
+            f"pip install {self.distribution}"
+        )
+
+
+class UnfinishedRunError(StreamvalError, RuntimeError):
+    """A run that is still going was compared with a snapshot."""
+
+    def __str__(self) -> str:
+        return (
+            "This run is still going, and a snapshot is of a whole run. Await result.acomplete() first, or compare "
+            "`await transcribe(result)`, which waits and takes the run's error as a part of what happened."
+        )
+
+
 # Wire protocols
 
 

@@ -1,4 +1,4 @@
-"""The pytest plugin, in the order in which pytest calls it: options, markers, collection, fixtures.
+"""The pytest plugin, in the order in which pytest calls it: options, markers, collection, fixtures, reporting.
 
 Loaded into every run of an environment, so it imports pytest and the standard library's cheap parts alone; what a
 fixture needs is imported when a test asks for it.
@@ -6,12 +6,15 @@ fixture needs is imported when a test asks for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
+    from pytest_streamval.harness.snapshot import EventSnapshot
 
 _LIVE_MARKERS = {
     "ollama": "needs a live model served by Ollama",
@@ -27,6 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests marked ollama or e2e, against a live model; without it they are skipped",
     )
+    group.addoption(
+        "--streamval-fuzz",
+        metavar="N",
+        type=int,
+        default=0,
+        help="run every test that takes its stream from streaming_mock_backend again under N other cuts of the text",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +45,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.getini("filterwarnings").insert(0, "default:<StreamChunkingResult:ResourceWarning")
     for name, need in _LIVE_MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {need}; skipped unless --streamval-live is given")
+    config.addinivalue_line(
+        "markers",
+        "streamval_as_scripted: what is expected depends on where the stream is cut; left out by --streamval-fuzz",
+    )
+    count = config.getoption("--streamval-fuzz")
+    if count < 0:
+        msg = f"--streamval-fuzz {count} does not fit: it is how many other cuts each test runs under, 0 or more."
+        raise pytest.UsageError(msg)
+    if count or any("cut~" in word for word in config.args):  # the id of a variant brings that variant into being
+        from pytest_streamval.harness.variants import Variants
+
+        config.pluginmanager.register(Variants(config, count), "streamval-variants")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -49,8 +71,44 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def streaming_mock_backend() -> StreamingMockBackendFactory:
+def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
+    """How the streams of this test are cut, None as scripted; parametrised by --streamval-fuzz."""
+    cut: Cut | None = getattr(request, "param", None)
+    return cut
+
+
+@pytest.fixture
+def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays it in place of a model."""
+    if _streamval_cut is not None:
+        from pytest_streamval.harness.variants import recut_backends
+
+        return recut_backends(request.node, _streamval_cut)
     from pytest_streamval.harness.mock import StreamingMockBackend
 
     return StreamingMockBackend
+
+
+@pytest.fixture
+def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
+    """Compare what happened in a run with what happened when the snapshot was written, by syrupy.
+
+    `assert transcript == event_snapshot`; a result, or events, will do too.
+    """
+    try:
+        from pytest_streamval.harness.snapshot import event_snapshot_of
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "syrupy":
+            raise
+        from pytest_streamval.errors import MissingPluginError
+
+        raise MissingPluginError("event_snapshot", "syrupy", "'syrupy>=7'") from error
+    return event_snapshot_of(request)
+
+
+def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:  # noqa: ANN401  # whatever tests compare
+    """Show where two transcripts differ first."""
+    module = sys.modules.get("pytest_streamval.harness.transcript")  # loaded, if there are any transcripts
+    if module is None or op != "==" or not (type(left) is type(right) is module.Transcript):
+        return None
+    return ["the transcripts differ, + stands on the left and - on the right of ==:", *left.difference(right)]

@@ -59,6 +59,15 @@ class StreamChunkingResult:
         return self._run.completed
 
     @property
+    def finished(self) -> bool:
+        """Whether the run is over, in whatever way."""
+        return self._run.finished
+
+    def is_fed_by(self, thunk: ModelOutputThunk) -> bool:
+        """Return whether an output is the one that this run reads."""
+        return self._run.thunk is thunk
+
+    @property
     def full_text(self) -> str:
         """The whole text after a natural end, and on every other path the text that was released."""
         return self._run.full_text
@@ -132,10 +141,31 @@ class StreamChunkingResult:
         Raises:
             BaseException: the run's error, or its cancellation by somebody else, unless `astream()` has raised it.
         """
-        self._check_loop("acomplete()")
-        run = self._run
-        if run.is_current():
-            msg = "acomplete() was called by a validator of the same run, which cannot be over before the validator is."
+        await self._wait("acomplete()")
+        try:
+            await self._run.thunk.cancel_generation()
+        finally:
+            self._raise_once()
+
+    async def aexception(self) -> BaseException | None:
+        """Wait like `acomplete()`, and return the run's error instead of raising it; None where there was none.
+
+        The error counts as received: nothing raises it later.
+        """
+        await self._wait("aexception()")
+        failure = None
+        try:
+            await self._run.thunk.cancel_generation()
+        except Exception as error:  # noqa: BLE001  # the producer's own clean-up, which is what was asked for
+            failure = error
+        self._error_received = True
+        return self._error or failure
+
+    async def _wait(self, method: str) -> None:
+        """Wait until the run's task has ended; a cancellation of the caller ends it."""
+        self._check_loop(method)
+        if self._run.is_current():
+            msg = f"{method} was called by a validator of the same run, which cannot be over before the validator is."
             raise RuntimeError(msg)
         if not self._task.done():
             try:
@@ -143,10 +173,6 @@ class StreamChunkingResult:
             except asyncio.CancelledError:
                 await self.aclose()
                 raise
-        try:
-            await run.thunk.cancel_generation()
-        finally:
-            self._raise_once()
 
     async def aclose(self) -> None:
         """Stop the run and wait until nothing of it is left; nothing happens to a run that is over.
@@ -202,11 +228,15 @@ class StreamChunkingResult:
             )
             raise RuntimeError(msg)
 
+    @property
+    def _error(self) -> BaseException | None:
+        """The run's error, unless it is the cancellation that its owner asked for."""
+        error = self._run.error
+        return None if self._own_wish and isinstance(error, asyncio.CancelledError) else error
+
     def _raise_once(self) -> None:
         """Raise the run's error if nobody has received it yet."""
-        error = self._run.error
-        if self._own_wish and isinstance(error, asyncio.CancelledError):
-            return
+        error = self._error
         if error is not None and not self._error_received:
             self._error_received = True
             raise error

@@ -1,8 +1,15 @@
-"""What a test scripts and plays."""
+"""What a test scripts and plays, compares and asserts."""
 
+from pytest_streamval.harness.assertions import (
+    assert_event_order,
+    assert_no_unvalidated_text,
+    assert_stopped_within,
+    in_any_order,
+)
 from pytest_streamval.harness.cassette import Cassette, Read, Recording
 from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
 from pytest_streamval.harness.script import Delay, Raise, Script, Stall, Step
+from pytest_streamval.harness.transcript import Transcript, transcribe
 
 __all__ = [
     "Cassette",
@@ -16,4 +23,10 @@ __all__ = [
     "Step",
     "StreamingMockBackend",
     "StreamingMockBackendFactory",
+    "Transcript",
+    "assert_event_order",
+    "assert_no_unvalidated_text",
+    "assert_stopped_within",
+    "in_any_order",
+    "transcribe",
 ]

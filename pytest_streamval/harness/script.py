@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import index
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.engine.delta import Delta
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.harness.cassette import Cassette
+from pytest_streamval.harness.cuts import pieces_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
 
 
@@ -61,7 +65,7 @@ class Script:
         if not isinstance(steps, tuple):
             rule = "it is a tuple of steps; Script.of(...) takes them one by one, Script.from_text(...) cuts a text."
             raise InvalidArgumentError("steps", excerpt(steps), rule)
-        for index, step in enumerate(self.steps):
+        for number, step in enumerate(self.steps):
             if not isinstance(step, Step):
                 hint = ""
                 if isinstance(step, type):
@@ -69,7 +73,7 @@ class Script:
                 elif isinstance(step, BaseException):
                     hint = " To fail with it, write Raise(...)."
                 rule = f"a step is a str, a Delta, a Delay, a Raise or a Stall.{hint}"
-                raise InvalidArgumentError(f"steps[{index}]", excerpt(step), rule)
+                raise InvalidArgumentError(f"steps[{number}]", excerpt(step), rule)
 
     @classmethod
     def of(cls, *steps: Step, finish_reason: str | None = None) -> Script:
@@ -126,6 +130,35 @@ class Script:
         """The text of all deltas."""
         return "".join(text_of_step(step) for step in self.steps)
 
+    def recut(self, offsets: Iterable[int]) -> Script:
+        """Return a script of the same text with its boundaries elsewhere.
+
+        What is no text keeps its place in the text, and there a piece ends. What a delta brings beside its text comes
+        with the piece that ends where the text of that delta did. Deltas that bring nothing are left out.
+
+        Args:
+            offsets: where the pieces begin, in characters from the start of `text`, in any order; its ends cut
+                nothing off.
+
+        Raises:
+            InvalidArgumentError: a `ValueError`; an offset is no whole number, or outside the text.
+        """
+        ends = list(accumulate(len(text_of_step(step)) for step in self.steps))
+        kept = [(step, end) for step, end in zip(self.steps, ends, strict=True) if not _is_text(step)]
+        pieces = iter(pieces_of(self.text, [*_whole_numbers(offsets), *(end for _, end in kept)]))
+        steps: list[Step] = []
+        at, piece = 0, ""
+        for step, end in kept:
+            while at < end:
+                piece = next(pieces)
+                steps.append(piece)
+                at += len(piece)
+            if isinstance(step, Delta) and step.text:
+                steps[-1] = replace(step, text=piece)  # a piece ends where its text does: this one
+            else:
+                steps.append(step)
+        return Script((*steps, *pieces))
+
 
 def text_of_step(step: Step) -> str:
     """Return the text that a step brings."""
@@ -144,12 +177,25 @@ async def perform(step: Delay | Raise | Stall) -> None:
 
 def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:
     """Return the steps with a finish reason in the last delta, or in one of its own where there is none."""
-    for index in range(len(steps) - 1, -1, -1):
-        step = steps[index]
+    for number in range(len(steps) - 1, -1, -1):
+        step = steps[number]
         if isinstance(step, (str, Delta)):
             delta = Delta(step) if isinstance(step, str) else step
-            return (*steps[:index], replace(delta, finish_reason=finish_reason), *steps[index + 1 :])
+            return (*steps[:number], replace(delta, finish_reason=finish_reason), *steps[number + 1 :])
     return (*steps, Delta(finish_reason=finish_reason))
+
+
+def _is_text(step: Step) -> bool:
+    """Return whether a step brings text, maybe empty, and nothing else."""
+    return isinstance(step, str) or (isinstance(step, Delta) and step == Delta(step.text))
+
+
+def _whole_numbers(offsets: Iterable[int]) -> list[int]:
+    try:
+        return [index(offset) for offset in offsets]
+    except TypeError as error:
+        rule = "they are whole numbers, each a place in the text."
+        raise InvalidArgumentError("offsets", excerpt(offsets), rule) from error
 
 
 def _plain(delta: Delta) -> str | Delta:

@@ -1,0 +1,184 @@
+"""What a test of a stream asserts, and what would be written wrong by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, QuickCheckEvent, StreamEvent
+from pytest_streamval.errors import (
+    EventOrderError,
+    InvalidArgumentError,
+    NotStoppedError,
+    UnvalidatedTextError,
+    excerpt,
+)
+from pytest_streamval.harness.mock import MockCall
+from pytest_streamval.harness.transcript import Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.harness.transcript import TranscriptSource
+
+
+# What reached the consumer
+
+
+def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Iterable[str]) -> None:
+    """Assert that the consumer got nothing but what every requirement had let pass.
+
+    Each chunk that was released must have been judged before, and not failed; and what the consumer got must be the
+    released chunks, or a beginning of them. White space does not count: chunks carry none around them.
+
+    Args:
+        transcript: what happened: a transcript, a result, or events.
+        received: what the consumer got: the text, or its chunks.
+
+    Raises:
+        UnvalidatedTextError: an `AssertionError`; it names the text and says why nobody should have seen it.
+    """
+    transcript = Transcript.of(transcript)
+    got = received if isinstance(received, str) else "".join(received)
+    verdicts: dict[tuple[int, int], bool] = {}
+    released: list[str] = []
+    for event in transcript:
+        if isinstance(event, QuickCheckEvent):
+            verdicts[event.attempt, event.chunk_index] = event.passed
+        elif isinstance(event, ChunkEvent):
+            verdict = verdicts.get((event.attempt, event.chunk_index))
+            if not verdict:
+                why = "was released before any verdict" if verdict is None else "was released although it had failed"
+                raise UnvalidatedTextError(excerpt(event.text), why, transcript.text())
+            released.append(event.text)
+    allowed = ["".join(released), *(event.full_text for event in transcript if isinstance(event, CompletedEvent))]
+    beyond = max(_beyond(got, text) for text in allowed)
+    if beyond < len(got):
+        why = "reached the consumer, and is not what had been validated and released until then"
+        raise UnvalidatedTextError(excerpt(got[beyond:]), why, transcript.text())
+
+
+def _beyond(got: str, released: str) -> int:
+    """Return where a text goes beyond another, white space apart; its length where it does not."""
+    expected = iter("".join(released.split()))
+    for offset, character in enumerate(got):
+        if not character.isspace() and character != next(expected, None):
+            return offset
+    return len(got)
+
+
+# What the producer did
+
+
+class Sender(Protocol):
+    """A producer's own record of one call, such as `backend.calls[0]`."""
+
+    @property
+    def deltas_sent(self) -> int:
+        """How many deltas were handed over."""
+
+
+def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: int = 20) -> None:
+    """Assert that a run which ended early stopped its producer in time.
+
+    Args:
+        result: the run; it has to be over.
+        call: the call that fed it, `backend.calls[i]`.
+        deltas: how many deltas the producer may have sent beyond those which the run had taken when it stopped.
+
+    Raises:
+        NotStoppedError: an `AssertionError`; it says how many were sent.
+        InvalidArgumentError: the call is not the one that fed the run.
+    """
+    if isinstance(call, MockCall) and not result.is_fed_by(call.thunk):
+        raise InvalidArgumentError("call", excerpt(call), "it belongs to another run; pass the call that fed this one.")
+    if not result.finished:
+        raise NotStoppedError("the run is still going: await result.acomplete() first", 0, deltas)
+    if result.completed:
+        raise NotStoppedError("the run came to its natural end, and nothing had to be stopped", 0, deltas)
+    sent = call.deltas_sent - result.deltas_read
+    if sent > deltas:
+        raise NotStoppedError("", sent, deltas)
+
+
+# In which order things happened
+
+
+class in_any_order:  # noqa: N801  # it reads as a word of the assertion
+    """Expected events whose order among each other is open: `in_any_order(ChunkEvent, "check FAILED")`."""
+
+    def __init__(self, *expected: Expected) -> None:
+        self.expected = expected
+
+    def __repr__(self) -> str:
+        return f"in_any_order({', '.join(map(_described, self.expected))})"
+
+
+Expected: TypeAlias = "type[StreamEvent] | StreamEvent | str | Callable[[StreamEvent], bool]"
+"""An event: its class, an equal one, the beginning of its line in the transcript, or a function that knows it."""
+
+
+def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_any_order) -> None:
+    """Assert that events happened in an order; others may have happened between them.
+
+    Args:
+        transcript: what happened: a transcript, a result, or events.
+        expected: each is an event's class, an event that equals it, the beginning of its line in `transcript.text()`,
+            a function that takes an event and returns whether it is the one, or `in_any_order(...)` of such.
+
+    Raises:
+        EventOrderError: an `AssertionError`; it shows the transcript, and which expected event is missing where.
+    """
+    if not expected:
+        raise InvalidArgumentError("expected", "()", "name at least one event, in the order in which they are due.")
+    transcript = Transcript.of(transcript)
+    rows = list(zip(transcript.events, transcript.lines, strict=True))
+    at = 0
+    found: list[int] = []
+    for number, item in enumerate(expected):
+        group = item.expected if isinstance(item, in_any_order) else (item,)
+        places = _matched(rows, at, group)
+        if places is None:
+            wanted = tuple(map(_described, expected))
+            raise EventOrderError(wanted, number, tuple(line for _, line in rows), tuple(found))
+        found.extend(places)
+        at = max(places, default=at - 1) + 1
+
+
+def _matched(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[Expected]) -> list[int] | None:
+    """Return the rows, from `start` on, that are the expected ones in any order, using as few rows as possible."""
+    owner: dict[int, int] = {}  # by the number of the expected event, its row
+
+    def assign(row: int, tried: set[int]) -> bool:
+        """Give the row to an expected event, moving others to rows of their own where that makes room."""
+        for number, item in enumerate(group):
+            if number in tried or not _fits(rows[row], item):
+                continue
+            tried.add(number)
+            if number not in owner or assign(owner[number], tried):
+                owner[number] = row
+                return True
+        return False
+
+    for row in range(start, len(rows)):
+        if len(owner) == len(group):
+            break
+        assign(row, set())
+    return sorted(owner.values()) if len(owner) == len(group) else None
+
+
+def _fits(row: tuple[StreamEvent, str], expected: Expected) -> bool:
+    event, line = row
+    if isinstance(expected, type):
+        return isinstance(event, expected)
+    if isinstance(expected, StreamEvent):
+        return event == expected
+    if isinstance(expected, str):
+        return line.startswith(expected)
+    return bool(expected(event))
+
+
+def _described(expected: Expected | in_any_order) -> str:
+    if isinstance(expected, type) or (callable(expected) and hasattr(expected, "__name__")):
+        return expected.__name__
+    return repr(expected)

@@ -1,0 +1,168 @@
+"""`--streamval-fuzz`: every test that plays scripts, again under other cuts of the same texts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval.harness.cuts import Cut, marked
+from pytest_streamval.harness.mock import StreamingMockBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pytest_streamval.harness.script import Script
+
+CUT_FIXTURE = "_streamval_cut"
+"""The inner fixture that is parametrised, and that whatever makes streams asks for."""
+SOURCES = frozenset({"streaming_mock_backend"})
+"""The fixtures whose streams are cut."""
+
+_ID = re.compile(r"(?P<before>[\[-])cut~(?P<name>whole|chars|words|\d+)(?P<after>[\]-])")
+_CACHE = "streamval/failing-cuts"
+_MARKER = "streamval_as_scripted"
+_SHOWN = 400  # characters of a cut that a failure shows
+
+
+def without_cut(name: str) -> str:
+    """Return the name of the test as scripted, of which a variant bears the name."""
+
+    def gap(match: re.Match[str]) -> str:
+        before, after = match["before"], match["after"]
+        return "" if before + after == "[]" else before if before == "[" else after if after == "]" else "-"
+
+    return _ID.sub(gap, name)
+
+
+def cuts_named(words: Sequence[str]) -> list[Cut]:
+    """Return the cuts that ids on the command line name."""
+    return [Cut(match["name"]) for word in words for match in _ID.finditer(word)]
+
+
+class RecutBackends:
+    """Makes mock backends as `StreamingMockBackend` does, and cuts their scripts elsewhere."""
+
+    def __init__(self, cut: Cut) -> None:
+        self.cut = cut
+        self.scripts: list[Script] = []
+        """The scripts of all backends made, as cut."""
+
+    def __call__(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
+        """Make a backend."""
+        backend = StreamingMockBackend(*scripts, token_size=token_size)
+        backend.scripts = tuple(script.recut(self.cut.offsets(script.text)) for script in backend.scripts)
+        self.scripts.extend(backend.scripts)
+        return backend
+
+
+_RECUT = pytest.StashKey[RecutBackends]()
+
+
+def recut_backends(item: pytest.Item, cut: Cut) -> RecutBackends:
+    """Return what makes the backends of a variant, and keep it for the report of a failure."""
+    backends = item.stash[_RECUT] = RecutBackends(cut)
+    return backends
+
+
+class Variants:
+    """The part of the plugin that is active under `--streamval-fuzz`."""
+
+    def __init__(self, config: pytest.Config, count: int) -> None:
+        self._config = config
+        self._count = count
+        self._named = cuts_named(config.args)
+        self._outcomes: dict[str, dict[str, bool]] = {}  # by test function and cut, whether it failed
+        self._ran = self._failed = 0
+        cache = getattr(config, "cache", None)  # absent under -p no:cacheprovider
+        self._failing: dict[str, list[str]] = cache.get(_CACHE, {}) if cache is not None else {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Add the variants of a test behind the test as scripted, those that failed before first."""
+        if CUT_FIXTURE not in metafunc.fixturenames or not SOURCES.intersection(metafunc.fixturenames):
+            return
+        if metafunc.definition.get_closest_marker(_MARKER) is not None:
+            return
+        remembered = [Cut(name) for name in self._failing.get(metafunc.definition.nodeid, ())] if self._count else []
+        cuts = list(dict.fromkeys([*remembered, *Cut.first(self._count), *self._named]))
+        ids = [pytest.HIDDEN_PARAM, *(f"cut~{cut.name}" for cut in cuts)]
+        metafunc.parametrize(CUT_FIXTURE, [None, *cuts], ids=ids, indirect=True)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Show below a failure how the streams were cut, and how to cut them so again."""
+        report = yield
+        recut = item.stash.get(_RECUT, None)
+        if recut is not None and report.when == "call":
+            # what the controller of pytest-xdist has to know, who sees no items
+            report.__dict__["streamval_variant"] = [base_of(item), recut.cut.name]
+            if report.failed:
+                report.sections.append((f"streamval: cut~{recut.cut.name}", _explained(item, recut.scripts)))
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note which cuts failed."""
+        variant = getattr(report, "streamval_variant", None)
+        if variant is not None:
+            test, cut = variant
+            cuts = self._outcomes.setdefault(test, {})
+            cuts[cut] = cuts.get(cut, False) or report.failed
+            self._ran += 1
+            self._failed += report.failed
+
+    def pytest_sessionfinish(self) -> None:
+        """Remember the cuts that failed, and forget those that pass now."""
+        cache = getattr(self._config, "cache", None)
+        if cache is None or hasattr(self._config, "workerinput") or not self._outcomes:
+            return
+        for test, cuts in self._outcomes.items():
+            failed = [cut for cut in cuts if cuts[cut]]
+            kept = [cut for cut in self._failing.get(test, ()) if cuts.get(cut, True)]
+            self._failing[test] = list(dict.fromkeys([*kept, *failed]))
+        cache.set(_CACHE, {test: cuts for test, cuts in self._failing.items() if cuts})
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was fuzzed, or that nothing was."""
+        if self._ran:
+            tests = _counted(len(self._outcomes), "test")
+            line = f"streamval: {_counted(self._ran, 'variant')} of {tests} ran, {self._failed:,} failed"
+        elif self._count:
+            sources = ", ".join(sorted(SOURCES))
+            line = f"streamval: nothing was fuzzed: no variant ran of a test that takes its stream from {sources}"
+        else:
+            return
+        terminalreporter.write_line(line)
+
+
+def base_of(item: pytest.Item) -> str:
+    """Return the id of a test's function, without parameters."""
+    name: str = getattr(item, "originalname", None) or item.name
+    return f"{item.parent.nodeid}::{name}" if item.parent is not None else name
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _explained(item: pytest.Item, scripts: Sequence[Script]) -> str:
+    lines = []
+    for script in scripts:
+        pieces = [delta.text for delta in script.deltas]
+        shown = marked(pieces)
+        if len(shown) > _SHOWN:
+            shown = f"{shown[:_SHOWN]} ... (in {len(pieces):,} deltas)"
+        lines += [f"The stream was cut as  {shown}", f"The same as a script:  {_source(script)}"]
+    lines += [
+        f"To run it again:       pytest '{item.nodeid}'",
+        f"If what is expected depends on the cut on purpose, mark the test with @pytest.mark.{_MARKER}.",
+    ]
+    return "\n".join(lines)
+
+
+def _source(script: Script) -> str:
+    """Return the expression that makes a script."""
+    if len(script.steps) > 1 and all(isinstance(step, str) and len(step) == 1 for step in script.steps):
+        return f"Script.from_text({script.text!r})"
+    return f"Script.of({', '.join(map(repr, script.steps))})"

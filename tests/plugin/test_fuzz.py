@@ -1,0 +1,238 @@
+"""`--streamval-fuzz`: the same tests under other cuts of the same texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+INI = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+strict = true
+addopts = -p no:randomly
+"""
+
+# A check that only looks at the newest delta: it misses "BAD" wherever a cut goes through the word.
+MISSES_A_CUT_WORD = """
+import pytest
+from pytest_streamval import ModelOption, SimpleContext, StreamingMockBackend
+
+@pytest.mark.parametrize("text", ["fine. BAD."], ids=["bad"])
+async def test_finds_it(streaming_mock_backend, text):
+    backend = streaming_mock_backend(text, token_size=100)
+    thunk, _ = await backend.generate_from_context("go", SimpleContext(), model_options={ModelOption.STREAM: True})
+    seen = [delta async for delta in thunk]
+    deltas = [delta.text for delta in backend.calls[0].script.deltas]
+    assert any("BAD" in delta for delta in deltas)
+"""
+
+PASSES = """
+from pytest_streamval import SimpleContext, stream_with_chunking, transcribe
+
+async def test_passes(streaming_mock_backend):
+    backend = streaming_mock_backend("One. Two.\\r\\n\\r\\nThree.", "Four.")
+    for chunks in (["One.", "Two.", "Three."], ["Four."]):
+        async with await stream_with_chunking("go", backend, SimpleContext()) as result:
+            assert [chunk async for chunk in result.astream()] == chunks
+
+def test_uses_no_stream():
+    pass
+"""
+
+SNAPSHOT = """
+from pytest_streamval import SimpleContext, stream_with_chunking, transcribe
+
+async def test_snapshot(streaming_mock_backend, event_snapshot):
+    backend = streaming_mock_backend({text!r}, token_size=3)
+    assert await transcribe(await stream_with_chunking("go", backend, SimpleContext(), chunking={chunking})) \\
+        == event_snapshot
+"""
+
+
+@pytest.fixture(autouse=True)
+def settings(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+
+
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess("-v", *arguments)
+
+
+def outcomes(result: pytest.RunResult) -> dict[str, str]:
+    """Return what came of each test, in the order in which they ran."""
+    pattern = re.compile(r"^\S+\.py::(\S+) (PASSED|FAILED|SKIPPED)", re.MULTILINE)
+    return dict(pattern.findall(result.stdout.str()))
+
+
+def test_a_test_runs_as_scripted_and_then_under_other_cuts(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(PASSES)
+    result = run(pytester, "--streamval-fuzz", "5")
+    cuts = [f"test_passes[cut~{name}]" for name in ("whole", "chars", "words", "1", "2")]
+    assert list(outcomes(result)) == ["test_passes", *cuts, "test_uses_no_stream"]
+    result.assert_outcomes(passed=7)
+    result.stdout.fnmatch_lines(["streamval: 5 variants of 1 test ran, 0 failed"])
+
+
+def test_a_failure_shows_the_cut_and_how_to_make_it_again(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MISSES_A_CUT_WORD)
+    result = run(pytester, "--streamval-fuzz", "2")
+    assert outcomes(result) == {
+        "test_finds_it[bad]": "PASSED",
+        "test_finds_it[bad-cut~whole]": "PASSED",
+        "test_finds_it[bad-cut~chars]": "FAILED",
+    }
+    result.stdout.fnmatch_lines(
+        [
+            "*- streamval: cut~chars -*",
+            "The stream was cut as  'f|·i|·n|·e|·.|· |·B|·A|·D|·.'",
+            "The same as a script:  Script.from_text('fine. BAD.')",
+            "To run it again:       pytest 'test_*.py::test_finds_it[[]bad-cut~chars]'",
+            "*mark the test with @pytest.mark.streamval_as_scripted.",
+        ]
+    )
+
+
+def test_a_failure_in_a_worker_shows_the_same_and_is_remembered(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=MISSES_A_CUT_WORD)
+    result = run(pytester, "--streamval-fuzz", "20", "-n", "2")
+    result.stdout.fnmatch_lines(["*- streamval: cut~chars -*", "The same as a script:  Script.from_text('fine. BAD.')"])
+    failed = {name for name, outcome in outcomes_of_workers(result).items() if outcome == "FAILED"}
+    remembered = json.loads((pytester.path / ".pytest_cache/v/streamval/failing-cuts").read_text(encoding="utf-8"))
+    assert {f"test_finds_it[bad-cut~{cut}]" for cut in remembered["test_it.py::test_finds_it"]} == failed
+    assert len(failed) > 1
+
+
+def outcomes_of_workers(result: pytest.RunResult) -> dict[str, str]:
+    pattern = re.compile(r"^\[gw\d\] \[ *\d+%\] (PASSED|FAILED) \S+\.py::(\S+)", re.MULTILINE)
+    return {name: outcome for outcome, name in pattern.findall(result.stdout.str())}
+
+
+def test_the_cuts_that_failed_come_first_in_the_next_run_until_they_pass(pytester: pytest.Pytester) -> None:
+    path = pytester.makepyfile(test_it=MISSES_A_CUT_WORD)
+    failing = [
+        name for name, outcome in outcomes(run(pytester, "--streamval-fuzz", "20")).items() if outcome == "FAILED"
+    ]
+    assert len(failing) > 3
+    again = outcomes(run(pytester, "--streamval-fuzz", "1"))
+    assert list(again) == ["test_finds_it[bad]", *failing, "test_finds_it[bad-cut~whole]"]
+    path.write_text(MISSES_A_CUT_WORD.replace('any("BAD" in delta for delta in deltas)', '"BAD" in "".join(deltas)'))
+    mended = outcomes(run(pytester, "--streamval-fuzz", "1"))
+    assert set(mended) == set(again)
+    assert set(mended.values()) == {"PASSED"}
+    assert len(outcomes(run(pytester, "--streamval-fuzz", "1"))) == 2
+
+
+def test_a_variant_is_run_again_by_its_id_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=MISSES_A_CUT_WORD)
+    result = run(pytester, "test_it.py::test_finds_it[bad-cut~chars]")
+    assert outcomes(result) == {"test_finds_it[bad-cut~chars]": "FAILED"}
+    assert outcomes(run(pytester, "test_it.py::test_finds_it[bad-cut~whole]", "--streamval-fuzz", "1"))
+
+
+def test_the_same_number_always_makes_the_same_cut(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        def test_it(streaming_mock_backend):
+            print("\\ncut:", *streaming_mock_backend("Dr. Smith went. He is back.").scripts[0].steps, sep="|")
+        """
+    )
+    runs = [run(pytester, "-s", "test_it.py::test_it[cut~3]", *more) for more in ((), ("--streamval-fuzz", "50"))]
+    first, second = [re.search(r"^cut:.*\|.*", result.stdout.str(), re.MULTILINE) for result in runs]
+    assert first[0] == second[0]
+
+
+def test_a_marked_test_is_left_as_it_is(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(PASSES.replace("async def", "import pytest\n@pytest.mark.streamval_as_scripted\nasync def"))
+    result = run(pytester, "--streamval-fuzz", "5")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["streamval: nothing was fuzzed: *streaming_mock_backend"])
+
+
+def test_without_the_option_nothing_is_said_or_done(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(PASSES)
+    result = run(pytester)
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*streamval:*")
+
+
+def test_a_stream_behind_a_users_own_fixture_is_cut_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_streamval import Delay, Delta, Script
+
+        @pytest.fixture
+        def backend(streaming_mock_backend):
+            return streaming_mock_backend(Script.of("ab", Delay(0), "cd", finish_reason="stop"))
+
+        class TestIt:
+            def test_sees(self, backend, record_property):
+                print(backend.scripts[0].steps)
+        """
+    )
+    result = run(pytester, "--streamval-fuzz", "2", "-s")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*('ab', Delay(seconds=0), Delta(text='cd', *",
+            "*('ab', Delay(seconds=0), Delta(text='cd', *",
+            "*('a', 'b', *",
+        ]
+    )
+
+
+@pytest.mark.parametrize("wrong", ["-1", "many"])
+def test_a_count_that_is_none_is_refused(pytester: pytest.Pytester, wrong: str) -> None:
+    pytester.makepyfile(PASSES)
+    result = run(pytester, f"--streamval-fuzz={wrong}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--streamval-fuzz*{wrong}*"])
+
+
+def test_it_works_where_nothing_can_be_remembered(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MISSES_A_CUT_WORD)
+    run(pytester, "--streamval-fuzz", "2", "-p", "no:cacheprovider").assert_outcomes(passed=2, failed=1)
+
+
+def snapshots(pytester: pytest.Pytester) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in Path(pytester.path).glob("__snapshots__/**/*.*")}
+
+
+def test_variants_are_compared_with_the_snapshot_of_the_test_as_scripted(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=SNAPSHOT.format(text="One. Two.", chunking="'sentence'"))
+    run(pytester, "--snapshot-update").assert_outcomes(passed=1)
+    run(pytester, "--streamval-fuzz", "4").assert_outcomes(passed=5)
+    run(pytester, "--streamval-fuzz", "4", "-n", "2").assert_outcomes(passed=5)
+    run(pytester, "test_it.py::test_snapshot[cut~7]").assert_outcomes(passed=1)
+    assert list(snapshots(pytester)) == ["test_snapshot.transcript"]
+
+
+def test_variants_never_write_a_snapshot(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=SNAPSHOT.format(text="One. Two.", chunking="None"))
+    result = run(pytester, "--snapshot-update", "--streamval-fuzz", "2")
+    result.assert_outcomes(passed=1, failed=2)
+    written = snapshots(pytester)
+    assert written == {
+        "test_snapshot.transcript": 'chunk "One"\nchunk "" + ". T"\nchunk "" + "wo."\n'
+        "streaming done, 9 characters\ncompleted successfully\n"
+    }
+    pytester.makepyfile(test_it=SNAPSHOT.format(text="Other. Text.", chunking="None"))
+    result = run(pytester, "--snapshot-update", "--streamval-fuzz", "2", "-k", "cut")
+    result.assert_outcomes(skipped=2, deselected=1)
+    assert snapshots(pytester) == written
+    run(pytester, "test_it.py::test_snapshot[cut~whole]").assert_outcomes(failed=1)
+    assert snapshots(pytester) == written
+
+
+def test_a_variant_says_that_there_is_no_snapshot(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=SNAPSHOT.format(text="One. Two.", chunking="'word'"))
+    result = run(pytester, "test_it.py::test_snapshot[cut~whole]")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Snapshot 'test_snapshot' does not exist! Run pytest with --snapshot-update*"])
