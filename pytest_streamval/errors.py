@@ -298,6 +298,56 @@ class InvalidCassetteError(StreamvalError, ValueError):
         )
 
 
+class InvalidScriptError(StreamvalError, ValueError):
+    """A script file cannot be read."""
+
+    def __init__(self, path: str, line: int, column: int, fault: str) -> None:
+        super().__init__(path, line, column, fault)
+        self.path = path
+        self.line = line
+        """From 1."""
+        self.column = column
+        """In characters, from 1."""
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}:{self.line}:{self.column}: {self.fault}. A script file is JSONL, one step a line: a string, "
+            '{"text": ..., "finish_reason": ...}, {"delay": seconds}, {"raise": {"type": ..., "message": ...}} or '
+            '{"stall": true}; blank lines and lines that begin with # are left out.'
+        )
+
+
+class SyncStallError(StreamvalError, RuntimeError):
+    """A script came to a `Stall` while a synchronous reader played it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        """Which step of the script it is, from 0."""
+
+    def __str__(self) -> str:
+        return (
+            f"steps[{self.number}] of this script is a Stall, which ends when its reader is cancelled, and nobody can "
+            "cancel a synchronous one. Put Raise(TimeoutError()) in its place, as a client with a time limit fails, "
+            "or read play() in a task."
+        )
+
+
+class PlaybackBusyError(StreamvalError, RuntimeError):
+    """A playback was closed while a reader waited for its next text."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} cannot be closed while somebody waits for its next text, as a generator cannot. Cancel the "
+            "task that reads and await it; that closes it too."
+        )
+
+
 # Assertions about streams
 
 
@@ -360,6 +410,32 @@ class EventOrderError(StreamvalError, AssertionError):
         )
 
 
+class ConformanceError(StreamvalError, AssertionError):
+    """A strategy or a backend breaks the contract that its users rely on."""
+
+    def __init__(  # noqa: PLR0917  # what an error is made of are its positional arguments, for pickle
+        self, subject: str, rule: str, example: str, expected: str, came: str, way_out: str
+    ) -> None:
+        super().__init__(subject, rule, example, expected, came, way_out)
+        self.subject = subject
+        """The class that was checked."""
+        self.rule = rule
+        self.example = example
+        """With what, or where, it showed."""
+        self.expected = expected
+        self.came = came
+        self.way_out = way_out
+
+    def __str__(self) -> str:
+        return (
+            f"{self.subject} breaks a rule of its contract: {self.rule}.\n"
+            f"  with:     {self.example}\n"
+            f"  expected: {self.expected}\n"
+            f"  came:     {self.came}\n"
+            f"{self.way_out}"
+        )
+
+
 class MissingPluginError(StreamvalError, RuntimeError):
     """A fixture needs a pytest plugin that is not active."""
 
@@ -385,6 +461,154 @@ class UnfinishedRunError(StreamvalError, RuntimeError):
             "This run is still going, and a snapshot is of a whole run. Await result.acomplete() first, or compare "
             "`await transcribe(result)`, which waits and takes the run's error as a part of what happened."
         )
+
+
+# Cuts
+
+
+class BoundaryVarianceError(StreamvalError, AssertionError):
+    """What came of a text depended on where it was cut."""
+
+    def __init__(
+        self, subject: str, cut: str, pieces: Sequence[str], comparison: Sequence[str], reproduction: str
+    ) -> None:
+        super().__init__(subject, cut, tuple(pieces), tuple(comparison), reproduction)
+        self.subject = subject
+        self.cut = cut
+        """The pieces as a person reads them, of a long text what stands around the cuts."""
+        self.pieces = tuple(pieces)
+        """The text in the smallest number of pieces that was found to show it."""
+        self.comparison = tuple(comparison)
+        """The lines of the two results, side by side."""
+        self.reproduction = reproduction
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.subject} gives another result when its text comes in {len(self.pieces):,} pieces, cut here:",
+            f"  {self.cut}",
+            (
+                "A result may depend on the text alone, never on where it was cut: what one piece leaves open has to "
+                "wait until the next one decides it."
+            ),
+            "",
+            *self.comparison,
+            "",
+            "To see it again:",
+            f"  {self.reproduction}",
+        ]
+        return "\n".join(lines)
+
+
+class UnrepeatableResultError(StreamvalError, AssertionError):
+    """A subject gave two results for the same pieces, so that cuts cannot be blamed."""
+
+    def __init__(self, subject: str, cut: str, comparison: Sequence[str]) -> None:
+        super().__init__(subject, cut, tuple(comparison))
+        self.subject = subject
+        self.cut = cut
+        self.comparison = tuple(comparison)
+        """The lines of the two results, side by side."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.subject} gave two results for the very same pieces:",
+            f"  {self.cut}",
+            (
+                "That is no fault of a cut: a subject has to give one result for the same pieces each time. It may "
+                "use chance or the time, or keep something from one call for the next; make what it feeds anew in "
+                "each call."
+            ),
+            "",
+            *self.comparison,
+        ]
+        return "\n".join(lines)
+
+
+class EventLoopRunningError(StreamvalError, RuntimeError):
+    """An asynchronous subject was to be run where an event loop is running already."""
+
+    def __init__(self, what: str, subject: str) -> None:
+        super().__init__(what, subject)
+        self.what = what
+        self.subject = subject
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} runs {self.subject} in an event loop of its own, and cannot while another one is running. "
+            f"Call it from a plain `def` test; from a coroutine, `await asyncio.to_thread({self.what}, ...)`."
+        )
+
+
+# Virtual time
+
+
+class VirtualDeadlockError(StreamvalError, RuntimeError):
+    """Everything on a virtual clock waits, and nothing is left that could wake it."""
+
+    def __init__(self, elapsed: float, waiting: Sequence[tuple[str, str]], threads: Sequence[str] = ()) -> None:
+        super().__init__(elapsed, tuple(waiting), tuple(threads))
+        self.elapsed = elapsed
+        """Seconds of virtual time."""
+        self.waiting = tuple(waiting)
+        """The name of each task that waits, and where."""
+        self.threads = tuple(threads)
+        """The names of daemon threads, for which nobody waits."""
+
+    def __str__(self) -> str:
+        lines = [
+            (
+                f"Nothing can wake this program any more: at {self.elapsed:.12g} s of virtual time no timer is due, and no "
+                "thread, subprocess or connection is under way. What waits:"
+            ),
+            *(f"  {name} at {place}" for name, place in self.waiting),
+        ]
+        if self.threads:
+            lines.append(
+                f"Daemon threads are not waited for ({', '.join(self.threads)}). Run by asyncio.to_thread() what has "
+                "to wake an event loop."
+            )
+        lines.append(
+            "Set what they wait for in a task of the same test, or limit the waiting: by asyncio.timeout(), or by "
+            "validator_timeout= where it is a validator that waits."
+        )
+        return "\n".join(lines)
+
+
+class UnsupportedLoopError(StreamvalError, RuntimeError):
+    """A virtual clock was asked to drive an event loop that it cannot drive."""
+
+    def __init__(self, loop: str) -> None:
+        super().__init__(loop)
+        self.loop = loop
+        """Full name of the loop's class; empty where no event loop of asyncio runs."""
+
+    def __str__(self) -> str:
+        if not self.loop:
+            return (
+                "A virtual clock drives asyncio, and this test is not run by it: on trio, take "
+                "trio.testing.MockClock, or let anyio run the test on its backend 'asyncio'."
+            )
+        if self.loop.startswith("uvloop."):
+            return (
+                "A virtual clock cannot drive uvloop, whose time is kept in C: let asyncio's own event loop run the "
+                "tests that ask for it, for instance by loop_factory=asyncio.SelectorEventLoop."
+            )
+        return (
+            f"A virtual clock cannot drive {self.loop}, which has no selector: let an asyncio.SelectorEventLoop run "
+            "the tests that ask for it, for instance by loop_factory=asyncio.SelectorEventLoop."
+        )
+
+
+class VirtualClockUseError(StreamvalError, RuntimeError):
+    """A virtual clock was asked for where there cannot be one."""
+
+    def __init__(self, fault: str, way_out: str) -> None:
+        super().__init__(fault, way_out)
+        self.fault = fault
+        self.way_out = way_out
+
+    def __str__(self) -> str:
+        return f"{self.fault} {self.way_out}"
 
 
 # Wire protocols

@@ -14,6 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
+    from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
 
 _LIVE_MARKERS = {
@@ -35,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         type=int,
         default=0,
-        help="run every test that takes its stream from streaming_mock_backend again under N other cuts of the text",
+        help="run every test that takes a stream from this plugin's fixtures again under N other cuts of the text",
     )
 
 
@@ -81,12 +82,24 @@ def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
 def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays it in place of a model."""
     if _streamval_cut is not None:
-        from pytest_streamval.harness.variants import recut_backends
+        from pytest_streamval.harness.variants import recut_for
 
-        return recut_backends(request.node, _streamval_cut)
+        return recut_for(request.node, _streamval_cut).backend
     from pytest_streamval.harness.mock import StreamingMockBackend
 
     return StreamingMockBackend
+
+
+@pytest.fixture
+def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
+    """Make scripts to play: `stream_script("Some text.", token_size=4).play()`, for code that knows no backend."""
+    if _streamval_cut is not None:
+        from pytest_streamval.harness.variants import recut_for
+
+        return recut_for(request.node, _streamval_cut).script
+    from pytest_streamval.harness.script import as_script
+
+    return as_script
 
 
 @pytest.fixture

@@ -8,21 +8,25 @@ from pytest_streamval.harness.assertions import (
 )
 from pytest_streamval.harness.cassette import Cassette, Read, Recording
 from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
-from pytest_streamval.harness.script import Delay, Raise, Script, Stall, Step
+from pytest_streamval.harness.playback import Playback, SyncPlayback
+from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
 from pytest_streamval.harness.transcript import Transcript, transcribe
 
 __all__ = [
     "Cassette",
     "Delay",
     "MockCall",
+    "Playback",
     "Raise",
     "Read",
     "Recording",
     "Script",
+    "ScriptFactory",
     "Stall",
     "Step",
     "StreamingMockBackend",
     "StreamingMockBackendFactory",
+    "SyncPlayback",
     "Transcript",
     "assert_event_order",
     "assert_no_unvalidated_text",

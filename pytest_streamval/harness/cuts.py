@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _MARK = "|·"
+_AROUND = 30  # characters shown on each side of a cut of a long text
 _WORD = re.compile(r"\s+(?=\S)")  # the white space that a word begins with, as tokens of models do
 _INSIDE_PAIR = re.compile(r"(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
 _DENSITIES = (1 / 2, 1 / 4, 1 / 8, 1 / 32)  # of a random cut: how many of the possible places it takes
@@ -23,6 +24,12 @@ def places(text: str) -> list[int]:
     """Return the offsets at which a text can be cut: all but those inside a surrogate pair."""
     inside = {match.start() for match in _INSIDE_PAIR.finditer(text)}
     return [offset for offset in range(1, len(text)) if offset not in inside]
+
+
+def edges(text: str, possible: Iterable[int]) -> list[int]:
+    """Return the places beside anything but letters and digits: boundaries are there."""
+    plain = [character.isalnum() for character in text]
+    return [offset for offset in possible if not (plain[offset - 1] and plain[offset])]
 
 
 def pieces_of(text: str, offsets: Iterable[int]) -> list[str]:
@@ -35,9 +42,42 @@ def pieces_of(text: str, offsets: Iterable[int]) -> list[str]:
     return [text[start:end] for start, end in pairwise(ends)]
 
 
-def marked(pieces: Sequence[str]) -> str:
-    """Return pieces as a person reads them: `'One.|· Two'`, where `|·` is the cut."""
-    return repr(_MARK.join(pieces))
+def marked(pieces: Sequence[str], limit: int | None = None) -> str:
+    """Return pieces as a person reads them: `'One.|· Two'`, where `|·` is the cut.
+
+    Args:
+        pieces: the pieces of a text.
+        limit: how many characters to show at most, roughly; of a longer text, only what stands around its cuts.
+    """
+    whole = repr(_MARK.join(pieces))
+    if limit is None or len(whole) <= limit:
+        return whole
+    text = "".join(pieces)
+    offsets = list(accumulate(map(len, pieces[:-1])))
+    shown = [(max(0, group[0] - _AROUND), group, group[-1] + _AROUND) for group in _groups(offsets, limit)]
+    parts = [
+        marked(pieces_of(text[start:end], (offset - start for offset in group))) for start, group, end in shown
+    ] or [repr(text[:limit])]
+    before = "... " if shown and shown[0][0] else ""
+    behind = " ..." if not shown or shown[-1][2] < len(text) else ""
+    count = "1 cut" if len(offsets) == 1 else f"{len(offsets):,} cuts"
+    return f"{before}{' ... '.join(parts)}{behind} ({count} in {len(text):,} characters)"
+
+
+def _groups(offsets: Sequence[int], limit: int) -> list[list[int]]:
+    """Return the first cuts, near ones together, as many as can be shown with their surroundings."""
+    groups: list[list[int]] = []
+    used = 0
+    for offset in offsets:
+        near = bool(groups) and offset - groups[-1][-1] <= 2 * _AROUND
+        used += offset - groups[-1][-1] + len(_MARK) if near else 2 * _AROUND
+        if groups and used > limit:
+            break
+        if near:
+            groups[-1].append(offset)
+        else:
+            groups.append([offset])
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +92,12 @@ class Cut:
 
     name: str
     """`whole`, `chars`, `words`, or a number from 1."""
+
+    def __post_init__(self) -> None:
+        name: object = self.name
+        if not isinstance(name, str) or (name not in self.NAMED and not name.isdecimal()):
+            rule = f"a cut is one of {', '.join(self.NAMED)}, or a number, given as a str."
+            raise InvalidArgumentError("name", excerpt(name), rule)
 
     @classmethod
     def first(cls, count: int) -> list[Cut]:
@@ -70,14 +116,12 @@ class Cut:
         return self._drawn(text)
 
     def _drawn(self, text: str) -> list[int]:
-        """Draw places at random, those beside anything but letters and digits more often: boundaries are there."""
+        """Draw places at random, those at the edges of words more often."""
         chance = random.Random(f"{self.name} {text!r}")  # noqa: S311  # repeatable chance, not secrets
         density = chance.choice(_DENSITIES)
         possible = places(text)
-        plain = [character.isalnum() for character in text]
+        likely = set(edges(text, possible))
         drawn = [
-            offset
-            for offset in possible
-            if chance.random() < (density if plain[offset - 1] and plain[offset] else max(density, 1 / 3))
+            offset for offset in possible if chance.random() < (max(density, 1 / 3) if offset in likely else density)
         ]
         return drawn or chance.sample(possible, min(1, len(possible)))

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import index
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pytest_streamval.engine.delta import Delta
 from pytest_streamval.errors import InvalidArgumentError, excerpt
@@ -16,6 +16,8 @@ from pytest_streamval.harness.cuts import pieces_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
+
+    from pytest_streamval.harness.playback import Playback, SyncPlayback
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,36 @@ class Script:
             steps.append(Raise(recording.error))
         return cls(tuple(steps))
 
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Script:
+        """Read a script that `dump` or a person wrote.
+
+        An exception that is no built-in one is imported, with the module that it is in: load what you would run.
+
+        Args:
+            path: a file of JSONL in UTF-8, one step a line; blank lines and lines that begin with `#` are left out.
+
+        Raises:
+            InvalidScriptError: a `ValueError`; it names the line and the column where a step is not what it has to be.
+            OSError: the file cannot be read.
+        """
+        from pytest_streamval.harness.script_file import load  # which imports this module
+
+        return load(path)
+
+    def dump(self, path: str | PathLike[str]) -> None:
+        """Write the script to a file that `load` reads, one step a line.
+
+        An exception comes back as another one of the same class and args.
+
+        Raises:
+            InvalidArgumentError: a `ValueError`; a step would not come back the same. Nothing was written.
+            OSError: the file cannot be written.
+        """
+        from pytest_streamval.harness.script_file import dump  # which imports this module
+
+        dump(self, path)
+
     @property
     def deltas(self) -> tuple[Delta, ...]:
         """The deltas, without the steps that are none."""
@@ -158,6 +190,39 @@ class Script:
             else:
                 steps.append(step)
         return Script((*steps, *pieces))
+
+    def play(self) -> Playback:
+        """Return a new asynchronous iterator over the text, for code that knows no backend.
+
+        It yields the text of each delta that has any, and does what the other steps say: a `Delay` and a `Stall` wait,
+        a `Raise` raises.
+        """
+        from pytest_streamval.harness.playback import Playback  # which imports this module
+
+        return Playback(self)
+
+    def play_sync(self) -> SyncPlayback:
+        """Return a new iterator over the text, for synchronous code; as `play`, but a `Stall` is a `SyncStallError`."""
+        from pytest_streamval.harness.playback import SyncPlayback  # which imports this module
+
+        return SyncPlayback(self)
+
+
+class ScriptFactory(Protocol):
+    """What the fixture `stream_script` is: makes as many scripts as a test wants."""
+
+    def __call__(self, script: Script | str, *, token_size: int = 1) -> Script:
+        """Return a script, which sends a text in deltas of `token_size` characters."""
+
+
+def as_script(script: Script | str, *, token_size: int = 1) -> Script:
+    """Return a script as it is, and a text as the script that sends it in deltas of `token_size` characters."""
+    if isinstance(script, Script):
+        return script
+    given: object = script
+    if not isinstance(given, str):
+        raise InvalidArgumentError("script", excerpt(given), "it is a Script or a text.")
+    return Script.from_text(script, token_size)
 
 
 def text_of_step(step: Step) -> str:

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import is_normalized
 
 import pytest
 from syrupy.assertion import DiffMode, SnapshotAssertion
+from syrupy.data import SnapshotCollections
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
+from syrupy.session import ItemStatus
 from syrupy.terminal import context_style, received_style, snapshot_style
 
 from pytest_streamval.engine.events import StreamEvent
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, MissingPluginError, UnfinishedRunError, excerpt
-from pytest_streamval.harness.transcript import Transcript, difference
+from pytest_streamval.harness.transcript import Transcript, difference, escaped, quoted
 from pytest_streamval.harness.variants import without_cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from syrupy.types import PropertyFilter, PropertyMatcher, SnapshotIndex
+    from syrupy.session import SnapshotSession
+    from syrupy.types import PropertyFilter, PropertyMatcher, SerializedData, SnapshotIndex
 
-_NAME_BYTES = 120  # of a test in a file name: readable, and within the 255 that file systems allow
-_UNSAFE = re.compile(r"[^\w\-.,=+()\[\] ]")
+# In a file name, whose 255 bytes are what file systems allow; readable, and whole for nearly every test.
+_TEST_BYTES = 140
+_INDEX_BYTES = 70
+_SAFE = frozenset("-.,=+()[] ")  # beside what names in Python are made of
 _PLACE = re.compile(r"(?:\.\d+|@.*)$")  # what tells several snapshots of one test apart
+_WIDTH = 120  # characters shown of a line that differs, unless pytest is asked for everything
 _WRITTEN = pytest.StashKey[set[str]]()  # the snapshots that tests as scripted have asserted in this process
 _STYLES = {"-": snapshot_style, "+": received_style, " ": context_style}
 
@@ -37,6 +45,11 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
 
     _write_mode = WriteMode.TEXT
     file_extension = "transcript"
+
+    registered = False
+    """Whether the snapshots there are have been looked up before, which syrupy does when a test asks for its first."""
+    width: int | None = _WIDTH
+    """Characters shown of a line that differs, None for all of every line."""
 
     def serialize(
         self,
@@ -53,52 +66,117 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
         """
         data = _readable(data)
         if isinstance(data, str):
-            return data
+            return escaped(data)
         if isinstance(data, dict):
-            parts = {
-                name: self.serialize(part, exclude=exclude, include=include, matcher=matcher)
+            parts = [
+                f"[{quoted(str(name))[1:-1]}]\n{self.serialize(part, exclude=exclude, include=include, matcher=matcher)}"
                 for name, part in data.items()
-            }
-            return "\n".join(f"[{name}]\n{text}" for name, text in parts.items())
-        kept = [event for event in data.events if _is_kept(event, exclude, include)]
-        shown = [event if matcher is None else matcher(data=event, path=_path(event)) for event in kept]
-        events = [new if isinstance(new, StreamEvent) else old for old, new in zip(kept, shown, strict=True)]
-        lines = zip(shown, Transcript(events).lines, strict=True)
-        return "".join(f"{line if isinstance(new, StreamEvent) else new}\n" for new, line in lines)
+            ]
+            return "\n".join(sorted(parts))  # as equal mappings need not have one order
+        kept = [_is_kept(event, exclude, include) for event in data.events]
+        shown = [
+            matcher(data=event, path=_path(event)) if matcher is not None and keep else event
+            for event, keep in zip(data.events, kept, strict=True)
+        ]
+        # all events, as what a chunk's line says depends on the others
+        told = Transcript(new if isinstance(new, StreamEvent) else old for new, old in zip(shown, data, strict=True))
+        lines = zip(told.lines, shown, kept, strict=True)
+        return "".join(f"{line if isinstance(new, StreamEvent) else new}\n" for line, new, keep in lines if keep)
+
+    def matches(self, *, serialized_data: SerializedData, snapshot_data: SerializedData) -> bool:
+        """Return whether two texts have the same lines; editors and hooks like to see to the end of the last one."""
+        return str(serialized_data).rstrip("\n") == str(snapshot_data).rstrip("\n")
+
+    def diff_lines(self, serialized_data: SerializedData, snapshot_data: SerializedData) -> Iterator[str]:
+        """Yield the lines around the first difference, and how many more lines differ."""
+        expected, found = str(snapshot_data).split("\n"), str(serialized_data).split("\n")
+        for line in difference(expected, found, width=self.width):
+            yield _STYLES[line[0]](line)
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
         """Return a name of its own for every test and index, on case-insensitive file systems too."""
-        name = without_cut(test_location.snapshot_name)
-        name = _safe(name, name.removeprefix(f"{test_location.classname}."))
+        path, found, _ = test_location.nodeid.rpartition(f"::{test_location.testname}")
+        classes = path.split("::")[1:] if found else []
+        name = without_cut(".".join([*classes, test_location.testname]))
+        name = _safe(name, without_cut(test_location.testname), _TEST_BYTES)
         if isinstance(index, str):
-            return f"{name}@{_safe(index, index)}"
+            return f"{name}@{_safe(index, index, _INDEX_BYTES)}"
         return f"{name}.{index}" if index else name
 
     @classmethod
     def matches_test_location(cls, *, test_location: PyTestLocation, snapshot_location: str) -> bool:
         """Return whether a file is a snapshot of a test."""
         path = Path(snapshot_location)
-        if path.parent.name != test_location.basename or not test_location.matches_snapshot_site(snapshot_location):
-            return False
-        name = path.name.removesuffix(f".{cls.file_extension}")
-        return _PLACE.sub("", name) == cls.get_snapshot_name(test_location=test_location)
+        folder = Path(cls.dirname(test_location=test_location))
+        return path.parent == folder and _test_of(path) == cls.get_snapshot_name(test_location=test_location)
 
-    def diff_lines(self, serialized_data: str | bytes, snapshot_data: str | bytes) -> Iterator[str]:
-        """Yield the lines around the first difference, and how many more lines differ."""
-        for line in difference(str(snapshot_data).splitlines(), str(serialized_data).splitlines()):
-            yield _STYLES[line[0]](line)
+    @classmethod
+    def write_snapshot(cls, **snapshot: Any) -> None:  # noqa: ANN401  # as in syrupy
+        """Write a snapshot, without a warning that a shortened name does not tell the test's name."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"\s*Can not relate snapshot (name|location)", UserWarning)
+            super().write_snapshot(**snapshot)
+
+    def discover_snapshots(
+        self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
+    ) -> SnapshotCollections:
+        """Return the snapshots there are; at the end of a run without those of tests that have not passed in it.
+
+        What is found then and was compared with nothing, syrupy takes for unused. A test that failed, or was skipped,
+        deselected or not reached, has not shown that it needs its snapshots no more; only syrupy's sessions know.
+        """
+        others = [extension for extension in ignore_extensions or () if extension != self.file_extension]
+        found = super().discover_snapshots(test_location=test_location, ignore_extensions=others)
+        if not self.registered:
+            return found
+        passed = self._passed(test_location)
+        over = SnapshotCollections()
+        for collection in found:
+            path = Path(collection.location)
+            if path.parent in passed:
+                is_over = passed[path.parent].get(_test_of(path), True)  # no test: it was renamed or removed
+            else:  # a module of which no test was collected, as it skips itself, or is gone
+                is_over = not Path(test_location.filepath).with_name(f"{path.parent.name}.py").exists()
+            if is_over:
+                over.add(collection)
+        return over
+
+    @classmethod
+    def _passed(cls, test_location: PyTestLocation) -> dict[Path, dict[str, bool]]:
+        """Return whether the tests beside a test have passed, by the folder and the name of their snapshots."""
+        session = _session_of(test_location.item.config)
+        passed: dict[Path, dict[str, bool]] = {}
+        statuses = getattr(session, "_selected_items", {})
+        for nodeid, item in getattr(session, "_collected_items", {}).items():
+            if item.path.parent == Path(test_location.filepath).parent:
+                location = PyTestLocation(item)
+                tests = passed.setdefault(Path(cls.dirname(test_location=location)), {})
+                name = cls.get_snapshot_name(test_location=location)
+                tests[name] = tests.get(name, False) or statuses.get(nodeid) is ItemStatus.PASSED
+        return passed
 
 
 class EventSnapshot(SnapshotAssertion):
     """What `event_snapshot` is: equal to a run, a transcript or events that happened as they did before."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.extension, TranscriptSnapshotExtension):
+            self.extension.registered = True
+            config = self.session.pytest_session.config
+            self.extension.width = None if config.get_verbosity(config.VERBOSITY_ASSERTIONS) > 1 else _WIDTH
 
     def __eq__(self, other: object) -> bool:
         """Compare with the snapshot, and write it where syrupy was told to.
 
         A variant that cuts the stream elsewhere is compared with the snapshot of the test as scripted.
         """
-        other = _readable(other)
+        try:
+            other = _readable(other)
+        except Exception:
+            self._post_assert()  # a name given for this comparison is not the next one's
+            raise
         location = self.extension.get_location(test_location=self.test_location, index=self.index)
         written = self.session.pytest_session.stash.setdefault(_WRITTEN, set())
         if not is_variant(self.test_location):
@@ -128,21 +206,33 @@ def is_variant(test_location: PyTestLocation) -> bool:
 
 def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
     """Return the snapshot of the test that asks, which a variant never writes."""
-    if not request.config.pluginmanager.hasplugin("syrupy"):
+    config = request.config
+    if not config.pluginmanager.hasplugin("syrupy"):
         raise MissingPluginError("event_snapshot", "syrupy", "'syrupy>=7'")
-    snapshot: SnapshotAssertion = request.getfixturevalue("snapshot")
+    session = _session_of(config)
+    ignored = session.ignore_file_extensions or []
+    if TranscriptSnapshotExtension.file_extension not in ignored:
+        # by other extensions: amber takes every file for its own, and those it does not know for unused
+        ignored = [*ignored, TranscriptSnapshotExtension.file_extension]
+        session.ignore_file_extensions = config.option.ignore_file_extensions = ignored
     location = PyTestLocation(request.node)
     scripted = not is_variant(location)
     return EventSnapshot(
-        session=snapshot.session,
+        session=session,
         extension_class=TranscriptSnapshotExtension,
         test_location=location,
-        update_snapshots=snapshot.update_snapshots and scripted,
-        update_new_snapshots_only=snapshot.update_new_snapshots_only and scripted,
+        update_snapshots=config.option.update_snapshots and scripted,
+        update_new_snapshots_only=config.option.update_new_snapshots_only and scripted,
     )
 
 
-def _readable(data: object) -> str | Transcript | dict[str, Any]:
+def _session_of(config: pytest.Config) -> SnapshotSession:
+    """Return what syrupy's fixture takes; the fixture itself would make an extension look for snapshots of its own."""
+    session: SnapshotSession = config._syrupy  # type: ignore[attr-defined]
+    return session
+
+
+def _readable(data: object) -> str | Transcript | dict[object, Any]:
     """Return what a snapshot shows of what was compared with it."""
     if isinstance(data, str | Transcript):
         return data
@@ -151,7 +241,7 @@ def _readable(data: object) -> str | Transcript | dict[str, Any]:
             raise UnfinishedRunError
         return Transcript.of(data)
     if isinstance(data, Mapping):
-        return {str(name): _readable(part) for name, part in data.items()}
+        return {name: _readable(part) for name, part in data.items()}
     if isinstance(data, Iterable):
         return Transcript(data)
     rule = "a snapshot takes a result, a transcript, events, a transcript's text, or a mapping of names to such."
@@ -169,10 +259,15 @@ def _is_kept(event: StreamEvent, exclude: PropertyFilter | None, include: Proper
     return include is None or include(prop=name, path=())
 
 
-def _safe(name: str, case_matters: str) -> str:
+def _test_of(path: Path) -> str:
+    """Return the name of the test of which a file is a snapshot."""
+    return _PLACE.sub("", path.name.removesuffix(f".{TranscriptSnapshotExtension.file_extension}"))
+
+
+def _safe(name: str, case_matters: str, limit: int) -> str:
     """Return a name that every file system takes as it is, told apart by a digest where it had to be changed."""
-    safe = _UNSAFE.sub("_", name)
-    short = safe.encode()[:_NAME_BYTES].decode(errors="ignore").rstrip(". ")
-    if short == name and case_matters == case_matters.lower():
+    safe = "".join(char if char in _SAFE or f"_{char}".isidentifier() else "_" for char in name)
+    short = safe.encode()[:limit].decode(errors="ignore").rstrip(". ")
+    if short == name and case_matters == case_matters.casefold() and is_normalized("NFC", name):
         return name
     return f"{short}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from dataclasses import fields
 from difflib import SequenceMatcher
-from itertools import islice
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.engine.events import (
@@ -22,13 +24,16 @@ from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
-_CONTEXT = 2  # equal lines shown before the first difference and behind the last that is shown
+_CONTEXT = 2  # equal lines shown before the first difference and behind the last
 _SHOWN = 12  # lines shown of those that differ
-_WINDOW = 200  # lines behind the first difference that are compared at all
+_WINDOW = 200  # lines behind the first difference that are aligned with each other
+_WIDTH = 120  # characters shown of a line that differs: pytest shows 640 characters of a comparison that failed
+_CONTEXT_WIDTH = 60  # and of an equal one
+_HEAD = 16  # characters kept of the beginning of a line that is cut: what kind of event it is
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")  # where an object lies, on which no two runs agree
 
@@ -54,9 +59,17 @@ class Transcript:
 
     @classmethod
     def of(cls, source: TranscriptSource) -> Transcript:
-        """Return the transcript of events, of a result so far, or a transcript as it is."""
+        """Return the transcript of events, of a result so far, or a transcript as it is.
+
+        Raises:
+            InvalidArgumentError: a `TypeError`; the source is nothing of that.
+        """
         if isinstance(source, Transcript):
             return source
+        given: object = source
+        if isinstance(given, str) or not isinstance(given, Iterable | StreamChunkingResult):
+            rule = "a transcript is made of events or of a result; await transcribe(result) waits until it is over."
+            raise InvalidArgumentError("transcript", excerpt(source), rule)
         return cls(source.history if isinstance(source, StreamChunkingResult) else source)
 
     def text(self, *, times: bool = False) -> str:
@@ -80,22 +93,39 @@ class Transcript:
         return list(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        whole = next((event.full_text for event in reversed(self.events) if isinstance(event, _WHOLE)), None)
-        end = 0
+        texts = _full_texts(self.events)
+        end: int | None = 0  # where the last chunk ended; None where it does not say
         for event in self.events:
             if isinstance(event, ChunkEvent):
-                between = "" if whole is None or event.start is None else whole[end : event.start]
-                end = end if event.end is None else event.end
-                yield _chunk(event, between)
+                text = texts.get(event.attempt)
+                usual = " " if end else ""
+                between = usual if text is None or end is None or event.start is None else text[end : event.start]
+                gap = "" if between == usual else f"{quoted(between)} + "
+                yield f"chunk {gap}{quoted(event.text)}"
+                end = event.end
             elif isinstance(event, StreamingDoneEvent):
-                rest = f", the last {_quoted(event.full_text[end:])}" if 0 < end < len(event.full_text) else ""
-                yield f"streaming done, {len(event.full_text):,} characters{rest}"
+                rest = "" if end is None else event.full_text[end:]
+                last = f", the last {quoted(rest)}" if rest else ""
+                yield f"streaming done, {len(event.full_text):,} characters{last}"
             else:
+                end = 0 if isinstance(event, RetryEvent) else end
                 yield _line(event)
 
-    def difference(self, expected: Transcript) -> list[str]:
-        """Return the lines around the first difference: `-` what was expected, `+` what this transcript has."""
-        return list(difference(expected.lines, self.lines))
+    def difference(self, expected: Transcript, *, width: int | None = _WIDTH) -> list[str]:
+        """Return the lines around the first difference: `-` what was expected, `+` what this transcript has.
+
+        Args:
+            expected: what this transcript is compared with.
+            width: characters shown of a line that differs; None shows all of every line.
+        """
+        if self == expected:
+            return []
+        lines = list(difference(expected.lines, self.lines, width=width))
+        if lines:
+            return lines
+        pairs = zip(expected.events, self.events, strict=True)  # with equal lines, which do not tell all of an event
+        first, second = next(pair for pair in pairs if _bare(pair[0]) != _bare(pair[1]))
+        return [f"- {excerpt(first, 400)}", f"+ {excerpt(second, 400)}"]
 
     def __iter__(self) -> Iterator[StreamEvent]:
         return iter(self.events)
@@ -104,21 +134,19 @@ class Transcript:
         return len(self.events)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Transcript):
-            return self.events == other.events
-        return list(self.events) == list(other) if isinstance(other, list | tuple) else NotImplemented
+        if isinstance(other, Transcript | list | tuple):
+            return list(map(_bare, self.events)) == list(map(_bare, other))
+        return NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.events)
+        return hash(tuple(map(_bare, self.events)))
 
     def __repr__(self) -> str:
-        return f"<Transcript of {len(self.events)} events:\n{self.text()}>"
+        return f"<Transcript of {len(self.events)} event{'' if len(self.events) == 1 else 's'}:\n{self.text()}>"
 
 
 TranscriptSource: TypeAlias = "Transcript | StreamChunkingResult | Iterable[StreamEvent]"
 """What a transcript is made of."""
-
-_WHOLE = (StreamingDoneEvent, CompletedEvent)
 
 
 async def transcribe(result: StreamChunkingResult) -> Transcript:
@@ -130,25 +158,44 @@ async def transcribe(result: StreamChunkingResult) -> Transcript:
     return Transcript(result.history)
 
 
-def _chunk(event: ChunkEvent, between: str) -> str:
-    gap = "" if between == " " or not event.start else f"{_quoted(between)} + "
-    return f"chunk {gap}{_quoted(event.text)}"
+# Events in words
+
+
+def _bare(event: object) -> object:
+    """Return an event as it is compared: without the outputs and contexts of models that judged, which are objects."""
+    if not isinstance(event, QuickCheckEvent | FullValidationEvent):
+        return event
+    chunk = event.chunk_index if isinstance(event, QuickCheckEvent) else None
+    verdicts = tuple((result.success, result.reason, result.score) for result in event.results)
+    return type(event), event.attempt, chunk, event.passed, verdicts
+
+
+def _full_texts(events: Iterable[StreamEvent]) -> dict[int, str]:
+    """Return the text of each attempt, as far as the events tell it."""
+    texts: dict[int, str] = {}
+    for event in events:
+        if isinstance(event, StreamingDoneEvent):
+            texts[event.attempt] = event.full_text
+        elif isinstance(event, CompletedEvent):
+            texts.setdefault(event.attempts_used, event.full_text)
+    return texts
 
 
 def _line(event: StreamEvent) -> str:
     match event:
         case QuickCheckEvent():
-            line = f"check {'passed' if event.passed else 'FAILED'}: {_verdicts(event.results)}"
+            line = f"check {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
         case FullValidationEvent():
-            line = f"validation {'passed' if event.passed else 'FAILED'}: {_verdicts(event.results)}"
+            line = f"validation {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
         case RetryEvent():
-            line = f"retry {_quoted(event.reason)}"
+            line = f"retry {_told(event.reason)}"
         case ErrorEvent():
-            line = f"error {event.exception_type}: {_quoted(event.detail)}"
+            line = f"error {event.exception_type}: {_told(event.detail)}"
         case CompletedEvent():
             line = f"completed {'successfully' if event.success else 'WITHOUT SUCCESS'}"
         case _:
-            line = f"{type(event).__name__} {_quoted(str(event))}"
+            facts = ", ".join(f"{each.name}={getattr(event, each.name)!r}" for each in fields(event) if each.compare)
+            line = f"{type(event).__name__} {_told(facts)}"
     return line
 
 
@@ -158,49 +205,105 @@ def _verdicts(results: tuple[PartialValidationResult, ...] | tuple[ValidationRes
     for result in results:
         verdict = result.success
         word = verdict if isinstance(verdict, str) else "pass" if verdict else "fail"
-        reason = f" {_quoted(result.reason)}" if result.reason is not None else ""
-        words.append(f"{word}{reason}")
-    return ", ".join(words)
+        words.append(word if result.reason is None else f"{word} {_told(result.reason)}")
+    return f": {', '.join(words)}" if words else ""
 
 
-def _quoted(text: str) -> str:
-    """Return a text as JSON writes it, on one line, and the same on every machine."""
-    return json.dumps(_ADDRESS.sub("0x…", text), ensure_ascii=False).translate(_LINE_ENDS)
+def _told(text: str) -> str:
+    """Return, as JSON writes it, what an object said of itself or of others: the same in every run."""
+    return quoted(_ADDRESS.sub("0x…", str(text)))
 
 
-# JSON leaves these as they are, but readers of lines may take them for line ends.
-_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x7f\x85\u2028\u2029"} | {
-    code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)
-}
+def quoted(text: str) -> str:
+    """Return a text as JSON writes it, on one line, with escapes for what nobody sees."""
+    return escaped(json.dumps(text, ensure_ascii=False))
 
 
-def difference(expected: Sequence[str], found: Sequence[str]) -> Iterator[str]:
-    """Yield the lines around the first difference: those expected begin with `-`, those found with `+`."""
-    equal = next((at for at, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), None)
-    equal = min(len(expected), len(found)) if equal is None else equal
-    first = max(0, equal - _CONTEXT)
-    if first:
-        yield f"  ... {_counted(first)} as expected"
-    yield from (f"  {line}" for line in expected[first:equal])
-    rest = _changes(expected[equal : equal + _WINDOW], found[equal : equal + _WINDOW])
-    shown = list(islice(rest, _SHOWN))
-    yield from shown
-    left = sum(line[0] != " " for line in rest)
-    beyond = max(len(expected), len(found)) > equal + _WINDOW
-    if left or beyond:
-        yield f"  ... {_counted(left)}{' or more' if beyond else ''} not as expected"
+# JSON leaves these as they are: control characters, what readers of lines may take for a line end, what is invisible or
+# turns the direction of what follows, and what no file can hold.
+_UNSEEN = re.compile(
+    "[\r\x7f-\xa0\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 
 
-def _changes(expected: Sequence[str], found: Sequence[str]) -> Iterator[str]:
-    """Yield the lines that differ, and of the equal ones between and behind them those nearby."""
+def escaped(text: str) -> str:
+    """Return a text with escapes for the characters that nobody sees, or that do not survive in a file."""
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+# Where two texts differ
+
+
+def difference(expected: Sequence[str], found: Sequence[str], *, width: int | None = None) -> Iterator[str]:
+    """Yield the lines around the first difference: those expected begin with `-`, those found with `+`.
+
+    Args:
+        expected: the lines expected; one in brackets is the heading of those below it.
+        found: the lines found.
+        width: characters shown of a line that differs; None shows all of every line.
+    """
+    start = _common(expected, found)
+    if start == len(expected) == len(found):
+        return
+    rest = min(len(expected), len(found)) - start
+    end = _common(expected[: -rest - 1 : -1], found[: -rest - 1 : -1])
+    yield from _before(expected[:start], width)
+    first = expected[start : len(expected) - end]
+    second = found[start : len(found) - end]
+    changes = list(_changes(first[:_WINDOW], second[:_WINDOW], width))
+    yield from changes[:_SHOWN]
+    more = sum(line[0] != " " for line in changes[_SHOWN:])
+    more += max(0, len(first) - _WINDOW) + max(0, len(second) - _WINDOW)
+    if more:
+        yield f"  ... {_counted(more)} more not as expected"
+    else:
+        yield from _equal(expected[len(expected) - end :], width)
+
+
+def _common(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return how much of two lists of lines, or of two lines, is equal from the beginning."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(first), len(second)))
+
+
+def _before(lines: Sequence[str], width: int | None) -> Iterator[str]:
+    hidden = lines[:-_CONTEXT]
+    if hidden:
+        heading = next((f", the last below {line}" for line in reversed(hidden) if line.startswith("[")), "")
+        yield f"  ... {_counted(len(hidden))} as expected{heading}"
+    yield from _equal(lines[-_CONTEXT:], width)
+
+
+def _equal(lines: Sequence[str], width: int | None) -> Iterator[str]:
+    """Yield the first of some lines that are as expected."""
+    yield from (f"  {_cut(line, 0, width and _CONTEXT_WIDTH)}" for line in lines[:_CONTEXT])
+    if len(lines) > _CONTEXT:
+        yield f"  ... {_counted(len(lines) - _CONTEXT)} as expected"
+
+
+def _changes(expected: Sequence[str], found: Sequence[str], width: int | None) -> Iterator[str]:
+    """Yield the lines that differ, each beside the one that stands in its place, and a few equal ones between them."""
     for tag, a, a_end, b, b_end in SequenceMatcher(None, expected, found, autojunk=False).get_opcodes():
         if tag == "equal":
-            yield from (f"  {line}" for line in expected[a : min(a_end, a + _CONTEXT)])
-            if a_end > a + _CONTEXT:
-                yield f"  ... {_counted(a_end - a - _CONTEXT)} as expected"
-        else:
-            yield from (f"- {line}" for line in expected[a:a_end])
-            yield from (f"+ {line}" for line in found[b:b_end])
+            yield from _equal(expected[a:a_end], width)
+            continue
+        for old, new in zip_longest(expected[a:a_end], found[b:b_end]):
+            at = _common(old or "", new or "")
+            if old is not None:
+                yield f"- {_cut(old, at, width)}"
+            if new is not None:
+                yield f"+ {_cut(new, at, width)}"
+
+
+def _cut(line: str, at: int, width: int | None) -> str:
+    """Return a line cut to a width, so that its beginning and an offset in it stay in sight."""
+    if width is None or len(line) <= width:
+        return line
+    if at < width * 2 // 3:
+        return f"{line[:width]} ..."
+    begin = at - width // 3
+    end = begin + width - _HEAD
+    return f"{line[:_HEAD]} ... {line[begin:end]}{' ...' if end < len(line) else ''}"
 
 
 def _counted(lines: int) -> str:

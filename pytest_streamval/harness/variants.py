@@ -9,6 +9,7 @@ import pytest
 
 from pytest_streamval.harness.cuts import Cut, marked
 from pytest_streamval.harness.mock import StreamingMockBackend
+from pytest_streamval.harness.script import as_script
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 CUT_FIXTURE = "_streamval_cut"
 """The inner fixture that is parametrised, and that whatever makes streams asks for."""
-SOURCES = frozenset({"streaming_mock_backend"})
+SOURCES = ("streaming_mock_backend", "stream_script")
 """The fixtures whose streams are cut."""
 
 _ID = re.compile(r"(?P<before>[\[-])cut~(?P<name>whole|chars|words|\d+)(?P<after>[\]-])")
@@ -41,29 +42,36 @@ def cuts_named(words: Sequence[str]) -> list[Cut]:
     return [Cut(match["name"]) for word in words for match in _ID.finditer(word)]
 
 
-class RecutBackends:
-    """Makes mock backends as `StreamingMockBackend` does, and cuts their scripts elsewhere."""
+class Recut:
+    """Makes what the fixtures of a test make, with all texts cut elsewhere, and remembers the scripts."""
 
     def __init__(self, cut: Cut) -> None:
         self.cut = cut
         self.scripts: list[Script] = []
-        """The scripts of all backends made, as cut."""
+        """The scripts, as cut."""
 
-    def __call__(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
-        """Make a backend."""
+    def backend(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
+        """Make a mock backend, as `StreamingMockBackend` does."""
         backend = StreamingMockBackend(*scripts, token_size=token_size)
-        backend.scripts = tuple(script.recut(self.cut.offsets(script.text)) for script in backend.scripts)
-        self.scripts.extend(backend.scripts)
+        backend.scripts = tuple(map(self._again, backend.scripts))
         return backend
 
+    def script(self, script: Script | str, *, token_size: int = 1) -> Script:
+        """Make a script, as `as_script` does."""
+        return self._again(as_script(script, token_size=token_size))
 
-_RECUT = pytest.StashKey[RecutBackends]()
+    def _again(self, script: Script) -> Script:
+        script = script.recut(self.cut.offsets(script.text))
+        self.scripts.append(script)
+        return script
 
 
-def recut_backends(item: pytest.Item, cut: Cut) -> RecutBackends:
-    """Return what makes the backends of a variant, and keep it for the report of a failure."""
-    backends = item.stash[_RECUT] = RecutBackends(cut)
-    return backends
+_RECUT = pytest.StashKey[Recut]()
+
+
+def recut_for(item: pytest.Item, cut: Cut) -> Recut:
+    """Return what recuts the streams of a variant, which the report of its failure asks again."""
+    return item.stash.setdefault(_RECUT, Recut(cut))
 
 
 class Variants:
@@ -81,7 +89,7 @@ class Variants:
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Add the variants of a test behind the test as scripted, those that failed before first."""
-        if CUT_FIXTURE not in metafunc.fixturenames or not SOURCES.intersection(metafunc.fixturenames):
+        if CUT_FIXTURE not in metafunc.fixturenames or not set(SOURCES).intersection(metafunc.fixturenames):
             return
         if metafunc.definition.get_closest_marker(_MARKER) is not None:
             return
@@ -129,7 +137,7 @@ class Variants:
             tests = _counted(len(self._outcomes), "test")
             line = f"streamval: {_counted(self._ran, 'variant')} of {tests} ran, {self._failed:,} failed"
         elif self._count:
-            sources = ", ".join(sorted(SOURCES))
+            sources = " or ".join(SOURCES)
             line = f"streamval: nothing was fuzzed: no variant ran of a test that takes its stream from {sources}"
         else:
             return

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_streamval import Delay, Delta, InvalidArgumentError, Raise, Script, Stall, StreamTruncatedError
+from pytest_streamval import (
+    Delay,
+    Delta,
+    InvalidArgumentError,
+    Raise,
+    Script,
+    Stall,
+    StreamTruncatedError,
+    ToolCallDelta,
+    Usage,
+)
 
+CALL = Delta(tool_calls=(ToolCallDelta(0, "id", "add", "{}"),))
+THOUGHT = Delta(thinking="Hm.")
+TEXTS = st.text(alphabet="ab \U0001f600\ud83d", max_size=6)
+STEPS = st.one_of(
+    TEXTS,
+    st.builds(Delta, TEXTS, st.sampled_from(["", "Hm."]), usage=st.sampled_from([None, Usage(1, 2)])),
+    st.sampled_from([Delay(0), Delay(2.5), Stall(), Raise(TimeoutError), CALL]),
+)
+SCRIPTS = st.lists(STEPS, max_size=8).map(lambda steps: Script(tuple(steps)))
 RECORDED = sorted((Path(__file__).parent.parent / "data" / "streams").glob("*.jsonl"))
 
 
@@ -124,3 +144,75 @@ def test_the_pause_before_a_recorded_fault_is_played_too(tmp_path: Path) -> None
     *steps, failure = Script.from_cassette(cassette, timing=True).steps
     assert steps == [Delay(0.5), "Hi", Delay(1.5)]
     assert isinstance(failure, Raise)
+
+
+@pytest.mark.parametrize(
+    ("script", "offsets", "steps"),
+    [
+        (Script.of("Hel", "lo."), [], ("Hello.",)),
+        (Script.of("Hel", "lo."), [0, 6, 4, 1, 4], ("H", "ell", "o.")),
+        (Script.of("Hel", "", Delta(), Delta("lo.")), [2], ("He", "llo.")),
+        (Script.of("Hel", "lo.", finish_reason="stop"), [2], ("He", Delta("llo.", finish_reason="stop"))),
+        (Script.of("Hel", "lo.", finish_reason="stop"), [4], ("Hell", Delta("o.", finish_reason="stop"))),
+        (Script.of(Delta("Hello", thinking="Hm."), "."), [2], ("He", Delta("llo", thinking="Hm."), ".")),
+        (Script.of("Hel", Delay(1), "lo", Stall()), [], ("Hel", Delay(1), "lo", Stall())),
+        (Script.of("Hel", Delay(1), "lo", Stall()), [1, 4], ("H", "el", Delay(1), "l", "o", Stall())),
+        (Script.of(THOUGHT, "Yes", CALL, Delay(1), THOUGHT), [1], (THOUGHT, "Y", "es", CALL, Delay(1), THOUGHT)),
+        (Script.of("", Delay(1)), [0], (Delay(1),)),
+        (Script(), [0], ()),
+    ],
+    ids=repr,
+)
+def test_a_script_is_cut_elsewhere_and_what_is_no_text_keeps_its_place(
+    script: Script, offsets: list[int], steps: tuple[object, ...]
+) -> None:
+    assert script.recut(offsets).steps == steps
+    assert script.recut(iter(offsets)).steps == steps
+
+
+@pytest.mark.parametrize(
+    ("offsets", "message"),
+    [
+        ([7], "offset=7 .* from 0 to its 6 characters"),
+        ([3, -1], "offset=-1 "),
+        ([1.0], r"offsets=\[1\.0\] .* whole numbers"),
+        ("ab", "offsets='ab' "),
+        (3, "offsets=3 "),
+    ],
+    ids=repr,
+)
+def test_a_cut_that_is_no_place_in_the_text_is_refused(offsets: object, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        Script.from_text("Hello.").recut(offsets)
+
+
+def _marks(script: Script) -> list[tuple[int, object]]:
+    """Return what is no text, each with its place in the text."""
+    marks, at = [], 0
+    for step in script.steps:
+        delta = step if isinstance(step, Delta) else Delta(step) if isinstance(step, str) else None
+        at += len(delta.text) if delta else 0
+        extras = delta and (delta.thinking, delta.tool_calls, delta.usage, delta.finish_reason)
+        if extras is None or any(extras):
+            marks.append((at, extras or step))
+    return marks
+
+
+@given(script=SCRIPTS, data=st.data())
+def test_a_new_cut_changes_boundaries_only(script: Script, data: st.DataObject) -> None:
+    offsets = data.draw(st.lists(st.integers(0, len(script.text))))
+    cut = script.recut(offsets)
+    assert cut.text == script.text
+    assert _marks(cut) == _marks(script)
+    assert cut.recut(offsets) == cut
+    assert all(step not in {"", Delta()} for step in cut.steps)
+    boundaries = {0, *accumulate(len(delta.text) for delta in cut.deltas)}
+    assert boundaries == {0, len(script.text), *offsets, *(end for end, _ in _marks(script))}
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_a_recorded_stream_is_cut_elsewhere(path: Path) -> None:
+    script = Script.from_cassette(path, timing=True)
+    cut = script.recut(range(0, len(script.text), 3))
+    assert cut.text == script.text
+    assert _marks(cut) == _marks(script)

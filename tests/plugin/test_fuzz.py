@@ -152,7 +152,7 @@ def test_a_marked_test_is_left_as_it_is(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(PASSES.replace("async def", "import pytest\n@pytest.mark.streamval_as_scripted\nasync def"))
     result = run(pytester, "--streamval-fuzz", "5")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["streamval: nothing was fuzzed: *streaming_mock_backend"])
+    result.stdout.fnmatch_lines(["streamval: nothing was fuzzed: *streaming_mock_backend or stream_script"])
 
 
 def test_without_the_option_nothing_is_said_or_done(pytester: pytest.Pytester) -> None:
@@ -236,3 +236,29 @@ def test_a_variant_says_that_there_is_no_snapshot(pytester: pytest.Pytester) -> 
     result = run(pytester, "test_it.py::test_snapshot[cut~whole]")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*Snapshot 'test_snapshot' does not exist! Run pytest with --snapshot-update*"])
+
+
+def test_a_script_for_code_that_knows_no_backend_is_cut_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from pytest_streamval import Delay, Script
+
+        def count_lines(tokens):
+            return sum(token.endswith("\\n") for token in tokens)
+
+        @pytest.mark.parametrize("source", ["one\\ntwo\\n", Script.of("one\\n", Delay(0), "two\\n")], ids=["text", "script"])
+        def test_lines(stream_script, source):
+            assert count_lines(stream_script(source, token_size=4).play_sync()) == 2
+        """
+    )
+    result = run(pytester, "--streamval-fuzz", "2")
+    assert [name for name, outcome in outcomes(result).items() if outcome == "FAILED"] == ["test_lines[text-cut~whole]"]
+    result.stdout.fnmatch_lines(
+        [r"The stream was cut as  'one\ntwo\n'", r"The same as a script:  Script.of('one\ntwo\n')"]
+    )
+
+
+def test_what_is_no_script_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(stream_script):\n    stream_script(3)\n")
+    run(pytester).stdout.fnmatch_lines(["*InvalidArgumentError: script=3 does not fit: it is a Script or a text."])

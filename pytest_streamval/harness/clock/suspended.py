@@ -1,0 +1,80 @@
+"""Where tasks are suspended."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_streamval.engine import eager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_STANDARD = str(Path(os.__file__).parent) + os.sep
+_PACKAGE = str(Path(__file__).parents[2]) + os.sep
+_INSTALLED = f"{os.sep}site-packages{os.sep}"
+# Await something themselves without telling what.
+_WRAPPERS = {"coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable"}
+
+
+def waiting_in(loop: asyncio.AbstractEventLoop) -> tuple[tuple[str, str], ...]:
+    """Return the name of every task that waits in a loop, and where, in the order of the names."""
+    found = [(task.get_name(), _place(task)) for task in asyncio.all_tasks(loop)]
+    return tuple(sorted(found, key=lambda task: _in_numbers(task[0])))
+
+
+def _in_numbers(name: str) -> list[tuple[int, str]]:
+    """Return what to sort a name by, so that Task-9 comes before Task-10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _place(task: asyncio.Task[Any]) -> str:
+    """Say where a task is suspended: in whose code, and in which library that one has called."""
+    frames = list(_frames(task.get_coro()))
+    if not frames:
+        return "a place that Python does not know"
+    frames = [frame for frame in frames if not _is_standard(frame)] or frames
+    own = [frame for frame in frames if _is_own(frame)]
+    if not own or own[-1] is frames[-1]:
+        return _shown(frames[-1])
+    return f"{_shown(own[-1])}, in {_shown(frames[-1])}"
+
+
+def _frames(awaited: Any) -> Iterator[FrameType]:  # noqa: ANN401  # whatever can be awaited
+    """Yield the frames of a coroutine and of what it awaits, and so on, from the outside in."""
+    while awaited is not None:
+        frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
+        if frame is not None:
+            yield frame
+        if type(awaited).__name__ in _WRAPPERS:
+            awaited = gc.get_referents(awaited)[0]
+        elif frame is not None and frame.f_code is eager._carry_on.__code__:
+            awaited = frame.f_locals["inner"]
+        else:
+            awaited = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await", "_inner")
+
+
+def _first(owner: object, *names: str) -> Any:  # noqa: ANN401  # a frame, or whatever can be awaited
+    return next((getattr(owner, name) for name in names if hasattr(owner, name)), None)
+
+
+def _is_standard(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith(_STANDARD) and _INSTALLED not in name
+
+
+def _is_own(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return _INSTALLED not in name and not name.startswith((_STANDARD, _PACKAGE))
+
+
+def _shown(frame: FrameType) -> str:
+    path = Path(frame.f_code.co_filename)
+    if path.is_relative_to(here := Path.cwd()):
+        path = path.relative_to(here)
+    return f"{path}:{frame.f_lineno} in {frame.f_code.co_qualname}"

@@ -1,0 +1,5 @@
+"""Conformance kits: what a chunking strategy and a backend have to keep, checked without pytest."""
+
+from pytest_streamval.harness.conformance.chunkers import check_chunker
+
+__all__ = ["check_chunker"]
