@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.delta import Delta
 
 _EXCERPT = 80  # characters of an offending value that a message shows
+_LISTED = 15  # lines of what happened that a message shows before and behind a place
+_NAMED = 3  # expected events that a message names before the one that is missing
 
 
 def excerpt(value: object, limit: int = _EXCERPT) -> str:
@@ -23,6 +25,14 @@ def excerpt(value: object, limit: int = _EXCERPT) -> str:
         return shown
     half = limit // 2
     return f"{shown[:half]} ... {shown[-half:]}"
+
+
+def _listed(lines: Sequence[str], place: int) -> Sequence[str]:
+    """Return lines, of many only those around a place, given by the number of lines before it."""
+    first, last = max(0, place - _LISTED), min(len(lines), place + _LISTED)
+    before = [f"  ... {first:,} more before"] if first else []
+    behind = [f"  ... {len(lines) - last:,} more behind"] if last < len(lines) else []
+    return [*before, *lines[first:last], *behind]
 
 
 def described(error: BaseException) -> str:
@@ -361,10 +371,12 @@ class UnvalidatedTextError(StreamvalError, AssertionError):
         self.transcript = transcript
 
     def __str__(self) -> str:
-        happened = "\n".join(f"  {line}" for line in self.transcript.splitlines())
+        lines = self.transcript.splitlines()
+        happened = "\n".join(_listed([f"  {line}" for line in lines], len(lines)))
         return (
             f"{self.shown} {self.why}. A consumer may get a chunk once every requirement has judged it and none "
-            f"failed it; read the chunks from result.astream(). What happened:\n{happened}"
+            "failed it; give the run requirements, and read the chunks from result.astream(). What happened until "
+            f"then:\n{happened}"
         )
 
 
@@ -390,8 +402,15 @@ class NotStoppedError(StreamvalError, AssertionError):
 class EventOrderError(StreamvalError, AssertionError):
     """Events did not happen in the expected order."""
 
-    def __init__(self, expected: Sequence[str], missing: int, lines: Sequence[str], found: Sequence[int]) -> None:
-        super().__init__(tuple(expected), missing, tuple(lines), tuple(found))
+    def __init__(
+        self,
+        expected: Sequence[str],
+        missing: int,
+        lines: Sequence[str],
+        found: Sequence[int],
+        earlier: Sequence[int] = (),
+    ) -> None:
+        super().__init__(tuple(expected), missing, tuple(lines), tuple(found), tuple(earlier))
         self.expected = tuple(expected)
         self.missing = missing
         """Which of the expected events is missing, from 0."""
@@ -399,15 +418,18 @@ class EventOrderError(StreamvalError, AssertionError):
         """The transcript's lines."""
         self.found = tuple(found)
         """Which of the lines were expected and found, from 0."""
+        self.earlier = tuple(earlier)
+        """Which of the lines would be the missing event, if they had come later."""
 
     def __str__(self) -> str:
-        after = f" after {', '.join(self.expected[: self.missing])}" if self.missing else ""
-        happened = [f"{'>' if number in self.found else ' '} {line}" for number, line in enumerate(self.lines)] or [
-            "  nothing at all"
-        ]
-        return "\n".join(
-            [f"{self.expected[self.missing]} did not happen{after}. What happened, > marks what was found:", *happened]
-        )
+        before = ", ".join(self.expected[: self.missing][-_NAMED:])
+        after = f" after {'..., ' if self.missing > _NAMED else ''}{before}" if before else ""
+        early = ", only before, where < stands" if self.earlier else ""
+        marks = {**dict.fromkeys(self.earlier, "<"), **dict.fromkeys(self.found, ">")}
+        lines = [f"{marks.get(number, ' ')} {line}" for number, line in enumerate(self.lines)]
+        rule = "Each event is looked for behind the one before it. What happened, > marks what was found:"
+        shown = _listed(lines, max(self.found, default=-1) + 1) or ["  nothing at all"]
+        return "\n".join([f"{self.expected[self.missing]} did not happen{after}{early}. {rule}", *shown])
 
 
 class ConformanceError(StreamvalError, AssertionError):
@@ -542,7 +564,7 @@ class EventLoopRunningError(StreamvalError, RuntimeError):
 # Virtual time
 
 
-class VirtualDeadlockError(StreamvalError, RuntimeError):
+class VirtualDeadlockError(StreamvalError):
     """Everything on a virtual clock waits, and nothing is left that could wake it."""
 
     def __init__(self, elapsed: float, waiting: Sequence[tuple[str, str]], threads: Sequence[str] = ()) -> None:
@@ -611,6 +633,105 @@ class VirtualClockUseError(StreamvalError, RuntimeError):
         return f"{self.fault} {self.way_out}"
 
 
+# What a test leaves behind, and what it never did
+
+
+class LeakError(StreamvalError, AssertionError):
+    """A test ended while things that it had started went on."""
+
+    def __init__(self, leaks: Sequence[tuple[str, str, str]]) -> None:
+        super().__init__(tuple(leaks))
+        self.leaks = tuple(leaks)
+        """What each is, where it is suspended, and what to do about it."""
+
+    def __str__(self) -> str:
+        number = "1 thing" if len(self.leaks) == 1 else f"{len(self.leaks)} things"
+        lines = [f"This test left {number} behind:"]
+        for what, place, way_out in self.leaks:
+            lines += [f"  {what}", f"    {place}", f"    {way_out}"]
+        lines.append(
+            "A test ends what it starts, and a fixture, in its teardown, what was started for a test.\n"
+            'To allow this one: @pytest.mark.streamval_allow_leaks(reason="..."); a whole run: --streamval-leaks=off.'
+        )
+        return "\n".join(lines)
+
+
+class UnplayedScriptError(StreamvalError, AssertionError):
+    """A test passed without playing all the scripts that it gave to a mock backend."""
+
+    def __init__(self, given: int, calls: int, unplayed: Sequence[str]) -> None:
+        super().__init__(given, calls, tuple(unplayed))
+        self.given = given
+        """How many scripts the backend had."""
+        self.calls = calls
+        """How often it was called."""
+        self.unplayed = tuple(unplayed)
+        """The texts of the others."""
+
+    def __str__(self) -> str:
+        scripts = "1 script" if self.given == 1 else f"{self.given} scripts"
+        calls = {0: "never called", 1: "called once"}.get(self.calls, f"called {self.calls} times")
+        lines = [
+            f"A mock backend was given {scripts}, one for each call, and was {calls}. Never played:",
+            *(f"  script {number}: {text}" for number, text in enumerate(self.unplayed, self.calls + 1)),
+            "Either what was to be tested did not happen, or the test needs fewer scripts.",
+            "Where both is as it should be: @pytest.mark.streamval_allow_unplayed.",
+        ]
+        return "\n".join(lines)
+
+
+class UnreadPlaybackError(StreamvalError, AssertionError):
+    """A test passed without reading a playback that it had made."""
+
+    def __init__(self, script: str) -> None:
+        super().__init__(script)
+        self.script = script
+        """The text that was to be played."""
+
+    def __str__(self) -> str:
+        return (
+            f"A playback of {self.script} was made and never read: the code that was to read this stream has not seen "
+            "it.\nWhere that is as it should be: @pytest.mark.streamval_allow_unplayed."
+        )
+
+
+class SwallowedCallError(StreamvalError, AssertionError):
+    """A test passed, and the code under test had kept to itself that a mock backend had no script left."""
+
+    def __init__(self, refusal: str, where: str) -> None:
+        super().__init__(refusal, where)
+        self.refusal = refusal
+        """What the mock backend said."""
+        self.where = where
+        """Where that was last seen."""
+
+    def __str__(self) -> str:
+        return (
+            f"A mock backend was called too often, and the error did not reach the test: it ended {self.where}.\n"
+            f"{self.refusal}\n"
+            "A test that expects this catches it with pytest.raises(ScriptExhaustedError).\n"
+            "Where that is as it should be: @pytest.mark.streamval_allow_unplayed."
+        )
+
+
+class UnreadEventsError(StreamvalError, AssertionError):
+    """A test passed with a transcript of nothing, while nobody had looked at the events that there were."""
+
+    def __init__(self, runs: Sequence[tuple[str, int]]) -> None:
+        super().__init__(tuple(runs))
+        self.runs = tuple(runs)
+        """What was asked in each run, and how many events it had."""
+
+    def __str__(self) -> str:
+        lines = [
+            "A transcript without events was made, and nobody has read the events of",
+            *(f"  the run {asked}: {count} event{'' if count == 1 else 's'}" for asked, count in self.runs),
+            "events() gives nothing to a list by itself: make the transcript with `await transcribe(result)`.",
+            "Where that is as it should be: @pytest.mark.streamval_allow_unplayed.",
+        ]
+        return "\n".join(lines)
+
+
 # Wire protocols
 
 
@@ -677,6 +798,51 @@ class ProviderStreamError(WireError):
         )
 
 
+class MalformedResponseError(WireError, ValueError):
+    """An answer that was not streamed cannot be decoded."""
+
+    def __init__(self, protocol: str, body: str, fault: str) -> None:
+        super().__init__(protocol, "", ())
+        self.args = (protocol, body, fault)
+        self.body = body
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.protocol} answer is malformed: {self.fault}. The answer: {excerpt(self.body, 200)}. It has to "
+            "be the JSON object that this protocol answers with: ask the provider whose protocol it is."
+        )
+
+
+class ProviderResponseError(WireError):
+    """The provider answered with an error in the place of an output."""
+
+    def __init__(self, protocol: str, kind: str, message: str) -> None:
+        super().__init__(protocol, "", ())
+        self.args = (protocol, kind, message)
+        self.kind = kind
+        self.message = message
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.protocol} provider answered with {self.kind}: {self.message}. No output came with it; what the "
+            "provider says is in .kind and .message."
+        )
+
+
+class UnencodableDeltaError(StreamvalError, ValueError):
+    """A protocol has no way to say what it was to say."""
+
+    def __init__(self, protocol: str, shown: str, rule: str) -> None:
+        super().__init__(protocol, shown, rule)
+        self.protocol = protocol
+        self.shown = shown
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"The {self.protocol} protocol cannot carry {self.shown}: {self.rule}"
+
+
 class DecoderClosedError(StreamvalError, RuntimeError):
     """A decoder was fed after its end, or after an error."""
 
@@ -690,3 +856,156 @@ class DecoderClosedError(StreamvalError, RuntimeError):
             f"This {self.protocol} decoder {self.state} and takes no more bytes. A decoder reads one stream; make a "
             "new one for each response."
         )
+
+
+# Live providers
+
+
+class MissingExtraError(StreamvalError, ImportError):
+    """Something needs a library that comes with an extra of this distribution."""
+
+    def __init__(self, what: str, library: str, extra: str) -> None:
+        super().__init__(what, library, extra)
+        self.what = what
+        self.library = library
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} need {self.library}, which is not installed. Install it with: "
+            f'pip install "pytest-streamval[{self.extra}]"'
+        )
+
+
+class UnknownProviderError(StreamvalError, ValueError):
+    """A spec names no provider that is known, or no model."""
+
+    def __init__(self, spec: str, providers: Sequence[str]) -> None:
+        super().__init__(spec, tuple(providers))
+        self.spec = spec
+        self.providers = tuple(providers)
+
+    def __str__(self) -> str:
+        return (
+            f"Unknown backend {self.spec!r}. A spec is PROVIDER:MODEL, such as 'ollama:granite4:micro', with one of "
+            f"these providers: {', '.join(self.providers)}. Any server that speaks OpenAI's chat completions is "
+            "'openai:MODEL' with an address."
+        )
+
+
+class MissingKeyError(StreamvalError, LookupError):
+    """A provider wants a key, and the environment has none."""
+
+    def __init__(self, provider: str, variables: Sequence[str]) -> None:
+        super().__init__(provider, tuple(variables))
+        self.provider = provider
+        self.variables = tuple(variables)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.provider} wants a key, and {' or '.join(self.variables)} is not set. Set it in the environment; it "
+            "is read for each request and kept nowhere. A server of your own, given by its address, needs none."
+        )
+
+
+class ProviderUnreachableError(StreamvalError, ConnectionError):
+    """There is no connection to a provider, or it broke."""
+
+    def __init__(self, provider: str, url: str, fault: str) -> None:
+        super().__init__(provider, url, fault)
+        self.provider = provider
+        self.url = url
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return (
+            f"{self.provider} cannot be reached at {self.url}: {self.fault}. Check that it runs, and that the address "
+            "is the right one."
+        )
+
+
+class ProviderTimeoutError(StreamvalError, TimeoutError):
+    """A provider kept silent for too long."""
+
+    def __init__(self, provider: str, url: str, awaited: str, seconds: float | None) -> None:
+        super().__init__(provider, url, awaited, seconds)
+        self.provider = provider
+        self.url = url
+        self.awaited = awaited
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return (
+            f"{self.provider} at {self.url} kept silent: {self.awaited} did not come within {self.seconds:g} s. Raise "
+            "the limit in Timeouts(...), or ask a smaller model."
+        )
+
+
+class ProviderStatusError(StreamvalError, RuntimeError):
+    """A provider refused a request."""
+
+    def __init__(self, provider: str, url: str, status: int, body: str, retry_after: float | None) -> None:
+        super().__init__(provider, url, status, body, retry_after)
+        self.provider = provider
+        self.url = url
+        self.status = status
+        self.body = body
+        """What it said, secrets redacted."""
+        self.retry_after = retry_after
+        """Seconds after which it may be asked again, where it said so."""
+
+    def __str__(self) -> str:
+        advice = _STATUS_ADVICE.get(self.status, "Its own words say what is wrong with the request.")
+        return f"{self.provider} at {self.url} answered {self.status}: {excerpt(self.body, 300)[1:-1]}. {advice}"
+
+
+_STATUS_ADVICE = {
+    401: "Check the key in the provider's environment variable.",
+    403: "The key may not be allowed to use this model.",
+    404: "Check the address, and that the model exists there.",
+    429: "Wait, or send fewer requests at a time.",
+}
+
+
+class BackendUnavailableError(StreamvalError, ConnectionError):
+    """The backend of a live test is not there, or lacks the model."""
+
+    def __init__(self, spec: str, url: str, fault: str, remedy: str) -> None:
+        super().__init__(spec, url, fault, remedy)
+        self.spec = spec
+        self.url = url
+        self.fault = fault
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return (
+            f"The live backend {self.spec} is not available at {self.url}. Tried: {self.fault.rstrip('.')}. What may "
+            f"help: {self.remedy} - or another backend, by --streamval-backend PROVIDER:MODEL and --streamval-url URL."
+        )
+
+
+class LiveTimeLimitError(StreamvalError, TimeoutError):
+    """A live test took too long."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return (
+            f"This live test did not end within {self.seconds:g} s. The limit is the ini value streamval_live_timeout; "
+            "0 is no limit."
+        )
+
+
+class ExampleFailedError(StreamvalError, AssertionError):
+    """An example script failed."""
+
+    def __init__(self, path: str, fault: str, output: str) -> None:
+        super().__init__(path, fault, output)
+        self.path = path
+        self.fault = fault
+        self.output = output
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.fault}.\n{self.output.rstrip()}".rstrip()

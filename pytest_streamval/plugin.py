@@ -12,14 +12,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_streamval.harness.cuts import Cut
+    from pytest_streamval.harness.leaks import Guard
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
     from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
+    from pytest_streamval.live.backend import LiveBackend
 
 _LIVE_MARKERS = {
     "ollama": "needs a live model served by Ollama",
     "e2e": "needs a live model, on whatever backend was chosen",
+}
+_LIVE_VALUES = [
+    ("backend", "", "the backend, such as openai:gpt-4.1 (default: ollama:granite4:micro)"),
+    ("url", "", "where its provider listens, if not where it always does"),
+]
+_GUARDS = {
+    "leaks": "fail a test that leaves behind what it has started: tasks, runs, generators, threads",
+    "unplayed": "fail a test that passes without playing its scripts, or hides a call for which there was no script",
 }
 
 
@@ -31,6 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests marked ollama or e2e, against a live model; without it they are skipped",
     )
+    for name, default, what in _LIVE_VALUES:
+        text = f"{what}, for live tests and example scripts"
+        group.addoption(
+            f"--streamval-{name}", metavar=name.upper(), help=f"{text} (also the ini value streamval_{name})"
+        )
+        parser.addini(f"streamval_{name}", text, default=default)
+    parser.addini("streamval_live_timeout", "seconds that a live test may take, 0 for any time", default="120")
+    parser.addini("streamval_examples", "files that are example scripts, as patterns relative to the root", type="args")
     group.addoption(
         "--streamval-fuzz",
         metavar="N",
@@ -38,6 +58,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0,
         help="run every test that takes a stream from this plugin's fixtures again under N other cuts of the text",
     )
+    for name, what in _GUARDS.items():
+        text = f"{what}; for tests that use this plugin's fixtures, on unless it is switched off"
+        group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)
+        parser.addini(f"streamval_{name}", f"{text} (on or off)", default="on")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,10 +70,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.getini("filterwarnings").insert(0, "default:<StreamChunkingResult:ResourceWarning")
     for name, need in _LIVE_MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {need}; skipped unless --streamval-live is given")
+    config.addinivalue_line("markers", "integration: an example script needs more than its own files")
     config.addinivalue_line(
         "markers",
         "streamval_as_scripted: what is expected depends on where the stream is cut; left out by --streamval-fuzz",
     )
+    for name in _GUARDS:
+        config.addinivalue_line("markers", f"streamval_allow_{name}(reason=None): --streamval-{name} is off for it")
+        if (value := config.getini(f"streamval_{name}")) not in {"on", "off"}:
+            msg = f"streamval_{name} = {value} does not fit: it is on or off."
+            raise pytest.UsageError(msg)
+    if config.getoption("--streamval-live"):
+        from pytest_streamval.live.gate import GATE, Gate
+
+        config.stash[GATE] = gate = Gate(config)
+        config.pluginmanager.register(gate, "streamval-live")
     count = config.getoption("--streamval-fuzz")
     if count < 0:
         msg = f"--streamval-fuzz {count} does not fit: it is how many other cuts each test runs under, 0 or more."
@@ -60,8 +95,22 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Variants(config, count), "streamval-variants")
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect example scripts: files of the ini value `streamval_examples` that have a header."""
+    patterns = parent.config.getini("streamval_examples")
+    if not patterns or file_path.suffix != ".py":
+        return None
+    from pytest_streamval.harness.examples import example_file
+
+    return example_file(file_path, parent, patterns)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip live tests in an offline run; deselecting them would make their snapshots look unused."""
+    if any("_streamval_guard" in getattr(item, "fixturenames", ()) for item in items):
+        from pytest_streamval.harness.leaks import guards_of
+
+        guards_of(config)
     if config.getoption("--streamval-live"):
         return
     for item in items:
@@ -79,19 +128,29 @@ def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
 
 
 @pytest.fixture
-def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
+def _streamval_guard(request: pytest.FixtureRequest) -> Guard:
+    """What fails the test if it leaves anything behind or passes for nothing; what is to be guarded asks for it."""
+    from pytest_streamval.harness.leaks import guards_of
+
+    return guards_of(request.config).guard_of(request.node)
+
+
+@pytest.fixture
+def streaming_mock_backend(
+    request: pytest.FixtureRequest, _streamval_cut: Cut | None, _streamval_guard: Guard
+) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays it in place of a model."""
     if _streamval_cut is not None:
         from pytest_streamval.harness.variants import recut_for
 
-        return recut_for(request.node, _streamval_cut).backend
+        return _streamval_guard.keeping(recut_for(request.node, _streamval_cut).backend)
     from pytest_streamval.harness.mock import StreamingMockBackend
 
-    return StreamingMockBackend
+    return _streamval_guard.keeping(StreamingMockBackend)
 
 
 @pytest.fixture
-def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
+def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None, _streamval_guard: Guard) -> ScriptFactory:
     """Make scripts to play: `stream_script("Some text.", token_size=4).play()`, for code that knows no backend."""
     if _streamval_cut is not None:
         from pytest_streamval.harness.variants import recut_for
@@ -103,7 +162,17 @@ def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) ->
 
 
 @pytest.fixture
-def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
+def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
+    """Ask a real model: the backend that --streamval-backend names, for tests marked ollama or e2e."""
+    if not request.config.getoption("--streamval-live"):
+        pytest.skip("needs a live model: run with --streamval-live")
+    from pytest_streamval.live.gate import GATE
+
+    return request.config.stash[GATE].backend_of(request.node)
+
+
+@pytest.fixture
+def event_snapshot(request: pytest.FixtureRequest, _streamval_guard: Guard) -> EventSnapshot:
     """Compare what happened in a run with what happened when the snapshot was written, by syrupy.
 
     `assert transcript == event_snapshot`; a result, or events, will do too.

@@ -32,13 +32,24 @@ def blocks() -> list[object]:
     return found
 
 
+def snapshots(folder: Path) -> str:
+    """Return the snapshot that was written, or of several the names of their files, a line each."""
+    files = sorted(folder.glob("__snapshots__/*/*"))
+    return files[0].read_text("utf-8") if len(files) == 1 else "".join(f"{file.name}\n" for file in files)
+
+
 @pytest.mark.parametrize("block", blocks())
 def test_a_block_does_what_the_page_says(block: Block, pytester: pytest.Pytester) -> None:
     if "def test_" in block.code:
         pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n")
         pytester.makepyfile(block.code)
-        result = pytester.runpytest_subprocess()
-        result.assert_outcomes(passed=len(re.findall(r"def test_", block.code)))
+        for options in [["--snapshot-update"], []] if "event_snapshot" in block.code else [[]]:
+            result = pytester.runpytest_subprocess(*options)
+            outcomes = result.parseoutcomes()
+            assert set(outcomes) == {"passed"}
+            assert outcomes["passed"] >= len(re.findall(r"def test_", block.code))  # more, where one has parameters
+        if block.output is not None:
+            assert snapshots(pytester.path) == block.output
     else:
         script = pytester.makepyfile(block.code)
         done = subprocess.run([sys.executable, "-W", "error", script], capture_output=True, text=True, check=False)

@@ -91,6 +91,10 @@ class Run:
         self.streaming_failures: list[tuple[Requirement, PartialValidationResult]] = []
         self.error: BaseException | None = None
         self.audience = Audience.assembled()
+        # how its result was treated, for guards
+        self.dropped = False  # while the run was going
+        self.events_given = 0  # by events()
+        self.history_given = 0  # events, when history was last looked at
         self._chunker = chunker
         self._chunk_index = 0
         self._waiters: list[asyncio.Future[None]] = []

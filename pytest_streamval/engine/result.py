@@ -90,7 +90,9 @@ class StreamChunkingResult:
     @property
     def history(self) -> tuple[StreamEvent, ...]:
         """The events so far, whoever reads `events()`."""
-        return tuple(self._run.history)
+        history = tuple(self._run.history)
+        self._run.history_given = len(history)
+        return history
 
     @property
     def as_thunk(self) -> ModelOutputThunk:
@@ -204,6 +206,7 @@ class StreamChunkingResult:
         """Stop a run that nobody follows any more, and say so."""
         if self._task.done():
             return
+        self._run.dropped = True
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
             self._loop.call_soon_threadsafe(self._task.cancel)
         warnings.warn(
@@ -268,7 +271,7 @@ class _EventReader:
                 await run.more()
         finally:
             self._reading = False
-        self._next += 1
+        self._next = run.events_given = self._next + 1
         return run.history[self._next - 1]
 
 

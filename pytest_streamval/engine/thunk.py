@@ -109,6 +109,11 @@ class ModelOutputThunk:
         return self._cancelled
 
     @property
+    def producer(self) -> asyncio.Task[None] | None:
+        """The task that generates it, None before `start`."""
+        return self._producer
+
+    @property
     def error(self) -> BaseException | None:
         """What the producer failed with, or the reason that `cancel_generation` was given."""
         return self._failure or self._reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, QuickCheckEvent, StreamEvent
@@ -16,10 +17,12 @@ from pytest_streamval.harness.mock import MockCall
 from pytest_streamval.harness.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.harness.transcript import TranscriptSource
+
+_BEFORE = 40  # characters shown of what stands before a fault
 
 
 # What reached the consumer
@@ -38,24 +41,39 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
     Raises:
         UnvalidatedTextError: an `AssertionError`; it names the text and says why nobody should have seen it.
     """
+    __tracebackhide__ = True
     transcript = Transcript.of(transcript)
-    got = received if isinstance(received, str) else "".join(received)
+    got = _joined(received)
+    lines = transcript.lines
     verdicts: dict[tuple[int, int], bool] = {}
     released: list[str] = []
-    for event in transcript:
+    for number, event in enumerate(transcript, 1):
         if isinstance(event, QuickCheckEvent):
             verdicts[event.attempt, event.chunk_index] = event.passed
         elif isinstance(event, ChunkEvent):
             verdict = verdicts.get((event.attempt, event.chunk_index))
             if not verdict:
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
-                raise UnvalidatedTextError(excerpt(event.text), why, transcript.text())
+                raise UnvalidatedTextError(excerpt(event.text), why, "\n".join(lines[:number]))
             released.append(event.text)
     allowed = ["".join(released), *(event.full_text for event in transcript if isinstance(event, CompletedEvent))]
     beyond = max(_beyond(got, text) for text in allowed)
     if beyond < len(got):
-        why = "reached the consumer, and is not what had been validated and released until then"
-        raise UnvalidatedTextError(excerpt(got[beyond:]), why, transcript.text())
+        behind = f" behind {excerpt(got[:beyond][-_BEFORE:])}" if beyond else ""
+        why = f"reached the consumer{behind}, where it is not what had been validated and released"
+        raise UnvalidatedTextError(excerpt(got[beyond:]), why, "\n".join(lines))
+
+
+def _joined(received: str | Iterable[str]) -> str:
+    if isinstance(received, str):
+        return received
+    known: object = received
+    pieces: list[object] = list(known) if isinstance(known, Iterable) else [known]
+    texts = [piece for piece in pieces if isinstance(piece, str)]
+    if len(texts) < len(pieces):
+        rule = "it is the text that the consumer got, or its chunks, [chunk async for chunk in result.astream()]."
+        raise InvalidArgumentError("received", excerpt(pieces), rule)
+    return "".join(texts)
 
 
 def _beyond(got: str, released: str) -> int:
@@ -88,14 +106,19 @@ def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: in
 
     Raises:
         NotStoppedError: an `AssertionError`; it says how many were sent.
-        InvalidArgumentError: the call is not the one that fed the run.
+        InvalidArgumentError: a `TypeError`; the call is none, or not the one that fed the run.
     """
+    __tracebackhide__ = True
+    if not hasattr(call, "deltas_sent"):
+        rule = "it is the producer's record of one call, backend.calls[i]."
+        raise InvalidArgumentError("call", excerpt(call), rule)
     if isinstance(call, MockCall) and not result.is_fed_by(call.thunk):
         raise InvalidArgumentError("call", excerpt(call), "it belongs to another run; pass the call that fed this one.")
     if not result.finished:
         raise NotStoppedError("the run is still going: await result.acomplete() first", 0, deltas)
     if result.completed:
-        raise NotStoppedError("the run came to its natural end, and nothing had to be stopped", 0, deltas)
+        fault = "the run came to its natural end: let a requirement fail, or leave it early with aclose()"
+        raise NotStoppedError(fault, 0, deltas)
     sent = call.deltas_sent - result.deltas_read
     if sent > deltas:
         raise NotStoppedError("", sent, deltas)
@@ -108,6 +131,7 @@ class in_any_order:  # noqa: N801  # it reads as a word of the assertion
     """Expected events whose order among each other is open: `in_any_order(ChunkEvent, "check FAILED")`."""
 
     def __init__(self, *expected: Expected) -> None:
+        _check("in_any_order", expected)
         self.expected = expected
 
     def __repr__(self) -> str:
@@ -128,9 +152,10 @@ def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_an
 
     Raises:
         EventOrderError: an `AssertionError`; it shows the transcript, and which expected event is missing where.
+        InvalidArgumentError: a `TypeError`; nothing is expected, or something that is no event.
     """
-    if not expected:
-        raise InvalidArgumentError("expected", "()", "name at least one event, in the order in which they are due.")
+    __tracebackhide__ = True
+    _check("expected", expected)
     transcript = Transcript.of(transcript)
     rows = list(zip(transcript.events, transcript.lines, strict=True))
     at = 0
@@ -138,16 +163,39 @@ def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_an
     for number, item in enumerate(expected):
         group = item.expected if isinstance(item, in_any_order) else (item,)
         places = _matched(rows, at, group)
-        if places is None:
-            wanted = tuple(map(_described, expected))
-            raise EventOrderError(wanted, number, tuple(line for _, line in rows), tuple(found))
-        found.extend(places)
-        at = max(places, default=at - 1) + 1
+        found.extend(sorted(places.values()))
+        if len(places) < len(group):
+            missing = next(each for index, each in enumerate(group) if index not in places)
+            words = list(map(_described, expected))
+            if len(group) > 1:
+                words[number] = f"{_described(missing)} of {words[number]}"
+            earlier = [row for row in range(at) if row not in found and _fits(rows[row], missing)]
+            raise EventOrderError(words, number, [line for _, line in rows], found, earlier)
+        at = max(places.values()) + 1
 
 
-def _matched(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[Expected]) -> list[int] | None:
-    """Return the rows, from `start` on, that are the expected ones in any order, using as few rows as possible."""
-    owner: dict[int, int] = {}  # by the number of the expected event, its row
+def _check(argument: str, expected: Sequence[Expected | in_any_order]) -> None:
+    """Raise for expectations that nothing, or everything, would meet."""
+    rule = (
+        "name at least one event, in the order in which they are due: a class of events, an event, the beginning of "
+        "its line, or a function of an event."
+    )
+    if not expected:
+        raise InvalidArgumentError(argument, "()", rule)
+    for item in expected:
+        event = issubclass(item, StreamEvent) if isinstance(item, type) else isinstance(item, StreamEvent)
+        group = argument == "expected" and isinstance(item, in_any_order)
+        if not (event or group or (isinstance(item, str) and item) or (callable(item) and not isinstance(item, type))):
+            raise InvalidArgumentError(argument, excerpt(item), rule)
+
+
+def _matched(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[Expected]) -> dict[int, int]:
+    """Return the rows, from `start` on, that are the expected ones in any order, using as few rows as possible.
+
+    Returns:
+        By the number of each expected event that was found, its row.
+    """
+    owner: dict[int, int] = {}
 
     def assign(row: int, tried: set[int]) -> bool:
         """Give the row to an expected event, moving others to rows of their own where that makes room."""
@@ -164,7 +212,7 @@ def _matched(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequenc
         if len(owner) == len(group):
             break
         assign(row, set())
-    return sorted(owner.values()) if len(owner) == len(group) else None
+    return owner
 
 
 def _fits(row: tuple[StreamEvent, str], expected: Expected) -> bool:

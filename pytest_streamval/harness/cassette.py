@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
-from pytest_streamval.wire import AnthropicMessagesDecoder, OpenAIChatDecoder
+from pytest_streamval.wire import AnthropicMessagesDecoder, GeminiDecoder, OllamaDecoder, OpenAIChatDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.delta import Delta
     from pytest_streamval.wire import FrameDecoder
 
-_DECODERS: Mapping[str, type[FrameDecoder]] = {"anthropic": AnthropicMessagesDecoder, "openai": OpenAIChatDecoder}
+_DECODERS: Mapping[str, type[FrameDecoder]] = {
+    "anthropic": AnthropicMessagesDecoder,
+    "openai": OpenAIChatDecoder,
+    "gemini": GeminiDecoder,
+    "ollama": OllamaDecoder,
+}
 
 
 class Read(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from pprint import pformat
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
@@ -109,12 +109,8 @@ def _clipped(cell: str, start: int) -> str:
     shown = f"…{cell[start:]}" if start else cell
     if _columns(shown) <= _CELL:
         return shown
-    room = _CELL - 1
-    for at, character in enumerate(shown):
-        room -= _columns(character)
-        if room < 0:
-            return f"{shown[:at]}…"
-    return shown  # pragma: no cover  # the cell is wider than its room
+    fitting = sum(columns < _CELL for columns in accumulate(map(_columns, shown)))
+    return f"{shown[:fitting]}…"
 
 
 def _columns(text: str) -> int:

@@ -95,6 +95,8 @@ class StreamingMockBackend(Backend):
             script if isinstance(script, Script) else Script.from_text(script, token_size) for script in scripts
         )
         self.calls: list[MockCall] = []
+        self.refused: list[ScriptExhaustedError] = []
+        """The errors of the calls too many."""
 
     async def generate_from_context(
         self,
@@ -112,7 +114,8 @@ class StreamingMockBackend(Backend):
         action = as_action(action)
         if len(self.calls) == len(self.scripts):
             earlier = [_said(call.action) for call in self.calls]
-            raise ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), _said(action), earlier)
+            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), _said(action), earlier))
+            raise self.refused[-1]
         options = dict(model_options or {})
         call = MockCall(self.scripts[len(self.calls)], action, ctx, format, options)
         self.calls.append(call)

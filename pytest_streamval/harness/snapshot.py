@@ -69,10 +69,11 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
             return escaped(data)
         if isinstance(data, dict):
             parts = [
-                f"[{quoted(str(name))[1:-1]}]\n{self.serialize(part, exclude=exclude, include=include, matcher=matcher)}"
+                f"[{quoted(str(name))[1:-1]}]\n"
+                + self.serialize(part, exclude=exclude, include=include, matcher=matcher)
                 for name, part in data.items()
             ]
-            return "\n".join(sorted(parts))  # as equal mappings need not have one order
+            return "\n".join(sorted(parts))  # equal mappings need not have one order
         kept = [_is_kept(event, exclude, include) for event in data.events]
         shown = [
             matcher(data=event, path=_path(event)) if matcher is not None and keep else event
@@ -106,10 +107,8 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
 
     @classmethod
     def matches_test_location(cls, *, test_location: PyTestLocation, snapshot_location: str) -> bool:
-        """Return whether a file is a snapshot of a test."""
-        path = Path(snapshot_location)
-        folder = Path(cls.dirname(test_location=test_location))
-        return path.parent == folder and _test_of(path) == cls.get_snapshot_name(test_location=test_location)
+        """Return whether a file is among the snapshots of a test's module; discovery knows which are of which test."""
+        return Path(snapshot_location).parent == Path(cls.dirname(test_location=test_location))
 
     @classmethod
     def write_snapshot(cls, **snapshot: Any) -> None:  # noqa: ANN401  # as in syrupy
@@ -134,10 +133,12 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
         over = SnapshotCollections()
         for collection in found:
             path = Path(collection.location)
+            module = Path(test_location.filepath).with_name(f"{path.parent.name}.py")
             if path.parent in passed:
-                is_over = passed[path.parent].get(_test_of(path), True)  # no test: it was renamed or removed
-            else:  # a module of which no test was collected, as it skips itself, or is gone
-                is_over = not Path(test_location.filepath).with_name(f"{path.parent.name}.py").exists()
+                test_is_gone = _is_collected_whole(module, test_location.item.config)
+                is_over = passed[path.parent].get(_test_of(path), test_is_gone)
+            else:  # no test of the module was collected, for instance as it skips itself
+                is_over = not module.exists()
             if is_over:
                 over.add(collection)
         return over
@@ -230,6 +231,13 @@ def _session_of(config: pytest.Config) -> SnapshotSession:
     """Return what syrupy's fixture takes; the fixture itself would make an extension look for snapshots of its own."""
     session: SnapshotSession = config._syrupy  # type: ignore[attr-defined]
     return session
+
+
+def _is_collected_whole(module: Path, config: pytest.Config) -> bool:
+    """Return whether a test of a module that was not collected is none: neither node ids nor --lf chose among them."""
+    words = (word.partition("::") for word in config.option.file_or_dir)
+    chosen = (config.invocation_params.dir / path for path, _, node in words if node)
+    return module not in chosen and not getattr(_session_of(config), "_lf_filtered", False)
 
 
 def _readable(data: object) -> str | Transcript | dict[object, Any]:

@@ -24,7 +24,7 @@ from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
@@ -36,6 +36,9 @@ _CONTEXT_WIDTH = 60  # and of an equal one
 _HEAD = 16  # characters kept of the beginning of a line that is cut: what kind of event it is
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")  # where an object lies, on which no two runs agree
+
+on_empty: list[Callable[[], None]] = []
+"""Called for every transcript without events that is made, for guards against comparing nothing with nothing."""
 
 
 class Transcript:
@@ -52,6 +55,9 @@ class Transcript:
 
     def __init__(self, events: Iterable[StreamEvent] = ()) -> None:
         self.events = tuple(events)
+        if not self.events:
+            for tell in on_empty:
+                tell()
         for index, event in enumerate(self.events):
             if not isinstance(event, StreamEvent):
                 rule = "a transcript is made of events, as result.history and result.events() give them."

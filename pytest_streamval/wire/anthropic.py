@@ -15,13 +15,36 @@ The tokens of the prompt are `input_tokens` and those read from and written to t
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
-from pytest_streamval.wire.frames import FrameDecoder, FrameFaultError, expect, optional, parse_object, report
+from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.wire.adapter import Adapter, model_in, text_content
+from pytest_streamval.wire.encoding import FrameEncoder, arguments_of
+from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.frames import FrameDecoder
+from pytest_streamval.wire.sse import sse_frame
+from pytest_streamval.wire.values import (
+    FrameFaultError,
+    arguments_text,
+    expect,
+    json_text,
+    optional,
+    parse_object,
+    report,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_streamval.wire.adapter import Question
+    from pytest_streamval.wire.encoding import Json
 
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _OUTPUT = "output_tokens"
+_PATH = "/v1/messages"
 _CLOSED = "[closed]"  # stands for the type of a block that has ended
 # Which blocks and deltas are read: the type of the delta, that of its block, and the field with what is new.
 _DELTAS = {
@@ -43,6 +66,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
         self._started = False
         self._blocks: dict[int, str] = {}  # the type of each block so far
         self._calls: dict[int, int] = {}  # the position among the calls, of each block that is one
+        self._inputs: dict[int, str] = {}  # the arguments that open blocks began with, until they bring some in pieces
 
     def _read(self, data: str, event: str) -> Delta | None:
         body = parse_object(data)
@@ -52,7 +76,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
             case "content_block_start":
                 return self._block_start(body)
             case "content_block_stop":
-                self._block_stop(body)
+                return self._block_stop(body)
             case "message_start":
                 return self._message_start(body)
             case "message_delta":
@@ -87,6 +111,9 @@ class AnthropicMessagesDecoder(FrameDecoder):
         position = self._calls[index] = len(self._calls)
         ident = expect(block.get("id"), str, "content_block.id")
         name = expect(block.get("name"), str, "content_block.name")
+        arguments = optional(block.get("input"), dict, "content_block.input")
+        if arguments:
+            self._inputs[index] = arguments_text(arguments, "content_block.input")
         return Delta(tool_calls=(ToolCallDelta(position, ident, name),))
 
     def _block_delta(self, body: dict[str, object]) -> Delta | None:
@@ -116,12 +143,14 @@ class AnthropicMessagesDecoder(FrameDecoder):
             return Delta(words)
         if block == "thinking":
             return Delta(thinking=words)
+        self._inputs.pop(index, None)
         return Delta(tool_calls=(ToolCallDelta(self._calls[index], arguments=words),))
 
-    def _block_stop(self, body: dict[str, object]) -> None:
+    def _block_stop(self, body: dict[str, object]) -> Delta | None:
         index = expect(body.get("index"), int, "index")
-        self._open_block(index)
+        block = self._open_block(index)
         self._blocks[index] = _CLOSED
+        return self._words(block, index, self._inputs.get(index, ""))
 
     def _open_block(self, index: int) -> str:
         """The type of the block that a frame continues or ends."""
@@ -149,6 +178,184 @@ class AnthropicMessagesDecoder(FrameDecoder):
         self._count(usage, *_INPUT, _OUTPUT)
         prompt = [self._counts[field] for field in _INPUT if field in self._counts]
         return Usage(sum(prompt) if prompt else None, self._counts.get(_OUTPUT)) if self._counts else None
+
+
+class AnthropicMessagesEncoder(FrameEncoder):
+    """Encode the body of a streamed message, as Anthropic sends it.
+
+    Blocks stand one behind the other, so that a tool call cannot be continued once something else has begun. The
+    reason to finish and the last counts come at the end, in one `message_delta`.
+    """
+
+    protocol: ClassVar[str] = "anthropic"
+    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            **dict.fromkeys(("stop", "STOP"), "end_turn"),
+            **dict.fromkeys(("length", "MAX_TOKENS"), "max_tokens"),
+            **dict.fromkeys(("content_filter", "SAFETY"), "refusal"),
+            "tool_calls": "tool_use",
+        }
+    )
+    usual_reasons: ClassVar[tuple[str, str]] = ("end_turn", "tool_use")
+
+    def __init__(self, asked: Asked, *, ident: str = "1", created: float = 0.0) -> None:
+        super().__init__(asked, ident=ident, created=created)
+        self._index = -1  # of the block that began last
+        self._open = ""  # its type, as long as it is open
+        self._open_call = -1  # the index of the call that it is, if it is one
+
+    @staticmethod
+    def error(kind: str, message: str) -> Json:
+        """The error as JSON, which is the same in a stream and in its place."""
+        return {"type": "error", "error": {"type": kind, "message": message}}
+
+    def _opening(self) -> Iterable[Json]:
+        yield {"type": "message_start", "message": self._message([], None, self._usage)}
+
+    def _frames(self, delta: Delta) -> Iterable[Json]:
+        for kind, words in (("thinking", delta.thinking), ("text", delta.text)):
+            if words:
+                if self._open != kind:
+                    yield from self._begin_block(kind, _EMPTY[kind])
+                yield self._piece(f"{kind}_delta", kind, words)
+        for fragment in delta.tool_calls:
+            yield from self._fragment(fragment)
+
+    def _fragment(self, fragment: ToolCallDelta) -> Iterable[Json]:
+        if self._begins(fragment):
+            call = self._calls[fragment.index]
+            yield from self._begin_block("tool_use", {"id": call.id, "name": call.name, "input": {}})
+            self._open_call = fragment.index
+        if not fragment.arguments:
+            return
+        if self._open != "tool_use" or self._open_call != fragment.index:
+            raise self._unencodable(fragment, "its blocks stand one behind the other, and that of this call has ended.")
+        yield self._piece("input_json_delta", "partial_json", fragment.arguments)
+
+    def _begin_block(self, kind: str, block: Json) -> Iterable[Json]:
+        yield from self._end_block()
+        self._index += 1
+        self._open = kind
+        yield {"type": "content_block_start", "index": self._index, "content_block": {"type": kind, **block}}
+
+    def _piece(self, kind: str, field: str, words: str) -> Json:
+        return {"type": "content_block_delta", "index": self._index, "delta": {"type": kind, field: words}}
+
+    def _end_block(self) -> Iterable[Json]:
+        if self._open:
+            yield {"type": "content_block_stop", "index": self._index}
+        self._open = ""
+
+    def _ending(self) -> Iterable[Json]:
+        yield from self._end_block()
+        reason = {"stop_reason": self._final_reason(), "stop_sequence": None}
+        yield {"type": "message_delta", "delta": reason, "usage": _counts(self._usage)}
+        yield {"type": "message_stop"}
+
+    def _whole(self, answer: Answer) -> Json:
+        content: list[Json] = []
+        if answer.thinking:
+            content.append({"type": "thinking", "thinking": answer.thinking, "signature": ""})
+        if answer.text:
+            content.append({"type": "text", "text": answer.text})
+        for call in answer.tool_calls:
+            arguments = arguments_of(self.protocol, call)
+            content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+        return self._message(content, answer.finish_reason, answer.usage)
+
+    def _message(self, content: list[Json], reason: str | None, usage: Usage | None) -> Json:
+        return {
+            "id": f"msg_{self._ident}",
+            "type": "message",
+            "role": "assistant",
+            "model": self._asked.model,
+            "content": content,
+            "stop_reason": reason,
+            "stop_sequence": None,
+            "usage": _counts(usage),
+        }
+
+    def _write(self, frame: Json) -> bytes:
+        return sse_frame(json_text(frame), str(frame["type"]))
+
+    def _made_up_id(self) -> str:
+        return f"toolu_{len(self._calls)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AnthropicMessages(Adapter):
+    """Anthropic's messages. The key goes into `x-api-key`; there is no `seed`."""
+
+    protocol: ClassVar[str] = "anthropic"
+    auth_header: ClassVar[str] = "x-api-key"
+    auth_prefix: ClassVar[str] = ""
+    _decoder: ClassVar[type[FrameDecoder]] = AnthropicMessagesDecoder
+    _encoder: ClassVar[type[FrameEncoder]] = AnthropicMessagesEncoder
+
+    version: str = "2023-06-01"
+    """The version of the protocol, sent as `anthropic-version`."""
+    max_tokens: int = 4096
+    """What is asked for where no `max_new_tokens` is given, as the provider insists on a number."""
+
+    def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:
+        """Return what a request asks for, or None where its path is none of this protocol's."""
+        if path.partition("?")[0] != _PATH:
+            return None
+        return Asked(model_in(body), stream=body.get("stream") is True)
+
+    def _settings(self) -> Mapping[str, str]:
+        return {"temperature": "temperature", "max_new_tokens": "max_tokens", "stop": "stop_sequences"}
+
+    def _headers(self) -> Mapping[str, str]:
+        return {"anthropic-version": self.version}
+
+    def _request(self, question: Question) -> tuple[str, Json]:
+        system = [text_content(turn) for turn in question.turns if turn["role"] == "system"]
+        turns = [turn for turn in question.turns if turn["role"] != "system"]
+        for turn in turns:
+            if turn["role"] not in {"user", "assistant"}:
+                raise InvalidArgumentError("messages", excerpt(turn), "Anthropic's roles are user, assistant, system.")
+        body: Json = {"model": question.model, "max_tokens": self.max_tokens, "messages": turns, **question.settings}
+        if system:
+            body["system"] = "\n\n".join(system)
+        if question.schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": question.schema}}
+        if question.stream:
+            body["stream"] = True
+        return _PATH, body
+
+    def _read_answer(self, body: Json) -> Answer:
+        deltas: list[Delta] = []
+        for block in expect(body.get("content"), list, "content"):
+            delta = _read_block(expect(block, dict, "content[]"), len(deltas))
+            deltas.extend([] if delta is None else [delta])
+        usage = AnthropicMessagesDecoder()._usage(body, "usage")
+        reason = optional(body.get("stop_reason"), str, "stop_reason")
+        return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason)])
+
+
+_EMPTY: Mapping[str, Json] = MappingProxyType({"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}})
+
+
+def _read_block(block: Json, index: int) -> Delta | None:
+    """What a block of a whole answer says, if it is one that is read; `index` tells a tool call from others."""
+    match expect(block.get("type"), str, "content[].type"):
+        case "text":
+            return Delta(expect(block.get("text"), str, "content[].text"))
+        case "thinking":
+            return Delta(thinking=expect(block.get("thinking"), str, "content[].thinking"))
+        case "tool_use":
+            ident = expect(block.get("id"), str, "content[].id")
+            name = expect(block.get("name"), str, "content[].name")
+            arguments = arguments_text(expect(block.get("input"), dict, "content[].input"), "content[].input")
+            return Delta(tool_calls=(ToolCallDelta(index, ident, name, arguments),))
+    return None
+
+
+def _counts(usage: Usage | None) -> Json:
+    """The counts that clients take for granted, 0 where nobody told."""
+    counted = usage or Usage()
+    return {"input_tokens": counted.input_tokens or 0, "output_tokens": counted.output_tokens or 0}
 
 
 def _named(event: str, body: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""What the decoders of all protocols share: the life of a decoder, its errors, and the checks of what a frame holds.
+"""What the decoders of all protocols share: the life of a decoder, and its errors.
 
 A decoder turns frames into deltas and knows nothing of reads: the framing below it has put them together. It answers
 for three promises. What it cannot decode is a `WireError`, never a bare `KeyError`, `TypeError` or `JSONDecodeError`.
@@ -7,42 +7,24 @@ The text so far is kept on that error. And every text in a delta can be encoded:
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from pytest_streamval.errors import (
     DecoderClosedError,
     MalformedFrameError,
     ProviderStreamError,
     StreamTruncatedError,
-    excerpt,
 )
 from pytest_streamval.wire.sse import SSEDecoder
+from pytest_streamval.wire.values import FrameFaultError, ProviderReportError, optional, parse_object, report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_streamval.engine.delta import Delta
-
-_T = TypeVar("_T")
-_WHITESPACE = " \t\n\r"  # what JSON takes for it
-_KINDS = {dict: "an object", list: "a list", str: "a string", int: "an integer"}
-_SHOWN = 60  # characters of a value that a fault shows
-
-# raw_decode spares the two searches for whitespace that json.loads makes, a fifth of the time of a short frame.
-_raw_decode = json.JSONDecoder().raw_decode
-
-
-class FrameFaultError(Exception):
-    """What is wrong with a frame. The decoder adds the frame and the text so far: `MalformedFrameError`."""
-
-
-class ProviderReportError(Exception):
-    """An error that the provider reports. The decoder adds the text so far: `ProviderStreamError`."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(kind, message)
-        self.kind = kind
-        self.message = message
+    from pytest_streamval.wire.ndjson import NDJSONDecoder
+    from pytest_streamval.wire.sse import Frame
 
 
 class FrameDecoder(ABC):
@@ -55,12 +37,16 @@ class FrameDecoder(ABC):
     protocol: ClassVar[str]
     """The protocol's name in errors."""
     terminal: ClassVar[str]
-    """The frame that ends a stream, as errors name it."""
+    """What ends a stream, as errors name it."""
+    framing: ClassVar[type[SSEDecoder | NDJSONDecoder]] = SSEDecoder
+    """What cuts the body into frames."""
+    open_ended: ClassVar[bool] = False
+    """Whether frames may follow `terminal`, because only the end of the body ends a stream."""
 
     def __init__(self) -> None:
         self.done = False
-        """Whether the frame that ends the stream was read; nothing may follow it."""
-        self._framing = SSEDecoder()
+        """Whether all was read that a stream has to have at its end."""
+        self._framing = self.framing()
         self._texts: list[str] = []
         self._state = ""  # why the decoder takes no more, once it does
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
@@ -84,10 +70,38 @@ class FrameDecoder(ABC):
         """
         if self._state:
             raise DecoderClosedError(self.protocol, self._state)
+        return self._decode(self._framing.frames(data))
+
+    def close(self) -> list[Delta]:
+        """Say that the body ended.
+
+        Returns:
+            The deltas that only the end completes: those of a last line of NDJSON without its line end.
+
+        Raises:
+            StreamTruncatedError: If what ends a stream is missing. A frame that no blank line ended is left out, as SSE
+                asks.
+            ProviderStreamError: If what was left out is the report of an error, a JSON object instead of a frame.
+            MalformedFrameError: If the end of the body completes a line that may not stand there.
+        """
+        if self._state:
+            return []
+        left, frames = self._framing.end()
+        deltas = self._decode(frames)
+        self._state = "was closed"
+        if self.done:
+            return deltas
+        error = _reported(left)
+        if error is not None:
+            raise ProviderStreamError(self.protocol, self.text, deltas, error.kind, error.message)
+        raise StreamTruncatedError(self.protocol, self.text, deltas, self.terminal, left)
+
+    def _decode(self, frames: Sequence[Frame]) -> list[Delta]:
         deltas: list[Delta] = []
-        for event, frame, _, _, offset, intact in self._framing.frames(data):
+        for event, frame, _, _, offset, intact in frames:
             try:
-                delta = self._read(frame, event) if intact and not self.done else self._refuse()
+                refused = not intact or (self.done and not self.open_ended)
+                delta = self._refuse() if refused else self._read(frame, event)
             except FrameFaultError as fault:
                 self._state = "failed"
                 facts = (self.protocol, self.text, deltas, frame, offset, str(fault))
@@ -101,86 +115,31 @@ class FrameDecoder(ABC):
                     self._texts.append(delta.text)
         return deltas
 
-    def close(self) -> list[Delta]:
-        """Say that the body ended.
-
-        Returns:
-            The deltas that only the end completes: none, in the protocols so far.
-
-        Raises:
-            StreamTruncatedError: If the frame that ends the stream is missing. A frame begun after it is left out, as
-                SSE asks.
-        """
-        if self._state:
-            return []
-        self._state = "was closed"
-        left = self._framing.flush()
-        if not self.done:
-            raise StreamTruncatedError(self.protocol, self.text, (), self.terminal, left)
-        return []
-
     @abstractmethod
     def _read(self, data: str, event: str) -> Delta | None:
         """Decode the frame of this data and event type, or raise `FrameFaultError` or `ProviderReportError`."""
 
     def _refuse(self) -> NoReturn:
-        if self.done:
+        if self.done and not self.open_ended:
             raise FrameFaultError(f"it comes after {self.terminal}, which ends the stream")
         raise FrameFaultError("it holds bytes that are no UTF-8, shown as U+FFFD")
 
-    def _count(self, usage: dict[str, object], *fields: str) -> None:
+    def _count(self, usage: dict[str, object], *fields: str, path: str = "usage.") -> None:
         """Take the counts of a report. What it leaves out stays as it was reported before."""
         for field in fields:
-            value = optional(usage.get(field), int, f"usage.{field}")
+            value = optional(usage.get(field), int, f"{path}{field}")
             if value is None:
                 continue
             if value < 0:
-                raise FrameFaultError(f"usage.{field} is {value}, and no count is below 0")
+                raise FrameFaultError(f"{path}{field} is {value}, and no count is below 0")
             self._counts[field] = value
 
 
-def parse_object(data: str) -> dict[str, object]:
-    """The JSON object that `data` is, with nothing in it that no text could hold."""
-    data = data.strip(_WHITESPACE)
+def _reported(left: bytes) -> ProviderReportError | None:
+    """The error that a provider reports in plain JSON, in the place of a stream or, as Gemini does, in its middle."""
+    data = left.decode(errors="replace")
     try:
-        value, end = _raw_decode(data)
-        if "\\u" in data and ("\\ud" in data or "\\uD" in data):
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise FrameFaultError("it holds half of a surrogate pair, which is no text") from error
-    except (ValueError, RecursionError) as error:  # ValueError also for an integer of thousands of digits
-        raise FrameFaultError(f"it is no JSON ({error})") from error
-    if end != len(data):
-        raise FrameFaultError(f"it is no JSON (more data after the value, at character {end})")
-    if type(value) is not dict:
-        raise FrameFaultError(f"it is {_shown(value)}, not an object")
-    return value
-
-
-def expect(value: object, kind: type[_T], path: str) -> _T:
-    """The value, which has to be a `kind`: dict, list, str or int."""
-    if value is None:
-        raise FrameFaultError(f"{path} is missing")
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise FrameFaultError(f"{path} is {_shown(value)}, not {_KINDS[kind]}")
-    return value
-
-
-def optional(value: object, kind: type[_T], path: str) -> _T | None:
-    """The value, which has to be a `kind` where there is one."""
-    return None if value is None else expect(value, kind, path)
-
-
-def report(error: object, data: str) -> ProviderReportError:
-    """What a provider says about its error, in whatever form it says it; at worst the frame's own `data`."""
-    if not isinstance(error, dict):
-        return ProviderReportError("an error", error if isinstance(error, str) else data)
-    kinds = (error.get("type"), error.get("code"))
-    kind = next((str(kind) for kind in kinds if kind and isinstance(kind, str | int)), "an error")
-    message = error.get("message")
-    return ProviderReportError(kind, message if isinstance(message, str) else data)
-
-
-def _shown(value: object) -> str:
-    # The repr of a deep value could itself fail, and says little.
-    return _KINDS[type(value)] if isinstance(value, dict | list) else excerpt(value, _SHOWN)
+        error = parse_object(data).get("error")
+    except FrameFaultError:
+        return None
+    return report(error, data) if error else None

@@ -99,6 +99,10 @@ class SSEDecoder:
         self._head, self._line, self._block = None, bytearray(), []
         return left
 
+    def end(self) -> tuple[bytes, list[Frame]]:
+        """Do what `flush` does for a decoder on top: what is left, and the frames that the end completes: none."""
+        return self.flush(), []
+
     def _skip_bom(self, data: bytes) -> bytes:
         head = (self._head or b"") + data
         if len(head) < len(_BOM) and _BOM.startswith(head):
@@ -200,3 +204,63 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
     """Name and value of a line; a comment is a field without a name, and no field has none."""
     name, _, value = line.rstrip(_ENDS).partition(b":")
     return name, value[1:] if value.startswith(b" ") else value
+
+
+class SSEEncoder:
+    """Write events so that a decoder reads the same ones.
+
+    An id stays until an event brings another, so that one is written where it differs from the one before.
+    """
+
+    def __init__(self) -> None:
+        self._last_id = ""
+
+    def encode(self, event: ServerSentEvent) -> bytes:
+        """Return the frame of an event; where it stands and whether it was intact is no part of it.
+
+        Raises:
+            InvalidArgumentError: If the event has a field that no frame can say: a line end in type or id, a CR in the
+                data, a NUL in the id, half of a surrogate pair, a reconnection time below 0, an empty type.
+        """
+        frame = b""
+        if event.retry is not None:
+            if event.retry < 0:
+                raise InvalidArgumentError("retry", excerpt(event.retry), "it is milliseconds, 0 or more.")
+            frame = b"retry: %d\n" % event.retry
+        if event.id != self._last_id:
+            frame += b"id: %b\n" % _one_line("id", event.id, "\r\n\0")
+        if not event.event:
+            raise InvalidArgumentError("event", "''", 'an event without a type has the type "message".')
+        _one_line("event", event.event)
+        if "\r" in event.data:
+            raise InvalidArgumentError("data", excerpt(event.data), "its lines end with LF; a CR would become one.")
+        try:
+            frame += sse_frame(event.data, event.event)
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError("data", excerpt(event.data), f"it is written in UTF-8 ({error}).") from error
+        self._last_id = event.id
+        return frame
+
+    def comment(self, text: str = "") -> bytes:
+        """Return a comment, which keeps a connection alive and is no event.
+
+        Raises:
+            InvalidArgumentError: If it has more than one line.
+        """
+        return b": %b\n\n" % _one_line("text", text)
+
+
+def sse_frame(data: str, event: str = "message", end: str = "\n") -> bytes:
+    """Write one frame with this line end; neither `data` nor `event` may hold a CR, nor `event` an LF."""
+    kind = "" if event == "message" else f"event: {event}{end}"
+    lines = data.replace("\n", f"{end}data: ")
+    return f"{kind}data: {lines}{end}{end}".encode()
+
+
+def _one_line(field: str, value: str, forbidden: str = "\r\n") -> bytes:
+    if any(character in value for character in forbidden):
+        raise InvalidArgumentError(field, excerpt(value), "it stands on one line, and an id holds no NUL.")
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(field, excerpt(value), f"it is written in UTF-8 ({error}).") from error

@@ -921,7 +921,7 @@ async def test_usage_belongs_to_the_whole_text_only():
     assert result.as_thunk.generation.finish_reason is None
 
 
-@pytest.mark.parametrize("method", ["acomplete", "aclose"])
+@pytest.mark.parametrize("method", ["acomplete", "aexception", "aclose"])
 async def test_a_result_belongs_to_its_loop(method):
     result = await stream_with_chunking("Go on", StreamingMockBackend("One."), SimpleContext())
     with pytest.raises(RuntimeError, match="in another event loop"):
@@ -946,3 +946,113 @@ async def test_a_reader_that_gave_up_waiting_leaves_nothing_behind():
         await asyncio.wait([waiting])
     assert result._run._waiters == []
     await result.aclose()
+
+
+# The error as a value, and where a run stands
+
+
+@pytest.mark.filterwarnings("error")
+async def test_aexception_returns_the_error_which_nothing_raises_later(start, judge, assert_over):
+    async with (await start(STORY, judge(ValueError("broken"))))[0] as result:
+        error = await result.aexception()
+        assert isinstance(error, ValueError)
+        assert await result.aexception() is error
+        await result.acomplete()
+        assert [chunk async for chunk in result.astream()] == []
+    assert result.finished
+
+
+@pytest.mark.parametrize("through", ["acomplete", "astream"])
+async def test_an_error_that_was_raised_can_still_be_looked_up(start, judge, through):
+    result, _ = await start(STORY, judge(ValueError("broken")))
+    with pytest.raises(ValueError, match="broken") as caught:
+        await (anext(result.astream()) if through == "astream" else result.acomplete())
+    assert await result.aexception() is caught.value
+
+
+@pytest.mark.parametrize("answer", ["pass", "fail"])
+async def test_a_run_without_an_error_has_none(start, judge, assert_over, answer):
+    result, backend = await start(STORY, judge("pass", answer))
+    assert await result.aexception() is None
+    assert_over(result, backend)
+
+
+async def test_aexception_waits_for_the_end(start, judge, turns):
+    gate = asyncio.Event()
+    result, _ = await start(["One. ", gate.wait, OSError("gone")])
+    waiting = asyncio.ensure_future(result.aexception())
+    await turns(9)
+    assert not waiting.done()
+    gate.set()
+    assert isinstance(await waiting, OSError)
+
+
+async def test_a_cancellation_by_somebody_else_is_an_error_and_ones_own_is_none(start, never, turns):
+    result, _ = await start(["One. ", never])
+    await turns(3)
+    result.task.cancel()
+    assert isinstance(await result.aexception(), asyncio.CancelledError)
+    result, _ = await start(["One. ", never])
+    await result.aclose()
+    assert await result.aexception() is None
+
+
+async def test_cancelling_a_caller_of_aexception_stops_the_run(start, never, turns, assert_over):
+    result, backend = await start(["One. ", never])
+    waiting = asyncio.ensure_future(result.aexception())
+    await turns(5)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert_over(result, backend)
+    assert await result.aexception() is None
+
+
+async def test_a_clean_up_that_fails_does_not_hide_why_a_run_never_began(played, start, turns, assert_over):
+    class Late(played):
+        async def generate_from_context(self, *args, **options):
+            answer = await super().generate_from_context(*args, **options)
+            await turns(3)  # in which the producer begins, and the run does not
+            return answer
+
+    async def fail():
+        await turns(5)
+        raise OSError("not cleaned up")
+
+    result, backend = await start(Late("One. ", asyncio.Event().wait, cleanup=fail))
+    result.task.cancel()
+    assert isinstance(await result.aexception(), asyncio.CancelledError)
+    assert_over(result, backend)
+
+
+async def test_a_validator_cannot_ask_for_the_error_of_its_own_run(start, judge):
+    async def ask(chunk):
+        await result.aexception()
+
+    result, _ = await start(STORY, judge(ask))
+    error = await result.aexception()
+    assert isinstance(error, RuntimeError)
+    assert "aexception() was called by a validator of the same run" in str(error)
+
+
+async def test_a_run_is_finished_when_its_last_event_is_there(start, judge, never, turns):
+    gate = asyncio.Event()
+    result, _ = await start(["One. ", gate.wait])
+    await turns(5)
+    assert not result.finished
+    gate.set()
+    assert isinstance([event async for event in result.events()][-1], CompletedEvent)
+    assert result.finished
+    stopped, _ = await start(["One. ", never], judge("fail"))
+    await stopped.acomplete()
+    assert (stopped.finished, stopped.completed) == (True, False)
+
+
+async def test_a_run_knows_the_output_that_feeds_it(start, judge):
+    first, backend = await start(STORY)
+    second, other = await start(STORY)
+    assert first.is_fed_by(backend.thunk)
+    assert not first.is_fed_by(other.thunk)
+    assert not first.is_fed_by(ModelOutputThunk("One."))
+    await asyncio.gather(first.acomplete(), second.acomplete())
+    assert first.is_fed_by(backend.thunk)

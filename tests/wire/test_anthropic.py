@@ -75,6 +75,23 @@ def test_tool_calls_are_counted_among_themselves():
     assert merge_tool_calls(fragments) == (ToolCall("x", "f", '{"a":1}'), ToolCall("y", "g", "{}"))
 
 
+BEGUN = {**TOOL, "input": {"a": "é"}}
+JSON = piece("input_json_delta", partial_json='{"a":')
+INPUTS = {
+    "whole": ([start(BEGUN), stop()], '{"a":"é"}'),
+    "in pieces too": ([start(BEGUN), JSON, piece("input_json_delta", partial_json="1}"), stop()], '{"a":1}'),
+    "with an empty piece": ([start(BEGUN), piece("input_json_delta", partial_json=""), stop()], '{"a":"é"}'),
+    "empty": ([start(TOOL), stop()], ""),
+    "missing": ([start({**TOOL, "input": None}), stop()], ""),
+}
+
+
+@pytest.mark.parametrize(("frames", "arguments"), INPUTS.values(), ids=INPUTS)
+def test_arguments_that_a_call_starts_with_count_where_no_pieces_come(frames, arguments):
+    fragments = [fragment for delta in decode(*frames) for fragment in delta.tool_calls]
+    assert merge_tool_calls(fragments) == (ToolCall("x", "f", arguments),)
+
+
 def test_words_that_a_block_starts_with_are_kept():
     deltas = decode(start({**TEXT, "text": "a"}), stop(), start({**THINKING, "thinking": "b"}, 1), stop(1))
     assert deltas == [Delta("a"), Delta(thinking="b")]
@@ -208,6 +225,12 @@ FAULTS = {
         "content_block.text is 5, not a string",
     ),
     "a call without an id": ([], start({"type": "tool_use", "name": "f"}), "content_block.id is missing"),
+    "a call whose arguments are none": ([], start({**TOOL, "input": "{}"}), "content_block.input is '{}', not an obj"),
+    "arguments that no JSON holds": (
+        [],
+        start({**TOOL, "input": {"a": float("nan")}}),
+        "content_block.input is no JSON",
+    ),
     "a call without a name": ([], start({"type": "tool_use", "id": "x"}), "content_block.name is missing"),
     "a delta without an index": ([start(TEXT)], {**text("a"), "index": "0"}, "index is '0', not an integer"),
     "a delta that is none": ([start(TEXT)], {**text("a"), "delta": 5}, "delta is 5, not an object"),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.errors import DecoderClosedError, InvalidArgumentError
-from pytest_streamval.wire import ServerSentEvent, SSEDecoder
+from pytest_streamval.wire import ServerSentEvent, SSEDecoder, SSEEncoder
 
 BOM = b"\xef\xbb\xbf"
 
@@ -80,7 +81,7 @@ def whatwg(body):  # noqa: C901, PLR0912, the standard is no simpler
     return events, dispatched_id, reconnection
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(body=bodies, data=st.data())
 def test_any_body_in_any_reads_gives_what_the_standard_gives(body, data):
     cuts = data.draw(st.lists(st.integers(0, len(body)), max_size=12))
@@ -90,7 +91,7 @@ def test_any_body_in_any_reads_gives_what_the_standard_gives(body, data):
     assert (triples, decoder.last_event_id, decoder.retry) == whatwg(body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(body=bodies)
 def test_every_way_to_cut_a_body_in_two_gives_equal_events(body):
     whole, decoder = decode(body)
@@ -101,7 +102,7 @@ def test_every_way_to_cut_a_body_in_two_gives_equal_events(body):
         assert decoder.flush() == left
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(body=bodies)
 def test_the_bytes_at_an_offset_are_those_of_its_frame(body):
     events, _ = decode(body)
@@ -115,7 +116,7 @@ def test_the_bytes_at_an_offset_are_those_of_its_frame(body):
         assert (again.event, again.data, again.offset) == (event.event, event.data, 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(body=bodies)
 def test_what_no_blank_line_ended_is_left_at_the_end(body):
     left = decode(body)[1].flush()
@@ -301,3 +302,83 @@ def test_an_event_is_a_value():
     assert event == ServerSentEvent("ping", "x")
     with pytest.raises(AttributeError):
         event.data = "y"
+
+
+EVENTS = {
+    "data": (ServerSentEvent(data="x"), b"data: x\n\n"),
+    "no data": (ServerSentEvent(), b"data: \n\n"),
+    "lines": (ServerSentEvent(data="\nx\n"), b"data: \ndata: x\ndata: \n\n"),
+    "a space": (ServerSentEvent(data=" x"), b"data:  x\n\n"),
+    "a type": (ServerSentEvent("ping", "x"), b"event: ping\ndata: x\n\n"),
+    "an id": (ServerSentEvent(data="x", id="7"), b"id: 7\ndata: x\n\n"),
+    "a reconnection time": (ServerSentEvent(data="x", retry=0), b"retry: 0\ndata: x\n\n"),
+    "line separators of Unicode": (ServerSentEvent(data="a\u2028\x85"), b"data: a\xe2\x80\xa8\xc2\x85\n\n"),
+    "everything": (ServerSentEvent("e", "x", "i", 5), b"retry: 5\nid: i\nevent: e\ndata: x\n\n"),
+}
+
+
+@pytest.mark.parametrize(("event", "frame"), EVENTS.values(), ids=EVENTS)
+def test_an_event_is_written_as_one_frame(event, frame):
+    assert SSEEncoder().encode(event) == frame
+    assert decode(frame)[0] == [event]
+
+
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=5)
+events = st.builds(
+    ServerSentEvent,
+    event=text.filter(bool),
+    data=st.lists(text, min_size=1, max_size=3).map("\n".join),
+    id=text,
+    retry=st.none() | st.integers(0, 10**6),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(written=st.lists(events, max_size=5))
+def test_what_is_written_is_read_again(written):
+    encoder = SSEEncoder()
+    body = b"".join(frame for event in written for frame in (encoder.comment(), encoder.encode(event)))
+    assert [replace(event, offset=0) for event in decode(body)[0]] == written
+
+
+def test_an_id_is_written_where_it_changes():
+    encoder = SSEEncoder()
+    frames = [encoder.encode(ServerSentEvent(data="x", id=ident)) for ident in ("1", "1", "2", "")]
+    assert frames == [b"id: 1\ndata: x\n\n", b"data: x\n\n", b"id: 2\ndata: x\n\n", b"id: \ndata: x\n\n"]
+
+
+def test_a_comment_is_no_event():
+    assert SSEEncoder().comment("keep-alive") == b": keep-alive\n\n"
+    assert decode(SSEEncoder().comment("data: x"))[0] == []
+
+
+UNWRITABLE = {
+    "a line end in the type": (ServerSentEvent("a\nb"), "event='a\\nb' does not fit: it stands on one line"),
+    "a CR in the type": (ServerSentEvent("a\rb"), "it stands on one line"),
+    "an empty type": (ServerSentEvent(""), "event='' does not fit"),
+    "a line end in the id": (ServerSentEvent(id="a\n"), "id='a\\n' does not fit"),
+    "a NUL in the id": (ServerSentEvent(id="\0"), "an id holds no NUL"),
+    "a CR in the data": (ServerSentEvent(data="a\rb"), "its lines end with LF"),
+    "half a character in the data": (ServerSentEvent(data="\ud83d"), "it is written in UTF-8"),
+    "half a character in the type": (ServerSentEvent("\ud83d"), "it is written in UTF-8"),
+    "a time below 0": (ServerSentEvent(retry=-1), "retry=-1 does not fit: it is milliseconds, 0 or more."),
+}
+
+
+@pytest.mark.parametrize(("event", "message"), UNWRITABLE.values(), ids=UNWRITABLE)
+def test_what_no_frame_can_say_is_refused(event, message):
+    with pytest.raises(InvalidArgumentError) as caught:
+        SSEEncoder().encode(event)
+    assert message in str(caught.value)
+
+
+def test_a_comment_has_one_line():
+    with pytest.raises(InvalidArgumentError, match="it stands on one line"):
+        SSEEncoder().comment("a\nb")
+
+
+def test_a_refused_event_leaves_no_trace():
+    encoder = SSEEncoder()
+    with pytest.raises(InvalidArgumentError):
+        encoder.encode(ServerSentEvent(data="\r", id="1"))
+    assert encoder.encode(ServerSentEvent(data="x", id="1")) == b"id: 1\ndata: x\n\n"

@@ -26,7 +26,9 @@ _UNDECIDED: Final = re.compile(r"[ \t]*(?:`{3,}[^`\n]*|~+|`+|#{1,6}|[-*_= \t]+|[
 """The beginning of a line that more text can still make one of `_STRUCTURE`."""
 
 
-_LONGEST: Final = 6
+_QUOTES: Final = frozenset("\"'“‘")
+
+_ROMAN: Final = frozenset("ivxIVX")
 
 
 class Line:
@@ -39,10 +41,16 @@ class Line:
     FENCE: Final = "fence"
 
 
+def is_plain_line(text: str, at: int) -> bool:
+    """Whether two characters show that the line that begins at `at` is text: only Roman numerals begin with letters."""
+    begin = text[at : at + 2]
+    return begin[:1] in _QUOTES or (len(begin) > 1 and begin.isalpha() and not _ROMAN.issuperset(begin))
+
+
 def kind_of_line(view: str, *, more: bool) -> str:
     """Return the kind of the line that `view` begins with."""
-    if view[:_LONGEST].isalpha() and len(view) > _LONGEST:
-        return Line.TEXT  # nothing that makes a line special begins with so many letters
+    if is_plain_line(view, 0):
+        return Line.TEXT
     if more and len(view) < LOOK and _UNDECIDED.match(view):
         return Line.WAIT
     found = _STRUCTURE.match(view)

@@ -17,12 +17,19 @@ LABEL: Final = re.compile(
 
 LONGEST_LABEL: Final = 8
 
+_LIKE_LABEL: Final = re.compile(r"(?:.*[\s•⁃‣])?\(?(?:[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z", re.DOTALL)
+
 TAIL: Final = re.compile(r"(?P<close>\.\)|[.)])(?P<space>\s?)")
 """What makes a label a marker: its closing character and a space."""
 
 _BULLETS: Final = BULLETS + "*+-– \t"
 
 _ROMAN: Final = {"i": 1, "v": 5, "x": 10}
+
+
+def may_be_label(text: str) -> bool:
+    """Whether a text ends with what `LABEL` finds, or may in the text that it was taken from."""
+    return _LIKE_LABEL.match(text) is not None
 
 
 def is_bullet(text: str) -> bool:

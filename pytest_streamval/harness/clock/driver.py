@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors import UnsupportedLoopError
-from pytest_streamval.harness.clock.swap import swap
+from pytest_streamval.harness.clock.references import swap
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from pytest_streamval.harness.clock.virtual import VirtualClock
 
@@ -22,7 +23,6 @@ END = 2.5e11
 """Seconds of virtual time, some 8,000 years: what is due later has no date, and does not come."""
 
 _SLICE = 0.05  # seconds of real time after which a thread that ended in silence is noticed
-_POLL_EVERY = 32  # passes of a busy loop in which nothing but a signal could come
 _SETTLE = 0.001  # seconds that bytes may take from one end of a connection to the other, within this machine
 
 _log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ class LoopDriver:
             UnsupportedLoopError: it has no selector in which it could be told that nothing is left to wait for.
         """
         self.loop: Any = loop
-        selector = getattr(loop, "_selector", None)
-        if not hasattr(selector, "get_map"):
+        selector: Any = getattr(loop, "_selector", None)
+        if not hasattr(selector, "_fd_to_key"):
             raise UnsupportedLoopError(kind_of(loop))
         self._clock = clock
-        self._poll = selector.select
-        self._watched = selector.get_map()
-        self._passes = 0  # of the loop, without a need to wait
-        self._resolution: float = self.loop._clock_resolution
+        self._poll: Callable[[float], list[Any]] = selector.select
+        self._watched: dict[int, object] = vars(selector)["_fd_to_key"]  # get_map() counts ten times as slowly
+        self._signals = getattr(loop, "_signal_handlers", None)
+        self._resolution: float = vars(loop)["_clock_resolution"]
         self._waited = 0.0  # real seconds, since something came from outside
         self._spent = 0.0  # virtual seconds, of those
         self._told = False
@@ -70,26 +70,32 @@ class LoopDriver:
 
     def _select(self, timeout: float | None = None) -> list[Any]:
         """Return what is ready to be read or written, as a selector does, at the virtual time at which it is."""
+        # another thread puts what it wants done into _ready, and what it then writes into the loop's pipe is no news
+        nothing_watched = len(self._watched) == 1 and not self._signals
         if timeout == 0:  # something is ready to run
-            self._passes += 1
-            if self._passes % _POLL_EVERY and len(self._watched) == self.loop._internal_fds:
-                return []
-            return self._came(self._poll(0))
+            return [] if nothing_watched else self._look(0)
         outside = self._clock._outside
-        # before the poll: what ends between the two has woken the loop by then
+        # before the look: what ends between the two has woken the loop by then
         under_way = outside.under_way(self.loop)
-        events = self._poll(_SETTLE if outside.talks_to_itself else 0)
+        events = [] if nothing_watched else self._look(_SETTLE if outside.talks_to_itself else 0)
         if events or self.loop._ready:
-            return self._came(events)
+            return events
         scheduled = self.loop._scheduled
         due = scheduled[0]._when if scheduled else math.inf
         if under_way:
             return self._wait(due if due <= END else math.inf)
-        if due > END:
+        self._begin_anew()
+        if due <= END:
+            self._jump(due)
+        else:
             self._clock._stuck(self.loop)
-            return []
-        self._jump(due)
-        return self._begin_anew([])
+        return []
+
+    def _look(self, timeout: float) -> list[Any]:
+        events = self._poll(timeout)
+        if events:
+            self._begin_anew()
+        return events
 
     def _wait(self, due: float) -> list[Any]:
         """Wait in real time for what is under way; what is due comes when as much real time has passed."""
@@ -103,7 +109,8 @@ class LoopDriver:
             self._waited += real_monotonic() - began
             under_way = self._clock._outside.under_way(self.loop)
             if events or not under_way:
-                return self._begin_anew(events)
+                self._begin_anew()
+                return events
             if self._waited >= PATIENCE and not self._told:
                 self._told = True
                 _log.warning("Virtual time has come down to the pace of real time, for %s.", ", ".join(under_way))
@@ -116,13 +123,9 @@ class LoopDriver:
         # the loop runs what is due before now + resolution, which has to be a later moment after some years too
         self.loop._clock_resolution = max(self._resolution, math.ulp(due))
 
-    def _came(self, events: list[Any]) -> list[Any]:
-        return self._begin_anew(events) if events else events
-
-    def _begin_anew(self, events: list[Any]) -> list[Any]:
+    def _begin_anew(self) -> None:
         """Have patience again with what is under way."""
         self._waited, self._spent, self._told = 0.0, 0.0, False
-        return events
 
 
 def kind_of(loop: asyncio.AbstractEventLoop | None) -> str:

@@ -1,4 +1,4 @@
-"""Names that modules have of their own for a function of another module, as `from time import time` gives them."""
+"""Replacing values for a while: one in a namespace, or one in every module that has a name of its own for it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,40 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pytest_streamval.harness.clock.swap import swap
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from contextlib import ExitStack
 
 
+def swap(undo: ExitStack, namespace: dict[Any, Any], name: object, value: object) -> None:
+    """Put a value into a namespace until the stack is closed.
+
+    Args:
+        undo: gets what restores the namespace.
+        namespace: `vars()` of a module or of one object, so that its class and its other instances stay as they are.
+        name: the key.
+        value: what takes the place of what is there, if anything is.
+    """
+    if name in namespace:
+        undo.callback(namespace.__setitem__, name, namespace[name])
+    else:
+        undo.callback(namespace.pop, name, None)
+    namespace[name] = value
+
+
 class References:
-    """Finds such names, and looks again only into modules that have changed in size.
+    """Finds the names that `from time import time` gives, and looks again only into modules that have changed in size.
 
     freezegun does the same by `dir()` and `getattr()`, which takes a second in a process with the SDK of a provider,
     and loads whatever its modules load on first use.
     """
 
-    def __init__(self, left_out: Callable[[str], bool]) -> None:
-        """Find names in every module but those whose name is left out."""
+    def __init__(self, left_out: Callable[[], tuple[Container[str], tuple[str, ...]]]) -> None:
+        """Find names in every module but those that are left out.
+
+        Args:
+            left_out: returns the top-level packages that are, and how the names of further modules begin that are.
+        """
         self._left_out = left_out
         self._sizes: dict[str, tuple[int, int]] = {}
         self._names: dict[str, list[str]] = {}
@@ -50,9 +68,12 @@ class References:
                     namespace[name] = values[id(namespace[name])]
 
     def _namespaces(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        packages, beginnings = self._left_out()
         for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] in packages or name.startswith(beginnings):
+                continue
             # by its type, and past its own attribute access: a lazy module is loaded by being looked at
-            if issubclass(type(module), ModuleType) and not self._left_out(name):
+            if issubclass(type(module), ModuleType):
                 yield name, ModuleType.__getattribute__(module, "__dict__")
 
 

@@ -18,11 +18,11 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.harness.clock.driver import LoopDriver, kind_of
 from pytest_streamval.harness.clock.outside import Outside
-from pytest_streamval.harness.clock.suspended import waiting_in
-from pytest_streamval.harness.clock.swap import swap
+from pytest_streamval.harness.clock.references import swap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from types import TracebackType
 
 T = TypeVar("T")
 
@@ -76,6 +76,7 @@ class VirtualClock:
             VirtualClockUseError: an event loop is running here already, or the clock is not.
             InvalidArgumentError: a `TypeError`; that is no coroutine.
         """
+        __tracebackhide__ = True
         given: object = coroutine
         if not asyncio.iscoroutine(given):
             raise InvalidArgumentError("coroutine", excerpt(given), "it is what calling an async function returns.")
@@ -134,17 +135,23 @@ class VirtualClock:
         """Await what a test does; where it is stuck, its task is cancelled, and the reason raised in its place."""
         __tracebackhide__ = True
         task = self._watched = cast("asyncio.Task[Any]", asyncio.current_task())
+        place: TracebackType | None = None
         try:
             return await coroutine
+        except BaseException as error:
+            place = error.__traceback__ and error.__traceback__.tb_next
+            raise
         finally:
             self._watched = None
             deadlock, self._deadlock = self._deadlock, None
             if deadlock is not None and task.uncancel() == 0:  # else somebody else has cancelled it too
-                raise deadlock from None
+                raise deadlock.with_traceback(place) from None
 
     def _stuck(self, loop: asyncio.AbstractEventLoop) -> None:
         """End a program that nothing can wake: cancel the test's task, or raise where that is not known or no help."""
         if self._deadlock is None:
+            from pytest_streamval.harness.clock.suspended import waiting_in  # which few tests need
+
             self._deadlock = VirtualDeadlockError(self.elapsed, waiting_in(loop), self._outside.unwatched())
             if self._watched is not None and self._watched.get_loop() is loop:
                 self._watched.cancel()

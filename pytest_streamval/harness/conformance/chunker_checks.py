@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
-from pytest_streamval.errors import described, excerpt
+from pytest_streamval.errors import excerpt
 from pytest_streamval.harness.conformance.rules import (
     AGREE,
     DELAY,
@@ -22,6 +22,7 @@ from pytest_streamval.harness.conformance.rules import (
     PLACES,
     RELEASE,
     STATELESS,
+    raised,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.harness.conformance.rules import Rule
 
-OTHER = "Something else. It is short\n\n"
+OTHER = "Others. They go on\n\n"
 """What another stream brings meanwhile."""
 
 _NEXT_WORD = re.compile(r"\s\S*\w\S*\s")
@@ -53,9 +54,9 @@ class Fault:
 class RuleBroken(Exception):  # noqa: N818  # it carries a fault to where the text and the cut are known
     """A check found a fault."""
 
-    def __init__(self, rule: Rule, expected: str, came: str) -> None:
+    def __init__(self, rule: Rule, expected: str, came: str, cause: Exception | None = None) -> None:
         super().__init__()
-        self.fault = Fault(rule, expected, came)
+        self.fault = Fault(rule, expected, came, cause)
 
 
 class Subject(NamedTuple):
@@ -96,17 +97,17 @@ def keeps_no_state(subject: Subject, pieces: list[str]) -> None:
     _check_new_chunkers(strategy)
     try:
         before, after = _answers_before_and_after(strategy, text)
-        alone = _play_alone(strategy, text).chunks if after == before else []
+        alone = _play_alone(strategy, pieces).chunks if after == before else []
     except Exception:  # noqa: BLE001  # what it raises on either text is what the other checks look for
         return
     if after != before:
         expected = f"{excerpt(before, _SHOWN)} from split() and flush(), as at first"
         raise RuleBroken(STATELESS, expected, f"{excerpt(after, _SHOWN)} after other texts")
     try:
-        beside = _play_beside_another(strategy, text).chunks
+        beside = _play_beside_another(strategy, pieces).chunks
     except Exception as error:
-        came = f"{type(error).__name__}: {described(error)}"
-        raise RuleBroken(STATELESS, "no exception, as without another stream beside it", came) from error
+        expected = "no exception, as without another stream beside it"
+        raise RuleBroken(STATELESS, expected, raised(error), error) from error
     if beside != alone:
         expected = f"{_shown(alone, beside)}, as without another stream beside it"
         raise RuleBroken(STATELESS, expected, _shown(beside, alone))
@@ -127,17 +128,17 @@ def _answers_before_and_after(strategy: ChunkingStrategy, text: str) -> list[tup
     return [answers[0], answers[-1]]
 
 
-def _play_alone(strategy: ChunkingStrategy, text: str) -> Played:
+def _play_alone(strategy: ChunkingStrategy, pieces: list[str]) -> Played:
     _play(strategy.chunker(), list(OTHER))
-    return _play(strategy.chunker(), list(text))
+    return _play(strategy.chunker(), pieces)
 
 
-def _play_beside_another(strategy: ChunkingStrategy, text: str) -> Played:
+def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> Played:
     """Play a text while another stream of the strategy is under way, and while it is asked about other texts."""
     chunker, other = strategy.chunker(), strategy.chunker()
     fed = []
-    for at, character in enumerate(text):
-        fed.append(chunker.feed(character))
+    for at, piece in enumerate(pieces):
+        fed.append(chunker.feed(piece))
         if at < len(OTHER):
             other.feed(OTHER[at])
             strategy.split(OTHER[: at + 1])
@@ -153,6 +154,9 @@ def keeps_what_it_gave(subject: Subject, pieces: list[str]) -> None:
     if whole.chunks != played.chunks:
         expected = f"{_shown(whole.chunks, played.chunks)}, as for the text in one piece"
         raise RuleBroken(INVARIANT, expected, _shown(played.chunks, whole.chunks))
+    if len(whole.flushed) != len(played.flushed):
+        expected = f"{_shown(whole.flushed)} from flush(), as for the text in one piece"
+        raise RuleBroken(INVARIANT, expected, f"{_shown(played.flushed)} from flush()")
 
 
 def _check_places(played: Played, pieces: list[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import ChunkingStrategy
-from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, described, excerpt
+from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
 from pytest_streamval.harness.conformance.chunker_checks import (
     OTHER,
     Fault,
@@ -22,15 +24,16 @@ from pytest_streamval.harness.conformance.chunker_checks import (
 )
 from pytest_streamval.harness.conformance.corpus import corpus
 from pytest_streamval.harness.conformance.growth import DELTA, growing_quarters
-from pytest_streamval.harness.conformance.rules import ANSWERS, ANY_TEXT, LINEAR, MONOTONE, RELEASE
+from pytest_streamval.harness.conformance.rules import ANSWERS, ANY_TEXT, LINEAR, MONOTONE, RELEASE, raised
 from pytest_streamval.harness.conformance.shrinking import shrink
 from pytest_streamval.harness.cuts import Cut, marked, pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 _UNITS = ("a", "word ", "One. Two\n\n", "\n", '"(`')  # of texts that are long; with and without boundaries
 _CUTS = 6  # of each text: whole, behind every character, before every word, and random ones
+_STREAMS = 20  # texts that are enough to see whether streams disturb each other
 _LOOKS = 100_000  # characters that a strategy of `split` alone is shown for one cut, which bounds how many pieces
 
 _EXPECTED = {  # of an answer of split() or flush()
@@ -40,6 +43,7 @@ _EXPECTED = {  # of an answer of split() or flush()
 }
 
 _Check: TypeAlias = "Callable[[Subject, list[str]], None]"
+_Cuts: TypeAlias = "tuple[tuple[str, ...], ...]"  # one text, in the pieces of each cut
 
 
 def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = (), bounded_delay: bool = True) -> None:
@@ -63,13 +67,17 @@ def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = ()
     """
     subject = Subject(_checked(strategy), bounded_delay)
     own = _checked_texts(texts)
-    cuts = [(text, list(_cuts_of(text))) for text in [*own, *corpus(), OTHER]]
-    for text, _ in cuts:
-        _try(subject, keeps_no_state, [text])
-    for check in (keeps_what_it_gave, passes_over_empty_deltas, agrees_with_split, decides_in_time):
-        for _, cut_texts in cuts:
-            for pieces in cut_texts:
-                _try(subject, check, pieces)
+    texts_in_pieces = [*map(_cuts_of, own), *_corpus_in_pieces()]
+    finest: list[_Cuts] = [(max(cuts, key=len),) for cuts in texts_in_pieces]
+    for check, tried in (
+        (keeps_no_state, finest[:_STREAMS]),
+        (keeps_what_it_gave, texts_in_pieces),
+        (passes_over_empty_deltas, finest),
+        (agrees_with_split, texts_in_pieces),
+        (decides_in_time, finest),
+    ):
+        for pieces in chain.from_iterable(tried):
+            _try(subject, check, list(pieces))
     if subject.is_incremental():
         for unit in (*_UNITS, *filter(None, own[:2])):
             _try_growth(subject, unit)
@@ -97,14 +105,21 @@ def _checked_texts(texts: Iterable[str]) -> list[str]:
     return found
 
 
-def _cuts_of(text: str) -> Iterator[list[str]]:
-    """Yield a text in pieces, cut in several ways."""
+@cache
+def _corpus_in_pieces() -> tuple[_Cuts, ...]:
+    return tuple(map(_cuts_of, (*corpus(), OTHER)))
+
+
+def _cuts_of(text: str) -> _Cuts:
+    """Return a text in pieces, cut in several ways, the uncut one first."""
     most = _LOOKS // (len(text) + 1)
+    found: dict[tuple[str, ...], None] = {}  # in order, each once
     for cut in Cut.first(_CUTS):
         offsets = cut.offsets(text)
         if len(offsets) > most:
             offsets = random.Random(cut.name).sample(offsets, most)  # noqa: S311  # repeatable chance, not secrets
-        yield pieces_of(text, offsets)
+        found[tuple(pieces_of(text, offsets))] = None
+    return tuple(found)
 
 
 def _try(subject: Subject, check: _Check, pieces: list[str]) -> None:
@@ -133,7 +148,7 @@ def _fault_of(subject: Subject, check: _Check, pieces: list[str]) -> Fault | Non
     except ChunkingContractError as error:
         return _fault_in_answers(error)
     except Exception as error:  # noqa: BLE001  # whatever the strategy raises is what is looked for
-        return Fault(ANY_TEXT, "no exception", f"{type(error).__name__}: {described(error)}", error)
+        return Fault(ANY_TEXT, "no exception", raised(error), error)
     return None
 
 
@@ -157,7 +172,7 @@ def _try_growth(subject: Subject, unit: str) -> None:
     try:
         quarters = growing_quarters(subject.strategy, unit)
     except Exception as error:  # noqa: BLE001  # whatever the strategy raises is what is looked for
-        fault = Fault(ANY_TEXT, "no exception", f"{type(error).__name__}: {described(error)}", error)
+        fault = Fault(ANY_TEXT, "no exception", raised(error), error)
     else:
         if quarters is None:
             return

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import time
 from contextlib import contextmanager
 from itertools import cycle, islice, pairwise
+from time import thread_time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def _quarters(strategy: ChunkingStrategy, unit: str, deltas: int) -> tuple[float
     text = "".join(islice(cycle(unit), deltas * DELTA))
     pieces = [text[at : at + DELTA] for at in range(0, len(text), DELTA)]
     feed = strategy.chunker().feed
-    marks = [time.thread_time()]
+    marks = [thread_time()]
     for quarter in range(4):
         for piece in pieces[quarter * deltas // 4 : (quarter + 1) * deltas // 4]:
             feed(piece)
-        marks.append(time.thread_time())
+        marks.append(thread_time())
     return tuple(later - earlier for earlier, later in pairwise(marks))
 
 

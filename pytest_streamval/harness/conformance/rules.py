@@ -1,8 +1,10 @@
-"""The rules that a chunking strategy keeps, in the words in which a broken one is reported."""
+"""The rules that strategies and backends keep, in the words in which a broken one is reported."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from pytest_streamval.errors import described
 
 
 class Rule(NamedTuple):
@@ -11,6 +13,14 @@ class Rule(NamedTuple):
     words: str
     way_out: str
 
+
+def raised(error: BaseException) -> str:
+    """Return an exception as a person reads it where nothing was to be raised."""
+    message = described(error)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+# Of a chunking strategy
 
 MONOTONE = Rule(
     "1, monotone: what was emitted is never taken back",
@@ -65,4 +75,58 @@ STATELESS = Rule(
 ANY_TEXT = Rule(
     "a strategy takes any text and raises nothing, as a model may write anything",
     "Take text that does not fit for what it is, a chunk or a part of one, and let a requirement judge it.",
+)
+
+# Of a backend
+
+STREAMS = Rule(
+    "asked with ModelOption.STREAM it returns (output, context), and the output is still being generated",
+    "Make a ModelOutputThunk, give it its producer with thunk.start(produce), and return both at once.",
+)
+CONTEXT = Rule(
+    "the context that it was given stays as it is, and the one that it returns has the action and the output besides",
+    "Return ctx.add(action).add(thunk).",
+)
+OPTIONS = Rule(
+    "model_options belong to the caller and stay as they are",
+    "Work on a copy: options = dict(model_options or {}).",
+)
+BRINGS_TEXT = Rule(
+    "a generation brings some text and comes to its end",
+    "Put deltas with `await thunk.put(delta)` in the producer that thunk.start() runs; its return ends the output. Let "
+    "the factory make backends that answer with some text; slow ones need check_backend(factory, timeout=...).",
+)
+KEEPS_TEXT = Rule(
+    "the text is the same however it is read: piece by piece, at once, or late",
+    "Put each delta once with `await thunk.put(delta)`, which waits for room; what try_put() did not take is lost.",
+)
+SAYS_SO = Rule(
+    "the metadata of a streamed output say that it was streamed",
+    "Set thunk.generation.streaming = True where ModelOption.STREAM is set.",
+)
+WAITS = Rule(
+    "the producer waits for its reader",
+    "Put deltas with `await thunk.put(delta)` into an output of the usual capacity.",
+)
+STOPS = Rule(
+    "cancel_generation() ends the producer, and the value is what was read",
+    "Run the producer with thunk.start(produce), let CancelledError pass through it, and let its `finally` come to an "
+    "end by itself.",
+)
+LEAVES_NOTHING = Rule(
+    "no task outlives the generation that started it",
+    "Let thunk.start(produce) start the producer, and let the producer cancel and await, in a `finally` or an "
+    "asyncio.TaskGroup, whatever it starts itself.",
+)
+APART = Rule(
+    "generations share nothing, neither those at the same time nor one after the other",
+    "Keep what belongs to one generation in local variables of generate_from_context() and of its producer.",
+)
+RUNS = Rule(
+    "a run of stream_with_chunking() comes to its natural end, with the whole text",
+    "The error, if there is one, is what the producer or generate_from_context() raised.",
+)
+ANSWERS_AT_ONCE = Rule(
+    "without ModelOption.STREAM, avalue() gives the text",
+    "Return the finished output, ModelOutputThunk(text), or one that is still being generated.",
 )

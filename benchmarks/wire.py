@@ -1,0 +1,204 @@
+"""What decoding costs: python -m benchmarks.wire [cuts [NUMBER [SEED]]].
+
+Without arguments, the time of the decoders over that of `json.loads` for the same frames, in process time, the median
+of alternating rounds; and how that grows. Where the official SDKs are installed, their time on the same bytes stands
+beside it: pip install openai anthropic.
+
+With `cuts`, every stream is cut at each of its byte offsets, and then at several random places, NUMBER times (10,000);
+each time the deltas have to be those of the whole. That takes the better part of an hour.
+
+The streams are the recorded ones. There are none of Gemini and Ollama, so that those are OpenAI's deltas, encoded.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import sys
+import time
+from functools import partial
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_streamval.harness.cassette import Cassette
+from pytest_streamval.wire import ADAPTERS, Asked, NDJSONDecoder, SSEDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pytest_streamval.engine.delta import Delta
+
+STREAMS = Path(__file__).parent.parent / "tests" / "data" / "streams"
+ROUNDS = 15
+AT_MOST = 3.0  # times json.loads
+AT_LEAST = 3.0  # times faster than an SDK
+MANY, LONG = 100_000, 1_000_000  # frames in one read, bytes in one frame
+
+
+class Stream(NamedTuple):
+    """A stream of one protocol."""
+
+    name: str
+    """Where it was recorded."""
+    protocol: str
+    """What it is decoded as."""
+    reads: list[bytes]
+    """The reads of its body."""
+
+
+def streams() -> Iterator[Stream]:
+    """Yield all recorded streams, and those that are made of them."""
+    for path in sorted(STREAMS.glob("*.jsonl")):
+        cassette = Cassette.load(path)
+        protocol = cassette.header["protocol"]
+        yield Stream(path.stem, protocol, [read.data for read in cassette.reads])
+        if protocol == "openai":
+            deltas = [delta for _, found in cassette.decode().reads for delta in found]
+            for other in ("gemini", "ollama"):
+                yield Stream(path.stem.replace(protocol, other), other, encoded(other, deltas))
+
+
+def encoded(protocol: str, deltas: Iterable[Delta]) -> list[bytes]:
+    """Return the reads of a stream of these deltas."""
+    encoder = ADAPTERS[protocol].encoder(Asked("smollm2"), ident="42", created=1_795_247_877)
+    reads = [*map(encoder.encode, deltas), encoder.finish()]
+    return [read for read in reads if read]
+
+
+def decode(protocol: str, reads: Iterable[bytes]) -> list[Delta]:
+    """Return the deltas of a stream."""
+    decoder = ADAPTERS[protocol].decoder()
+    deltas = [delta for read in reads for delta in decoder.feed(read)]
+    return deltas + decoder.close()
+
+
+def frames(stream: Stream) -> list[str]:
+    """Return the JSON of a stream's frames."""
+    framing = NDJSONDecoder() if stream.protocol == "ollama" else SSEDecoder()
+    return [frame.data for frame in framing.feed(b"".join(stream.reads)) if frame.data != "[DONE]"]
+
+
+def parse(texts: Sequence[str]) -> None:
+    """Do what no decoder can do without."""
+    for text in texts:
+        json.loads(text)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the process time of a work."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def ratio(work: Callable[[], object], yardstick: Callable[[], object]) -> float:
+    """Run both in turn, and return the median of the ratios of their times."""
+    work()  # warm up
+    return statistics.median([seconds(work) / seconds(yardstick) for _ in range(ROUNDS)])
+
+
+def sdk(stream: Stream) -> Callable[[], object] | None:
+    """Return what decodes a stream with its provider's own SDK, or None where that is not installed."""
+    if stream.protocol not in {"anthropic", "openai"} or find_spec(stream.protocol) is None:
+        return None
+    import httpx2  # which both build on
+
+    headers = {"content-type": "text/event-stream"}
+    answer = partial(httpx2.Response, 200, headers=headers)
+    client = httpx2.Client(transport=httpx2.MockTransport(lambda _: answer(content=iter(stream.reads))))
+    if stream.protocol == "openai":
+        from openai import OpenAI
+
+        chat = OpenAI(api_key="none", base_url="http://localhost", http_client=client).chat.completions
+        messages = [{"role": "user", "content": "Go."}]
+        return lambda: list(chat.create(model="m", messages=messages, stream=True))
+    from anthropic import Anthropic
+
+    messages_of = Anthropic(api_key="none", base_url="http://localhost", http_client=client).messages
+    asked = [{"role": "user", "content": "Go."}]
+    return lambda: list(messages_of.create(model="m", max_tokens=5, messages=asked, stream=True))
+
+
+def costs() -> int:
+    """Print what each protocol costs, and return how many limits were missed."""
+    print(
+        f"{'stream':16} {'frames':>6} {'reads':>6}   x json.loads: {'in its reads':>12} {'in one read':>12}   SDK over ours"
+    )
+    missed = 0
+    for stream in streams():
+        if not stream.name.endswith("story"):
+            continue
+        texts = frames(stream)
+        yardstick = partial(parse, texts)
+        found = [
+            ratio(partial(decode, stream.protocol, reads), yardstick)
+            for reads in (stream.reads, [b"".join(stream.reads)])
+        ]
+        theirs = sdk(stream)
+        times = None if theirs is None else ratio(theirs, partial(decode, stream.protocol, stream.reads))
+        missed += (max(found) > AT_MOST) + (times is not None and times < AT_LEAST)
+        shown = "-" if times is None else f"{times:.1f}"
+        print(
+            f"{stream.name:16} {len(texts):6} {len(stream.reads):6} {'':15} {found[0]:12.2f} {found[1]:12.2f} {shown:>15}",
+            flush=True,
+        )
+    print(f"at most {AT_MOST:g} times json.loads, at least {AT_LEAST:g} times as fast as the SDK\n")
+    return missed
+
+
+def growth() -> None:
+    """Print what a frame costs among many, and a byte in a long frame, over what a tenth of them costs."""
+    print(f"{'':16} {MANY:,} frames in one read   {LONG:,} bytes in one frame, in reads of 1,000: over a tenth of them")
+    for protocol in ADAPTERS:
+        many, fewer = (b"".join(encoded(protocol, ["word "] * count)) for count in (MANY, MANY // 10))
+        long, shorter = (pieces(b"".join(encoded(protocol, ["x" * count])), 1_000) for count in (LONG, LONG // 10))
+        of_frames = ratio(partial(decode, protocol, [many]), partial(decode, protocol, [fewer]))
+        of_bytes = ratio(partial(decode, protocol, long), partial(decode, protocol, shorter))
+        print(f"{protocol:16} {of_frames:23.1f} {of_bytes:36.1f}", flush=True)
+
+
+def pieces(body: bytes, size: int) -> list[bytes]:
+    """Return a body in reads of so many bytes."""
+    return [body[at : at + size] for at in range(0, len(body), size)]
+
+
+def cut(body: bytes, cuts: Iterable[int]) -> list[bytes]:
+    """Return a body, cut at these offsets."""
+    return [body[begin:end] for begin, end in pairwise([0, *sorted(cuts), len(body)])]
+
+
+def cuts(number: int, seed: int) -> int:
+    """Cut all streams everywhere, and return how often that made a difference."""
+    chance = random.Random(seed)
+    differences = 0
+    for stream in streams():
+        begin = time.perf_counter()
+        body = b"".join(stream.reads)
+        expected = decode(stream.protocol, [body])
+        places = [[offset] for offset in range(1, len(body))]
+        places += [chance.sample(range(1, len(body)), chance.randint(2, 200)) for _ in range(number)]
+        found = sum(decode(stream.protocol, cut(body, at)) != expected for at in places)
+        differences += found
+        took = time.perf_counter() - begin
+        print(
+            f"{stream.name:18} {len(body):7} offsets, {number} random cuts: {found} differences, {took:.0f} s",
+            flush=True,
+        )
+    return differences
+
+
+def main(arguments: list[str]) -> int:
+    """Do what was asked, and return how much was wrong."""
+    if arguments[:1] == ["cuts"]:
+        given = [int(argument) for argument in arguments[1:]]
+        return cuts(*(given + [10_000, 0][len(given) :]))
+    missed = costs()
+    growth()
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(sys.argv[1:])))

@@ -1,0 +1,92 @@
+"""Example scripts as tests: a header says which markers they have, and they pass if they run to their end."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval.errors import ExampleFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from _pytest._code.code import TerminalRepr
+
+_HEADER = re.compile(r"^#[ \t]*pytest:(?P<markers>[\w, \t]*)$", re.MULTILINE)
+_HEAD = 2_000  # characters in which the header is looked for
+
+
+def markers_of(path: Path) -> list[str] | None:
+    """Return the markers in the header of a script, None where it has no header."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        found = _HEADER.search(file.read(_HEAD))
+    return None if found is None else [name for name in re.split(r"[\s,]+", found["markers"]) if name]
+
+
+def example_file(path: Path, parent: pytest.Collector, patterns: Sequence[str]) -> ExampleFile | None:
+    """Return the collector of a script that the patterns name and that has a header, None for any other file."""
+    root = parent.config.rootpath
+    if not path.is_relative_to(root) or not any(fnmatch(str(path.relative_to(root)), each) for each in patterns):
+        return None
+    if markers_of(path) is None:
+        return None
+    file: ExampleFile = ExampleFile.from_parent(parent, path=path)
+    return file
+
+
+class ExampleFile(pytest.File):
+    """A script with a header such as `# pytest: ollama, e2e`."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield the one test that it is."""
+        item = ExampleScript.from_parent(self, name=self.path.stem)
+        for name in markers_of(self.path) or ():
+            item.add_marker(getattr(pytest.mark, name))
+        yield item
+
+
+class ExampleScript(pytest.Item):
+    """A script that is run by an interpreter of its own."""
+
+    def runtest(self) -> None:
+        """Run it to its end."""
+        limit = float(self.config.getini("streamval_live_timeout")) or None
+        # the gate has put the chosen backend into the environment
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        try:
+            done = subprocess.run(  # noqa: S603  # a script that the user's own configuration names
+                [sys.executable, str(self.path)],
+                cwd=self.path.parent,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=limit,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            output = error.stdout or ""
+            shown = output.decode(errors="replace") if isinstance(output, bytes) else output
+            raise ExampleFailedError(str(self.path), f"did not end within {limit:g} s", shown) from None
+        self.add_report_section("call", "stdout", done.stdout)
+        if done.returncode:
+            raise ExampleFailedError(str(self.path), f"ended with status {done.returncode}", done.stderr)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str | TerminalRepr:
+        """Show the script's own traceback, and none of this module."""
+        del style
+        if isinstance(excinfo.value, ExampleFailedError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return where the test is."""
+        return self.path, 0, f"example {self.name}"

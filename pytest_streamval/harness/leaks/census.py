@@ -1,0 +1,125 @@
+"""Finding what began in a test and has not ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_streamval.engine.eager import Turn
+from pytest_streamval.engine.orchestrator import Run, current_run
+from pytest_streamval.harness.clock.suspended import _in_numbers
+from pytest_streamval.harness.leaks.holders import held_among
+from pytest_streamval.harness.leaks.ledger import begun_in, context_of, current
+from pytest_streamval.harness.leaks.suspects import (
+    DestroyedTask,
+    DroppedRun,
+    LiveThread,
+    OpenGenerator,
+    OpenOutput,
+    PendingRun,
+    PendingTask,
+    Suspect,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from pytest_streamval.harness.leaks.ledger import Ledger
+    from pytest_streamval.harness.mock import StreamingMockBackend
+
+_ANYIO_HOST = "TestRunner._run_tests_and_fixtures"  # the task in which anyio's plugin runs tests and their fixtures
+
+
+class Scope(NamedTuple):
+    """Where to look."""
+
+    ledgers: Collection[Ledger]
+    """What began here."""
+    loops: Collection[asyncio.AbstractEventLoop]
+    """What lives in these event loops."""
+    hosts: Collection[asyncio.Task[Any]]
+    """Not the tasks in which the test itself ran."""
+
+
+def open_things(scope: Scope, backends: Iterable[StreamingMockBackend]) -> list[Suspect]:
+    """Return what has not ended in the event loops of a scope: runs, outputs, tasks, generators."""
+    tasks = _tasks(scope)
+    generators = _generators(scope, tasks)
+    runs = [PendingRun(task, run) for task in tasks if (run := _run_of(task)) is not None]
+    outputs = _outputs(scope, backends, runs)
+    if not tasks:  # as it is nearly always
+        return [*outputs, *generators]
+    explained = {suspect.task for suspect in runs}
+    explained |= {suspect.producer for suspect in outputs}
+    explained |= {suspect.run.thunk.producer for suspect in runs if suspect.run.thunk.producer is not None}
+    going = {suspect.run for suspect in runs}
+    others = [PendingTask(task) for task in tasks if task not in explained and not _serves(task, going)]
+    return [*runs, *outputs, *others, *generators]
+
+
+def lost_things(ledgers: Iterable[Ledger]) -> list[Suspect]:
+    """Return what was forgotten while it was going: results that were dropped, tasks that nobody kept."""
+    watches = [watch for ledger in ledgers for watch in ledger.runs]
+    runs = [DroppedRun(watch, watch.run) for watch in watches if watch.run is not None and watch.run.dropped]
+    return [*runs, *(DestroyedTask(task) for ledger in ledgers for task in ledger.destroyed)]
+
+
+def live_threads(ledgers: Iterable[Ledger]) -> list[Suspect]:
+    """Return the threads that have not ended."""
+    threads = dict.fromkeys(thread for ledger in ledgers for thread in ledger.threads)
+    return [LiveThread(thread) for thread in threads if thread.is_alive()]
+
+
+def _tasks(scope: Scope) -> list[asyncio.Task[Any]]:
+    """Return the pending tasks, in the order of their names."""
+    found = [task for loop in scope.loops for task in asyncio.all_tasks(loop)]
+    found = [task for task in found if _is_of(task, scope) and task not in scope.hosts and not _hosts(task)]
+    return sorted(found, key=lambda task: _in_numbers(task.get_name()))
+
+
+def _outputs(scope: Scope, backends: Iterable[StreamingMockBackend], runs: Iterable[PendingRun]) -> list[OpenOutput]:
+    """Return the outputs that nobody has read to the end, but for those that a run is reading."""
+    read = {id(suspect.run.thunk) for suspect in runs}
+    calls = [call for backend in backends for call in backend.calls if id(call.thunk) not in read]
+    found = [(call, call.thunk.producer) for call in calls if not call.thunk.is_computed()]
+    return [
+        OpenOutput(call, producer)
+        for call, producer in found
+        if producer is not None and producer.get_loop() in scope.loops and _is_of(producer, scope)
+    ]
+
+
+def _generators(scope: Scope, tasks: Iterable[asyncio.Task[Any]]) -> list[OpenGenerator]:
+    """Return the suspended generators, but for those that a pending task is reading."""
+    found: list[OpenGenerator] = []
+    for begun in (begun for ledger in scope.ledgers for begun in begun_in(ledger)):
+        generator = begun.generator()
+        if generator is not None and begun.loop in scope.loops:
+            found.append(OpenGenerator(begun, generator))
+    found = [suspect for suspect in found if suspect.is_open()]
+    read = held_among([suspect.thing for suspect in found if not suspect.at_once], tasks) if found else set()
+    return [suspect for suspect in found if id(suspect.thing) not in read]
+
+
+def _run_of(task: asyncio.Task[Any]) -> Run | None:
+    """Return the run that a task drives."""
+    coroutine: Any = task.get_coro()
+    if getattr(coroutine, "cr_code", None) is not Run.drive.__code__:
+        return None
+    run: Run = coroutine.cr_frame.f_locals["self"]
+    return run
+
+
+def _is_of(task: asyncio.Task[Any], scope: Scope) -> bool:
+    ledger = context_of(task).get(current)
+    return ledger is not None and ledger in scope.ledgers
+
+
+def _hosts(task: asyncio.Task[Any]) -> bool:
+    return getattr(task.get_coro(), "__qualname__", None) == _ANYIO_HOST
+
+
+def _serves(task: asyncio.Task[Any], runs: Collection[Run]) -> bool:
+    """Return whether a task is one in which the engine asks a validator of a run that goes on anyway."""
+    run = context_of(task).get(current_run)
+    return isinstance(task.get_coro(), Turn) and run is not None and run in runs

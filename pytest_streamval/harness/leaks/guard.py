@@ -1,0 +1,215 @@
+"""The guard of one test: sees what begins, accuses what has not ended, and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from pytest_streamval.engine.observer import observing
+from pytest_streamval.harness import playback, transcript
+from pytest_streamval.harness.leaks import ledger
+from pytest_streamval.harness.leaks.census import Scope, live_threads, lost_things, open_things
+from pytest_streamval.harness.leaks.holders import held_among
+from pytest_streamval.harness.leaks.ledger import Ledger, RunWatch, current, kept_here
+from pytest_streamval.harness.leaks.suspects import LiveThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from pytest_streamval.harness.leaks.suspects import Suspect
+    from pytest_streamval.harness.mock import StreamingMockBackend, StreamingMockBackendFactory
+    from pytest_streamval.harness.playback import Playback, SyncPlayback
+    from pytest_streamval.harness.script import Script
+
+_TURNS = 20  # of an event loop, in which what is about to end may do so
+_PATIENCE = 0.1  # seconds for threads that are about to end
+
+
+class Guard:
+    """Looks after one test."""
+
+    def __init__(self, holders: Callable[[], Iterable[object]], *, leaks: bool = True) -> None:
+        """Begin to look.
+
+        Args:
+            holders: returns what can still end the things that it holds: fixtures, before their teardown.
+            leaks: whether it looks for leaks; otherwise it only remembers what the test makes.
+        """
+        self.fixtures = Ledger(leaks=leaks)
+        """What began in the fixtures of the test."""
+        self.test = Ledger(leaks=leaks)
+        """What began in its function."""
+        self.backends: list[StreamingMockBackend] = []
+        """The mock backends that were made for it."""
+        self._holders = holders
+        self._looks = leaks
+        self._hosts: set[asyncio.Task[Any]] = set()
+        self._accused: dict[int, Suspect] = {}  # by the id of the thing
+        self._to_end: list[Suspect] = []
+        self._leaks: list[tuple[str, str, str]] = []
+        self._undo = ExitStack()
+        self._undo.callback(self.fixtures.close)
+        self._undo.callback(self.test.close)
+        self._undo.enter_context(observing(RunWatch))
+        self._listen(ledger.on_loop_end, self._loop_ends)
+        self._listen(playback.on_play, _enter_playback)
+        self._listen(transcript.on_empty, _enter_empty_transcript)
+
+    def _listen(self, hook: list[Any], call: Callable[..., None]) -> None:
+        hook.append(call)
+        self._undo.callback(hook.remove, call)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._undo.close()
+
+    # What the test does
+
+    def keeping(self, make: StreamingMockBackendFactory) -> StreamingMockBackendFactory:
+        """Return what makes mock backends, and remembers them."""
+
+        def kept(*scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
+            __tracebackhide__ = True
+            backend = make(*scripts, token_size=token_size)
+            self.backends.append(backend)
+            return backend
+
+        return kept
+
+    def supervised(self, test: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a test's coroutine function which enters what begins in it, whatever context it is run in."""
+
+        @wraps(test)
+        async def supervised(*args: object, **kwargs: object) -> object:
+            __tracebackhide__ = True
+            loop = asyncio._get_running_loop()
+            if loop is None:  # it runs on something else than asyncio
+                return await test(*args, **kwargs)
+            if (host := asyncio.current_task()) is not None:
+                self._hosts.add(host)
+            self.test.loops.add(loop)
+            token = current.set(self.test)
+            try:
+                return await test(*args, **kwargs)
+            finally:
+                self.note()
+                current.reset(token)
+
+        return supervised
+
+    def example(self, test: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the test that Hypothesis runs, which forgets the scripts of an example that came to nothing."""
+        if iscoroutinefunction(test):
+
+            @wraps(test)
+            async def example(*args: object, **kwargs: object) -> object:
+                __tracebackhide__ = True
+                with self._attempt():
+                    return await test(*args, **kwargs)
+
+            return self.supervised(example)
+
+        @wraps(test)
+        def sync_example(*args: object, **kwargs: object) -> object:
+            __tracebackhide__ = True
+            with self._attempt():
+                return test(*args, **kwargs)
+
+        return sync_example
+
+    @contextmanager
+    def _attempt(self) -> Iterator[None]:
+        __tracebackhide__ = True
+        made = len(self.backends), len(self.test.playbacks)
+        try:
+            yield
+        except BaseException:
+            del self.backends[made[0] :]
+            del self.test.playbacks[made[1] :]
+            raise
+
+    # What it leaves behind
+
+    def note(self) -> None:
+        """See what is open at the very end of the test's function, before the event loop takes another turn."""
+        found = self._unexcused(self._open((self.test,), self.test.loops))
+        self._accuse(suspect for suspect in found if suspect.at_once)
+
+    def look(self, *ledgers: Ledger) -> None:
+        """See what is open now, wherever it lives, and end it."""
+        if self._looks:
+            # those that are closed were looked into before
+            found = self._open(ledgers, [loop for each in ledgers for loop in each.loops if not loop.is_closed()])
+            self._examine([*found, *lost_things(ledgers), *live_threads(ledgers)])
+
+    def leaks(self) -> list[tuple[str, str, str]]:
+        """Return what was found since the last call: what each is, where it is suspended, what to do about it."""
+        told, self._leaks = self._leaks, []
+        return [_counted(leak, told.count(leak)) for leak in dict.fromkeys(told)]
+
+    def _loop_ends(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._examine(self._open((self.fixtures, self.test), (loop,)))
+
+    def _open(self, ledgers: Collection[Ledger], loops: Collection[asyncio.AbstractEventLoop]) -> list[Suspect]:
+        return open_things(Scope(ledgers, loops, self._hosts), self.backends) if self._looks else []
+
+    def _examine(self, found: list[Suspect]) -> None:
+        found = self._unexcused(found)
+        self._accuse(suspect for suspect in found if suspect.at_once)
+        later = [suspect for suspect in found if not suspect.at_once]
+        _settle(later)
+        self._accuse(suspect for suspect in later if suspect.is_open())
+        ending, self._to_end = self._to_end, []
+        for suspect in ending:
+            suspect.end()
+        _settle(ending)
+
+    def _unexcused(self, found: list[Suspect]) -> list[Suspect]:
+        """Return those that are new, and that no fixture holds."""
+        new = [suspect for suspect in found if id(suspect.thing) not in self._accused]
+        held = held_among([suspect.thing for suspect in new], self._holders()) if new else set()
+        return [suspect for suspect in new if id(suspect.thing) not in held]
+
+    def _accuse(self, found: Iterable[Suspect]) -> None:
+        for suspect in found:
+            self._accused[id(suspect.thing)] = suspect
+            self._to_end.append(suspect)
+            self._leaks.append(suspect.described())
+
+
+def _enter_playback(played: Playback | SyncPlayback) -> None:
+    if (here := kept_here()) is not None:
+        here.playbacks.append(played)
+
+
+def _enter_empty_transcript() -> None:
+    if (here := kept_here()) is not None:
+        here.empty_transcripts += 1
+
+
+def _settle(found: Collection[Suspect]) -> None:
+    """Give what is about to end the chance to do so."""
+    for loop in dict.fromkeys(suspect.loop for suspect in found):
+        if loop is None or loop.is_closed() or loop.is_running() or asyncio._get_running_loop() is not None:
+            continue
+        turning = loop.create_task(_turns([suspect for suspect in found if suspect.loop is loop]))
+        turning.set_name("streamval guard")
+        loop.run_until_complete(turning)
+    threads = [suspect.thread for suspect in found if isinstance(suspect, LiveThread)]
+    for thread in threads:
+        thread.join(_PATIENCE / len(threads))
+
+
+async def _turns(found: Collection[Suspect]) -> None:
+    for _ in range(_TURNS):
+        if not any(suspect.is_open() for suspect in found):
+            return
+        await asyncio.sleep(0)
+
+
+def _counted(leak: tuple[str, str, str], times: int) -> tuple[str, str, str]:
+    what, place, way_out = leak
+    return (what if times == 1 else f"{what} ({times} times)"), place, way_out

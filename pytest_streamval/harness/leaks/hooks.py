@@ -1,0 +1,209 @@
+"""The part of the plugin that is active where a test uses its fixtures: tells guards when to look."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import ExitStack
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_streamval.errors import LeakError
+from pytest_streamval.harness.leaks.guard import Guard
+from pytest_streamval.harness.leaks.ledger import current, keep_books
+from pytest_streamval.harness.leaks.played import done_in_vain
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from types import FrameType
+
+    from pytest_streamval.errors import StreamvalError
+
+GUARD_FIXTURE = "_streamval_guard"
+"""The inner fixture that whatever is to be guarded asks for."""
+
+_NAME = "streamval-guards"
+
+
+def guards_of(config: pytest.Config) -> Guards:
+    """Return what guards the tests of a session, from now on."""
+    guards: Guards | None = config.pluginmanager.get_plugin(_NAME)
+    if guards is None:
+        guards = Guards(config)
+        config.pluginmanager.register(guards, _NAME)
+    return guards
+
+
+class Guards:
+    """Guards each test that uses a fixture of this plugin."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._on = {
+            what: (config.getoption(f"streamval_{what}") or config.getini(f"streamval_{what}")) == "on"
+            for what in ("leaks", "unplayed")
+        }
+        self._guard: Guard | None = None
+        self._live: dict[pytest.FixtureDef[Any], None] = {}  # the fixtures that are set up, in that order
+        self._kept: dict[str, str] = {}  # what was found where the test had failed by itself, by phase
+        undo = ExitStack()
+        keep_books(undo)
+        config.add_cleanup(undo.close)
+
+    def guard_of(self, item: pytest.Item) -> Guard:
+        """Return the guard of the test that runs, which begins now if nobody knew that it would be asked for."""
+        if self._guard is None:
+            current.set(self._begin(item).test)
+        assert self._guard is not None  # noqa: S101  # for the type checker
+        return self._guard
+
+    def _begin(self, item: pytest.Item) -> Guard:
+        leaks = self._guards(item, "leaks")
+        if leaks:  # a leak, which needs no warning; pytest drops the filter with those of the test
+            warnings.filterwarnings("ignore", "<StreamChunkingResult", ResourceWarning)
+        self._guard = Guard(self._holders, leaks=leaks)
+        return self._guard
+
+    def _guards(self, item: pytest.Item, what: str) -> bool:
+        """Return whether a test is guarded against leaks, or against what was left unplayed."""
+        return self._on[what] and item.get_closest_marker(f"streamval_allow_{what}") is None
+
+    # In the order in which pytest calls them
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin to look before the first fixture."""
+        if GUARD_FIXTURE in getattr(item, "fixturenames", ()):
+            self._begin(item)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Enter what begins in a fixture of the test, but not what begins in one that others use too."""
+        __tracebackhide__ = True
+        guard = self._guard
+        token = current.set(guard.fixtures if guard is not None and fixturedef.scope == "function" else None)
+        try:
+            value = yield
+        finally:
+            current.reset(token)
+        if guard is None and self._guard is not None:  # this was the fixture that asked for a guard
+            current.set(self._guard.test)
+        self._live[fixturedef] = None
+        return value
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Note that a fixture is gone."""
+        self._live.pop(fixturedef, None)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Look as soon as the test is over, next to it: before its fixtures and its event loop are gone."""
+        __tracebackhide__ = True
+        with ExitStack() as undo:
+            guard = self._guard
+            token = current.set(None if guard is None else guard.test)
+            undo.callback(current.reset, token)
+            if guard is not None:
+                _supervise(item, guard, undo)
+            try:
+                yield
+            except BaseException:
+                self._keep("call", self._leaks(test_only=True))
+                raise
+        found = self._leaks(test_only=True)
+        if self._guard is not None:
+            ledgers = self._guard.fixtures, self._guard.test
+            in_vain = done_in_vain(getattr(item, "function", None), ledgers, self._guard.backends)
+            if in_vain and self._guards(item, "unplayed"):
+                found += in_vain
+        _fail(found)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None]:
+        """Look behind the teardown of the fixtures for what they, or what they held, have left."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except BaseException:
+            self._keep("teardown", self._leaks())
+            raise
+        else:
+            found = self._leaks()
+        finally:
+            guard, self._guard = self._guard, None
+            if guard is not None:
+                guard.close()
+                current.set(None)
+        _fail(found)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Show what was left behind below a failure that came first."""
+        report = yield
+        if call.when in self._kept:
+            report.sections.append(("streamval", self._kept.pop(call.when)))
+        return report
+
+    # What they need
+
+    def _leaks(self, *, test_only: bool = False) -> list[StreamvalError]:
+        """Return what was left behind, as the error to show."""
+        if self._guard is None:
+            return []
+        self._guard.look(*([] if test_only else [self._guard.fixtures]), self._guard.test)
+        leaks = self._guard.leaks()
+        return [LeakError(leaks)] if leaks else []
+
+    def _keep(self, when: str, found: Sequence[StreamvalError]) -> None:
+        if found:
+            self._kept[when] = _text(found)
+
+    def _holders(self) -> list[pytest.FixtureDef[Any]]:
+        """Return the fixtures that have a teardown before them."""
+        ending = _ending()
+        return [fixture for fixture in self._live if fixture is not ending and _can_end(fixture)]
+
+
+def _fail(found: Sequence[StreamvalError]) -> None:
+    if found:
+        pytest.fail(_text(found), pytrace=False)
+
+
+def _text(found: Sequence[StreamvalError]) -> str:
+    return "\n\n".join(map(str, found))
+
+
+def _supervise(item: Any, guard: Guard, undo: ExitStack) -> None:  # noqa: ANN401  # what it has depends on its class
+    """Wrap the function of an asynchronous test, and that of a test of Hypothesis, whichever plugin will run it."""
+    test = getattr(item, "obj", None)
+    if iscoroutinefunction(test):
+        item.obj = guard.supervised(test)
+        undo.callback(setattr, item, "obj", test)
+    handle = getattr(test, "hypothesis", None)
+    if handle is not None:
+        inner = handle.inner_test
+        # what anyio's plugin has put there for another backend, it takes for its own again
+        handle.inner_test = guard.example(getattr(inner, "_anyio_original_func", inner))
+        undo.callback(setattr, handle, "inner_test", inner)
+
+
+def _ending() -> object:
+    """Return the fixture in whose teardown this is called, if any."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        owner = frame.f_locals.get("self") if frame.f_code.co_name == "finish" else None
+        if isinstance(owner, pytest.FixtureDef):
+            return owner
+        frame = frame.f_back
+    return None
+
+
+def _can_end(fixture: pytest.FixtureDef[Any]) -> bool:
+    """Return whether a fixture of the user's has a teardown."""
+    function = fixture.func
+    if getattr(function, "__module__", None) == "pytest_streamval.plugin":
+        return False
+    return isgeneratorfunction(function) or isasyncgenfunction(function) or "request" in fixture.argnames

@@ -1,0 +1,226 @@
+"""Who started what: while a test runs, whatever begins in its context is entered into its ledger.
+
+A context is copied into every task and callback that begins in it, so that it tells a test's own tasks from those that
+a background task of the session begins meanwhile, whichever plugin runs the test and however long its event loop lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from asyncio import runners
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from gc import get_referents
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet, ref
+
+from pytest_streamval.engine.observer import Observer
+from pytest_streamval.harness.clock.suspended import _is_own
+from pytest_streamval.harness.leaks.places import Site
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from contextlib import ExitStack
+    from types import CodeType, FrameType
+
+    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.harness.playback import Playback, SyncPlayback
+
+current: ContextVar[Ledger | None] = ContextVar("streamval_ledger", default=None)
+"""The ledger of whatever runs in this context."""
+
+on_loop_end: list[Callable[[asyncio.AbstractEventLoop], None]] = []
+"""Called with every event loop that is about to cancel all that is left in it, or to be closed."""
+
+
+class Ledger:
+    """What began in one phase of a test: in its fixtures, or in its function."""
+
+    def __init__(self, *, leaks: bool = True) -> None:
+        self.open = True
+        """Whether anybody will look: its context lives on in whatever the test has left behind."""
+        self.leaks = leaks
+        """Whether anybody will look for leaks."""
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+        """The event loops that ran."""
+        self.threads: list[threading.Thread] = []
+        """The threads that its own code started, not those of an executor."""
+        self.dropped: list[Begun] = []
+        """The asynchronous generators that were dropped before their end by code that is not there any more."""
+        self.destroyed: list[asyncio.Task[Any]] = []
+        """The tasks that the garbage collector found, while they were pending and nobody else knew of them."""
+        self.runs: list[RunWatch] = []
+        self.playbacks: list[Playback | SyncPlayback] = []
+        self.empty_transcripts = 0
+
+    def close(self) -> None:
+        """Forget everything, and enter nothing more."""
+        self.open = False
+        for number in [number for number, begun in _begun.items() if begun.ledger is self]:
+            del _begun[number]
+        for entries in (self.loops, self.threads, self.dropped, self.destroyed, self.runs, self.playbacks):
+            entries.clear()
+
+
+@dataclass(slots=True)
+class Begun:
+    """An asynchronous generator that the user's own code has begun to read."""
+
+    ledger: Ledger
+    loop: asyncio.AbstractEventLoop
+    reader: CodeType
+    generator: Callable[[], AsyncGenerator[Any, Any] | None]
+    """Returns it, or None where it is gone."""
+    dropped: bool = False
+
+
+class RunWatch(Observer):
+    """Sees one run."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        """The run, once its task has taken a step."""
+        self.site: Site | None = None
+        """Where in the user's own code it was started."""
+        if (ledger := kept_here()) is not None:
+            self.site = Site.of_caller(sys._getframe(1))
+            ledger.runs.append(self)
+
+    def started(self, run: Run) -> None:
+        """Remember the run."""
+        self.run = run
+
+
+def kept_here() -> Ledger | None:
+    """Return the ledger into which what begins here is entered."""
+    ledger = current.get()
+    return ledger if ledger is not None and ledger.open else None
+
+
+def context_of(task: asyncio.Task[Any]) -> Context:
+    """Return the context that a task runs in."""
+    tell: Callable[[], Context] | None = getattr(task, "get_context", None)
+    if tell is not None:
+        return tell()
+    # before Python 3.12 a task keeps it to itself, and tells only the garbage collector
+    return next((each for each in get_referents(task) if isinstance(each, Context)), Context())
+
+
+def begun_in(ledger: Ledger) -> list[Begun]:
+    """Return the asynchronous generators that were begun, whatever has become of them."""
+    return [*ledger.dropped, *(begun for begun in list(_begun.values()) if begun.ledger is ledger)]
+
+
+# Where things begin and end
+
+
+def keep_books(undo: ExitStack) -> None:
+    """Have threads, event loops and asynchronous generators enter themselves, until the stack is closed.
+
+    Do this once in a session, not for each test: then whatever a fixture puts in the same place has gone by its end.
+    """
+    loops = asyncio.BaseEventLoop
+    for owner, name, make in (
+        (threading.Thread, "start", _start),
+        (loops, "run_forever", _run_forever),
+        (loops, "close", _close),
+        (loops, "call_exception_handler", _call_exception_handler),
+        (loops, "_asyncgen_firstiter_hook", _first_read),
+        (loops, "_asyncgen_finalizer_hook", _drop),
+        (runners, "_cancel_all_tasks", _cancel_all_tasks),
+    ):
+        original = getattr(owner, name)
+        setattr(owner, name, wraps(original)(make(original)))
+        undo.callback(setattr, owner, name, original)
+
+
+def _start(original: Callable[..., None]) -> Callable[..., None]:
+    def start(thread: threading.Thread) -> None:
+        if (ledger := kept_here()) is not None and _is_own(sys._getframe(1)):
+            ledger.threads.append(thread)
+        original(thread)
+
+    return start
+
+
+def _run_forever(original: Callable[..., None]) -> Callable[..., None]:
+    def run_forever(loop: asyncio.BaseEventLoop) -> None:
+        if (ledger := kept_here()) is not None:
+            ledger.loops.add(loop)
+        original(loop)
+
+    return run_forever
+
+
+def _close(original: Callable[..., None]) -> Callable[..., None]:
+    def close(loop: asyncio.BaseEventLoop) -> None:
+        if loop not in _ending and not loop.is_closed():
+            _tell_of_end(loop)
+        original(loop)
+
+    return close
+
+
+def _call_exception_handler(original: Callable[..., None]) -> Callable[..., None]:
+    def call_exception_handler(loop: asyncio.BaseEventLoop, context: dict[str, Any]) -> None:
+        task = context.get("task")
+        if isinstance(task, asyncio.Task) and not task.done() and "destroyed" in str(context.get("message")):
+            ledger = context_of(task).get(current)
+            if ledger is not None and ledger.open and ledger.leaks:
+                ledger.destroyed.append(task)
+                return
+        original(loop, context)
+
+    return call_exception_handler
+
+
+def _cancel_all_tasks(original: Callable[..., None]) -> Callable[..., None]:
+    def cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
+        _tell_of_end(loop)
+        _ending.add(loop)
+        original(loop)
+
+    return cancel_all_tasks
+
+
+_ending: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # those in which all that was left is cancelled already
+
+
+def _tell_of_end(loop: asyncio.AbstractEventLoop) -> None:
+    for tell in tuple(on_loop_end):
+        tell(loop)
+
+
+_begun: dict[int, Begun] = {}  # by the id of the generator: when it is dropped, weak references to it are gone already
+
+
+def _first_read(original: Callable[..., None]) -> Callable[..., None]:
+    def first_read(loop: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
+        reader = sys._getframe(1)
+        _begun.pop(id(generator), None)  # that of an earlier one, which ended
+        if (ledger := kept_here()) is not None and _is_own(reader):
+            _begun[id(generator)] = Begun(ledger, loop, reader.f_code, ref(generator))
+        original(loop, generator)
+
+    return first_read
+
+
+def _drop(original: Callable[..., None]) -> Callable[..., None]:
+    def drop(loop: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
+        begun = _begun.pop(id(generator), None)
+        if begun is not None and not _runs(begun.reader, sys._getframe(1)):
+            begun.generator, begun.dropped = (lambda: generator), True
+            begun.ledger.dropped.append(begun)
+        original(loop, generator)
+
+    return drop
+
+
+def _runs(code: CodeType, frame: FrameType | None) -> bool:
+    """Return whether a function is among those that led here: a loop that it has left has dropped its generator."""
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None

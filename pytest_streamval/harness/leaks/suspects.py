@@ -1,0 +1,226 @@
+"""What a test may have left behind, kind by kind: how it shows, how it is described, how it is ended."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_streamval.engine.component import text_of
+from pytest_streamval.errors import excerpt
+from pytest_streamval.harness.clock.suspended import _is_own
+from pytest_streamval.harness.leaks.ledger import RunWatch
+from pytest_streamval.harness.leaks.places import Site, place_of, place_of_thread
+
+if TYPE_CHECKING:
+    import asyncio
+    import threading
+    from collections.abc import AsyncGenerator
+
+    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.harness.leaks.ledger import Begun
+    from pytest_streamval.harness.mock import MockCall
+
+
+class Suspect:
+    """Something that began in a test and may have outlived it."""
+
+    way_out: ClassVar[str]
+    """What to do about it."""
+    at_once: bool = True
+    """Whether the test's end is what counts; where not, it may take a few more turns of the event loop to end."""
+
+    def __init__(self, thing: object, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.thing = thing
+        """What a fixture may be holding."""
+        self.loop = loop
+        """The event loop that has to turn for it to end."""
+
+    def is_open(self) -> bool:
+        """Return whether it has not ended yet."""
+        return True
+
+    def described(self) -> tuple[str, str, str]:
+        """Return what it is, where it is suspended, and what to do about it."""
+        return self._what(), self._place(), self.way_out
+
+    def end(self) -> None:
+        """Begin to end it."""
+
+    def _what(self) -> str:
+        raise NotImplementedError
+
+    def _place(self) -> str:
+        raise NotImplementedError
+
+
+class PendingTask(Suspect):
+    """A task that has not ended."""
+
+    way_out = "Await it, or cancel it and await it; asyncio.TaskGroup does this for all that are started in it."
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        super().__init__(task, task.get_loop())
+        self.task = task
+        # one whose code has not even begun would do its work behind the end of the test
+        self.at_once = not task.cancelling() and _is_unbegun(task.get_coro())
+
+    def is_open(self) -> bool:
+        """Return whether the task is pending."""
+        return not self.task.done()
+
+    def end(self) -> None:
+        """Cancel it."""
+        self.task.cancel()
+        self.task.add_done_callback(_take_error)
+
+    def _what(self) -> str:
+        producer = self.task.get_name().startswith("streamval producer ")
+        kind = "producer still running" if producer else "task still pending"
+        return f"a {kind}{', though it was cancelled' if self.task.cancelling() else ''}: {_named(self.task)}"
+
+    def _place(self) -> str:
+        return place_of(self.task.get_coro())
+
+
+class DestroyedTask(Suspect):
+    """A task that nobody kept, so that the garbage collector destroyed it while it was pending."""
+
+    way_out = f"An event loop does not keep its tasks. {PendingTask.way_out}"
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        super().__init__(task)
+        self._task = task
+
+    def _what(self) -> str:
+        return f"a task destroyed while it was pending: {_named(self._task)}"
+
+    def _place(self) -> str:
+        code = getattr(self._task.get_coro(), "cr_code", None)  # whose frame is gone
+        return "of a function that Python does not tell" if code is None else f"of {Site(code, code.co_firstlineno)}"
+
+
+class PendingRun(PendingTask):
+    """A run that goes on: its result was neither completed nor closed."""
+
+    way_out = "Use 'async with', or await acomplete() or aclose(), or read astream() to its end."
+
+    def __init__(self, task: asyncio.Task[Any], run: Run) -> None:
+        super().__init__(task)
+        self.thing = self.run = run
+        self.at_once = not task.cancelling()
+
+    def _what(self) -> str:
+        watches = () if self.run.audience is None else self.run.audience._observers
+        site = next((watch.site for watch in watches if isinstance(watch, RunWatch)), None)
+        began = "" if site is None else f", from {site}"
+        return f"a StreamChunkingResult neither completed nor closed: {self.task.get_name()}{began}"
+
+
+class DroppedRun(Suspect):
+    """A run whose result was dropped, which stopped it."""
+
+    way_out = PendingRun.way_out
+
+    def __init__(self, watch: RunWatch, run: Run) -> None:
+        super().__init__(run)
+        self._watch = watch
+        self._asked = excerpt(text_of(run.action))
+
+    def _what(self) -> str:
+        return f"a StreamChunkingResult dropped while it was running: streamval run {self._asked}"
+
+    def _place(self) -> str:
+        site = self._watch.site
+        return "from code of a library" if site is None else f"from {site}"
+
+
+class OpenOutput(Suspect):
+    """An output of a mock backend that nobody has read to its end."""
+
+    way_out = "Read it to its end, for instance with `await thunk.avalue()`, or `await thunk.cancel_generation()`."
+    at_once = False
+
+    def __init__(self, call: MockCall, producer: asyncio.Task[None]) -> None:
+        super().__init__(call.thunk, producer.get_loop())
+        self.call = call
+        self.producer = producer
+
+    def is_open(self) -> bool:
+        """Return whether the output is not computed."""
+        return not self.call.thunk.is_computed()
+
+    def end(self) -> None:
+        """Cancel the generation."""
+        self.producer.cancel()
+
+    def _what(self) -> str:
+        return f"an output neither read to its end nor cancelled: the answer to {excerpt(text_of(self.call.action))}"
+
+    def _place(self) -> str:
+        sent = f"its producer has sent {self.call.deltas_sent} of {len(self.call.script.deltas)} deltas"
+        return sent if self.producer.done() else f"{sent} and is {place_of(self.producer.get_coro())}"
+
+
+class OpenGenerator(Suspect):
+    """An asynchronous generator that is suspended between two items."""
+
+    way_out = "Read it in `async with contextlib.aclosing(...)`, or await its aclose()."
+
+    def __init__(self, begun: Begun, generator: AsyncGenerator[Any, Any]) -> None:
+        super().__init__(generator, begun.loop)
+        self._generator: Any = generator
+        self._dropped = begun.dropped
+        self.at_once = begun.dropped  # the event loop closes it as soon as it can
+
+    def is_open(self) -> bool:
+        """Return whether it waits for somebody to read on."""
+        return self._generator.ag_frame is not None and not self._generator.ag_running
+
+    def end(self) -> None:
+        """Have its event loop close it, unless that does so anyway."""
+        if not self._dropped and self.loop is not None and not self.loop.is_closed():
+            self.loop.create_task(self._generator.aclose()).add_done_callback(_take_error)
+
+    def _what(self) -> str:
+        return f"an asynchronous generator not closed: {self._generator.__qualname__}()"
+
+    def _place(self) -> str:
+        return place_of(self._generator)
+
+
+class LiveThread(Suspect):
+    """A thread that has not ended."""
+
+    way_out = "Tell it to end, and join() it."
+    at_once = False
+
+    def __init__(self, thread: threading.Thread) -> None:
+        super().__init__(thread)
+        self.thread = thread
+
+    def is_open(self) -> bool:
+        """Return whether it is alive."""
+        return self.thread.is_alive()
+
+    def _what(self) -> str:
+        return f"a {'daemon ' if self.thread.daemon else ''}thread still alive: {self.thread.name}"
+
+    def _place(self) -> str:
+        return place_of_thread(self.thread)
+
+
+def _named(task: asyncio.Task[Any]) -> str:
+    coroutine = task.get_coro()
+    return f"{task.get_name()}, {getattr(coroutine, '__qualname__', type(coroutine).__name__)}()"
+
+
+def _take_error(task: asyncio.Task[Any]) -> None:
+    """Take the error of what was ended, which is no news: it was left behind, and the test was told so."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _is_unbegun(coroutine: Any) -> bool:  # noqa: ANN401  # whatever a task runs
+    if not inspect.iscoroutine(coroutine) or inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED:
+        return False
+    return coroutine.cr_frame is not None and _is_own(coroutine.cr_frame)

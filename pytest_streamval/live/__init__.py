@@ -1,0 +1,1 @@
+"""Real providers over the network, and the recording of them."""

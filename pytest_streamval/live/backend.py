@@ -1,0 +1,171 @@
+"""`LiveBackend`: a real model behind a network, as a backend like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pytest_streamval.engine.backend import Backend, ModelOption
+from pytest_streamval.engine.component import CBlock, Message, as_action
+from pytest_streamval.engine.delta import Delta, ToolCallDelta
+from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    ProviderUnreachableError,
+    StreamTruncatedError,
+    WireError,
+    excerpt,
+)
+from pytest_streamval.live.providers import parse_spec
+from pytest_streamval.live.secrets import Secrets
+from pytest_streamval.live.transport import HttpRequest, HttpTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_streamval.engine.component import Action
+    from pytest_streamval.engine.context import Context, Entry
+    from pytest_streamval.live.transport import HttpResponse, Timeouts, Transport
+    from pytest_streamval.wire.exchange import WireRequest
+    from pytest_streamval.wire.frames import FrameDecoder
+
+
+class LiveBackend(Backend):
+    """Asks a real model: `LiveBackend("ollama:granite4:micro")`, `LiveBackend("openai:gpt-4.1")`.
+
+    The key is read from the environment for each request and kept nowhere. Cancelling an output closes its connection.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        *,
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        retries: int = 2,
+        transport: Transport | None = None,
+    ) -> None:
+        """Make a backend; nothing is sent before it is asked.
+
+        Args:
+            spec: provider and model, such as `"ollama:granite4:micro"`.
+            base_url: where the provider is, if not where it always is or its variable of the environment says.
+            timeouts: how long to wait for what.
+            retries: how often a request is sent again that failed before the first byte of its answer.
+            transport: what carries the requests, if not the network.
+
+        Raises:
+            UnknownProviderError: a `ValueError`; the spec names no provider that is known.
+            InvalidArgumentError: a `ValueError`; the address is none.
+        """
+        self.provider, self.model = parse_spec(spec)
+        self.address = self.provider.address(base_url)
+        self._timeouts = timeouts
+        self._retries = retries
+        self._transport = transport
+
+    @property
+    def spec(self) -> str:
+        """Provider and model."""
+        return f"{self.provider.name}:{self.model}"
+
+    async def generate_from_context(
+        self,
+        action: Action | str,
+        ctx: Context,
+        *,
+        format: object | None = None,  # noqa: A002  # as in Backend
+        model_options: Mapping[str, object] | None = None,
+    ) -> tuple[ModelOutputThunk, Context]:
+        """Send a request, and return its output at once.
+
+        Raises:
+            MissingKeyError: a `LookupError`; the provider wants a key, and the environment has none.
+            InvalidArgumentError: the provider has no way to say what was asked.
+        """
+        action = as_action(action)
+        options = dict(model_options or {})
+        streams = bool(options.get(ModelOption.STREAM))
+        asked = self.provider.adapter.build_request(
+            [*map(_turn, ctx.view_for_generation()), _turn(action)],
+            model=self.model,
+            options=options,
+            schema=_schema(format),
+            stream=streams,
+        )
+        request, secrets = self._prepared(asked)
+        carrier = self._transport or HttpTransport(self._timeouts, retries=self._retries, secrets=secrets)
+        thunk = ModelOutputThunk(action=action)
+        thunk.generation.model, thunk.generation.provider = self.model, self.provider.name
+        thunk.generation.streaming = streams
+
+        async def generate(thunk: ModelOutputThunk) -> None:
+            async with carrier.stream(request, provider=self.provider.name) as response:
+                await (self._stream if streams else self._buffer)(thunk, response)
+
+        thunk.start(generate)
+        return thunk, ctx.add(action).add(thunk)
+
+    def _prepared(self, asked: WireRequest) -> tuple[HttpRequest, Secrets]:
+        """Return a request with its key, and what keeps the key out of errors."""
+        key = self.provider.key(self.address)
+        headers = dict(asked.headers) if key is None else asked.authorized(key)
+        request = HttpRequest(self.provider.endpoint(self.address, asked.path), asked.content, headers)
+        return request, Secrets([] if key is None else [key])
+
+    async def _stream(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
+        decoder = self.provider.adapter.decoder()
+        try:
+            await self._decode(thunk, response, decoder)
+            await _put(thunk, decoder.close())
+        except WireError as error:
+            await _put(thunk, error.deltas)  # what came in the same read before the fault
+            raise
+
+    async def _decode(self, thunk: ModelOutputThunk, response: HttpResponse, decoder: FrameDecoder) -> None:
+        try:
+            async for data in response.reads:
+                await _put(thunk, decoder.feed(data))
+        except ProviderUnreachableError as broken:
+            if decoder.done:
+                return  # what ends a stream had come, and the connection did not matter any more
+            try:
+                decoder.close()
+            except StreamTruncatedError as truncated:
+                raise truncated from broken
+            raise
+
+    async def _buffer(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
+        answer = self.provider.adapter.parse_response(b"".join([data async for data in response.reads]))
+        calls = enumerate(answer.tool_calls)
+        fragments = tuple(ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in calls)
+        await _put(thunk, [Delta(answer.text, answer.thinking, fragments, answer.usage, answer.finish_reason)])
+
+    def __repr__(self) -> str:
+        return f"<LiveBackend {self.spec} at {self.address}>"
+
+
+async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
+    for delta in deltas:
+        if not thunk.try_put(delta):
+            await thunk.put(delta)
+
+
+def _turn(entry: Entry) -> dict[str, object]:
+    """Return an entry of a context as a message."""
+    if isinstance(entry, ModelOutputThunk):
+        return {"role": "assistant", "content": str(entry)}
+    if isinstance(entry, Message):
+        return {"role": entry.role, "content": entry.content}
+    return {"role": "user", "content": str(entry) if isinstance(entry, CBlock) else entry.format_for_llm()}
+
+
+def _schema(form: object | None) -> Mapping[str, object] | None:
+    """Return the JSON schema that a format is or has, as a class of pydantic does."""
+    if form is None or isinstance(form, Mapping):
+        return form
+    describe = getattr(form, "model_json_schema", None)
+    if callable(describe):
+        schema: Mapping[str, object] = describe()
+        return schema
+    raise InvalidArgumentError("format", excerpt(form), "it is a JSON schema, or a class of pydantic.")

@@ -1,0 +1,130 @@
+"""Providers: where they are, how they are spoken to, and which variables of the environment hold their keys."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError, excerpt
+from pytest_streamval.wire.anthropic import AnthropicMessages
+from pytest_streamval.wire.gemini import Gemini
+from pytest_streamval.wire.ollama import Ollama
+from pytest_streamval.wire.openai import OpenAIChat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_streamval.wire.adapter import Adapter
+
+_VERSION = "/v1"  # many addresses are given with it, as the SDKs of OpenAI's kind want them
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider."""
+
+    name: str
+    """Its name in a spec: what stands before the first colon of `openai:gpt-4.1`."""
+    adapter: Adapter
+    """Its protocol."""
+    url: str
+    """Where it is, unless said otherwise."""
+    keys: tuple[str, ...] = ()
+    """The environment's variables that may hold its key; the first one that is set counts."""
+    urls: tuple[str, ...] = ()
+    """The environment's variables that may say where it is."""
+    versioned: bool = True
+    """Whether its paths have a version, as OpenAI's do."""
+
+    def address(self, base_url: str | None, environment: Mapping[str, str] = os.environ) -> str:
+        """Return where the provider is: as given, as the environment says, or where it always is."""
+        found = base_url or next((environment[name] for name in self.urls if environment.get(name)), None)
+        return self.url if found is None else _completed(found, self.url)
+
+    def endpoint(self, address: str, path: str) -> str:
+        """Return the whole address of a path."""
+        if path.startswith(f"{_VERSION}/") and (address.endswith(_VERSION) or not self.versioned):
+            path = path.removeprefix(_VERSION)
+        return address + path
+
+    def key(self, address: str, environment: Mapping[str, str] = os.environ) -> str | None:
+        """Return the key, None where there is none and none is needed: a server of one's own may want no key.
+
+        Raises:
+            MissingKeyError: a `LookupError`; the provider itself was to be asked, and it wants one.
+        """
+        found = next((environment[name] for name in self.keys if environment.get(name)), None)
+        if found is None and self.keys and address == self.url:
+            raise MissingKeyError(self.name, self.keys)
+        return found
+
+
+def _compatible(name: str, url: str, *, versioned: bool = True) -> Provider:
+    """Return a provider that speaks OpenAI's chat completions."""
+    variable = name.upper()
+    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned)
+
+
+PROVIDERS = {
+    provider.name: provider
+    for provider in (
+        Provider("ollama", Ollama(), "http://127.0.0.1:11434", (), ("OLLAMA_HOST",)),
+        _compatible("openai", "https://api.openai.com"),
+        Provider(
+            "anthropic",
+            AnthropicMessages(),
+            "https://api.anthropic.com",
+            ("ANTHROPIC_API_KEY",),
+            ("ANTHROPIC_BASE_URL",),
+        ),
+        Provider(
+            "gemini",
+            Gemini(),
+            "https://generativelanguage.googleapis.com",
+            ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+            ("GOOGLE_GEMINI_BASE_URL",),
+        ),
+        _compatible("xai", "https://api.x.ai"),
+        _compatible("perplexity", "https://api.perplexity.ai", versioned=False),
+        _compatible("groq", "https://api.groq.com/openai"),
+        _compatible("deepseek", "https://api.deepseek.com"),
+        _compatible("mistral", "https://api.mistral.ai"),
+        _compatible("together", "https://api.together.xyz"),
+    )
+}
+"""The known providers, by name. Any other server of OpenAI's kind is `openai:MODEL` with an address."""
+
+
+def parse_spec(spec: str) -> tuple[Provider, str]:
+    """Return the provider and the model that a spec names, such as `ollama:granite4:micro`.
+
+    Raises:
+        UnknownProviderError: a `ValueError`; it names none that is known, or no model.
+    """
+    given: object = spec
+    if not isinstance(given, str):
+        raise InvalidArgumentError("spec", excerpt(given), 'it is a str such as "ollama:granite4:micro".')
+    name, _, model = spec.strip().partition(":")
+    if name not in PROVIDERS or not model:
+        raise UnknownProviderError(spec, list(PROVIDERS))
+    return PROVIDERS[name], model
+
+
+def _completed(address: str, usual: str) -> str:
+    """Return an address with the scheme and the port that it leaves out, as `OLLAMA_HOST` may."""
+    address = address.strip()
+    whole = address if "://" in address else f"http://{address}"
+    parts = urlsplit(whole.rstrip("/"))
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise InvalidArgumentError("url", excerpt(address), f"{error}.") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidArgumentError("url", excerpt(address), "it is an address such as http://127.0.0.1:11434.")
+    if parts.hostname == "0.0.0.0":  # noqa: S104  # where a server listens; a client goes to this machine
+        parts = parts._replace(netloc=parts.netloc.replace("0.0.0.0", "127.0.0.1"))  # noqa: S104  # as above
+    if port is None and "://" not in address:
+        parts = parts._replace(netloc=f"{parts.netloc}:{urlsplit(usual).port or 80}")
+    return parts.geturl()

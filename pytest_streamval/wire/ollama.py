@@ -1,0 +1,223 @@
+"""Ollama's chat, and its older endpoint for a bare prompt.
+
+Source: https://docs.ollama.com/api/streaming. A stream is NDJSON; every line has a piece of the output, and the last
+one says `done`, with counts and durations. An answer that is not streamed is a single such object. `/api/chat` speaks
+in a `message`, `/api/generate` in a `response`, and both are read. Tool calls come whole. An error is a line with
+`error`.
+
+`done_reason` may be missing or null, as older servers leave it: then no reason is known. Durations are not read, they
+have no place in a delta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.wire.adapter import Adapter, model_in, text_content
+from pytest_streamval.wire.encoding import FrameEncoder, WholeCallEncoder, arguments_of
+from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.frames import FrameDecoder
+from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
+from pytest_streamval.wire.values import arguments_text, expect, optional, parse_object, report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_streamval.wire.adapter import Question
+    from pytest_streamval.wire.encoding import Json
+
+_PATHS = MappingProxyType({"chat": "/api/chat", "generate": "/api/generate"})
+_INPUT = "prompt_eval_count"
+_OUTPUT = "eval_count"
+_MILLISECOND = 1_000_000  # in nanoseconds, as durations are
+
+
+class OllamaDecoder(FrameDecoder):
+    """Decode the body of a streamed answer of either endpoint."""
+
+    protocol: ClassVar[str] = "ollama"
+    terminal: ClassVar[str] = "the line with done"
+    framing: ClassVar[type[NDJSONDecoder]] = NDJSONDecoder
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_call = 0
+
+    def _read(self, data: str, event: str) -> Delta | None:  # noqa: ARG002  # lines have no name
+        body = parse_object(data)
+        error = body.get("error")
+        if error:
+            raise report(error, data)
+        return self._line(body)
+
+    def _line(self, body: dict[str, object]) -> Delta | None:
+        message = body.get("message")
+        if message is None:
+            said, text = body, optional(body.get("response"), str, "response") or ""
+        else:
+            said = expect(message, dict, "message")
+            text = optional(said.get("content"), str, "message.content") or ""
+        thinking = optional(said.get("thinking"), str, "thinking") or ""
+        calls = said.get("tool_calls")
+        tool_calls = () if calls is None else self._tool_calls(calls)
+        usage = reason = None
+        if optional(body.get("done"), bool, "done"):
+            self.done = True
+            usage = self._usage(body)
+            reason = optional(body.get("done_reason"), str, "done_reason") or None
+        if text or thinking or tool_calls or usage or reason:
+            return Delta(text, thinking, tool_calls, usage, reason)
+        return None
+
+    def _tool_calls(self, calls: object) -> tuple[ToolCallDelta, ...]:
+        return tuple(map(self._tool_call, expect(calls, list, "message.tool_calls")))
+
+    def _tool_call(self, value: object) -> ToolCallDelta:
+        path = "message.tool_calls[]"
+        call = expect(value, dict, path)
+        function = expect(call.get("function"), dict, f"{path}.function")
+        index, self._next_call = self._next_call, self._next_call + 1
+        ident = optional(call.get("id"), str, f"{path}.id") or None
+        name = expect(function.get("name"), str, f"{path}.function.name")
+        arguments = optional(function.get("arguments"), dict, f"{path}.function.arguments") or {}
+        return ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.function.arguments"))
+
+    def _usage(self, body: dict[str, object]) -> Usage | None:
+        self._count(body, _INPUT, _OUTPUT, path="")
+        return Usage(self._counts.get(_INPUT), self._counts.get(_OUTPUT)) if self._counts else None
+
+
+class OllamaEncoder(WholeCallEncoder):
+    """Encode the body of a streamed answer, as Ollama sends it.
+
+    The reason to finish and the counts come with the last line, and so do durations. As nothing here has a clock, they
+    are in proportion to the counts: a millisecond a token.
+    """
+
+    protocol: ClassVar[str] = "ollama"
+    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "tool_calls", "tool_use"), "stop"),
+            **dict.fromkeys(("max_tokens", "MAX_TOKENS"), "length"),
+        }
+    )
+    usual_reasons: ClassVar[tuple[str, str]] = ("stop", "stop")
+
+    @staticmethod
+    def error(kind: str, message: str) -> Json:  # noqa: ARG004  # the protocol has no place for a kind
+        """The error as JSON, which is the same in a stream and in its place."""
+        return {"error": message}
+
+    def _opening(self) -> Iterable[Json]:
+        return ()
+
+    def _frames(self, delta: Delta) -> Iterable[Json]:
+        if delta.text or delta.thinking:
+            yield from self._calls_line(self._waiting_calls())
+        calls = self._whole_calls(delta)
+        if delta.text or delta.thinking or calls:
+            yield self._line(delta.text, delta.thinking, calls)
+
+    def _calls_line(self, calls: list[ToolCall]) -> Iterable[Json]:
+        if calls:
+            yield self._line("", "", calls)
+
+    def _ending(self) -> Iterable[Json]:
+        yield from self._calls_line(self._waiting_calls())
+        yield {**self._line("", "", []), **self._done(self._final_reason(), self._usage)}
+
+    def _whole(self, answer: Answer) -> Json:
+        line = self._line(answer.text, answer.thinking, list(answer.tool_calls))
+        return {**line, **self._done(answer.finish_reason, answer.usage)}
+
+    def _line(self, text: str, thinking: str, calls: list[ToolCall]) -> Json:
+        line: Json = {"model": self._asked.model, "created_at": _date(self._created)}
+        thought = {"thinking": thinking} if thinking else {}
+        if self._asked.endpoint == "generate":
+            if calls:
+                raise self._unencodable(calls[0], f"{_PATHS['generate']} has no tool calls; {_PATHS['chat']} has.")
+            return {**line, "response": text, **thought, "done": False}
+        called = {"tool_calls": [self._call(call) for call in calls]} if calls else {}
+        return {**line, "message": {"role": "assistant", "content": text, **thought, **called}, "done": False}
+
+    def _call(self, call: ToolCall) -> Json:
+        ident = {} if call.id is None else {"id": call.id}
+        return {**ident, "function": {"name": call.name, "arguments": arguments_of(self.protocol, call)}}
+
+    def _done(self, reason: str | None, usage: Usage | None) -> Json:
+        counted = usage or Usage()
+        fields = {_INPUT: counted.input_tokens, _OUTPUT: counted.output_tokens}
+        prompt, output = ((count or 1) * _MILLISECOND for count in fields.values())
+        return {
+            "done": True,
+            "done_reason": reason,
+            "total_duration": prompt + output + _MILLISECOND,
+            "load_duration": _MILLISECOND,
+            "prompt_eval_duration": prompt,
+            "eval_duration": output,
+            **{field: count for field, count in fields.items() if count is not None},
+        }
+
+    def _write(self, frame: Json) -> bytes:
+        return ndjson_line(frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Ollama(Adapter):
+    """Ollama's chat. A key is only needed by some servers, in `Authorization: Bearer`."""
+
+    protocol: ClassVar[str] = "ollama"
+    media_type: ClassVar[str] = "application/x-ndjson"
+    _decoder: ClassVar[type[FrameDecoder]] = OllamaDecoder
+    _encoder: ClassVar[type[FrameEncoder]] = OllamaEncoder
+
+    endpoint: Literal["chat", "generate"] = "chat"
+    """What requests go to: "chat", or "generate" for a bare prompt."""
+
+    def __post_init__(self) -> None:
+        if self.endpoint not in _PATHS:
+            raise InvalidArgumentError("endpoint", excerpt(self.endpoint), "it is 'chat' or 'generate'.")
+
+    def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:
+        """Return what a request asks for, or None where its path is none of this protocol's.
+
+        Ollama streams unless it is told not to.
+        """
+        for endpoint, own in _PATHS.items():
+            if path.partition("?")[0] == own:
+                return Asked(model_in(body), stream=body.get("stream") is not False, endpoint=endpoint)
+        return None
+
+    def _settings(self) -> Mapping[str, str]:
+        return {"temperature": "temperature", "max_new_tokens": "num_predict", "seed": "seed", "stop": "stop"}
+
+    def _request(self, question: Question) -> tuple[str, Json]:
+        body: Json = {"model": question.model, **self._asking(question.turns), "stream": question.stream}
+        if question.schema is not None:
+            body["format"] = question.schema
+        if question.settings:
+            body["options"] = question.settings
+        return _PATHS[self.endpoint], body
+
+    def _asking(self, turns: list[dict[str, object]]) -> Json:
+        if self.endpoint == "chat":
+            return {"messages": turns}
+        system = [text_content(turn) for turn in turns if turn["role"] == "system"]
+        others = [turn for turn in turns if turn["role"] != "system"]
+        if [turn["role"] for turn in others] != ["user"]:
+            rule = f"{_PATHS['generate']} takes one prompt, a message of user; {_PATHS['chat']} takes a conversation."
+            raise InvalidArgumentError("messages", excerpt(turns), rule)
+        return {"prompt": text_content(others[0]), **({"system": "\n\n".join(system)} if system else {})}
+
+    def _read_answer(self, body: Json) -> Answer:
+        delta = OllamaDecoder()._line(body)
+        return Answer.of([] if delta is None else [delta])
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,21 @@
+"""All protocols, by name."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_streamval.wire.anthropic import AnthropicMessages
+from pytest_streamval.wire.gemini import Gemini
+from pytest_streamval.wire.ollama import Ollama
+from pytest_streamval.wire.openai import OpenAIChat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_streamval.wire.adapter import Adapter
+
+ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
+    {adapter.protocol: adapter for adapter in (AnthropicMessages(), Gemini(), Ollama(), OpenAIChat())}
+)
+"""An adapter of each protocol, by its name."""

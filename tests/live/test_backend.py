@@ -1,0 +1,221 @@
+"""`LiveBackend`, in four protocols over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import pytest
+
+from pytest_streamval import (
+    ChatContext,
+    Delta,
+    Instruction,
+    InvalidArgumentError,
+    MalformedFrameError,
+    Message,
+    MissingKeyError,
+    ModelOption,
+    PartialValidationResult,
+    ProviderStreamError,
+    ProviderUnreachableError,
+    Requirement,
+    SimpleContext,
+    StreamTruncatedError,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+    stream_with_chunking,
+)
+from pytest_streamval.live.backend import LiveBackend
+from pytest_streamval.live.providers import PROVIDERS
+from pytest_streamval.wire.exchange import Answer, Asked
+from tests.live.loopback import answering, chunk, head, openai_frames, silent
+
+PROTOCOLS = ("anthropic", "gemini", "ollama", "openai")
+STREAM = {ModelOption.STREAM: True}
+KEYS = {"anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY", "openai": "OPENAI_API_KEY"}
+STOP = {"anthropic": "end_turn", "gemini": "STOP", "ollama": "stop", "openai": "stop"}
+CALL = Delta(tool_calls=(ToolCallDelta(0, "call_1", "look", '{"at": 1}'),))
+
+
+def streamed(name: str, *deltas: Delta | str):
+    """Return an answer in the protocol of a provider, a write for each delta."""
+    encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
+    frames = [encoder.begin(), *(encoder.encode(delta) for delta in deltas), encoder.finish()]
+    return answering(head(kind=PROVIDERS[name].adapter.media_type), *map(chunk, filter(None, frames)), chunk(b""))
+
+
+def backend(name: str, served) -> LiveBackend:
+    return LiveBackend(f"{name}:m", base_url=served.url)
+
+
+async def asked(name: str, served, **options):
+    thunk, ctx = await backend(name, served).generate_from_context("Hi", SimpleContext(), **options)
+    assert ctx.last_output() is thunk
+    return thunk
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+async def test_a_stream_brings_text_thinking_tool_calls_usage_and_reason(provider, name) -> None:
+    answer = streamed(
+        name, Delta(thinking="Hm."), "Hel", "lo.", CALL, Delta(usage=Usage(3, 5), finish_reason=STOP[name])
+    )
+    async with provider(answer) as served:
+        thunk = await asked(name, served, model_options=STREAM)
+        assert "".join([text async for text in thunk]) == "Hello."
+    assert thunk.thinking == "Hm."
+    assert [(call.name, call.arguments.replace(" ", "")) for call in thunk.tool_calls] == [("look", '{"at":1}')]
+    assert thunk.generation.usage == Usage(3, 5)
+    assert thunk.generation.streaming
+    assert (thunk.generation.provider, thunk.generation.model) == (name, "m")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+async def test_a_whole_answer_brings_the_same(provider, name) -> None:
+    whole = Answer("Hello.", "Hm.", (ToolCall("call_1", "look", '{"at":1}'),), Usage(3, 5), STOP[name])
+    body = PROVIDERS[name].adapter.encode_response(whole, Asked(model="m", stream=False))
+    async with provider(answering(head(kind="application/json"), chunk(body), chunk(b""))) as served:
+        thunk = await asked(name, served)
+        assert await thunk.avalue() == "Hello."
+    assert thunk.thinking == "Hm."
+    assert [(call.name, call.arguments) for call in thunk.tool_calls] == [("look", '{"at":1}')]
+    assert thunk.generation.usage == Usage(3, 5)
+    assert not thunk.generation.streaming
+
+
+@pytest.mark.parametrize("name", KEYS)
+async def test_the_key_goes_into_its_header_and_nowhere_else(provider, name, monkeypatch) -> None:
+    monkeypatch.setenv(KEYS[name], "planted-key-123")
+    refusal = answering(
+        head("400 Bad", kind="application/json"), chunk(b'{"error": "bad planted-key-123"}'), chunk(b"")
+    )
+    async with provider(refusal) as served:
+        asking = backend(name, served)
+        thunk, _ = await asking.generate_from_context("Hi", SimpleContext(), model_options=STREAM)
+        with pytest.raises(Exception, match="400") as caught:
+            await thunk.avalue()
+    assert any("planted-key-123" in value for value in served.requests[0].headers.values())
+    for shown in (
+        str(caught.value),
+        repr(caught.value),
+        repr(asking),
+        repr(vars(asking)),
+        repr(pickle.dumps(caught.value)),
+    ):
+        assert "planted-key-123" not in shown
+
+
+async def test_the_conversation_is_sent_in_turns(provider) -> None:
+    async with provider(streamed("openai", "Hello.")) as served:
+        ctx = ChatContext().add(Message("system", "Be brief."))
+        first, ctx = await backend("openai", served).generate_from_context("Hi", ctx, model_options=STREAM)
+        await first.avalue()
+        action = Instruction("Go on", ("short",))
+        await (await backend("openai", served).generate_from_context(action, ctx))[0].cancel_generation()
+        await served.close()
+    messages = served.requests[0].body["messages"]
+    assert messages == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+
+
+async def test_an_output_is_a_turn_of_the_assistant(provider) -> None:
+    async with provider(streamed("openai", "Hello.")) as served:
+        first, ctx = await backend("openai", served).generate_from_context("Hi", ChatContext(), model_options=STREAM)
+        await first.avalue()
+        again, _ = await backend("openai", served).generate_from_context(
+            Instruction("Go on"), ctx, model_options={**STREAM, ModelOption.MAX_NEW_TOKENS: 5}
+        )
+        await again.avalue()
+    body = served.requests[1].body
+    assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"]
+    assert body["messages"][1]["content"] == "Hello."
+    assert body["max_tokens"] == 5
+
+
+async def test_a_failed_check_closes_the_connection(provider) -> None:
+    class Never(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("fail")
+
+    frames = [chunk(frame) for frame in openai_frames("One. ", "Two. ")[:2]]
+    async with provider(silent(head(), *frames)) as served:
+        result = await stream_with_chunking("Hi", backend("openai", served), SimpleContext(), requirements=[Never()])
+        await result.acomplete()
+        await served.disconnected.wait()
+    assert not result.completed
+    assert result.full_text == ""
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("cleanly", [True, False], ids=["a clean end", "a broken connection"])
+async def test_a_stream_without_its_end_is_truncated_and_keeps_its_text(provider, name, cleanly) -> None:
+    encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
+    writes = [chunk(frame) for frame in (encoder.begin(), encoder.encode("One. "), encoder.encode("Two")) if frame]
+    async with provider(answering(head(), *writes, *([chunk(b"")] if cleanly else []))) as served:
+        result = await stream_with_chunking("Hi", backend(name, served), SimpleContext())
+        with pytest.raises(StreamTruncatedError) as caught:
+            await result.acomplete()
+    assert caught.value.text == "One. Two"
+    assert result.full_text == "One."
+    assert isinstance(caught.value.__cause__, ProviderUnreachableError) is not cleanly
+
+
+async def test_a_connection_that_breaks_behind_the_end_does_not_matter(provider) -> None:
+    async with provider(answering(head(), *map(chunk, openai_frames("One.")))) as served:
+        assert await (await asked("openai", served, model_options=STREAM)).avalue() == "One."
+
+
+async def test_what_came_before_a_malformed_frame_is_read_first(provider) -> None:
+    frames = b"".join([openai_frames("One. ")[0], b"data: {]\n\n"])
+    async with provider(answering(head(), chunk(frames), chunk(b""))) as served:
+        thunk = await asked("openai", served, model_options=STREAM)
+        assert await thunk.astream() == "One. "
+        with pytest.raises(MalformedFrameError):
+            await thunk.astream()
+
+
+async def test_an_error_in_the_stream_is_the_providers(provider) -> None:
+    frames = [openai_frames("One. ")[0], b'data: {"error": {"type": "overloaded", "message": "too much"}}\n\n']
+    async with provider(answering(head(), *map(chunk, frames), chunk(b""))) as served:
+        with pytest.raises(ProviderStreamError, match="overloaded: too much"):
+            await (await asked("openai", served, model_options=STREAM)).avalue()
+
+
+async def test_a_connection_that_never_came_is_told_to_the_reader(monkeypatch) -> None:
+    asking = LiveBackend("openai:m", base_url="http://127.0.0.1:1", retries=0)
+    thunk, _ = await asking.generate_from_context("Hi", SimpleContext(), model_options=STREAM)
+    with pytest.raises(ProviderUnreachableError, match="openai cannot be reached"):
+        await thunk.avalue()
+
+
+async def test_a_missing_key_is_told_at_once(monkeypatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(MissingKeyError):
+        await LiveBackend("openai:m").generate_from_context("Hi", SimpleContext())
+
+
+class Schema:
+    """What pydantic's classes have."""
+
+    @staticmethod
+    def model_json_schema():
+        return {"type": "object"}
+
+
+@pytest.mark.parametrize("form", [{"type": "object"}, Schema])
+async def test_a_format_is_sent_as_a_schema(provider, form) -> None:
+    async with provider(streamed("openai", "{}")) as served:
+        await (await asked("openai", served, format=form, model_options=STREAM)).avalue()
+    assert served.requests[0].body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+async def test_any_other_format_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="format="):
+        await LiveBackend("ollama:m").generate_from_context("Hi", SimpleContext(), format=3)
+
+
+async def test_many_requests_at_once_do_not_disturb_each_other(provider) -> None:
+    async with provider(streamed("openai", *"One. Two.")) as served:
+        thunks = [await asked("openai", served, model_options=STREAM) for _ in range(20)]
+        assert set(await asyncio.gather(*(thunk.avalue() for thunk in thunks))) == {"One. Two."}

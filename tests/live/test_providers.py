@@ -1,0 +1,86 @@
+"""Where providers are, and how their keys are found."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError
+from pytest_streamval.live.providers import PROVIDERS, parse_spec
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "model"),
+    [
+        ("ollama:granite4:micro", "ollama", "granite4:micro"),
+        ("openai:gpt-4.1", "openai", "gpt-4.1"),
+        (" together:meta-llama/Llama-3 ", "together", "meta-llama/Llama-3"),
+    ],
+)
+def test_a_spec_is_a_provider_and_a_model(spec: str, name: str, model: str) -> None:
+    provider, found = parse_spec(spec)
+    assert (provider.name, found) == (name, model)
+
+
+@pytest.mark.parametrize("spec", ["", "gpt-4.1", "openai", "openai:", "nobody:x", "OpenAI:x"])
+def test_any_other_spec_is_refused_with_the_providers(spec: str) -> None:
+    with pytest.raises(UnknownProviderError, match="ollama, openai, anthropic, gemini") as caught:
+        parse_spec(spec)
+    assert repr(spec) in str(caught.value)
+
+
+def test_a_spec_is_a_str() -> None:
+    with pytest.raises(InvalidArgumentError, match="spec=3 does not fit"):
+        parse_spec(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "environment", "address"),
+    [
+        (None, {}, "http://127.0.0.1:11434"),
+        (None, {"OLLAMA_HOST": ""}, "http://127.0.0.1:11434"),
+        (None, {"OLLAMA_HOST": "box"}, "http://box:11434"),
+        (None, {"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),
+        (None, {"OLLAMA_HOST": "0.0.0.0:8000"}, "http://127.0.0.1:8000"),
+        (None, {"OLLAMA_HOST": "https://box.example/"}, "https://box.example"),
+        ("http://here:1/api/", {"OLLAMA_HOST": "box"}, "http://here:1/api"),
+    ],
+)
+def test_an_address_is_given_or_in_the_environment_or_the_usual(base_url, environment, address) -> None:
+    assert PROVIDERS["ollama"].address(base_url, environment) == address
+
+
+def test_an_address_without_a_port_has_the_schemes_own_where_the_usual_one_has_none() -> None:
+    assert PROVIDERS["openai"].address("box") == "http://box:80"
+
+
+@pytest.mark.parametrize("wrong", ["ftp://box", "http://", "http://box:port", "http://box:99999"])
+def test_what_is_no_address_is_refused(wrong: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="url="):
+        PROVIDERS["ollama"].address(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "endpoint"),
+    [
+        ("openai", "https://api.openai.com", "https://api.openai.com/v1/chat/completions"),
+        ("openai", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1/chat/completions"),
+        ("groq", "https://api.groq.com/openai", "https://api.groq.com/openai/v1/chat/completions"),
+        ("perplexity", "https://api.perplexity.ai", "https://api.perplexity.ai/chat/completions"),
+    ],
+)
+def test_an_endpoint_has_the_version_once(name: str, address: str, endpoint: str) -> None:
+    assert PROVIDERS[name].endpoint(address, "/v1/chat/completions") == endpoint
+
+
+def test_the_first_variable_that_is_set_holds_the_key() -> None:
+    gemini = PROVIDERS["gemini"]
+    assert gemini.key(gemini.url, {"GOOGLE_API_KEY": "b"}) == "b"
+    assert gemini.key(gemini.url, {"GOOGLE_API_KEY": "b", "GEMINI_API_KEY": "a"}) == "a"
+
+
+def test_a_provider_itself_wants_a_key_and_a_server_of_ones_own_does_not() -> None:
+    openai = PROVIDERS["openai"]
+    with pytest.raises(MissingKeyError, match="OPENAI_API_KEY is not set"):
+        openai.key(openai.url, {})
+    assert openai.key("http://127.0.0.1:8080/v1", {}) is None
+    assert PROVIDERS["ollama"].key(PROVIDERS["ollama"].url, {}) is None

@@ -1,0 +1,435 @@
+import json
+from functools import partial
+
+import pytest
+
+from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.errors import InvalidDeltaError, UnencodableDeltaError
+from pytest_streamval.wire import ADAPTERS, Answer, Asked
+
+ASKED = {"openai": Asked("m"), "anthropic": Asked("m"), "gemini": Asked("m"), "ollama": Asked("m", endpoint="chat")}
+protocols = pytest.mark.parametrize("protocol", ASKED)
+DELTAS = [
+    Delta(usage=Usage(7, 0)),
+    Delta("Hi 🍎", "Hm."),
+    Delta(tool_calls=(ToolCallDelta(4, "x", "f", '{"a": 1}'),)),
+    Delta(finish_reason="stop", usage=Usage(output_tokens=9)),
+]
+
+
+def encoder(protocol, **given):
+    return ADAPTERS[protocol].encoder(ASKED[protocol], ident="7", created=1_795_247_877.5, **given)
+
+
+def bodies(data):
+    """The JSON of a stream's frames."""
+    lines = [line.removeprefix(b"data: ") for line in data.splitlines() if line.startswith((b"data: ", b"{"))]
+    return [json.loads(line) for line in lines if line != b"[DONE]"]
+
+
+def test_openai_sends_role_words_reason_counts_and_the_end():
+    openai = encoder("openai")
+    head = {"id": "chatcmpl-7", "object": "chat.completion.chunk", "created": 1_795_247_877, "model": "m"}
+
+    def chunk(delta, reason=None):
+        return {
+            **head,
+            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}],
+            "usage": None,
+        }
+
+    assert bodies(openai.encode(DELTAS[0])) == [chunk({"role": "assistant", "content": None})]
+    assert bodies(openai.encode(DELTAS[1])) == [chunk({"content": "Hi 🍎", "reasoning_content": "Hm."})]
+    function = {"name": "f", "arguments": '{"a": 1}'}
+    call = {"index": 0, "id": "x", "type": "function", "function": function}
+    assert bodies(openai.encode(DELTAS[2])) == [chunk({"tool_calls": [call]})]
+    assert bodies(openai.encode(DELTAS[3])) == [chunk({}, "stop")]
+    usage = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
+    end = openai.finish()
+    assert bodies(end) == [{**head, "choices": [], "usage": usage}]
+    assert end.endswith(b"\n\ndata: [DONE]\n\n")
+
+
+def test_anthropic_sends_named_events_and_one_block_behind_the_other():
+    anthropic = encoder("anthropic")
+    data = b"".join([*map(anthropic.encode, DELTAS), anthropic.finish()])
+    names = [line.removeprefix(b"event: ").decode() for line in data.splitlines() if line.startswith(b"event: ")]
+    found = bodies(data)
+    assert names == [body["type"] for body in found]
+    message = {
+        "id": "msg_7",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 7, "output_tokens": 0},
+    }
+    call = {"type": "tool_use", "id": "x", "name": "f", "input": {}}
+    assert found == [
+        {"type": "message_start", "message": message},
+        {
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "thinking", "thinking": "", "signature": ""},
+        },
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Hm."}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "Hi 🍎"}},
+        {"type": "content_block_stop", "index": 1},
+        {"type": "content_block_start", "index": 2, "content_block": call},
+        {"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": '{"a": 1}'}},
+        {"type": "content_block_stop", "index": 2},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"input_tokens": 7, "output_tokens": 9},
+        },
+        {"type": "message_stop"},
+    ]
+
+
+def test_gemini_sends_data_lines_and_nothing_else():
+    gemini = encoder("gemini")
+    data = b"".join([*map(gemini.encode, DELTAS), gemini.finish()])
+    assert all(line.startswith(b"data: {") for line in data.split(b"\r\n\r\n")[:-1])
+    assert data.count(b"\n") == data.count(b"\r\n") == 2 * len(bodies(data))
+    named = {"modelVersion": "m", "responseId": "7"}
+
+    def candidate(*parts, **fields):
+        content = {"content": {"parts": list(parts), "role": "model"}} if parts else {}
+        return {"candidates": [{**content, **fields, "index": 0}]}
+
+    def counts(**fields):
+        return {"usageMetadata": fields}
+
+    assert bodies(data) == [
+        {**counts(promptTokenCount=7, candidatesTokenCount=0, totalTokenCount=7), **named},
+        {**candidate({"text": "Hm.", "thought": True}, {"text": "Hi 🍎"}), **named},
+        {**candidate({"functionCall": {"id": "x", "name": "f", "args": {"a": 1}}}), **named},
+        {
+            **candidate(finishReason="STOP"),
+            **counts(promptTokenCount=7, candidatesTokenCount=9, totalTokenCount=16),
+            **named,
+        },
+    ]
+
+
+def test_ollama_sends_the_role_in_every_line():
+    ollama = encoder("ollama")
+    data = b"".join([*map(ollama.encode, DELTAS), ollama.finish()])
+    assert b"\n\n" not in data
+    head = {"model": "m", "created_at": "2026-11-21T07:57:57.500000Z"}
+    call = {"id": "x", "function": {"name": "f", "arguments": {"a": 1}}}
+    assert bodies(data) == [
+        {**head, "message": {"role": "assistant", "content": "Hi 🍎", "thinking": "Hm."}, "done": False},
+        {**head, "message": {"role": "assistant", "content": "", "tool_calls": [call]}, "done": False},
+        {
+            **head,
+            "message": {"role": "assistant", "content": ""},
+            "done": True,
+            "done_reason": "stop",
+            "total_duration": 17_000_000,
+            "load_duration": 1_000_000,
+            "prompt_eval_count": 7,
+            "prompt_eval_duration": 7_000_000,
+            "eval_count": 9,
+            "eval_duration": 9_000_000,
+        },
+    ]
+
+
+def test_ollamas_generate_sends_a_response():
+    generate = ADAPTERS["ollama"].encoder(Asked("m", endpoint="generate"))
+    first, last = bodies(generate.encode(Delta("a", "b")) + generate.finish())
+    assert (first["response"], first["thinking"], first["done"]) == ("a", "b", False)
+    assert (last["response"], last["done"], "message" in last) == ("", True, False)
+
+
+def test_counts_are_sent_only_where_openai_was_asked_for_them():
+    openai = ADAPTERS["openai"].encoder(Asked("m", usage=False))
+    found = bodies(b"".join([*map(openai.encode, DELTAS), openai.finish()]))
+    assert not any("usage" in body for body in found)
+    assert all(body["choices"] for body in found)
+
+
+OPENINGS = {"openai": 1, "anthropic": 1, "gemini": 0, "ollama": 0}
+
+
+@protocols
+def test_a_stream_may_begin_before_its_first_delta(protocol):
+    begun, other = encoder(protocol), encoder(protocol)
+    opening = begun.begin()
+    assert len(bodies(opening)) == OPENINGS[protocol]
+    assert begun.begin() == b""
+    assert opening + begun.encode("a") + begun.finish() == other.encode(Delta("a")) + other.finish()
+
+
+@protocols
+def test_a_stream_of_nothing_is_a_stream(protocol):
+    decoder = ADAPTERS[protocol].decoder()
+    decoder.feed(encoder(protocol).finish())
+    assert decoder.close() == []
+    assert decoder.text == ""
+
+
+REASONS = {
+    "stop": ("stop", "end_turn", "STOP", "stop"),
+    "end_turn": ("stop", "end_turn", "STOP", "stop"),
+    "STOP": ("stop", "end_turn", "STOP", "stop"),
+    "stop_sequence": ("stop", "stop_sequence", "STOP", "stop"),
+    "length": ("length", "max_tokens", "MAX_TOKENS", "length"),
+    "max_tokens": ("length", "max_tokens", "MAX_TOKENS", "length"),
+    "MAX_TOKENS": ("length", "max_tokens", "MAX_TOKENS", "length"),
+    "tool_calls": ("tool_calls", "tool_use", "STOP", "stop"),
+    "tool_use": ("tool_calls", "tool_use", "STOP", "stop"),
+    "content_filter": ("content_filter", "refusal", "SAFETY", "content_filter"),
+    "refusal": ("content_filter", "refusal", "SAFETY", "refusal"),
+    "SAFETY": ("content_filter", "refusal", "SAFETY", "SAFETY"),
+    "quux": ("quux", "quux", "quux", "quux"),
+    "": ("stop", "end_turn", "STOP", "stop"),
+}
+
+
+def streamed(protocol, *deltas):
+    """What the decoder makes of a stream."""
+    one, decoder = encoder(protocol), ADAPTERS[protocol].decoder()
+    found = decoder.feed(b"".join([*map(one.encode, deltas), one.finish()]))
+    return Answer.of(found + decoder.close())
+
+
+def buffered(protocol, *deltas):
+    """What is read of an answer that was not streamed."""
+    adapter = ADAPTERS[protocol]
+    return adapter.parse_response(adapter.encode_response(Answer.of(deltas), ASKED[protocol]))
+
+
+@protocols
+@pytest.mark.parametrize("answered", [streamed, buffered])
+@pytest.mark.parametrize(("reason", "words"), REASONS.items(), ids=REASONS)
+def test_a_reason_is_said_in_the_own_word(protocol, answered, reason, words):
+    found = answered(protocol, Delta("a"), Delta(finish_reason=reason))
+    assert found.finish_reason == dict(zip(ASKED, words, strict=True))[protocol]
+
+
+CALL = Delta(tool_calls=(ToolCallDelta(0, "x", "f", "{}"),))
+UNSAID = {"openai": ("stop", "tool_calls"), "anthropic": ("end_turn", "tool_use"), "gemini": ("STOP", "STOP")}
+
+
+@protocols
+@pytest.mark.parametrize("answered", [streamed, buffered])
+def test_a_stream_that_says_no_reason_ends_for_the_usual_one(protocol, answered):
+    plain, called = UNSAID.get(protocol, ("stop", "stop"))
+    assert answered(protocol, Delta("a")).finish_reason == plain
+    assert answered(protocol, Delta("a"), CALL).finish_reason == called
+
+
+@protocols
+def test_the_reason_that_comes_last_counts_and_text_may_follow_one(protocol):
+    deltas = [Delta("a", finish_reason="stop"), Delta("b"), Delta("c", finish_reason="length")]
+    found = streamed(protocol, *deltas)
+    assert (found.text, found.finish_reason) == ("abc", dict(zip(ASKED, REASONS["length"], strict=True))[protocol])
+
+
+MADE_UP = {"openai": ("call_0", "call_1"), "anthropic": ("toolu_0", "toolu_1")}
+
+
+@protocols
+@pytest.mark.parametrize("answered", [streamed, buffered])
+def test_a_call_without_an_id_is_given_one_where_clients_need_it(protocol, answered):
+    calls = Delta(tool_calls=(ToolCallDelta(3, None, "f", "{}"), ToolCallDelta(1, "", "g", "{}")))
+    found = answered(protocol, calls).tool_calls
+    assert [call.name for call in found] == ["f", "g"]
+    assert tuple(call.id for call in found) == MADE_UP.get(protocol, (None, None))
+
+
+@protocols
+def test_calls_are_numbered_as_they_begin(protocol):
+    one, decoder = encoder(protocol), ADAPTERS[protocol].decoder()
+    calls = [Delta(tool_calls=(ToolCallDelta(index, str(index), "f", "{}"),)) for index in (7, 3)]
+    found = decoder.feed(b"".join([*map(one.encode, calls), one.finish()]))
+    assert {(call.index, call.id) for delta in found for call in delta.tool_calls if call.id} == {(0, "7"), (1, "3")}
+
+
+def fragment(arguments="", index=0, ident=None, name=None):
+    return Delta(tool_calls=(ToolCallDelta(index, ident, name, arguments),))
+
+
+PIECES = [fragment('{"a"', 0, "x", "f"), fragment(":1}", 0, "x", "f")]
+
+
+@pytest.mark.parametrize("protocol", ["gemini", "ollama"])
+def test_a_call_in_pieces_goes_out_whole_once_something_else_comes(protocol):
+    one = encoder(protocol)
+    assert [one.encode(piece) for piece in PIECES] == [b"", b""]
+    assert one.encode(fragment("", 1, "y", "g")) == b""
+    assert one.encode(fragment("{}", 2, "z", "h")) == b""  # it does not overtake the others
+    found = ADAPTERS[protocol].decoder().feed(one.encode("b"))
+    calls = [call for delta in found for call in delta.tool_calls]
+    assert [(call.id, call.arguments) for call in calls] == [("x", '{"a":1}'), ("y", "{}"), ("z", "{}")]
+    assert "".join(delta.text for delta in found) == "b"
+
+
+@protocols
+def test_a_call_in_pieces_is_whole_at_the_end(protocol):
+    found = streamed(protocol, *PIECES)
+    assert found.tool_calls == (ToolCall("x", "f", '{"a":1}'),)
+
+
+def test_gemini_says_a_call_before_its_reason():
+    gemini = encoder("gemini")
+    assert [gemini.encode(piece) for piece in PIECES] == [b"", b""]
+    (body,) = bodies(gemini.encode(Delta(finish_reason="stop")))
+    assert body["candidates"][0]["finishReason"] == "STOP"
+    assert body["candidates"][0]["content"]["parts"][0]["functionCall"]["args"] == {"a": 1}
+    assert gemini.finish() == b""
+
+
+def test_gemini_counts_of_which_nothing_is_known_are_no_frame():
+    assert encoder("gemini").encode(Delta(usage=Usage())) == b""
+
+
+@protocols
+def test_a_fragment_that_brings_nothing_is_no_piece(protocol):
+    found = streamed(protocol, *PIECES, fragment())
+    assert found.tool_calls[0].arguments == '{"a":1}'
+
+
+NAMELESS = "the first fragment of a tool call names the tool."
+UNENCODABLE = {
+    "a call without a name": ("openai anthropic gemini ollama", [fragment("{}", 0, "x")], NAMELESS),
+    "a call with another id": (
+        "openai anthropic gemini ollama",
+        [fragment("", 0, "x", "f"), fragment("{}", 0, "y")],
+        "the call of this index is f with the id x.",
+    ),
+    "a call with another name": (
+        "openai anthropic gemini ollama",
+        [fragment("", 0, "x", "f"), fragment("{}", 0, None, "g")],
+        "the call of this index is f with the id x.",
+    ),
+    "half a character": ("openai anthropic gemini ollama", ["\ud83d"], "it is written as JSON in UTF-8 ('utf-8' codec"),
+    "bytes": ("openai anthropic gemini ollama", [Delta(b"a")], "it is written as JSON in UTF-8 (Object of type bytes"),
+    "a count below 0": ("openai anthropic gemini ollama", [Delta(usage=Usage(-1))], "no count is below 0."),
+    "a call that goes on after another": (
+        "anthropic",
+        [*PIECES[:1], fragment("{}", 1, "y", "g"), PIECES[1]],
+        "its blocks stand one behind the other",
+    ),
+    "a call that goes on after text": ("anthropic", [PIECES[0], "a", PIECES[1]], "that of this call has ended."),
+    "a call that goes on after it went out": (
+        "gemini ollama",
+        [*PIECES, "a", fragment("1")],
+        "a call goes out whole, and this one has gone out already.",
+    ),
+    "arguments that are no JSON": (
+        "gemini ollama",
+        [PIECES[0], "a"],
+        "it takes arguments that are a whole JSON object.",
+    ),
+    "arguments that are no object": ("gemini ollama", [fragment("[]", 0, "x", "f"), "a"], "a whole JSON object."),
+    "arguments without end": ("gemini ollama", [fragment('{"a":' * 99_999, 0, "x", "f"), "a"], "a whole JSON object."),
+    "arguments that no JSON holds": (
+        "gemini ollama",
+        [fragment('{"a": NaN}', 0, "x", "f")],
+        "it is written as JSON in UTF-8 (Out of range",
+    ),
+}
+REFUSED = [
+    pytest.param(protocol, deltas, rule, id=f"{name}-{protocol}")
+    for name, (names, deltas, rule) in UNENCODABLE.items()
+    for protocol in names.split()
+]
+
+
+@pytest.mark.parametrize(("protocol", "deltas", "rule"), REFUSED)
+def test_what_a_protocol_cannot_carry_is_refused(protocol, deltas, rule):
+    one = encoder(protocol)
+    *before, last = deltas
+    for delta in before:
+        one.encode(delta)
+    with pytest.raises(UnencodableDeltaError) as caught:
+        one.encode(last)
+    assert caught.value.protocol == protocol
+    assert rule in str(caught.value)
+    for more in (one.begin, one.finish, partial(one.encode, "a"), partial(one.fail, "k", "m")):
+        with pytest.raises(UnencodableDeltaError, match=r"the stream broke off with an error, and nothing comes after"):
+            more()
+
+
+@pytest.mark.parametrize("protocol", ["gemini", "ollama"])
+def test_a_call_that_went_out_takes_no_more_arguments(protocol):
+    one = encoder(protocol)
+    one.encode(fragment("{}", 0, "x", "f"))
+    one.encode(fragment("", 0, "x", "f"))
+    with pytest.raises(UnencodableDeltaError, match="a call goes out whole, and this one has gone out already"):
+        one.encode(fragment("{}"))
+
+
+@pytest.mark.parametrize("protocol", ["gemini", "ollama"])
+def test_a_call_that_is_not_whole_at_the_end_is_refused(protocol):
+    one = encoder(protocol)
+    one.encode(PIECES[0])
+    with pytest.raises(UnencodableDeltaError, match="it takes arguments that are a whole JSON object"):
+        one.finish()
+
+
+@pytest.mark.parametrize("answered", ["stream", "whole"])
+def test_ollamas_generate_has_no_tool_calls(answered):
+    generate = ADAPTERS["ollama"].encoder(Asked("m", endpoint="generate"))
+    with pytest.raises(UnencodableDeltaError, match="/api/generate has no tool calls; /api/chat has"):
+        generate.encode(CALL) if answered == "stream" else generate.whole(Answer.of([CALL]))
+
+
+@protocols
+@pytest.mark.parametrize("delta", [b"a", None, 5], ids=str)
+def test_what_is_no_delta_is_refused(protocol, delta):
+    one = encoder(protocol)
+    with pytest.raises(InvalidDeltaError, match="A delta is a str or a Delta, not"):
+        one.encode(delta)
+    assert one.encode("a")
+
+
+ENDINGS = {
+    "finish": (lambda one: one.finish(), "the stream is finished"),
+    "fail": (lambda one: one.fail("k", "m"), "the stream has failed"),
+    "whole": (lambda one: one.whole(Answer()), "the stream is answered"),
+}
+
+
+@protocols
+@pytest.mark.parametrize(("end", "state"), ENDINGS.values(), ids=ENDINGS)
+def test_nothing_comes_after_the_end(protocol, end, state):
+    one = encoder(protocol)
+    end(one)
+    for again, _ in ENDINGS.values():
+        with pytest.raises(UnencodableDeltaError, match=f"{state}, and nothing comes after that"):
+            again(one)
+
+
+@protocols
+def test_a_stream_that_has_begun_cannot_become_a_whole_answer(protocol):
+    one = encoder(protocol)
+    one.encode("a")
+    with pytest.raises(UnencodableDeltaError, match="the stream has begun, and nothing comes after that"):
+        one.whole(Answer("a"))
+
+
+KINDS = {"ollama": "an error"}
+
+
+@protocols
+def test_an_error_in_a_stream_is_read_as_one(protocol):
+    one, decoder = encoder(protocol), ADAPTERS[protocol].decoder()
+    decoder.feed(one.encode("a"))
+    with pytest.raises(Exception, match="Too busy") as caught:
+        decoder.feed(one.fail("UNAVAILABLE", "Too busy."))
+    assert type(caught.value).__name__ == "ProviderStreamError"
+    assert (caught.value.kind, caught.value.text) == (KINDS.get(protocol, "UNAVAILABLE"), "a")
+
+
+@protocols
+def test_an_error_that_comes_first_stands_alone(protocol):
+    assert len(bodies(encoder(protocol).fail("UNAVAILABLE", "Too busy."))) == 1

@@ -1,0 +1,216 @@
+import json
+
+import pytest
+
+from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.wire import GeminiDecoder
+
+
+def sse(*frames):
+    return b"".join(b"data: " + json.dumps(frame).encode() + b"\r\n\r\n" for frame in frames)
+
+
+def parts(*found, **fields):
+    return {"candidates": [{"content": {"parts": list(found), "role": "model"}, "index": 0, **fields}]}
+
+
+def call(name="f", **fields):
+    return {"functionCall": {"name": name, **fields}}
+
+
+STOP = {"candidates": [{"finishReason": "STOP"}]}
+END = Delta(finish_reason="STOP")
+
+
+def decode(*frames):
+    decoder = GeminiDecoder()
+    deltas = decoder.feed(sse(*frames))
+    return deltas + decoder.close()
+
+
+def counts(**fields):
+    return {"usageMetadata": fields}
+
+
+READ = {
+    "text": (parts({"text": "a"}), Delta("a")),
+    "several parts": (parts({"text": "a"}, {"text": "b"}), Delta("ab")),
+    "thinking": (parts({"text": "a", "thought": True}), Delta(thinking="a")),
+    "thinking and text": (parts({"text": "a", "thought": True}, {"text": "b", "thought": False}), Delta("b", "a")),
+    "a signed text": (parts({"text": "a", "thoughtSignature": "Eq"}), Delta("a")),
+    "text among other parts": (parts({"executableCode": {}}, {"text": "a"}, {"inlineData": {}}), Delta("a")),
+    "a call": (
+        parts(call(id="x", args={"a": "é", "b": [1.5, None]})),
+        Delta(tool_calls=(ToolCallDelta(0, "x", "f", '{"a":"é","b":[1.5,null]}'),)),
+    ),
+    "a call without more": (parts(call()), Delta(tool_calls=(ToolCallDelta(0, None, "f", "{}"),))),
+    "two calls": (
+        parts(call(), call("g")),
+        Delta(tool_calls=(ToolCallDelta(0, None, "f", "{}"), ToolCallDelta(1, None, "g", "{}"))),
+    ),
+    "the finish with text": (parts({"text": "a"}, finishReason="MAX_TOKENS"), Delta("a", finish_reason="MAX_TOKENS")),
+    "a prompt that is refused": ({"promptFeedback": {"blockReason": "SAFETY"}}, Delta(finish_reason="SAFETY")),
+    "counts": (counts(promptTokenCount=3, candidatesTokenCount=2, totalTokenCount=5), Delta(usage=Usage(3, 2))),
+    "thoughts belong to the output": (
+        counts(candidatesTokenCount=2, thoughtsTokenCount=5),
+        Delta(usage=Usage(None, 7)),
+    ),
+    "results of tools belong to the prompt": (
+        counts(promptTokenCount=3, toolUsePromptTokenCount=4),
+        Delta(usage=Usage(7)),
+    ),
+    "counts beside text": ({**parts({"text": "a"}), **counts(promptTokenCount=3)}, Delta("a", usage=Usage(3))),
+    "a candidate without an index": ({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}, Delta("a")),
+    "the candidate of index 0": (
+        {"candidates": [{"index": 1, "content": {"parts": [{"text": "b"}]}}, {"content": {"parts": [{"text": "a"}]}}]},
+        Delta("a"),
+    ),
+    "no error": ({**parts({"text": "a"}), "error": None}, Delta("a")),
+}
+NOTHING = {
+    "nothing": {},
+    "a name": {"modelVersion": "m", "responseId": "x"},
+    "no candidates": {"candidates": []},
+    "another candidate": {"candidates": [{"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"}]},
+    "a candidate without content": {"candidates": [{"index": 0}]},
+    "content without parts": {"candidates": [{"content": {"role": "model"}}]},
+    "an empty text": parts({"text": ""}),
+    "an empty thought": parts({"text": "", "thought": True}),
+    "a part of another kind": parts({"codeExecutionResult": {"outcome": "OUTCOME_OK"}}),
+    "no reason": {"candidates": [{"finishReason": "FINISH_REASON_UNSPECIFIED"}]},
+    "a prompt that is not refused": {"promptFeedback": {"safetyRatings": []}},
+    "empty counts": counts(),
+    "other counts": counts(totalTokenCount=5, cachedContentTokenCount=2),
+}
+
+
+@pytest.mark.parametrize(("frame", "expected"), READ.values(), ids=READ)
+def test_a_frame_becomes_one_delta(frame, expected):
+    assert decode(frame, STOP) == [expected, END]
+
+
+@pytest.mark.parametrize("frame", NOTHING.values(), ids=NOTHING)
+def test_a_frame_that_carries_nothing_becomes_no_delta(frame):
+    assert decode(frame, STOP) == [END]
+
+
+def test_calls_are_counted_over_all_frames():
+    calls = [each.tool_calls for each in decode(parts(call()), parts({"text": "a"}), parts(call("g"), call("h")), STOP)]
+    assert [[fragment.index for fragment in fragments] for fragments in calls] == [[0], [], [1, 2], []]
+
+
+def test_counts_are_complete_although_a_later_report_leaves_something_out():
+    first, second = counts(promptTokenCount=3, thoughtsTokenCount=1), counts(candidatesTokenCount=2)
+    assert [each.usage for each in decode(first, second, STOP)] == [Usage(3, 1), Usage(3, 3), None]
+
+
+def test_what_comes_behind_the_reason_is_read_and_the_last_reason_counts():
+    frames = [
+        parts({"text": "a"}, finishReason="STOP"),
+        parts({"text": "b"}, finishReason="OTHER"),
+        counts(promptTokenCount=1),
+    ]
+    assert decode(*frames) == [
+        Delta("a", finish_reason="STOP"),
+        Delta("b", finish_reason="OTHER"),
+        Delta(usage=Usage(1)),
+    ]
+
+
+def test_a_stream_ends_with_its_body_once_a_reason_was_read():
+    decoder = GeminiDecoder()
+    decoder.feed(sse(parts({"text": "a"})))
+    assert not decoder.done
+    decoder.feed(sse(STOP))
+    assert decoder.done
+    assert decoder.close() == []
+
+
+def test_a_stream_without_a_reason_is_truncated():
+    decoder = GeminiDecoder()
+    decoder.feed(sse(parts({"text": "a"}), counts(promptTokenCount=3)) + b"data: {")
+    with pytest.raises(
+        StreamTruncatedError, match="The gemini stream ended without a finishReason, inside the"
+    ) as caught:
+        decoder.close()
+    assert (caught.value.text, caught.value.left) == ("a", b"data: {")
+
+
+def test_a_reason_in_a_frame_that_was_cut_off_does_not_count():
+    decoder = GeminiDecoder()
+    decoder.feed(sse(STOP)[:-2])
+    with pytest.raises(StreamTruncatedError):
+        decoder.close()
+
+
+ERROR = {"code": 503, "message": "Too busy.", "status": "UNAVAILABLE"}
+ERRORS = {
+    "as Google reports it": (sse({"error": ERROR}), "UNAVAILABLE", "Too busy."),
+    "without a status": (sse({"error": {"code": 503, "message": "Too busy."}}), "503", "Too busy."),
+    "by the name of the frame": (
+        b'event: error\ndata: {"message": "Too busy."}\n\n',
+        "an error",
+        "Too busy.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "kind", "message"), ERRORS.values(), ids=ERRORS)
+def test_an_error_of_the_provider_keeps_the_text_so_far(body, kind, message):
+    decoder = GeminiDecoder()
+    decoder.feed(sse(parts({"text": "a"})))
+    with pytest.raises(ProviderStreamError) as caught:
+        decoder.feed(sse(parts({"text": "b"})) + body)
+    assert (caught.value.kind, caught.value.message) == (kind, message)
+    assert (caught.value.text, caught.value.deltas) == ("ab", (Delta("b"),))
+
+
+def test_an_error_in_plain_json_between_frames_is_one_too():
+    decoder = GeminiDecoder()
+    decoder.feed(sse(parts({"text": "a"})) + json.dumps({"error": ERROR}, indent=2).encode() + b"\r\n")
+    with pytest.raises(ProviderStreamError) as caught:
+        decoder.close()
+    assert (caught.value.kind, caught.value.message, caught.value.text) == ("UNAVAILABLE", "Too busy.", "a")
+
+
+PATH = "candidates[0].content.parts"
+FAULTS = {
+    "no JSON": (b"data: {", "it is no JSON"),
+    "no object": (b"data: []", "it is a list, not an object"),
+    "no UTF-8": (b'data: {"x": "\xff"}', "it holds bytes that are no UTF-8"),
+    "candidates that are none": ({"candidates": {}}, "candidates is an object, not a list"),
+    "a candidate that is none": ({"candidates": [5]}, "candidates[] is 5, not an object"),
+    "an index that is none": ({"candidates": [{"index": "0"}]}, "candidates[].index is '0', not an integer"),
+    "content that is none": ({"candidates": [{"content": []}]}, "candidates[0].content is a list, not an object"),
+    "parts that are none": ({"candidates": [{"content": {"parts": {}}}]}, f"{PATH} is an object, not a list"),
+    "a part that is none": (parts("a"), f"{PATH}[] is 'a', not an object"),
+    "a text that is none": (parts({"text": 5}), f"{PATH}[].text is 5, not a string"),
+    "a thought that is none": (parts({"text": "a", "thought": "yes"}), f"{PATH}[].thought is 'yes', not true or false"),
+    "a call that is none": (parts({"functionCall": 5}), f"{PATH}[].functionCall is 5, not an object"),
+    "a call without a name": (parts({"functionCall": {}}), f"{PATH}[].functionCall.name is missing"),
+    "a call with an id that is none": (parts(call(id=5)), f"{PATH}[].functionCall.id is 5, not a string"),
+    "arguments that are none": (parts(call(args="{}")), f"{PATH}[].functionCall.args is '{{}}', not an object"),
+    "arguments that no JSON holds": (
+        parts(call(args={"a": float("nan")})),
+        f"{PATH}[].functionCall.args is no JSON (Out of range",
+    ),
+    "a reason that is none": ({"candidates": [{"finishReason": 1}]}, "candidates[0].finishReason is 1, not a string"),
+    "feedback that is none": ({"promptFeedback": 1}, "promptFeedback is 1, not an object"),
+    "a block reason that is none": ({"promptFeedback": {"blockReason": 1}}, "blockReason is 1, not a string"),
+    "counts that are none": ({"usageMetadata": []}, "usageMetadata is a list, not an object"),
+    "a count that is none": (counts(promptTokenCount="3"), "usageMetadata.promptTokenCount is '3', not an integer"),
+    "a count below 0": (counts(promptTokenCount=-3), "usageMetadata.promptTokenCount is -3, and no count is below 0"),
+}
+
+
+@pytest.mark.parametrize(("frame", "fault"), FAULTS.values(), ids=FAULTS)
+def test_a_malformed_frame_is_told_with_its_place_and_fault(frame, fault):
+    decoder = GeminiDecoder()
+    before = sse(parts({"text": "a"}), STOP)
+    decoder.feed(before)
+    body = frame + b"\r\n\r\n" if isinstance(frame, bytes) else sse(frame)
+    with pytest.raises(MalformedFrameError) as caught:
+        decoder.feed(body)
+    assert fault in caught.value.fault
+    assert (caught.value.offset, caught.value.text) == (len(before), "a")

@@ -1,0 +1,180 @@
+import json
+
+import pytest
+
+from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.wire import OllamaDecoder
+
+
+def lines(*objects):
+    return b"".join(json.dumps(each).encode() + b"\n" for each in objects)
+
+
+def said(content="", /, *, done=False, **fields):
+    message = {"role": "assistant", "content": content, **fields}
+    return {"model": "m", "created_at": "2026-11-21T10:00:00Z", "message": message, "done": done}
+
+
+def call(name="f", arguments=None, **fields):
+    return {"function": {"name": name, "arguments": arguments or {}}, **fields}
+
+
+DONE = {**said(done=True), "done_reason": "stop"}
+END = Delta(finish_reason="stop")
+
+
+def decode(*objects):
+    decoder = OllamaDecoder()
+    deltas = decoder.feed(lines(*objects))
+    assert decoder.done
+    return deltas + decoder.close()
+
+
+READ = {
+    "text": (said("a"), Delta("a")),
+    "thinking": (said(thinking="a"), Delta(thinking="a")),
+    "text and thinking": (said("a", thinking="b"), Delta("a", "b")),
+    "text of a bare prompt": ({"response": "a", "done": False}, Delta("a")),
+    "thinking of a bare prompt": ({"response": "", "thinking": "a", "done": False}, Delta(thinking="a")),
+    "a call": (
+        said(tool_calls=[call(arguments={"a": "é", "b": [1.5, None]}, id="x")]),
+        Delta(tool_calls=(ToolCallDelta(0, "x", "f", '{"a":"é","b":[1.5,null]}'),)),
+    ),
+    "a call without more": (
+        said("a", tool_calls=[{"function": {"name": "f"}}]),
+        Delta("a", tool_calls=(ToolCallDelta(0, None, "f", "{}"),)),
+    ),
+    "a line that does not say whether it is the last": ({"message": {"content": "a"}}, Delta("a")),
+    "no error": ({**said("a"), "error": ""}, Delta("a")),
+}
+NOTHING = {
+    "an empty text": said(),
+    "an empty answer": {"response": "", "done": False},
+    "no text": said(None, thinking=None, tool_calls=None),
+    "no calls": said(tool_calls=[]),
+    "something else": {"status": "pulling manifest"},
+    "a message without more": {"message": {}, "done": None},
+}
+
+
+@pytest.mark.parametrize(("line", "expected"), READ.values(), ids=READ)
+def test_a_line_becomes_one_delta(line, expected):
+    assert decode(line, DONE) == [expected, END]
+
+
+@pytest.mark.parametrize("line", NOTHING.values(), ids=NOTHING)
+def test_a_line_that_carries_nothing_becomes_no_delta(line):
+    assert decode(line, DONE) == [END]
+
+
+LAST = {
+    "a reason": (DONE, [END]),
+    "no reason": (said(done=True), []),
+    "a reason that is null": ({**said(done=True), "done_reason": None}, []),
+    "an empty reason": ({**said(done=True), "done_reason": ""}, []),
+    "another reason": ({**DONE, "done_reason": "load"}, [Delta(finish_reason="load")]),
+    "counts": ({**DONE, "prompt_eval_count": 3, "eval_count": 2}, [Delta(usage=Usage(3, 2), finish_reason="stop")]),
+    "half of the counts": ({**said(done=True), "eval_count": 2}, [Delta(usage=Usage(None, 2))]),
+    "durations": ({**DONE, "total_duration": 5_589_157_167, "eval_duration": 1_325_948_000}, [END]),
+    "text": ({**DONE, **said("a", done=True)}, [Delta("a", finish_reason="stop")]),
+    "of a bare prompt": ({"response": "", "done": True, "done_reason": "stop", "context": [1, 2]}, [END]),
+}
+
+
+@pytest.mark.parametrize(("line", "expected"), LAST.values(), ids=LAST)
+def test_the_last_line_brings_reason_and_counts(line, expected):
+    assert decode(line) == expected
+
+
+def test_counts_before_the_last_line_are_no_report():
+    assert decode({**said("a"), "eval_count": 1}, DONE) == [Delta("a"), END]
+
+
+def test_calls_are_counted_over_all_lines():
+    found = [
+        each.tool_calls
+        for each in decode(said(tool_calls=[call()]), said("a"), said(tool_calls=[call(), call()]), DONE)
+    ]
+    assert [[fragment.index for fragment in fragments] for fragments in found] == [[0], [], [1, 2], []]
+
+
+def test_the_last_line_needs_no_line_end():
+    decoder = OllamaDecoder()
+    assert decoder.feed(lines(said("a"), DONE)[:-1]) == [Delta("a")]
+    assert decoder.close() == [END]
+    assert decoder.done
+
+
+def test_a_stream_without_its_last_line_is_truncated():
+    decoder = OllamaDecoder()
+    decoder.feed(lines(said("a")) + b'{"done": tr')
+    with pytest.raises(
+        StreamTruncatedError, match="The ollama stream ended without the line with done, inside"
+    ) as caught:
+        decoder.close()
+    assert (caught.value.text, caught.value.left) == ("a", b'{"done": tr')
+
+
+def test_a_whole_line_at_a_cut_end_is_not_lost():
+    decoder = OllamaDecoder()
+    decoder.feed(lines(said("a"), said("b"))[:-1])
+    with pytest.raises(StreamTruncatedError) as caught:
+        decoder.close()
+    assert (caught.value.text, caught.value.deltas, caught.value.left) == ("ab", (Delta("b"),), b"")
+
+
+def test_an_error_keeps_the_text_so_far():
+    decoder = OllamaDecoder()
+    decoder.feed(lines(said("a")))
+    with pytest.raises(ProviderStreamError) as caught:
+        decoder.feed(lines(said("b"), {"error": "model runner has stopped"}))
+    assert (caught.value.kind, caught.value.message) == ("an error", "model runner has stopped")
+    assert (caught.value.text, caught.value.deltas) == ("ab", (Delta("b"),))
+
+
+FAULTS = {
+    "no JSON": (b"{", "it is no JSON"),
+    "no object": (b"[]", "it is a list, not an object"),
+    "no UTF-8": (b'{"x": "\xff"}', "it holds bytes that are no UTF-8"),
+    "two on one line": (b'{"response": "a"} {}', "it is no JSON (more data after the value, at character 17)"),
+    "a frame of another protocol": (b"data: {}", "it is no JSON"),
+    "a message that is none": ({"message": "a"}, "message is 'a', not an object"),
+    "a text that is none": (said(5), "message.content is 5, not a string"),
+    "an answer that is none": ({"response": 5}, "response is 5, not a string"),
+    "thinking that is none": (said(thinking=True), "thinking is True, not a string"),
+    "calls that are none": (said(tool_calls={}), "message.tool_calls is an object, not a list"),
+    "a call that is none": (said(tool_calls=[5]), "message.tool_calls[] is 5, not an object"),
+    "a call without a function": (said(tool_calls=[{}]), "message.tool_calls[].function is missing"),
+    "a call without a name": (said(tool_calls=[{"function": {}}]), "message.tool_calls[].function.name is missing"),
+    "a call with an id that is none": (said(tool_calls=[call(id=5)]), "message.tool_calls[].id is 5, not a string"),
+    "arguments that are none": (
+        said(tool_calls=[call(arguments="{}")]),
+        "message.tool_calls[].function.arguments is '{}', not an object",
+    ),
+    "arguments that no JSON holds": (
+        said(tool_calls=[call(arguments={"a": float("inf")})]),
+        "arguments is no JSON (Out",
+    ),
+    "an end that is none": ({"done": "yes"}, "done is 'yes', not true or false"),
+    "a reason that is none": ({"done": True, "done_reason": 5}, "done_reason is 5, not a string"),
+    "a count that is none": ({"done": True, "eval_count": "5"}, "eval_count is '5', not an integer"),
+}
+
+
+@pytest.mark.parametrize(("line", "fault"), FAULTS.values(), ids=FAULTS)
+def test_a_malformed_line_is_told_with_its_place_and_fault(line, fault):
+    decoder = OllamaDecoder()
+    before = lines(said("a"))
+    decoder.feed(before)
+    with pytest.raises(MalformedFrameError) as caught:
+        decoder.feed(line + b"\n" if isinstance(line, bytes) else lines(line))
+    assert fault in caught.value.fault
+    assert (caught.value.offset, caught.value.text) == (len(before), "a")
+
+
+def test_nothing_but_empty_lines_may_follow_the_end():
+    decoder = OllamaDecoder()
+    decoder.feed(lines(DONE) + b"\n\r\n")
+    with pytest.raises(MalformedFrameError, match="it comes after the line with done, which ends the stream"):
+        decoder.feed(lines(said("a")))

@@ -1,0 +1,244 @@
+"""What is encoded and decoded again is what was meant, in the form that each protocol gives it."""
+
+import json
+from dataclasses import replace
+from itertools import accumulate, count, pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.wire import ADAPTERS, Answer, Asked
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
+counts = st.none() | st.integers(0, 99)
+usages = st.builds(Usage, counts, counts).filter(lambda usage: usage != Usage())
+values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words
+objects = st.dictionaries(words, values | st.lists(values, max_size=2), max_size=2)
+speeches = st.builds(
+    Delta, words, words, usage=st.none() | usages, finish_reason=st.sampled_from([None, None, None, "stop", "length"])
+)
+
+
+@st.composite
+def calls(draw):
+    """The deltas of one call, in one piece or in several; its index is still to be given."""
+    arguments = draw(st.sampled_from(["", "{}"]) | objects.map(json.dumps))
+    cuts = sorted(draw(st.lists(st.integers(0, len(arguments)), max_size=3)))
+    first, *rest = [arguments[start:end] for start, end in pairwise([0, *cuts, len(arguments)])]
+    begun = ToolCallDelta(0, draw(st.none() | names), draw(names), first)
+    fragments = [begun, *(ToolCallDelta(0, arguments=piece) for piece in rest)]
+    if draw(st.booleans()):
+        return [Delta(tool_calls=tuple(fragments))]
+    return [Delta(tool_calls=(fragment,)) for fragment in fragments]
+
+
+@st.composite
+def scripts(draw):
+    groups = draw(st.lists(speeches.map(lambda delta: [delta]) | calls(), max_size=6))
+    indices = draw(st.permutations(range(len(groups))))
+    return [numbered(delta, index) for group, index in zip(groups, indices, strict=True) for delta in group]
+
+
+def numbered(delta, index):
+    return replace(delta, tool_calls=tuple(replace(call, index=index) for call in delta.tool_calls))
+
+
+def compact(arguments):
+    return json.dumps(json.loads(arguments or "{}"), ensure_ascii=False, separators=(",", ":"))
+
+
+REASONS = {
+    "openai": {"stop": "stop", "length": "length", None: ("stop", "tool_calls")},
+    "anthropic": {"stop": "end_turn", "length": "max_tokens", None: ("end_turn", "tool_use")},
+    "gemini": {"stop": "STOP", "length": "MAX_TOKENS", None: ("STOP", "STOP")},
+    "ollama": {"stop": "stop", "length": "length", None: ("stop", "stop")},
+}
+
+
+def last_reason(protocol, deltas):
+    reasons = [delta.finish_reason for delta in deltas if delta.finish_reason]
+    called = any(delta.tool_calls for delta in deltas)
+    return REASONS[protocol][reasons[-1]] if reasons else REASONS[protocol][None][called]
+
+
+def running_usages(deltas):
+    """The counts after each delta."""
+
+    def after(before, usage):
+        return [new if new is not None else old for old, new in zip(before, usage, strict=True)]
+
+    reports = [
+        (delta.usage.input_tokens, delta.usage.output_tokens) if delta.usage else (None, None) for delta in deltas
+    ]
+    return [Usage(*counts) for counts in accumulate(reports, after, initial=(None, None))][1:]
+
+
+def with_zeros(usage):
+    return Usage(usage.input_tokens or 0, usage.output_tokens or 0)
+
+
+def renumbered(deltas, prefix):
+    """The deltas with their calls counted from 0, named once, and with an id if the protocol makes one up."""
+    begun = {}
+    for delta in deltas:
+        fragments = []
+        for call in delta.tool_calls:
+            if call.index in begun:
+                fragments.append(ToolCallDelta(begun[call.index], None, None, call.arguments))
+            else:
+                position = begun[call.index] = len(begun)
+                ident = call.id or (f"{prefix}_{position}" if prefix else None)
+                fragments.append(ToolCallDelta(position, ident, call.name, call.arguments))
+        yield replace(delta, tool_calls=tuple(call for call in fragments if call.name or call.arguments))
+
+
+def as_openai(deltas):
+    """The reason stands alone, and the counts at the end."""
+    for delta in renumbered(deltas, "call"):
+        said = replace(delta, usage=None, finish_reason=None)
+        yield said
+        if delta.finish_reason:
+            yield Delta(finish_reason=REASONS["openai"][delta.finish_reason])
+    if not any(delta.finish_reason for delta in deltas):
+        yield Delta(finish_reason=last_reason("openai", deltas))
+    if any(delta.usage for delta in deltas):
+        yield Delta(usage=with_zeros(running_usages(deltas)[-1]))
+
+
+def as_anthropic(deltas):
+    """Each piece of each kind stands alone, the counts at both ends, the reason at the end."""
+    usages = running_usages(deltas) or [Usage()]
+    yield Delta(usage=with_zeros(usages[0]))
+    for delta in renumbered(deltas, "toolu"):
+        yield from (Delta(thinking=delta.thinking), Delta(delta.text))
+        for call in delta.tool_calls:
+            if call.name:
+                yield Delta(tool_calls=(replace(call, arguments=""),))
+            if call.arguments:
+                yield Delta(tool_calls=(ToolCallDelta(call.index, arguments=call.arguments),))
+    yield Delta(usage=with_zeros(usages[-1]), finish_reason=last_reason("anthropic", deltas))
+
+
+def with_whole_calls(deltas, releases):
+    """The deltas with each call in one piece: where it came so, and else where `releases` says that it may go."""
+    waiting, whole = {}, count()
+    for delta in [*renumbered(deltas, ""), None]:
+        before = []
+        if delta is None or delta.text or delta.thinking:
+            before, waiting = [*waiting.values()], {}
+        at_once = []
+        for call in delta.tool_calls if delta else ():
+            if call.index in waiting:
+                held = waiting[call.index]
+                waiting[call.index] = replace(held, arguments=held.arguments + call.arguments)
+            elif not waiting and is_whole(call.arguments):
+                at_once.append(call)
+            else:
+                waiting[call.index] = call
+        behind = []
+        if delta and releases(delta):
+            behind, waiting = [*waiting.values()], {}
+        yield (
+            [
+                tuple(replace(call, index=next(whole), arguments=compact(call.arguments)) for call in group)
+                for group in (before, at_once, behind)
+            ],
+            delta,
+        )
+
+
+def is_whole(arguments):
+    try:
+        json.loads(arguments)
+    except ValueError:
+        return False
+    return True
+
+
+def as_gemini(deltas):
+    """A frame has everything, and the counts of all frames before."""
+    usages = iter(running_usages(deltas))
+    for (before, at_once, behind), delta in with_whole_calls(deltas, lambda delta: delta.finish_reason):
+        if delta is not None:
+            usage, reason = next(usages), delta.finish_reason and REASONS["gemini"][delta.finish_reason]
+            called = before + at_once + behind
+            yield replace(delta, tool_calls=called, usage=delta.usage and usage, finish_reason=reason)
+        elif before or not any(delta.finish_reason for delta in deltas):
+            yield Delta(tool_calls=before, finish_reason=last_reason("gemini", deltas))
+
+
+def as_ollama(deltas):
+    """The counts and the reason stand at the end."""
+    for (before, at_once, _), delta in with_whole_calls(deltas, lambda _: False):
+        yield Delta(tool_calls=before)
+        if delta is not None:
+            yield replace(delta, tool_calls=at_once, usage=None, finish_reason=None)
+    usage = running_usages(deltas)[-1] if any(delta.usage for delta in deltas) else None
+    yield Delta(usage=usage, finish_reason=last_reason("ollama", deltas))
+
+
+NORMALISED = {"openai": as_openai, "anthropic": as_anthropic, "gemini": as_gemini, "ollama": as_ollama}
+SCRIPT = [
+    Delta("a", "b", usage=Usage(3)),
+    Delta(tool_calls=(ToolCallDelta(1, None, "f", '{"a": '), ToolCallDelta(1, arguments='"é"}'))),
+    Delta("c", usage=Usage(None, 4), finish_reason="length"),
+    Delta(tool_calls=(ToolCallDelta(0, "x", "g", "{}"),)),
+    Delta("d"),
+    Delta(tool_calls=(ToolCallDelta(2, "y", "h"),)),
+]
+
+
+def returned(protocol, deltas):
+    adapter = ADAPTERS[protocol]
+    encoder, decoder = adapter.encoder(Asked("m")), adapter.decoder()
+    found = decoder.feed(b"".join([*map(encoder.encode, deltas), encoder.finish()]))
+    return found + decoder.close()
+
+
+def check(protocol, deltas):
+    found = returned(protocol, deltas)
+    assert found == [delta for delta in NORMALISED[protocol](deltas) if delta != Delta()]
+    again = returned(protocol, found)
+    assert [delta for delta in again if delta.text] == [delta for delta in found if delta.text]
+    assert Answer.of(again) == Answer.of(found)
+
+
+@pytest.mark.parametrize("protocol", NORMALISED)
+def test_a_script_with_everything_in_it_returns(protocol):
+    check(protocol, SCRIPT)
+    check(protocol, [])
+
+
+@pytest.mark.parametrize("protocol", NORMALISED)
+@settings(max_examples=80, deadline=None)
+@given(deltas=scripts())
+def test_any_script_returns(protocol, deltas):
+    check(protocol, deltas)
+
+
+def check_answer(protocol, deltas):
+    adapter = ADAPTERS[protocol]
+    streamed = Answer.of(returned(protocol, deltas))
+    buffered = adapter.parse_response(adapter.encode_response(Answer.of(deltas), Asked("m")))
+    assert with_compact_arguments(streamed) == with_compact_arguments(buffered)
+
+
+def with_compact_arguments(answer):
+    calls = tuple(replace(call, arguments=compact(call.arguments)) for call in answer.tool_calls)
+    return replace(answer, tool_calls=calls)
+
+
+@pytest.mark.parametrize("protocol", NORMALISED)
+def test_a_whole_answer_is_what_the_stream_comes_to(protocol):
+    check_answer(protocol, SCRIPT)
+    check_answer(protocol, [Delta("a")])
+
+
+@pytest.mark.parametrize("protocol", NORMALISED)
+@settings(max_examples=60, deadline=None)
+@given(deltas=scripts())
+def test_any_answer_is_what_its_stream_comes_to(protocol, deltas):
+    check_answer(protocol, deltas)
