@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         VirtualDeadlockError,
         WireError,
     )
+    from pytest_streamval.harness import strategies
     from pytest_streamval.harness.assertions import (
         assert_event_order,
         assert_no_unvalidated_text,
@@ -96,6 +97,8 @@ if TYPE_CHECKING:
         in_any_order,
     )
     from pytest_streamval.harness.cassette import Cassette, Read, Recording
+    from pytest_streamval.harness.conformance import check_backend, check_chunker
+    from pytest_streamval.harness.fuzz import assert_boundary_invariant
     from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
     from pytest_streamval.harness.playback import Playback, SyncPlayback
     from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
@@ -223,11 +226,15 @@ __all__ = [
     "VirtualDeadlockError",
     "WireError",
     "WordChunker",
+    "assert_boundary_invariant",
     "assert_event_order",
     "assert_no_unvalidated_text",
     "assert_stopped_within",
+    "check_backend",
+    "check_chunker",
     "in_any_order",
     "observing",
+    "strategies",
     "stream_with_chunking",
     "transcribe",
 ]
@@ -312,8 +319,11 @@ _HOMES = {
         "VirtualDeadlockError",
         "WireError",
     ),
+    "harness": ("strategies",),
     "harness.assertions": ("assert_event_order", "assert_no_unvalidated_text", "assert_stopped_within", "in_any_order"),
     "harness.cassette": ("Cassette", "Read", "Recording"),
+    "harness.conformance": ("check_backend", "check_chunker"),
+    "harness.fuzz": ("assert_boundary_invariant",),
     "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
     "harness.playback": ("Playback", "SyncPlayback"),
     "harness.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
@@ -325,6 +335,8 @@ _HOMES = {
     "wire.openai": ("OpenAIChatDecoder",),
     "wire.sse": ("SSEDecoder", "ServerSentEvent"),
 }
+_MODULES = {"strategies"}
+"""Those of the names that are modules themselves."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
@@ -332,7 +344,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  # the type checker reads the
     if name not in _HOME_OF:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    home = f"{__name__}.{_HOME_OF[name]}"
+    found = globals()[name] = (
+        import_module(f"{home}.{name}") if name in _MODULES else getattr(import_module(home), name)
+    )
     return found
 
 

@@ -7,6 +7,8 @@ from pytest_streamval.harness.assertions import (
     in_any_order,
 )
 from pytest_streamval.harness.cassette import Cassette, Read, Recording
+from pytest_streamval.harness.conformance import check_backend, check_chunker
+from pytest_streamval.harness.fuzz import assert_boundary_invariant
 from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
 from pytest_streamval.harness.playback import Playback, SyncPlayback
 from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
@@ -28,9 +30,12 @@ __all__ = [
     "StreamingMockBackendFactory",
     "SyncPlayback",
     "Transcript",
+    "assert_boundary_invariant",
     "assert_event_order",
     "assert_no_unvalidated_text",
     "assert_stopped_within",
+    "check_backend",
+    "check_chunker",
     "in_any_order",
     "transcribe",
 ]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unicodedata import is_normalized
 
 import pytest
 from syrupy.assertion import DiffMode, SnapshotAssertion
@@ -21,6 +19,7 @@ from syrupy.terminal import context_style, received_style, snapshot_style
 from pytest_streamval.engine.events import StreamEvent
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, MissingPluginError, UnfinishedRunError, excerpt
+from pytest_streamval.harness.names import file_name_of_test, safe_name
 from pytest_streamval.harness.transcript import Transcript, difference, escaped, quoted
 from pytest_streamval.harness.variants import without_cut
 
@@ -30,10 +29,7 @@ if TYPE_CHECKING:
     from syrupy.session import SnapshotSession
     from syrupy.types import PropertyFilter, PropertyMatcher, SerializedData, SnapshotIndex
 
-# In a file name, whose 255 bytes are what file systems allow; readable, and whole for nearly every test.
-_TEST_BYTES = 140
-_INDEX_BYTES = 70
-_SAFE = frozenset("-.,=+()[] ")  # beside what names in Python are made of
+_INDEX_BYTES = 70  # of the name given to a snapshot, in that of its file
 _PLACE = re.compile(r"(?:\.\d+|@.*)$")  # what tells several snapshots of one test apart
 _WIDTH = 120  # characters shown of a line that differs, unless pytest is asked for everything
 _WRITTEN = pytest.StashKey[set[str]]()  # the snapshots that tests as scripted have asserted in this process
@@ -97,12 +93,9 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
         """Return a name of its own for every test and index, on case-insensitive file systems too."""
-        path, found, _ = test_location.nodeid.rpartition(f"::{test_location.testname}")
-        classes = path.split("::")[1:] if found else []
-        name = without_cut(".".join([*classes, test_location.testname]))
-        name = _safe(name, without_cut(test_location.testname), _TEST_BYTES)
+        name = file_name_of_test(test_location.nodeid, test_location.testname)
         if isinstance(index, str):
-            return f"{name}@{_safe(index, index, _INDEX_BYTES)}"
+            return f"{name}@{safe_name(index, index, _INDEX_BYTES)}"
         return f"{name}.{index}" if index else name
 
     @classmethod
@@ -270,12 +263,3 @@ def _is_kept(event: StreamEvent, exclude: PropertyFilter | None, include: Proper
 def _test_of(path: Path) -> str:
     """Return the name of the test of which a file is a snapshot."""
     return _PLACE.sub("", path.name.removesuffix(f".{TranscriptSnapshotExtension.file_extension}"))
-
-
-def _safe(name: str, case_matters: str, limit: int) -> str:
-    """Return a name that every file system takes as it is, told apart by a digest where it had to be changed."""
-    safe = "".join(char if char in _SAFE or f"_{char}".isidentifier() else "_" for char in name)
-    short = safe.encode()[:limit].decode(errors="ignore").rstrip(". ")
-    if short == name and case_matters == case_matters.casefold() and is_normalized("NFC", name):
-        return name
-    return f"{short}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"

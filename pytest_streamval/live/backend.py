@@ -41,6 +41,7 @@ class LiveBackend(Backend):
         spec: str,
         *,
         base_url: str | None = None,
+        model_options: Mapping[str, object] | None = None,
         timeouts: Timeouts | None = None,
         retries: int = 2,
         transport: Transport | None = None,
@@ -50,6 +51,7 @@ class LiveBackend(Backend):
         Args:
             spec: provider and model, such as `"ollama:granite4:micro"`.
             base_url: where the provider is, if not where it always is or its variable of the environment says.
+            model_options: for every request, unless it has others.
             timeouts: how long to wait for what.
             retries: how often a request is sent again that failed before the first byte of its answer.
             transport: what carries the requests, if not the network.
@@ -60,6 +62,7 @@ class LiveBackend(Backend):
         """
         self.provider, self.model = parse_spec(spec)
         self.address = self.provider.address(base_url)
+        self.model_options = dict(model_options or {})
         self._timeouts = timeouts
         self._retries = retries
         self._transport = transport
@@ -84,7 +87,7 @@ class LiveBackend(Backend):
             InvalidArgumentError: the provider has no way to say what was asked.
         """
         action = as_action(action)
-        options = dict(model_options or {})
+        options = {**self.model_options, **(model_options or {})}
         streams = bool(options.get(ModelOption.STREAM))
         asked = self.provider.adapter.build_request(
             [*map(_turn, ctx.view_for_generation()), _turn(action)],

@@ -54,7 +54,7 @@ _PARTS = (
     *(" ", " ", " ", "  ", "\t", "\n", "\n", "\r", "\r\n", "\n\n", "\r\n\r\n", "\xa0", "\u2028", "\u3000"),
     *("中", "と", "🍎", "👍🏽", "👩\u200d👧", "e\u0301", "\u200d", "\ud83c", "\x00"),
 )
-_MIXTURES = 40
+_MIXTURES = 30
 _LONGEST = 20  # parts of a mixture
 
 

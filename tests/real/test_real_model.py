@@ -1,0 +1,109 @@
+"""A real model, over real sockets, in whatever protocol the run has chosen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx2
+import pytest
+
+from pytest_streamval import (
+    CompletedEvent,
+    LiveBackend,
+    ModelOption,
+    PartialValidationResult,
+    QuickCheckEvent,
+    Requirement,
+    SimpleContext,
+    assert_event_order,
+    assert_no_unvalidated_text,
+    check_backend,
+    stream_with_chunking,
+    transcribe,
+)
+
+pytestmark = pytest.mark.e2e
+
+OPTIONS = {ModelOption.TEMPERATURE: 0, ModelOption.SEED: 1, ModelOption.MAX_NEW_TOKENS: 40}
+STREAM = {ModelOption.STREAM: True}
+STORY = "Write a short story about a robot learning to cook."
+
+
+class AfterTwo(Requirement):
+    """Lets two sentences pass."""
+
+    def __init__(self) -> None:
+        super().__init__("two sentences")
+        self.seen = 0
+
+    async def stream_validate(self, chunk, *, backend, ctx):
+        self.seen += 1
+        return PartialValidationResult("fail" if self.seen > 2 else "pass")
+
+
+@pytest.fixture
+def brief(live_backend) -> LiveBackend:
+    """Ask the chosen model for a short answer, always the same."""
+    return LiveBackend(live_backend.spec, base_url=live_backend.address, model_options=OPTIONS)
+
+
+async def busy_slots(live_backend) -> int:
+    address = live_backend.address.removesuffix("/v1")
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        slots = (await client.get(f"{address}/slots")).json()
+    return sum(slot["is_processing"] for slot in slots)
+
+
+async def test_a_story_comes_in_sentences(brief) -> None:
+    async with await stream_with_chunking(STORY, brief, SimpleContext()) as result:
+        received = [sentence async for sentence in result.astream(lossless=True)]
+    assert result.completed
+    assert len(received) > 1
+    assert "".join(received) == result.full_text
+    usage = result.as_thunk.generation.usage
+    assert usage is not None
+    assert usage.output_tokens == 40
+
+
+async def test_a_failed_check_stops_the_model_within_half_a_second(live_backend) -> None:
+    result = await stream_with_chunking(STORY, live_backend, SimpleContext(), requirements=[AfterTwo()])
+    received = [sentence async for sentence in result.astream()]
+    stopped = time.monotonic()
+    while await busy_slots(live_backend):
+        assert time.monotonic() - stopped < 0.5
+    transcript = await transcribe(result)
+    assert not result.completed
+    assert len(received) == 2
+    assert_no_unvalidated_text(transcript, received)
+    assert_event_order(transcript, QuickCheckEvent, "chunk", "check FAILED", CompletedEvent)
+
+
+async def test_a_cancelled_output_stops_the_model_within_half_a_second(live_backend) -> None:
+    thunk, _ = await live_backend.generate_from_context(
+        STORY, SimpleContext(), model_options={ModelOption.STREAM: True}
+    )
+    assert await thunk.astream()
+    await thunk.cancel_generation()
+    stopped = time.monotonic()
+    while await busy_slots(live_backend):
+        assert time.monotonic() - stopped < 0.5
+
+
+async def test_a_streamed_answer_is_the_buffered_one(brief) -> None:
+    streamed, _ = await brief.generate_from_context("Say hello.", SimpleContext(), model_options=STREAM)
+    buffered, _ = await brief.generate_from_context("Say hello.", SimpleContext())
+    assert await streamed.avalue() == await buffered.avalue() != ""
+    assert streamed.generation.usage.output_tokens == buffered.generation.usage.output_tokens
+
+
+async def test_many_streams_at_once_are_the_same_stream(brief) -> None:
+    outputs = [
+        (await brief.generate_from_context("Count to ten.", SimpleContext(), model_options=STREAM))[0] for _ in range(3)
+    ]
+    texts = await asyncio.gather(*(output.avalue() for output in outputs))
+    assert len(set(texts)) == 1
+
+
+async def test_the_live_backend_keeps_the_contract_of_backends(brief) -> None:
+    await check_backend(lambda: brief)

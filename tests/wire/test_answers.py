@@ -1,0 +1,275 @@
+import json
+import pickle
+
+import pytest
+
+from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.errors import MalformedResponseError, ProviderResponseError, UnencodableDeltaError
+from pytest_streamval.wire import ADAPTERS, Answer, Asked
+
+protocols = pytest.mark.parametrize("protocol", ADAPTERS)
+CALLS = (ToolCall("x", "f", '{"a":"é"}'), ToolCall("y", "g", "{}"))
+
+
+def openai(content="a", /, **fields):
+    message = {"role": "assistant", "content": content, **fields}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+
+
+def openai_call(ident, name, arguments):
+    return {"id": ident, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def anthropic(*content, **fields):
+    return {"type": "message", "content": list(content), "stop_reason": "end_turn", **fields}
+
+
+def gemini(*parts, **fields):
+    return {"candidates": [{"content": {"parts": list(parts)}, "finishReason": "STOP"}], **fields}
+
+
+def ollama(content="a", /, **fields):
+    return {"message": {"role": "assistant", "content": content, **fields}, "done": True, "done_reason": "stop"}
+
+
+TOOL = {"type": "tool_use", "id": "x", "name": "f", "input": {"a": "é"}}
+READ = {
+    "openai: text": ("openai", openai(), Answer("a", finish_reason="stop")),
+    "openai: no text": ("openai", openai(None), Answer(finish_reason="stop")),
+    "openai: text in parts": ("openai", openai([{"type": "text", "text": "a"}]), Answer("a", finish_reason="stop")),
+    "openai: thinking": ("openai", openai(reasoning_content="b"), Answer("a", "b", finish_reason="stop")),
+    "openai: thinking by its other name": ("openai", openai(reasoning="b"), Answer("a", "b", finish_reason="stop")),
+    "openai: calls": (
+        "openai",
+        openai(tool_calls=[openai_call("x", "f", '{"a":"é"}'), openai_call("y", "g", "{}")]),
+        Answer("a", tool_calls=CALLS, finish_reason="stop"),
+    ),
+    "openai: calls of one id": (
+        "openai",
+        openai(tool_calls=[openai_call(None, "f", "1"), openai_call(None, "f", None)]),
+        Answer("a", tool_calls=(ToolCall(None, "f", "1"), ToolCall(None, "f", "")), finish_reason="stop"),
+    ),
+    "openai: counts": (
+        "openai",
+        {**openai(), "usage": {"prompt_tokens": 3, "completion_tokens": 2}},
+        Answer("a", usage=Usage(3, 2), finish_reason="stop"),
+    ),
+    "openai: no reason": ("openai", {"choices": [{"message": {"content": "a"}}]}, Answer("a")),
+    "anthropic: text": ("anthropic", anthropic({"type": "text", "text": "a"}), Answer("a", finish_reason="end_turn")),
+    "anthropic: nothing": ("anthropic", anthropic(stop_reason=None), Answer()),
+    "anthropic: several blocks": (
+        "anthropic",
+        anthropic(
+            {"type": "thinking", "thinking": "b", "signature": "Eq"},
+            {"type": "redacted_thinking", "data": "Eq"},
+            {"type": "text", "text": "a"},
+            TOOL,
+            {"type": "server_tool_use", "id": "z", "name": "web_search", "input": {}},
+            {**TOOL, "id": "y", "name": "g", "input": {}},
+            {"type": "text", "text": "c"},
+        ),
+        Answer("ac", "b", CALLS, finish_reason="end_turn"),
+    ),
+    "anthropic: counts": (
+        "anthropic",
+        anthropic(usage={"input_tokens": 3, "cache_read_input_tokens": 4, "output_tokens": 2}),
+        Answer(usage=Usage(7, 2), finish_reason="end_turn"),
+    ),
+    "gemini: text": ("gemini", gemini({"text": "a"}), Answer("a", finish_reason="STOP")),
+    "gemini: several parts": (
+        "gemini",
+        gemini(
+            {"text": "b", "thought": True},
+            {"text": "a"},
+            {"functionCall": {"id": "x", "name": "f", "args": {"a": "é"}}},
+            {"functionCall": {"id": "y", "name": "g"}},
+        ),
+        Answer("a", "b", CALLS, finish_reason="STOP"),
+    ),
+    "gemini: counts": (
+        "gemini",
+        gemini({"text": "a"}, usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": 2}),
+        Answer("a", usage=Usage(3, 2), finish_reason="STOP"),
+    ),
+    "gemini: a prompt that is refused": (
+        "gemini",
+        {"promptFeedback": {"blockReason": "SAFETY"}},
+        Answer(finish_reason="SAFETY"),
+    ),
+    "ollama: text": ("ollama", ollama(), Answer("a", finish_reason="stop")),
+    "ollama: nothing": ("ollama", {"done": True}, Answer()),
+    "ollama: thinking": ("ollama", ollama(thinking="b"), Answer("a", "b", finish_reason="stop")),
+    "ollama: calls": (
+        "ollama",
+        ollama(
+            tool_calls=[
+                {"id": "x", "function": {"name": "f", "arguments": {"a": "é"}}},
+                {"id": "y", "function": {"name": "g"}},
+            ]
+        ),
+        Answer("a", tool_calls=CALLS, finish_reason="stop"),
+    ),
+    "ollama: counts": (
+        "ollama",
+        {**ollama(), "prompt_eval_count": 3, "eval_count": 2},
+        Answer("a", usage=Usage(3, 2), finish_reason="stop"),
+    ),
+    "ollama: of a bare prompt": (
+        "ollama",
+        {"response": "a", "thinking": "b", "done": True, "done_reason": "stop"},
+        Answer("a", "b", finish_reason="stop"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("protocol", "body", "expected"), READ.values(), ids=READ)
+def test_an_answer_is_read(protocol, body, expected):
+    for data in (json.dumps(body).encode(), b"\xef\xbb\xbf" + json.dumps(body, ensure_ascii=False, indent=1).encode()):
+        assert ADAPTERS[protocol].parse_response(data) == expected
+
+
+FAULTS = {
+    "no JSON": ("openai anthropic gemini ollama", b"<html>", "it is no JSON ("),
+    "no object": ("openai anthropic gemini ollama", b"[]", "it is a list, not an object"),
+    "no UTF-8": ("openai anthropic gemini ollama", b'{"x": "\xff"}', "it is no UTF-8 ('utf-8' codec can't decode"),
+    "half a character": ("openai anthropic gemini ollama", b'{"x": "\\ud83d"}', "it holds half of a surrogate pair"),
+    "too deep": ("openai anthropic gemini ollama", b"[" * 200_000, "it is no JSON (maximum recursion depth"),
+    "nothing": ("openai anthropic gemini", b"{}", ("choices is missing", "content is missing", "no finishReason")),
+    "no choice": ("openai", b'{"choices": []}', "choices has no index 0"),
+    "no message": ("openai", b'{"choices": [{"index": 0}]}', "choices[0].message is missing"),
+    "a text that is none": ("openai", openai(5), "choices[0].message.content is 5, not a string"),
+    "calls that are none": ("openai", openai(tool_calls={}), "choices[0].message.tool_calls is an object, not a list"),
+    "a call that is none": ("openai", openai(tool_calls=[5]), "choices[0].message.tool_calls[] is 5, not an object"),
+    "a call without a function": ("openai", openai(tool_calls=[{}]), "tool_calls[].function is missing"),
+    "a call without a name": ("openai", openai(tool_calls=[{"function": {}}]), "tool_calls[].function.name is missing"),
+    "counts that are none": ("openai", {**openai(), "usage": 5}, "usage is 5, not an object"),
+    "a block that is none": ("anthropic", anthropic(5), "content[] is 5, not an object"),
+    "a block without a type": ("anthropic", anthropic({}), "content[].type is missing"),
+    "a block without its text": ("anthropic", anthropic({"type": "text"}), "content[].text is missing"),
+    "a call whose arguments are none": (
+        "anthropic",
+        anthropic({**TOOL, "input": "{}"}),
+        "content[].input is '{}', not",
+    ),
+    "arguments that no JSON holds": (
+        "anthropic",
+        anthropic({**TOOL, "input": {"a": float("nan")}}),
+        "content[].input is",
+    ),
+    "parts that are none": ("gemini", {"candidates": [{"content": {"parts": 5}}]}, "content.parts is 5, not a list"),
+    "a message that is none": ("ollama", {"message": 5}, "message is 5, not an object"),
+}
+MALFORMED = [
+    pytest.param(protocol, body, rule if isinstance(rule, str) else rule[number], id=f"{name}-{protocol}")
+    for name, (protocols, body, rule) in FAULTS.items()
+    for number, protocol in enumerate(protocols.split())
+]
+
+
+@pytest.mark.parametrize(("protocol", "body", "fault"), MALFORMED)
+def test_what_is_no_answer_is_told_with_its_fault(protocol, body, fault):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(MalformedResponseError) as caught:
+        ADAPTERS[protocol].parse_response(data)
+    assert fault in caught.value.fault
+    assert caught.value.body == data.decode(errors="replace")
+    assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args  # noqa: S301, what is read was written here
+
+
+REPORTS = {
+    "openai": ({"error": {"message": "Too busy.", "type": "server_error", "code": None}}, "server_error"),
+    "anthropic": ({"type": "error", "error": {"type": "overloaded_error", "message": "Too busy."}}, "overloaded_error"),
+    "gemini": ({"error": {"code": 503, "message": "Too busy.", "status": "UNAVAILABLE"}}, "UNAVAILABLE"),
+    "ollama": ({"error": "Too busy."}, "an error"),
+}
+
+
+@pytest.mark.parametrize(("protocol", "body", "kind"), [(name, *case) for name, case in REPORTS.items()], ids=REPORTS)
+def test_a_report_in_the_place_of_an_answer_is_an_error(protocol, body, kind):
+    data = json.dumps(body).encode()
+    with pytest.raises(ProviderResponseError) as caught:
+        ADAPTERS[protocol].parse_response(data)
+    assert (caught.value.kind, caught.value.message) == (kind, "Too busy.")
+    assert str(ADAPTERS[protocol].parse_error(data)) == str(caught.value)
+    assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args  # noqa: S301, what is read was written here
+
+
+WHATEVER = {
+    "a page": (b"<html>Bad gateway</html>", "an error", "<html>Bad gateway</html>"),
+    "nothing": (b"", "an error", ""),
+    "no UTF-8": (b"\xff", "an error", "\ufffd"),
+    "a list": (b'[{"error": "x"}]', "an error", '[{"error": "x"}]'),
+    "another form": (b'{"detail": "Not Found"}', "an error", '{"detail": "Not Found"}'),
+    "a code and a message": (b'{"code": 404, "message": "Not Found"}', "404", "Not Found"),
+    "an empty report": (b'{"error": {}}', "an error", '{"error": {}}'),
+}
+
+
+@protocols
+@pytest.mark.parametrize(("body", "kind", "message"), WHATEVER.values(), ids=WHATEVER)
+def test_whatever_comes_with_a_failure_is_told(protocol, body, kind, message):
+    error = ADAPTERS[protocol].parse_error(body)
+    assert (error.protocol, error.kind, error.message) == (protocol, kind, message)
+
+
+@protocols
+def test_a_report_that_was_written_is_read_again(protocol):
+    adapter = ADAPTERS[protocol]
+    error = adapter.parse_error(adapter.encode_error("UNAVAILABLE", "Too busy."))
+    assert error.kind == ("an error" if protocol == "ollama" else "UNAVAILABLE")
+    assert error.message == "Too busy."
+
+
+def test_geminis_reports_have_the_code_of_their_status():
+    codes = [json.loads(ADAPTERS["gemini"].encode_error(kind, ""))["error"]["code"] for kind in ("NOT_FOUND", "quux")]
+    assert codes == [404, 500]
+
+
+@protocols
+def test_an_answer_that_was_written_is_read_again(protocol):
+    written = Answer("a 🍎", "b", CALLS, Usage(3, 2), "quux")
+    adapter = ADAPTERS[protocol]
+    assert adapter.parse_response(adapter.encode_response(written, Asked("m"))) == written
+
+
+def test_openai_has_no_content_beside_calls_and_an_empty_one_where_there_is_nothing():
+    written = [ADAPTERS["openai"].encode_response(Answer(tool_calls=calls), Asked("m")) for calls in (CALLS, ())]
+    assert [json.loads(each)["choices"][0]["message"]["content"] for each in written] == [None, ""]
+
+
+@protocols
+def test_an_answer_names_its_model(protocol):
+    body = json.loads(ADAPTERS[protocol].encode_response(Answer("a"), Asked("m"), ident="7", created=1.5))
+    assert "m" in {body.get("model"), body.get("modelVersion")}
+    head = {
+        "openai": {"id": "chatcmpl-7", "object": "chat.completion", "created": 1},
+        "anthropic": {"id": "msg_7", "type": "message", "role": "assistant"},
+        "gemini": {"responseId": "7"},
+        "ollama": {"created_at": "1970-01-01T00:00:01.500000Z", "done": True},
+    }[protocol]
+    assert head.items() <= body.items()
+
+
+@pytest.mark.parametrize("protocol", ["anthropic", "gemini", "ollama"])
+@pytest.mark.parametrize("arguments", ["{", "[]", "5"])
+def test_arguments_that_are_no_object_are_refused(protocol, arguments):
+    answer = Answer(tool_calls=(ToolCall("x", "f", arguments),))
+    with pytest.raises(UnencodableDeltaError, match="it takes arguments that are a whole JSON object"):
+        ADAPTERS[protocol].encode_response(answer, Asked("m"))
+
+
+@protocols
+def test_text_that_is_none_is_refused(protocol):
+    with pytest.raises(UnencodableDeltaError, match="it is written as JSON in UTF-8"):
+        ADAPTERS[protocol].encode_response(Answer("\ud83d"), Asked("m"))
+
+
+def test_an_answer_is_what_its_deltas_come_to():
+    deltas = [
+        Delta("a", "x", usage=Usage(3)),
+        Delta(tool_calls=(ToolCallDelta(1, "i", "f", "{"), ToolCallDelta(1, arguments="}"))),
+        Delta("b", "y", usage=Usage(None, 5), finish_reason="stop"),
+        Delta(finish_reason="length"),
+    ]
+    assert Answer.of(deltas) == Answer("ab", "xy", (ToolCall("i", "f", "{}"),), Usage(3, 5), "length")
+    assert Answer.of([]) == Answer()

@@ -1,0 +1,288 @@
+import json
+
+import pytest
+
+from pytest_streamval.engine.backend import ModelOption
+from pytest_streamval.errors import InvalidArgumentError
+from pytest_streamval.wire import ADAPTERS, AnthropicMessages, Asked, Gemini, Ollama, OpenAIChat
+
+protocols = pytest.mark.parametrize("protocol", ADAPTERS)
+TURNS = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Yes?"},
+    {"role": "user", "content": "Go."},
+]
+OPTIONS = {
+    ModelOption.STREAM: True,
+    ModelOption.TEMPERATURE: 0.5,
+    ModelOption.MAX_NEW_TOKENS: 9,
+    ModelOption.SEED: 7,
+    ModelOption.SYSTEM_PROMPT: "Be kind.",
+    ModelOption.STOP: "END",
+}
+SYSTEMS = [{"role": "system", "content": "Be kind."}, TURNS[0]]
+BODIES = {
+    "openai": {
+        "model": "m",
+        "messages": [*SYSTEMS, *TURNS[1:]],
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "seed": 7,
+        "stop": ["END"],
+    },
+    "anthropic": {
+        "model": "m",
+        "max_tokens": 9,
+        "system": "Be kind.\n\nBe brief.",
+        "messages": TURNS[1:],
+        "temperature": 0.5,
+        "stop_sequences": ["END"],
+    },
+    "gemini": {
+        "systemInstruction": {"parts": [{"text": "Be kind."}, {"text": "Be brief."}]},
+        "contents": [
+            {"role": "user", "parts": [{"text": "Hi"}]},
+            {"role": "model", "parts": [{"text": "Yes?"}]},
+            {"role": "user", "parts": [{"text": "Go."}]},
+        ],
+        "generationConfig": {"temperature": 0.5, "maxOutputTokens": 9, "seed": 7, "stopSequences": ["END"]},
+    },
+    "ollama": {
+        "model": "m",
+        "messages": [*SYSTEMS, *TURNS[1:]],
+        "stream": False,
+        "options": {"temperature": 0.5, "num_predict": 9, "seed": 7, "stop": ["END"]},
+    },
+}
+STREAMED = {
+    "openai": {"stream": True, "stream_options": {"include_usage": True}},
+    "anthropic": {"stream": True},
+    "gemini": {},
+    "ollama": {"stream": True},
+}
+PATHS = {
+    "openai": ("/v1/chat/completions", "/v1/chat/completions"),
+    "anthropic": ("/v1/messages", "/v1/messages"),
+    "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse"),
+    "ollama": ("/api/chat", "/api/chat"),
+}
+KEYS = {
+    "openai": ("authorization", "Bearer k"),
+    "anthropic": ("x-api-key", "k"),
+    "gemini": ("x-goog-api-key", "k"),
+    "ollama": ("authorization", "Bearer k"),
+}
+
+
+@protocols
+def test_a_question_is_put_into_the_providers_words(protocol):
+    request = ADAPTERS[protocol].build_request(TURNS, model="m", options=OPTIONS)
+    assert request.body == BODIES[protocol]
+    assert (request.method, request.path) == ("POST", PATHS[protocol][0])
+    assert request.headers["accept"] == "application/json"
+    assert json.loads(request.content) == request.body
+
+
+@protocols
+def test_a_streamed_question_says_so(protocol):
+    adapter = ADAPTERS[protocol]
+    request = adapter.stream_request(TURNS, model="m", options=OPTIONS)
+    assert request.body == {**BODIES[protocol], **STREAMED[protocol]}
+    assert request.path == PATHS[protocol][1]
+    assert request.headers["accept"] == adapter.media_type
+    assert request == adapter.build_request(TURNS, model="m", options=OPTIONS, stream=True)
+
+
+@protocols
+def test_a_key_goes_into_the_header_that_the_provider_reads(protocol):
+    request = ADAPTERS[protocol].build_request("Hi", model="m")
+    name, value = KEYS[protocol]
+    assert name not in request.headers
+    assert request.authorized("k") == {**request.headers, name: value}
+    assert all(header == header.lower() for header in request.authorized("k"))
+
+
+def test_anthropic_is_told_the_version():
+    assert ADAPTERS["anthropic"].build_request("Hi", model="m").headers["anthropic-version"] == "2023-06-01"
+
+
+@protocols
+def test_a_prompt_is_a_message_of_the_user(protocol):
+    adapter = ADAPTERS[protocol]
+    assert adapter.build_request("Hi", model="m") == adapter.build_request(TURNS[1:2], model="m")
+
+
+@protocols
+def test_no_option_of_the_engine_is_taken_for_a_field(protocol):
+    given = dict.fromkeys(ModelOption)
+    assert ADAPTERS[protocol].build_request("Hi", model="m", options=given) == ADAPTERS[protocol].build_request(
+        "Hi", model="m"
+    )
+    full = ADAPTERS[protocol].build_request("Hi", model="m", options=OPTIONS)
+    assert not {"max_new_tokens", "system_prompt"} & full.body.keys()
+    assert len(ModelOption) == len(OPTIONS)
+
+
+OWN = {
+    "openai": (
+        {"top_p": 1, "stream_options": {"x": 1}},
+        {"top_p": 1, "stream_options": {"include_usage": True, "x": 1}},
+    ),
+    "anthropic": ({"top_k": 5, "max_tokens": 7}, {"top_k": 5, "max_tokens": 7}),
+    "gemini": (
+        {"generationConfig": {"topP": 1}, "safetySettings": []},
+        {"generationConfig": {"temperature": 0, "topP": 1}, "safetySettings": []},
+    ),
+    "ollama": (
+        {"options": {"num_ctx": 5}, "think": True},
+        {"options": {"temperature": 0, "num_ctx": 5}, "think": True},
+    ),
+}
+
+
+@protocols
+def test_other_options_are_fields_of_the_body_and_objects_are_merged(protocol):
+    own, expected = OWN[protocol]
+    body = ADAPTERS[protocol].stream_request("Hi", model="m", options={"temperature": 0, **own}).body
+    assert expected.items() <= body.items()
+
+
+SCHEMA = {"type": "object"}
+SCHEMAS = {
+    "openai": {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},
+    "anthropic": {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+    "gemini": {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}},
+    "ollama": {"format": SCHEMA},
+}
+
+
+@protocols
+def test_a_schema_goes_where_the_provider_takes_it(protocol):
+    adapter = ADAPTERS[protocol]
+    body = adapter.build_request("Hi", model="m", schema=SCHEMA).body
+    assert body == {**adapter.build_request("Hi", model="m").body, **SCHEMAS[protocol]}
+
+
+def test_an_adapter_may_be_set_up_otherwise():
+    options = {"max_new_tokens": 9}
+    openai = OpenAIChat(max_tokens="max_completion_tokens").build_request("Hi", model="m", options=options)
+    assert (openai.body["max_completion_tokens"], "max_tokens" in openai.body) == (9, False)
+    anthropic = AnthropicMessages(version="2099-01-01", max_tokens=5).build_request("Hi", model="m")
+    assert (anthropic.headers["anthropic-version"], anthropic.body["max_tokens"]) == ("2099-01-01", 5)
+    assert Gemini(version="v1").build_request("Hi", model="models/m").path == "/v1/models/m:generateContent"
+    with pytest.raises(InvalidArgumentError, match="endpoint='talk' does not fit: it is 'chat' or 'generate'"):
+        Ollama(endpoint="talk")
+
+
+def test_ollamas_generate_takes_a_prompt():
+    generate = Ollama(endpoint="generate")
+    request = generate.build_request("Hi", model="m", options={"seed": 7})
+    assert request.path == "/api/generate"
+    assert request.body == {"model": "m", "prompt": "Hi", "stream": False, "options": {"seed": 7}}
+    assert generate.build_request(TURNS[:2], model="m").body["system"] == "Be brief."
+    with pytest.raises(
+        InvalidArgumentError, match="/api/generate takes one prompt, a message of user; /api/chat takes a"
+    ):
+        generate.build_request(TURNS, model="m")
+
+
+def test_what_a_provider_understands_beyond_text_goes_through():
+    parts = [{"inlineData": {}}]
+    assert Gemini().build_request([{"role": "model", "content": parts}], model="m").body["contents"] == [
+        {"role": "model", "parts": parts}
+    ]
+    turn = {"role": "tool", "content": "5", "tool_call_id": "x"}
+    for adapter in (OpenAIChat(), Ollama()):
+        assert adapter.build_request([turn], model="m").body["messages"] == [turn]
+    blocks = [{"type": "text", "text": "Hi"}]
+    assert AnthropicMessages().build_request([{"role": "user", "content": blocks}], model="m").body["messages"] == [
+        {"role": "user", "content": blocks}
+    ]
+
+
+ALL = "openai anthropic gemini ollama"
+INVALID = {
+    "no message": (ALL, [], {}, "messages=[] does not fit: a model is asked at least one message."),
+    "a message that is none": (ALL, ["Hi"], {}, "messages='Hi' does not fit: a message is a mapping with a role and"),
+    "a message without a role": (ALL, [{"content": "Hi"}], {}, "a message is a mapping with a role and a content"),
+    "a stop that is none": (ALL, "Hi", {"stop": 5}, "stop=5 does not fit: it is a string, or a list of strings."),
+    "stops that are none": (ALL, "Hi", {"stop": ["a", 5]}, "it is a string, or a list of strings."),
+    "a system prompt that is no text": (
+        "anthropic gemini",
+        "Hi",
+        {"system_prompt": 5},
+        "the content of system is text here",
+    ),
+    "a message without content": ("gemini", [{"role": "user"}], {}, "the content of user is text here"),
+    "a role of others": ("anthropic gemini", [{"role": "tool", "content": ""}], {}, "roles are user, assistant"),
+}
+REFUSED = [
+    pytest.param(protocol, messages, options, message, id=f"{name}-{protocol}")
+    for name, (names, messages, options, message) in INVALID.items()
+    for protocol in names.split()
+]
+
+
+@pytest.mark.parametrize(("protocol", "messages", "options", "message"), REFUSED)
+def test_a_question_that_a_provider_cannot_be_asked_is_refused(protocol, messages, options, message):
+    with pytest.raises(InvalidArgumentError) as caught:
+        ADAPTERS[protocol].build_request(messages, model="m", options=options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), b"a", "\ud83d"], ids=str)
+def test_a_body_that_is_no_json_is_refused_once_it_is_sent(value):
+    request = OpenAIChat().build_request("Hi", model="m", options={"x": value})
+    with pytest.raises(InvalidArgumentError, match="it is sent as JSON"):
+        _ = request.content
+
+
+ASKED = {
+    "openai": ("openai", "/v1/chat/completions", {"model": "m", "stream": True}, Asked("m", stream=True, usage=False)),
+    "openai, counted": (
+        "openai",
+        "/v1/chat/completions",
+        {"model": "m", "stream": True, "stream_options": {"include_usage": True}},
+        Asked("m", stream=True, usage=True),
+    ),
+    "openai, whole": ("openai", "/v1/chat/completions?x=1", {"model": "m"}, Asked("m", stream=False, usage=False)),
+    "openai, short": ("openai", "/chat/completions", {"stream_options": 5}, Asked("", stream=False, usage=False)),
+    "openai, elsewhere": ("openai", "/v1/completions", {"model": "m"}, None),
+    "anthropic": ("anthropic", "/v1/messages", {"model": "m", "stream": True}, Asked("m")),
+    "anthropic, whole": ("anthropic", "/v1/messages?beta=true", {"model": 5}, Asked("", stream=False)),
+    "anthropic, elsewhere": ("anthropic", "/v1/messages/count_tokens", {"model": "m"}, None),
+    "gemini": ("gemini", "/v1beta/models/m-2.5:streamGenerateContent?alt=sse", {}, Asked("m-2.5")),
+    "gemini, whole": ("gemini", "/v1/models/m%2Fx:generateContent", {"stream": True}, Asked("m/x", stream=False)),
+    "gemini, with a key": ("gemini", "/v1beta/models/m:streamGenerateContent?key=k&alt=sse", {}, Asked("m")),
+    "gemini, as an array": ("gemini", "/v1beta/models/m:streamGenerateContent", {}, None),
+    "gemini, elsewhere": ("gemini", "/v1beta/models/m:countTokens", {}, None),
+    "ollama": ("ollama", "/api/chat", {"model": "m"}, Asked("m", endpoint="chat")),
+    "ollama, whole": (
+        "ollama",
+        "/api/chat",
+        {"model": "m", "stream": False},
+        Asked("m", stream=False, endpoint="chat"),
+    ),
+    "ollama, a bare prompt": ("ollama", "/api/generate", {"model": "m"}, Asked("m", endpoint="generate")),
+    "ollama, elsewhere": ("ollama", "/api/tags", {}, None),
+}
+
+
+@pytest.mark.parametrize(("protocol", "path", "body", "expected"), ASKED.values(), ids=ASKED)
+def test_a_request_is_read_by_its_provider(protocol, path, body, expected):
+    assert ADAPTERS[protocol].asked(path, body) == expected
+
+
+@protocols
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_request_that_was_built_is_read_by_its_provider_and_no_other(protocol, stream):
+    request = ADAPTERS[protocol].build_request("Hi", model="m", stream=stream)
+    found = {name: adapter.asked(request.path, request.body) for name, adapter in ADAPTERS.items()}
+    assert found.pop(protocol).stream == stream
+    assert set(found.values()) == {None}
+
+
+def test_the_adapters_are_known_by_their_names():
+    assert sorted(ADAPTERS) == ["anthropic", "gemini", "ollama", "openai"]
+    assert all(adapter.protocol == name == adapter.decoder().protocol for name, adapter in ADAPTERS.items())
