@@ -59,7 +59,7 @@ UNGUARDED = """
 from pytest_streamval import StreamingMockBackend
 
 @pytest.fixture
-def streaming_mock_backend(request):
+def streaming_mock_backend(request, _streamval_cut):
     return StreamingMockBackend
 """
 

@@ -308,6 +308,117 @@ class InvalidCassetteError(StreamvalError, ValueError):
         )
 
 
+class MissingCassetteError(StreamvalError, LookupError):
+    """A test has no recording, and may not make one."""
+
+    def __init__(self, path: str, command: str) -> None:
+        super().__init__(path, command)
+        self.path = path
+        """Where the first recording would be."""
+        self.command = command
+        """What makes it."""
+
+    def __str__(self) -> str:
+        return (
+            f"There is no recording at {self.path}, and --streamval-record none, the default, lets nothing out to a "
+            f"provider. Record it with: {self.command}"
+        )
+
+
+class UnmatchedRequestError(StreamvalError, LookupError):
+    """No recording answers a request."""
+
+    def __init__(
+        self,
+        asked: str,
+        candidates: Sequence[tuple[str, str]],
+        nearest: str,
+        differences: Sequence[tuple[str, str, str]],
+        way_out: str,
+    ) -> None:
+        facts = tuple(map(tuple, candidates)), nearest, tuple(map(tuple, differences))
+        super().__init__(asked, *facts, way_out)
+        self.asked = asked
+        """The request."""
+        self.candidates = tuple(candidates)
+        """The file of each recording, and what was asked in it."""
+        self.nearest = nearest
+        """The file of the recording that differs least; empty where there is none."""
+        self.differences = tuple(differences)
+        """Where that differs: the field, what was asked, what was recorded."""
+        self.way_out = way_out
+
+    def __str__(self) -> str:
+        lines = ["No recording answers this request:", f"  {self.asked}"]
+        if not self.candidates:
+            return "\n".join([*lines, "Nothing is recorded at all.", self.way_out])
+        lines += ["Recorded, each to be played once:", *(f"  {path}: {what}" for path, what in self.candidates)]
+        if self.differences:
+            lines.append(f"The nearest is {self.nearest}, where")
+            for field, asked, recorded in self.differences:
+                lines += [f"  {field}", f"    is now    {asked}", f"    but was   {recorded}"]
+        else:
+            lines.append(f"{self.nearest} is of this very request, but was played already: it came once too often.")
+        return "\n".join([*lines, "A request is told by protocol, path and body.", self.way_out])
+
+
+class HiddenRequestError(StreamvalError, AssertionError):
+    """A test passed although the code under test had met, and kept to itself, that a request had no recording."""
+
+    def __init__(self, refusal: str) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+    def __str__(self) -> str:
+        return (
+            f"A request had no recording, and the error did not reach the test.\n{self.refusal}\n"
+            "A test that expects this catches it with pytest.raises(UnmatchedRequestError).\n"
+            "Where that is as it should be: @pytest.mark.streamval_allow_unplayed."
+        )
+
+
+class UnusedCassetteError(StreamvalError, AssertionError):
+    """A test passed without asking what its recordings answer."""
+
+    def __init__(self, unused: Sequence[tuple[str, str]], command: str) -> None:
+        super().__init__(tuple(map(tuple, unused)), command)
+        self.unused = tuple(unused)
+        """The file of each recording, and what was asked in it."""
+        self.command = command
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                "This test has recordings of requests that it did not make:",
+                *(f"  {path}: {what}" for path, what in self.unused),
+                (
+                    "Either what was to be tested did not happen, or they are out of date. To record what is asked "
+                    f"now: {self.command}"
+                ),
+                "Where that is as it should be: @pytest.mark.streamval_allow_unplayed.",
+            ]
+        )
+
+
+class CassetteEndedError(StreamvalError, EOFError):
+    """A reader wants more of a stream than its recording has, as the reader that was recorded had left by then."""
+
+    def __init__(self, path: str, at: float, why: str) -> None:
+        super().__init__(path, at, why)
+        self.path = path
+        self.at = at
+        """When it had left, in seconds since the request."""
+        self.why = why
+        """What made it leave, as far as that is known."""
+
+    def __str__(self) -> str:
+        left = f"{self.at:g} s after the request{f' ({self.why})' if self.why else ''}"
+        return (
+            f"{self.path} ends here, because its reader left {left}; nobody knows what would have come. A replay goes "
+            "as far as the recording: let the reader leave as early, or record the whole stream."
+        )
+
+
 class InvalidScriptError(StreamvalError, ValueError):
     """A script file cannot be read."""
 
@@ -912,7 +1023,8 @@ class ProviderUnreachableError(StreamvalError, ConnectionError):
     """There is no connection to a provider, or it broke."""
 
     def __init__(self, provider: str, url: str, fault: str) -> None:
-        super().__init__(provider, url, fault)
+        super().__init__()
+        self.args = (provider, url, fault)  # which OSError takes for an errno and file names
         self.provider = provider
         self.url = url
         self.fault = fault
@@ -928,7 +1040,8 @@ class ProviderTimeoutError(StreamvalError, TimeoutError):
     """A provider kept silent for too long."""
 
     def __init__(self, provider: str, url: str, awaited: str, seconds: float | None) -> None:
-        super().__init__(provider, url, awaited, seconds)
+        super().__init__()
+        self.args = (provider, url, awaited, seconds)  # which OSError takes for an errno and file names
         self.provider = provider
         self.url = url
         self.awaited = awaited
@@ -971,7 +1084,8 @@ class BackendUnavailableError(StreamvalError, ConnectionError):
     """The backend of a live test is not there, or lacks the model."""
 
     def __init__(self, spec: str, url: str, fault: str, remedy: str) -> None:
-        super().__init__(spec, url, fault, remedy)
+        super().__init__()
+        self.args = (spec, url, fault, remedy)  # which OSError takes for an errno and file names
         self.spec = spec
         self.url = url
         self.fault = fault

@@ -275,7 +275,7 @@ class ReturnsTheThunk(Plain):
 
 class ReturnsAList(Plain):
     async def generate_from_context(self, action, ctx, **options):
-        return await super().generate_from_context(action, ctx, **options), None
+        return [*await super().generate_from_context(action, ctx, **options)]
 
 
 class ReturnsTheOldContext(Plain):
@@ -558,7 +558,7 @@ LATER = "thunk.cancel_generation() after nobody read for a while"
     [
         (ForgetsToStream, STREAMS, ASK, "True, before anything was read"),
         (ReturnsTheThunk, STREAMS, ASK, "<ModelOutputThunk generating>"),
-        (ReturnsAList, STREAMS, ASK, "((<ModelOutputThunk generating>, <SimpleContext of 4 entries>), None)"),
+        (ReturnsAList, STREAMS, ASK, "[<ModelOutputThunk generating>, <SimpleContext of 4 entries>]"),
         (ReturnsTheOldContext, CONTEXT, ASK, "[CBlock, ModelOutputThunk] in the context that it returned"),
         (ForgetsTheAction, CONTEXT, ASK, "[CBlock, ModelOutputThunk, ModelOutputThunk] in the context that it"),
         (ForgetsThePast, CONTEXT, ASK, "[Instruction, ModelOutputThunk] in the context that it returned"),

@@ -205,7 +205,7 @@ def test_a_loop_that_outlives_the_test_is_given_back(pytester: pytest.Pytester) 
 
 def test_a_deadlock_fails_its_test_and_no_other(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(DEADLOCKS)
-    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "--streamval-leaks=off")
     result.assert_outcomes(failed=5, errors=1, passed=1)
     shown = result.stdout.str()
     assert shown.count("Nothing can wake this program any more: at 0 s of virtual time") == 6

@@ -17,7 +17,7 @@ pytest_plugins = ["pytester"]
 
 INI = """
 [pytest]
-addopts = -p no:asyncio -p no:anyio -p no:randomly -p no:cacheprovider
+addopts = -p no:asyncio -p no:anyio -p no:randomly
 filterwarnings = error
 markers = slow
 strict = true
@@ -457,6 +457,10 @@ def test_snapshots_of_tests_that_were_skipped_or_failed_are_not_unused(
     assert "deleted" not in summary(result)
     assert "unused" not in summary(result)
     assert snapshots(pytester) == project
+    monkeypatch.delenv("STATE")
+    result = run_here(pytester, "--snapshot-update", "--lf", *others)
+    assert "deleted" not in summary(result)
+    assert snapshots(pytester) == project
 
 
 def test_snapshots_that_no_test_needs_are_reported_and_deleted(
@@ -476,7 +480,7 @@ def test_snapshots_that_no_test_needs_are_reported_and_deleted(
     first, *names = summary(result).splitlines()
     assert first == "12 snapshots passed. 1 snapshot generated. 4 snapshots unused."
     assert sorted(names) == listed
-    result = run(pytester, "--snapshot-warn-unused", "-n", "2")
+    result = run(pytester, "--snapshot-warn-unused", "-n", "2", ".")
     assert (result.ret, summary(result)) == (0, "13 snapshots passed. 4 snapshots unused.")
     result = run(pytester, "--snapshot-update", "-n", "2")
     assert "13 snapshots passed. 4 unused snapshots deleted." in summary(result)

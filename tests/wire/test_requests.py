@@ -148,6 +148,10 @@ def test_other_options_are_fields_of_the_body_and_objects_are_merged(protocol):
     assert expected.items() <= body.items()
 
 
+def test_generation_may_end_at_several_strings():
+    assert ADAPTERS["openai"].build_request("Hi", model="m", options={"stop": ("a", "b")}).body["stop"] == ["a", "b"]
+
+
 SCHEMA = {"type": "object"}
 SCHEMAS = {
     "openai": {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},

@@ -213,7 +213,7 @@ def test_a_script_with_everything_in_it_returns(protocol):
 
 
 @pytest.mark.parametrize("protocol", NORMALISED)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(deltas=scripts())
 def test_any_script_returns(protocol, deltas):
     check(protocol, deltas)
@@ -238,7 +238,7 @@ def test_a_whole_answer_is_what_the_stream_comes_to(protocol):
 
 
 @pytest.mark.parametrize("protocol", NORMALISED)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(deltas=scripts())
 def test_any_answer_is_what_its_stream_comes_to(protocol, deltas):
     check_answer(protocol, deltas)

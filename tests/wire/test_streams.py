@@ -15,6 +15,8 @@ RECORDED = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 SUBJECTS = sorted({name.split("-")[1] for name in RECORDED})
 # Nobody recorded these two yet: they are what OpenAI's deltas make.
 NAMES = RECORDED + [f"{protocol}-{subject}" for protocol in ("gemini", "ollama") for subject in SUBJECTS]
+# A long stream is cut at so many places, a short one at all; `python -m benchmarks.wire cuts` cuts everywhere.
+MOST = 15_000
 ENDS = {"openai": b"\n\n", "anthropic": b"\n\n", "gemini": b"\r\n\r\n", "ollama": b"\n"}
 
 
@@ -100,18 +102,19 @@ def test_reads_of_any_size_give_the_deltas_of_the_recorded_reads(name):
     reads = reads_of(name)
     body = b"".join(reads)
     expected = decode(name, reads)
-    for size in (1, 7, 1000, len(body)):
+    for size in (1 + len(body) // MOST, 1000, len(body)):
         assert decode(name, cut(body, range(size, len(body), size))) == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_cut_at_every_byte_offset_gives_the_same_frames(name):
-    # A protocol's decoder sees nothing of the reads but the frames that come of them. Each frame is cut at each of its
-    # bytes, by one decoder for all cuts: what a cut left behind would show in the next.
+def test_a_cut_at_any_byte_offset_gives_the_same_frames(name):
+    # A protocol's decoder sees nothing of the reads but the frames that come of them. One decoder reads all cuts, as
+    # what one of them left behind would show in the next.
     framing = NDJSONDecoder if name.startswith("ollama") else SSEDecoder
     decoder, position = framing(), 0
+    step = 1 + sum(map(len, frames(name))) // MOST
     for frame, whole in zip(frames(name), framing().feed(b"".join(reads_of(name))), strict=True):
-        for offset in range(1, len(frame) + 1):
+        for offset in range(1 + position % step, len(frame) + 1, step):
             (found,) = decoder.feed(frame[:offset]) + decoder.feed(frame[offset:])
             assert (found.data, found.offset, found.intact) == (whole.data, position, True)
             assert getattr(found, "event", "") == getattr(whole, "event", "")
@@ -135,7 +138,7 @@ def test_random_cuts_give_the_same_deltas(name):
     random = Random(name)  # noqa: S311, cuts need repeatable chance, not secrets
     body = b"".join(reads_of(name))
     expected = decode(name, [body])
-    for _ in range(700_000 // len(body)):
+    for _ in range(400_000 // len(body)):
         cuts = random.sample(range(len(body)), random.randint(2, 200))
         assert decode(name, cut(body, cuts)) == expected
 
@@ -166,8 +169,8 @@ def test_a_frame_of_a_megabyte_comes_through(protocol):
 
 
 @pytest.mark.parametrize("protocol", ADAPTERS)
-def test_twenty_thousand_frames_may_come_in_one_read(protocol):
+def test_thousands_of_frames_may_come_in_one_read(protocol):
     encoder = ADAPTERS[protocol].encoder(Asked())
-    body = b"".join(encoder.encode(f"{number} ") for number in range(20_000)) + encoder.finish()
+    body = b"".join(encoder.encode(f"{number} ") for number in range(5_000)) + encoder.finish()
     deltas = decode(protocol, [body])
-    assert [delta.text for delta in deltas if delta.text] == [f"{number} " for number in range(20_000)]
+    assert [delta.text for delta in deltas if delta.text] == [f"{number} " for number in range(5_000)]

@@ -153,11 +153,19 @@ class Nesting:
         return any(character in closers and at - opened <= REACH for closers, opened in self.open)
 
     def _closed(self, character: str, at: int) -> bool:
-        """Whether a character closes something, which is closed then."""
-        closes = bool(self.open) and self._closes(character, at)
-        if closes:
-            self.open = self._without(character, at)
-        return closes
+        """Whether a character closes something, which is closed then, with all that was opened in it."""
+        still = self.open
+        depth = len(still)
+        for closers, opened in reversed(still):
+            depth -= 1
+            if at - opened > REACH:
+                return False
+            if character in closers:
+                del still[depth:]
+                while still and at - still[0][1] > REACH:
+                    del still[0]
+                return True
+        return False
 
     def _push(self, closers: str, at: int) -> None:
         if not self.holds(at) or len(self.open) < DEPTH:

@@ -48,15 +48,17 @@ _SPACES: Final = " \n\t\u3000"
 
 _PUT_ASIDE: Final = re.compile(
     rf"""
-    (?: [^{_DECISIVE}]
-      | (?<=[^{DASHES}])["”]               # a quote behind no dash
-      | (?<=[^\W\d_][^\W\d_ivxIVX])\)    # a bracket behind what is no label
-      | \.(?=[a-z]) | (?<=[A-Z])\.(?=[A-Z])  # a period within a word
-    )*+
+    [^{_DECISIVE}]*
+    (?: (?: ["”](?<=[^{DASHES}].)                        # a quote behind no dash
+          | \)(?<=[^\W\d_][^\W\d_ivxIVX]\))               # a bracket behind what is no label
+          | \.(?:(?=[a-z]) | (?<=[A-Z]\.)(?=[A-Z]))        # a period within a word
+        )
+        [^{_DECISIVE}]*
+    )*
     (?P<open>
         [{FULL_STOPS})"”\n]
       | [{TERMINATORS}]{{1,8}}[{re.escape(CLOSING)}]{{0,8}}
-      | (?:[!?] | (?<=[^\W\d_][^\W\d_ivxIVX])\.)[{re.escape(CLOSING)}]{{0,8}}\s
+      | (?:[!?] | \.(?<=[^\W\d_][^\W\d_ivxIVX]\.))[{re.escape(CLOSING)}]{{0,8}}\s
     )?\Z""",
     re.VERBOSE,
 ).match
@@ -205,6 +207,18 @@ class Reading(Chunker):
 
     def _cut(self, end: int, start: int) -> int:
         """End the open chunk at `end` and begin the next at `start`; both are places in the window. Return `start`."""
+        begin = self._start - self._base
+        if begin < 0 or end - begin > self._max:
+            self._cut_long(end)
+        else:
+            self._emit(self._window[begin:end], self._start)
+        self._start = self._base + start
+        self._item = ()
+        self._nesting.open.clear()
+        return start
+
+    def _cut_long(self, end: int) -> None:
+        """End a chunk that began before the window, or that is too long."""
         text = self._open_text(end)
         offset = self._start
         while len(text) > self._max:
@@ -212,15 +226,7 @@ class Reading(Chunker):
             self._emit(text[:cut], offset)
             text, offset = text[cut:], offset + cut
         self._emit(text, offset)
-        self._begin(self._base + start)
-        return start
-
-    def _begin(self, start: int) -> None:
-        """Begin a chunk at the offset `start`."""
         self._done.clear()
-        self._start = start
-        self._item = ()
-        self._nesting.open.clear()
 
     def _emit(self, text: str, offset: int) -> None:
         """Add a chunk without the whitespace around it, if anything is left."""
@@ -249,6 +255,9 @@ class Reading(Chunker):
         text = self._open_text(self._start + self._max - self._base)
         cut = self._limit(text)
         self._emit(text[:cut], self._start)
-        self._begin(self._start + cut)
+        self._done.clear()
+        self._item = ()
+        self._nesting.open.clear()
+        self._start += cut
         if self._start < self._base:
             self._done.append(text[cut : cut + self._base - self._start])

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from pytest_streamval.harness.clock.virtual import VirtualClock
 
-PATIENCE = 1.0
+PATIENCE = 2.0
 """For how many seconds of real time what is under way outside the loop holds virtual time still."""
 
 END = 2.5e11
 """Seconds of virtual time, some 8,000 years: what is due later has no date, and does not come."""
 
-_SLICE = 0.05  # seconds of real time after which a thread that ended in silence is noticed
+_SLICE = 0.05  # seconds of real time, at most, after which a thread that ended in silence is noticed
 _SETTLE = 0.001  # seconds that bytes may take from one end of a connection to the other, within this machine
 
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class LoopDriver:
         needed = max(PATIENCE, self._spent + distance)
         while self._waited < needed:
             began = real_monotonic()
-            events = self._poll(min(_SLICE, needed - self._waited))
+            events = self._poll(min(_SLICE, _SETTLE + self._waited / 2, needed - self._waited))
             self._waited += real_monotonic() - began
             under_way = self._clock._outside.under_way(self.loop)
             if events or not under_way:

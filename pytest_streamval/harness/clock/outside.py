@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import socket
+import sys
 import threading
 from concurrent.futures.thread import _threads_queues  # which threads belong to an executor is known nowhere else
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
+_RESULT = concurrent.futures.Future.result.__code__
 _CHILD_WATCHER = "asyncio-waitpid-"  # begins the name of the thread that waits for a subprocess
 
 
@@ -18,12 +21,15 @@ class Outside:
     """Tells what is under way outside the event loops of a clock.
 
     Not under way is what nobody waits for: a listening socket, an idle worker of an executor, a daemon thread, and a
-    thread that was there before the clock. A connection whose two ends are in the same loop is the loop's own affair.
+    thread that was there before the clock. Nor is what waits for the loop in turn: a thread that asked it to run a
+    coroutine, and a connection that has both its ends in it.
     """
 
     def __init__(self) -> None:
         self.calls: list[asyncio.Future[Any]] = []
         """The futures that wait for one of `concurrent.futures`."""
+        self.orders: list[concurrent.futures.Future[Any]] = []
+        """The futures by which threads wait for coroutines that they have handed to a loop."""
         self.talks_to_itself = False
         """Whether the loop that was asked about last has both ends of a connection."""
         self._earlier = set(threading.enumerate())
@@ -35,7 +41,10 @@ class Outside:
             self.calls = [call for call in self.calls if not call.done()]
             found += ["a call in an executor" for call in self.calls if call.get_loop() is loop]
         if threading.active_count() > 1:
-            found += [f"the thread {thread.name!r}" for thread in threading.enumerate() if self._awaited(thread)]
+            found += [_phrase(thread) for thread in threading.enumerate() if self._awaited(thread)]
+        if self.orders:
+            self.orders = [order for order in self.orders if not order.done()]
+            del found[: self._waiting_for_orders()]  # each of them stands in there, and all are alike
         self.talks_to_itself = False
         watched = loop._selector._fd_to_key
         if len(watched) > 1:  # one is the pipe by which other threads wake the loop
@@ -52,12 +61,26 @@ class Outside:
             if thread.daemon and thread not in self._earlier and not self._awaited(thread)
         )
 
+    def _waiting_for_orders(self) -> int:
+        """Count the threads that are blocked until a loop has done what they asked for."""
+        known = {thread.ident for thread in threading.enumerate() if thread in _threads_queues or self._awaited(thread)}
+        frames = [frame for ident, frame in sys._current_frames().items() if ident in known]
+        callers = [frame.f_back for frame in frames]  # of the wait for a condition
+        return sum(
+            frame is not None and frame.f_code is _RESULT and frame.f_locals.get("self") in self.orders
+            for frame in callers
+        )
+
     def _awaited(self, thread: threading.Thread) -> bool:
         if type(thread).__module__.startswith("anyio."):  # its workers belong to no executor
             return thread not in vars(thread).get("idle_workers", ())
         if thread in self._earlier or thread in _threads_queues or type(thread).__module__.startswith("concurrent."):
             return False
         return not thread.daemon or thread.name.startswith(_CHILD_WATCHER)
+
+
+def _phrase(thread: threading.Thread) -> str:
+    return "a subprocess" if thread.name.startswith(_CHILD_WATCHER) else f"the thread {thread.name!r}"
 
 
 class Ends(NamedTuple):

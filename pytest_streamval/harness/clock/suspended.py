@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _STANDARD = str(Path(os.__file__).parent) + os.sep
 _PACKAGE = str(Path(__file__).parents[2]) + os.sep
+_ROOT = str(Path(__file__).parents[3]) + os.sep
 _INSTALLED = f"{os.sep}site-packages{os.sep}"
 # Await something themselves without telling what.
 _WRAPPERS = {"coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable"}
@@ -74,7 +75,10 @@ def _is_own(frame: FrameType) -> bool:
 
 
 def _shown(frame: FrameType) -> str:
-    path = Path(frame.f_code.co_filename)
-    if path.is_relative_to(here := Path.cwd()):
-        path = path.relative_to(here)
-    return f"{path}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+    """Return where a frame is: its own code from the working directory, that of others from where it is installed."""
+    name = frame.f_code.co_filename
+    if _INSTALLED in name:
+        name = name.rpartition(_INSTALLED)[2]
+    roots = (f"{Path.cwd()}{os.sep}", _ROOT, _STANDARD)
+    name = name.removeprefix(next((root for root in roots if name.startswith(root)), ""))
+    return f"{name}:{frame.f_lineno} in {frame.f_code.co_qualname}"

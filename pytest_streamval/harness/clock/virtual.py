@@ -173,8 +173,11 @@ class VirtualClock:
 
     def _on_chained(self, chain: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
         def chain_future(source: object, destination: Any) -> None:  # noqa: ANN401  # a future of either kind
-            if isinstance(source, concurrent.futures.Future) and get_ident() == self._thread:
-                self._outside.calls.append(destination)
+            if get_ident() == self._thread:
+                if isinstance(source, concurrent.futures.Future):
+                    self._outside.calls.append(destination)
+                else:
+                    self._outside.orders.append(destination)
             chain(source, destination)
 
         return chain_future

@@ -96,10 +96,10 @@ class Exam:
         shown = ", model_options={ModelOption.STREAM: True}" if stream else ""
         self.does(f"generate_from_context(action, ctx{shown})", BRINGS_TEXT if stream else ANSWERS_AT_ONCE)
         answer: object = await backend.generate_from_context(_ACTION, ctx, model_options=options)
-        thunk, answer_ctx = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)  # noqa: PLR2004  # a pair
-        if not (isinstance(thunk, ModelOutputThunk) and isinstance(answer_ctx, Context)):
-            raise self.broken(STREAMS if stream else ANSWERS_AT_ONCE, "(ModelOutputThunk, Context)", excerpt(answer))
-        return thunk, answer_ctx
+        match answer:
+            case (ModelOutputThunk() as thunk, Context() as answer_ctx) if isinstance(answer, tuple):
+                return thunk, answer_ctx
+        raise self.broken(STREAMS if stream else ANSWERS_AT_ONCE, "(ModelOutputThunk, Context)", excerpt(answer))
 
     async def stream(self) -> ModelOutputThunk:
         """Return an output that is being generated, in answer to a streaming request."""
@@ -127,9 +127,10 @@ class Exam:
         return "".join(pieces)
 
     def judge(self, rule: Rule, text: object) -> None:
-        """Judge the text of a whole generation: it is not empty, and the known one less or more some letters neither.
+        """Judge the text of a whole generation: there is some, and it is not the known one with letters lost or added.
 
-        Two models may say different things, but not by chance the same with something missing.
+        Where the first backends all said the same, that is the known text. A model may then still say something else,
+        but not by chance the same with a part of it missing.
         """
         if not isinstance(text, str) or not text:
             raise self.broken(BRINGS_TEXT, "some text", excerpt(text))

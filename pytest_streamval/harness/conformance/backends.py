@@ -11,12 +11,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pytest_streamval.engine.tasks import start_task
-from pytest_streamval.errors import (
-    ConformanceError,
-    EventLoopRequiredError,
-    InvalidArgumentError,
-    excerpt,
-)
+from pytest_streamval.errors import ConformanceError, EventLoopRequiredError, InvalidArgumentError, excerpt
 from pytest_streamval.harness.conformance.backend_checks import CHECKS, FACTORY, TURNS, Exam, current_exam, turn
 from pytest_streamval.harness.conformance.rules import LEAVES_NOTHING, raised
 
@@ -27,7 +22,7 @@ _GRACE = 1.0  # seconds for the clean-up of a check that found a fault
 
 
 def check_backend(factory: Factory, *, timeout: float = 10.0) -> Coroutine[Any, Any, None]:
-    """Check that a backend keeps its contract, by some twelve checks; under asyncio only.
+    """Check that a backend keeps its contract: how it answers, streams, waits for its reader, stops, leaves nothing.
 
     Where an event loop is running, the checks are run by awaiting what is returned: `await check_backend(factory)`.
     Elsewhere they are run at once, in an event loop of their own, and what is returned may be left alone, or given to

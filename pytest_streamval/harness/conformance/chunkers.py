@@ -16,10 +16,11 @@ from pytest_streamval.harness.conformance.chunker_checks import (
     RuleBroken,
     Subject,
     agrees_with_split,
+    answers_the_same_again,
     decides_in_time,
-    keeps_no_state,
     keeps_what_it_gave,
     passes_over_empty_deltas,
+    serves_streams_side_by_side,
     with_empties,
 )
 from pytest_streamval.harness.conformance.corpus import corpus
@@ -68,9 +69,11 @@ def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = ()
     subject = Subject(_checked(strategy), bounded_delay)
     own = _checked_texts(texts)
     texts_in_pieces = [*map(_cuts_of, own), *_corpus_in_pieces()]
+    whole: list[_Cuts] = [cuts[:1] for cuts in texts_in_pieces]
     finest: list[_Cuts] = [(max(cuts, key=len),) for cuts in texts_in_pieces]
     for check, tried in (
-        (keeps_no_state, finest[:_STREAMS]),
+        (answers_the_same_again, whole[:_STREAMS]),
+        (serves_streams_side_by_side, finest[:_STREAMS]),
         (keeps_what_it_gave, texts_in_pieces),
         (passes_over_empty_deltas, finest),
         (agrees_with_split, texts_in_pieces),

@@ -19,8 +19,8 @@ DELTA = 4
 _FEWEST, _ENOUGH, _MOST = 64, 512, 4096  # deltas of a run; beyond, the price of copying text would show
 _VISIBLE = 0.006  # seconds of a run that the clock can tell apart
 _LONG = 0.06  # of one that is enough, however few its deltas are
-_LONGEST = 0.3
-_RUNS = 6  # before anybody is accused: whatever else the machine does lengthens some runs, not all
+_LONGEST = 0.15
+_RUNS = 4  # before anybody is accused: whatever else the machine does lengthens some runs, not all
 _FLAT = 1.5  # the last quarter to the first: so little that it is no growth
 _GROWN = 3  # and so much that it is; 7 where time is quadratic, 1 where it is linear
 _RISING = 1.15  # each quarter to the one before; 3, 1.7 and 1.4 where time is quadratic
@@ -39,9 +39,10 @@ def growing_quarters(strategy: ChunkingStrategy, unit: str) -> tuple[float, ...]
         while not _is_decided(quarters, deltas):
             deltas *= 2
             quarters = _quarters(strategy, unit, deltas)
-        if _grow(quarters):
-            runs = (_quarters(strategy, unit, deltas) for _ in range(_RUNS))
-            quarters = tuple(map(min, zip(*runs, strict=True)))
+        for size in (deltas, 2 * deltas):  # a change of work stands at another place in a longer text
+            if _grow(quarters):
+                runs = (_quarters(strategy, unit, size) for _ in range(_RUNS))
+                quarters = tuple(map(min, zip(*runs, strict=True)))
     return quarters if _grow(quarters) else None
 
 
@@ -56,7 +57,7 @@ def _is_decided(quarters: tuple[float, ...], deltas: int) -> bool:
 
 
 def _grow(quarters: tuple[float, ...]) -> bool:
-    """Return whether each quarter took longer than the one before: a step alone is a change of work, not growth.
+    """Return whether each quarter took longer than the one before, and the last one much longer than the first.
 
     Where the clock is too coarse to see the first one at all, it says nothing.
     """

@@ -45,10 +45,10 @@ def open_things(scope: Scope, backends: Iterable[StreamingMockBackend]) -> list[
     """Return what has not ended in the event loops of a scope: runs, outputs, tasks, generators."""
     tasks = _tasks(scope)
     generators = _generators(scope, tasks)
+    if not tasks:  # as it is nearly always
+        return [*_outputs(scope, backends, ()), *generators]
     runs = [PendingRun(task, run) for task in tasks if (run := _run_of(task)) is not None]
     outputs = _outputs(scope, backends, runs)
-    if not tasks:  # as it is nearly always
-        return [*outputs, *generators]
     explained = {suspect.task for suspect in runs}
     explained |= {suspect.producer for suspect in outputs}
     explained |= {suspect.run.thunk.producer for suspect in runs if suspect.run.thunk.producer is not None}
@@ -79,9 +79,11 @@ def _tasks(scope: Scope) -> list[asyncio.Task[Any]]:
 
 def _outputs(scope: Scope, backends: Iterable[StreamingMockBackend], runs: Iterable[PendingRun]) -> list[OpenOutput]:
     """Return the outputs that nobody has read to the end, but for those that a run is reading."""
+    calls = [call for backend in backends for call in backend.calls if not call.thunk.is_computed()]
+    if not calls:
+        return []
     read = {id(suspect.run.thunk) for suspect in runs}
-    calls = [call for backend in backends for call in backend.calls if id(call.thunk) not in read]
-    found = [(call, call.thunk.producer) for call in calls if not call.thunk.is_computed()]
+    found = [(call, call.thunk.producer) for call in calls if id(call.thunk) not in read]
     return [
         OpenOutput(call, producer)
         for call, producer in found
@@ -97,7 +99,9 @@ def _generators(scope: Scope, tasks: Iterable[asyncio.Task[Any]]) -> list[OpenGe
         if generator is not None and begun.loop in scope.loops:
             found.append(OpenGenerator(begun, generator))
     found = [suspect for suspect in found if suspect.is_open()]
-    read = held_among([suspect.thing for suspect in found if not suspect.at_once], tasks) if found else set()
+    if not found:
+        return []
+    read = held_among([suspect.thing for suspect in found if not suspect.at_once], tasks)
     return [suspect for suspect in found if id(suspect.thing) not in read]
 
 

@@ -9,11 +9,9 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.harness import playback, transcript
-from pytest_streamval.harness.leaks import ledger
 from pytest_streamval.harness.leaks.census import Scope, live_threads, lost_things, open_things
 from pytest_streamval.harness.leaks.holders import held_among
-from pytest_streamval.harness.leaks.ledger import Ledger, RunWatch, current, kept_here
+from pytest_streamval.harness.leaks.ledger import Ledger, RunWatch, current, on_loop_end
 from pytest_streamval.harness.leaks.suspects import LiveThread
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_streamval.harness.leaks.suspects import Suspect
     from pytest_streamval.harness.mock import StreamingMockBackend, StreamingMockBackendFactory
-    from pytest_streamval.harness.playback import Playback, SyncPlayback
     from pytest_streamval.harness.script import Script
 
 _TURNS = 20  # of an event loop, in which what is about to end may do so
@@ -50,21 +47,16 @@ class Guard:
         self._accused: dict[int, Suspect] = {}  # by the id of the thing
         self._to_end: list[Suspect] = []
         self._leaks: list[tuple[str, str, str]] = []
-        self._undo = ExitStack()
-        self._undo.callback(self.fixtures.close)
-        self._undo.callback(self.test.close)
-        self._undo.enter_context(observing(RunWatch))
-        self._listen(ledger.on_loop_end, self._loop_ends)
-        self._listen(playback.on_play, _enter_playback)
-        self._listen(transcript.on_empty, _enter_empty_transcript)
-
-    def _listen(self, hook: list[Any], call: Callable[..., None]) -> None:
-        hook.append(call)
-        self._undo.callback(hook.remove, call)
+        self._observed = ExitStack()
+        self._observed.enter_context(observing(RunWatch))
+        on_loop_end.append(self._loop_ends)
 
     def close(self) -> None:
         """Look no more."""
-        self._undo.close()
+        on_loop_end.remove(self._loop_ends)
+        self._observed.close()
+        self.fixtures.close()
+        self.test.close()
 
     # What the test does
 
@@ -154,10 +146,12 @@ class Guard:
         self._examine(self._open((self.fixtures, self.test), (loop,)))
 
     def _open(self, ledgers: Collection[Ledger], loops: Collection[asyncio.AbstractEventLoop]) -> list[Suspect]:
-        return open_things(Scope(ledgers, loops, self._hosts), self.backends) if self._looks else []
+        return open_things(Scope(ledgers, loops, self._hosts), self.backends) if loops and self._looks else []
 
     def _examine(self, found: list[Suspect]) -> None:
         found = self._unexcused(found)
+        if not found and not self._to_end:
+            return
         self._accuse(suspect for suspect in found if suspect.at_once)
         later = [suspect for suspect in found if not suspect.at_once]
         _settle(later)
@@ -170,7 +164,9 @@ class Guard:
     def _unexcused(self, found: list[Suspect]) -> list[Suspect]:
         """Return those that are new, and that no fixture holds."""
         new = [suspect for suspect in found if id(suspect.thing) not in self._accused]
-        held = held_among([suspect.thing for suspect in new], self._holders()) if new else set()
+        if not new:  # as it is nearly always
+            return []
+        held = held_among([suspect.thing for suspect in new], self._holders())
         return [suspect for suspect in new if id(suspect.thing) not in held]
 
     def _accuse(self, found: Iterable[Suspect]) -> None:
@@ -178,16 +174,6 @@ class Guard:
             self._accused[id(suspect.thing)] = suspect
             self._to_end.append(suspect)
             self._leaks.append(suspect.described())
-
-
-def _enter_playback(played: Playback | SyncPlayback) -> None:
-    if (here := kept_here()) is not None:
-        here.playbacks.append(played)
-
-
-def _enter_empty_transcript() -> None:
-    if (here := kept_here()) is not None:
-        here.empty_transcripts += 1
 
 
 def _settle(found: Collection[Suspect]) -> None:

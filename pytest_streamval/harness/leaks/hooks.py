@@ -46,7 +46,6 @@ class Guards:
         }
         self._guard: Guard | None = None
         self._live: dict[pytest.FixtureDef[Any], None] = {}  # the fixtures that are set up, in that order
-        self._kept: dict[str, str] = {}  # what was found where the test had failed by itself, by phase
         undo = ExitStack()
         keep_books(undo)
         config.add_cleanup(undo.close)
@@ -109,7 +108,7 @@ class Guards:
             try:
                 yield
             except BaseException:
-                self._keep("call", self._leaks(test_only=True))
+                self._tell(item, "call", self._leaks(test_only=True))
                 raise
         found = self._leaks(test_only=True)
         if self._guard is not None:
@@ -120,13 +119,13 @@ class Guards:
         _fail(found)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self) -> Generator[None]:
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
         """Look behind the teardown of the fixtures for what they, or what they held, have left."""
         __tracebackhide__ = True
         try:
             yield
         except BaseException:
-            self._keep("teardown", self._leaks())
+            self._tell(item, "teardown", self._leaks())
             raise
         else:
             found = self._leaks()
@@ -136,16 +135,6 @@ class Guards:
                 guard.close()
                 current.set(None)
         _fail(found)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show what was left behind below a failure that came first."""
-        report = yield
-        if call.when in self._kept:
-            report.sections.append(("streamval", self._kept.pop(call.when)))
-        return report
 
     # What they need
 
@@ -157,9 +146,10 @@ class Guards:
         leaks = self._guard.leaks()
         return [LeakError(leaks)] if leaks else []
 
-    def _keep(self, when: str, found: Sequence[StreamvalError]) -> None:
+    def _tell(self, item: pytest.Item, when: str, found: Sequence[StreamvalError]) -> None:
+        """Show what was found below the failure that came first."""
         if found:
-            self._kept[when] = _text(found)
+            item.add_report_section(when, "leaks", _text(found))
 
     def _holders(self) -> list[pytest.FixtureDef[Any]]:
         """Return the fixtures that have a teardown before them."""

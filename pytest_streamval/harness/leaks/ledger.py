@@ -20,6 +20,8 @@ from weakref import WeakSet, ref
 from pytest_streamval.engine.observer import Observer
 from pytest_streamval.harness.clock.suspended import _is_own
 from pytest_streamval.harness.leaks.places import Site
+from pytest_streamval.harness.playback import on_play
+from pytest_streamval.harness.transcript import on_empty
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from pytest_streamval.engine.orchestrator import Run
-    from pytest_streamval.harness.playback import Playback, SyncPlayback
+    from pytest_streamval.harness.playback import _Playback
 
 current: ContextVar[Ledger | None] = ContextVar("streamval_ledger", default=None)
 """The ledger of whatever runs in this context."""
@@ -53,7 +55,7 @@ class Ledger:
         self.destroyed: list[asyncio.Task[Any]] = []
         """The tasks that the garbage collector found, while they were pending and nobody else knew of them."""
         self.runs: list[RunWatch] = []
-        self.playbacks: list[Playback | SyncPlayback] = []
+        self.playbacks: list[_Playback] = []
         self.empty_transcripts = 0
 
     def close(self) -> None:
@@ -135,6 +137,20 @@ def keep_books(undo: ExitStack) -> None:
         original = getattr(owner, name)
         setattr(owner, name, wraps(original)(make(original)))
         undo.callback(setattr, owner, name, original)
+    on_play.append(_enter_playback)
+    undo.callback(on_play.remove, _enter_playback)
+    on_empty.append(_enter_empty_transcript)
+    undo.callback(on_empty.remove, _enter_empty_transcript)
+
+
+def _enter_playback(played: _Playback) -> None:
+    if (ledger := kept_here()) is not None:
+        ledger.playbacks.append(played)
+
+
+def _enter_empty_transcript() -> None:
+    if (ledger := kept_here()) is not None:
+        ledger.empty_transcripts += 1
 
 
 def _start(original: Callable[..., None]) -> Callable[..., None]:
