@@ -68,6 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and let pytest show the warning of a stream that nobody followed to its end."""
     # first, so that any filter of the user's own takes precedence
     config.getini("filterwarnings").insert(0, "default:<StreamChunkingResult:ResourceWarning")
+    ignored = getattr(config.option, "ignore_file_extensions", ())
+    if ignored != ():  # syrupy is there; its amber takes every file for its own, and those it does not know for unused
+        config.option.ignore_file_extensions = [*(ignored or ()), "transcript"]
     for name, need in _LIVE_MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {need}; skipped unless --streamval-live is given")
     config.addinivalue_line("markers", "integration: an example script needs more than its own files")
@@ -188,9 +191,16 @@ def event_snapshot(request: pytest.FixtureRequest, _streamval_guard: Guard) -> E
     return event_snapshot_of(request)
 
 
-def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:  # noqa: ANN401  # whatever tests compare
+def pytest_assertrepr_compare(
+    config: pytest.Config,
+    op: str,
+    left: Any,  # noqa: ANN401  # whatever tests compare
+    right: Any,  # noqa: ANN401  # as above
+) -> list[str] | None:
     """Show where two transcripts differ first."""
     module = sys.modules.get("pytest_streamval.harness.transcript")  # loaded, if there are any transcripts
     if module is None or op != "==" or not (type(left) is type(right) is module.Transcript):
         return None
-    return ["the transcripts differ, + stands on the left and - on the right of ==:", *left.difference(right)]
+    whole = {"width": None} if config.get_verbosity(config.VERBOSITY_ASSERTIONS) > 1 else {}
+    head = "the transcripts differ, + stands on the left and - on the right of ==:"
+    return [head, *left.difference(right, **whole)]

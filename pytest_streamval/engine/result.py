@@ -161,7 +161,7 @@ class StreamChunkingResult:
         except Exception as error:  # noqa: BLE001  # the producer's own clean-up, which is what was asked for
             failure = error
         self._error_received = True
-        return self._error or failure
+        return failure if self._error is None else self._error
 
     async def _wait(self, method: str) -> None:
         """Wait until the run's task has ended; a cancellation of the caller ends it."""

@@ -108,39 +108,34 @@ def _spread(offsets: list[int], count: int) -> list[int]:
 def _fewest(trials: _Trials, cut: _Offsets) -> _Offsets:
     """Leave out offsets as long as the result differs, the last ones first: many at a time, then one by one."""
     size = max(1, len(cut) // 2)
-    while trials.left:
+    while True:
         before = cut
         for end in range(len(cut), 0, -size):
             fewer = cut[: max(0, end - size)] + cut[end:]
             if fewer and trials.left and trials.still_differs(fewer):
                 cut = fewer
-        if size == 1 and cut == before:
-            break
+        if not trials.left or (size == 1 and cut == before):
+            return cut
         size = max(1, size // 2)
-    return cut
 
 
 def _leftmost(trials: _Trials, cut: _Offsets) -> _Offsets:
-    """Move the offsets to the left as far as the result differs: all by the same way, then each by itself."""
-    cut = trials.first(_moved_together(cut, trials.places), cut)
-    for number in range(len(cut)):
-        cut = trials.first(_moved_alone(cut, number, trials.places), cut)
+    """Move offsets to the left as far as the result differs: all by the same way, then neighbours, then each alone."""
+    count = len(cut)
+    pairs = ((first, first + 2) for first in range(count - 1))
+    for first, end in ((0, count), *pairs, *((first, first + 1) for first in range(count))):
+        cut = trials.first(_moved(cut, first, end, trials.places), cut)
     return cut
 
 
-def _moved_together(cut: _Offsets, possible: Sequence[int]) -> Iterator[_Offsets]:
+def _moved(cut: _Offsets, first: int, end: int, possible: Sequence[int]) -> Iterator[_Offsets]:
+    """Yield the cut with some of its offsets further to the left, at the same distances, leftmost first."""
     legal = set(possible)
-    for first in takewhile(cut[0].__gt__, possible):
-        moved = tuple(offset - cut[0] + first for offset in cut)
-        if legal.issuperset(moved):
-            yield moved
-
-
-def _moved_alone(cut: _Offsets, number: int, possible: Sequence[int]) -> Iterator[_Offsets]:
-    lowest = cut[number - 1] if number else 0
-    for offset in possible:
-        if lowest < offset < cut[number]:
-            yield (*cut[:number], offset, *cut[number + 1 :])
+    lowest = cut[first - 1] if first else 0
+    for offset in takewhile(cut[first].__gt__, possible):
+        block = tuple(each - cut[first] + offset for each in cut[first:end])
+        if offset > lowest and legal.issuperset(block):
+            yield (*cut[:first], *block, *cut[end:])
 
 
 # What comes of a cut

@@ -204,11 +204,6 @@ def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
     if not config.pluginmanager.hasplugin("syrupy"):
         raise MissingPluginError("event_snapshot", "syrupy", "'syrupy>=7'")
     session = _session_of(config)
-    ignored = session.ignore_file_extensions or []
-    if TranscriptSnapshotExtension.file_extension not in ignored:
-        # by other extensions: amber takes every file for its own, and those it does not know for unused
-        ignored = [*ignored, TranscriptSnapshotExtension.file_extension]
-        session.ignore_file_extensions = config.option.ignore_file_extensions = ignored
     location = PyTestLocation(request.node)
     scripted = not is_variant(location)
     return EventSnapshot(

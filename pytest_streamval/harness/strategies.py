@@ -58,7 +58,6 @@ _LINE_ENDS: Final = (
 
 _STYLES: Final = (_PROSE, _LINE_ENDS, _MARKDOWN, _CODE, _OTHER_SCRIPTS, _CLUSTERS)
 _CUT: Final = "\uffff"  # stands for a cut in texts that are drawn with their cuts; Unicode gives it no meaning
-_CUT_STYLES: Final = tuple((*style, *[_CUT] * (len(style) // 3)) for style in _STYLES)
 _FIRST: Final = 0xE000  # of the characters that stand for parts
 _PARTS: Final = 16  # at least, in every second passage
 
@@ -193,10 +192,24 @@ def _passage(draw: DrawFn, parts: int, cut: bool = False) -> str:  # noqa: FBT00
     least = draw(st.sampled_from((0, parts)))
     if number == len(_STYLES):
         return draw(st.text(min_size=least, max_size=4 * parts))
-    style = (_CUT_STYLES if cut else _STYLES)[number]
-    alphabet = "".join(map(chr, range(_FIRST, _FIRST + len(style))))
-    drawn = draw(st.text(alphabet, min_size=least, max_size=4 * parts))
-    return "".join(style[ord(character) - _FIRST] for character in drawn)
+    style = _STYLES[number]
+    size = len(style) * 3 // 2 if cut else len(style)
+    drawn = draw(st.text("".join(map(chr, range(_FIRST, _FIRST + size))), min_size=least, max_size=4 * parts))
+    return _joined(style, [ord(character) - _FIRST for character in drawn])
+
+
+def _joined(style: Sequence[str], numbers: Sequence[int]) -> str:
+    """Join the parts that are numbered; a number beyond them cuts before the next part, if it is odd inside it too."""
+    text = ""
+    apart = False
+    for number in numbers:
+        if number < len(style):
+            text += _CUT.join(style[number]) if apart else style[number]
+            apart = False
+        else:
+            text += _CUT
+            apart = number % 2 == 1
+    return text
 
 
 @st.composite

@@ -91,8 +91,8 @@ class RecordingTransport:
             tape.failed(error)
             try:
                 self._write(tape, path)
-            except (OSError, ValueError):
-                logger.exception("%s cannot be written.", path)  # whatever happened before it has to be known too
+            except (OSError, ValueError) as failure:  # it would hide what ended the stream
+                logger.error("%s cannot be written: %s", path, failure)  # noqa: TRY400  # traces may show secrets
             raise
         self._write(tape, path)
 
@@ -139,8 +139,8 @@ def protocol_of(provider: str) -> str:
 
 def path_of(url: str, secrets: Secrets) -> str:
     """Return the path of an address as a cassette has it: with its query, without secrets."""
-    parts = urlsplit(secrets.url(url))
-    return parts._replace(scheme="", netloc="").geturl() or "/"
+    parts = urlsplit(url)._replace(scheme="", netloc="", fragment="")
+    return secrets.url(parts.geturl()) or "/"
 
 
 def body_of(request: HttpRequest, secrets: Secrets) -> object:
@@ -231,13 +231,13 @@ class _Tape:
         return Cassette(str(path), self._header(), tuple(Read(read.at, data) for read, data in pairs))
 
     def _header(self) -> dict[str, Any]:
-        where = urlsplit(self._secrets.url(self._request.url))
+        where = urlsplit(self._request.url)
         path, body = path_of(self._request.url, self._secrets), body_of(self._request, self._secrets)
         return {
             "protocol": self._protocol,
             "provider": self._provider,
             "model": _model(self._protocol, path, body),
-            "server": f"{where.scheme}://{where.netloc}",
+            "server": self._secrets.text(f"{where.scheme}://{where.netloc.rpartition('@')[2]}"),
             "method": self._request.method,
             "path": path,
             "request": body,

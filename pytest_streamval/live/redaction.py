@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from pytest_streamval.live.secrets import is_secret_name_in_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_streamval.live.secrets import Secrets
 
     Span = tuple[int, int]
+    Places = dict[str, dict[str, list[Span]]]
+    """Strings by the path to them in their frame, and by the values of `index`: answers and calls may alternate."""
 
 _FILLING = b"*"
 # The start of a frame, a string with what makes it a key, and a number behind that, a bracket. Bytes are read as
@@ -48,11 +50,12 @@ def _spans(text: str, secrets: Secrets) -> Iterator[Span]:
     """Yield where secrets are in an answer."""
     for start, end in secrets.spans(text):
         yield start + _is_escaped(text, start), end
-    for place, strings in _strings(text).items():
-        if is_secret_name_in_answer(place.rpartition("/")[2]):
-            yield from strings
-        else:
-            yield from _in_strings(text, strings, secrets)
+    for path, answers in _strings(text).items():
+        for strings in answers.values():
+            if is_secret_name_in_answer(path.rpartition("/")[2]):
+                yield from strings
+            else:
+                yield from _in_strings(text, strings, secrets)
 
 
 def _is_escaped(text: str, at: int) -> bool:
@@ -83,9 +86,9 @@ def _character(unit: re.Match[str]) -> str:
     return unit["plain"] or _ESCAPES.get(unit["escaped"], unit["escaped"])
 
 
-def _strings(text: str) -> Mapping[str, Sequence[Span]]:
-    """Return where the strings in the JSON of an answer are, by the place that they have in their frames."""
-    places: dict[str, list[Span]] = defaultdict(list)
+def _strings(text: str) -> Places:
+    """Return where the strings in the JSON of an answer are."""
+    places: Places = defaultdict(lambda: defaultdict(list))
     frame = _Frame()
     for token in _TOKEN.finditer(text):
         if token["frame"] is not None:
@@ -121,8 +124,10 @@ class _Frame:
             if token["string"] == "index" and token["number"]:
                 self._numbers.append(token["number"])
 
-    def enter(self, places: dict[str, list[Span]]) -> None:
-        """Add the strings to those of other frames; what has another `index` is another answer, or another call."""
+    def enter(self, places: Places) -> None:
+        """Add the strings to those of other frames."""
         which = ",".join(self._numbers)
         for path, span in self._strings:
-            places[f"{which}/{path}"].append(span)
+            # a frame that was cut off may lack the number that comes last
+            for each in {which, *(places[path] if self._path else ())}:
+                places[path][each].append(span)

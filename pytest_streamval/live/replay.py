@@ -90,17 +90,17 @@ class ReplayTransport:
             UnmatchedRequestError: a `LookupError`; there is none, or none any more.
             Exception: what had been raised when it was recorded, if that was a provider's fault.
         """
-        cassette = self.shelf.take(request, provider, required=self.otherwise is None)
-        if cassette is None and self.otherwise is not None:
+        if self.otherwise is not None and not self.shelf.has(request, provider):
             async with self.otherwise.stream(request, provider=provider) as response:
                 yield response
-        elif cassette is not None:
-            if self.cut is not None:
-                cassette = recut(cassette, self.cut)
-            played = _Played(cassette, self.speed, provider, Secrets.of(request).url(request.url))
-            await played.begin()
-            headers = dict(cassette.header.get("headers") or ())
-            yield HttpResponse(cassette.header.get("status") or 200, headers, played)
+            return
+        cassette = self.shelf.take(request, provider)
+        if self.cut is not None:
+            cassette = recut(cassette, self.cut)
+        played = _Played(cassette, self.speed, provider, Secrets.of(request).url(request.url))
+        await played.begin()
+        headers = dict(cassette.header.get("headers") or ())
+        yield HttpResponse(cassette.header.get("status") or 200, headers, played)
 
 
 class Shelf:
@@ -124,20 +124,28 @@ class Shelf:
         """The recordings that nobody has asked for so far."""
         return [cassette for number, cassette in enumerate(self.cassettes) if number not in self._played]
 
-    def take(self, request: HttpRequest, provider: str, *, required: bool = True) -> Cassette | None:
-        """Return the recording of a request, which is played now; None where there is none.
+    def has(self, request: HttpRequest, provider: str) -> bool:
+        """Return whether a request has a recording that was not played yet."""
+        return self._number(_Asked.of(request, provider)) is not None
+
+    def take(self, request: HttpRequest, provider: str) -> Cassette:
+        """Return the recording of a request, which is played now.
 
         Raises:
-            UnmatchedRequestError: there is none, and it is required.
+            UnmatchedRequestError: there is none, or none any more.
         """
         asked = _Asked.of(request, provider)
-        for number, cassette in enumerate(self.cassettes):
-            if number not in self._played and not any(asked.differences(cassette.header)):
-                self._played.add(number)
-                return cassette
-        if required:
+        number = self._number(asked)
+        if number is None:
             self.refused.append(self._refusal(asked))
             raise self.refused[-1]
+        self._played.add(number)
+        return self.cassettes[number]
+
+    def _number(self, asked: _Asked) -> int | None:
+        for number, cassette in enumerate(self.cassettes):
+            if number not in self._played and not any(asked.differences(cassette.header)):
+                return number
         return None
 
     def _refusal(self, asked: _Asked) -> UnmatchedRequestError:

@@ -1,4 +1,4 @@
-"""The fixture `stream_cassette`: the recordings of a test, beside the test, played or made as `--streamval-record` says."""
+"""The fixture `stream_cassette`: the recordings of a test, beside it, played or made as `--streamval-record` says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shlex
 from inspect import unwrap
 from itertools import count
 from math import inf
-from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +25,15 @@ from pytest_streamval.errors import (
 from pytest_streamval.harness.cassette import Cassette
 from pytest_streamval.harness.names import file_name_of_test
 from pytest_streamval.harness.variants import without_cut
+from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recorder import RecordingTransport, carried, network_of
 from pytest_streamval.live.replay import ReplayTransport, Shelf, told
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from pytest_streamval.harness.cuts import Cut
-    from pytest_streamval.live.backend import LiveBackend
 
 MODES = {
     "none": "replay what is recorded and ask no provider",
@@ -98,8 +98,8 @@ class StreamCassette:
             InvalidArgumentError: a `TypeError` and `ValueError`; that is no `LiveBackend`.
         """
         given: object = backend
-        if not hasattr(given, "_transport"):
-            raise InvalidArgumentError("backend", excerpt(given), "it is a LiveBackend, which asks by its transport.")
+        if not isinstance(given, LiveBackend):
+            raise InvalidArgumentError("backend", excerpt(given), "it is a LiveBackend.")
         recorder = self._recorder(backend) if self._records else None
         if recorder is not None and not self._replays:
             return carried(backend, recorder)

@@ -10,6 +10,7 @@ from pytest_streamval.errors import (
     InvalidArgumentError,
     MalformedResponseError,
     ProviderResponseError,
+    UnencodableDeltaError,
     excerpt,
 )
 from pytest_streamval.wire.exchange import WireRequest
@@ -172,8 +173,15 @@ class Adapter(ABC):
         Args:
             kind: what the provider calls the error, as far as the protocol has a place for it.
             message: what happened.
+
+        Raises:
+            UnencodableDeltaError: If they are no text.
         """
-        return json_text(self._encoder.error(kind, message)).encode()
+        try:
+            return json_text(self._encoder.error(kind, message)).encode()
+        except (ValueError, TypeError) as error:
+            rule = f"it is written as JSON in UTF-8 ({error})."
+            raise UnencodableDeltaError(self.protocol, f"the error {excerpt(kind)}", rule) from error
 
     @abstractmethod
     def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:

@@ -279,7 +279,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         return sse_frame(json_text(frame), str(frame["type"]))
 
     def _made_up_id(self) -> str:
-        return f"toolu_{len(self._calls)}"
+        return f"toolu_{self._ident}_{len(self._calls)}"
 
 
 @dataclass(frozen=True, slots=True)

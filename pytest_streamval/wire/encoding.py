@@ -91,7 +91,7 @@ class FrameEncoder(ABC):
             message: what happened.
         """
         self._begun = True
-        frame = self._guarded(f"the error {kind}", lambda: self._joined([self.error(kind, message)]))
+        frame = self._guarded(f"the error {excerpt(kind)}", lambda: self._joined([self.error(kind, message)]))
         self._state = "has failed"
         return frame
 
@@ -191,7 +191,8 @@ class FrameEncoder(ABC):
         return False
 
     def _made_up_id(self) -> str | None:
-        return f"call_{len(self._calls)}"
+        """An id for a call that has none, which no other call of a conversation has."""
+        return f"call_{self._ident}_{len(self._calls)}"
 
     def _unencodable(self, shown: object, rule: str) -> UnencodableDeltaError:
         return UnencodableDeltaError(self.protocol, shown if isinstance(shown, str) else excerpt(shown), rule)

@@ -45,12 +45,17 @@ class Planted:
         return inspect.getdoc(self.subject) or ""
 
 
+def played(subject: Subject, pieces: list[str]) -> object:
+    """Return what a subject makes of the pieces of a text; of a coroutine function, what has to be awaited."""
+    if not isinstance(subject, ChunkingStrategy):
+        return subject(list(pieces))
+    chunker = subject.chunker()
+    return [*(chunk for piece in pieces for chunk in chunker.feed(piece)), *chunker.flush()]
+
+
 async def result_of(subject: Subject, pieces: list[str]) -> object:
-    """Return what a subject makes of the pieces of a text."""
-    if isinstance(subject, ChunkingStrategy):
-        chunker = subject.chunker()
-        return [*(chunk for piece in pieces for chunk in chunker.feed(piece)), *chunker.flush()]
-    result = subject(list(pieces))
+    """Return what a subject makes of the pieces of a text, in the end."""
+    result = played(subject, pieces)
     return await result if inspect.isawaitable(result) else result
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import Cassette, InvalidCassetteError
+from pytest_streamval import (
+    Cassette,
+    Delta,
+    InvalidCassetteError,
+    ProviderResponseError,
+    Read,
+    Recording,
+    StreamTruncatedError,
+    ToolCallDelta,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +45,16 @@ def test_bytes_that_are_no_text_are_kept_as_base64(tmp_path: Path) -> None:
         ("", 1, "the file is empty"),
         ("{", 1, "no JSON"),
         ("[]", 1, "[] is no JSON object"),
-        ("{}", 1, "\"protocol\" is None, and known are 'anthropic', 'openai'"),
+        ("{}", 1, "\"protocol\" is None, and known are 'anthropic', 'gemini', 'ollama', 'openai'"),
         ('{"protocol": ["x"]}', 1, "\"protocol\" is ['x']"),
+        (HEADER.replace("}", ', "status": "200"}'), 1, "\"status\" is '200' and no whole number"),
+        (HEADER.replace("}", ', "headers": {"a": "b"}}'), 1, "\"headers\" is {'a': 'b'} and no list of pairs"),
+        (HEADER.replace("}", ', "headers": [["a"]]}'), 1, "\"headers\" is [['a']] and no list of pairs"),
+        (HEADER.replace("}", ', "headers": ["ab"]}'), 1, "\"headers\" is ['ab'] and no list of pairs"),
+        (HEADER.replace("}", ', "end": null}'), 1, '"end" is None, and its "how" is one of complete, refused,'),
+        (HEADER.replace("}", ', "end": {"how": "so"}}'), 1, "\"end\" is {'how': 'so'}, and its"),
+        (HEADER.replace("}", ', "end": {"how": "left", "x": 1}}'), 1, "and its"),
+        (HEADER.replace("}", ', "end": {"how": "left", "at": "1"}}'), 1, '"at" and "seconds" are numbers'),
         (HEADER + "\n\xff", 2, "no JSON"),
         (HEADER + '\n{"text": "x"}', 2, '"at" is None and no number of seconds'),
         (HEADER + '\n{"at": true, "text": "x"}', 2, '"at" is True'),
@@ -70,3 +87,109 @@ def test_a_read_that_was_cut_inside_a_character_decodes(tmp_path: Path) -> None:
     recording = Cassette.load(path).decode()
     assert recording.error is None
     assert [delta.text for _, deltas in recording.reads for delta in deltas] == ["🍎"]
+
+
+@pytest.mark.parametrize("name", ["openai-emoji", "openai-unicode", "anthropic-list"])
+def test_a_cassette_that_is_written_is_the_file_that_was_read(streams: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "deep" / "down" / "it.jsonl"
+    Cassette.load(streams / f"{name}.jsonl").dump(path)
+    assert path.read_bytes() == (streams / f"{name}.jsonl").read_bytes()
+    assert [found.name for found in path.parent.iterdir()] == ["it.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xf0\x9f\x8d", b"a\r\n\x00\x7f", "\u2028\x85\ufeffé🍎".encode(), bytes(range(256))]
+)
+def test_what_is_written_is_read_as_it_was_one_line_a_read(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "it.jsonl"
+    cassette = Cassette(
+        str(path), {"protocol": "openai", "request": "\ud800 \u2028"}, (Read(0.125, data), Read(2, b"x"))
+    )
+    cassette.dump()
+    assert Cassette.load(path) == cassette
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_times_are_kept_to_the_microsecond(tmp_path: Path) -> None:
+    Cassette("", {"protocol": "openai"}, (Read(1 / 3, b"x"),)).dump(tmp_path / "it.jsonl")
+    assert Cassette.load(tmp_path / "it.jsonl").reads[0].at == 0.333333
+
+
+def test_a_cassette_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "it.jsonl"
+    Cassette(str(path), {"protocol": "openai"}, ()).dump()
+    with pytest.raises(ValueError, match="JSON"):
+        Cassette(str(path), {"protocol": "openai", "n": float("nan")}, ()).dump()
+    assert Cassette.load(path).header == {"protocol": "openai"}
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        Cassette.load(path).dump(tmp_path / "taken")
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["it.jsonl", "taken"]
+
+
+@pytest.mark.parametrize(
+    ("header", "ending"),
+    [
+        ({}, ("complete", 2.0, "", None)),
+        ({"status": 200}, ("complete", 2.0, "", None)),
+        ({"status": 429}, ("refused", 2.0, "", None)),
+        ({"status": None, "end": {"how": "left", "at": 5, "why": "Me"}}, ("left", 5, "Me", None)),
+        ({"status": 429, "end": {"how": "refused", "seconds": 1.5}}, ("refused", 2.0, "", 1.5)),
+    ],
+    ids=str,
+)
+def test_a_cassette_says_how_its_stream_ended(header: dict[str, object], ending: tuple[object, ...]) -> None:
+    assert Cassette("", header, (Read(0.5, b"a"), Read(2.0, b"b"))).ending == ending
+
+
+def test_a_stream_of_nothing_ended_at_once() -> None:
+    assert Cassette("", {}, ()).ending.at == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "prompt"),
+    [
+        ({"messages": [{"content": "One"}, {"role": "user", "content": "Two"}]}, "Two"),
+        ({"messages": [{"content": [{"type": "text", "text": "Look"}, {"type": "image"}]}]}, "Look"),
+        ({"contents": [{"parts": [{"text": "Hi"}]}]}, "Hi"),
+        ({"prompt": "Hi"}, "Hi"),
+        ({"messages": [{"content": None}]}, ""),
+        ("no JSON", "no JSON"),
+        (None, ""),
+        (5, ""),
+    ],
+    ids=["messages", "parts", "contents", "prompt", "nothing", "no JSON", "no body", "a number"],
+)
+def test_a_cassette_says_what_was_asked_last(request_: object, prompt: str) -> None:
+    assert Cassette("", {"request": request_}, ()).prompt == prompt
+
+
+def test_a_stream_that_broke_off_is_decoded_as_far_as_it_came(streams: Path) -> None:
+    whole = Cassette.load(streams / "openai-water.jsonl")
+    recording = Cassette("", whole.header, whole.reads[:9]).decode()
+    assert "".join(delta.text for _, deltas in recording.reads for delta in deltas) == recording.error.text
+    assert isinstance(recording.error, StreamTruncatedError)
+
+
+# Answers that are no streams
+
+
+def whole(body: str, **header: object) -> Cassette:
+    header = {"protocol": "openai", "headers": [["Content-Type", "application/json; charset=utf-8"]], **header}
+    return Cassette("", header, (Read(0.5, body[:9].encode()), Read(1.0, body[9:].encode())))
+
+
+def test_an_answer_that_was_not_streamed_is_one_delta() -> None:
+    call = {"id": "1", "function": {"name": "look", "arguments": "{}"}}
+    message = {"content": "Hi.", "tool_calls": [call]}
+    recording = whole(json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]})).decode()
+    delta = Delta("Hi.", tool_calls=(ToolCallDelta(0, "1", "look", "{}"),), finish_reason="stop")
+    assert recording == Recording(((1.0, (delta,)),), None)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_the_report_of_an_error_is_the_error_of_the_recording(status: int) -> None:
+    recording = whole('{"error": {"type": "busy", "message": "Later."}}', status=status).decode()
+    assert recording.reads == ()
+    assert isinstance(recording.error, ProviderResponseError)
+    assert (recording.error.kind, recording.error.message) == ("busy", "Later.")

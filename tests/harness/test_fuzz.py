@@ -28,7 +28,16 @@ from pytest_streamval.errors import (
 from pytest_streamval.harness import strategies
 from pytest_streamval.harness.fuzz import assert_boundary_invariant
 from pytest_streamval.harness.script import Script
-from tests.harness.planted import CORRECT, PLANTED, PLANTED_READERS, BoundaryInOneDelta, Planted, result_of
+from tests.harness.planted import (
+    CORRECT,
+    PLANTED,
+    PLANTED_READERS,
+    BoundaryInOneDelta,
+    Planted,
+    played,
+    result_of,
+    strict_records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +72,12 @@ def test_a_planted_bug_is_found_with_its_smallest_cut(planted: Planted) -> None:
     assert refused(planted.subject, planted.text).pieces == planted.cut
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
-def test_a_planted_bug_is_found_in_the_middle_of_a_long_text(planted: Planted) -> None:
+@pytest.mark.parametrize(
+    "planted",
+    [planted for planted in PLANTED if planted.subject is not strict_records],  # which reads no other text
+    ids=lambda planted: planted.name,
+)
+def test_a_planted_bug_is_found_in_a_longer_text(planted: Planted) -> None:
     text = f"{planted.text}\n{LONG[:90]}\n{planted.text}"
     error = refused(planted.subject, text)
     assert "".join(error.pieces) == text
@@ -93,14 +106,13 @@ NOT_ASYNC = tuple(subject for subject in (*CORRECT, *BUILT_IN) if not asyncio.is
 @settings(max_examples=40, deadline=None)
 @given(pieces=strategies.tokenizations())
 def test_what_is_right_makes_the_same_of_any_pieces(pieces: list[str]) -> None:
-    async def results() -> list[tuple[object, object]]:
-        text = ["".join(pieces)]
-        return [(await result_of(subject, pieces), await result_of(subject, text)) for subject in NOT_ASYNC]
-
-    assert all(as_cut == whole for as_cut, whole in asyncio.run(results()))
+    for subject in NOT_ASYNC:
+        assert played(subject, pieces) == played(subject, ["".join(pieces)])
 
 
-FINDING = settings(max_examples=1000, deadline=None, database=None, derandomize=True)
+FINDING = settings(
+    max_examples=300, deadline=None, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink]
+)
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
@@ -342,7 +354,7 @@ def tried(text: str, **options: int) -> list[list[str]]:
     return recorder.calls
 
 
-@pytest.mark.parametrize("text", [*NASTY, LONG, PAIR * 3, f"{PAIR * 5} x\r\ny"])
+@pytest.mark.parametrize("text", [*NASTY, LONG[:300], PAIR * 3, f"{PAIR * 5} x\r\ny"])
 def test_pieces_are_never_empty_nor_half_a_pair_and_always_the_text(text: str) -> None:
     for pieces in tried(text)[1:]:
         assert all(pieces)
@@ -386,7 +398,6 @@ def test_of_a_long_text_some_single_cuts_are_tried_at_edges_and_elsewhere() -> N
 
 def test_the_number_of_calls_is_bounded_whether_all_is_well_or_not() -> None:
     assert len(tried(LONG)) <= 303
-    assert len(tried(LONG * 5)) <= 303
     failing = Recorder(limit=700)
     with pytest.raises(BoundaryVarianceError):
         assert_boundary_invariant(failing, LONG)

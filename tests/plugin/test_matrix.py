@@ -51,8 +51,7 @@ WAYS = {
 RUNS = {
     "alone": (),
     "spread": ("-n", "2"),
-    "shuffled": ("-p", "randomly"),
-    "without Hypothesis' plugin": ("-p", "no:hypothesispytest"),
+    "shuffled, without Hypothesis' plugin": ("-p", "randomly", "-p", "no:hypothesispytest"),
 }
 
 
@@ -76,8 +75,8 @@ def test_every_way_to_run_tests_serves(pytester: pytest.Pytester, way: str) -> N
         pytester.makeini("[pytest]\nfilterwarnings = error\nstrict = true\n")
     pytester.runpytest_subprocess(*options, "--snapshot-update").assert_outcomes(passed=3)
     for more in RUNS.values():
-        result = pytester.runpytest_subprocess(*options, "--streamval-fuzz", "4", *more)
-        result.assert_outcomes(passed=3 + 2 * 4)
+        result = pytester.runpytest_subprocess(*options, "--streamval-fuzz", "3", *more)
+        result.assert_outcomes(passed=3 + 2 * 3)
 
 
 def test_without_any_plugin_for_asynchronous_tests_pytest_says_what_is_missing(pytester: pytest.Pytester) -> None:

@@ -556,3 +556,10 @@ def test_without_syrupy_the_fixture_says_what_is_missing(
     result.assert_outcomes(passed=1, errors=1)
     message = "*MissingPluginError: The fixture event_snapshot needs the pytest plugin syrupy, which is not active.*"
     result.stdout.fnmatch_lines([message])
+
+
+def test_looking_at_the_tests_deletes_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=HEAD + "def test_it(event_snapshot):\n    assert said('One.') == event_snapshot\n")
+    run(pytester, "--snapshot-update").assert_outcomes(passed=1)
+    run(pytester, "--snapshot-update", "--collect-only")
+    run(pytester).assert_outcomes(passed=1)

@@ -220,6 +220,12 @@ def test_a_report_that_was_written_is_read_again(protocol):
     assert error.message == "Too busy."
 
 
+@protocols
+def test_a_report_that_is_no_text_is_refused(protocol):
+    with pytest.raises(UnencodableDeltaError, match="cannot carry the error 'k': it is written as JSON in UTF-8"):
+        ADAPTERS[protocol].encode_error("k", "\ud83d")
+
+
 def test_geminis_reports_have_the_code_of_their_status():
     codes = [json.loads(ADAPTERS["gemini"].encode_error(kind, ""))["error"]["code"] for kind in ("NOT_FOUND", "quux")]
     assert codes == [404, 500]

@@ -97,7 +97,7 @@ def renumbered(deltas, prefix):
 
 def as_openai(deltas):
     """The reason stands alone, and the counts at the end."""
-    for delta in renumbered(deltas, "call"):
+    for delta in renumbered(deltas, "call_1"):
         said = replace(delta, usage=None, finish_reason=None)
         yield said
         if delta.finish_reason:
@@ -112,7 +112,7 @@ def as_anthropic(deltas):
     """Each piece of each kind stands alone, the counts at both ends, the reason at the end."""
     usages = running_usages(deltas) or [Usage()]
     yield Delta(usage=with_zeros(usages[0]))
-    for delta in renumbered(deltas, "toolu"):
+    for delta in renumbered(deltas, "toolu_1"):
         yield from (Delta(thinking=delta.thinking), Delta(delta.text))
         for call in delta.tool_calls:
             if call.name:
