@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_streamval.errors import (
         BackendUnavailableError,
         BoundaryVarianceError,
+        CassetteEndedError,
         ChunkingContractError,
         ConcurrentReadError,
         ConformanceError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         EventOrderError,
         ExampleFailedError,
         GenerationCancelledError,
+        HiddenRequestError,
         InvalidArgumentError,
         InvalidCassetteError,
         InvalidDeltaError,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         LiveTimeLimitError,
         MalformedFrameError,
         MalformedResponseError,
+        MissingCassetteError,
         MissingExtraError,
         MissingKeyError,
         MissingPluginError,
@@ -78,11 +81,13 @@ if TYPE_CHECKING:
         UnknownChunkingError,
         UnknownLanguageError,
         UnknownProviderError,
+        UnmatchedRequestError,
         UnplayedScriptError,
         UnreadEventsError,
         UnreadPlaybackError,
         UnrepeatableResultError,
         UnsupportedLoopError,
+        UnusedCassetteError,
         UnvalidatedTextError,
         ValidatorTimeoutError,
         VirtualClockUseError,
@@ -97,6 +102,7 @@ if TYPE_CHECKING:
         in_any_order,
     )
     from pytest_streamval.harness.cassette import Cassette, Read, Recording
+    from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.conformance import check_backend, check_chunker
     from pytest_streamval.harness.fuzz import assert_boundary_invariant
     from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
@@ -105,19 +111,32 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.transcript import Transcript, transcribe
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.transport import Timeouts
-    from pytest_streamval.wire.anthropic import AnthropicMessagesDecoder
+    from pytest_streamval.wire.adapter import Adapter
+    from pytest_streamval.wire.anthropic import AnthropicMessages, AnthropicMessagesDecoder
+    from pytest_streamval.wire.encoding import FrameEncoder
+    from pytest_streamval.wire.exchange import Answer, Asked, WireRequest
     from pytest_streamval.wire.frames import FrameDecoder
-    from pytest_streamval.wire.openai import OpenAIChatDecoder
-    from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder
+    from pytest_streamval.wire.gemini import Gemini, GeminiDecoder
+    from pytest_streamval.wire.ndjson import NDJSONDecoder, NDJSONLine, ndjson_line
+    from pytest_streamval.wire.ollama import Ollama, OllamaDecoder
+    from pytest_streamval.wire.openai import OpenAIChat, OpenAIChatDecoder
+    from pytest_streamval.wire.registry import ADAPTERS
+    from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 
 
 __all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "Answer",
+    "AnthropicMessages",
     "AnthropicMessagesDecoder",
+    "Asked",
     "Backend",
     "BackendUnavailableError",
     "BoundaryVarianceError",
     "CBlock",
     "Cassette",
+    "CassetteEndedError",
     "ChatContext",
     "Chunk",
     "ChunkEvent",
@@ -139,9 +158,13 @@ __all__ = [
     "EventOrderError",
     "ExampleFailedError",
     "FrameDecoder",
+    "FrameEncoder",
     "FullValidationEvent",
+    "Gemini",
+    "GeminiDecoder",
     "GenerationCancelledError",
     "GenerationMetadata",
+    "HiddenRequestError",
     "Instruction",
     "InvalidArgumentError",
     "InvalidCassetteError",
@@ -156,15 +179,21 @@ __all__ = [
     "MalformedFrameError",
     "MalformedResponseError",
     "Message",
+    "MissingCassetteError",
     "MissingExtraError",
     "MissingKeyError",
     "MissingPluginError",
     "MockCall",
     "ModelOption",
     "ModelOutputThunk",
+    "NDJSONDecoder",
+    "NDJSONLine",
     "NotStoppedError",
     "NotStreamingError",
     "Observer",
+    "Ollama",
+    "OllamaDecoder",
+    "OpenAIChat",
     "OpenAIChatDecoder",
     "ParagraphChunker",
     "PartialValidationResult",
@@ -185,6 +214,7 @@ __all__ = [
     "RetryEvent",
     "Run",
     "SSEDecoder",
+    "SSEEncoder",
     "Script",
     "ScriptExhaustedError",
     "ScriptFactory",
@@ -213,18 +243,22 @@ __all__ = [
     "UnknownChunkingError",
     "UnknownLanguageError",
     "UnknownProviderError",
+    "UnmatchedRequestError",
     "UnplayedScriptError",
     "UnreadEventsError",
     "UnreadPlaybackError",
     "UnrepeatableResultError",
     "UnsupportedLoopError",
+    "UnusedCassetteError",
     "UnvalidatedTextError",
     "Usage",
     "ValidationResult",
     "ValidatorTimeoutError",
+    "VirtualClock",
     "VirtualClockUseError",
     "VirtualDeadlockError",
     "WireError",
+    "WireRequest",
     "WordChunker",
     "assert_boundary_invariant",
     "assert_event_order",
@@ -233,6 +267,7 @@ __all__ = [
     "check_backend",
     "check_chunker",
     "in_any_order",
+    "ndjson_line",
     "observing",
     "strategies",
     "stream_with_chunking",
@@ -265,6 +300,7 @@ _HOMES = {
     "errors": (
         "BackendUnavailableError",
         "BoundaryVarianceError",
+        "CassetteEndedError",
         "ChunkingContractError",
         "ConcurrentReadError",
         "ConformanceError",
@@ -275,6 +311,7 @@ _HOMES = {
         "EventOrderError",
         "ExampleFailedError",
         "GenerationCancelledError",
+        "HiddenRequestError",
         "InvalidArgumentError",
         "InvalidCassetteError",
         "InvalidDeltaError",
@@ -285,6 +322,7 @@ _HOMES = {
         "LiveTimeLimitError",
         "MalformedFrameError",
         "MalformedResponseError",
+        "MissingCassetteError",
         "MissingExtraError",
         "MissingKeyError",
         "MissingPluginError",
@@ -308,11 +346,13 @@ _HOMES = {
         "UnknownChunkingError",
         "UnknownLanguageError",
         "UnknownProviderError",
+        "UnmatchedRequestError",
         "UnplayedScriptError",
         "UnreadEventsError",
         "UnreadPlaybackError",
         "UnrepeatableResultError",
         "UnsupportedLoopError",
+        "UnusedCassetteError",
         "UnvalidatedTextError",
         "ValidatorTimeoutError",
         "VirtualClockUseError",
@@ -322,6 +362,7 @@ _HOMES = {
     "harness": ("strategies",),
     "harness.assertions": ("assert_event_order", "assert_no_unvalidated_text", "assert_stopped_within", "in_any_order"),
     "harness.cassette": ("Cassette", "Read", "Recording"),
+    "harness.clock": ("VirtualClock",),
     "harness.conformance": ("check_backend", "check_chunker"),
     "harness.fuzz": ("assert_boundary_invariant",),
     "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
@@ -330,10 +371,17 @@ _HOMES = {
     "harness.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
     "live.transport": ("Timeouts",),
-    "wire.anthropic": ("AnthropicMessagesDecoder",),
+    "wire.adapter": ("Adapter",),
+    "wire.anthropic": ("AnthropicMessages", "AnthropicMessagesDecoder"),
+    "wire.encoding": ("FrameEncoder",),
+    "wire.exchange": ("Answer", "Asked", "WireRequest"),
     "wire.frames": ("FrameDecoder",),
-    "wire.openai": ("OpenAIChatDecoder",),
-    "wire.sse": ("SSEDecoder", "ServerSentEvent"),
+    "wire.gemini": ("Gemini", "GeminiDecoder"),
+    "wire.ndjson": ("NDJSONDecoder", "NDJSONLine", "ndjson_line"),
+    "wire.ollama": ("Ollama", "OllamaDecoder"),
+    "wire.openai": ("OpenAIChat", "OpenAIChatDecoder"),
+    "wire.registry": ("ADAPTERS",),
+    "wire.sse": ("SSEDecoder", "SSEEncoder", "ServerSentEvent"),
 }
 _MODULES = {"strategies"}
 """Those of the names that are modules themselves."""

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.leaks import Guard
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
@@ -162,6 +164,15 @@ def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None, _s
     from pytest_streamval.harness.script import as_script
 
     return as_script
+
+
+@pytest.fixture
+def virtual_clock(request: pytest.FixtureRequest, _streamval_guard: Guard) -> Iterator[VirtualClock]:
+    """Let the test live on virtual time: sleeps, timeouts and timestamps, which jump to what is due next."""
+    from pytest_streamval.harness.clock import clock_of_test
+
+    with clock_of_test(request.node, tuple(_LIVE_MARKERS)) as clock:
+        yield clock
 
 
 @pytest.fixture

@@ -119,8 +119,15 @@ class Cassette:
     @property
     def ending(self) -> Ending:
         """How the stream ended; where the header does not say, the status does."""
-        how = "refused" if (self.header.get("status") or 0) >= _FAILURE else "complete"
+        how = "refused" if self._is_refusal() else "complete"
         return Ending(**{"how": how, "at": self._last, **self.header.get("end", {})})
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream indeed: an answer may also come as one JSON object, as the report of an error does."""
+        kinds = [value for name, value in self.header.get("headers") or () if name.lower() == "content-type"]
+        whole = any(kind.partition(";")[0].strip().lower() == "application/json" for kind in kinds)
+        return not whole and not self._is_refusal()
 
     @property
     def _last(self) -> float:
@@ -129,9 +136,9 @@ class Cassette:
     def decode(self) -> Recording:
         """Return what the provider sent; a fault in the stream is part of the recording, and raises nothing."""
         adapter = ADAPTERS[self.header["protocol"]]
-        if (self.header.get("status") or 0) >= _FAILURE:
+        if self._is_refusal():
             return Recording((), adapter.parse_error(self.body))
-        if not self._is_whole():
+        if self.is_stream:
             return self._decode(adapter)
         try:
             return Recording(((self._last, (_as_delta(adapter, self.body),)),), None)
@@ -151,10 +158,9 @@ class Cassette:
             return Recording(tuple(reads), error)
         return Recording(tuple(reads), None)
 
-    def _is_whole(self) -> bool:
-        """Return whether the answer came as one JSON object, not as a stream."""
-        kinds = [value for name, value in self.header.get("headers") or () if name.lower() == "content-type"]
-        return any(kind.partition(";")[0].strip().lower() == "application/json" for kind in kinds)
+    def _is_refusal(self) -> bool:
+        status: int | None = self.header.get("status")
+        return status is not None and status >= _FAILURE
 
 
 def prompt_of(request: object) -> str:

@@ -62,7 +62,7 @@ def side_by_side(titles: tuple[str, str], left: Sequence[str], right: Sequence[s
     alike = next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
     alike = min(len(left), len(right)) if alike is None else alike
     first = max(0, alike - _AROUND)
-    rows = [(row, row) for row in left[first:alike]]
+    rows: list[tuple[str | None, str | None]] = [(row, row) for row in left[first:alike]]
     rows += _aligned(left[alike : alike + _WINDOW], right[alike : alike + _WINDOW])
     differing = [at for at, (a, b) in enumerate(rows[:_SHOWN]) if a != b]
     shown = rows[: min(_SHOWN, max(differing, default=_SHOWN) + _AROUND + 1)]
@@ -80,10 +80,10 @@ def side_by_side(titles: tuple[str, str], left: Sequence[str], right: Sequence[s
 
 def _rest(rows: Sequence[tuple[str | None, str | None]], beyond: int, same: bool) -> Iterator[str]:  # noqa: FBT001  # private
     """Yield what is to be said of the rows that are not shown, of which `beyond` were not even aligned."""
-    if rows or beyond > 0:
-        differing = sum(a != b for a, b in rows)
-        more = " or more" if beyond > 0 else ""
-        yield f"  ... {_counted(len(rows) + max(0, beyond))} more, of which {differing or 'none'}{more} differ"
+    if beyond > 0:
+        yield f"  ... {_counted(len(rows) + beyond)} more"
+    elif rows:
+        yield f"  ... {_counted(len(rows))} more, of which {sum(a != b for a, b in rows) or 'none'} differ"
     if same:
         yield "  They look alike, but are not equal."
 

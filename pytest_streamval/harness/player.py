@@ -117,7 +117,7 @@ def _name_of(subject: Callable[[list[str]], object]) -> str:
     name = name.rpartition("<locals>.")[2]
     if name != "<lambda>":
         return name
-    code = subject.__code__  # type: ignore[attr-defined]  # a lambda is a function
+    code = subject.__code__
     return f"the lambda at {PurePath(code.co_filename).name}:{code.co_firstlineno}"
 
 

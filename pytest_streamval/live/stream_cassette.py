@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+from dataclasses import replace
 from inspect import unwrap
 from itertools import count
 from math import inf
@@ -54,7 +55,14 @@ class StreamCassette:
     """
 
     def __init__(
-        self, path: Path, mode: str = "none", *, test: str = "", speed: float = inf, cut: Cut | None = None
+        self,
+        path: Path,
+        mode: str = "none",
+        *,
+        test: str = "",
+        root: Path | None = None,
+        speed: float = inf,
+        cut: Cut | None = None,
     ) -> None:
         """Look up what is recorded.
 
@@ -62,6 +70,7 @@ class StreamCassette:
             path: of the first recording; see `RecordingTransport`.
             mode: one of `MODES`.
             test: the id of the test, for commands that errors name.
+            root: what errors show paths relative to.
             speed: times as fast as recorded.
             cut: where to cut the recorded bytes instead.
 
@@ -70,6 +79,7 @@ class StreamCassette:
         """
         self.path = path
         self._test = shlex.quote(test)
+        self._root = root
         self._speed = speed
         self._cut = cut
         existing = recorded_at(path)
@@ -80,7 +90,7 @@ class StreamCassette:
         self._numbers = count(max(existing, default=0) + 1 if mode == "new" else 1)
         self._recorders: list[RecordingTransport] = []
         self.shelf = Shelf(
-            map(Cassette.load, existing.values() if self._replays else ()),
+            [self._loaded(each) for each in existing.values()] if self._replays else (),
             way_out=f"To record what is asked now: {self._command('all')}",
         )
         """What is recorded and may be played."""
@@ -97,6 +107,7 @@ class StreamCassette:
             MissingCassetteError: a `LookupError`; nothing is recorded, and nothing may be.
             InvalidArgumentError: a `TypeError` and `ValueError`; that is no `LiveBackend`.
         """
+        __tracebackhide__ = True
         given: object = backend
         if not isinstance(given, LiveBackend):
             raise InvalidArgumentError("backend", excerpt(given), "it is a LiveBackend.")
@@ -104,7 +115,7 @@ class StreamCassette:
         if recorder is not None and not self._replays:
             return carried(backend, recorder)
         if recorder is None and not self.shelf.cassettes:
-            raise MissingCassetteError(str(self.path), self._command("once"))
+            raise MissingCassetteError(self._shown(self.path), self._command("once"))
         speed = self._speed if speed is None else speed
         return carried(backend, ReplayTransport(self.shelf, speed=speed, cut=self._cut, otherwise=recorder))
 
@@ -126,6 +137,12 @@ class StreamCassette:
         if written:
             for path in {*self._stale}.difference(written):
                 path.unlink(missing_ok=True)
+
+    def _loaded(self, path: Path) -> Cassette:
+        return replace(Cassette.load(path), path=self._shown(path))
+
+    def _shown(self, path: Path) -> str:
+        return str(path.relative_to(self._root) if self._root is not None and self._root in path.parents else path)
 
     def _recorder(self, backend: LiveBackend) -> RecordingTransport:
         recorder = RecordingTransport(network_of(backend), self.path, numbers=self._numbers, clock=_real_time)
@@ -165,7 +182,8 @@ def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -
             pytest.skip("the cassette is being recorded by the test as scripted; run again without --streamval-record")
         mode = "none"
     speed = 1.0 if "virtual_clock" in request.fixturenames else inf
-    cassette = StreamCassette(path, mode, test=without_cut(item.nodeid), speed=speed, cut=cut)
+    test, root = without_cut(item.nodeid), request.config.invocation_params.dir
+    cassette = StreamCassette(path, mode, test=test, root=root, speed=speed, cut=cut)
     item.stash[_CASSETTE] = cassette
     manager = request.config.pluginmanager
     if not manager.hasplugin(_NAME):
@@ -184,7 +202,6 @@ class _Checks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
         """Look as soon as the test is over."""
-        __tracebackhide__ = True
         yield
         cassette = item.stash.get(_CASSETTE, None)
         if cassette is None or not _is_checked(item):

@@ -93,11 +93,9 @@ def test_results_too_long_to_be_aligned_are_counted_only() -> None:
         "! row 0  x",
         "  row 1  row 1",
         "  row 2  row 2",
-        "  ... 997 rows more, of which none or more differ",
+        "  ... 997 rows more",
     ]
-    assert table(left[:212], [f"x{row}" for row in left[:212]]).splitlines()[-1] == (
-        "  ... 200 rows more, of which 188 or more differ"
-    )
+    assert table(left[:212], [f"x{row}" for row in left[:212]]).splitlines()[-1] == ("  ... 200 rows more")
 
 
 def test_one_row_is_counted_as_one() -> None:

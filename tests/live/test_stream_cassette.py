@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import Cassette, InvalidArgumentError, InvalidCassetteError, ModelOption, SimpleContext
+from pytest_streamval import Cassette, InvalidArgumentError, InvalidCassetteError, ModelOption, Read, SimpleContext
 from pytest_streamval.errors import (
     HiddenRequestError,
     MissingCassetteError,
@@ -77,6 +77,13 @@ def test_none_without_a_recording_names_the_command_that_makes_it(path) -> None:
     )
 
 
+def test_paths_are_shown_as_short_as_they_are_clear(path, tmp_path) -> None:
+    for root, shown in ((tmp_path, "__cassettes__/test_it/test_it[a].jsonl"), (tmp_path / "elsewhere", str(path))):
+        with pytest.raises(MissingCassetteError) as caught:
+            StreamCassette(path, root=root)(LiveBackend("openai:m"))
+        assert caught.value.path == shown
+
+
 async def test_once_records_what_has_no_recordings(provider, path) -> None:
     assert await record(provider, path, "once", "One", "Two") == 2
     assert recorded(path) == {"test_it[a].jsonl": "One", "test_it[a].2.jsonl": "Two"}
@@ -112,9 +119,9 @@ async def test_all_records_anew_and_leaves_no_recording_behind_that_is_not_asked
 async def test_all_keeps_what_there_is_where_nobody_can_be_reached(provider, path) -> None:
     await record(provider, path, "once", "One", "Two")
     cassette = StreamCassette(path, "all")
+    backend = cassette(LiveBackend("openai:m", base_url="http://127.0.0.1:1", retries=0))
+    thunk, _ = await backend.generate_from_context("x", SimpleContext(), model_options=STREAM)
     with pytest.raises(ConnectionError):
-        backend = LiveBackend("openai:m", base_url="http://127.0.0.1:1", retries=0)
-        thunk, _ = await cassette(backend).generate_from_context("x", SimpleContext(), model_options=STREAM)
         await thunk.avalue()
     cassette.close()
     assert recorded(path) == {"test_it[a].jsonl": "One", "test_it[a].2.jsonl": "Two"}
@@ -167,9 +174,7 @@ async def test_unplayed_recordings_and_hidden_requests_are_faults(provider, path
 
 @pytest.mark.parametrize(("given", "called", "seconds"), [(inf, None, 0.0), (1.0, None, 0.25), (1.0, 2.0, 0.125)])
 def test_the_speed_is_the_fixtures_unless_the_test_says_otherwise(path, given, called, seconds) -> None:
-    line = '{"at": 0.25, "text": "data: {\\"choices\\": [{\\"delta\\": {\\"content\\": \\"a\\"}}]}\\n\\ndata: [DONE]\\n\\n"}\n'
-    path.parent.mkdir(parents=True)
-    path.write_text('{"protocol": "openai"}\n' + line, encoding="utf-8")
+    Cassette(str(path), {"protocol": "openai"}, (Read(0.25, b"".join(openai_frames("a"))),)).dump()
 
     async def play() -> str:
         backend = StreamCassette(path, speed=given)(LiveBackend("openai:m"), speed=called)

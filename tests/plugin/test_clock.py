@@ -8,16 +8,6 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-FIXTURE = """
-import pytest
-from pytest_streamval.harness.clock import clock_of_test
-
-@pytest.fixture
-def virtual_clock(request):
-    with clock_of_test(request.node, ("ollama", "e2e")) as clock:
-        yield clock
-"""
-
 STORY = """
 import asyncio, time, unittest
 import anyio, pytest, pytest_asyncio
@@ -186,7 +176,6 @@ async def test_behind():
 @pytest.fixture(autouse=True)
 def settings(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\nstrict = true\n")
-    pytester.makeconftest(FIXTURE)
 
 
 @pytest.mark.parametrize("options", [["--asyncio-mode=strict"], ["--asyncio-mode=auto"], ["-n", "2"]])

@@ -48,11 +48,6 @@ def test_live_tests_are_skipped_with_the_reason(pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(["*needs a live model, on whatever backend was chosen: run with --streamval-live*"])
 
 
-def test_live_tests_run_with_the_flag(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(LIVE)
-    pytester.runpytest_subprocess("--streamval-live").assert_outcomes(passed=3)
-
-
 def test_live_tests_are_never_deselected(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(LIVE)
     pytester.runpytest_subprocess("-m", "e2e").assert_outcomes(skipped=1, deselected=2)
@@ -100,8 +95,10 @@ def test_the_mock_works_in_xdist_workers(pytester: pytest.Pytester) -> None:
 DROPPED = """
 import asyncio
 import gc
+import pytest
 from pytest_streamval import Script, SimpleContext, Stall, stream_with_chunking
 
+@pytest.mark.streamval_allow_leaks
 def test_it(streaming_mock_backend):
     async def walk_away():
         await stream_with_chunking("go", streaming_mock_backend(Script.of("x", Stall())), SimpleContext())

@@ -44,7 +44,9 @@ class Line:
 def is_plain_line(text: str, at: int) -> bool:
     """Whether two characters show that the line that begins at `at` is text: only Roman numerals begin with letters."""
     begin = text[at : at + 2]
-    return begin[:1] in _QUOTES or (len(begin) > 1 and begin.isalpha() and not _ROMAN.issuperset(begin))
+    if begin.isalpha():
+        return len(begin) > 1 and (begin[1] not in _ROMAN or begin[0] not in _ROMAN)
+    return begin[:1] in _QUOTES
 
 
 def kind_of_line(view: str, *, more: bool) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pytest_streamval.engine.chunking import Chunk, Chunker
 from pytest_streamval.engine.prose.characters import (
-    BLANK,
     BULLETS,
     CLOSING,
     DASHES,
@@ -17,7 +16,6 @@ from pytest_streamval.engine.prose.characters import (
     LOOK,
     TERMINATORS,
     WAIT,
-    sure,
 )
 from pytest_streamval.engine.prose.nesting import NESTING, Nesting
 
@@ -35,6 +33,8 @@ CANDIDATES: Final = re.compile(rf"[{TERMINATORS}{FULL_STOPS}{BULLETS}\n{re.escap
 
 LINE_ENDS: Final = re.compile(r"\n")
 """All that is looked at in a line that stands for itself, and in a fence."""
+
+_TEXT: Final = re.compile(r"\S").search
 
 _SURPLUS: Final = 2 * LEFT
 """How much decided text the window keeps before it is shortened to `LEFT`: to copy it each time costs more."""
@@ -147,14 +147,15 @@ class Reading(Chunker):
         """Decide as much of the window as can be decided, and return whether a candidate waits for more."""
         window = self._window
         handlers = self._handlers
+        too_long = self._base + len(window) - self._start > self._max
         while True:
             if self._between and not self._skip():
                 return False
             if self._heading and not self._classify():
                 return True
             met = self._meets.search(window, self._at)
-            self._at = place = met.start() if met is not None else len(window)
-            if self._base + place - self._start > self._max:
+            self._at = place = met.start() if met else len(window)
+            if too_long and self._base + place - self._start > self._max:
                 self._cut_hard()
             elif met is None:
                 return False
@@ -166,12 +167,13 @@ class Reading(Chunker):
 
     def _skip(self) -> bool:
         """Skip the whitespace between two chunks, and return whether something stands behind it."""
-        end = sure(BLANK.match(self._window, self._at)).end()
+        found = _TEXT(self._window, self._at)
+        end = found.start() if found else len(self._window)
         self._heading = self._heading or "\n" in self._window[self._at : end]
         self._at = end
         self._start = self._base + end
-        self._between = end == len(self._window)
-        return not self._between
+        self._between = found is None
+        return found is not None
 
     def _forget(self, surplus: int) -> None:
         """Let go of `surplus` characters; what stays in front is the context that the next decision may want."""
@@ -207,11 +209,12 @@ class Reading(Chunker):
 
     def _cut(self, end: int, start: int) -> int:
         """End the open chunk at `end` and begin the next at `start`; both are places in the window. Return `start`."""
-        begin = self._start - self._base
+        offset = self._start
+        begin = offset - self._base
         if begin < 0 or end - begin > self._max:
             self._cut_long(end)
         else:
-            self._emit(self._window[begin:end], self._start)
+            self._emit(self._window[begin:end], offset)
         self._start = self._base + start
         self._item = ()
         self._nesting.open.clear()

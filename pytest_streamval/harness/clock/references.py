@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
     from contextlib import ExitStack
 
 
@@ -43,6 +43,7 @@ class References:
         self._left_out = left_out
         self._sizes: dict[str, tuple[int, int]] = {}
         self._names: dict[str, list[str]] = {}
+        self._present: set[str] = set()
 
     def replace(self, values: Mapping[int, object], undo: ExitStack) -> None:
         """Replace values wherever a module refers to them.
@@ -51,7 +52,8 @@ class References:
             values: what takes the place of which object, by the `id` of that object.
             undo: gets what restores the modules.
         """
-        for module, namespace in self._namespaces():
+        self._present = set(sys.modules)
+        for module, namespace in self._namespaces(self._present):
             size = id(namespace), len(namespace)
             if self._sizes.get(module) != size:
                 self._sizes[module] = size
@@ -61,20 +63,20 @@ class References:
                     swap(undo, namespace, name, value)
 
     def replace_in_new(self, values: Mapping[int, object]) -> None:
-        """Replace values for good in modules that have come, or have grown, since `replace`."""
-        for module, namespace in self._namespaces():
-            if self._sizes.get(module) != (id(namespace), len(namespace)):
-                for name in _names_of(values, namespace):
-                    namespace[name] = values[id(namespace[name])]
+        """Replace values for good in the modules that have come since `replace`."""
+        for _, namespace in self._namespaces(sys.modules.keys() - self._present):
+            for name in _names_of(values, namespace):
+                namespace[name] = values[id(namespace[name])]
 
-    def _namespaces(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _namespaces(self, modules: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         packages, beginnings = self._left_out()
-        for name, module in list(sys.modules.items()):
+        for name in modules:
             if name.partition(".")[0] in packages or name.startswith(beginnings):
                 continue
+            module = sys.modules.get(name)
             # by its type, and past its own attribute access: a lazy module is loaded by being looked at
             if issubclass(type(module), ModuleType):
-                yield name, ModuleType.__getattribute__(module, "__dict__")
+                yield name, ModuleType.__getattribute__(cast("ModuleType", module), "__dict__")
 
 
 def _names_of(values: Mapping[int, object], namespace: dict[str, Any]) -> list[str]:

@@ -1,0 +1,254 @@
+"""`stream_cassette` and `--streamval-record`, as a user's tests meet them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval import plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ["pytester"]
+
+INI = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+strict = true
+addopts = -p no:randomly
+"""
+
+# What the plugin does not have yet.
+CONFTEST = """
+import pytest
+from pytest_streamval.harness import variants
+from pytest_streamval.live.stream_cassette import MODES, stream_cassette_of
+
+variants.SOURCES += ("stream_cassette",)
+
+def pytest_addoption(parser):
+    parser.addoption("--streamval-record", choices=tuple(MODES), default="none")
+
+@pytest.fixture
+def stream_cassette(request, _streamval_cut, _streamval_guard):
+    yield from stream_cassette_of(request, _streamval_cut)
+"""
+
+CLOCK = """
+@pytest.fixture
+def virtual_clock(request):
+    from pytest_streamval.harness.clock import clock_of_test
+    with clock_of_test(request.node) as clock:
+        yield clock
+"""
+
+TESTS = """
+import asyncio
+import pytest
+from pytest_streamval import LiveBackend, ModelOption, SimpleContext
+
+async def ask(backend, *prompts):
+    answers = []
+    for prompt in prompts:
+        thunk, _ = await backend.generate_from_context(
+            prompt, SimpleContext(), model_options={ModelOption.STREAM: True}
+        )
+        answers.append(await thunk.avalue())
+    return answers
+
+"""
+
+ASKS = (
+    TESTS
+    + """
+class TestModel:
+    @pytest.mark.parametrize("word", ["sun", "a/b"])
+    async def test_says_it(self, stream_cassette, word):
+        assert await ask(stream_cassette(LiveBackend("openai:m")), word, "Bye") == [f"{word}!", "Bye!"]
+"""
+)
+
+ASKS_LESS = (
+    TESTS
+    + """
+async def test_less(stream_cassette):
+    await ask(stream_cassette(LiveBackend("openai:m")), "One")
+
+@pytest.mark.streamval_allow_unplayed
+async def test_less_on_purpose(stream_cassette):
+    await ask(stream_cassette(LiveBackend("openai:m")), "One")
+
+async def test_fails_first(stream_cassette):
+    await ask(stream_cassette(LiveBackend("openai:m")), "One")
+    assert not "first"
+"""
+)
+
+ASKS_MORE = (
+    TESTS
+    + """
+from pytest_streamval.errors import UnmatchedRequestError
+
+async def test_less(stream_cassette):
+    await ask(stream_cassette(LiveBackend("openai:m")), "One", "Two", "Three")
+
+async def test_less_on_purpose(stream_cassette):
+    with pytest.raises(UnmatchedRequestError):
+        await ask(stream_cassette(LiveBackend("openai:m")), "One", "Two", "Three")
+
+async def test_fails_first(stream_cassette):
+    try:
+        await ask(stream_cassette(LiveBackend("openai:m")), "One", "Two", "Three")
+    except Exception:
+        pass
+"""
+)
+
+KEEPS_TIME = (
+    TESTS
+    + """
+async def test_times(stream_cassette, virtual_clock):
+    await ask(stream_cassette(LiveBackend("openai:m")), "One")
+    assert virtual_clock.elapsed == ELAPSED
+"""
+)
+
+
+class Model(BaseHTTPRequestHandler):
+    """Says what it was asked, with a mark behind it."""
+
+    asked: list[str]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        prompt = body["messages"][-1]["content"]
+        self.asked.append(prompt)
+        frames = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in (prompt, "!")]
+        answer = "".join(f"data: {json.dumps(frame)}\n\n" for frame in frames).encode() + b"data: [DONE]\n\n"
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def asked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Serve a model, and give what it was asked."""
+    handler = type("Handler", (Model,), {"asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://{}:{}".format(*server.server_address))
+        monkeypatch.setenv("OPENAI_API_KEY", "planted-key-0123")
+        pytester.makeini(INI)
+        fixtures = "" if hasattr(plugin, "stream_cassette") else CONFTEST
+        pytester.makeconftest(fixtures + ("" if hasattr(plugin, "virtual_clock") else CLOCK))
+        yield handler.asked
+        server.shutdown()
+        thread.join()
+
+
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess(*options)
+
+
+def cassettes(pytester: pytest.Pytester) -> list[str]:
+    folder = pytester.path / "__cassettes__"
+    return sorted(str(found.relative_to(folder)) for found in folder.glob("**/*") if found.is_file())
+
+
+def test_a_recorded_test_runs_offline_without_a_key_and_without_a_network(
+    pytester: pytest.Pytester, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(test_it=ASKS)
+    missing = run(pytester)
+    missing.assert_outcomes(failed=2)
+    name = "__cassettes__/test_it/TestModel.test_says_it[[]sun].jsonl"
+    missing.stdout.fnmatch_lines([f"*There is no recording at {name}, and --streamval-record none, *"])
+    missing.stdout.fnmatch_lines(["*pytest 'test_it.py::TestModel::test_says_it[[]sun]' --streamval-record once*"])
+    assert (asked, cassettes(pytester)) == ([], [])
+
+    run(pytester, "--streamval-record", "once").assert_outcomes(passed=2)
+    assert asked == ["sun", "Bye", "a/b", "Bye"]
+    names = [name.replace("TestModel.test_says_it", "...") for name in cassettes(pytester)]
+    assert [name for name in names if "sun" in name] == ["test_it/...[sun].2.jsonl", "test_it/...[sun].jsonl"]
+    assert [name.partition("~")[0] for name in names if "sun" not in name] == ["test_it/...[a_b]"] * 2
+    assert not any(b"planted" in found.read_bytes() for found in pytester.path.glob("__cassettes__/*/*"))
+
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    with (pytester.path / "conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write('\nimport sys\nsys.modules["httpx2"] = None\n')
+    run(pytester, "--streamval-record", "none", "-n", "2").assert_outcomes(passed=2)
+    assert len(asked) == 4
+
+
+def test_a_test_that_asks_less_or_more_than_is_recorded_fails(pytester: pytest.Pytester, asked: list[str]) -> None:
+    names = ("test_less", "test_less_on_purpose", "test_fails_first")
+    asks = [f'async def {name}(it):\n    await ask(it(LiveBackend("openai:m")), "One", "Two")\n' for name in names]
+    pytester.makepyfile(
+        test_it=TESTS + "\n".join(asks).replace("it", "stream_cassette").replace("awastream_cassette", "await")
+    )
+    run(pytester, "--streamval-record", "all").assert_outcomes(passed=3)
+    assert len(asked) == 6
+
+    pytester.makepyfile(test_it=ASKS_LESS)
+    less = run(pytester, "-v")
+    less.assert_outcomes(passed=1, failed=2)
+    less.stdout.fnmatch_lines(
+        [
+            "*::test_less FAILED*",
+            "*::test_less_on_purpose PASSED*",
+            "This test has recordings of requests that it did not make:",
+            "  __cassettes__/test_it/test_less.2.jsonl: POST /v1/chat/completions 'Two'",
+            "*pytest test_it.py::test_less --streamval-record all",
+        ]
+    )
+    assert str(less.stdout).count("that it did not make") == 1
+    run(pytester, "--streamval-unplayed", "off").assert_outcomes(passed=2, failed=1)
+
+    pytester.makepyfile(test_it=ASKS_MORE)
+    more = run(pytester, "-v")
+    more.assert_outcomes(passed=1, failed=2)
+    more.stdout.fnmatch_lines(["*::test_less FAILED*", "*::test_less_on_purpose PASSED*"])
+    more.stdout.fnmatch_lines(["A request had no recording, and the error did not reach the test."])
+    more.stdout.fnmatch_lines(["    is now    'Three'", "    but was   'One'"])
+    assert len(asked) == 6
+
+
+def test_recorded_bytes_are_cut_elsewhere_when_fuzzed_and_never_recorded_so(
+    pytester: pytest.Pytester, asked: list[str]
+) -> None:
+    pytester.makepyfile(test_it=ASKS)
+    recording = run(pytester, "--streamval-fuzz", "4", "--streamval-record", "all", "-rs")
+    recording.assert_outcomes(passed=2, skipped=8)
+    recording.stdout.fnmatch_lines(["*being recorded by the test as scripted; run again without --streamval-record*"])
+    assert len(asked) == 4
+    for options in (["--streamval-record", "once"], []):
+        run(pytester, "--streamval-fuzz", "4", *options).assert_outcomes(passed=10)
+    assert len(asked) == 4
+    assert len(cassettes(pytester)) == 4
+
+
+def test_a_test_on_a_virtual_clock_gets_the_recorded_times(pytester: pytest.Pytester, asked: list[str]) -> None:
+    pytester.makepyfile(test_it=f"ELAPSED = 0\n{KEEPS_TIME}")
+    run(pytester, "--streamval-record", "once").assert_outcomes(passed=1)
+    path = pytester.path / "__cassettes__" / "test_it" / "test_times.jsonl"
+    *_, last = path.read_text(encoding="utf-8").splitlines()
+    header = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+    header["end"]["at"] = 3.5
+    path.write_text(f"{json.dumps(header)}\n{json.dumps({**json.loads(last), 'at': 2.25})}\n", encoding="utf-8")
+    pytester.makepyfile(test_it=f"ELAPSED = 3.5\n{KEEPS_TIME}")
+    run(pytester).assert_outcomes(passed=1)
+    assert asked == ["One"]
