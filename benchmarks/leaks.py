@@ -56,7 +56,9 @@ def pytest_sessionfinish():
     Path("median.txt").write_text(str(statistics.median(found)))
 """
 UNGUARDED = """
-from pytest_streamval import StreamingMockBackend
+from pytest_streamval import StreamingMockBackend, plugin
+
+plugin._GUARDED.clear()
 
 @pytest.fixture
 def streaming_mock_backend(request, _streamval_cut):

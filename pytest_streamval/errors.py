@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.delta import Delta
 
 _EXCERPT = 80  # characters of an offending value that a message shows
+_LEAKS = 10  # things left behind that a message shows
 _LISTED = 15  # lines of what happened that a message shows before and behind a place
 _NAMED = 3  # expected events that a message names before the one that is missing
 
@@ -690,8 +691,8 @@ class VirtualDeadlockError(StreamvalError):
     def __str__(self) -> str:
         lines = [
             (
-                f"Nothing can wake this program any more: at {self.elapsed:.12g} s of virtual time no timer is due, and no "
-                "thread, subprocess or connection is under way. What waits:"
+                f"Nothing can wake this program any more: at {self.elapsed:.12g} s of virtual time no timer is due, "
+                "and no thread, subprocess or connection is under way. What waits:"
             ),
             *(f"  {name} at {place}" for name, place in self.waiting),
         ]
@@ -758,8 +759,10 @@ class LeakError(StreamvalError, AssertionError):
     def __str__(self) -> str:
         number = "1 thing" if len(self.leaks) == 1 else f"{len(self.leaks)} things"
         lines = [f"This test left {number} behind:"]
-        for what, place, way_out in self.leaks:
+        for what, place, way_out in self.leaks[:_LEAKS]:
             lines += [f"  {what}", f"    {place}", f"    {way_out}"]
+        if len(self.leaks) > _LEAKS:
+            lines.append(f"  and {len(self.leaks) - _LEAKS} more")
         lines.append(
             "A test ends what it starts, and a fixture, in its teardown, what was started for a test.\n"
             'To allow this one: @pytest.mark.streamval_allow_leaks(reason="..."); a whole run: --streamval-leaks=off.'

@@ -7,21 +7,22 @@ fixture needs is imported when a test asks for it.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.cuts import Cut
-    from pytest_streamval.harness.leaks import Guard
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
     from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
     from pytest_streamval.live.backend import LiveBackend
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _LIVE_MARKERS = {
     "ollama": "needs a live model served by Ollama",
@@ -31,6 +32,7 @@ _LIVE_VALUES = [
     ("backend", "", "the backend, such as openai:gpt-4.1 (default: ollama:granite4:micro)"),
     ("url", "", "where its provider listens, if not where it always does"),
 ]
+_GUARDED: set[str] = set()  # the fixtures whose tests are guarded
 _GUARDS = {
     "leaks": "fail a test that leaves behind what it has started: tasks, runs, generators, threads",
     "unplayed": "fail a test that passes without playing its scripts, or hides a call for which there was no script",
@@ -112,10 +114,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip live tests in an offline run; deselecting them would make their snapshots look unused."""
-    if any("_streamval_guard" in getattr(item, "fixturenames", ()) for item in items):
+    if not all(_GUARDED.isdisjoint(getattr(item, "fixturenames", ())) for item in items):
         from pytest_streamval.harness.leaks import guards_of
 
-        guards_of(config)
+        guards_of(config, _GUARDED)
     if config.getoption("--streamval-live"):
         return
     for item in items:
@@ -132,30 +134,30 @@ def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
     return cut
 
 
-@pytest.fixture
-def _streamval_guard(request: pytest.FixtureRequest) -> Guard:
-    """What fails the test if it leaves anything behind or passes for nothing; what is to be guarded asks for it."""
-    from pytest_streamval.harness.leaks import guards_of
-
-    return guards_of(request.config).guard_of(request.node)
+def _guarded(fixture: F) -> F:
+    """Have the tests that use a fixture looked after: that they leave nothing behind, and do not pass for nothing."""
+    _GUARDED.add(fixture.__name__)
+    return fixture
 
 
 @pytest.fixture
-def streaming_mock_backend(
-    request: pytest.FixtureRequest, _streamval_cut: Cut | None, _streamval_guard: Guard
-) -> StreamingMockBackendFactory:
+@_guarded
+def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays it in place of a model."""
-    if _streamval_cut is not None:
-        from pytest_streamval.harness.variants import recut_for
-
-        return _streamval_guard.keeping(recut_for(request.node, _streamval_cut).backend)
+    from pytest_streamval.harness.leaks import guards_of
     from pytest_streamval.harness.mock import StreamingMockBackend
 
-    return _streamval_guard.keeping(StreamingMockBackend)
+    guard = guards_of(request.config, _GUARDED).guard_of(request.node)
+    if _streamval_cut is None:
+        return guard.keeping(StreamingMockBackend)
+    from pytest_streamval.harness.variants import recut_for
+
+    return guard.keeping(recut_for(request.node, _streamval_cut).backend)
 
 
 @pytest.fixture
-def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None, _streamval_guard: Guard) -> ScriptFactory:
+@_guarded
+def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
     """Make scripts to play: `stream_script("Some text.", token_size=4).play()`, for code that knows no backend."""
     if _streamval_cut is not None:
         from pytest_streamval.harness.variants import recut_for
@@ -167,7 +169,8 @@ def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None, _s
 
 
 @pytest.fixture
-def virtual_clock(request: pytest.FixtureRequest, _streamval_guard: Guard) -> Iterator[VirtualClock]:
+@_guarded
+def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
     """Let the test live on virtual time: sleeps, timeouts and timestamps, which jump to what is due next."""
     from pytest_streamval.harness.clock import clock_of_test
 
@@ -186,7 +189,8 @@ def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
 
 
 @pytest.fixture
-def event_snapshot(request: pytest.FixtureRequest, _streamval_guard: Guard) -> EventSnapshot:
+@_guarded
+def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
     """Compare what happened in a run with what happened when the snapshot was written, by syrupy.
 
     `assert transcript == event_snapshot`; a result, or events, will do too.

@@ -2,18 +2,270 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_streamval import Cassette
 from pytest_streamval.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-c", "from pytest_streamval.cli import main; raise SystemExit(main())"]
+ESCAPE = "\x1b[31m"
 
 
 @pytest.fixture
 def water(streams: Path) -> str:
     return str(streams / "openai-water.jsonl")
+
+
+class Model(BaseHTTPRequestHandler):
+    """Answers a prompt that it knows; "wait" is answered by half."""
+
+    asked: list[dict[str, object]]
+    ended: threading.Event
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.asked.append(body)
+        prompt = body["messages"][-1]["content"]
+        self.send_response(503 if prompt == "refuse" else 200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        for text in ("One. ", "Two." + (ESCAPE if prompt == "control" else "")):
+            frame = {"choices": [{"index": 0, "delta": {"content": text}}]}
+            self.wfile.write(f"data: {json.dumps(frame)}\n\n".encode())
+            if prompt == "wait":
+                self.rfile.read(1)  # until the client has left
+                self.ended.set()
+                return
+        if prompt != "break":
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Model]]:
+    """Serve a model, where OpenAI is said to be."""
+    handler = type("Handler", (Model,), {"asked": [], "ended": threading.Event()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://{}:{}".format(*server.server_address))
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        yield handler
+        server.shutdown()
+        thread.join()
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def screen(shown: str) -> list[str]:
+    """Return the lines that stand on a terminal at the end."""
+    return [line.rpartition("\r\x1b[K")[2] for line in shown.split("\n")]
+
+
+# record
+
+
+def test_record_shows_the_text_and_keeps_the_stream(
+    tmp_path: Path, model: type[Model], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "new" / "it.jsonl"
+    assert main(["record", "openai:m", "Count.", "-o", str(path)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "One. Two.\n"
+    assert shown.err.startswith(f"streamval: {path}: ")
+    assert " 2 deltas, 9 characters; first byte after " in shown.err
+    assert "\r" not in shown.err
+    assert Cassette.load(path).ending.how == "complete"
+    assert Cassette.load(path).prompt == "Count."
+
+
+def test_record_asks_as_it_is_told(tmp_path: Path, model: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("From a pipe.\n"))
+    settings = ["--system", "Be brief.", "--temperature", "0", "--max-tokens", "9", "--seed", "7"]
+    assert main(["record", "openai:m", "-", "-o", str(tmp_path / "it.jsonl"), *settings]) == 0
+    assert model.asked == [
+        {
+            "model": "m",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "From a pipe.\n"},
+            ],
+            "temperature": 0,
+            "max_tokens": 9,
+            "seed": 7,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+    ]
+
+
+def test_record_finds_the_provider_where_it_is_told(tmp_path: Path, model: type[Model], monkeypatch) -> None:
+    url = os.environ["OPENAI_BASE_URL"]
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
+    assert main(["record", "openai:m", "x", "-o", str(tmp_path / "it.jsonl"), "--url", url]) == 0
+
+
+def test_record_tells_machines_everything_in_one_line(
+    tmp_path: Path, model: type[Model], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["record", "openai:m", "Count.", "-o", str(tmp_path / "it.jsonl"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["text"], facts["error"], facts["file"]) == ("One. Two.", None, str(tmp_path / "it.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error", "kept"),
+    [
+        ("break", "StreamTruncatedError: The openai stream ended without the frame [DONE]", "broken"),
+        ("refuse", "ProviderStatusError: openai at http://", "refused"),
+    ],
+)
+def test_record_keeps_what_came_of_a_stream_that_failed_and_exits_with_1(
+    tmp_path: Path,
+    model: type[Model],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch,
+    prompt: str,
+    error: str,
+    kept: str,
+) -> None:
+    monkeypatch.setattr("pytest_streamval.live.transport._FIRST_PAUSE", 0.0)
+    path = tmp_path / "it.jsonl"
+    assert main(["record", "openai:m", prompt, "-o", str(path), "--json"]) == 1
+    shown = capsys.readouterr()
+    assert f"streamval: {error}" in shown.err
+    assert f"streamval: {path}: what had come is kept: " in shown.err
+    assert json.loads(shown.out)["error"].startswith(error)
+    assert Cassette.load(path).ending.how in {kept, "complete"}
+
+
+def test_record_says_that_nobody_was_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_streamval.live.transport._FIRST_PAUSE", 0.0)
+    path = tmp_path / "it.jsonl"
+    assert main(["record", "openai:m", "x", "-o", str(path), "--url", "http://127.0.0.1:1", "--json"]) == 1
+    shown = capsys.readouterr()
+    assert "cannot be reached at http://127.0.0.1:1" in shown.err
+    assert json.loads(shown.out)["file"] is None
+    assert not path.exists()
+
+
+def test_record_needs_httpx2_and_says_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(SystemExit) as exited:
+        main(["record", "ollama:m", "x", "-o", str(tmp_path / "it.jsonl")])
+    assert exited.value.code == 2
+    assert 'pip install "pytest-streamval[live]"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", [Terminal, io.StringIO], ids=["text on the terminal", "text elsewhere"])
+def test_progress_is_one_line_on_a_terminal_and_gone_at_the_end(
+    tmp_path: Path, model: type[Model], monkeypatch: pytest.MonkeyPatch, out: type[io.StringIO]
+) -> None:
+    monkeypatch.setattr("sys.stderr", shown := Terminal())
+    monkeypatch.setattr("sys.stdout", text := out())
+    assert main(["record", "openai:m", "control", "-o", str(tmp_path / "it.jsonl")]) == 0
+    assert "openai:m: waiting for the first token\r\x1b[K" in shown.getvalue()
+    assert ("openai:m: 14 characters\r\x1b[K" in shown.getvalue()) == (out is not Terminal)
+    assert [line.partition(":")[0] for line in screen(shown.getvalue())] == ["streamval", ""]
+    assert text.getvalue() == ("One. Two.\\x1b[31m\n" if out is Terminal else f"One. Two.{ESCAPE}\n")
+
+
+def test_a_progress_line_is_no_wider_than_the_terminal(
+    tmp_path: Path, model: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr", shown := Terminal())
+    main(["record", f"openai:{'m' * 90}", "x", "-o", str(tmp_path / "it.jsonl"), "--json"])
+    lines = [
+        part for line in shown.getvalue().split("\n") for part in line.split("\r\x1b[K") if part.startswith("openai")
+    ]
+    assert {len(line) for line in lines} == {79}
+
+
+def test_an_interrupted_recording_keeps_what_had_come(tmp_path: Path, model: type[Model]) -> None:
+    path = tmp_path / "it.jsonl"
+    command = [*COMMAND, "record", "openai:m", "wait", "-o", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.read(5) == "One. "
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 130
+    assert out == "\n"
+    assert err == f"streamval: interrupted; what had come is in {path}\n"
+    assert Cassette.load(path).ending.how == "left"
+    model.ended.wait()
+
+
+def test_a_recording_goes_on_where_nobody_reads_the_text(tmp_path: Path, model: type[Model]) -> None:
+    path = tmp_path / "it.jsonl"
+    command = [*COMMAND, "record", "openai:m", "Count.", "-o", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err.startswith(f"streamval: {path}: ")) == (0, True)
+    assert Cassette.load(path).ending.how == "complete"
+
+
+# show
+
+
+def test_show_shows_the_text_the_reads_and_the_times(
+    water: str, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["show", water]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "prompt    Write a two-sentence summary of the water cycle." in lines
+    assert "The water cycle is a fundamental process that sustains life on Earth, driven by" in lines
+    assert "     2   0.155 s      22 ms     238  ' water'" in lines
+    assert any("█" in line for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert main(["show", water, "--all"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(lines) + 10
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "unheard-of"])
+def test_show_draws_with_what_the_terminal_has(water: str, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    shown = type("Out", (io.StringIO,), {"encoding": encoding})()
+    monkeypatch.setattr("sys.stdout", shown)
+    assert main(["show", water]) == 0
+    assert shown.getvalue().isascii()
+
+
+def test_show_tells_machines_everything_in_one_line(water: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", water, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert len(facts["reads"]) == 31
+    assert facts["header"]["protocol"] == "openai"
+    assert len(facts["text"]) == 145
+
+
+# replay
 
 
 def test_replay_shows_each_chunk_with_its_place(water: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,6 +287,13 @@ def test_replay_at_a_speed_plays_the_recorded_pauses(water: str, capsys: pytest.
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+def test_replay_tells_machines_a_line_for_each_chunk(water: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", water, "--fast", "--chunking", "word", "--json"]) == 0
+    chunks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [chunk["text"] for chunk in chunks[:3]] == ["The", "water", "cycle"]
+    assert (chunks[1]["start"], chunks[1]["end"], len(chunks)) == (4, 9, 27)
+
+
 def test_a_stream_that_failed_when_recorded_exits_with_1(
     tmp_path: Path, water: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -43,35 +302,61 @@ def test_a_stream_that_failed_when_recorded_exits_with_1(
     assert main(["replay", str(cut), "--fast", "--chunking", "word"]) == 1
     shown = capsys.readouterr()
     assert "'water'" in shown.out
-    assert "StreamTruncatedError" in shown.err
+    assert "streamval: StreamTruncatedError" in shown.err
+    assert main(["show", str(cut)]) == 0  # which shows it as it should
+
+
+# All of them
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "required: COMMAND"),
-        (["replay"], "required: file"),
+        (["replay"], "required: FILE"),
         (["replay", "nowhere.jsonl"], "No such file"),
         (["replay", __file__], "no JSON"),
         (["replay", "WATER", "--speed", "0"], "give a number above 0"),
         (["replay", "WATER", "--chunking", "sentances"], "Unknown chunking alias 'sentances'"),
+        (["show", "nowhere.jsonl"], "No such file"),
+        (["show", __file__], "no JSON"),
+        (["record", "openai:m", "x"], "required: -o/--output"),
+        (["record", "nobody:m", "x", "-o", "y"], "Unknown backend 'nobody:m'"),
+        (["record", "ollama:m", "x", "-o", "y", "--url", "ftp://x"], "it is an address such as"),
+        (["record", "anthropic:m", "x", "-o", "y"], "ANTHROPIC_API_KEY is not set"),
+        (["record", "ollama:m", "x", "-o", "."], "-o . is a folder"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
 )
 def test_a_wrong_call_exits_with_2_and_says_why(
-    water: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    water: str, monkeypatch, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
     with pytest.raises(SystemExit) as exited:
         main([water if argument == "WATER" else argument for argument in arguments])
     assert exited.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_a_reader_who_leaves_early_sees_no_traceback(water: str) -> None:
-    command = [sys.executable, "-c", "from pytest_streamval.cli import main; raise SystemExit(main())", "replay", water]
+@pytest.mark.parametrize(
+    "arguments", [["replay", "--fast", "--chunking", "word"], ["show"], ["show", "--json"]], ids=" ".join
+)
+def test_a_reader_who_leaves_early_ends_the_command_as_it_does_others(water: str, arguments: list[str]) -> None:
+    command, *options = arguments
     with subprocess.Popen(
-        [*command, "--fast", "--chunking", "word"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, command, water, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == 0
+    assert process.returncode == 141
+
+
+def test_an_error_is_said_behind_what_was_printed_before(tmp_path: Path, water: str) -> None:
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text("\n".join(Path(water).read_text().splitlines()[:9]))
+    command = [*COMMAND, "replay", str(cut), "--fast"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    *printed, last = done.stdout.splitlines()
+    assert last.startswith("streamval: StreamTruncatedError")
+    assert "deltas" in printed[0]

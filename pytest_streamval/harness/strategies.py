@@ -60,7 +60,8 @@ _STYLES: Final = (_PROSE, _LINE_ENDS, _MARKDOWN, _CODE, _OTHER_SCRIPTS, _CLUSTER
 _CUT: Final = "\uffff"  # stands for a cut in texts that are drawn with their cuts; Unicode gives it no meaning
 _FIRST: Final = 0xE000  # of the characters that stand for parts
 _PARTS: Final = 16  # at least, in every second passage
-
+# The default of st.text is the same, but looks at every character there is, for seconds, when it is first used.
+_ANY: Final = st.characters(exclude_categories=["Cs"])
 _INSIDE_UTF8: Final = range(0x80, 0xC0)  # a byte that begins no character
 _MASKS: Final = ("0123456789abcdef", "0123", "01", "1")  # a place whose character is 1 is cut: few, more, all
 _MASKED: Final = 64  # places that a mask covers at most: a longer one would take long to shrink
@@ -170,10 +171,6 @@ def _text(text: object) -> str:
         return text
     hint = " Of a strategy that makes texts, use strategy.flatmap(...)." if isinstance(text, SearchStrategy) else ""
     raise InvalidArgumentError("text", excerpt(text), f"it is a str.{hint}")
-
-
-# Any character but surrogates. The default of `st.text` would first make a table of all there are, in seconds.
-_ANY: Final = st.integers(0, 0x10F7FF).map(lambda number: chr(number if number < 0xD800 else number + 0x800))  # noqa: PLR2004
 
 
 @st.composite

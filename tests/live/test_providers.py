@@ -39,7 +39,7 @@ def test_a_spec_is_a_str() -> None:
         (None, {}, "http://127.0.0.1:11434"),
         (None, {"OLLAMA_HOST": ""}, "http://127.0.0.1:11434"),
         (None, {"OLLAMA_HOST": "box"}, "http://box:11434"),
-        (None, {"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),
+        (None, {"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),  # noqa: S104  # what a server of Ollama is told
         (None, {"OLLAMA_HOST": "0.0.0.0:8000"}, "http://127.0.0.1:8000"),
         (None, {"OLLAMA_HOST": "https://box.example/"}, "https://box.example"),
         ("http://here:1/api/", {"OLLAMA_HOST": "box"}, "http://here:1/api"),

@@ -247,7 +247,9 @@ def test_a_script_for_code_that_knows_no_backend_is_cut_too(pytester: pytest.Pyt
         def count_lines(tokens):
             return sum(token.endswith("\\n") for token in tokens)
 
-        @pytest.mark.parametrize("source", ["one\\ntwo\\n", Script.of("one\\n", Delay(0), "two\\n")], ids=["text", "script"])
+        scripted = Script.of("one\\n", Delay(0), "two\\n")
+
+        @pytest.mark.parametrize("source", ["one\\ntwo\\n", scripted], ids=["text", "script"])
         def test_lines(stream_script, source):
             assert count_lines(stream_script(source, token_size=4).play_sync()) == 2
         """

@@ -112,11 +112,12 @@ class Layout(Reading):
         return place + 1
 
     def _meet_bracket(self, place: int) -> int:
-        left = self._left(place)
-        view, more = self._view(place)
-        item = self._try_item(place, left, view, more=more) if left[-1:].isalnum() else None
-        if item == WAIT:
-            return WAIT
+        item = None
+        if self._rules.word(self._last_word(place)).doubtful:
+            view, more = self._view(place)
+            item = self._try_item(place, self._left(place), view, more=more)
+            if item == WAIT:
+                return WAIT
         if not self._nesting.code(self._base + place):
             self._nesting.close(")", self._base + place)
         return item or place + 1

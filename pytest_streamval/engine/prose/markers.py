@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from pytest_streamval.engine.prose.characters import BULLETS
@@ -47,6 +48,7 @@ class Marker(NamedTuple):
     number: int
 
 
+@lru_cache(maxsize=256)
 def marker(label: str, close: str) -> tuple[Marker, ...]:
     """Return all that a label can mean: `i` is a letter and a numeral, `12` only a number."""
     if label.isdigit():

@@ -28,8 +28,13 @@ _DECISIVE: Final = rf"{TERMINATORS}{FULL_STOPS}{BULLETS}\n)\"”"
 _QUICK: Final = re.compile(f"[{_DECISIVE}]").search
 """What can make or move a boundary: text without any of it is put aside unread."""
 
-CANDIDATES: Final = re.compile(rf"[{TERMINATORS}{FULL_STOPS}{BULLETS}\n{re.escape(NESTING)}]")
-"""What is looked at, in order. A plain class, because that is what `re` searches fastest."""
+CANDIDATES: Final = re.compile(
+    rf"[{TERMINATORS}{FULL_STOPS}{BULLETS}\n{re.escape(NESTING)}](?!(?<=\.)[a-z]|(?<=[^\W_]['’])[^\W_])"
+)
+"""What is looked at, in order, but for a period before a small letter and an apostrophe, which decide nothing.
+
+It begins with a plain class, because that is what `re` searches fastest.
+"""
 
 LINE_ENDS: Final = re.compile(r"\n")
 """All that is looked at in a line that stands for itself, and in a fence."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _TURNS = 20  # of an event loop, in which what is about to end may do so
 _PATIENCE = 0.1  # seconds for threads that are about to end
+_NUMBERED = re.compile(r"\b(Task|Thread)-\d+")  # names that asyncio and threading give
 
 
 class Guard:
@@ -139,8 +141,11 @@ class Guard:
 
     def leaks(self) -> list[tuple[str, str, str]]:
         """Return what was found since the last call: what each is, where it is suspended, what to do about it."""
-        told, self._leaks = self._leaks, []
-        return [_counted(leak, told.count(leak)) for leak in dict.fromkeys(told)]
+        alike: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
+        for leak in self._leaks:
+            alike.setdefault((_NUMBERED.sub(r"\1", leak[0]), *leak[1:]), []).append(leak)
+        self._leaks.clear()
+        return [_counted(same[0], len(same)) for same in alike.values()]
 
     def _loop_ends(self, loop: asyncio.AbstractEventLoop) -> None:
         self._examine(self._open((self.fixtures, self.test), (loop,)))

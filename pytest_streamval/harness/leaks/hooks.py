@@ -16,22 +16,19 @@ from pytest_streamval.harness.leaks.ledger import current, keep_books
 from pytest_streamval.harness.leaks.played import done_in_vain
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
     from types import FrameType
 
     from pytest_streamval.errors import StreamvalError
 
-GUARD_FIXTURE = "_streamval_guard"
-"""The inner fixture that whatever is to be guarded asks for."""
-
 _NAME = "streamval-guards"
 
 
-def guards_of(config: pytest.Config) -> Guards:
-    """Return what guards the tests of a session, from now on."""
+def guards_of(config: pytest.Config, fixtures: Collection[str]) -> Guards:
+    """Return what guards the tests of a session that use one of some fixtures, from now on."""
     guards: Guards | None = config.pluginmanager.get_plugin(_NAME)
     if guards is None:
-        guards = Guards(config)
+        guards = Guards(config, fixtures)
         config.pluginmanager.register(guards, _NAME)
     return guards
 
@@ -39,7 +36,8 @@ def guards_of(config: pytest.Config) -> Guards:
 class Guards:
     """Guards each test that uses a fixture of this plugin."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, fixtures: Collection[str]) -> None:
+        self._guarded = frozenset(fixtures)
         self._on = {
             what: (config.getoption(f"streamval_{what}") or config.getini(f"streamval_{what}")) == "on"
             for what in ("leaks", "unplayed")
@@ -73,7 +71,7 @@ class Guards:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin to look before the first fixture."""
-        if GUARD_FIXTURE in getattr(item, "fixturenames", ()):
+        if not self._guarded.isdisjoint(getattr(item, "fixturenames", ())):
             self._begin(item)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
