@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
     from pytest_streamval.harness.transcript import Transcript, transcribe
     from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.live.stream_cassette import StreamCassette
     from pytest_streamval.live.transport import Timeouts
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.anthropic import AnthropicMessages, AnthropicMessagesDecoder
@@ -223,6 +224,7 @@ __all__ = [
     "SimpleContext",
     "Stall",
     "Step",
+    "StreamCassette",
     "StreamChunkingResult",
     "StreamEvent",
     "StreamTruncatedError",
@@ -370,6 +372,7 @@ _HOMES = {
     "harness.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
     "harness.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
+    "live.stream_cassette": ("StreamCassette",),
     "live.transport": ("Timeouts",),
     "wire.adapter": ("Adapter",),
     "wire.anthropic": ("AnthropicMessages", "AnthropicMessagesDecoder"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
     from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.live.stream_cassette import StreamCassette
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -55,6 +56,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(f"streamval_{name}", text, default=default)
     parser.addini("streamval_live_timeout", "seconds that a live test may take, 0 for any time", default="120")
     parser.addini("streamval_examples", "files that are example scripts, as patterns relative to the root", type="args")
+    group.addoption(
+        "--streamval-record",
+        choices=("none", "once", "new", "all"),
+        default="none",
+        help="what stream_cassette does: replay and never ask a provider (none, the default), record a test that has "
+        "no recordings (once), record what is missing (new), record everything anew (all)",
+    )
     group.addoption(
         "--streamval-fuzz",
         metavar="N",
@@ -186,6 +194,15 @@ def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
     from pytest_streamval.live.gate import GATE
 
     return request.config.stash[GATE].backend_of(request.node)
+
+
+@pytest.fixture
+@_guarded
+def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[StreamCassette]:
+    """Record what a real model sends, and replay it: `stream_cassette(LiveBackend("openai:gpt-4.1"))`."""
+    from pytest_streamval.live.stream_cassette import stream_cassette_of
+
+    yield from stream_cassette_of(request, _streamval_cut)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CUT_FIXTURE = "_streamval_cut"
 """The inner fixture that is parametrised, and that whatever makes streams asks for."""
-SOURCES = ("streaming_mock_backend", "stream_script")
+SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette")
 """The fixtures whose streams are cut."""
 
 _ID = re.compile(r"(?P<before>[\[-])cut~(?P<name>whole|chars|words|\d+)(?P<after>[\]-])")
@@ -137,7 +137,7 @@ class Variants:
             tests = _counted(len(self._outcomes), "test")
             line = f"streamval: {_counted(self._ran, 'variant')} of {tests} ran, {self._failed:,} failed"
         elif self._count:
-            sources = " or ".join(SOURCES)
+            sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
             line = f"streamval: nothing was fuzzed: no variant ran of a test that takes its stream from {sources}"
         else:
             return

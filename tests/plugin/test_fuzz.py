@@ -139,6 +139,9 @@ def test_a_variant_is_run_again_by_its_id_alone(pytester: pytest.Pytester) -> No
 def test_the_same_number_always_makes_the_same_cut(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
+        import pytest
+
+        @pytest.mark.streamval_allow_unplayed
         def test_it(streaming_mock_backend):
             print("\\ncut:", *streaming_mock_backend("Dr. Smith went. He is back.").scripts[0].steps, sep="|")
         """
@@ -152,7 +155,9 @@ def test_a_marked_test_is_left_as_it_is(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(PASSES.replace("async def", "import pytest\n@pytest.mark.streamval_as_scripted\nasync def"))
     result = run(pytester, "--streamval-fuzz", "5")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["streamval: nothing was fuzzed: *streaming_mock_backend or stream_script"])
+    result.stdout.fnmatch_lines(
+        ["streamval: nothing was fuzzed: *streaming_mock_backend, stream_script or stream_cassette"]
+    )
 
 
 def test_without_the_option_nothing_is_said_or_done(pytester: pytest.Pytester) -> None:
@@ -172,6 +177,7 @@ def test_a_stream_behind_a_users_own_fixture_is_cut_too(pytester: pytest.Pyteste
         def backend(streaming_mock_backend):
             return streaming_mock_backend(Script.of("ab", Delay(0), "cd", finish_reason="stop"))
 
+        @pytest.mark.streamval_allow_unplayed
         class TestIt:
             def test_sees(self, backend, record_property):
                 print(backend.scripts[0].steps)

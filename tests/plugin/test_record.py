@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from pytest_streamval import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytest_plugins = ["pytester"]
+
+PAGE = Path(__file__).parents[2] / "docs" / "recording.md"
 
 INI = """
 [pytest]
@@ -23,30 +27,6 @@ asyncio_default_fixture_loop_scope = function
 filterwarnings = error
 strict = true
 addopts = -p no:randomly
-"""
-
-# What the plugin does not have yet.
-CONFTEST = """
-import pytest
-from pytest_streamval.harness import variants
-from pytest_streamval.live.stream_cassette import MODES, stream_cassette_of
-
-variants.SOURCES += ("stream_cassette",)
-
-def pytest_addoption(parser):
-    parser.addoption("--streamval-record", choices=tuple(MODES), default="none")
-
-@pytest.fixture
-def stream_cassette(request, _streamval_cut, _streamval_guard):
-    yield from stream_cassette_of(request, _streamval_cut)
-"""
-
-CLOCK = """
-@pytest.fixture
-def virtual_clock(request):
-    from pytest_streamval.harness.clock import clock_of_test
-    with clock_of_test(request.node) as clock:
-        yield clock
 """
 
 TESTS = """
@@ -142,6 +122,11 @@ class Model(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.fixture(autouse=True)
+def settings(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+
+
 @pytest.fixture
 def asked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Serve a model, and give what it was asked."""
@@ -151,9 +136,6 @@ def asked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
         thread.start()
         monkeypatch.setenv("OPENAI_BASE_URL", "http://{}:{}".format(*server.server_address))
         monkeypatch.setenv("OPENAI_API_KEY", "planted-key-0123")
-        pytester.makeini(INI)
-        fixtures = "" if hasattr(plugin, "stream_cassette") else CONFTEST
-        pytester.makeconftest(fixtures + ("" if hasattr(plugin, "virtual_clock") else CLOCK))
         yield handler.asked
         server.shutdown()
         thread.join()
@@ -252,3 +234,25 @@ def test_a_test_on_a_virtual_clock_gets_the_recorded_times(pytester: pytest.Pyte
     pytester.makepyfile(test_it=f"ELAPSED = 3.5\n{KEEPS_TIME}")
     run(pytester).assert_outcomes(passed=1)
     assert asked == ["One"]
+
+
+def test_the_page_on_recordings_shows_what_there_is(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    tests, (cassette,) = (
+        re.findall(rf"^```{kind}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) for kind in ("py", "json")
+    )
+    for number, test in enumerate(tests):
+        pytester.makepyfile(**{f"test_page{number}": test})
+        path = (
+            pytester.path / "__cassettes__" / f"test_page{number}" / f"{re.search('def (test_[a-z_]+)', test)[1]}.jsonl"
+        )
+        path.parent.mkdir(parents=True)
+        path.write_text(cassette, encoding="utf-8")
+    run(pytester).assert_outcomes(passed=2)
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    (pytester.path / "weather.jsonl").write_text(cassette, encoding="utf-8")
+    command = [sys.executable, "-c", "from pytest_streamval.cli import main; raise SystemExit(main())"]
+    done = subprocess.run([*command, "show", "weather.jsonl"], capture_output=True, encoding="utf-8", check=True)
+    assert f"$ streamval show weather.jsonl\n{done.stdout}```" in page

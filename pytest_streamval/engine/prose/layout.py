@@ -113,7 +113,7 @@ class Layout(Reading):
 
     def _meet_bracket(self, place: int) -> int:
         item = None
-        if self._rules.word(self._last_word(place)).doubtful:
+        if self._rules.word(self._last_word(place)).label:
             view, more = self._view(place)
             item = self._try_item(place, self._left(place), view, more=more)
             if item == WAIT:
@@ -128,11 +128,13 @@ class Layout(Reading):
         if label is None or (label["gap"] is None and len(left) > LONGEST_LABEL):
             return None
         before = left[: len(left) - len(label[0])]
+        head = label["gap"] is None or is_bullet(before)
+        if not head and not self._item and before[-1:] != ":":
+            return None
         tail = sure(TAIL.match(view))
         if not tail["space"]:
             return WAIT if tail.end() == len(view) and more else None
         found = marker(label["label"], ("(" if label["open"] else "") + tail["close"])
-        head = label["gap"] is None or is_bullet(before)
         if head:
             if found[0].style == "d" and found[0].number > SURELY_AN_ITEM and self._line != self._start:
                 return None

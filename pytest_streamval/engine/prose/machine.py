@@ -24,7 +24,7 @@ from pytest_streamval.engine.prose.characters import (
     is_ideographic,
     sure,
 )
-from pytest_streamval.engine.prose.following import LOWER, kind_of_letter, look
+from pytest_streamval.engine.prose.following import LOWER, Next, kind_of_letter, look
 from pytest_streamval.engine.prose.layout import Layout
 from pytest_streamval.engine.prose.nesting import DEPTH, NESTING
 from pytest_streamval.engine.prose.rules import ENDS, GOES_ON, Verdict
@@ -32,7 +32,9 @@ from pytest_streamval.engine.prose.rules import ENDS, GOES_ON, Verdict
 if TYPE_CHECKING:
     import re
 
-_CLOSING_SPEECH: Final = frozenset("\"”'’»")
+    from pytest_streamval.engine.prose.rules import Rule
+
+_CLOSING_SPEECH: Final = frozenset("\"”'’»)")
 _OPENING_SPEECH: Final = frozenset("\"“'‘„‚«‹»*_¿¡")
 _BREAKS_OFF: Final = frozenset("-—–")
 
@@ -53,40 +55,65 @@ class ProseCuts(Layout):
             letter = behind[1:2]
             if letter in _OPENING_SPEECH:
                 letter = behind[2:]
-            if letter.isalnum() or letter == "`":
+            if letter.isalnum() or letter in ("", "`"):
                 return self._meet_gap(place, place + 1, letter)
         elif first == "\n":
-            if behind[1:2] == "\n":
+            letter = behind[1:2]
+            if letter == "\n":
                 return self._end_line(place + 1)
-            if behind[1:2].isalnum():
-                return self._meet_gap(place, place + 1, behind[1])
+            if letter.isalnum():
+                return self._meet_gap(place, place + 1, letter)
         elif first in _CLOSING_SPEECH:
-            if behind[1:] == "\n\n":
+            if behind[1:] == "\n\n" and first != ")":
                 return self._end_line(place + 2)
-            if behind[1:2] == " " and behind[2:].isalnum() and window[place - 1].isalnum():
-                return self._meet_gap(place, place + 2, behind[2])
+            letter = behind[2:]
+            if behind[1:2] == " " and (letter.isalnum() or not letter) and window[place - 1].isalnum():
+                return self._meet_gap(place, place + 2, letter)
         elif first.isalnum() and window[place] == "." and not self._may_be_glued(place, first):
             return place + 1
         return self._weigh(place)
 
-    def _meet_gap(self, place: int, end: int, letter: str) -> int:
-        """Decide where the sentence would end at `end`, and a word begins behind the gap: what the rules find, sooner."""
-        window = self._window
+    def _meet_gap(self, place: int, end: int, letter: str) -> int:  # noqa: PLR0911  # an answer a rule
+        """Decide where the sentence would end at `end`, with a word behind the gap: what the rules find, sooner."""
+        at = self._base + place
         nesting = self._nesting
-        word = self._rules.word(self._last_word(place))
-        if word.doubtful or window[place] not in ".!?" or (nesting.open and window[place - 1] == ")"):
-            return self._weigh(place)
-        kind = kind_of_letter(letter)
-        if end > place + 1:
-            at = self._base + place
-            if kind == LOWER or nesting.code(at) or nesting.holds_behind(window[place + 1], at):
-                return place + 1
-        elif nesting.open and nesting.holds(self._base + place):
+        if nesting.open and nesting.code(at):
             return place + 1
-        verdict = word.period[kind] if window[place] == "." else word.mark.get(kind)
-        if verdict is ENDS:
-            return self._cut(end, end + 1) if window[end] == " " else self._end(end)
-        return place + 1 if verdict is GOES_ON else self._weigh(place)
+        word = self._rules.word(self._last_word(place))
+        period = self._window[place] == "."
+        if (
+            word.bare
+            or not (period or self._window[place] in "!?")
+            or (word.label and (nesting.open or end > place + 1))
+        ):
+            return self._weigh(place)
+        if word.label and period:
+            view, more = self._view(place)
+            item = self._try_item(place, self._left(place), view, more=more)
+            if item is not None:
+                return item
+        if not letter:
+            return self._weigh(place) if self._final else WAIT
+        kind = kind_of_letter(letter)
+        if nesting.open:
+            if self._window[place - 1] == ")":
+                return self._weigh(place)
+            if nesting.holds_behind(self._window[place + 1 : end], at):
+                return place + 1
+        if kind == LOWER and end > place + 1:
+            return place + 1
+        return self._meet_word(place, end, kind, word.period.get(kind) if period else word.mark.get(kind))
+
+    def _meet_word(self, place: int, end: int, kind: str, answer: Verdict | Rule | None) -> int:
+        """Do what the word before a terminator answers, or ask the rule that it names."""
+        if answer is None:
+            return self._weigh(place)
+        if not isinstance(answer, Verdict):
+            view, more = self._view(place)
+            answer = answer(self._left(place), Next(view, sure(AHEAD.match(view)), kind, more=more))
+        if answer is ENDS:
+            return self._cut(end, end + 1) if self._window[end] == " " else self._end(end)
+        return place + 1 if answer is GOES_ON else WAIT
 
     def _may_be_glued(self, place: int, behind: str) -> bool:
         """Whether a period within a word may end a sentence: before a footnote number, or where a space is missing."""
@@ -102,7 +129,7 @@ class ProseCuts(Layout):
         code = self._nesting.code(self._base + place)
         if code and not view.startswith(code, 1):
             return WAIT if more and code.startswith(view[1:]) else place + 1
-        if view[0] == "." and left[-1:].isalnum() and self._rules.word(left[left.rfind(" ") + 1 :]).doubtful:
+        if view[0] == "." and left[-1:].isalnum() and self._rules.word(left[left.rfind(" ") + 1 :]).label:
             item = self._try_item(place, left, view, more=more)
             if item is not None:
                 return item
@@ -132,6 +159,7 @@ class ProseCuts(Layout):
         if verdict is Verdict.ENDS_BEFORE_ELLIPSIS:
             return self._end(place + 1)
         return WAIT if verdict is Verdict.WAIT else run_end
+
     def _judge_without_gap(self, place: int, left: str, view: str, ahead: re.Match[str], *, more: bool) -> int:
         """Decide where no whitespace follows: seldom a sentence ends there."""
         behind = view[ahead.end("run") : ahead.end("run") + 1]

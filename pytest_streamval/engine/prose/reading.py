@@ -141,7 +141,8 @@ class Reading(Chunker):
         fresh = self._fresh
         self._window += fresh[0] if len(fresh) == 1 else "".join(fresh)
         fresh.clear()
-        self._found = chunks = []
+        chunks: list[Chunk] = []
+        self._found = chunks
         self._waits = self._advance()
         if self._at > _SURPLUS:
             self._forget(self._at - LEFT)
@@ -201,8 +202,7 @@ class Reading(Chunker):
     def _last_word(self, place: int) -> str:
         """Return what stands between the last space and `place`, as far as a decision may see."""
         begin = self._start - self._base
-        if begin < place - LEFT:
-            begin = place - LEFT
+        begin = max(begin, place - LEFT)
         space = self._window.rfind(" ", begin, place)
         return self._window[begin if space < 0 else space + 1 : place]
 

@@ -52,11 +52,13 @@ class Word(NamedTuple):
 
     period: Answers
     """What a single period behind it does."""
-    mark: Answers
+    mark: Mapping[str, Verdict]
     """What a single exclamation or question mark does where nothing but a space stands before a word; what is not in
     here needs the sentence."""
-    doubtful: bool
-    """Whether the word alone does not tell: it may be the label of a list item, or has neither letter nor digit."""
+    label: bool
+    """Whether it may be the label of a list item, which is looked at before any rule is."""
+    bare: bool
+    """Whether it has neither letter nor digit, so that the sentence may have none either."""
 
 
 def _answers(lower: Verdict | Rule, upper: Verdict | Rule, digit: Verdict | Rule, other: Verdict | Rule) -> Answers:
@@ -149,8 +151,8 @@ class Rules:
         """Find out about a word, and keep it."""
         token = "" if text[-1:].isspace() else _last_word(text).lstrip(OPENING)
         exclaimed = self._words.has(_last_word(text).lstrip(OPENING), "exclaimed")
-        doubtful = may_be_label(text) or not _has_letter(text)
-        word = Word(self._behind(token), {} if exclaimed else _BEHIND_MARK, doubtful)
+        mark = {} if exclaimed else _BEHIND_MARK
+        word = Word(self._behind(token), mark, label=may_be_label(text), bare=not _has_letter(text))
         if len(self._known) >= KNOWN:
             self._known.clear()
         self._known[text] = word

@@ -37,7 +37,7 @@ class Scope(NamedTuple):
     """What began here."""
     loops: Collection[asyncio.AbstractEventLoop]
     """What lives in these event loops."""
-    hosts: Collection[asyncio.Task[Any]]
+    hosts: Collection[asyncio.Task[Any] | None]
     """Not the tasks in which the test itself ran."""
 
 
@@ -47,13 +47,12 @@ def open_things(scope: Scope, backends: Iterable[StreamingMockBackend]) -> list[
     generators = _generators(scope, tasks)
     if not tasks:  # as it is nearly always
         return [*_outputs(scope, backends, ()), *generators]
-    runs = [PendingRun(task, run) for task in tasks if (run := _run_of(task)) is not None]
+    pairs = [(task, run) for task in tasks if (run := _run_of(task)) is not None]
+    runs = [PendingRun(task, run, [each for each in tasks if _serves(each, run)]) for task, run in pairs]
     outputs = _outputs(scope, backends, runs)
-    explained = {suspect.task for suspect in runs}
+    explained = {task for suspect in runs for task in (suspect.task, suspect.run.thunk.producer, *suspect.checks)}
     explained |= {suspect.producer for suspect in outputs}
-    explained |= {suspect.run.thunk.producer for suspect in runs if suspect.run.thunk.producer is not None}
-    going = {suspect.run for suspect in runs}
-    others = [PendingTask(task) for task in tasks if task not in explained and not _serves(task, going)]
+    others = [PendingTask(task) for task in tasks if task not in explained]
     return [*runs, *outputs, *others, *generators]
 
 
@@ -123,7 +122,6 @@ def _hosts(task: asyncio.Task[Any]) -> bool:
     return getattr(task.get_coro(), "__qualname__", None) == _ANYIO_HOST
 
 
-def _serves(task: asyncio.Task[Any], runs: Collection[Run]) -> bool:
-    """Return whether a task is one in which the engine asks a validator of a run that goes on anyway."""
-    run = context_of(task).get(current_run)
-    return isinstance(task.get_coro(), Turn) and run is not None and run in runs
+def _serves(task: asyncio.Task[Any], run: Run) -> bool:
+    """Return whether a task is one in which a run asks a validator."""
+    return isinstance(task.get_coro(), Turn) and context_of(task).get(current_run) is run

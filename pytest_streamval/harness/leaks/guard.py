@@ -45,7 +45,7 @@ class Guard:
         """The mock backends that were made for it."""
         self._holders = holders
         self._looks = leaks
-        self._hosts: set[asyncio.Task[Any]] = set()
+        self._hosts: set[asyncio.Task[Any] | None] = set()
         self._accused: dict[int, Suspect] = {}  # by the id of the thing
         self._to_end: list[Suspect] = []
         self._leaks: list[tuple[str, str, str]] = []
@@ -82,8 +82,7 @@ class Guard:
             loop = asyncio._get_running_loop()
             if loop is None:  # it runs on something else than asyncio
                 return await test(*args, **kwargs)
-            if (host := asyncio.current_task()) is not None:
-                self._hosts.add(host)
+            self._hosts.add(asyncio.current_task())
             self.test.loops.add(loop)
             token = current.set(self.test)
             try:

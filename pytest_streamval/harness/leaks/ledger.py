@@ -104,10 +104,7 @@ def kept_here() -> Ledger | None:
 
 def context_of(task: asyncio.Task[Any]) -> Context:
     """Return the context that a task runs in."""
-    tell: Callable[[], Context] | None = getattr(task, "get_context", None)
-    if tell is not None:
-        return tell()
-    # before Python 3.12 a task keeps it to itself, and tells only the garbage collector
+    # what get_context() returns from Python 3.12 on; until then only the garbage collector is told
     return next((each for each in get_referents(task) if isinstance(each, Context)), Context())
 
 

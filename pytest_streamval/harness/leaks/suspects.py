@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_streamval.engine.component import text_of
@@ -14,14 +15,14 @@ from pytest_streamval.harness.leaks.places import Site, place_of, place_of_threa
 if TYPE_CHECKING:
     import asyncio
     import threading
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from pytest_streamval.engine.orchestrator import Run
     from pytest_streamval.harness.leaks.ledger import Begun
     from pytest_streamval.harness.mock import MockCall
 
 
-class Suspect:
+class Suspect(ABC):
     """Something that began in a test and may have outlived it."""
 
     way_out: ClassVar[str]
@@ -43,14 +44,16 @@ class Suspect:
         """Return what it is, where it is suspended, and what to do about it."""
         return self._what(), self._place(), self.way_out
 
-    def end(self) -> None:
+    def end(self) -> None:  # noqa: B027  # not everything can be ended
         """Begin to end it."""
 
+    @abstractmethod
     def _what(self) -> str:
-        raise NotImplementedError
+        """Return what it is."""
 
+    @abstractmethod
     def _place(self) -> str:
-        raise NotImplementedError
+        """Return where it is."""
 
 
 class PendingTask(Suspect):
@@ -104,9 +107,11 @@ class PendingRun(PendingTask):
 
     way_out = "Use 'async with', or await acomplete() or aclose(), or read astream() to its end."
 
-    def __init__(self, task: asyncio.Task[Any], run: Run) -> None:
+    def __init__(self, task: asyncio.Task[Any], run: Run, checks: Sequence[asyncio.Task[Any]]) -> None:
         super().__init__(task)
         self.thing = self.run = run
+        self.checks = checks
+        """The tasks of those validators that have not answered yet."""
         self.at_once = not task.cancelling()
 
     def _what(self) -> str:
@@ -114,6 +119,9 @@ class PendingRun(PendingTask):
         site = next((watch.site for watch in watches if isinstance(watch, RunWatch)), None)
         began = "" if site is None else f", from {site}"
         return f"a StreamChunkingResult neither completed nor closed: {self.task.get_name()}{began}"
+
+    def _place(self) -> str:
+        return place_of((self.checks[0] if self.checks else self.task).get_coro())
 
 
 class DroppedRun(Suspect):

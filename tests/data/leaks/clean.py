@@ -179,9 +179,12 @@ async def a_judge_that_is_a_model(make):
 
 @shape
 async def an_exception_inside_async_with(make):
-    with pytest.raises(ZeroDivisionError):
+    async def fail():
         async with await start(make, Script.of("One. ", Stall())):
-            1 / 0
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
 
 
 @shape
@@ -232,10 +235,13 @@ async def task_group_that_failed(make):
     async def fail():
         raise ValueError
 
-    with pytest.raises(ExceptionGroup):
+    async def both():
         async with asyncio.TaskGroup() as group:
             group.create_task(forever())
             group.create_task(fail())
+
+    with pytest.raises(ExceptionGroup):
+        await both()
 
 
 @shape
@@ -313,9 +319,12 @@ async def generator_left_by_its_loop(make):
 
 @shape
 async def generator_left_by_an_exception(make):
-    with pytest.raises(ValueError):
+    async def fail():
         async for _ in numbers():
-            raise ValueError
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
 
 
 @shape
