@@ -257,7 +257,7 @@ CASES = [
         "    is now    Ho\n    but was   Hi",
         "Record it.",
     ),
-    (UnmatchedRequestError("asked", [], "", [], "Record it."), LookupError, "asked", "Nothing is recorded", "Record it."),
+    (UnmatchedRequestError("asked", [], "", [], "Record it."), LookupError, "asked", "Nothing is", "Record it."),
     (
         UnmatchedRequestError("asked", [("a.jsonl", "Hi")], "a.jsonl", [], "Record it."),
         LookupError,
