@@ -110,6 +110,7 @@ async def test_the_last_refusal_is_raised(provider) -> None:
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0),
         (None, None),
     ],
+    ids=["at once", "below nothing", "a part", "no number", "a date that is past", "none"],
 )
 def test_a_wait_is_a_number_or_a_date(value, seconds) -> None:
     assert transport._retry_after(value) == seconds

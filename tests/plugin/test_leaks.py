@@ -64,8 +64,10 @@ async def forever():
 def start(make):
     return stream_with_chunking("go", make(Script.of("One. ", Stall())), SimpleContext())
 
+KEPT = []
+
 async def leave_a_task(make):
-    asyncio.create_task(forever(), name="mine")
+    KEPT.append(asyncio.create_task(forever(), name="mine"))
     await asyncio.sleep(0)
 
 """

@@ -13,6 +13,7 @@ from pytest_streamval.harness.leaks.ledger import begun_in, context_of, current
 from pytest_streamval.harness.leaks.suspects import (
     DestroyedTask,
     DroppedRun,
+    Leak,
     LiveThread,
     OpenGenerator,
     OpenOutput,
@@ -56,7 +57,7 @@ def open_things(scope: Scope, backends: Iterable[StreamingMockBackend]) -> list[
     return [*runs, *outputs, *others, *generators]
 
 
-def lost_things(ledgers: Iterable[Ledger]) -> list[Suspect]:
+def lost_things(ledgers: Iterable[Ledger]) -> list[Leak]:
     """Return what was forgotten while it was going: results that were dropped, tasks that nobody kept."""
     watches = [watch for ledger in ledgers for watch in ledger.runs]
     runs = [DroppedRun(watch, watch.run) for watch in watches if watch.run is not None and watch.run.dropped]

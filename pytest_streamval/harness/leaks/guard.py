@@ -16,9 +16,9 @@ from pytest_streamval.harness.leaks.ledger import Ledger, RunWatch, current, on_
 from pytest_streamval.harness.leaks.suspects import LiveThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from pytest_streamval.harness.leaks.suspects import Suspect
+    from pytest_streamval.harness.leaks.suspects import Leak, Suspect
     from pytest_streamval.harness.mock import StreamingMockBackend, StreamingMockBackendFactory
     from pytest_streamval.harness.script import Script
 
@@ -46,7 +46,7 @@ class Guard:
         self._holders = holders
         self._looks = leaks
         self._hosts: set[asyncio.Task[Any] | None] = set()
-        self._accused: dict[int, Suspect] = {}  # by the id of the thing
+        self._accused: dict[int, Leak] = {}  # by the id of the thing
         self._to_end: list[Suspect] = []
         self._leaks: list[tuple[str, str, str]] = []
         self._observed = ExitStack()
@@ -129,14 +129,15 @@ class Guard:
     def note(self) -> None:
         """See what is open at the very end of the test's function, before the event loop takes another turn."""
         found = self._unexcused(self._open((self.test,), self.test.loops))
-        self._accuse(suspect for suspect in found if suspect.at_once)
+        self._accuse([suspect for suspect in found if suspect.at_once])
 
     def look(self, *ledgers: Ledger) -> None:
         """See what is open now, wherever it lives, and end it."""
         if self._looks:
             # those that are closed were looked into before
             found = self._open(ledgers, [loop for each in ledgers for loop in each.loops if not loop.is_closed()])
-            self._examine([*found, *lost_things(ledgers), *live_threads(ledgers)])
+            self._note_leaks(lost_things(ledgers))
+            self._examine([*found, *live_threads(ledgers)])
 
     def leaks(self) -> list[tuple[str, str, str]]:
         """Return what was found since the last call: what each is, where it is suspended, what to do about it."""
@@ -156,14 +157,14 @@ class Guard:
         found = self._unexcused(found)
         if not found and not self._to_end:
             return
-        self._accuse(suspect for suspect in found if suspect.at_once)
+        self._accuse([suspect for suspect in found if suspect.at_once])
         later = [suspect for suspect in found if not suspect.at_once]
         _settle(later)
-        self._accuse(suspect for suspect in later if suspect.is_open())
+        self._accuse([suspect for suspect in later if suspect.is_open()])
         ending, self._to_end = self._to_end, []
         for suspect in ending:
             suspect.end()
-        _settle(ending)
+        _settle(ending, patience=0.0)
 
     def _unexcused(self, found: list[Suspect]) -> list[Suspect]:
         """Return those that are new, and that no fixture holds."""
@@ -173,14 +174,17 @@ class Guard:
         held = held_among([suspect.thing for suspect in new], self._holders())
         return [suspect for suspect in new if id(suspect.thing) not in held]
 
-    def _accuse(self, found: Iterable[Suspect]) -> None:
-        for suspect in found:
-            self._accused[id(suspect.thing)] = suspect
-            self._to_end.append(suspect)
-            self._leaks.append(suspect.described())
+    def _accuse(self, found: Sequence[Suspect]) -> None:
+        self._note_leaks(found)
+        self._to_end += found
+
+    def _note_leaks(self, found: Iterable[Leak]) -> None:
+        new = [leak for leak in found if id(leak.thing) not in self._accused]
+        self._accused.update({id(leak.thing): leak for leak in new})
+        self._leaks += [leak.described() for leak in new]
 
 
-def _settle(found: Collection[Suspect]) -> None:
+def _settle(found: Collection[Suspect], patience: float = _PATIENCE) -> None:
     """Give what is about to end the chance to do so."""
     for loop in dict.fromkeys(suspect.loop for suspect in found):
         if loop is None or loop.is_closed() or loop.is_running() or asyncio._get_running_loop() is not None:
@@ -190,7 +194,7 @@ def _settle(found: Collection[Suspect]) -> None:
         loop.run_until_complete(turning)
     threads = [suspect.thread for suspect in found if isinstance(suspect, LiveThread)]
     for thread in threads:
-        thread.join(_PATIENCE / len(threads))
+        thread.join(patience / len(threads))
 
 
 async def _turns(found: Collection[Suspect]) -> None:

@@ -22,30 +22,19 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.mock import MockCall
 
 
-class Suspect(ABC):
-    """Something that began in a test and may have outlived it."""
+class Leak(ABC):
+    """Something that began in a test and did not end as it should."""
 
     way_out: ClassVar[str]
     """What to do about it."""
-    at_once: bool = True
-    """Whether the test's end is what counts; where not, it may take a few more turns of the event loop to end."""
 
-    def __init__(self, thing: object, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(self, thing: object) -> None:
         self.thing = thing
         """What a fixture may be holding."""
-        self.loop = loop
-        """The event loop that has to turn for it to end."""
-
-    def is_open(self) -> bool:
-        """Return whether it has not ended yet."""
-        return True
 
     def described(self) -> tuple[str, str, str]:
         """Return what it is, where it is suspended, and what to do about it."""
         return self._what(), self._place(), self.way_out
-
-    def end(self) -> None:  # noqa: B027  # not everything can be ended
-        """Begin to end it."""
 
     @abstractmethod
     def _what(self) -> str:
@@ -54,6 +43,25 @@ class Suspect(ABC):
     @abstractmethod
     def _place(self) -> str:
         """Return where it is."""
+
+
+class Suspect(Leak):
+    """Something that has not ended, and is a leak if it does not end by itself."""
+
+    at_once: bool = False
+    """Whether it is a leak already, as the test is over."""
+
+    def __init__(self, thing: object, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__(thing)
+        self.loop = loop
+        """The event loop that has to turn for it to end."""
+
+    @abstractmethod
+    def is_open(self) -> bool:
+        """Return whether it has not ended yet."""
+
+    def end(self) -> None:  # a thread cannot be ended
+        """Begin to end it."""
 
 
 class PendingTask(Suspect):
@@ -85,7 +93,7 @@ class PendingTask(Suspect):
         return place_of(self.task.get_coro())
 
 
-class DestroyedTask(Suspect):
+class DestroyedTask(Leak):
     """A task that nobody kept, so that the garbage collector destroyed it while it was pending."""
 
     way_out = f"An event loop does not keep its tasks. {PendingTask.way_out}"
@@ -124,7 +132,7 @@ class PendingRun(PendingTask):
         return place_of((self.checks[0] if self.checks else self.task).get_coro())
 
 
-class DroppedRun(Suspect):
+class DroppedRun(Leak):
     """A run whose result was dropped, which stopped it."""
 
     way_out = PendingRun.way_out
@@ -146,7 +154,6 @@ class OpenOutput(Suspect):
     """An output of a mock backend that nobody has read to its end."""
 
     way_out = "Read it to its end, for instance with `await thunk.avalue()`, or `await thunk.cancel_generation()`."
-    at_once = False
 
     def __init__(self, call: MockCall, producer: asyncio.Task[None]) -> None:
         super().__init__(call.thunk, producer.get_loop())
@@ -200,7 +207,6 @@ class LiveThread(Suspect):
     """A thread that has not ended."""
 
     way_out = "Tell it to end, and join() it."
-    at_once = False
 
     def __init__(self, thread: threading.Thread) -> None:
         super().__init__(thread)
