@@ -209,7 +209,9 @@ def test_a_progress_line_is_no_wider_than_the_terminal(
 
 def test_an_interrupted_recording_keeps_what_had_come(tmp_path: Path, model: type[Model]) -> None:
     path = tmp_path / "it.jsonl"
-    command = [*COMMAND, "record", "openai:m", "wait", "-o", str(path)]
+    # a shell starts what runs in its background with this signal ignored
+    listening = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND[-1]}"
+    command = [*COMMAND[:-1], listening, "record", "openai:m", "wait", "-o", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.read(5) == "One. "
         process.send_signal(signal.SIGINT)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from _pytest._code.code import TerminalRepr
 
 _HEADER = re.compile(r"^#[ \t]*pytest:(?P<markers>[\w, \t]*)$", re.MULTILINE)
 _HEAD = 2_000  # characters in which the header is looked for
@@ -80,12 +79,10 @@ class ExampleScript(pytest.Item):
         if done.returncode:
             raise ExampleFailedError(str(self.path), f"ended with status {done.returncode}", done.stderr)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str | TerminalRepr:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         """Show the script's own traceback, and none of this module."""
         del style
-        if isinstance(excinfo.value, ExampleFailedError):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo)
+        return str(excinfo.value)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the test is."""

@@ -140,7 +140,7 @@ class Variants:
             sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
             line = f"streamval: nothing was fuzzed: no variant ran of a test that takes its stream from {sources}"
         else:
-            return
+            line = "streamval: the variant that was asked for did not run"
         terminalreporter.write_line(line)
 
 
@@ -158,10 +158,7 @@ def _explained(item: pytest.Item, scripts: Sequence[Script]) -> str:
     lines = []
     for script in scripts:
         pieces = [delta.text for delta in script.deltas]
-        shown = marked(pieces)
-        if len(shown) > _SHOWN:
-            shown = f"{shown[:_SHOWN]} ... (in {len(pieces):,} deltas)"
-        lines += [f"The stream was cut as  {shown}", f"The same as a script:  {_source(script)}"]
+        lines += [f"The stream was cut as  {marked(pieces, _SHOWN)}", f"The same as a script:  {_source(script)}"]
     lines += [
         f"To run it again:       pytest '{item.nodeid}'",
         f"If what is expected depends on the cut on purpose, mark the test with @pytest.mark.{_MARKER}.",

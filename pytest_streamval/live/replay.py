@@ -117,7 +117,12 @@ class Shelf:
         self.refused: list[UnmatchedRequestError] = []
         """The requests that none of them answered, in order."""
         self._way_out = way_out
-        self._played: set[int] = set()
+        self._played: dict[int, Cassette] = {}
+
+    @property
+    def played(self) -> list[Cassette]:
+        """The recordings that were asked for, in that order."""
+        return list(self._played.values())
 
     @property
     def unplayed(self) -> list[Cassette]:
@@ -139,8 +144,8 @@ class Shelf:
         if number is None:
             self.refused.append(self._refusal(asked))
             raise self.refused[-1]
-        self._played.add(number)
-        return self.cassettes[number]
+        self._played[number] = self.cassettes[number]
+        return self._played[number]
 
     def _number(self, asked: _Asked) -> int | None:
         for number, cassette in enumerate(self.cassettes):

@@ -34,11 +34,14 @@ _SECRET_NAME_IN_ANSWER = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # What the keys of the known providers look like, should one turn up where nobody expects it. They are drawn at random,
 # so that there is a digit or a capital in each; names of functions, such as hf_hub_download_files, have neither.
+_PREFIXES = ("sk", "pk", "rk", "xai", "gsk", "pplx", "tgp", "hf", "ghp", "gho", "ghs", "github_pat")
 _SECRET_VALUE = re.compile(
     r"(?:(?<=Bearer )|(?<=bearer )|(?<=Basic ))[\w.~+/=-]{8,}"
-    r"|\b(?:sk|pk|rk|xai|gsk|pplx|tgp|hf|ghp|gho|ghs|github_pat)[-_](?=[\w-]*[\dA-Z])[\w-]{16,}"
+    rf"|\b(?:{'|'.join(_PREFIXES)})[-_](?=[\w-]*[\dA-Z])[\w-]{{16,}}"
     r"|\bAIza[\w-]{30,}|\bAKIA[\dA-Z]{16}\b"
 )
+# One of these is in each of them. To look for these first takes little, and most texts have none.
+_HINTS = ("earer ", "Basic ", "AIza", "AKIA", *(f"{prefix}{dash}" for prefix in _PREFIXES for dash in "-_"))
 _LIKELY = re.compile(r"(?=\S*\d)\S{8,}")  # a value that is a secret, not only the content of a field called "key"
 
 
@@ -80,7 +83,7 @@ class Secrets:
         """Return a text without the known secrets, and without what looks like one."""
         for value in self.values:
             text = text.replace(value, REDACTED)
-        return _SECRET_VALUE.sub(REDACTED, text)
+        return _SECRET_VALUE.sub(REDACTED, text) if _may_hold_a_key(text) else text
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where a text holds known secrets, the beginning of one at its end, or what looks like one.
@@ -94,8 +97,8 @@ class Secrets:
                 at = text.find(value, at + 1)
             if begun := _begun(value, text):
                 yield len(text) - begun, len(text)
-        for match in _SECRET_VALUE.finditer(text):
-            yield match.span()
+        if _may_hold_a_key(text):
+            yield from (match.span() for match in _SECRET_VALUE.finditer(text))
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return headers with the secret ones redacted."""
@@ -122,6 +125,10 @@ class Secrets:
         if isinstance(value, list):
             return [self.body(part) for part in value]
         return self.text(value) if isinstance(value, str) else value
+
+
+def _may_hold_a_key(text: str) -> bool:
+    return any(hint in text for hint in _HINTS)
 
 
 def _begun(value: str, text: str) -> int:

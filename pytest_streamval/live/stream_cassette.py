@@ -24,11 +24,12 @@ from pytest_streamval.errors import (
     excerpt,
 )
 from pytest_streamval.harness.cassette import Cassette
+from pytest_streamval.harness.cuts import marked
 from pytest_streamval.harness.names import file_name_of_test
-from pytest_streamval.harness.variants import without_cut
+from pytest_streamval.harness.variants import recut_for, without_cut
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recorder import RecordingTransport, carried, network_of
-from pytest_streamval.live.replay import ReplayTransport, Shelf, told
+from pytest_streamval.live.replay import ReplayTransport, Shelf, recut, told
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -46,6 +47,8 @@ MODES = {
 
 FOLDER = "__cassettes__"
 """Where recordings are, beside the tests."""
+
+_SHOWN = 400  # characters of a cut that a failure shows
 
 
 class StreamCassette:
@@ -131,6 +134,14 @@ class StreamCassette:
         if unplayed := self.shelf.unplayed:
             yield UnusedCassetteError([(cassette.path, told(cassette)) for cassette in unplayed], self._command("all"))
 
+    def cuts(self) -> Iterator[str]:
+        """Yield how the bytes that were played were cut, where that is not as they were recorded."""
+        if self._cut is not None:
+            for cassette in self.shelf.played:
+                pieces = [read.data.decode("latin-1") for read in recut(cassette, self._cut).reads]
+                counted = "1 read" if len(pieces) == 1 else f"{len(pieces):,} reads"
+                yield f"The bytes of {cassette.path} came in {counted}:\n  {marked(pieces, _SHOWN)}"
+
     def close(self) -> None:
         """Remove the recordings that were replaced by fewer."""
         written = self.written
@@ -177,6 +188,8 @@ def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -
     item = request.node
     mode: str = request.config.getoption("--streamval-record")
     path = item.path.parent / FOLDER / item.path.stem / f"{file_name_of_test(item.nodeid, item.name)}.jsonl"
+    if cut is not None:
+        recut_for(item, cut)  # which tells --streamval-fuzz that this is a variant
     if cut is not None and mode != "none":
         if mode == "all" or not recorded_at(path):
             pytest.skip("the cassette is being recorded by the test as scripted; run again without --streamval-record")
@@ -202,14 +215,17 @@ class _Checks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
         """Look as soon as the test is over."""
-        yield
-        cassette = item.stash.get(_CASSETTE, None)
-        if cassette is None or not _is_checked(item):
-            return
-        expects = UnmatchedRequestError.__name__ in _names(getattr(item, "function", None))
-        found = [fault for fault in cassette.faults() if not (expects and isinstance(fault, HiddenRequestError))]
-        if found:
-            pytest.fail("\n\n".join(map(str, found)), pytrace=False)
+        try:
+            yield
+        finally:
+            cassette = item.stash.get(_CASSETTE, None)
+            for cut in cassette.cuts() if cassette is not None else ():
+                item.add_report_section("call", "recording, as cut", cut)
+        if cassette is not None and _is_checked(item):
+            expects = UnmatchedRequestError.__name__ in _names(getattr(item, "function", None))
+            found = [fault for fault in cassette.faults() if not (expects and isinstance(fault, HiddenRequestError))]
+            if found:
+                pytest.fail("\n\n".join(map(str, found)), pytrace=False)
 
 
 def _is_checked(item: pytest.Item) -> bool:

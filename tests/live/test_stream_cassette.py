@@ -193,6 +193,19 @@ async def test_a_cut_is_that_of_every_backend(provider, path) -> None:
     assert not backend._transport.needs_key
 
 
+async def test_the_cut_of_what_was_played_is_shown(provider, path) -> None:
+    await record(provider, path, "once", "One", "Two")
+    shown = {}
+    for name in ("whole", "chars"):
+        cassette = StreamCassette(path, cut=Cut(name))
+        await ask(cassette, "http://127.0.0.1:1", "One")
+        (shown[name],) = cassette.cuts()
+    size = len(Cassette.load(path).body)
+    assert shown["whole"].startswith(f"The bytes of {path} came in 1 read:\n  'data: {{")
+    assert shown["chars"].startswith(f"The bytes of {path} came in {size} reads:\n  'd|·a|·t|·a|·:")
+    assert list(StreamCassette(path).cuts()) == []
+
+
 def test_what_is_no_live_backend_is_refused(path) -> None:
     with pytest.raises(InvalidArgumentError, match="it is a LiveBackend"):
         StreamCassette(path, "all")("openai:m")

@@ -174,7 +174,8 @@ async def test_behind():
 
 
 @pytest.fixture(autouse=True)
-def settings(pytester: pytest.Pytester) -> None:
+def settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)  # where pytest says everything twice
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\nstrict = true\n")
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import pytest_streamval.harness.variants  # noqa: F401  # before a run in this process, which forgets what it loads
+
 pytest_plugins = ["pytester"]
 
 INI = """
@@ -62,7 +64,7 @@ def settings(pytester: pytest.Pytester) -> None:
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-v", *arguments)
+    return pytester.runpytest_inprocess("-v", *arguments)
 
 
 def outcomes(result: pytest.RunResult) -> dict[str, str]:
@@ -270,3 +272,9 @@ def test_a_script_for_code_that_knows_no_backend_is_cut_too(pytester: pytest.Pyt
 def test_what_is_no_script_is_refused(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(stream_script):\n    stream_script(3)\n")
     run(pytester).stdout.fnmatch_lines(["*InvalidArgumentError: script=3 does not fit: it is a Script or a text."])
+
+
+def test_a_variant_that_was_asked_for_and_did_not_run_is_told(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=PASSES)
+    result = run(pytester, "test_it.py::test_passes[cut~3]", "--deselect", "test_it.py::test_passes")
+    result.stdout.fnmatch_lines(["streamval: the variant that was asked for did not run"])

@@ -98,6 +98,13 @@ PLANTED = {
         )
     ],
     "task": [("a task still pending: mine, forever()", FOREVER, AWAIT)],
+    "task_that_has_not_begun": [  # asyncio.run lets it begin
+        (
+            r"a task (that has not even begun|still pending): Task-#, forever\(\)",
+            rf"({FOREVER}|at test_planted.py:\d+ in forever: async def forever\(\):)",
+            AWAIT,
+        )
+    ],
     "task_that_nobody_keeps": [
         (
             "a task destroyed while it was pending: Task-#, forever()",

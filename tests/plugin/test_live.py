@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pytest_streamval.harness.examples
+import pytest_streamval.live.gate  # noqa: F401  # before a run in this process, which forgets what it loads
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -111,7 +114,7 @@ def example(pytester: pytest.Pytester, code: str) -> None:
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-rA", *arguments)
+    return pytester.runpytest_inprocess("-rA", *arguments)
 
 
 def test_offline_all_of_it_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:

@@ -101,6 +101,17 @@ async def test_times(stream_cassette, virtual_clock):
 )
 
 
+DEPENDS_ON_READS = (
+    TESTS
+    + """
+async def test_deltas(stream_cassette):
+    backend = stream_cassette(LiveBackend("openai:m"))
+    thunk, _ = await backend.generate_from_context("One", SimpleContext(), model_options={ModelOption.STREAM: True})
+    assert [text async for text in thunk] == ["One!"]
+"""
+)
+
+
 class Model(BaseHTTPRequestHandler):
     """Says what it was asked, with a mark behind it."""
 
@@ -123,7 +134,8 @@ class Model(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(autouse=True)
-def settings(pytester: pytest.Pytester) -> None:
+def settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)  # where pytest says everything twice
     pytester.makeini(INI)
 
 
@@ -218,9 +230,26 @@ def test_recorded_bytes_are_cut_elsewhere_when_fuzzed_and_never_recorded_so(
     recording.stdout.fnmatch_lines(["*being recorded by the test as scripted; run again without --streamval-record*"])
     assert len(asked) == 4
     for options in (["--streamval-record", "once"], []):
-        run(pytester, "--streamval-fuzz", "4", *options).assert_outcomes(passed=10)
+        fuzzed = run(pytester, "--streamval-fuzz", "4", *options)
+        fuzzed.assert_outcomes(passed=10)
+        fuzzed.stdout.fnmatch_lines(["streamval: 8 variants of 1 test ran, 0 failed"])
     assert len(asked) == 4
     assert len(cassettes(pytester)) == 4
+
+
+def test_a_failure_under_another_cut_shows_how_the_bytes_were_cut(pytester: pytest.Pytester, asked: list[str]) -> None:
+    pytester.makepyfile(test_it=DEPENDS_ON_READS)
+    run(pytester, "--streamval-record", "once").assert_outcomes(passed=1)
+    result = run(pytester, "--streamval-fuzz", "2")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- Captured recording, as cut call -*",
+            "The bytes of __cassettes__/test_it/test_deltas.jsonl came in 140 reads:",
+            "  'd|·a|·t|·a|·:|· |·{*",
+            "To run it again:       pytest 'test_it.py::test_deltas[[]cut~chars]'",
+        ]
+    )
 
 
 def test_a_test_on_a_virtual_clock_gets_the_recorded_times(pytester: pytest.Pytester, asked: list[str]) -> None:

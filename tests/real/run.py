@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 HERE = Path(__file__).parent
 PROTOCOLS = ("openai", "anthropic")
@@ -16,11 +17,16 @@ PROTOCOLS = ("openai", "anthropic")
 
 def main(arguments: list[str]) -> int:
     """Return the status of the first run of the suite that fails."""
-    with subprocess.Popen([sys.executable, HERE / "serve.py"], stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, HERE / "serve.py"]
+    with (
+        TemporaryFile("w+") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
         try:
             address = next((line.split()[-1] for line in server.stdout or () if line.startswith("listening ")), None)
             if address is None:
-                sys.exit("The server of the model did not start; what it said stands above.")
+                log.seek(0)
+                sys.exit(f"{log.read()}\nThe server of the model did not start; what it said stands above.")
             statuses = [suite(protocol, address, arguments) for protocol in PROTOCOLS]
         finally:
             server.terminate()

@@ -85,8 +85,10 @@ class PendingTask(Suspect):
         self.task.add_done_callback(_take_error)
 
     def _what(self) -> str:
-        producer = self.task.get_name().startswith("streamval producer ")
-        kind = "producer still running" if producer else "task still pending"
+        if self.task.get_name().startswith("streamval producer "):
+            kind = "producer still running"
+        else:
+            kind = "task that has not even begun" if self.at_once else "task still pending"
         return f"a {kind}{', though it was cancelled' if self.task.cancelling() else ''}: {_named(self.task)}"
 
     def _place(self) -> str:

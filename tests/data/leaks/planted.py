@@ -52,6 +52,11 @@ async def task(make):
 
 
 @kind
+async def task_that_has_not_begun(make):
+    KEPT.append(asyncio.create_task(forever()))
+
+
+@kind
 async def task_that_nobody_keeps(make):
     asyncio.create_task(forever())  # noqa: RUF006  # which is the point
     await asyncio.sleep(0)
