@@ -101,7 +101,7 @@ if TYPE_CHECKING:
         assert_stopped_within,
         in_any_order,
     )
-    from pytest_streamval.harness.cassette import Cassette, Read, Recording
+    from pytest_streamval.harness.cassette import Cassette, Ending, Read, Recording
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.conformance import check_backend, check_chunker
     from pytest_streamval.harness.fuzz import assert_boundary_invariant
@@ -110,6 +110,8 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
     from pytest_streamval.harness.transcript import Transcript, transcribe
     from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.live.recorder import RecordingTransport, recording
+    from pytest_streamval.live.replay import ReplayTransport, replaying
     from pytest_streamval.live.stream_cassette import StreamCassette
     from pytest_streamval.live.transport import Timeouts
     from pytest_streamval.wire.adapter import Adapter
@@ -153,6 +155,7 @@ __all__ = [
     "Delay",
     "Delta",
     "DetachedThunkError",
+    "Ending",
     "ErrorEvent",
     "EventLoopRequiredError",
     "EventLoopRunningError",
@@ -211,6 +214,8 @@ __all__ = [
     "Read",
     "ReaderTakenError",
     "Recording",
+    "RecordingTransport",
+    "ReplayTransport",
     "Requirement",
     "RetryEvent",
     "Run",
@@ -271,6 +276,8 @@ __all__ = [
     "in_any_order",
     "ndjson_line",
     "observing",
+    "recording",
+    "replaying",
     "strategies",
     "stream_with_chunking",
     "transcribe",
@@ -363,7 +370,7 @@ _HOMES = {
     ),
     "harness": ("strategies",),
     "harness.assertions": ("assert_event_order", "assert_no_unvalidated_text", "assert_stopped_within", "in_any_order"),
-    "harness.cassette": ("Cassette", "Read", "Recording"),
+    "harness.cassette": ("Cassette", "Ending", "Read", "Recording"),
     "harness.clock": ("VirtualClock",),
     "harness.conformance": ("check_backend", "check_chunker"),
     "harness.fuzz": ("assert_boundary_invariant",),
@@ -372,6 +379,8 @@ _HOMES = {
     "harness.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
     "harness.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
+    "live.recorder": ("RecordingTransport", "recording"),
+    "live.replay": ("ReplayTransport", "replaying"),
     "live.stream_cassette": ("StreamCassette",),
     "live.transport": ("Timeouts",),
     "wire.adapter": ("Adapter",),

@@ -62,6 +62,7 @@ class LiveBackend(Backend):
         """
         self.provider, self.model = parse_spec(spec)
         self.address = self.provider.address(base_url)
+        self._adapter = self.provider.adapter_at(self.address)
         self.model_options = dict(model_options or {})
         self._timeouts = timeouts
         self._retries = retries
@@ -89,7 +90,7 @@ class LiveBackend(Backend):
         action = as_action(action)
         options = {**self.model_options, **(model_options or {})}
         streams = bool(options.get(ModelOption.STREAM))
-        asked = self.provider.adapter.build_request(
+        asked = self._adapter.build_request(
             [*map(_turn, ctx.view_for_generation()), _turn(action)],
             model=self.model,
             options=options,
@@ -111,13 +112,13 @@ class LiveBackend(Backend):
 
     def _prepared(self, asked: WireRequest) -> tuple[HttpRequest, Secrets]:
         """Return a request with its key, and what keeps the key out of errors."""
-        key = self.provider.key(self.address)
+        key = self.provider.key(self.address) if getattr(self._transport, "needs_key", True) else None
         headers = dict(asked.headers) if key is None else asked.authorized(key)
         request = HttpRequest(self.provider.endpoint(self.address, asked.path), asked.content, headers)
         return request, Secrets([] if key is None else [key])
 
     async def _stream(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
-        decoder = self.provider.adapter.decoder()
+        decoder = self._adapter.decoder()
         try:
             await self._decode(thunk, response, decoder)
             await _put(thunk, decoder.close())
@@ -139,7 +140,7 @@ class LiveBackend(Backend):
             raise
 
     async def _buffer(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
-        answer = self.provider.adapter.parse_response(b"".join([data async for data in response.reads]))
+        answer = self._adapter.parse_response(b"".join([data async for data in response.reads]))
         calls = enumerate(answer.tool_calls)
         fragments = tuple(ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in calls)
         await _put(thunk, [Delta(answer.text, answer.thinking, fragments, answer.usage, answer.finish_reason)])

@@ -37,6 +37,15 @@ class Provider:
     """The environment's variables that may say where it is."""
     versioned: bool = True
     """Whether its paths have a version, as OpenAI's do."""
+    at_home: Adapter | None = None
+    """Its protocol at its own address, where others that speak it want it otherwise."""
+
+    def adapter_at(self, address: str) -> Adapter:
+        """Return the protocol to speak with an address."""
+        return self.at_home if self.at_home is not None and self._is_home(address) else self.adapter
+
+    def _is_home(self, address: str) -> bool:
+        return address in {self.url, self.url + _VERSION}
 
     def address(self, base_url: str | None, environment: Mapping[str, str] = os.environ) -> str:
         """Return where the provider is: as given, as the environment says, or where it always is."""
@@ -56,22 +65,23 @@ class Provider:
             MissingKeyError: a `LookupError`; the provider itself was to be asked, and it wants one.
         """
         found = next((environment[name] for name in self.keys if environment.get(name)), None)
-        if found is None and self.keys and address == self.url:
+        if found is None and self.keys and self._is_home(address):
             raise MissingKeyError(self.name, self.keys)
         return found
 
 
-def _compatible(name: str, url: str, *, versioned: bool = True) -> Provider:
+def _compatible(name: str, url: str, *, versioned: bool = True, at_home: Adapter | None = None) -> Provider:
     """Return a provider that speaks OpenAI's chat completions."""
     variable = name.upper()
-    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned)
+    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, at_home)
 
 
 PROVIDERS = {
     provider.name: provider
     for provider in (
         Provider("ollama", Ollama(), "http://127.0.0.1:11434", (), ("OLLAMA_HOST",)),
-        _compatible("openai", "https://api.openai.com"),
+        # Its newer models refuse max_tokens, which is all that many servers of its kind know.
+        _compatible("openai", "https://api.openai.com", at_home=OpenAIChat(max_tokens="max_completion_tokens")),
         Provider(
             "anthropic",
             AnthropicMessages(),

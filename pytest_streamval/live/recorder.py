@@ -8,7 +8,6 @@ import logging
 import os
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -116,8 +115,6 @@ def carried(backend: LiveBackend, transport: Transport) -> LiveBackend:
     """Return a backend that asks as the given one does, over another transport."""
     other = copy(backend)
     other._transport = transport
-    if not getattr(transport, "needs_key", True):
-        other.provider = replace(backend.provider, keys=())
     return other
 
 

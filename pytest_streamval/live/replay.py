@@ -26,6 +26,7 @@ from pytest_streamval.harness.cassette import Cassette, Read, prompt_of
 from pytest_streamval.live.recorder import body_of, carried, path_of, protocol_of
 from pytest_streamval.live.secrets import REDACTED, Secrets
 from pytest_streamval.live.transport import HttpResponse
+from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -229,15 +230,23 @@ class _Asked(NamedTuple):
 
     def differences(self, header: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Yield where a recording differs: the field, what is asked, what was; what its header lacks does not."""
+        synonyms = ADAPTERS[self.protocol].synonyms
         for name, value in self._asdict().items():
             if name in header:
-                yield from _differences(name, value, header[name])
+                yield from _differences(name, _renamed(value, synonyms), _renamed(header[name], synonyms))
 
     def told(self) -> str:
         body = json.dumps(self.request, ensure_ascii=False)
         prompt = prompt_of(self.request)
         said = f" {excerpt(prompt)}" if prompt else ""
         return f"{self.method} {self.path}{said} ({self.protocol}: {excerpt(body, _SHOWN)[1:-1]})"
+
+
+def _renamed(body: object, synonyms: Mapping[str, str]) -> object:
+    """Return a body with the older name of each field that has two."""
+    if not isinstance(body, dict):
+        return body
+    return {synonyms.get(name, name): value for name, value in body.items()}
 
 
 def _differences(field: str, asked: object, recorded: object) -> Iterator[tuple[str, str, str]]:

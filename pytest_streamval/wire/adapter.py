@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_streamval.errors import (
@@ -60,6 +61,8 @@ class Adapter(ABC):
     """The name of the header that takes the key."""
     auth_prefix: ClassVar[str] = "Bearer "
     """What stands before the key in that header."""
+    synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Fields of a request's body that say the same under two names, by the newer one."""
     _decoder: ClassVar[type[FrameDecoder]]
     _encoder: ClassVar[type[FrameEncoder]]
 

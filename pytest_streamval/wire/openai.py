@@ -201,6 +201,7 @@ class OpenAIChat(Adapter):
     """
 
     protocol: ClassVar[str] = "openai"
+    synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({"max_completion_tokens": "max_tokens"})
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIChatDecoder
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIChatEncoder
 

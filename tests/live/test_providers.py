@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError
 from pytest_streamval.live.providers import PROVIDERS, parse_spec
 
@@ -70,6 +73,26 @@ def test_what_is_no_address_is_refused(wrong: str) -> None:
 )
 def test_an_endpoint_has_the_version_once(name: str, address: str, endpoint: str) -> None:
     assert PROVIDERS[name].endpoint(address, "/v1/chat/completions") == endpoint
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://api.openai.com", "max_completion_tokens"),
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("http://127.0.0.1:8080/v1", "max_tokens"),
+    ],
+)
+def test_the_limit_of_tokens_has_the_name_that_the_server_knows(address: str, name: str) -> None:
+    adapter = PROVIDERS["openai"].adapter_at(address)
+    asked = adapter.build_request("Hi", model="gpt-5", options={ModelOption.MAX_NEW_TOKENS: 7}, stream=True)
+    assert json.loads(asked.content)[name] == 7
+
+
+def test_the_key_is_needed_at_home_with_or_without_the_version() -> None:
+    for address in ("https://api.openai.com", "https://api.openai.com/v1"):
+        with pytest.raises(MissingKeyError, match="OPENAI_API_KEY"):
+            PROVIDERS["openai"].key(address, {})
 
 
 def test_the_first_variable_that_is_set_holds_the_key() -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from contextlib import asynccontextmanager
+from math import inf
 
 import httpx2
 import pytest
 
 from pytest_streamval import (
+    Cassette,
     CompletedEvent,
     LiveBackend,
     ModelOption,
     PartialValidationResult,
     QuickCheckEvent,
+    RecordingTransport,
+    ReplayTransport,
     Requirement,
     SimpleContext,
     assert_event_order,
@@ -22,6 +28,8 @@ from pytest_streamval import (
     stream_with_chunking,
     transcribe,
 )
+from pytest_streamval.live.recorder import network_of
+from pytest_streamval.live.transport import HttpResponse
 
 pytestmark = pytest.mark.e2e
 
@@ -46,6 +54,30 @@ class AfterTwo(Requirement):
 def brief(live_backend) -> LiveBackend:
     """Ask the chosen model for a short answer, always the same."""
     return LiveBackend(live_backend.spec, base_url=live_backend.address, model_options=OPTIONS)
+
+
+class Tapped:
+    """Carries requests over another transport, and keeps what each read of each answer brought."""
+
+    def __init__(self, inner) -> None:
+        self.inner = inner
+        self.answers: list[list[bytes]] = []
+
+    @asynccontextmanager
+    async def stream(self, request, *, provider):
+        self.answers.append([])
+        async with self.inner.stream(request, provider=provider) as response:
+            yield HttpResponse(response.status, response.headers, self._tapped(response.reads, self.answers[-1]))
+
+    async def _tapped(self, reads, heard):
+        async for data in reads:
+            heard.append(data)
+            yield data
+
+
+def over(live_backend, transport) -> LiveBackend:
+    """Return the chosen backend, asking over a transport."""
+    return LiveBackend(live_backend.spec, base_url=live_backend.address, model_options=OPTIONS, transport=transport)
 
 
 async def busy_slots(live_backend) -> int:
@@ -107,3 +139,33 @@ async def test_many_streams_at_once_are_the_same_stream(brief) -> None:
 
 async def test_the_live_backend_keeps_the_contract_of_backends(brief) -> None:
     await check_backend(lambda: brief)
+
+
+async def followed(backend):
+    """Return the deltas of one answer, and the transcript of a checked run of the same one."""
+    thunk, _ = await backend.generate_from_context(STORY, SimpleContext(), model_options=STREAM)
+    deltas = []
+    while not thunk.is_computed():
+        deltas += await thunk.read_deltas()
+    result = await stream_with_chunking(STORY, backend, SimpleContext(), requirements=[AfterTwo()])
+    return deltas, await transcribe(result)
+
+
+async def test_a_recording_replays_the_same_bytes_deltas_and_events_without_network(
+    live_backend, tmp_path, monkeypatch
+) -> None:
+    heard = Tapped(network_of(live_backend))
+    recorder = RecordingTransport(heard, tmp_path / "story.jsonl")
+    recorded = await followed(over(live_backend, recorder))
+    kept = [[read.data for read in Cassette.load(path).reads] for path in recorder.written]
+    assert kept == heard.answers
+
+    def no_network(*args):
+        raise AssertionError("a replay went to the network")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    played = Tapped(ReplayTransport(recorder.written, speed=inf))
+    replayed = await followed(over(live_backend, played))
+    assert replayed == recorded
+    assert played.answers[0] == heard.answers[0]
+    assert len(recorded[0]) > 20
