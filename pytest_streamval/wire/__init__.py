@@ -10,6 +10,7 @@ from pytest_streamval.wire.ndjson import NDJSONDecoder, NDJSONLine, ndjson_line
 from pytest_streamval.wire.ollama import Ollama, OllamaDecoder
 from pytest_streamval.wire.openai import OpenAIChat, OpenAIChatDecoder
 from pytest_streamval.wire.registry import ADAPTERS
+from pytest_streamval.wire.responses import OpenAIResponses, OpenAIResponsesDecoder
 from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "OllamaDecoder",
     "OpenAIChat",
     "OpenAIChatDecoder",
+    "OpenAIResponses",
+    "OpenAIResponsesDecoder",
     "SSEDecoder",
     "SSEEncoder",
     "ServerSentEvent",

@@ -30,6 +30,7 @@ from pytest_streamval.wire.values import (
     FrameFaultError,
     arguments_text,
     expect,
+    frame_type,
     json_text,
     optional,
     parse_object,
@@ -70,7 +71,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
 
     def _read(self, data: str, event: str) -> Delta | None:
         body = parse_object(data)
-        match body.get("type") or _named(event, body):
+        match body.get("type") or frame_type(event, body):
             case "content_block_delta":
                 return self._block_delta(body)
             case "content_block_start":
@@ -190,8 +191,8 @@ class AnthropicMessagesEncoder(FrameEncoder):
     protocol: ClassVar[str] = "anthropic"
     reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            **dict.fromkeys(("stop", "STOP"), "end_turn"),
-            **dict.fromkeys(("length", "MAX_TOKENS"), "max_tokens"),
+            **dict.fromkeys(("stop", "STOP", "completed"), "end_turn"),
+            **dict.fromkeys(("length", "MAX_TOKENS", "max_output_tokens"), "max_tokens"),
             **dict.fromkeys(("content_filter", "SAFETY"), "refusal"),
             "tool_calls": "tool_use",
         }
@@ -356,12 +357,3 @@ def _counts(usage: Usage | None) -> Json:
     """The counts that clients take for granted, 0 where nobody told."""
     counted = usage or Usage()
     return {"input_tokens": counted.input_tokens or 0, "output_tokens": counted.output_tokens or 0}
-
-
-def _named(event: str, body: dict[str, object]) -> str:
-    """The type of a frame whose data has none: what the frame is called, if it is called anything."""
-    if event != "message":
-        return event
-    if "error" in body:
-        return "error"
-    raise FrameFaultError("type is missing")

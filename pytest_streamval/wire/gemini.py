@@ -126,8 +126,8 @@ class GeminiEncoder(WholeCallEncoder):
     protocol: ClassVar[str] = "gemini"
     reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            **dict.fromkeys(("stop", "end_turn", "stop_sequence", "tool_calls", "tool_use"), "STOP"),
-            **dict.fromkeys(("length", "max_tokens"), "MAX_TOKENS"),
+            **dict.fromkeys(("stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "completed"), "STOP"),
+            **dict.fromkeys(("length", "max_tokens", "max_output_tokens"), "MAX_TOKENS"),
             **dict.fromkeys(("content_filter", "refusal"), "SAFETY"),
         }
     )

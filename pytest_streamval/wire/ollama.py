@@ -102,8 +102,8 @@ class OllamaEncoder(WholeCallEncoder):
     protocol: ClassVar[str] = "ollama"
     reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "tool_calls", "tool_use"), "stop"),
-            **dict.fromkeys(("max_tokens", "MAX_TOKENS"), "length"),
+            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "tool_calls", "tool_use", "completed"), "stop"),
+            **dict.fromkeys(("max_tokens", "MAX_TOKENS", "max_output_tokens"), "length"),
         }
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "stop")

@@ -125,8 +125,8 @@ class OpenAIChatEncoder(FrameEncoder):
     protocol: ClassVar[str] = "openai"
     reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            **dict.fromkeys(("end_turn", "stop_sequence", "STOP"), "stop"),
-            **dict.fromkeys(("max_tokens", "MAX_TOKENS"), "length"),
+            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "completed"), "stop"),
+            **dict.fromkeys(("max_tokens", "MAX_TOKENS", "max_output_tokens"), "length"),
             **dict.fromkeys(("refusal", "SAFETY"), "content_filter"),
             "tool_use": "tool_calls",
         }

@@ -9,6 +9,7 @@ from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
 from pytest_streamval.wire.ollama import Ollama
 from pytest_streamval.wire.openai import OpenAIChat
+from pytest_streamval.wire.responses import OpenAIResponses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.adapter import Adapter
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
-    {adapter.protocol: adapter for adapter in (AnthropicMessages(), Gemini(), Ollama(), OpenAIChat())}
+    {
+        adapter.protocol: adapter
+        for adapter in (AnthropicMessages(), Gemini(), Ollama(), OpenAIChat(), OpenAIResponses())
+    }
 )
 """An adapter of each protocol, by its name."""

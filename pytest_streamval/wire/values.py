@@ -73,6 +73,15 @@ def report(error: object, data: str) -> ProviderReportError:
     return ProviderReportError(kind, message if isinstance(message, str) else data)
 
 
+def frame_type(event: str, body: dict[str, object]) -> str:
+    """The type of a frame whose data has none: what the frame is called, if it is called anything."""
+    if event != "message":
+        return event
+    if "error" in body:
+        return "error"
+    raise FrameFaultError("type is missing")
+
+
 def json_text(value: object) -> str:
     """Write a value as JSON on one line, whatever a client takes for a line.
 

@@ -20,6 +20,10 @@ def openai_call(ident, name, arguments):
     return {"id": ident, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
+def responses(*output, **fields):
+    return {"object": "response", "status": "completed", "error": None, "output": list(output), **fields}
+
+
 def anthropic(*content, **fields):
     return {"type": "message", "content": list(content), "stop_reason": "end_turn", **fields}
 
@@ -33,6 +37,8 @@ def ollama(content="a", /, **fields):
 
 
 TOOL = {"type": "tool_use", "id": "x", "name": "f", "input": {"a": "é"}}
+MESSAGE = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
+FUNCTION = {"type": "function_call", "call_id": "x", "name": "f", "arguments": '{"a":"é"}'}
 READ = {
     "openai: text": ("openai", openai(), Answer("a", finish_reason="stop")),
     "openai: no text": ("openai", openai(None), Answer(finish_reason="stop")),
@@ -55,6 +61,41 @@ READ = {
         Answer("a", usage=Usage(3, 2), finish_reason="stop"),
     ),
     "openai: no reason": ("openai", {"choices": [{"message": {"content": "a"}}]}, Answer("a")),
+    "openai-responses: text": ("openai-responses", responses(MESSAGE), Answer("a", finish_reason="completed")),
+    "openai-responses: nothing": ("openai-responses", responses(status=None), Answer()),
+    "openai-responses: several items": (
+        "openai-responses",
+        responses(
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "b"}], "encrypted_content": "Eq"},
+            {"type": "web_search_call", "id": "ws"},
+            MESSAGE,
+            FUNCTION,
+            {**FUNCTION, "call_id": "y", "name": "g", "arguments": "{}"},
+            {"type": "message", "content": [{"type": "refusal", "refusal": "No."}, *MESSAGE["content"]]},
+            {"type": "message", "content": None},
+        ),
+        Answer("aa", "b", CALLS, finish_reason="completed"),
+    ),
+    "openai-responses: the reasoning itself": (
+        "openai-responses",
+        responses({"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "b"}]}),
+        Answer(thinking="b", finish_reason="completed"),
+    ),
+    "openai-responses: counts": (
+        "openai-responses",
+        responses(usage={"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}),
+        Answer(usage=Usage(3, 2), finish_reason="completed"),
+    ),
+    "openai-responses: no counts": (
+        "openai-responses",
+        responses(usage={}),
+        Answer(finish_reason="completed"),
+    ),
+    "openai-responses: a reason": (
+        "openai-responses",
+        responses(MESSAGE, status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+        Answer("a", finish_reason="max_output_tokens"),
+    ),
     "anthropic: text": ("anthropic", anthropic({"type": "text", "text": "a"}), Answer("a", finish_reason="end_turn")),
     "anthropic: nothing": ("anthropic", anthropic(stop_reason=None), Answer()),
     "anthropic: several blocks": (
@@ -128,13 +169,18 @@ def test_an_answer_is_read(protocol, body, expected):
         assert ADAPTERS[protocol].parse_response(data) == expected
 
 
+EVERY = "openai openai-responses anthropic gemini ollama"
 FAULTS = {
-    "no JSON": ("openai anthropic gemini ollama", b"<html>", "it is no JSON ("),
-    "no object": ("openai anthropic gemini ollama", b"[]", "it is a list, not an object"),
-    "no UTF-8": ("openai anthropic gemini ollama", b'{"x": "\xff"}', "it is no UTF-8 ('utf-8' codec can't decode"),
-    "half a character": ("openai anthropic gemini ollama", b'{"x": "\\ud83d"}', "it holds half of a surrogate pair"),
-    "too deep": ("openai anthropic gemini ollama", b"[" * 200_000, "it is no JSON (maximum recursion depth"),
-    "nothing": ("openai anthropic gemini", b"{}", ("choices is missing", "content is missing", "no finishReason")),
+    "no JSON": (EVERY, b"<html>", "it is no JSON ("),
+    "no object": (EVERY, b"[]", "it is a list, not an object"),
+    "no UTF-8": (EVERY, b'{"x": "\xff"}', "it is no UTF-8 ('utf-8' codec can't decode"),
+    "half a character": (EVERY, b'{"x": "\\ud83d"}', "it holds half of a surrogate pair"),
+    "too deep": (EVERY, b"[" * 200_000, "it is no JSON (maximum recursion depth"),
+    "nothing": (
+        "openai openai-responses anthropic gemini",
+        b"{}",
+        ("choices is missing", "output is missing", "content is missing", "no finishReason"),
+    ),
     "no choice": ("openai", b'{"choices": []}', "choices has no index 0"),
     "no message": ("openai", b'{"choices": [{"index": 0}]}', "choices[0].message is missing"),
     "a text that is none": ("openai", openai(5), "choices[0].message.content is 5, not a string"),
@@ -143,6 +189,34 @@ FAULTS = {
     "a call without a function": ("openai", openai(tool_calls=[{}]), "tool_calls[].function is missing"),
     "a call without a name": ("openai", openai(tool_calls=[{"function": {}}]), "tool_calls[].function.name is missing"),
     "counts that are none": ("openai", {**openai(), "usage": 5}, "usage is 5, not an object"),
+    "an item that is none": ("openai-responses", responses(5), "output[] is 5, not an object"),
+    "an item without a type": ("openai-responses", responses({}), "output[].type is missing"),
+    "parts of an item that are none": (
+        "openai-responses",
+        responses({"type": "message", "content": "a"}),
+        "output[].content is 'a', not a list",
+    ),
+    "a part of an item that is none": (
+        "openai-responses",
+        responses({"type": "message", "content": ["a"]}),
+        "output[].content[] is 'a', not an object",
+    ),
+    "a part of an item without its text": (
+        "openai-responses",
+        responses({"type": "message", "content": [{"type": "output_text"}]}),
+        "output[].content[].text is missing",
+    ),
+    "an item that is a call without an id": (
+        "openai-responses",
+        responses({**FUNCTION, "call_id": None}),
+        "output[].call_id is missing",
+    ),
+    "a status that is none": ("openai-responses", responses(status=5), "status is 5, not a string"),
+    "details that are none": (
+        "openai-responses",
+        responses(incomplete_details="x"),
+        "incomplete_details is 'x', not an object",
+    ),
     "a block that is none": ("anthropic", anthropic(5), "content[] is 5, not an object"),
     "a block without a type": ("anthropic", anthropic({}), "content[].type is missing"),
     "a block without its text": ("anthropic", anthropic({"type": "text"}), "content[].text is missing"),
@@ -178,6 +252,10 @@ def test_what_is_no_answer_is_told_with_its_fault(protocol, body, fault):
 
 REPORTS = {
     "openai": ({"error": {"message": "Too busy.", "type": "server_error", "code": None}}, "server_error"),
+    "openai-responses": (
+        {**responses(status="failed"), "error": {"code": "server_error", "message": "Too busy."}},
+        "server_error",
+    ),
     "anthropic": ({"type": "error", "error": {"type": "overloaded_error", "message": "Too busy."}}, "overloaded_error"),
     "gemini": ({"error": {"code": 503, "message": "Too busy.", "status": "UNAVAILABLE"}}, "UNAVAILABLE"),
     "ollama": ({"error": "Too busy."}, "an error"),
@@ -249,6 +327,7 @@ def test_an_answer_names_its_model(protocol):
     assert "m" in {body.get("model"), body.get("modelVersion")}
     head = {
         "openai": {"id": "chatcmpl-7", "object": "chat.completion", "created": 1},
+        "openai-responses": {"id": "resp_7", "object": "response", "created_at": 1, "status": "completed"},
         "anthropic": {"id": "msg_7", "type": "message", "role": "assistant"},
         "gemini": {"responseId": "7"},
         "ollama": {"created_at": "1970-01-01T00:00:01.500000Z", "done": True},

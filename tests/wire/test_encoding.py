@@ -6,7 +6,13 @@ from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.errors import ProviderStreamError
 from pytest_streamval.wire import ADAPTERS, Answer, Asked
 
-ASKED = {"openai": Asked("m"), "anthropic": Asked("m"), "gemini": Asked("m"), "ollama": Asked("m", endpoint="chat")}
+ASKED = {
+    "openai": Asked("m"),
+    "openai-responses": Asked("m"),
+    "anthropic": Asked("m"),
+    "gemini": Asked("m"),
+    "ollama": Asked("m", endpoint="chat"),
+}
 protocols = pytest.mark.parametrize("protocol", ASKED)
 DELTAS = [
     Delta(usage=Usage(7, 0)),
@@ -49,12 +55,77 @@ def test_openai_sends_role_words_reason_counts_and_the_end():
     assert end.endswith(b"\n\ndata: [DONE]\n\n")
 
 
+def named(data):
+    """The names of a stream's frames."""
+    return [line.removeprefix(b"event: ").decode() for line in data.splitlines() if line.startswith(b"event: ")]
+
+
+def test_responses_number_their_events_and_end_with_all_of_it():
+    encoder_ = encoder("openai-responses")
+    data = b"".join([*map(encoder_.encode, DELTAS), encoder_.finish()])
+    found = bodies(data)
+    assert named(data) == [body["type"] for body in found]
+    assert [body.pop("sequence_number") for body in found] == list(range(len(found)))
+    opened = {"id": "resp_7", "object": "response", "created_at": 1_795_247_877, "model": "m", "usage": None}
+    for body, event in zip(found, ("created", "in_progress"), strict=False):
+        assert body["type"] == f"response.{event}"
+        assert {**opened, "status": "in_progress", "output": []}.items() <= body["response"].items()
+
+    def item(event, index, value):
+        return {"type": f"response.output_item.{event}", "output_index": index, "item": value}
+
+    def said(event, ident, index, **fields):
+        return {"type": f"response.{event}", "item_id": ident, "output_index": index, **fields}
+
+    def summary(text):
+        return {"type": "summary_text", "text": text}
+
+    def part(text):
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+    thought = {"id": "rs_7_0", "type": "reasoning", "summary": [summary("Hm.")]}
+    message = {"id": "msg_7_1", "type": "message", "status": "completed", "role": "assistant"}
+    call = {"id": "fc_7_2", "type": "function_call", "status": "completed", "call_id": "x", "name": "f"}
+    output = [thought, {**message, "content": [part("Hi 🍎")]}, {**call, "arguments": '{"a": 1}'}]
+    assert found[2:-1] == [
+        item("added", 0, {**thought, "summary": []}),
+        said("reasoning_summary_part.added", "rs_7_0", 0, summary_index=0, part=summary("")),
+        said("reasoning_summary_text.delta", "rs_7_0", 0, summary_index=0, delta="Hm."),
+        said("reasoning_summary_text.done", "rs_7_0", 0, summary_index=0, text="Hm."),
+        said("reasoning_summary_part.done", "rs_7_0", 0, summary_index=0, part=summary("Hm.")),
+        item("done", 0, output[0]),
+        item("added", 1, {**message, "status": "in_progress", "content": []}),
+        said("content_part.added", "msg_7_1", 1, content_index=0, part=part("")),
+        said("output_text.delta", "msg_7_1", 1, content_index=0, delta="Hi 🍎", logprobs=[]),
+        said("output_text.done", "msg_7_1", 1, content_index=0, text="Hi 🍎", logprobs=[]),
+        said("content_part.done", "msg_7_1", 1, content_index=0, part=part("Hi 🍎")),
+        item("done", 1, output[1]),
+        item("added", 2, {**call, "status": "in_progress", "arguments": ""}),
+        said("function_call_arguments.delta", "fc_7_2", 2, delta='{"a": 1}'),
+        said("function_call_arguments.done", "fc_7_2", 2, arguments='{"a": 1}'),
+        item("done", 2, output[2]),
+    ]
+    counts = {"input_tokens": 7, "output_tokens": 9, "total_tokens": 16}
+    assert found[-1]["type"] == "response.completed"
+    response = found[-1]["response"]
+    assert counts.items() <= response.pop("usage").items()
+    assert {"status": "completed", "incomplete_details": None, "output": output}.items() <= response.items()
+
+
+def test_a_response_that_was_cut_off_says_why():
+    one = encoder("openai-responses")
+    data = one.encode(Delta("a", finish_reason="length")) + one.finish()
+    last = bodies(data)[-1]
+    assert last["type"] == "response.incomplete"
+    assert last["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert [item["status"] for item in last["response"]["output"]] == ["incomplete"]
+
+
 def test_anthropic_sends_named_events_and_one_block_behind_the_other():
     anthropic = encoder("anthropic")
     data = b"".join([*map(anthropic.encode, DELTAS), anthropic.finish()])
-    names = [line.removeprefix(b"event: ").decode() for line in data.splitlines() if line.startswith(b"event: ")]
     found = bodies(data)
-    assert names == [body["type"] for body in found]
+    assert named(data) == [body["type"] for body in found]
     message = {
         "id": "msg_7",
         "type": "message",
@@ -154,7 +225,7 @@ def test_counts_are_sent_only_where_openai_was_asked_for_them():
     assert all(body["choices"] for body in found)
 
 
-OPENINGS = {"openai": 1, "anthropic": 1, "gemini": 0, "ollama": 0}
+OPENINGS = {"openai": 1, "openai-responses": 2, "anthropic": 1, "gemini": 0, "ollama": 0}
 
 
 @protocols
@@ -174,21 +245,26 @@ def test_a_stream_of_nothing_is_a_stream(protocol):
     assert decoder.text == ""
 
 
+STOPPED = ("stop", "completed", "end_turn", "STOP", "stop")
+CUT_OFF = ("length", "max_output_tokens", "max_tokens", "MAX_TOKENS", "length")
+CALLED = ("tool_calls", "completed", "tool_use", "STOP", "stop")
 REASONS = {
-    "stop": ("stop", "end_turn", "STOP", "stop"),
-    "end_turn": ("stop", "end_turn", "STOP", "stop"),
-    "STOP": ("stop", "end_turn", "STOP", "stop"),
-    "stop_sequence": ("stop", "stop_sequence", "STOP", "stop"),
-    "length": ("length", "max_tokens", "MAX_TOKENS", "length"),
-    "max_tokens": ("length", "max_tokens", "MAX_TOKENS", "length"),
-    "MAX_TOKENS": ("length", "max_tokens", "MAX_TOKENS", "length"),
-    "tool_calls": ("tool_calls", "tool_use", "STOP", "stop"),
-    "tool_use": ("tool_calls", "tool_use", "STOP", "stop"),
-    "content_filter": ("content_filter", "refusal", "SAFETY", "content_filter"),
-    "refusal": ("content_filter", "refusal", "SAFETY", "refusal"),
-    "SAFETY": ("content_filter", "refusal", "SAFETY", "SAFETY"),
-    "quux": ("quux", "quux", "quux", "quux"),
-    "": ("stop", "end_turn", "STOP", "stop"),
+    "stop": STOPPED,
+    "end_turn": STOPPED,
+    "STOP": STOPPED,
+    "completed": STOPPED,
+    "stop_sequence": ("stop", "completed", "stop_sequence", "STOP", "stop"),
+    "length": CUT_OFF,
+    "max_tokens": CUT_OFF,
+    "MAX_TOKENS": CUT_OFF,
+    "max_output_tokens": CUT_OFF,
+    "tool_calls": CALLED,
+    "tool_use": CALLED,
+    "content_filter": ("content_filter", "content_filter", "refusal", "SAFETY", "content_filter"),
+    "refusal": ("content_filter", "content_filter", "refusal", "SAFETY", "refusal"),
+    "SAFETY": ("content_filter", "content_filter", "refusal", "SAFETY", "SAFETY"),
+    "quux": ("quux", "quux", "quux", "quux", "quux"),
+    "": STOPPED,
 }
 
 
@@ -214,7 +290,12 @@ def test_a_reason_is_said_in_the_own_word(protocol, answered, reason, words):
 
 
 CALL = Delta(tool_calls=(ToolCallDelta(0, "x", "f", "{}"),))
-UNSAID = {"openai": ("stop", "tool_calls"), "anthropic": ("end_turn", "tool_use"), "gemini": ("STOP", "STOP")}
+UNSAID = {
+    "openai": ("stop", "tool_calls"),
+    "openai-responses": ("completed", "completed"),
+    "anthropic": ("end_turn", "tool_use"),
+    "gemini": ("STOP", "STOP"),
+}
 
 
 @protocols
@@ -232,7 +313,7 @@ def test_the_reason_that_comes_last_counts_and_text_may_follow_one(protocol):
     assert (found.text, found.finish_reason) == ("abc", dict(zip(ASKED, REASONS["length"], strict=True))[protocol])
 
 
-MADE_UP = {"openai": "call", "anthropic": "toolu"}
+MADE_UP = {"openai": "call", "openai-responses": "call", "anthropic": "toolu"}
 
 
 @protocols

@@ -22,6 +22,7 @@ from pytest_streamval.wire import (
     GeminiDecoder,
     OllamaDecoder,
     OpenAIChatDecoder,
+    OpenAIResponsesDecoder,
 )
 
 # One stream of each protocol with everything in it that the decoders read.
@@ -69,6 +70,38 @@ ANTHROPIC = [
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
     {"type": "message_stop"},
 ]
+RESPONSES = [
+    {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress", "output": [], "usage": None}},
+    {"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "summary": []}},
+    {"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "delta": "Hm."},
+    {"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "So."},
+    {"type": "response.reasoning_summary_text.done", "output_index": 0, "summary_index": 0, "text": "So."},
+    {"type": "response.output_item.added", "output_index": 1, "item": {"type": "message", "content": []}},
+    {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "delta": "One 🍎"},
+    {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "delta": " two"},
+    {"type": "response.output_text.done", "output_index": 1, "content_index": 0, "text": "One 🍎 two"},
+    {"type": "response.output_item.done", "output_index": 1, "item": {"type": "message", "content": []}},
+    {
+        "type": "response.output_item.added",
+        "output_index": 2,
+        "item": {"type": "function_call", "call_id": "x", "name": "f", "arguments": ""},
+    },
+    {"type": "response.function_call_arguments.delta", "output_index": 2, "delta": "{}"},
+    {"type": "response.function_call_arguments.done", "output_index": 2, "arguments": "{}"},
+    {
+        "type": "response.output_item.done",
+        "output_index": 2,
+        "item": {"type": "function_call", "call_id": "x", "name": "f", "arguments": "{}"},
+    },
+    {
+        "type": "response.incomplete",
+        "response": {
+            "status": "incomplete",
+            "incomplete_details": {"reason": "max_output_tokens"},
+            "usage": {"input_tokens": 3, "output_tokens": 2},
+        },
+    },
+]
 GEMINI = [
     {"candidates": [{"content": {"parts": [{"text": "Hm.", "thought": True}], "role": "model"}, "index": 0}]},
     {"candidates": [{"content": {"parts": [{"text": "One 🍎"}, {"text": " two", "thought": False}]}}]},
@@ -103,6 +136,7 @@ OLLAMA = [
 ]
 STREAMS = {
     OpenAIChatDecoder: OPENAI,
+    OpenAIResponsesDecoder: RESPONSES,
     AnthropicMessagesDecoder: ANTHROPIC,
     GeminiDecoder: GEMINI,
     OllamaDecoder: OLLAMA,

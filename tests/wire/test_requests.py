@@ -31,6 +31,12 @@ BODIES = {
         "seed": 7,
         "stop": ["END"],
     },
+    "openai-responses": {
+        "model": "m",
+        "input": [*SYSTEMS, *TURNS[1:]],
+        "temperature": 0.5,
+        "max_output_tokens": 9,
+    },
     "anthropic": {
         "model": "m",
         "max_tokens": 9,
@@ -57,18 +63,21 @@ BODIES = {
 }
 STREAMED = {
     "openai": {"stream": True, "stream_options": {"include_usage": True}},
+    "openai-responses": {"stream": True},
     "anthropic": {"stream": True},
     "gemini": {},
     "ollama": {"stream": True},
 }
 PATHS = {
     "openai": ("/v1/chat/completions", "/v1/chat/completions"),
+    "openai-responses": ("/v1/responses", "/v1/responses"),
     "anthropic": ("/v1/messages", "/v1/messages"),
     "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse"),
     "ollama": ("/api/chat", "/api/chat"),
 }
 KEYS = {
     "openai": ("authorization", "Bearer k"),
+    "openai-responses": ("authorization", "Bearer k"),
     "anthropic": ("x-api-key", "k"),
     "gemini": ("x-goog-api-key", "k"),
     "ollama": ("authorization", "Bearer k"),
@@ -129,6 +138,7 @@ OWN = {
         {"top_p": 1, "stream_options": {"x": 1}},
         {"top_p": 1, "stream_options": {"include_usage": True, "x": 1}},
     ),
+    "openai-responses": ({"store": False, "reasoning": {"summary": "auto"}},) * 2,
     "anthropic": ({"top_k": 5, "max_tokens": 7}, {"top_k": 5, "max_tokens": 7}),
     "gemini": (
         {"generationConfig": {"topP": 1}, "safetySettings": []},
@@ -155,6 +165,7 @@ def test_generation_may_end_at_several_strings():
 SCHEMA = {"type": "object"}
 SCHEMAS = {
     "openai": {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},
+    "openai-responses": {"text": {"format": {"type": "json_schema", "name": "output", "schema": SCHEMA}}},
     "anthropic": {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
     "gemini": {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}},
     "ollama": {"format": SCHEMA},
@@ -205,7 +216,7 @@ def test_what_a_provider_understands_beyond_text_goes_through():
     ]
 
 
-ALL = "openai anthropic gemini ollama"
+ALL = "openai openai-responses anthropic gemini ollama"
 INVALID = {
     "no message": (ALL, [], {}, "messages=[] does not fit: a model is asked at least one message."),
     "a message that is none": (ALL, ["Hi"], {}, "messages='Hi' does not fit: a message is a mapping with a role and"),
@@ -219,7 +230,12 @@ INVALID = {
         "the content of system is text here",
     ),
     "a message without content": ("gemini", [{"role": "user"}], {}, "the content of user is text here"),
-    "a role of others": ("anthropic gemini", [{"role": "tool", "content": ""}], {}, "roles are user, assistant"),
+    "a role of others": (
+        "anthropic gemini openai-responses",
+        [{"role": "tool", "content": ""}],
+        {},
+        "are user, assistant",
+    ),
 }
 REFUSED = [
     pytest.param(protocol, messages, options, message, id=f"{name}-{protocol}")
@@ -252,6 +268,14 @@ ASKED = {
     ),
     "openai, whole": ("openai", "/v1/chat/completions?x=1", {"model": "m"}, Asked("m", stream=False, usage=False)),
     "openai, short": ("openai", "/chat/completions", {"stream_options": 5}, Asked("", stream=False, usage=False)),
+    "openai-responses": (
+        "openai-responses",
+        "/v1/responses",
+        {"model": "m", "stream": True},
+        Asked("m", stream=True),
+    ),
+    "openai-responses, short": ("openai-responses", "/responses?x=1", {"model": 5}, Asked("", stream=False)),
+    "openai-responses, elsewhere": ("openai-responses", "/v1/responses/resp_1", {}, None),
     "openai, elsewhere": ("openai", "/v1/completions", {"model": "m"}, None),
     "anthropic": ("anthropic", "/v1/messages", {"model": "m", "stream": True}, Asked("m")),
     "anthropic, whole": ("anthropic", "/v1/messages?beta=true", {"model": 5}, Asked("", stream=False)),
@@ -288,5 +312,5 @@ def test_a_request_that_was_built_is_read_by_its_provider_and_no_other(protocol,
 
 
 def test_the_adapters_are_known_by_their_names():
-    assert sorted(ADAPTERS) == ["anthropic", "gemini", "ollama", "openai"]
+    assert sorted(ADAPTERS) == ["anthropic", "gemini", "ollama", "openai", "openai-responses"]
     assert all(adapter.protocol == name == adapter.decoder().protocol for name, adapter in ADAPTERS.items())

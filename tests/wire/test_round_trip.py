@@ -52,6 +52,7 @@ def compact(arguments):
 
 REASONS = {
     "openai": {"stop": "stop", "length": "length", None: ("stop", "tool_calls")},
+    "openai-responses": {"stop": "completed", "length": "max_output_tokens", None: ("completed", "completed")},
     "anthropic": {"stop": "end_turn", "length": "max_tokens", None: ("end_turn", "tool_use")},
     "gemini": {"stop": "STOP", "length": "MAX_TOKENS", None: ("STOP", "STOP")},
     "ollama": {"stop": "stop", "length": "length", None: ("stop", "stop")},
@@ -112,14 +113,26 @@ def as_anthropic(deltas):
     """Each piece of each kind stands alone, the counts at both ends, the reason at the end."""
     usages = running_usages(deltas) or [Usage()]
     yield Delta(usage=with_zeros(usages[0]))
-    for delta in renumbered(deltas, "toolu_1"):
+    yield from apart(renumbered(deltas, "toolu_1"))
+    yield Delta(usage=with_zeros(usages[-1]), finish_reason=last_reason("anthropic", deltas))
+
+
+def as_responses(deltas):
+    """Each piece of each kind stands alone, the counts and the reason at the end."""
+    yield from apart(renumbered(deltas, "call_1"))
+    usage = with_zeros(running_usages(deltas)[-1]) if any(delta.usage for delta in deltas) else None
+    yield Delta(usage=usage, finish_reason=last_reason("openai-responses", deltas))
+
+
+def apart(deltas):
+    """Thinking, text, the beginning of each call and its arguments, each in a delta of its own."""
+    for delta in deltas:
         yield from (Delta(thinking=delta.thinking), Delta(delta.text))
         for call in delta.tool_calls:
             if call.name:
                 yield Delta(tool_calls=(replace(call, arguments=""),))
             if call.arguments:
                 yield Delta(tool_calls=(ToolCallDelta(call.index, arguments=call.arguments),))
-    yield Delta(usage=with_zeros(usages[-1]), finish_reason=last_reason("anthropic", deltas))
 
 
 def with_whole_calls(deltas, releases):
@@ -180,7 +193,13 @@ def as_ollama(deltas):
     yield Delta(usage=usage, finish_reason=last_reason("ollama", deltas))
 
 
-NORMALISED = {"openai": as_openai, "anthropic": as_anthropic, "gemini": as_gemini, "ollama": as_ollama}
+NORMALISED = {
+    "openai": as_openai,
+    "openai-responses": as_responses,
+    "anthropic": as_anthropic,
+    "gemini": as_gemini,
+    "ollama": as_ollama,
+}
 SCRIPT = [
     Delta("a", "b", usage=Usage(3)),
     Delta(tool_calls=(ToolCallDelta(1, None, "f", '{"a": '), ToolCallDelta(1, arguments='"é"}'))),

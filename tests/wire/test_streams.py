@@ -13,17 +13,19 @@ from pytest_streamval.wire import ADAPTERS, Answer, Asked, NDJSONDecoder, SSEDec
 FOLDER = Path(__file__).parents[1] / "data" / "streams"
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 SUBJECTS = sorted({name.split("-")[1] for name in RECORDED})
-# Nobody recorded these two yet: they are what OpenAI's deltas make.
-NAMES = RECORDED + [f"{protocol}-{subject}" for protocol in ("gemini", "ollama") for subject in SUBJECTS]
+# Nobody recorded these yet: they are what OpenAI's deltas make.
+UNRECORDED = ("openai-responses", "gemini", "ollama")
+PROTOCOLS = ("openai", "openai-responses", "anthropic", "gemini", "ollama")
+NAMES = RECORDED + [f"{protocol}-{subject}" for protocol in UNRECORDED for subject in SUBJECTS]
 # A long stream is cut at so many places, a short one at all; `python -m benchmarks.wire cuts` cuts everywhere.
 MOST = 15_000
-ENDS = {"openai": b"\n\n", "anthropic": b"\n\n", "gemini": b"\r\n\r\n", "ollama": b"\n"}
+ENDS = {"openai": b"\n\n", "openai-responses": b"\n\n", "anthropic": b"\n\n", "gemini": b"\r\n\r\n", "ollama": b"\n"}
 
 
 @cache
 def reads_of(name):
     """The reads of a stream, recorded or made."""
-    protocol, subject = name.split("-")
+    protocol, _, subject = name.rpartition("-")
     if name not in RECORDED:
         encoder = ADAPTERS[protocol].encoder(Asked("smollm2"))
         made = [*map(encoder.encode, decode(f"openai-{subject}", reads_of(f"openai-{subject}"))), encoder.finish()]
@@ -33,7 +35,12 @@ def reads_of(name):
 
 
 def decoder_of(name):
-    return ADAPTERS[name.split("-")[0]].decoder()
+    return ADAPTERS[protocol_of(name)].decoder()
+
+
+def protocol_of(name):
+    """The protocol that a stream is of, or that is named itself."""
+    return name if name in ADAPTERS else name.rpartition("-")[0]
 
 
 def decode(name, reads):
@@ -48,7 +55,7 @@ def cut(body, cuts):
 
 def frames(name):
     """The frames of a stream, all of them with the same end and nothing else."""
-    end = ENDS[name.split("-")[0]]
+    end = ENDS[protocol_of(name)]
     return [frame + end for frame in b"".join(reads_of(name)).split(end)[:-1]]
 
 
@@ -77,16 +84,17 @@ def test_a_recorded_stream_gives_the_text_that_its_frames_hold(name):
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_all_protocols_tell_the_same_story(subject):
-    names = [f"{protocol}-{subject}" for protocol in ("openai", "anthropic", "gemini", "ollama")]
+    names = [f"{protocol}-{subject}" for protocol in PROTOCOLS]
     answers = [Answer.of(decode(name, reads_of(name))) for name in names]
     assert len({answer.text for answer in answers}) == 1
     reasons = [answer.finish_reason for answer in answers]
-    assert reasons in (["stop", "end_turn", "STOP", "stop"], ["length", "max_tokens", "MAX_TOKENS", "length"])
+    stopped, cut_off = "stop completed end_turn STOP stop", "length max_output_tokens max_tokens MAX_TOKENS length"
+    assert " ".join(reasons) in {stopped, cut_off}
 
 
 @pytest.mark.parametrize("subject", [subject for subject in SUBJECTS if subject != "emoji"])
 def test_all_protocols_count_the_same_tokens(subject):
-    names = [f"{protocol}-{subject}" for protocol in ("openai", "anthropic", "gemini", "ollama")]
+    names = [f"{protocol}-{subject}" for protocol in PROTOCOLS]
     usages = {Answer.of(decode(name, reads_of(name))).usage for name in names}
     assert len(usages) == 1
     assert usages.pop().input_tokens > 30

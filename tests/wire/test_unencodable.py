@@ -22,27 +22,28 @@ def fragment(arguments="", index=0, ident=None, name=None):
 CALL = fragment("{}", 0, "x", "f")
 PIECES = [fragment('{"a"', 0, "x", "f"), fragment(":1}", 0, "x", "f")]
 NAMELESS = "the first fragment of a tool call names the tool."
+EVERY = "openai openai-responses anthropic gemini ollama"
 UNENCODABLE = {
-    "a call without a name": ("openai anthropic gemini ollama", [fragment("{}", 0, "x")], NAMELESS),
+    "a call without a name": (EVERY, [fragment("{}", 0, "x")], NAMELESS),
     "a call with another id": (
-        "openai anthropic gemini ollama",
+        EVERY,
         [fragment("", 0, "x", "f"), fragment("{}", 0, "y")],
         "the call of this index is f with the id x.",
     ),
     "a call with another name": (
-        "openai anthropic gemini ollama",
+        EVERY,
         [fragment("", 0, "x", "f"), fragment("{}", 0, None, "g")],
         "the call of this index is f with the id x.",
     ),
-    "half a character": ("openai anthropic gemini ollama", ["\ud83d"], "it is written as JSON in UTF-8 ('utf-8' codec"),
-    "bytes": ("openai anthropic gemini ollama", [Delta(b"a")], "it is written as JSON in UTF-8 (Object of type bytes"),
-    "a count below 0": ("openai anthropic gemini ollama", [Delta(usage=Usage(-1))], "no count is below 0."),
+    "half a character": (EVERY, ["\ud83d"], "it is written as JSON in UTF-8 ('utf-8' codec"),
+    "bytes": (EVERY, [Delta(b"a")], "it is written as JSON in UTF-8 (Object of type bytes"),
+    "a count below 0": (EVERY, [Delta(usage=Usage(-1))], "no count is below 0."),
     "a call that goes on after another": (
-        "anthropic",
+        "anthropic openai-responses",
         [*PIECES[:1], fragment("{}", 1, "y", "g"), PIECES[1]],
-        "its blocks stand one behind the other",
+        "s stand one behind the other",
     ),
-    "a call that goes on after text": ("anthropic", [PIECES[0], "a", PIECES[1]], "that of this call has ended."),
+    "a call that goes on after text": ("anthropic openai-responses", [PIECES[0], "a", PIECES[1]], "that of this call has ended."),
     "a call that goes on after it went out": (
         "gemini ollama",
         [*PIECES, "a", fragment("1")],

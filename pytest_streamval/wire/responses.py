@@ -1,0 +1,254 @@
+"""OpenAI's responses, the younger of its two protocols.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming. Every frame is an event that says its type.
+A response holds items, which are a `message`, `reasoning` or a `function_call`; each is `response.output_item.added`,
+its pieces and `response.output_item.done`. `response.completed` or `response.incomplete` ends a stream and repeats all
+of it; `response.failed` and `error` break it off. Types of events, items and parts that are not known are left out, and
+so are refusals and the tools that the server runs.
+
+What has come in pieces is said once more as a whole. Where the two differ, pieces were lost, doubled or swapped, and
+the frame is malformed; where no piece came, the whole counts, as some compatible servers send nothing else. Thinking is
+the summary of it, the reasoning itself (open models), or both. OpenAI's servers nest an error in `error`, its
+documentation does not: both are read. `[DONE]` belongs to chat completions; some proxies send it, and it says nothing.
+
+A response has no reason to finish: here it is the status, `completed`, or the reason in `incomplete_details`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.wire.adapter import Adapter, model_in
+from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.frames import FrameDecoder
+from pytest_streamval.wire.responses_encoder import OpenAIResponsesEncoder
+from pytest_streamval.wire.values import (
+    FrameFaultError,
+    ProviderReportError,
+    expect,
+    frame_type,
+    optional,
+    parse_object,
+    report,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_streamval.wire.adapter import Question
+    from pytest_streamval.wire.encoding import FrameEncoder, Json
+
+_DONE = "[DONE]"
+_PATHS = ("/v1/responses", "/responses")  # the first is asked, both answer
+_ROLES = ("user", "assistant", "system", "developer")
+_ARGUMENTS = "response.function_call_arguments"
+# What comes in pieces: the beginning of its events' types, the field of the whole, and that of its place in the item.
+_PIECES = {
+    "response.output_text": ("text", "content_index"),
+    "response.reasoning_text": ("text", "content_index"),
+    "response.reasoning_summary_text": ("text", "summary_index"),
+    _ARGUMENTS: ("arguments", "content_index"),  # which calls do not have
+}
+
+
+class OpenAIResponsesDecoder(FrameDecoder):
+    """Decode the body of a streamed response."""
+
+    protocol: ClassVar[str] = "openai-responses"
+    terminal: ClassVar[str] = "the event response.completed"
+    open_ended: ClassVar[bool] = True  # for [DONE] alone, see `_read`
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: dict[int, int] = {}  # the position among the calls, of each item that is one
+        self._said: dict[tuple[str, int, int], list[str]] = {}  # all pieces so far, by what they are pieces of
+
+    def _read(self, data: str, event: str) -> Delta | None:
+        if data.rstrip() == _DONE:
+            return None
+        if self.done:
+            raise FrameFaultError(f"it comes after {self.terminal}, which ends the stream")
+        body = parse_object(data)
+        kind = expect(body.get("type") or frame_type(event, body), str, "type")
+        whole, _, moment = kind.rpartition(".")
+        if whole in _PIECES and moment == "delta":
+            return self._piece(whole, body)
+        if whole in _PIECES and moment == "done":
+            return self._repetition(whole, body)
+        return self._other(kind, body, data)
+
+    def _other(self, kind: str, body: Json, data: str) -> Delta | None:
+        match kind:
+            case "response.output_item.added":
+                return self._item_added(body)
+            case "response.output_item.done":
+                return self._item_done(body)
+            case "response.completed" | "response.incomplete":
+                return self._end(body, kind.removeprefix("response."))
+            case "response.failed" | "error":
+                raise _failure(body, data)
+        return None
+
+    def _piece(self, whole: str, body: Json) -> Delta | None:
+        place = _place(whole, body)
+        words = expect(body.get("delta"), str, "delta")
+        self._said.setdefault(place, []).append(words)
+        return self._words(place, words)
+
+    def _repetition(self, whole: str, body: Json) -> Delta | None:
+        name = _PIECES[whole][0]
+        return self._rest(_place(whole, body), optional(body.get(name), str, name) or "", name)
+
+    def _rest(self, place: tuple[str, int, int], repeated: str, name: str) -> Delta | None:
+        """What is new in the whole of what came in pieces: nothing, or all of it."""
+        said = "".join(self._said.get(place, ()))
+        if said and repeated and said != repeated:
+            raise FrameFaultError(f"{name} is {excerpt(repeated, 60)}, but its pieces came to {excerpt(said, 60)}")
+        self._said[place] = [said or repeated]
+        return None if said else self._words(place, repeated)
+
+    def _words(self, place: tuple[str, int, int], words: str) -> Delta | None:
+        whole, index, _ = place
+        if whole == _ARGUMENTS and index not in self._calls:
+            raise FrameFaultError(f"output item {index} is no function call that has begun")
+        if not words:
+            return None
+        if whole == _ARGUMENTS:
+            return Delta(tool_calls=(ToolCallDelta(self._calls[index], arguments=words),))
+        return Delta(words) if whole == "response.output_text" else Delta(thinking=words)
+
+    def _item_added(self, body: Json) -> Delta | None:
+        item = _call_in(body)
+        if item is None:
+            return None
+        index = _output_index(body)
+        if index in self._calls:
+            raise FrameFaultError(f"it begins output item {index} a second time")
+        self._calls[index] = len(self._calls)
+        call = _read_call(item, "item", self._calls[index])
+        self._said[_ARGUMENTS, index, 0] = [call.arguments]
+        return Delta(tool_calls=(call,))
+
+    def _item_done(self, body: Json) -> Delta | None:
+        item = _call_in(body)
+        if item is None:
+            return None
+        index = _output_index(body)
+        if index not in self._calls:
+            return self._item_added(body)
+        arguments = optional(item.get("arguments"), str, "item.arguments") or ""
+        return self._rest((_ARGUMENTS, index, 0), arguments, "item.arguments")
+
+    def _end(self, body: Json, status: str) -> Delta:
+        response = expect(body.get("response"), dict, "response")
+        usage = self._usage(response, "response.usage")
+        reason = _reason(response, "response.") or status
+        self.done = True
+        return Delta(usage=usage, finish_reason=reason)
+
+    def _usage(self, response: Json, path: str) -> Usage | None:
+        usage = optional(response.get("usage"), dict, path)
+        if usage is None:
+            return None
+        self._count(usage, "input_tokens", "output_tokens", path=f"{path}.")
+        counts = self._counts
+        return Usage(counts.get("input_tokens"), counts.get("output_tokens")) if counts else None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIResponses(Adapter):
+    """OpenAI's responses. The key goes into `Authorization: Bearer`; there is neither `seed` nor `stop`."""
+
+    protocol: ClassVar[str] = "openai-responses"
+    _decoder: ClassVar[type[FrameDecoder]] = OpenAIResponsesDecoder
+    _encoder: ClassVar[type[FrameEncoder]] = OpenAIResponsesEncoder
+
+    def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:
+        """Return what a request asks for, or None where its path is none of this protocol's."""
+        if path.partition("?")[0] not in _PATHS:
+            return None
+        return Asked(model_in(body), stream=body.get("stream") is True)
+
+    def _settings(self) -> Mapping[str, str]:
+        return {"temperature": "temperature", "max_new_tokens": "max_output_tokens"}
+
+    def _request(self, question: Question) -> tuple[str, Json]:
+        for turn in question.turns:
+            if turn["role"] not in _ROLES:
+                raise InvalidArgumentError(
+                    "messages", excerpt(turn), f"the roles of responses are {', '.join(_ROLES)}."
+                )
+        body: Json = {"model": question.model, "input": question.turns, **question.settings}
+        if question.schema is not None:
+            body["text"] = {"format": {"type": "json_schema", "name": "output", "schema": question.schema}}
+        if question.stream:
+            body["stream"] = True
+        return _PATHS[0], body
+
+    def _read_answer(self, body: Json) -> Answer:
+        deltas: list[Delta] = []
+        for item in expect(body.get("output"), list, "output"):
+            deltas.append(_read_item(expect(item, dict, "output[]"), len(deltas)))
+        usage = OpenAIResponsesDecoder()._usage(body, "usage")
+        return Answer.of([*deltas, Delta(usage=usage, finish_reason=_reason(body, ""))])
+
+
+def _read_item(item: Json, index: int) -> Delta:
+    """What an item of a whole answer says; `index` tells a call from others."""
+    match expect(item.get("type"), str, "output[].type"):
+        case "message":
+            return Delta(_read_parts(item, "content", "output_text"))
+        case "reasoning":
+            summary = _read_parts(item, "summary", "summary_text")
+            return Delta(thinking=_read_parts(item, "content", "reasoning_text") + summary)
+        case "function_call":
+            return Delta(tool_calls=(_read_call(item, "output[]", index),))
+    return Delta()
+
+
+def _read_parts(item: Json, name: str, kind: str) -> str:
+    """The text of all parts of this kind."""
+    path = f"output[].{name}"
+    parts = [expect(part, dict, f"{path}[]") for part in optional(item.get(name), list, path) or []]
+    return "".join(expect(part.get("text"), str, f"{path}[].text") for part in parts if part.get("type") == kind)
+
+
+def _read_call(item: Json, path: str, index: int) -> ToolCallDelta:
+    return ToolCallDelta(
+        index,
+        expect(item.get("call_id"), str, f"{path}.call_id"),
+        expect(item.get("name"), str, f"{path}.name"),
+        optional(item.get("arguments"), str, f"{path}.arguments") or "",
+    )
+
+
+def _call_in(body: Json) -> Json | None:
+    """The item that an event begins or ends, if it is a call."""
+    item = optional(body.get("item"), dict, "item")
+    return item if item is not None and item.get("type") == "function_call" else None
+
+
+def _place(whole: str, body: Json) -> tuple[str, int, int]:
+    """What a piece is a piece of."""
+    field = _PIECES[whole][1]
+    return whole, _output_index(body), optional(body.get(field), int, field) or 0
+
+
+def _output_index(body: Json) -> int:
+    return optional(body.get("output_index"), int, "output_index") or 0
+
+
+def _reason(response: Json, path: str) -> str | None:
+    details = optional(response.get("incomplete_details"), dict, f"{path}incomplete_details") or {}
+    reason = optional(details.get("reason"), str, f"{path}incomplete_details.reason")
+    return reason or optional(response.get("status"), str, f"{path}status") or None
+
+
+def _failure(body: Json, data: str) -> ProviderReportError:
+    """The error that a frame reports: nested, inside a response, or bare."""
+    response = body.get("response")
+    nested = body.get("error") or (response.get("error") if isinstance(response, dict) else None)
+    return report(nested or {name: value for name, value in body.items() if name != "type"}, data)
