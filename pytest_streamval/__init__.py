@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.ollama import Ollama, OllamaDecoder
     from pytest_streamval.wire.openai import OpenAIChat, OpenAIChatDecoder
     from pytest_streamval.wire.registry import ADAPTERS
+    from pytest_streamval.wire.responses import OpenAIResponses, OpenAIResponsesDecoder
     from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 
 
@@ -199,6 +200,8 @@ __all__ = [
     "OllamaDecoder",
     "OpenAIChat",
     "OpenAIChatDecoder",
+    "OpenAIResponses",
+    "OpenAIResponsesDecoder",
     "ParagraphChunker",
     "PartialValidationResult",
     "Playback",
@@ -393,6 +396,7 @@ _HOMES = {
     "wire.ollama": ("Ollama", "OllamaDecoder"),
     "wire.openai": ("OpenAIChat", "OpenAIChatDecoder"),
     "wire.registry": ("ADAPTERS",),
+    "wire.responses": ("OpenAIResponses", "OpenAIResponsesDecoder"),
     "wire.sse": ("SSEDecoder", "SSEEncoder", "ServerSentEvent"),
 }
 _MODULES = {"strategies"}

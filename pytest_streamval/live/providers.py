@@ -12,6 +12,7 @@ from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
 from pytest_streamval.wire.ollama import Ollama
 from pytest_streamval.wire.openai import OpenAIChat
+from pytest_streamval.wire.responses import OpenAIResponses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +83,13 @@ PROVIDERS = {
         Provider("ollama", Ollama(), "http://127.0.0.1:11434", (), ("OLLAMA_HOST",)),
         # Its newer models refuse max_tokens, which is all that many servers of its kind know.
         _compatible("openai", "https://api.openai.com", at_home=OpenAIChat(max_tokens="max_completion_tokens")),
+        Provider(
+            "openai-responses",
+            OpenAIResponses(),
+            "https://api.openai.com",
+            ("OPENAI_API_KEY",),
+            ("OPENAI_BASE_URL",),
+        ),
         Provider(
             "anthropic",
             AnthropicMessages(),

@@ -32,10 +32,15 @@ from pytest_streamval.live.providers import PROVIDERS
 from pytest_streamval.wire.exchange import Answer, Asked
 from tests.live.loopback import answering, chunk, head, openai_frames, silent
 
-PROTOCOLS = ("anthropic", "gemini", "ollama", "openai")
+PROTOCOLS = ("anthropic", "gemini", "ollama", "openai", "openai-responses")
 STREAM = {ModelOption.STREAM: True}
-KEYS = {"anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY", "openai": "OPENAI_API_KEY"}
-STOP = {"anthropic": "end_turn", "gemini": "STOP", "ollama": "stop", "openai": "stop"}
+KEYS = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "openai-responses": "OPENAI_API_KEY",
+}
+STOP = {"anthropic": "end_turn", "gemini": "STOP", "ollama": "stop", "openai": "stop", "openai-responses": "completed"}
 CALL = Delta(tool_calls=(ToolCallDelta(0, "call_1", "look", '{"at": 1}'),))
 
 

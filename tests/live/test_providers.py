@@ -16,6 +16,7 @@ from pytest_streamval.live.providers import PROVIDERS, parse_spec
     [
         ("ollama:granite4:micro", "ollama", "granite4:micro"),
         ("openai:gpt-4.1", "openai", "gpt-4.1"),
+        ("openai-responses:gpt-4.1", "openai-responses", "gpt-4.1"),
         (" together:meta-llama/Llama-3 ", "together", "meta-llama/Llama-3"),
     ],
 )
@@ -26,7 +27,7 @@ def test_a_spec_is_a_provider_and_a_model(spec: str, name: str, model: str) -> N
 
 @pytest.mark.parametrize("spec", ["", "gpt-4.1", "openai", "openai:", "nobody:x", "OpenAI:x"])
 def test_any_other_spec_is_refused_with_the_providers(spec: str) -> None:
-    with pytest.raises(UnknownProviderError, match="ollama, openai, anthropic, gemini") as caught:
+    with pytest.raises(UnknownProviderError, match="ollama, openai, openai-responses, anthropic, gemini") as caught:
         parse_spec(spec)
     assert repr(spec) in str(caught.value)
 

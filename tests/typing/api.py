@@ -14,6 +14,7 @@ from pytest_streamval import (
     Delta,
     ModelOption,
     ModelOutputThunk,
+    OpenAIResponses,
     PartialValidationResult,
     QuickCheckEvent,
     Requirement,
@@ -25,6 +26,7 @@ from pytest_streamval import (
     StreamingMockBackend,
     StreamingMockBackendFactory,
     ValidationResult,
+    WireRequest,
     stream_with_chunking,
 )
 
@@ -97,4 +99,5 @@ async def use(streaming_mock_backend: StreamingMockBackendFactory, path: Path) -
     assert_type(chunker.feed("text"), list[Chunk])
     await stream_with_chunking("Hi", "no backend", SimpleContext())  # type: ignore[arg-type]
     await stream_with_chunking("Hi", backend, SimpleContext(), requirements=["in words"])  # type: ignore[list-item]
+    assert_type(OpenAIResponses().build_request("Hi", model="m", stream=True), WireRequest)
     PartialValidationResult("maybe")  # type: ignore[arg-type]

@@ -41,9 +41,21 @@ SCRIPTS = {
     "nothing": [],
 }
 MESSAGES = [{"role": "user", "content": "Go."}]
-LENGTH = {"openai": "length", "anthropic": "max_tokens", "gemini": "MAX_TOKENS", "ollama": "length"}
-STOP = {"openai": "stop", "anthropic": "end_turn", "gemini": "STOP", "ollama": "stop"}
-CALL = {"openai": "tool_calls", "anthropic": "tool_use", "gemini": "STOP", "ollama": "stop"}
+LENGTH = {
+    "openai": "length",
+    "openai-responses": "max_output_tokens",
+    "anthropic": "max_tokens",
+    "gemini": "MAX_TOKENS",
+    "ollama": "length",
+}
+STOP = {"openai": "stop", "openai-responses": "completed", "anthropic": "end_turn", "gemini": "STOP", "ollama": "stop"}
+CALL = {
+    "openai": "tool_calls",
+    "openai-responses": "completed",
+    "anthropic": "tool_use",
+    "gemini": "STOP",
+    "ollama": "stop",
+}
 
 
 def expected(protocol, deltas):
@@ -121,6 +133,32 @@ def read_openai(completion):
     return choice.message.content or "", thinking, calls, counts, choice.finish_reason
 
 
+def ask_responses(server, stream):
+    client = openai.OpenAI(api_key="none", base_url="http://localhost/v1", http_client=served_by(server))
+    if not stream:
+        return read_responses(client.responses.create(model="m", input="Go."))
+    with client.responses.stream(model="m", input="Go.") as events:
+        seen = list(events)
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    text = "".join(event.delta for event in seen if event.type == "response.output_text.delta")
+    found = read_responses(seen[-1].response)
+    assert found[0] == text
+    return found
+
+
+def read_responses(response):
+    thinking = "".join(part.text for item in response.output if item.type == "reasoning" for part in item.summary)
+    calls = tuple(
+        (item.call_id, item.name, json.loads(item.arguments or "{}"))
+        for item in response.output
+        if item.type == "function_call"
+    )
+    usage = response.usage
+    counts = usage and (usage.input_tokens, usage.output_tokens)
+    details = response.incomplete_details
+    return response.output_text, thinking, calls, counts, details.reason if details else response.status
+
+
 def ask_anthropic(server, stream):
     client = anthropic.Anthropic(api_key="none", base_url="http://localhost", http_client=served_by(server))
     if not stream:
@@ -180,7 +218,13 @@ def read_ollama(lines):
     return text, thinking, calls, counts if any(counts) else None, lines[-1].done_reason
 
 
-ASK = {"openai": ask_openai, "anthropic": ask_anthropic, "gemini": ask_gemini, "ollama": ask_ollama}
+ASK = {
+    "openai": ask_openai,
+    "openai-responses": ask_responses,
+    "anthropic": ask_anthropic,
+    "gemini": ask_gemini,
+    "ollama": ask_ollama,
+}
 protocols = pytest.mark.parametrize("protocol", ASK)
 
 
@@ -193,6 +237,7 @@ def test_an_sdk_reads_what_was_encoded(protocol, stream, deltas):
 
 ERRORS = {
     "openai": openai.APIError,
+    "openai-responses": openai.APIError,
     "anthropic": anthropic.APIStatusError,
     "gemini": genai.errors.APIError,
     "ollama": ollama.ResponseError,

@@ -43,7 +43,11 @@ UNENCODABLE = {
         [*PIECES[:1], fragment("{}", 1, "y", "g"), PIECES[1]],
         "s stand one behind the other",
     ),
-    "a call that goes on after text": ("anthropic openai-responses", [PIECES[0], "a", PIECES[1]], "that of this call has ended."),
+    "a call that goes on after text": (
+        "anthropic openai-responses",
+        [PIECES[0], "a", PIECES[1]],
+        "that of this call has ended.",
+    ),
     "a call that goes on after it went out": (
         "gemini ollama",
         [*PIECES, "a", fragment("1")],

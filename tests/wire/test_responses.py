@@ -1,0 +1,224 @@
+import json
+
+import pytest
+
+from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.wire import OpenAIResponsesDecoder
+
+
+def sse(*frames):
+    return b"".join(f"event: {frame['type']}\ndata: {json.dumps(frame)}\n\n".encode() for frame in frames)
+
+
+def event(kind, /, **fields):
+    return {"type": f"response.{kind}", **fields}
+
+
+def call(moment="added", index=0, /, **fields):
+    item = {"type": "function_call", "call_id": "x", "name": "f", "arguments": "", **fields}
+    return event(f"output_item.{moment}", output_index=index, item=item)
+
+
+def said(words, part=0, /, kind="output_text"):
+    return event(f"{kind}.delta", output_index=0, content_index=part, delta=words)
+
+
+def whole(words, part=0, /, kind="output_text"):
+    return event(f"{kind}.done", output_index=0, content_index=part, text=words)
+
+
+def arguments(index, **fields):
+    moment = "delta" if "delta" in fields else "done"
+    return event(f"function_call_arguments.{moment}", output_index=index, **fields)
+
+
+COMPLETED = event("completed", response={"status": "completed"})
+END = Delta(finish_reason="completed")
+BEGUN = Delta(tool_calls=(ToolCallDelta(0, "x", "f"),))
+
+
+def decode(*frames):
+    decoder = OpenAIResponsesDecoder()
+    deltas = decoder.feed(sse(*frames))
+    assert decoder.done
+    return deltas + decoder.close()
+
+
+READ = {
+    "text": ([said("a"), said("b"), whole("ab")], [Delta("a"), Delta("b")]),
+    "text that came whole": ([whole("ab")], [Delta("ab")]),
+    "text that is not repeated": ([said("a"), whole("")], [Delta("a")]),
+    "text in several parts": ([said("a"), whole("a"), said("b", 1), whole("b", 1)], [Delta("a"), Delta("b")]),
+    "text without its place": ([event("output_text.delta", delta="a")], [Delta("a")]),
+    "thinking": ([said("a", kind="reasoning_text"), whole("a", kind="reasoning_text")], [Delta(thinking="a")]),
+    "a summary of thinking": (
+        [
+            event("reasoning_summary_text.delta", output_index=0, summary_index=0, delta="a"),
+            event("reasoning_summary_text.delta", output_index=0, summary_index=1, delta="b"),
+            event("reasoning_summary_text.done", output_index=0, summary_index=0, text="a"),
+        ],
+        [Delta(thinking="a"), Delta(thinking="b")],
+    ),
+    "a call": (
+        [call(), arguments(0, delta="{"), arguments(0, delta="}"), arguments(0, arguments="{}"), call("done")],
+        [
+            BEGUN,
+            Delta(tool_calls=(ToolCallDelta(0, arguments="{"),)),
+            Delta(tool_calls=(ToolCallDelta(0, arguments="}"),)),
+        ],
+    ),
+    "a call whose arguments came whole": (
+        [call(), arguments(0, arguments="{}"), call("done", arguments="{}")],
+        [BEGUN, Delta(tool_calls=(ToolCallDelta(0, arguments="{}"),))],
+    ),
+    "a call that has its arguments at once": (
+        [call(arguments="{}"), call("done", arguments="{}")],
+        [Delta(tool_calls=(ToolCallDelta(0, "x", "f", "{}"),))],
+    ),
+    "a call that has its arguments at its end": (
+        [call(), call("done", arguments="{}")],
+        [BEGUN, Delta(tool_calls=(ToolCallDelta(0, arguments="{}"),))],
+    ),
+    "a call that came whole": (
+        [call("done", arguments="{}")],
+        [Delta(tool_calls=(ToolCallDelta(0, "x", "f", "{}"),))],
+    ),
+    "calls at once": (
+        [call("added", 3), call("added", 1, call_id="y"), arguments(3, delta="{}"), arguments(1, delta="[]")],
+        [
+            BEGUN,
+            Delta(tool_calls=(ToolCallDelta(1, "y", "f"),)),
+            Delta(tool_calls=(ToolCallDelta(0, arguments="{}"),)),
+            Delta(tool_calls=(ToolCallDelta(1, arguments="[]"),)),
+        ],
+    ),
+}
+NOTHING = {
+    "the beginning": event("created", response={"status": "in_progress", "output": [], "usage": None}),
+    "an empty piece": said(""),
+    "an item that is none": event("output_item.added", item=None),
+    "another item": event("output_item.added", item={"type": "web_search_call", "id": "ws"}),
+    "the end of another item": event("output_item.done", item={"type": "message", "content": []}),
+    "a part": event("content_part.added", part={"type": "output_text", "text": ""}),
+    "a refusal": event("refusal.delta", delta="No."),
+    "what belongs to the text": event("output_text.annotation.added", annotation={}),
+    "another moment of the text": event("output_text.paused", delta="a"),
+    "a type of tomorrow": {"type": "keepalive"},
+}
+
+
+@pytest.mark.parametrize(("frames", "expected"), READ.values(), ids=READ)
+def test_events_become_deltas(frames, expected):
+    assert decode(*frames, COMPLETED) == [*expected, END]
+
+
+@pytest.mark.parametrize("frame", NOTHING.values(), ids=NOTHING)
+def test_an_event_that_carries_nothing_becomes_no_delta(frame):
+    assert decode(frame, COMPLETED) == [END]
+
+
+def test_a_type_may_stand_in_the_name_of_the_event_alone():
+    decoder = OpenAIResponsesDecoder()
+    assert decoder.feed(b'event: response.output_text.delta\ndata: {"delta": "a"}\n\n') == [Delta("a")]
+
+
+LAST = {
+    "completed": (COMPLETED, END),
+    "without a status": (event("completed", response={}), END),
+    "counted": (
+        event("completed", response={"status": "completed", "usage": {"input_tokens": 3, "output_tokens": 2}}),
+        Delta(usage=Usage(3, 2), finish_reason="completed"),
+    ),
+    "cut off": (
+        event("incomplete", response={"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}),
+        Delta(finish_reason="max_output_tokens"),
+    ),
+    "cut off without a reason": (event("incomplete", response={}), Delta(finish_reason="incomplete")),
+}
+
+
+@pytest.mark.parametrize(("frame", "expected"), LAST.values(), ids=LAST)
+def test_the_last_event_brings_reason_and_counts(frame, expected):
+    assert decode(frame) == [expected]
+
+
+def test_the_end_of_chat_completions_says_nothing_here():
+    decoder = OpenAIResponsesDecoder()
+    assert decoder.feed(b"data: [DONE]\n\n" + sse(said("a"), COMPLETED) + b"data: [DONE]\n\n") == [Delta("a"), END]
+    assert decoder.close() == []
+    decoder = OpenAIResponsesDecoder()
+    decoder.feed(sse(said("a")) + b"data: [DONE]\n\n")
+    with pytest.raises(StreamTruncatedError, match=r"ended without the event response\.completed"):
+        decoder.close()
+
+
+def test_nothing_else_may_follow_the_end():
+    decoder = OpenAIResponsesDecoder()
+    decoder.feed(sse(COMPLETED))
+    with pytest.raises(
+        MalformedFrameError, match=r"it comes after the event response\.completed, which ends the stream"
+    ):
+        decoder.feed(sse(said("a")))
+
+
+REPORT = {"code": "server_error", "message": "Boo", "param": None}
+REPORTS = {
+    "as documented": {"type": "error", "sequence_number": 1, **REPORT},
+    "as it is sent": {"type": "error", "error": {"type": "server_error", **REPORT}},
+    "in a response": event("failed", response={"status": "failed", "error": REPORT}),
+    "bare": {"type": "response.failed", **REPORT},
+}
+
+
+@pytest.mark.parametrize("frame", REPORTS.values(), ids=REPORTS)
+def test_an_error_of_the_provider_keeps_the_text_so_far(frame):
+    decoder = OpenAIResponsesDecoder()
+    decoder.feed(sse(said("a")))
+    with pytest.raises(ProviderStreamError) as caught:
+        decoder.feed(sse(said("b"), frame))
+    assert (caught.value.kind, caught.value.message) == ("server_error", "Boo")
+    assert (caught.value.text, caught.value.deltas) == ("ab", (Delta("b"),))
+
+
+def test_an_error_without_a_type_is_one():
+    with pytest.raises(ProviderStreamError, match="Boo"):
+        OpenAIResponsesDecoder().feed(b'data: {"error": {"message": "Boo"}}\n\n')
+
+
+FAULTS = {
+    "no JSON": (b"data: {\n\n", "it is no JSON"),
+    "no type": (b"data: {}\n\n", "type is missing"),
+    "a type that is none": (b'data: {"type": 5}\n\n', "type is 5, not a string"),
+    "a piece that is none": (sse(said(5)), "delta is 5, not a string"),
+    "a piece of nowhere": (sse(said("b", "0")), "content_index is '0', not an integer"),
+    "a whole that is none": (sse(whole(5)), "text is 5, not a string"),
+    "pieces lost": (sse(whole("a and b")), "text is 'a and b', but its pieces came to 'a'"),
+    "pieces doubled": (sse(said("a"), whole("a")), "text is 'a', but its pieces came to 'aa'"),
+    "arguments of no call": (sse(arguments(7, delta="{}")), "output item 7 is no function call that has begun"),
+    "arguments lost": (
+        sse(call(), arguments(0, delta="{"), call("done", arguments="{}")),
+        "item.arguments is '{}', but its pieces came to '{'",
+    ),
+    "a call that begins twice": (sse(call(), call()), "it begins output item 0 a second time"),
+    "a call without a name": (sse(call(name=None)), "item.name is missing"),
+    "a call without an id": (sse(call(call_id=None)), "item.call_id is missing"),
+    "an item that is none": (sse(event("output_item.added", item=5)), "item is 5, not an object"),
+    "an end of nothing": (sse(event("completed")), "response is missing"),
+    "counts that are none": (sse(event("completed", response={"usage": 5})), "response.usage is 5, not an object"),
+    "a count that is none": (
+        sse(event("completed", response={"usage": {"output_tokens": "5"}})),
+        "response.usage.output_tokens is '5', not an integer",
+    ),
+    "a status that is none": (sse(event("completed", response={"status": 5})), "response.status is 5, not a string"),
+}
+
+
+@pytest.mark.parametrize(("data", "fault"), FAULTS.values(), ids=FAULTS)
+def test_a_malformed_event_is_told_with_its_fault_and_the_text_so_far(data, fault):
+    decoder = OpenAIResponsesDecoder()
+    decoder.feed(sse(said("a")))
+    with pytest.raises(MalformedFrameError) as caught:
+        decoder.feed(data)
+    assert fault in caught.value.fault
+    assert caught.value.text.startswith("a")
