@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
 from pytest_streamval import (
     Backend,
+    Cassette,
     ChatContext,
     Chunk,
     Chunker,
     ChunkingStrategy,
     Delta,
+    Ending,
+    LiveBackend,
     ModelOption,
     ModelOutputThunk,
     OpenAIResponses,
     PartialValidationResult,
     QuickCheckEvent,
+    RecordingTransport,
+    ReplayTransport,
     Requirement,
     Script,
     SentenceChunker,
     SimpleContext,
+    StreamCassette,
     StreamChunkingResult,
     StreamEvent,
     StreamingMockBackend,
     StreamingMockBackendFactory,
+    Timeouts,
     ValidationResult,
     WireRequest,
+    recording,
+    replaying,
     stream_with_chunking,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pytest_streamval import CBlock, Component, Context
 
@@ -101,3 +110,17 @@ async def use(streaming_mock_backend: StreamingMockBackendFactory, path: Path) -
     await stream_with_chunking("Hi", backend, SimpleContext(), requirements=["in words"])  # type: ignore[list-item]
     assert_type(OpenAIResponses().build_request("Hi", model="m", stream=True), WireRequest)
     PartialValidationResult("maybe")  # type: ignore[arg-type]
+
+
+async def record(stream_cassette: StreamCassette, path: Path) -> None:
+    """Ask real models, and record them."""
+    backend = LiveBackend("openai:gpt-4.1", base_url="http://127.0.0.1:1/v1", timeouts=Timeouts(first_byte=None))
+    assert_type(backend.spec, str)
+    assert_type(recording(backend, path), LiveBackend)
+    assert_type(replaying(backend, [path, Cassette.load(path)], speed=2), LiveBackend)
+    assert_type(stream_cassette(backend), LiveBackend)
+    transport = RecordingTransport(ReplayTransport(path), path)
+    assert_type(transport.written, list[Path])
+    LiveBackend("openai:gpt-4.1", transport=transport)
+    assert_type(Cassette.load(path).ending, Ending)
+    LiveBackend(model="gpt-4.1")  # type: ignore[call-arg]
