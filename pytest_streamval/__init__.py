@@ -10,6 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_streamval.council import (
+        Council,
+        CouncilCache,
+        CouncilEvent,
+        CouncilFactory,
+        CouncilResult,
+        CouncilStream,
+        Member,
+        ModelAnswer,
+        per_member,
+    )
     from pytest_streamval.engine.backend import Backend, ModelOption
     from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
     from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
@@ -57,6 +68,7 @@ if TYPE_CHECKING:
         LiveTimeLimitError,
         MalformedFrameError,
         MalformedResponseError,
+        MemberTimeoutError,
         MissingCassetteError,
         MissingExtraError,
         MissingKeyError,
@@ -152,6 +164,12 @@ __all__ = [
     "ConcurrentReadError",
     "ConformanceError",
     "Context",
+    "Council",
+    "CouncilCache",
+    "CouncilEvent",
+    "CouncilFactory",
+    "CouncilResult",
+    "CouncilStream",
     "DecoderClosedError",
     "Delay",
     "Delta",
@@ -183,12 +201,15 @@ __all__ = [
     "LiveTimeLimitError",
     "MalformedFrameError",
     "MalformedResponseError",
+    "Member",
+    "MemberTimeoutError",
     "Message",
     "MissingCassetteError",
     "MissingExtraError",
     "MissingKeyError",
     "MissingPluginError",
     "MockCall",
+    "ModelAnswer",
     "ModelOption",
     "ModelOutputThunk",
     "NDJSONDecoder",
@@ -279,6 +300,7 @@ __all__ = [
     "in_any_order",
     "ndjson_line",
     "observing",
+    "per_member",
     "recording",
     "replaying",
     "strategies",
@@ -287,6 +309,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "council": (
+        "Council",
+        "CouncilCache",
+        "CouncilEvent",
+        "CouncilFactory",
+        "CouncilResult",
+        "CouncilStream",
+        "Member",
+        "ModelAnswer",
+        "per_member",
+    ),
     "engine.backend": ("Backend", "ModelOption"),
     "engine.chunkers": ("LineChunker", "ParagraphChunker", "SentenceChunker", "WordChunker"),
     "engine.chunking": ("Chunk", "Chunker", "ChunkingStrategy"),
@@ -334,6 +367,7 @@ _HOMES = {
         "LiveTimeLimitError",
         "MalformedFrameError",
         "MalformedResponseError",
+        "MemberTimeoutError",
         "MissingCassetteError",
         "MissingExtraError",
         "MissingKeyError",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pytest_streamval.council.scripted import CouncilFactory
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
@@ -161,6 +162,15 @@ def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut |
     from pytest_streamval.harness.variants import recut_for
 
     return guard.keeping(recut_for(request.node, _streamval_cut).backend)
+
+
+@pytest.fixture
+@_guarded
+def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFactory:
+    """Make councils whose members play scripts: `council("One.", "Two.", synthesizer="Both.")`."""
+    from pytest_streamval.council.scripted import CouncilFactory
+
+    return CouncilFactory(streaming_mock_backend)
 
 
 @pytest.fixture

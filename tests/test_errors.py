@@ -33,6 +33,7 @@ from pytest_streamval.errors import (
     LiveTimeLimitError,
     MalformedFrameError,
     MalformedResponseError,
+    MemberTimeoutError,
     MissingCassetteError,
     MissingExtraError,
     MissingKeyError,
@@ -242,6 +243,7 @@ CASES = [
         "ollama serve - or another backend",
     ),
     (LiveTimeLimitError(120.0), TimeoutError, "within 120 s", "streamval_live_timeout", "0 is no limit"),
+    (MemberTimeoutError("bad", 5.0), TimeoutError, "bad sent nothing for 5 s", "Council(timeout=...)", "Raise it"),
     (ExampleFailedError("a.py", "ended with 1", "Oops\n"), AssertionError, "a.py", "ended with 1.", "Oops"),
     (
         MissingCassetteError("a.jsonl", "pytest --streamval-record once"),

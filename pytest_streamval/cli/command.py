@@ -6,13 +6,19 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli import record, replay, show
+from pytest_streamval.cli import ask, providers, record, replay, show
 from pytest_streamval.cli.terminal import stop_printing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = (record, show, replay)  # modules: `add(commands)` makes the parser, which names the function to run
+_COMMANDS = (
+    ask,
+    providers,
+    record,
+    show,
+    replay,
+)  # modules: `add(commands)` makes the parser, which names the function to run
 _PIPE_CLOSED = 141  # as a shell sees a command that SIGPIPE ended
 _INTERRUPTED = 130  # and SIGINT
 

@@ -42,6 +42,14 @@ class Backend(ABC):
         return thunk, ctx.add(action).add(thunk)
     """
 
+    @property
+    def identity(self) -> str | None:
+        """What tells this backend from every other that may answer differently, in any process; None by default.
+
+        Answers may be kept and given again under it. It holds no secret.
+        """
+        return None
+
     @abstractmethod
     async def generate_from_context(
         self,

@@ -19,8 +19,8 @@ E = TypeVar("E")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def _event(cls: type[E]) -> type[E]:
-    """Make a frozen, slotted dataclass that is quick to construct.
+def stream_event(cls: type[E]) -> type[E]:
+    """Make a class of events: a frozen, slotted dataclass that is quick to construct.
 
     A run makes two events a chunk, and the constructor of a frozen dataclass, which sets attributes by name, takes
     twice as long as one that fills the slots.
@@ -40,7 +40,7 @@ def _event(cls: type[E]) -> type[E]:
     return cast("type[E]", made)
 
 
-@_event
+@stream_event
 class StreamEvent:
     """Base of all events."""
 
@@ -48,7 +48,7 @@ class StreamEvent:
     """When it happened, in seconds since the epoch; two events of equal content are equal whenever they happened."""
 
 
-@_event
+@stream_event
 class QuickCheckEvent(StreamEvent):
     """Every requirement has judged a chunk."""
 
@@ -62,7 +62,7 @@ class QuickCheckEvent(StreamEvent):
     """One result for each requirement, in their order."""
 
 
-@_event
+@stream_event
 class ChunkEvent(StreamEvent):
     """A chunk was released to the consumer."""
 
@@ -78,7 +78,7 @@ class ChunkEvent(StreamEvent):
     """Offset behind its last character."""
 
 
-@_event
+@stream_event
 class StreamingDoneEvent(StreamEvent):
     """The stream came to its natural end and every chunk was released."""
 
@@ -88,7 +88,7 @@ class StreamingDoneEvent(StreamEvent):
     """The whole text."""
 
 
-@_event
+@stream_event
 class FullValidationEvent(StreamEvent):
     """Every requirement has judged the whole text."""
 
@@ -100,7 +100,7 @@ class FullValidationEvent(StreamEvent):
     """One result for each requirement, in their order."""
 
 
-@_event
+@stream_event
 class RetryEvent(StreamEvent):
     """Another attempt begins."""
 
@@ -110,7 +110,7 @@ class RetryEvent(StreamEvent):
     """Why the last one was not accepted."""
 
 
-@_event
+@stream_event
 class CompletedEvent(StreamEvent):
     """The run is over: the last event, whatever happened."""
 
@@ -122,7 +122,7 @@ class CompletedEvent(StreamEvent):
     """How many attempts there were."""
 
 
-@_event
+@stream_event
 class ErrorEvent(StreamEvent):
     """An exception ended the run."""
 

@@ -37,7 +37,7 @@ from pytest_streamval.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
@@ -77,6 +77,8 @@ class Run:
         ctx: Context,
         chunker: Chunker,
         judges: Judges,
+        *,
+        pace: Callable[[Run], Awaitable[None]] | None = None,
     ) -> None:
         self.action = action
         self.thunk = thunk
@@ -96,6 +98,7 @@ class Run:
         self.events_given = 0  # by events()
         self.history_given = 0  # events, when history was last looked at
         self._chunker = chunker
+        self._pace = pace
         self._chunk_index = 0
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -130,8 +133,10 @@ class Run:
 
     async def _stream(self) -> bool:
         """Read, cut, check and release until the stream ends (True) or a requirement fails (False)."""
-        thunk, chunker, audience = self.thunk, self._chunker, self.audience
+        thunk, chunker, audience, pace = self.thunk, self._chunker, self.audience, self._pace
         while not thunk.is_computed():
+            if pace is not None:
+                await pace(self)
             deltas = await thunk.read_deltas()
             if audience is not None:
                 for text in deltas:
@@ -278,6 +283,7 @@ async def stream_with_chunking(
     validation_backend: Backend | None = None,
     validator_timeout: float | None = None,
     fail_fast: bool = False,
+    pace: Callable[[Run], Awaitable[None]] | None = None,
 ) -> StreamChunkingResult:
     """Start a generation whose output is judged chunk by chunk while it streams.
 
@@ -294,6 +300,8 @@ async def stream_with_chunking(
         validation_backend: what validators may ask; by default `backend`.
         validator_timeout: seconds that the verdicts on one chunk, or on the whole, may take; None for no limit.
         fail_fast: cancel the other checks of a chunk on its first fail, instead of hearing all of them.
+        pace: awaited before each read of the output, in the run's task. While it waits, nothing more is read, and the
+            producer is held back as soon as its buffer is full; without it, nobody's pace holds the run back.
 
     Returns:
         The result, at once: read it with `astream()` or `events()`, or wait with `acomplete()`; use it in
@@ -309,8 +317,8 @@ async def stream_with_chunking(
         raise InvalidArgumentError("action", excerpt(action), "it is a str, a CBlock or a Component.")
     if not isinstance(ctx, Context):
         raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance SimpleContext().")
-    copies = [copy(requirement) for requirement in _checked_requirements(requirements)]
-    _check_timeout(validator_timeout)
+    copies = [copy(requirement) for requirement in checked_requirements(requirements)]
+    check_timeout("validator_timeout", validator_timeout)
     judge = backend if validation_backend is None else validation_backend
     for argument, given in (("backend", backend), ("validation_backend", judge)):
         if not isinstance(given, Backend):
@@ -319,33 +327,34 @@ async def stream_with_chunking(
     asked = as_action(action)
     name = f"streamval run {excerpt(text_of(asked), 40)}"
     answer = await backend.generate_from_context(asked, ctx, model_options={ModelOption.STREAM: True})
-    thunk, answer_ctx = await _checked_answer(answer, type(backend).__name__)
+    thunk, answer_ctx = await checked_answer(answer, type(backend).__name__)
+    if thunk.is_computed():
+        raise NotStreamingError(type(backend).__name__)
     judges = Judges(copies, judge, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
-    run = Run(asked, thunk, answer_ctx, chunker, judges)
+    run = Run(asked, thunk, answer_ctx, chunker, judges, pace=pace)
     task = start_task(run.drive(), name)
     task.add_done_callback(run.task_done)
     return StreamChunkingResult(run, task)
 
 
-async def _checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
-    """Return what a backend answered if it is a stream and its context; a stream without context is stopped."""
+async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
+    """Return what a backend answered if it is an output and its context; an output without context is stopped."""
     thunk, ctx = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)  # noqa: PLR2004
     if not (isinstance(thunk, ModelOutputThunk) and isinstance(ctx, Context)):
         if isinstance(thunk, ModelOutputThunk):
             await thunk.cancel_generation()
         rule = "a backend returns (ModelOutputThunk, Context)."
         raise InvalidArgumentError(f"{backend}.generate_from_context()", excerpt(answer), rule)
-    if thunk.is_computed():
-        raise NotStreamingError(backend)
     return thunk, ctx
 
 
-def _check_timeout(seconds: object) -> None:
+def check_timeout(argument: str, seconds: object) -> None:
+    """Raise an `InvalidArgumentError` unless a limit is one."""
     if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-        raise InvalidArgumentError("validator_timeout", excerpt(seconds), "give seconds above 0, or None.")
+        raise InvalidArgumentError(argument, excerpt(seconds), "give seconds above 0, or None.")
 
 
-def _checked_requirements(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
+def checked_requirements(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
     """Return the requirements if they are some."""
     if requirements is None:
         return ()

@@ -26,6 +26,7 @@ from pytest_streamval.errors.clock import (
     VirtualClockUseError,
     VirtualDeadlockError,
 )
+from pytest_streamval.errors.council import MemberTimeoutError
 from pytest_streamval.errors.engine import (
     ChunkingContractError,
     ConcurrentReadError,
@@ -109,6 +110,7 @@ __all__ = [
     "LiveTimeLimitError",
     "MalformedFrameError",
     "MalformedResponseError",
+    "MemberTimeoutError",
     "MissingCassetteError",
     "MissingExtraError",
     "MissingKeyError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_streamval.engine.backend import Backend, ModelOption
@@ -97,6 +98,12 @@ class StreamingMockBackend(Backend):
         self.calls: list[MockCall] = []
         self.refused: list[ScriptExhaustedError] = []
         """The errors of the calls too many."""
+
+    @property
+    def identity(self) -> str | None:
+        """Its class and the scripts it was made with."""
+        digest = hashlib.sha256(repr(self.scripts).encode(errors="surrogatepass")).hexdigest()
+        return f"{type(self).__module__}.{type(self).__qualname__} of {digest}"
 
     async def generate_from_context(
         self,

@@ -199,6 +199,8 @@ def _line(event: StreamEvent) -> str:
             line = f"error {event.exception_type}: {_told(event.detail)}"
         case CompletedEvent():
             line = f"completed {'successfully' if event.success else 'WITHOUT SUCCESS'}"
+        case _ if type(event).__str__ is not object.__str__:  # it has words of its own
+            line = escaped(_ADDRESS.sub("0x…", str(event)))
         case _:
             facts = ", ".join(f"{each.name}={getattr(event, each.name)!r}" for each in fields(event) if each.compare)
             line = f"{type(event).__name__} {_told(facts)}"

@@ -73,6 +73,14 @@ class LiveBackend(Backend):
         """Provider and model."""
         return f"{self.provider.name}:{self.model}"
 
+    @property
+    def identity(self) -> str | None:
+        """Provider, model, address and options; None where something else than the network carries the requests."""
+        if self._transport is not None:
+            return None
+        options = sorted((str(name), repr(value)) for name, value in self.model_options.items())
+        return f"{self.spec} at {Secrets().url(self.address)} with {options}"
+
     async def generate_from_context(
         self,
         action: Action | str,

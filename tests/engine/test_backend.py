@@ -29,3 +29,11 @@ def test_an_option_may_be_written_as_its_plain_name(name):
     option = ModelOption[name]
     assert option == name.lower() == str(option)
     assert {option: 1}[name.lower()] == 1
+
+
+def test_what_tells_a_backend_from_others_is_unknown_unless_it_says():
+    class Silent(Backend):
+        async def generate_from_context(self, action, ctx, **options):
+            raise NotImplementedError
+
+    assert Silent().identity is None

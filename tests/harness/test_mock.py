@@ -143,3 +143,10 @@ async def test_backends_and_calls_show_how_far_they_are() -> None:
 
 def test_pytest_does_not_take_the_mock_for_tests() -> None:
     assert StreamingMockBackend.__test__ is False
+
+
+def test_what_tells_a_mock_from_another_are_its_scripts() -> None:
+    assert StreamingMockBackend("One.").identity == StreamingMockBackend("One.").identity
+    different = ["One!"], ["One.", "Two."], [Script.of("One.")], [Script.of(*"One.", finish_reason="stop")]
+    identities = {StreamingMockBackend(*scripts).identity for scripts in (["One."], *different)}
+    assert len(identities) == 5

@@ -35,6 +35,7 @@ from pytest_streamval import (
     stream_with_chunking,
     transcribe,
 )
+from pytest_streamval.engine.events import stream_event
 from pytest_streamval.harness.transcript import difference
 
 if TYPE_CHECKING:
@@ -519,3 +520,14 @@ def test_every_event_of_the_engine_has_words_of_its_own() -> None:
         "completed WITHOUT SUCCESS",
     ]
     assert Transcript([replace(events[0], passed=True, results=())]) != Transcript([events[0]])
+
+
+def test_an_event_with_words_of_its_own_is_a_line_of_them() -> None:
+    @stream_event
+    class Told(StreamEvent):
+        what: object
+
+        def __str__(self) -> str:
+            return f"told {self.what}"
+
+    assert Transcript([Told("a\u200bb"), Told(object())]).text() == "told a\\u200bb\ntold <object object at 0x…>\n"

@@ -29,6 +29,7 @@ from pytest_streamval import (
 )
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.providers import PROVIDERS
+from pytest_streamval.live.transport import HttpTransport
 from pytest_streamval.wire.exchange import Answer, Asked
 from tests.live.loopback import answering, chunk, head, openai_frames, silent
 
@@ -224,3 +225,22 @@ async def test_many_requests_at_once_do_not_disturb_each_other(provider) -> None
     async with provider(streamed("openai", *"One. Two.")) as served:
         thunks = [await asked("openai", served, model_options=STREAM) for _ in range(20)]
         assert set(await asyncio.gather(*(thunk.avalue() for thunk in thunks))) == {"One. Two."}
+
+
+def test_what_tells_a_backend_from_another_is_all_that_changes_its_answers(monkeypatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    usual = LiveBackend("openai:gpt-4.1").identity
+    assert usual == LiveBackend("openai:gpt-4.1").identity
+    others = [
+        LiveBackend("openai:gpt-4.1-mini"),
+        LiveBackend("groq:gpt-4.1"),
+        LiveBackend("openai:gpt-4.1", base_url="http://127.0.0.1:1"),
+        LiveBackend("openai:gpt-4.1", model_options={ModelOption.TEMPERATURE: 0}),
+    ]
+    assert len({usual, *(other.identity for other in others)}) == 5
+    secret = LiveBackend("openai:gpt-4.1", base_url="http://user:planted-key@127.0.0.1:1")
+    assert "planted-key" not in secret.identity
+
+
+def test_a_backend_whose_requests_are_carried_by_something_else_is_like_no_other() -> None:
+    assert LiveBackend("openai:gpt-4.1", transport=HttpTransport()).identity is None

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError
-from pytest_streamval.live.providers import PROVIDERS, parse_spec
+from pytest_streamval.live.providers import PROVIDERS, parse_spec, secrets_of_environment
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,8 @@ def test_a_provider_itself_wants_a_key_and_a_server_of_ones_own_does_not() -> No
         openai.key(openai.url, {})
     assert openai.key("http://127.0.0.1:8080/v1", {}) is None
     assert PROVIDERS["ollama"].key(PROVIDERS["ollama"].url, {}) is None
+
+
+def test_the_keys_that_the_environment_holds_are_known_as_secrets() -> None:
+    environment = {"GROQ_API_KEY": "first-planted-key", "GOOGLE_API_KEY": "second-planted-key", "OPENAI_API_KEY": ""}
+    assert secrets_of_environment(environment).text("first-planted-key, second-planted-key") == "[redacted], [redacted]"

@@ -13,9 +13,17 @@ from pytest_streamval import (
     Chunk,
     Chunker,
     ChunkingStrategy,
+    Council,
+    CouncilCache,
+    CouncilEvent,
+    CouncilFactory,
+    CouncilResult,
+    CouncilStream,
     Delta,
     Ending,
     LiveBackend,
+    Member,
+    ModelAnswer,
     ModelOption,
     ModelOutputThunk,
     OpenAIResponses,
@@ -35,6 +43,7 @@ from pytest_streamval import (
     Timeouts,
     ValidationResult,
     WireRequest,
+    per_member,
     recording,
     replaying,
     stream_with_chunking,
@@ -124,3 +133,27 @@ async def record(stream_cassette: StreamCassette, path: Path) -> None:
     LiveBackend("openai:gpt-4.1", transport=transport)
     assert_type(Cassette.load(path).ending, Ending)
     LiveBackend(model="gpt-4.1")  # type: ignore[call-arg]
+
+
+async def ask(council: CouncilFactory, backend: Backend, path: Path) -> None:
+    """Ask a council."""
+    asked = council({"alice": "text"}, ["one", Script.of("two")], backend, synthesizer="so", timeout=5)
+    assert_type(asked, Council)
+    asked = Council({"alice": "openai:gpt-4.1"}, synthesizer=backend, requirements=[Mine("words")], cache=path)
+    asked = Council(["openai:gpt-4.1", backend], chunking=Lines(), cache=CouncilCache(path, limit=5), timeout=2.5)
+    assert_type(asked.members, tuple[Member, ...])
+    assert_type(asked.ask_stream("Hi", synthesize=False), CouncilStream)
+    events: list[CouncilEvent] = []
+    async with asked.ask_stream("Hi", mode="raw") as stream:
+        async for event in stream:
+            assert_type(event, CouncilEvent)
+            assert_type(event.answer, ModelAnswer | None)
+            events.append(event)
+    assert_type(per_member(events), list[CouncilEvent])
+    result = await asked.ask("Hi")
+    assert_type(result, CouncilResult)
+    assert_type(result.answers, tuple[ModelAnswer, ...])
+    assert_type(result.synthesis, str | None)
+    assert_type(asked.stream_sync("Hi", print), CouncilResult)
+    assert_type(asked.ask_sync("Hi", mode="debate", rounds=3), CouncilResult)
+    Council([42])  # type: ignore[list-item]
