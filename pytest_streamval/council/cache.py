@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_streamval.council.redaction import holds_a_key
 from pytest_streamval.council.results import CouncilResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 
@@ -56,13 +57,16 @@ class CouncilCache:
             return None
 
     def store(self, key: str, result: CouncilResult) -> None:
-        """Keep a result under a key, in the place of an older one."""
+        """Keep a result under a key, in the place of an older one; one with a provider's key in its texts is not."""
+        text = json.dumps(result.as_dict())
+        if holds_a_key(text):
+            logger.warning("A result is not kept in %s: it holds what looks like the key of a provider.", self.path)
+            return
         try:
             self._make_file()
             with closing(self._connect()) as connection, connection:
                 connection.execute(
-                    "INSERT OR REPLACE INTO results (key, result, kept) VALUES (?, ?, ?)",
-                    (key, json.dumps(result.as_dict()), time.time()),
+                    "INSERT OR REPLACE INTO results (key, result, kept) VALUES (?, ?, ?)", (key, text, time.time())
                 )
                 connection.execute(
                     "DELETE FROM results WHERE key IN (SELECT key FROM results ORDER BY kept DESC LIMIT -1 OFFSET ?)",

@@ -76,7 +76,7 @@ class Council:
         """
         self.members = members_of(models)
         """Who is asked, by name."""
-        self.synthesizer = None if synthesizer is None else as_member(synthesizer)
+        self.synthesizer = None if synthesizer is None else as_member(synthesizer, unnamed="synthesizer")
         """Who makes one answer of all."""
         self.cache = as_cache(cache)
         """Where results are kept."""

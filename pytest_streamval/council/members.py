@@ -28,8 +28,13 @@ class Member:
     """Why there is no backend: it becomes the error of every answer."""
 
 
-def as_member(model: Model, name: str | None = None) -> Member:
+def as_member(model: Model, name: str | None = None, *, unnamed: str | None = None) -> Member:
     """Return a member; a spec that names no known provider makes one that answers with an error.
+
+    Args:
+        model: who is asked.
+        name: what it is called; by default its spec.
+        unnamed: what a backend is called that has no spec, by default its class.
 
     Raises:
         InvalidArgumentError: the model is neither a spec nor a backend.
@@ -44,9 +49,10 @@ def as_member(model: Model, name: str | None = None) -> Member:
     if not isinstance(given, Backend):
         rule = 'a model is a spec such as "openai:gpt-4.1", or an instance of a subclass of Backend.'
         raise InvalidArgumentError("model", excerpt(given), rule)
-    kind = model.spec if isinstance(model, LiveBackend) else type(model).__name__
-    called = getattr(model, "model", kind)
-    return Member(name or kind, called if isinstance(called, str) else kind, model)
+    if isinstance(model, LiveBackend):
+        return Member(name or model.spec, model.model, model)
+    kind = type(model).__name__
+    return Member(name or unnamed or kind, kind, model)
 
 
 def members_of(models: Iterable[Model] | Mapping[str, Model]) -> tuple[Member, ...]:

@@ -19,6 +19,7 @@ REDACTED = "[redacted]"
 """What stands in the place of a secret."""
 
 _SHORTEST = 6  # characters of a secret that is looked for in texts; a shorter one is a word that occurs anyway
+_PIECE = 8  # characters of a secret that are one too, where a message may have cut it
 _SECRET_NAME = re.compile(
     r"(?:^|[-_.])(?:auth|authorization|cookies?|set-cookie|credentials?|passwords?|passwd|passphrase|pwd|secrets?|"
     r"signature|sig|jwt|tokens?|bearer|key|apikey|accesskey)$",
@@ -85,6 +86,17 @@ class Secrets:
             text = text.replace(value, REDACTED)
         return _SECRET_VALUE.sub(REDACTED, text) if _may_hold_a_key(text) else text
 
+    def message(self, text: str) -> str:
+        """Return the message of an error, which may have cut a value in the middle: pieces of secrets go too."""
+        text = self.text(text)
+        kept: list[str] = []
+        at = 0
+        while at < len(text):
+            size = max((_common(text, at, value) for value in self.values), default=0)
+            kept.append(REDACTED if size else text[at])
+            at += size or 1
+        return "".join(kept)
+
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where a text holds known secrets, the beginning of one at its end, or what looks like one.
 
@@ -129,6 +141,16 @@ class Secrets:
 
 def _may_hold_a_key(text: str) -> bool:
     return any(hint in text for hint in _HINTS)
+
+
+def _common(text: str, at: int, value: str) -> int:
+    """Return how many characters of a text, from an offset on, stand in a secret as well; 0 for too few to tell."""
+    size = _PIECE
+    if len(text) - at < size or text[at : at + size] not in value:
+        return 0
+    while at + size < len(text) and text[at : at + size + 1] in value:
+        size += 1
+    return size
 
 
 def _begun(value: str, text: str) -> int:

@@ -79,8 +79,8 @@ async def test_a_hit_asks_nobody_and_gives_each_text_in_one_delta(council, cache
         ("member_done", "alice", ""),
         ("member_delta", "bob", "Hi."),
         ("member_done", "bob", ""),
-        ("synthesis_delta", "StreamingMockBackend", "So."),
-        ("synthesis_done", "StreamingMockBackend", ""),
+        ("synthesis_delta", "synthesizer", "So."),
+        ("synthesis_done", "synthesizer", ""),
         ("done", None, ""),
     ]
     again = events[-1].result
@@ -369,10 +369,12 @@ def test_several_processes_share_a_file(cache) -> None:
     assert [result.prompt for result in found] == [str(number) for number in range(30)] * 4
 
 
-async def test_no_key_is_kept(council, cache, monkeypatch) -> None:
+async def test_no_key_is_kept(council, cache, monkeypatch, caplog) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://user:{KEY}@127.0.0.1:1")
     await council("Hi.", cache=cache).ask("Go")
     Council(["openai:x"], cache=cache).sitting("Go", "raw")
+    await council(f"Your key is {KEY}.", cache=cache).ask("Go")
+    assert "looks like the key of a provider" in caplog.text
     for path in cache.path.parent.iterdir():
         assert re.search(KEY.encode(), path.read_bytes()) is None

@@ -345,6 +345,40 @@ async def test_a_producer_that_ignores_its_first_cancellation_has_ended_when_the
     assert ended == [True]
 
 
+def test_a_stream_that_is_dropped_outside_its_loop_stops_every_member(council) -> None:
+    asked = council(*[Script.of("Hello. ", Stall())] * 3)
+    with asyncio.Runner() as runner:
+        events = asked.ask_stream("Go")
+        for _ in range(3):
+            runner.run(anext(events))
+        del events
+        gc.collect()
+        for _ in range(20):
+            runner.run(asyncio.sleep(0))
+        assert all_stopped(asked)
+
+
+def test_a_stream_that_outlives_its_loop_has_nothing_left_to_stop(council) -> None:
+    asked = council(Script.of("Hello. ", Stall()))
+    loop = asyncio.new_event_loop()
+    events = asked.ask_stream("Go")
+    loop.run_until_complete(anext(events))
+    task = events._task
+    loop.run_until_complete(events.aclose())
+    loop.close()
+    del events
+    assert task.done()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_program_ends_it(streaming_mock_backend, error) -> None:
+    async def ends(ctx):
+        raise error
+
+    with pytest.raises(error):
+        Council([Odd(ends)]).ask_sync("Go")
+
+
 # Secrets
 
 

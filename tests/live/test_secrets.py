@@ -259,3 +259,17 @@ def test_no_cut_lets_a_secret_through_and_the_rest_stays_as_it_was(data: st.Data
     clean = redacted(reads, Secrets([KEY]))
     assert list(map(len, clean)) == list(map(len, reads))
     assert decoded(b"".join(clean)) == text.replace(KEY, "*" * len(KEY))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"key {KEY} end", "key [redacted] end"),
+        (f"{KEY[:8]} ... {KEY[-9:]}", "[redacted] ... [redacted]"),
+        (f"{KEY[:7]} ... {KEY[-7:]}", f"{KEY[:7]} ... {KEY[-7:]}"),
+        ("", ""),
+    ],
+)
+def test_a_message_is_without_the_pieces_of_a_secret_too(text: str, shown: str) -> None:
+    assert Secrets([KEY]).message(text) == shown
+    assert Secrets().message(text) == text

@@ -1,0 +1,147 @@
+"""Councils of live backends: over real sockets in every protocol, and over recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from pytest_streamval import Council, Delta, LiveBackend, Usage
+from pytest_streamval.live.providers import PROVIDERS
+from pytest_streamval.live.transport import Timeouts
+from pytest_streamval.wire.exchange import Answer, Asked
+from tests.live.loopback import answering, chunk, head, silent
+
+PROTOCOLS = ("anthropic", "gemini", "ollama", "openai")
+KEYS = ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY")
+STOP = {"anthropic": "end_turn", "gemini": "STOP", "ollama": "stop", "openai": "stop"}
+KEY = "planted-key-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch) -> None:
+    for name in KEYS:
+        monkeypatch.setenv(name, KEY)
+
+
+def frames(name: str, *deltas: Delta | str, whole: bool = True) -> list[bytes]:
+    """Return the chunks of a stream in the protocol of a provider."""
+    encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
+    written = [encoder.begin(), *(encoder.encode(delta) for delta in deltas)]
+    return [chunk(frame) for frame in (*written, encoder.finish() if whole else b"") if frame]
+
+
+def streamed(name: str, *deltas: Delta | str, whole: bool = True):
+    kind = PROVIDERS[name].adapter.media_type
+    return answering(head(kind=kind), *frames(name, *deltas, whole=whole), chunk(b""))
+
+
+def buffered(name: str, text: str):
+    body = PROVIDERS[name].adapter.encode_response(
+        Answer(text, usage=Usage(3, 5), finish_reason=STOP[name]), Asked(model="m", stream=False)
+    )
+    return answering(head(kind="application/json"), chunk(body), chunk(b""))
+
+
+def refused(status: str, message: str):
+    return answering(head(status, kind="application/json"), chunk(message.encode()), chunk(b""))
+
+
+def member(name: str, served, **options: object) -> LiveBackend:
+    return LiveBackend(f"{name}:m", base_url=served.url, retries=0, **options)
+
+
+async def test_members_of_four_protocols_answer_at_once_streamed_or_not(provider) -> None:
+    async with AsyncExitStack() as stack:
+        backends = []
+        for name in PROTOCOLS:
+            deltas = "I am ", f"{name}.", Delta(usage=Usage(3, 5), finish_reason=STOP[name])
+            answers = streamed(name, *deltas), buffered(name, f"I am {name}.")
+            backends.append(member(name, await stack.enter_async_context(provider(*answers))))
+        council = Council(backends)
+        events = [event async for event in council.ask_stream("Who are you?")]
+        result = await council.ask("Who are you?")
+    assert result == events[-1].result
+    assert [answer.text for answer in result.answers] == [f"I am {name}." for name in PROTOCOLS]
+    assert [answer.finish_reason for answer in result.answers] == list(STOP.values())
+    assert {answer.usage for answer in result.answers} == {Usage(3, 5)}
+    assert [member.name for member in council.members] == [f"{name}:m" for name in PROTOCOLS]
+
+
+FAULTS = {
+    "refused": (lambda name: refused("401 No", f'{{"error": "{KEY}"}}'), "ProviderStatusError: ", ""),
+    "truncated": (lambda name: streamed(name, "Hel", whole=False), "StreamTruncatedError: ", "Hel"),
+    "broken off": (lambda name: answering(head(), *frames(name, "Hel", whole=False)), "StreamTruncatedError: ", "Hel"),
+    "malformed": (
+        lambda name: answering(
+            head(), *frames(name, "Hel", whole=False), chunk(f"data: {{{KEY}\n\n{{{KEY}\n".encode()), chunk(b"")
+        ),
+        "MalformedFrameError: ",
+        "Hel",
+    ),
+    "empty": (lambda name: answering(head(), chunk(b"")), "StreamTruncatedError: ", ""),
+    "silent": (lambda name: silent(head(), *frames(name, "Hel", whole=False)), "MemberTimeoutError: ", "Hel"),
+}
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_of_one_provider_is_its_own(provider, virtual_clock, caplog, fault, name, position) -> None:
+    answer, says, kept = FAULTS[fault]
+    async with provider(streamed("openai", "One ", "fish.")) as good, provider(answer(name)) as bad:
+        models = [member("openai", good), member("openai", good)]
+        models.insert(position, member(name, bad))
+        events = [event async for event in Council(models, timeout=30).ask_stream("Go")]
+    result = events[-1].result
+    failed = result.answers[position]
+    assert failed.error.startswith(says)
+    assert failed.text == kept
+    others = [answer for answer in result.answers if answer is not failed]
+    assert [(answer.text, answer.error) for answer in others] == [("One fish.", None)] * 2
+    assert KEY not in f"{events!r}{caplog.text}"
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+async def test_a_model_that_refuses_to_stream_is_asked_for_the_whole(provider, name) -> None:
+    refusal = refused("400 Bad", '{"error": {"message": "Unsupported value: stream", "param": "stream"}}')
+    async with provider(refusal, buffered(name, "All at once.")) as served:
+        events = [event async for event in Council([member(name, served)]).ask_stream("Go")]
+    assert [event.text for event in events if event.type == "member_delta"] == ["All at once."]
+    assert events[-1].result.answers[0].error is None
+    assert len(served.requests) == 2
+
+
+async def test_another_refusal_is_not_answered_by_another_request(provider) -> None:
+    async with provider(refused("400 Bad", '{"error": "max_tokens is too large"}')) as served:
+        answer = [event async for event in Council([member("openai", served)]).ask_stream("Go")][-1].result.answers[0]
+    assert "max_tokens is too large" in answer.error
+    assert len(served.requests) == 1
+
+
+async def test_closing_the_stream_closes_every_connection(provider) -> None:
+    async with provider(silent(head(), *frames("openai", "One ", whole=False))) as served:
+        async with Council([member("openai", served)] * 3).ask_stream("Go") as events:
+            for _ in range(3):
+                await anext(events)
+        await asyncio.wait_for(served.disconnected.wait(), 5)
+
+
+async def test_the_silence_of_a_provider_that_a_backend_knows_is_told_too(provider, virtual_clock) -> None:
+    async with provider(silent(head())) as served:
+        backend = member("openai", served, timeouts=Timeouts(first_byte=30))
+        answer = (await Council([backend]).ask("Go")).answers[0]
+    assert answer.error.startswith("ProviderTimeoutError: ")
+
+
+async def test_nobody_listening_is_the_members_error() -> None:
+    backend = LiveBackend("openai:m", base_url="http://127.0.0.1:1", retries=0)
+    assert (await Council([backend]).ask("Go")).answers[0].error.startswith("ProviderUnreachableError: ")
+
+
+async def test_a_missing_library_is_the_members_error(monkeypatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    assert (await Council(["ollama:m"]).ask("Go")).answers[0].error.startswith("MissingExtraError: ")
