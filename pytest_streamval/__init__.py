@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.prose.strategy import ProseChunker
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.telemetry import set_span_status_error
     from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
     from pytest_streamval.errors import (
         BackendUnavailableError,
@@ -87,8 +88,10 @@ if TYPE_CHECKING:
         StreamvalError,
         SwallowedCallError,
         SyncStallError,
+        TelemetryConflictError,
         ThunkClosedError,
         UnencodableDeltaError,
+        UnexpectedSpansError,
         UnfinishedRunError,
         UnknownChunkingError,
         UnknownLanguageError,
@@ -120,6 +123,7 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
     from pytest_streamval.harness.playback import Playback, SyncPlayback
     from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
+    from pytest_streamval.harness.telemetry import CapturedTelemetry, Measured
     from pytest_streamval.harness.transcript import Transcript, transcribe
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.recorder import RecordingTransport, recording
@@ -151,6 +155,7 @@ __all__ = [
     "BackendUnavailableError",
     "BoundaryVarianceError",
     "CBlock",
+    "CapturedTelemetry",
     "Cassette",
     "CassetteEndedError",
     "ChatContext",
@@ -201,6 +206,7 @@ __all__ = [
     "LiveTimeLimitError",
     "MalformedFrameError",
     "MalformedResponseError",
+    "Measured",
     "Member",
     "MemberTimeoutError",
     "Message",
@@ -264,12 +270,14 @@ __all__ = [
     "SwallowedCallError",
     "SyncPlayback",
     "SyncStallError",
+    "TelemetryConflictError",
     "ThunkClosedError",
     "Timeouts",
     "ToolCall",
     "ToolCallDelta",
     "Transcript",
     "UnencodableDeltaError",
+    "UnexpectedSpansError",
     "UnfinishedRunError",
     "UnknownChunkingError",
     "UnknownLanguageError",
@@ -303,6 +311,7 @@ __all__ = [
     "per_member",
     "recording",
     "replaying",
+    "set_span_status_error",
     "strategies",
     "stream_with_chunking",
     "transcribe",
@@ -341,6 +350,7 @@ _HOMES = {
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
+    "engine.telemetry": ("set_span_status_error",),
     "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),
     "errors": (
         "BackendUnavailableError",
@@ -386,8 +396,10 @@ _HOMES = {
         "StreamvalError",
         "SwallowedCallError",
         "SyncStallError",
+        "TelemetryConflictError",
         "ThunkClosedError",
         "UnencodableDeltaError",
+        "UnexpectedSpansError",
         "UnfinishedRunError",
         "UnknownChunkingError",
         "UnknownLanguageError",
@@ -414,6 +426,7 @@ _HOMES = {
     "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
     "harness.playback": ("Playback", "SyncPlayback"),
     "harness.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
+    "harness.telemetry": ("CapturedTelemetry", "Measured"),
     "harness.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
     "live.recorder": ("RecordingTransport", "recording"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
     from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
+    from pytest_streamval.harness.telemetry import CapturedTelemetry
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.stream_cassette import StreamCassette
 
@@ -231,6 +232,22 @@ def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
 
         raise MissingPluginError("event_snapshot", "syrupy", "'syrupy>=7'") from error
     return event_snapshot_of(request)
+
+
+@pytest.fixture
+@_guarded
+def captured_telemetry() -> Iterator[CapturedTelemetry]:
+    """Capture the spans and measurements of the test, in memory: `captured_telemetry.span().attributes`."""
+    try:
+        from pytest_streamval.harness.telemetry import capturing
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "opentelemetry":
+            raise
+        from pytest_streamval.errors import MissingExtraError
+
+        raise MissingExtraError("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
+    with capturing() as captured:
+        yield captured
 
 
 def pytest_assertrepr_compare(

@@ -108,6 +108,11 @@ class Run:
         text = self.thunk.text_read
         return text if self.natural_end else text[: self.released]
 
+    @property
+    def chunks_released(self) -> int:
+        """How many chunks the consumer may have."""
+        return self._chunk_index
+
     # The task
 
     async def drive(self) -> None:
@@ -139,8 +144,7 @@ class Run:
                 await pace(self)
             deltas = await thunk.read_deltas()
             if audience is not None:
-                for text in deltas:
-                    audience.tell("delta", text)
+                audience.tell_deltas(deltas)
             for text in ("".join(deltas),) if chunker.joins_deltas else deltas:
                 chunks = chunker.feed(text)
                 if chunks and not await self._pass(chunks):

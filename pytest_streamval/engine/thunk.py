@@ -109,6 +109,16 @@ class ModelOutputThunk:
         return self._cancelled
 
     @property
+    def deltas_unread(self) -> int:
+        """How many deltas the producer has put that the reader has not taken."""
+        return len(self._buffer)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the output was made, which is when it was asked for."""
+        return time.perf_counter() - self._created
+
+    @property
     def producer(self) -> asyncio.Task[None] | None:
         """The task that generates it, None before `start`."""
         return self._producer

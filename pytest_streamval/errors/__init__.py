@@ -74,6 +74,10 @@ from pytest_streamval.errors.scripts import (
     UnmatchedRequestError,
     UnusedCassetteError,
 )
+from pytest_streamval.errors.telemetry import (
+    TelemetryConflictError,
+    UnexpectedSpansError,
+)
 from pytest_streamval.errors.wire import (
     DecoderClosedError,
     MalformedFrameError,
@@ -129,8 +133,10 @@ __all__ = [
     "StreamvalError",
     "SwallowedCallError",
     "SyncStallError",
+    "TelemetryConflictError",
     "ThunkClosedError",
     "UnencodableDeltaError",
+    "UnexpectedSpansError",
     "UnfinishedRunError",
     "UnknownChunkingError",
     "UnknownLanguageError",

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 from pytest_streamval import (
     Backend,
+    CapturedTelemetry,
     Cassette,
     ChatContext,
     Chunk,
@@ -46,6 +49,7 @@ from pytest_streamval import (
     per_member,
     recording,
     replaying,
+    set_span_status_error,
     stream_with_chunking,
 )
 
@@ -157,3 +161,15 @@ async def ask(council: CouncilFactory, backend: Backend, path: Path) -> None:
     assert_type(asked.stream_sync("Hi", print), CouncilResult)
     assert_type(asked.ask_sync("Hi", mode="debate", rounds=3), CouncilResult)
     Council([42])  # type: ignore[list-item]
+
+
+def watch(captured_telemetry: CapturedTelemetry) -> None:
+    """Use what telemetry offers."""
+    assert_type(captured_telemetry.spans, tuple[ReadableSpan, ...])
+    assert_type(captured_telemetry.span().name, str)
+    assert_type(captured_telemetry.total("streamval.outcomes", {"streamval.outcome": "completed"}), float)
+    [measured] = captured_telemetry.metrics["streamval.time_to_first_delta"]
+    assert_type(measured.low, float | None)
+    for span in captured_telemetry.open_spans:
+        set_span_status_error(span, "it never ended")
+    set_span_status_error(None, "there is no telemetry")

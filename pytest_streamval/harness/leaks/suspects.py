@@ -125,7 +125,7 @@ class PendingRun(PendingTask):
         self.at_once = not task.cancelling()
 
     def _what(self) -> str:
-        watches = () if self.run.audience is None else self.run.audience._observers
+        watches = () if self.run.audience is None else self.run.audience.observers
         site = next((watch.site for watch in watches if isinstance(watch, RunWatch)), None)
         began = "" if site is None else f", from {site}"
         return f"a StreamChunkingResult neither completed nor closed: {self.task.get_name()}{began}"

@@ -1,0 +1,508 @@
+"""What OpenTelemetry hears of runs: asserted against its SDK."""
+
+import asyncio
+import random
+import sys
+from contextlib import suppress
+
+import pytest
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import ProxyTracerProvider, StatusCode
+
+from pytest_streamval import (
+    Delay,
+    Delta,
+    Requirement,
+    RetryEvent,
+    Script,
+    SimpleContext,
+    StreamingMockBackend,
+    Usage,
+    ValidationResult,
+    set_span_status_error,
+    stream_with_chunking,
+)
+from pytest_streamval.engine import observer as observer_module
+from pytest_streamval.engine import telemetry as telemetry_module
+from pytest_streamval.engine.telemetry import SPAN, telemetry
+from pytest_streamval.harness.clock import clock_of_test
+
+
+@pytest.fixture
+def clock(request):
+    """Live on virtual time, unguarded: the fixture of the plugin would have the whole session guarded."""
+    with clock_of_test(request.node, ()) as clock:
+        yield clock
+
+
+def names(span):
+    return [event.name for event in span.events]
+
+
+def events(span, name):
+    return [dict(event.attributes) for event in span.events if event.name == name]
+
+
+# The span
+
+
+async def test_a_run_is_one_span_with_an_event_for_everything_that_happened(start, judge, captured):
+    result, _ = await start(["One. ", "Two"], judge())
+    await result.acomplete()
+    [span] = captured.spans
+    assert span.name == SPAN
+    assert names(span) == [
+        "quick_check",
+        "chunk",
+        "quick_check",
+        "chunk",
+        "streaming_done",
+        "full_validation",
+        "completed",
+    ]
+    assert events(span, "chunk") == [
+        {"streamval.chunk.index": 0, "streamval.chunk.length": 4},
+        {"streamval.chunk.index": 1, "streamval.chunk.length": 3},
+    ]
+    assert events(span, "quick_check")[1] == {"streamval.chunk.index": 1, "streamval.passed": True}
+    assert events(span, "streaming_done") == [{"streamval.text.length": 8}]
+    assert events(span, "full_validation") == [{"streamval.passed": True}]
+    assert events(span, "completed") == [{"streamval.success": True, "streamval.text.length": 8}]
+    assert [event.timestamp for event in span.events] == [int(event.timestamp * 1e9) for event in result.history]
+    assert span.status.status_code is StatusCode.UNSET
+    assert captured.open_spans == ()
+
+
+async def test_a_run_without_requirements_has_no_event_of_a_check(start, captured):
+    result, _ = await start(["One. ", "Two"])
+    await result.acomplete()
+    assert names(captured.span()) == ["chunk", "chunk", "streaming_done", "completed"]
+
+
+async def test_attributes_have_the_names_of_the_conventions(start, judge, played, captured):
+    class Known(played):
+        async def generate_from_context(self, action, ctx, **options):
+            thunk, ctx = await super().generate_from_context(action, ctx, **options)
+            thunk.generation.provider, thunk.generation.model = "gemini", "flash"
+            return thunk, ctx
+
+    last = Delta(usage=Usage(3, 5), finish_reason="stop")
+    result, backend = await start(Known("One. ", "Two.", last), judge())
+    await result.acomplete()
+    assert dict(captured.span().attributes) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "gcp.gemini",
+        "gen_ai.request.model": "flash",
+        "gen_ai.request.stream": True,
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.response.time_to_first_chunk": backend.thunk.generation.ttfb_ms / 1000,
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 5,
+        "streamval.requirements": ("Judge",),
+        "streamval.outcome": "completed",
+        "streamval.deltas": 3,
+        "streamval.chunks": 2,
+        "streamval.text.length": 9,
+    }
+
+
+async def test_no_text_of_the_model_is_told(start, judge, captured):
+    result, _ = await start(["swordfish. ", "swordfish. "], judge("pass", "fail"))
+    await result.acomplete()
+    span = captured.span()
+    assert "swordfish" not in span.to_json()
+    assert "swordfish" not in str(captured.metrics)
+
+
+async def test_the_span_is_a_child_of_the_callers_and_the_parent_of_a_validators(start, judge, captured):
+    tracer = trace.get_tracer("the code under test")
+
+    def asks(_):
+        with tracer.start_as_current_span("judge's request"):
+            return "pass"
+
+    with tracer.start_as_current_span("the caller's"):
+        result, _ = await start(["One. "], judge(asks))
+        await result.acomplete()
+        assert trace.get_current_span().name == "the caller's"
+    inner, span, outer = captured.spans
+    assert [each.name for each in (inner, span, outer)] == ["judge's request", SPAN, "the caller's"]
+    assert span.parent.span_id == outer.context.span_id
+    assert inner.parent.span_id == span.context.span_id
+
+
+async def test_a_failed_chunk_marks_the_span_without_an_exception(start, judge, captured):
+    result, _ = await start(["One. ", "Two. "], judge("pass", "fail"), judge(name="other"))
+    await result.acomplete()
+    span = captured.span()
+    assert names(span) == ["quick_check", "chunk", "quick_check", "completed"]
+    failed = {"streamval.chunk.index": 1, "streamval.passed": False, "streamval.failed_requirements": ("Judge",)}
+    assert events(span, "quick_check")[1] == failed
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.status.description == "Judge('judge') failed a chunk: no reason given"
+    assert span.attributes["streamval.outcome"] == "stopped"
+    assert "error.type" not in span.attributes
+
+
+async def test_a_failed_final_validation_marks_the_span_too(start, judge, captured):
+    verdict = ValidationResult(result=False, reason="too short")
+    result, _ = await start(["One. "], judge(), judge(final=verdict, name="last"))
+    await result.acomplete()
+    span = captured.span()
+    assert span.status.description == "Judge('last') failed the output: too short"
+    assert names(span)[-2:] == ["full_validation", "completed"]
+    assert span.attributes["streamval.outcome"] == "invalid"
+
+
+async def test_an_error_is_recorded_as_the_exception_that_it_is(start, judge, captured):
+    result, _ = await start(["One. "], judge(ValueError("broken")))
+    with pytest.raises(ValueError, match="broken"):
+        await result.acomplete()
+    span = captured.span()
+    assert names(span) == ["exception", "completed"]
+    [recorded] = events(span, "exception")
+    assert (recorded["exception.type"], recorded["exception.message"]) == ("ValueError", "broken")
+    assert "Traceback" in recorded["exception.stacktrace"]
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "ValueError: broken")
+    assert span.attributes["error.type"] == "ValueError"
+    assert span.attributes["streamval.outcome"] == "error"
+
+
+async def test_a_cancellation_is_no_error(start, never, turns, captured):
+    result, _ = await start(["One. ", never])
+    await turns(4)
+    await result.aclose()
+    span = captured.span()
+    assert names(span) == ["chunk", "completed"]
+    assert span.status.status_code is StatusCode.UNSET
+    assert span.attributes["streamval.outcome"] == "cancelled"
+
+
+async def test_a_clean_up_that_fails_is_told_with_what_is_known_of_it(start, never, turns, captured):
+    async def cleanup():
+        raise OSError("disk full")
+
+    result, _ = await start(["One. ", never], cleanup=cleanup)
+    await turns(4)
+    await result.aclose()
+    span = captured.span()
+    assert events(span, "exception") == [{"exception.type": "OSError", "exception.message": "disk full"}]
+    assert (span.attributes["error.type"], span.attributes["streamval.outcome"]) == ("OSError", "error")
+    with suppress(asyncio.CancelledError):
+        await result.acomplete()
+
+
+async def test_cancelling_the_output_ends_the_span(start, never, turns, captured):
+    result, backend = await start(["One. ", never])
+    await turns(4)
+    [span] = captured.open_spans
+    await backend.thunk.cancel_generation()
+    assert captured.open_spans == ()
+    assert captured.span().context == span.context
+    assert captured.span().attributes["error.type"] == "GenerationCancelledError"
+    assert await result.aexception()
+
+
+async def test_a_run_that_was_cancelled_before_its_first_step_has_its_span(start, never, turns, captured):
+    result, _ = await start(["One. ", never])
+    result.task.cancel()
+    await turns(3)
+    assert names(captured.span()) == ["completed"]
+    assert captured.open_spans == ()
+    await result.aclose()
+
+
+async def test_a_result_that_is_dropped_leaves_no_open_span(start, never, turns, captured):
+    result, _ = await start(["One. ", never])
+    await turns(4)
+    assert len(captured.open_spans) == 1
+    with pytest.warns(ResourceWarning, match="was dropped"):
+        del result
+    await turns(6)
+    assert captured.open_spans == ()
+    assert captured.span().attributes["streamval.outcome"] == "cancelled"
+
+
+async def test_a_retry_is_an_event_like_any_other(start, captured):
+    result, _ = await start(["One. "])
+    result._run.history.append(RetryEvent(2, "too short"))
+    await result.acomplete()
+    assert events(captured.span(), "retry") == [{"streamval.attempt": 2}]
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, 64), ("10", 10), ("1", 2), ("100", 100)])
+async def test_of_a_long_run_the_beginning_and_the_end_are_kept(start, monkeypatch, captured, limit, kept):
+    if limit is not None:
+        monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", limit)
+    result, _ = await start(["x " * 200], chunking="word")
+    await result.acomplete()
+    span = captured.span()
+    assert span.attributes.get("streamval.events_left_out", 0) == len(result.history) - kept
+    assert names(span)[-1] == "completed"
+    told = [each["streamval.chunk.index"] for each in events(span, "chunk")]
+    assert told == [*range(kept // 2), *range(202 - kept + kept // 2, 200)]
+
+
+# The measurements
+
+
+async def test_verdicts_are_counted_by_the_class_of_their_requirement_never_by_reason(start, judge, captured):
+    class Strict(judge):
+        pass
+
+    result, _ = await start(["One. ", "Two. ", "Three. "], judge(), judge(), Strict("pass", "fail"))
+    await result.acomplete()
+    result, _ = await start(["One. "], judge(final=False))
+    await result.acomplete()
+    found = captured.metrics
+    assert {each.attributes["streamval.requirement"]: each.total for each in found["streamval.requirement.checks"]} == {
+        "Judge": 4 + 2,
+        "Strict": 2,
+    }
+    assert [(each.attributes, each.total) for each in found["streamval.requirement.failures"]] == [
+        ({"streamval.requirement": "Strict"}, 1),
+        ({"streamval.requirement": "Judge"}, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "answers", "outcome"),
+    [
+        (["One. "], {}, "completed"),
+        (["One. "], {"final": False}, "invalid"),
+        (["One. "], {"answer": "fail"}, "stopped"),
+        (["One. ", KeyError("x")], {}, "error"),
+        (["One. ", None], {}, "cancelled"),
+    ],
+)
+async def test_outcomes_are_counted_under_the_name_of_the_function(
+    start, judge, never, turns, captured, steps, answers, outcome
+):
+    requirement = judge(answers.get("answer", "pass"), final=answers.get("final", True))
+    result, _ = await start([never if step is None else step for step in steps], requirement)
+    await turns(6)
+    await result.aclose()
+    [found] = captured.metrics["streamval.outcomes"]
+    labels = {"streamval.operation": "stream_with_chunking", "streamval.outcome": outcome}
+    assert (found.attributes, found.total) == (labels, 1)
+    assert captured.total("streamval.errors", {"error.type": "KeyError"}) == (outcome == "error")
+    with suppress(KeyError):
+        await result.acomplete()
+
+
+async def test_times_are_measured_from_the_request(start, judge, clock, captured):
+    result, _ = await start(
+        [lambda: asyncio.sleep(2), "One. ", lambda: asyncio.sleep(3), "Two. "], judge(takes(0.5), takes(4))
+    )
+    await result.acomplete()
+    found = captured.metrics
+    assert [each.total for each in found["streamval.time_to_first_delta"]] == [pytest.approx(2)]
+    assert [each.total for each in found["streamval.time_to_first_chunk"]] == [pytest.approx(2.5)]
+    [waits] = found["streamval.chunk.validation.duration"]
+    assert waits.count == 2
+    assert (waits.low, waits.high, waits.total) == (pytest.approx(0.5), pytest.approx(4), pytest.approx(4.5))
+
+
+async def test_a_chunk_waits_from_the_verdict_on_the_one_before_it(start, judge, clock, captured):
+    result, _ = await start(["One. Two. Three. "], judge(takes(1), takes(2), takes(3)))
+    await result.acomplete()
+    [waits] = captured.metrics["streamval.chunk.validation.duration"]
+    assert (waits.count, waits.low, waits.high) == (3, pytest.approx(1), pytest.approx(3))
+
+
+def takes(seconds):
+    async def answer(_):
+        await asyncio.sleep(seconds)
+        return "pass"
+
+    return answer
+
+
+async def test_of_many_chunks_some_are_measured(start, judge, captured):
+    result, _ = await start(["x " * 100], judge(), chunking="word")
+    await result.acomplete()
+    [waits] = captured.metrics["streamval.chunk.validation.duration"]
+    assert 20 < waits.count <= 32
+
+
+async def test_deltas_sent_after_a_failing_chunk_are_those_that_the_producer_says(judge, captured):
+    backend = StreamingMockBackend(Script.of("One. ", Delay(0), *"x" * 100))
+
+    async def later(_):
+        for _ in range(4):
+            await asyncio.sleep(0)
+        return "fail"
+
+    result = await stream_with_chunking("go", backend, SimpleContext(), requirements=[judge(later)])
+    await result.acomplete()
+    sent = backend.calls[0].deltas_sent - result.deltas_read
+    assert sent > 0
+    [found] = captured.metrics["streamval.deltas_after_failure"]
+    assert (found.count, found.total) == (1, sent)
+    assert captured.span().attributes["streamval.deltas_after_failure"] == sent
+
+
+async def test_a_run_that_got_nothing_has_no_times(start, captured):
+    result, _ = await start([KeyError("x")])
+    with pytest.raises(KeyError):
+        await result.acomplete()
+    assert set(captured.metrics) == {"streamval.outcomes", "streamval.errors"}
+
+
+# Where telemetry goes
+
+
+@pytest.fixture
+def providers(monkeypatch):
+    """Set providers, as a program does at its start."""
+
+    def set_them(tracers=None, meters=None):
+        monkeypatch.setattr(trace, "get_tracer_provider", lambda: tracers or ProxyTracerProvider())
+        monkeypatch.setattr(metrics, "get_meter_provider", lambda: meters or NoOpMeterProvider())
+
+    return set_them
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_nobody_is_told_where_opentelemetry_was_never_imported(monkeypatch, imported):
+    if not imported:
+        monkeypatch.delitem(sys.modules, "opentelemetry")
+    monkeypatch.setattr(telemetry_module, "telemetry", lambda: "an observer")
+    assert observer_module._telemetry() == ("an observer" if imported else None)
+
+
+async def test_nobody_is_told_where_no_provider_is_set(start, providers):
+    providers()
+    assert telemetry() is None
+    result, _ = await start(["One. "])
+    await result.acomplete()
+    assert result._run.audience is None
+
+
+async def test_spans_alone_and_measurements_alone(start, judge, providers):
+    exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+    tracers = TracerProvider(shutdown_on_exit=False)
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    for set_now in ({"tracers": tracers}, {"meters": meters}):
+        providers(**set_now)
+        result, _ = await start(["One. "], judge("fail"))
+        await result.acomplete()
+    assert [span.name for span in exporter.get_finished_spans()] == [SPAN]
+    [resource] = reader.get_metrics_data().resource_metrics
+    assert resource.scope_metrics[0].scope.name == "pytest_streamval"
+
+
+async def test_a_span_that_is_not_sampled_is_only_ended(start, providers):
+    providers(TracerProvider(ALWAYS_OFF, shutdown_on_exit=False))
+    result, _ = await start(["One. "])
+    await result.acomplete()
+    assert result.completed
+
+
+def test_tracer_and_instruments_are_made_once_for_the_providers_that_are_set(providers):
+    one, other = (TracerProvider(shutdown_on_exit=False) for _ in range(2))
+    providers(one)
+    first, again = telemetry(), telemetry()
+    assert first._tracer is again._tracer
+    providers(one, MeterProvider(shutdown_on_exit=False))
+    assert telemetry()._instruments is not None
+    providers(other)
+    assert telemetry()._tracer is not first._tracer
+
+
+def test_the_status_of_no_span_is_nothing_to_set():
+    set_span_status_error(None, "nobody hears it")
+
+
+def test_the_status_of_a_span_is_set_without_an_event(captured):
+    with trace.get_tracer("mine").start_as_current_span("mine") as span:
+        set_span_status_error(span, "too short")
+    span = captured.span("mine")
+    assert (span.status.status_code, span.status.description, span.events) == (StatusCode.ERROR, "too short", ())
+
+
+async def test_a_span_is_ended_even_where_it_cannot_be_described(start, monkeypatch, captured, caplog):
+    monkeypatch.setattr(telemetry_module, "_record_events", lambda *_: 1 / 0)
+    result, _ = await start(["One. "])
+    await result.acomplete()
+    assert captured.span().name == SPAN
+    assert captured.open_spans == ()
+    assert "raised in ended()" in caplog.text
+
+
+# Whatever happens
+
+
+class Faulty(Requirement):
+    """Does one of many things, by chance."""
+
+    def __init__(self, chance):
+        super().__init__()
+        self.chance = chance
+
+    async def stream_validate(self, chunk, *, backend, ctx):
+        await self.something()
+        return await super().stream_validate(chunk, backend=backend, ctx=ctx)
+
+    async def validate(self, backend, ctx, **options):
+        await self.something()
+        return ValidationResult(self.chance.random() < 0.5)
+
+    async def something(self):
+        draw = self.chance.random()
+        if draw < 0.03:
+            raise LookupError("by chance")
+        if draw < 0.06:
+            asyncio.current_task().cancel()
+        for _ in range(self.chance.randrange(3)):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_no_span_is_left_open_whatever_happens(seed, captured, played, turns, start, recwarn):
+    chance = random.Random(seed)  # noqa: S311  # repeatable chance, not secrets
+    for _ in range(100):
+        await one_run(chance, played, turns, start)
+    await turns(10)
+    assert captured.open_spans == ()
+    assert len(captured.spans) == captured.total("streamval.outcomes") == 100
+    outcomes = {each.attributes["streamval.outcome"] for each in captured.metrics["streamval.outcomes"]}
+    assert outcomes >= {"completed", "cancelled", "error"}
+
+
+async def one_run(chance, played, turns, start):
+    """Start a run and treat it as badly as chance has it."""
+    steps = ["One. ", "Two", ". ", "Three. " * 3, lambda: asyncio.sleep(0), "Four. "]
+    chance.shuffle(steps)
+    if chance.random() < 0.2:
+        steps.insert(chance.randrange(len(steps)), OSError("by chance"))
+    result, backend = await start(played(*steps), *[Faulty(chance) for _ in range(chance.randrange(3))])
+    await turns(chance.randrange(8))
+    treatment = chance.choice(["complete", "read", "close", "cancel", "cancel output", "drop", "time out"])
+    with suppress(Exception, asyncio.CancelledError):
+        if treatment == "complete":
+            await result.acomplete()
+        elif treatment == "read":
+            async for _ in result.astream():
+                await turns(chance.randrange(2))
+        elif treatment == "close":
+            await result.aclose()
+        elif treatment == "cancel":
+            result.task.cancel()
+        elif treatment == "cancel output":
+            await backend.thunk.cancel_generation()
+        elif treatment == "time out":
+            waiting = asyncio.ensure_future(result.acomplete())
+            await turns(chance.randrange(4))
+            waiting.cancel()
+            await waiting
+    del result
+    await turns(12)
