@@ -16,9 +16,10 @@ from pytest_streamval.errors import (
     WireError,
     excerpt,
 )
+from pytest_streamval.harness.http import HttpRequest
+from pytest_streamval.harness.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
-from pytest_streamval.live.secrets import Secrets
-from pytest_streamval.live.transport import HttpRequest, HttpTransport
+from pytest_streamval.live.transport import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import os
 from contextlib import asynccontextmanager
 from copy import copy
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.errors import (
     InvalidArgumentError,
-    ProviderStatusError,
-    ProviderTimeoutError,
-    described,
 )
-from pytest_streamval.harness.cassette import Cassette, Ending, Read
+from pytest_streamval.harness.secrets import Secrets
+from pytest_streamval.harness.tape import Tape, numbered
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.live.redaction import redacted
-from pytest_streamval.live.secrets import Secrets
 from pytest_streamval.live.transport import HttpResponse, HttpTransport
-from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
     from os import PathLike
 
+    from pytest_streamval.harness.http import HttpRequest
     from pytest_streamval.live.backend import LiveBackend
-    from pytest_streamval.live.transport import HttpRequest, Timeouts, Transport
+    from pytest_streamval.live.transport import Timeouts, Transport
 
 logger = logging.getLogger("pytest_streamval.live")
 
@@ -82,10 +75,17 @@ class RecordingTransport:
         """
         path = numbered(self.path, next(self._numbers))
         path.parent.mkdir(parents=True, exist_ok=True)  # before anything is sent, as it may fail
-        tape = _Tape(request, provider, Secrets.of(request, [*self._secrets, *_keys()]), self._clock)
+        tape = Tape(
+            request,
+            Secrets.of(request, [*self._secrets, *_keys()]),
+            protocol=protocol_of(provider),
+            provider=provider,
+            clock=self._clock,
+        )
         try:
             async with self.inner.stream(request, provider=provider) as response:
-                yield tape.recorded(response)
+                tape.begin(response.status, response.headers)
+                yield HttpResponse(response.status, response.headers, _Recorded(response.reads, tape))
         except BaseException as error:
             tape.failed(error)
             try:
@@ -95,7 +95,7 @@ class RecordingTransport:
             raise
         self._write(tape, path)
 
-    def _write(self, tape: _Tape, path: Path) -> None:
+    def _write(self, tape: Tape, path: Path) -> None:
         if tape.is_worth_keeping:
             tape.cassette(path).dump()
             self.written.append(path)
@@ -134,27 +134,6 @@ def protocol_of(provider: str) -> str:
     return PROVIDERS[provider].adapter.protocol
 
 
-def path_of(url: str, secrets: Secrets) -> str:
-    """Return the path of an address as a cassette has it: with its query, without secrets."""
-    parts = urlsplit(url)._replace(scheme="", netloc="", fragment="")
-    return secrets.url(parts.geturl()) or "/"
-
-
-def body_of(request: HttpRequest, secrets: Secrets) -> object:
-    """Return the body of a request as a cassette has it: JSON, or text where it is none; None for no body."""
-    if not request.body:
-        return None
-    try:
-        return secrets.body(json.loads(request.body))
-    except (ValueError, RecursionError):
-        return secrets.text(request.body.decode(errors="replace"))
-
-
-def numbered(path: Path, number: int) -> Path:
-    """Return the path of the cassette of this number: `name.jsonl`, `name.2.jsonl`, ..."""
-    return path if number == 1 else path.with_name(f"{path.stem}.{number}{path.suffix}")
-
-
 class _Network:
     """Carries requests over the network, each with its own secrets kept out of errors."""
 
@@ -167,92 +146,10 @@ class _Network:
         return carrier.stream(request, provider=provider)
 
 
-class _Tape:
-    """What is known of one stream, so far."""
-
-    def __init__(
-        self, request: HttpRequest, provider: str, secrets: Secrets, clock: Callable[[], float] | None
-    ) -> None:
-        self.ending: Ending | None = None
-        self._request = request
-        self._provider = provider
-        self._protocol = protocol_of(provider)
-        self._secrets = secrets
-        self._clock = clock or asyncio.get_running_loop().time
-        self._began = self._clock()
-        self._status: int | None = None
-        self._headers: Mapping[str, str] = {}
-        self._reads: list[Read] = []
-
-    def recorded(self, response: HttpResponse) -> HttpResponse:
-        """Return an answer whose reads are noted as they are handed on."""
-        self._status, self._headers = response.status, response.headers
-        return HttpResponse(response.status, response.headers, _Recorded(response.reads, self))
-
-    @property
-    def is_worth_keeping(self) -> bool:
-        """Whether anybody was reached."""
-        return self._status is not None or self.ending is not None
-
-    def read(self, data: bytes) -> None:
-        """Note what a read brought."""
-        self._reads.append(Read(self._clock() - self._began, data))
-
-    def end(self, how: str, why: str = "", seconds: float | None = None) -> None:
-        """Note how the stream ended; of several things, the first one counts."""
-        if self.ending is None:
-            self.ending = Ending(how, self._clock() - self._began, self._secrets.text(why), seconds)
-
-    def broke(self, error: Exception) -> None:
-        """Note what broke the stream."""
-        if isinstance(error, ProviderTimeoutError):
-            self.end("silent", error.awaited, error.seconds)
-        else:
-            self.end("broken", getattr(error, "fault", None) or f"{type(error).__name__}: {described(error)}")
-
-    def failed(self, error: BaseException) -> None:
-        """Note what was raised: by the reader once there was an answer, otherwise in the place of one."""
-        if self._status is not None or isinstance(error, asyncio.CancelledError):
-            self.end("left", type(error).__name__)
-        elif isinstance(error, ProviderStatusError):
-            self._status = error.status
-            self.read(error.body.encode())
-            self.end("refused", seconds=error.retry_after)
-        elif isinstance(error, ProviderTimeoutError):
-            self.broke(error)
-
-    def cassette(self, path: Path) -> Cassette:
-        """Return what was recorded, without its secrets."""
-        reads = redacted([read.data for read in self._reads], self._secrets)
-        pairs = zip(self._reads, reads, strict=True)
-        return Cassette(str(path), self._header(), tuple(Read(read.at, data) for read, data in pairs))
-
-    def _header(self) -> dict[str, Any]:
-        where = urlsplit(self._request.url)
-        path, body = path_of(self._request.url, self._secrets), body_of(self._request, self._secrets)
-        return {
-            "protocol": self._protocol,
-            "provider": self._provider,
-            "model": _model(self._protocol, path, body),
-            "server": self._secrets.text(f"{where.scheme}://{where.netloc.rpartition('@')[2]}"),
-            "method": self._request.method,
-            "path": path,
-            "request": body,
-            "status": self._status,
-            "headers": [list(pair) for pair in self._secrets.headers(self._headers).items()],
-            "end": self._ended(),
-        }
-
-    def _ended(self) -> dict[str, object]:
-        how, at, why, seconds = self.ending or Ending("left", self._clock() - self._began)
-        known = {"why": why, "seconds": seconds}
-        return {"how": how, "at": round(at, 6), **{name: value for name, value in known.items() if value}}
-
-
 class _Recorded:
     """Reads that are noted as they come; a class, as there is nothing to finalise when its reader leaves."""
 
-    def __init__(self, reads: AsyncIterator[bytes], tape: _Tape) -> None:
+    def __init__(self, reads: AsyncIterator[bytes], tape: Tape) -> None:
         self._reads = reads
         self._tape = tape
 
@@ -270,13 +167,6 @@ class _Recorded:
             raise
         self._tape.read(data)
         return data
-
-
-def _model(protocol: str, path: str, body: object) -> str:
-    """Return the model that a request names in its body or, as Gemini's do, in its path; an empty string for none."""
-    fields: Mapping[str, object] = body if isinstance(body, dict) else {}
-    asked = ADAPTERS[protocol].asked(path, fields)
-    return asked.model if asked is not None else str(fields.get("model", ""))
 
 
 def _keys() -> Iterator[str]:

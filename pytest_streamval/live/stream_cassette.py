@@ -26,10 +26,11 @@ from pytest_streamval.errors import (
 from pytest_streamval.harness.cassette import Cassette
 from pytest_streamval.harness.cuts import marked
 from pytest_streamval.harness.names import file_name_of_test
+from pytest_streamval.harness.shelf import Shelf, recut, told
 from pytest_streamval.harness.variants import recut_for, without_cut
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recorder import RecordingTransport, carried, network_of
-from pytest_streamval.live.replay import ReplayTransport, Shelf, recut, told
+from pytest_streamval.live.replay import ReplayTransport
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

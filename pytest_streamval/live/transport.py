@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
@@ -20,7 +20,8 @@ from pytest_streamval.errors import (
     ProviderTimeoutError,
     ProviderUnreachableError,
 )
-from pytest_streamval.live.secrets import Secrets
+from pytest_streamval.harness.http import LOOPBACK
+from pytest_streamval.harness.secrets import Secrets
 
 if TYPE_CHECKING:
     import ssl
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import httpx2
+
+    from pytest_streamval.harness.http import HttpRequest
 
 logger = logging.getLogger("pytest_streamval.live")
 
@@ -46,7 +49,6 @@ _FIRST_PAUSE = 0.5  # seconds before the first retry, doubled for each further o
 _LONGEST_PAUSE = 8.0  # seconds, where the provider names none
 _LONGEST_WAIT = 60.0  # seconds that a provider may ask for; a request that has to wait longer fails at once
 _LONGEST_REFUSAL = 65_536  # bytes of an error's body that are read
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +61,6 @@ class Timeouts:
     """From the request to the first byte of the answer's body: a model may have to be loaded."""
     between: float | None = 60.0
     """From one read to the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """A request as it goes out."""
-
-    url: str
-    """The whole address."""
-    body: bytes = b""
-    """What is sent, JSON as a rule; without a body it is a GET."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """The headers, the secret ones included."""
-
-    @property
-    def method(self) -> str:
-        """The method."""
-        return "POST" if self.body else "GET"
 
 
 @dataclass(frozen=True, slots=True)

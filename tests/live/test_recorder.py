@@ -22,9 +22,11 @@ from pytest_streamval import (
     SimpleContext,
 )
 from pytest_streamval.harness.clock import VirtualClock
+from pytest_streamval.harness.http import HttpRequest
+from pytest_streamval.harness.tape import numbered
 from pytest_streamval.live.backend import LiveBackend
-from pytest_streamval.live.recorder import RecordingTransport, numbered, recording
-from pytest_streamval.live.transport import HttpRequest, HttpResponse, HttpTransport
+from pytest_streamval.live.recorder import RecordingTransport, recording
+from pytest_streamval.live.transport import HttpResponse, HttpTransport
 from tests.live.loopback import answering, chunk, head, openai_frames, silent
 
 if TYPE_CHECKING:

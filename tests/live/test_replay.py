@@ -27,10 +27,12 @@ from pytest_streamval import (
 from pytest_streamval.errors import CassetteEndedError, UnmatchedRequestError
 from pytest_streamval.harness.clock import VirtualClock
 from pytest_streamval.harness.cuts import Cut
+from pytest_streamval.harness.http import HttpRequest
+from pytest_streamval.harness.shelf import recut
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recorder import RecordingTransport
-from pytest_streamval.live.replay import ReplayTransport, recut, replaying
-from pytest_streamval.live.transport import HttpRequest, HttpTransport
+from pytest_streamval.live.replay import ReplayTransport, replaying
+from pytest_streamval.live.transport import HttpTransport
 from tests.live.loopback import answering, chunk, head, openai_frames
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from email.utils import format_datetime
 import pytest
 
 from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, ProviderUnreachableError
+from pytest_streamval.harness.http import HttpRequest
+from pytest_streamval.harness.secrets import Secrets
 from pytest_streamval.live import transport
-from pytest_streamval.live.secrets import Secrets
-from pytest_streamval.live.transport import HttpRequest, HttpTransport, Timeouts
+from pytest_streamval.live.transport import HttpTransport, Timeouts
 from tests.live.loopback import answering, chunk, head, silent
 
 WHOLE = answering(head(), chunk(b"one"), chunk(b"two"), chunk(b""))

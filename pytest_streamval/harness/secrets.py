@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_streamval.live.transport import HttpRequest
+    from pytest_streamval.harness.http import HttpRequest
 
 REDACTED = "[redacted]"
 """What stands in the place of a secret."""

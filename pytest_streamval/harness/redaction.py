@@ -12,12 +12,12 @@ from collections import defaultdict
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from pytest_streamval.live.secrets import is_secret_name_in_answer
+from pytest_streamval.harness.secrets import is_secret_name_in_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_streamval.live.secrets import Secrets
+    from pytest_streamval.harness.secrets import Secrets
 
     Span = tuple[int, int]
     Places = dict[str, dict[str, list[Span]]]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.harness.cuts import pieces_of
-from pytest_streamval.live.redaction import redacted
-from pytest_streamval.live.secrets import REDACTED, Secrets, is_secret_name, is_secret_name_in_answer
-from pytest_streamval.live.transport import HttpRequest
+from pytest_streamval.harness.http import HttpRequest
+from pytest_streamval.harness.redaction import redacted
+from pytest_streamval.harness.secrets import REDACTED, Secrets, is_secret_name, is_secret_name_in_answer
 from pytest_streamval.wire.openai import OpenAIChatDecoder
 
 KEY = "Zq7-planted/Key+0123456789"
