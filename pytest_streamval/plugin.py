@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.telemetry import CapturedTelemetry
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.stream_cassette import StreamCassette
+    from pytest_streamval.server.fixture import ProviderServerFactory
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -214,6 +215,17 @@ def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: Cut | None) 
     from pytest_streamval.live.stream_cassette import stream_cassette_of
 
     yield from stream_cassette_of(request, _streamval_cut)
+
+
+@pytest.fixture
+@_guarded
+def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[ProviderServerFactory]:
+    """Serve scripts over HTTP on loopback: `provider_server("Some text.").openai_url` goes into any client."""
+    from pytest_streamval.harness.leaks import guards_of
+    from pytest_streamval.server.fixture import provider_servers
+
+    guard = guards_of(request.config, _GUARDED).guard_of(request.node)
+    yield from provider_servers(request, guard, _streamval_cut)
 
 
 @pytest.fixture

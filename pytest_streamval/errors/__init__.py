@@ -74,6 +74,14 @@ from pytest_streamval.errors.scripts import (
     UnmatchedRequestError,
     UnusedCassetteError,
 )
+from pytest_streamval.errors.server import (
+    AnswerFailedError,
+    ClientStayedError,
+    NotRequestedError,
+    ServerStateError,
+    UnaskedScriptError,
+    UnscriptedRequestError,
+)
 from pytest_streamval.errors.telemetry import (
     TelemetryConflictError,
     UnexpectedSpansError,
@@ -90,10 +98,12 @@ from pytest_streamval.errors.wire import (
 )
 
 __all__ = [
+    "AnswerFailedError",
     "BackendUnavailableError",
     "BoundaryVarianceError",
     "CassetteEndedError",
     "ChunkingContractError",
+    "ClientStayedError",
     "ConcurrentReadError",
     "ConformanceError",
     "DecoderClosedError",
@@ -119,6 +129,7 @@ __all__ = [
     "MissingExtraError",
     "MissingKeyError",
     "MissingPluginError",
+    "NotRequestedError",
     "NotStoppedError",
     "NotStreamingError",
     "PlaybackBusyError",
@@ -129,12 +140,14 @@ __all__ = [
     "ProviderUnreachableError",
     "ReaderTakenError",
     "ScriptExhaustedError",
+    "ServerStateError",
     "StreamTruncatedError",
     "StreamvalError",
     "SwallowedCallError",
     "SyncStallError",
     "TelemetryConflictError",
     "ThunkClosedError",
+    "UnaskedScriptError",
     "UnencodableDeltaError",
     "UnexpectedSpansError",
     "UnfinishedRunError",
@@ -146,6 +159,7 @@ __all__ = [
     "UnreadEventsError",
     "UnreadPlaybackError",
     "UnrepeatableResultError",
+    "UnscriptedRequestError",
     "UnsupportedLoopError",
     "UnusedCassetteError",
     "UnvalidatedTextError",

@@ -133,7 +133,7 @@ class _Asked(NamedTuple):
         synonyms = ADAPTERS[self.protocol].synonyms
         for name, value in self._asdict().items():
             if name in header:
-                yield from _differences(name, _renamed(value, synonyms), _renamed(header[name], synonyms))
+                yield from differences(name, _renamed(value, synonyms), _renamed(header[name], synonyms))
 
     def told(self) -> str:
         body = json.dumps(self.request, ensure_ascii=False)
@@ -149,14 +149,15 @@ def _renamed(body: object, synonyms: Mapping[str, str]) -> object:
     return {synonyms.get(name, name): value for name, value in body.items()}
 
 
-def _differences(field: str, asked: object, recorded: object) -> Iterator[tuple[str, str, str]]:
+def differences(field: str, asked: object, recorded: object) -> Iterator[tuple[str, str, str]]:
+    """Yield where one JSON value differs from another: the field, what is asked, what was recorded."""
     if isinstance(asked, dict) and isinstance(recorded, dict):
         for name in dict.fromkeys([*asked, *recorded]):
             place = f"{field}.{name}"
-            yield from _differences(place, asked.get(name, _Missing), recorded.get(name, _Missing))
+            yield from differences(place, asked.get(name, _Missing), recorded.get(name, _Missing))
     elif isinstance(asked, list) and isinstance(recorded, list):
         for number, (now, before) in enumerate(zip_longest(asked, recorded, fillvalue=_Missing)):
-            yield from _differences(f"{field}[{number}]", now, before)
+            yield from differences(f"{field}[{number}]", now, before)
     elif not _equal(asked, recorded):
         yield field, _told(asked), _told(recorded)
 

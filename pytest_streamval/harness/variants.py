@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval.harness.cuts import Cut, marked
-from pytest_streamval.harness.mock import StreamingMockBackend
-from pytest_streamval.harness.script import as_script
+from pytest_streamval.harness.recutting import Recut
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 CUT_FIXTURE = "_streamval_cut"
 """The inner fixture that is parametrised, and that whatever makes streams asks for."""
-SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette")
+SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette", "provider_server")
 """The fixtures whose streams are cut."""
 
 _ID = re.compile(r"(?P<before>[\[-])cut~(?P<name>whole|chars|words|\d+)(?P<after>[\]-])")
@@ -40,30 +39,6 @@ def without_cut(name: str) -> str:
 def cuts_named(words: Sequence[str]) -> list[Cut]:
     """Return the cuts that ids on the command line name."""
     return [Cut(match["name"]) for word in words for match in _ID.finditer(word)]
-
-
-class Recut:
-    """Makes what the fixtures of a test make, with all texts cut elsewhere, and remembers the scripts."""
-
-    def __init__(self, cut: Cut) -> None:
-        self.cut = cut
-        self.scripts: list[Script] = []
-        """The scripts, as cut."""
-
-    def backend(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
-        """Make a mock backend, as `StreamingMockBackend` does."""
-        backend = StreamingMockBackend(*scripts, token_size=token_size)
-        backend.scripts = tuple(map(self._again, backend.scripts))
-        return backend
-
-    def script(self, script: Script | str, *, token_size: int = 1) -> Script:
-        """Make a script, as `as_script` does."""
-        return self._again(as_script(script, token_size=token_size))
-
-    def _again(self, script: Script) -> Script:
-        script = script.recut(self.cut.offsets(script.text))
-        self.scripts.append(script)
-        return script
 
 
 _RECUT = pytest.StashKey[Recut]()

@@ -43,6 +43,8 @@ class Guard:
         """What began in its function."""
         self.backends: list[StreamingMockBackend] = []
         """The mock backends that were made for it."""
+        self.unmet: list[Callable[[], Iterable[Exception]]] = []
+        """Asked at the end of a test that passed: each returns what was to happen and did not."""
         self._holders = holders
         self._looks = leaks
         self._hosts: set[asyncio.Task[Any] | None] = set()

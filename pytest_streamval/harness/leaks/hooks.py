@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
     from types import FrameType
 
-    from pytest_streamval.errors import StreamvalError
 
 _NAME = "streamval-guards"
 
@@ -112,6 +111,7 @@ class Guards:
         if self._guard is not None:
             ledgers = self._guard.fixtures, self._guard.test
             in_vain = done_in_vain(getattr(item, "function", None), ledgers, self._guard.backends)
+            in_vain += [error for unmet in self._guard.unmet for error in unmet()]
             if in_vain and self._guards(item, "unplayed"):
                 found += in_vain
         _fail(found)
@@ -136,7 +136,7 @@ class Guards:
 
     # What they need
 
-    def _leaks(self, *, test_only: bool = False) -> list[StreamvalError]:
+    def _leaks(self, *, test_only: bool = False) -> list[Exception]:
         """Return what was left behind, as the error to show."""
         if self._guard is None:
             return []
@@ -144,7 +144,7 @@ class Guards:
         leaks = self._guard.leaks()
         return [LeakError(leaks)] if leaks else []
 
-    def _tell(self, item: pytest.Item, when: str, found: Sequence[StreamvalError]) -> None:
+    def _tell(self, item: pytest.Item, when: str, found: Sequence[Exception]) -> None:
         """Show what was found below the failure that came first."""
         if found:
             item.add_report_section(when, "leaks", _text(found))
@@ -155,12 +155,12 @@ class Guards:
         return [fixture for fixture in self._live if fixture is not ending and _can_end(fixture)]
 
 
-def _fail(found: Sequence[StreamvalError]) -> None:
+def _fail(found: Sequence[Exception]) -> None:
     if found:
         pytest.fail(_text(found), pytrace=False)
 
 
-def _text(found: Sequence[StreamvalError]) -> str:
+def _text(found: Sequence[Exception]) -> str:
     return "\n\n".join(map(str, found))
 
 

@@ -30,9 +30,7 @@ _IN_TEST = frozenset({"ScriptExhaustedError", "RaisesGroup"})
 _IN_CATCHER = _IN_TEST | {"raises"}
 
 
-def done_in_vain(
-    test: object, ledgers: Sequence[Ledger], backends: Iterable[StreamingMockBackend]
-) -> list[StreamvalError]:
+def done_in_vain(test: object, ledgers: Sequence[Ledger], backends: Iterable[StreamingMockBackend]) -> list[Exception]:
     """Return what a test that has passed was to do and did not.
 
     Args:
@@ -41,7 +39,7 @@ def done_in_vain(
         backends: the mock backends that were made for it.
     """
     runs = [watch.run for ledger in ledgers for watch in ledger.runs if watch.run is not None]
-    found: list[StreamvalError] = []
+    found: list[Exception] = []
     for backend in backends:
         found += _unplayed(backend)
         found += [_swallowed(refusal) for refusal in backend.refused if not _is_known(refusal, test, runs)]

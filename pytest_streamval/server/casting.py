@@ -1,0 +1,137 @@
+"""Casting: which script answers which request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_streamval.errors import (
+    AnswerFailedError,
+    InvalidArgumentError,
+    UnaskedScriptError,
+    UnscriptedRequestError,
+    described,
+    excerpt,
+)
+from pytest_streamval.harness.script import Script, as_script
+from pytest_streamval.harness.shelf import differences
+from pytest_streamval.server.faults import Fault, Faulty
+from pytest_streamval.server.journal import ServedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_streamval.errors import StreamvalError
+    from pytest_streamval.harness.recutting import Recut
+
+Playable: TypeAlias = Script | str | Fault | Faulty
+"""What a request is answered with: a script or a text, one with a fault, or a fault alone."""
+Rule: TypeAlias = Callable[[ServedRequest], Playable | None]
+"""Chooses by the request; None for one that is not scripted."""
+
+_SHOWN = 6  # requests, or fields of one, that a message shows
+
+
+class Part:
+    """What one request is answered with."""
+
+    def __init__(self, script: Script, fault: Fault | None = None) -> None:
+        self.script = script
+        self.fault = fault
+        self.asked_by: list[ServedRequest] = []
+        """The requests that it answered: several, where a fault ruined it and the client asked again."""
+
+    @property
+    def told(self) -> str:
+        """The part on a line."""
+        said = excerpt(self.script.text)
+        return said if self.fault is None else f"{said} with the fault {self.fault.name}"
+
+
+class Casting:
+    """Gives each request its part: by a rule, or in order."""
+
+    def __init__(
+        self, given: Sequence[Playable | Rule], fault: Fault | None, token_size: int, recut: Recut | None
+    ) -> None:
+        self._fault = fault
+        self._recut = recut
+        self._token_size = token_size
+        self._rule: Rule | None = None
+        self.parts: list[Part] = []
+        """The parts, in order; those of a rule as it chose them."""
+        self.refused: list[UnscriptedRequestError] = []
+        """The requests for which there was no part."""
+        self.failures: list[AnswerFailedError] = []
+        """The requests for which a rule raised, or a script said what their protocol cannot."""
+        if len(given) == 1 and callable(given[0]) and not isinstance(given[0], type):
+            self._rule = given[0]
+        else:
+            self.parts = [self._part(each, f"scripts[{number}]") for number, each in enumerate(given)]
+
+    def part_of(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> Part | UnscriptedRequestError:
+        """Return the part of a request, or the error of one that has none.
+
+        Args:
+            request: what is asked.
+            earlier: what was asked before.
+        """
+        part = self._chosen(request) if self._rule is not None else self._next(request)
+        if part is not None:
+            part.asked_by.append(request)
+            return part
+        refusal = self._refusal(request, earlier)
+        self.refused.append(refusal)
+        return refusal
+
+    def failed(self, request: ServedRequest, error: Exception) -> AnswerFailedError:
+        """Note that a request could not be answered."""
+        self.failures.append(AnswerFailedError(request.told, f"{type(error).__name__}: {described(error)}"))
+        return self.failures[-1]
+
+    def unmet(self) -> Iterator[StreamvalError]:
+        """Yield what was asked and not scripted, scripted and not asked, and what failed."""
+        yield from self.failures
+        yield from self.refused
+        unasked = [(number, part.told) for number, part in enumerate(self.parts, 1) if not part.asked_by]
+        if unasked and not (self._fault is not None and self._fault.refuses):
+            yield UnaskedScriptError(len(self.parts), unasked)
+
+    def _chosen(self, request: ServedRequest) -> Part | None:
+        assert self._rule is not None  # noqa: S101  # for the type checker
+        chosen = self._rule(request)
+        if chosen is None:
+            return None
+        self.parts.append(self._part(chosen, "what the rule returned"))
+        return self.parts[-1]
+
+    def _next(self, request: ServedRequest) -> Part | None:
+        """Return the first part that nobody has asked for, or the one that a fault has ruined and is asked for again.
+
+        The fault of all parts strikes again and again. One that belongs to a part strikes once: what comes next is the
+        next part.
+        """
+        fresh = next((part for part in self.parts if not part.asked_by), None)
+        asked = [part for part in self.parts if part.asked_by]
+        if not asked or self._fault is None or not self._fault.ruins:
+            return fresh
+        return asked[-1] if fresh is None or asked[-1].asked_by[-1].body == request.body else fresh
+
+    def _part(self, given: object, name: str) -> Part:
+        if isinstance(given, Fault):
+            return Part(Script(), given)
+        script, fault = (given.script, given.fault) if isinstance(given, Faulty) else (given, self._fault)
+        if not isinstance(script, Script | str):
+            rule = "it is a Script, a text, a fault, a fault on a script, or, alone, a function of the request."
+            raise InvalidArgumentError(name, excerpt(given), rule)
+        if self._recut is None or (fault is not None and fault.after_deltas is not None):
+            return Part(as_script(script, token_size=self._token_size), fault)  # whose place is told by its deltas
+        return Part(self._recut.script(script, token_size=self._token_size), fault)
+
+    def _refusal(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
+        parts = [(part.told, ", ".join(each.told for each in part.asked_by)) for part in self.parts]
+        found = [(list(differences("body", request.body, each.body)), each) for each in earlier]
+        nearest = min(found, key=lambda each: len(each[0]), default=None)
+        if nearest is None:
+            return UnscriptedRequestError(request.told, parts, "", [])
+        return UnscriptedRequestError(request.told, parts, nearest[1].told, nearest[0][:_SHOWN])

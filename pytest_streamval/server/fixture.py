@@ -1,0 +1,46 @@
+"""The fixture `provider_server`: servers for a test, which are closed behind it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_streamval.harness.variants import recut_for
+from pytest_streamval.server.provider import ProviderServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from pytest_streamval.harness.cuts import Cut
+    from pytest_streamval.harness.leaks import Guard
+    from pytest_streamval.server.casting import Playable, Rule
+
+
+class ProviderServerFactory(Protocol):
+    """What the fixture `provider_server` is: opens as many servers as a test wants."""
+
+    def __call__(self, *scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as ProviderServer
+        """Open a server; the arguments are those of `ProviderServer`."""
+
+
+def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | None) -> Iterator[ProviderServerFactory]:
+    """Yield what opens servers for a test.
+
+    Args:
+        request: of the fixture.
+        guard: asks the servers, at the end of the test, for what was to happen and did not.
+        cut: how the streams are cut, None as scripted.
+    """
+    with ExitStack() as servers:
+
+        def serve(*scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as above
+            __tracebackhide__ = True
+            if cut is not None:
+                options.setdefault("cut", recut_for(request.node, cut))
+            server = servers.enter_context(ProviderServer(*scripts, **options))
+            guard.unmet.append(server.unmet)
+            return server
+
+        yield serve

@@ -1,0 +1,264 @@
+"""`ProviderServer`: a provider on loopback, as a test or a person holds it."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Self
+
+from pytest_streamval.errors import (
+    ClientStayedError,
+    NotRequestedError,
+    ServerStateError,
+)
+from pytest_streamval.harness.cuts import Cut
+from pytest_streamval.harness.recutting import Recut
+from pytest_streamval.server.casting import Casting
+from pytest_streamval.server.journal import Journal, ServedRequest
+from pytest_streamval.server.site import Site
+from pytest_streamval.server.threads import borrow, give_back
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from pytest_streamval.server.casting import Playable, Rule
+    from pytest_streamval.server.faults import Fault
+    from pytest_streamval.server.threads import LoopThread
+
+MODELS = ("streamval",)
+"""The models that a server says it has, unless told otherwise. It answers for any model."""
+BODY_LIMIT = 32 * 2**20
+"""The bytes of a request's body that a server takes, unless told otherwise."""
+
+_HOST = "127.0.0.1"
+_BACKLOG = 1_024
+
+
+class ProviderServer:
+    """Plays scripts over HTTP, in the protocols of OpenAI, Anthropic, Gemini and Ollama.
+
+    `with ProviderServer("Hello.") as server:` and any client that is sent to `server.openai_url`, or its siblings. It
+    lives in a thread of its own, so that synchronous clients work too. `requests` tells of every request what was
+    asked, and what the producer really did.
+    """
+
+    __test__ = False  # a double, whatever its name begins with
+
+    def __init__(
+        self,
+        *scripts: Playable | Rule,
+        fault: Fault | None = None,
+        cut: Cut | Recut | str | None = None,
+        token_size: int = 1,
+        models: Sequence[str] = MODELS,
+        body_limit: int = BODY_LIMIT,
+        port: int = 0,
+    ) -> None:
+        """Make a server; it opens as a context.
+
+        Args:
+            scripts: what each request gets, in order: a script, a text, a fault, a fault on a script. Or one function,
+                which is given the `ServedRequest` and returns one of these, or None for a request that is not scripted.
+            fault: of all scripts. One that ruins an answer strikes again when a client asks again.
+            cut: where to cut the texts and the bytes instead: `whole`, `chars` and every byte, `words` and every frame,
+                or a number that seeds a random choice, inside characters and line ends too.
+            token_size: characters in each delta of a text.
+            models: those that it lists.
+            body_limit: how many bytes the body of a request may have.
+            port: where to listen on loopback; 0 for any port that is free.
+
+        Raises:
+            InvalidArgumentError: a `ValueError`; it is none of that.
+        """
+        recut = _recut(cut)
+        self._casting = Casting(scripts, fault, token_size, recut)
+        self._refuses = fault is not None and fault.refuses
+        self._journal = Journal()
+        self._site = Site(
+            self._casting,
+            self._journal,
+            models=models,
+            body_limit=body_limit,
+            cut=None if recut is None else recut.cut,
+        )
+        self._wanted_port = port
+        self._socket: socket.socket | None = None
+        self._thread: LoopThread | None = None
+        self._address = ""
+
+    # Its life
+
+    def start(self) -> Self:
+        """Open the server, and return it.
+
+        Raises:
+            ServerStateError: a `RuntimeError`; it is, or was, open.
+            OSError: the port is taken.
+        """
+        if self._address:
+            raise ServerStateError("was opened before")
+        self._socket = _bound(self._wanted_port)
+        self._address = f"http://{_HOST}:{self._socket.getsockname()[1]}"
+        if not self._refuses:  # a port on which nobody listens refuses connections
+            self._socket.listen(_BACKLOG)
+            self._thread = borrow()
+            self._thread.run(lambda: self._site.open(self._listening))
+        return self
+
+    def close(self) -> None:
+        """Close the server and all of its connections, at once; once more does nothing."""
+        if self._thread is not None:
+            self._thread.run(self._site.close)
+            self._thread = None
+            give_back()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def __enter__(self) -> Self:
+        """Open the server."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def _listening(self) -> socket.socket:
+        assert self._socket is not None  # noqa: S101  # for the type checker
+        return self._socket
+
+    # Where it is
+
+    @property
+    def url(self) -> str:
+        """Its address, without a path."""
+        if not self._address:
+            raise ServerStateError("is not open, and has no address")
+        return self._address
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def openai_url(self) -> str:
+        """The base URL for clients of OpenAI's protocols."""
+        return f"{self.url}/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """The base URL for clients of Anthropic's protocol."""
+        return self.url
+
+    @property
+    def gemini_url(self) -> str:
+        """The base URL for clients of Gemini's protocol."""
+        return self.url
+
+    @property
+    def ollama_url(self) -> str:
+        """The host for clients of Ollama's protocol."""
+        return self.url
+
+    # What happened
+
+    @property
+    def requests(self) -> tuple[ServedRequest, ...]:
+        """All requests so far, in the order in which they came."""
+        return tuple(self._journal.requests)
+
+    def unmet(self) -> Iterator[Exception]:
+        """Yield what was asked and not scripted, what was scripted and not asked, and what failed here."""
+        return self._casting.unmet()
+
+    def assert_requested(
+        self,
+        times: int | None = None,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        protocol: str | None = None,
+        model: str | None = None,
+        stream: bool | None = None,
+        prompt: str | None = None,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> list[ServedRequest]:
+        """Check that there were such requests, and return them.
+
+        Args:
+            times: how many; without it, one or more.
+            method: the HTTP method.
+            path: the path, without its query.
+            protocol: the protocol in which an output was asked for.
+            model: the model.
+            stream: whether a stream was asked for.
+            prompt: what stands somewhere in the last message.
+            body: fields of the body, with their values.
+            headers: headers with their values, as the journal has them.
+
+        Raises:
+            NotRequestedError: an `AssertionError`; there were none, or not so many.
+        """
+        __tracebackhide__ = True
+        wanted = {"method": method, "protocol": protocol, "model": model, "stream": stream}
+        asked = {name: value for name, value in wanted.items() if value is not None}
+        found = [
+            (each, each.difference(asked, path=path, prompt=prompt, body=body or {}, headers=headers or {}))
+            for each in self.requests
+        ]
+        fitting = [each for each, difference in found if not difference]
+        if (times is None and fitting) or times == len(fitting):
+            return fitting
+        parts = {**asked, "path": path, "prompt": prompt, "body": body, "headers": headers}
+        what = ", ".join(f"{name}={value!r}" for name, value in parts.items() if value is not None) or "anything"
+        often = "" if times is None else " once" if times == 1 else f" {times} times"
+        told = [(each.told, difference) for each, difference in found]
+        raise NotRequestedError(f"{what}{often}", len(fitting), told)
+
+    def assert_client_disconnected(self, within: float = 0.0, *, request: int | None = None) -> None:
+        """Check that a client went away in the middle of its answer.
+
+        A synchronous wait: where the client lives in the event loop of the test, let that close the connection first.
+
+        Args:
+            within: how many seconds to wait for it.
+            request: the index of the request whose client it is, if not that of any.
+
+        Raises:
+            ClientStayedError: an `AssertionError`; all answers went out whole, or nobody has left yet.
+        """
+        __tracebackhide__ = True
+
+        def happened() -> bool:
+            looked_at = self.requests if request is None else self.requests[request : request + 1]
+            return any(each.client_disconnected for each in looked_at)
+
+        if not self._journal.wait_for(happened, within):
+            raise ClientStayedError(within, [repr(each) for each in self.requests])
+
+    def __repr__(self) -> str:
+        return f"<ProviderServer {self._address or 'not open'}, {len(self.requests)} requests>"
+
+
+def _bound(port: int) -> socket.socket:
+    """Return a socket on loopback."""
+    found = socket.socket()
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((_HOST, port))
+        found.settimeout(0)
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
+def _recut(cut: Cut | Recut | str | None) -> Recut | None:
+    if cut is None or isinstance(cut, Recut):
+        return cut
+    return Recut(cut if isinstance(cut, Cut) else Cut(cut))

@@ -1,0 +1,108 @@
+"""The site: what of a server lives in its thread, and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+from pytest_streamval.errors import UnscriptedRequestError
+from pytest_streamval.harness.http import HttpRequest
+from pytest_streamval.harness.secrets import Secrets
+from pytest_streamval.harness.tape import body_of, path_of
+from pytest_streamval.server.connection import Connection
+from pytest_streamval.server.cutting import recut
+from pytest_streamval.server.journal import Journal, ServedRequest
+from pytest_streamval.server.replies import Question, answered, kind_of
+from pytest_streamval.server.routes import Fact, Refusal, routed
+from pytest_streamval.server.steps import Break
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from pytest_streamval.harness.cuts import Cut
+    from pytest_streamval.server.casting import Casting
+    from pytest_streamval.server.connection import Incoming
+    from pytest_streamval.server.steps import Steps
+
+
+class Site:
+    """What of a server lives in its thread."""
+
+    def __init__(
+        self, casting: Casting, journal: Journal, *, models: Sequence[str], body_limit: int, cut: Cut | None
+    ) -> None:
+        self.body_limit = body_limit
+        self.connections: set[Connection] = set()
+        self._casting = casting
+        self._journal = journal
+        self._models = tuple(models)
+        self._cut = cut
+        self._server: asyncio.Server | None = None
+
+    async def open(self, listening: socket.socket) -> None:
+        """Take connections."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), sock=listening)
+
+    async def close(self) -> None:
+        """Take no more, and end those that are there."""
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(self.connections):
+            connection.abort()
+        await asyncio.gather(*(connection.ended() for connection in tuple(self.connections)))
+
+    def note(self) -> None:
+        """Be told that an entry has changed."""
+        self._journal.note()
+
+    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps]:
+        """Return the entry of a request, and its answer."""
+        request = _entry(incoming)
+        earlier = self._journal.requests.copy()
+        route = routed(incoming.method, incoming.target, incoming.body, self._models)
+        if isinstance(route, Fact):
+            steps = answered(200, route.body, route.media_type)
+        elif isinstance(route, Refusal):
+            body = route.adapter.encode_error(kind_of(route.adapter.protocol, route.status), route.message)
+            steps = answered(route.status, body, headers=route.headers)
+        else:
+            request.protocol, request.model = route.adapter.protocol, route.asked.model
+            request.stream, request.body = route.asked.stream, route.body
+            number = str(len(earlier) + 1)
+            question = Question(route.adapter, route.asked, number, time.time(), len(incoming.body))
+            steps = self._played(request, question, [each for each in earlier if each.protocol is not None])
+        self._journal.enter(request)
+        return request, steps
+
+    def _played(self, request: ServedRequest, question: Question, earlier: Sequence[ServedRequest]) -> Steps:
+        try:
+            part = self._casting.part_of(request, earlier)
+        except Exception as error:  # noqa: BLE001  # a rule is the user's code
+            return question.refusal(500, self._casting.failed(request, error).failure)
+        if isinstance(part, UnscriptedRequestError):
+            return question.refusal(400, str(part))
+        steps = question.reply(part.script)
+        if part.fault is not None:
+            request.fault = part.fault.name
+            steps = part.fault.applied(steps, question)
+        return steps if self._cut is None else recut(steps, self._cut, question)
+
+    def failed(self, entry: ServedRequest, error: Exception, *, begun: bool) -> Steps:
+        """Return what follows where the answer cannot go on: a script says what its protocol cannot."""
+        failure = self._casting.failed(entry, error).failure
+        body = json.dumps({"error": {"message": failure, "type": "server_error"}}).encode()
+        return iter([Break("closed")]) if begun else answered(500, body)
+
+
+def _entry(incoming: Incoming) -> ServedRequest:
+    """Return the journal's entry of a request, without its secrets."""
+    headers = {name.lower(): value for name, value in incoming.headers}
+    request = HttpRequest(incoming.target, incoming.body, headers)
+    secrets = Secrets.of(request)
+    return ServedRequest(
+        incoming.method, path_of(incoming.target, secrets), secrets.headers(headers), body_of(request, Secrets())
+    )
