@@ -24,6 +24,7 @@ LONGEST_HEAD = 65_536
 """The bytes of a request's head that are read."""
 
 _BURST = 65_536  # bytes that go out in one write
+_TOO_LONG = f"The head of the request is longer than {LONGEST_HEAD:,} bytes, the limit of this server."
 _LINGER = 2.0  # seconds for a client to read why its request was refused, while it is still sending
 
 
@@ -128,6 +129,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once."""
+        self._entry = None  # it is not the client who leaves
         self._transport.abort()
 
     async def ended(self) -> None:
@@ -141,7 +143,7 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         """Take the events that are there, until a request is whole."""
         try:
-            while not self._ended:
+            while not self._ended and self.task is None:
                 event = self._http.next_event()
                 if not isinstance(event, h11.Event):  # there is none before more data, or before the answer
                     return
@@ -156,7 +158,9 @@ class Connection(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._request = event
             self._body.clear()
-            if event.http_version != b"1.1":
+            if len(event.target) + sum(len(name) + len(value) + 4 for name, value in event.headers) > LONGEST_HEAD:
+                self._refuse(431, _TOO_LONG)  # which h11 takes where it comes in one read
+            elif event.http_version != b"1.1":
                 version = event.http_version.decode()
                 self._refuse(426, f"The request speaks HTTP/{version}; this server speaks HTTP/1.1.")
             elif self._http.they_are_waiting_for_100_continue:
@@ -310,5 +314,5 @@ class Connection(asyncio.Protocol):
 def _fault(error: h11.RemoteProtocolError) -> str:
     """Return what is wrong with a request that is none."""
     if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-        return f"The head of the request is longer than {LONGEST_HEAD:,} bytes, the limit of this server."
+        return _TOO_LONG
     return f"The request is no HTTP/1.1, or ends too early: {error}."

@@ -6,12 +6,10 @@ import random
 import re
 from typing import TYPE_CHECKING
 
-from pytest_streamval.server.spoiling import frames, pieces, together
-from pytest_streamval.server.steps import Frame, Turn
+from pytest_streamval.server.spoiling import apart, frames, together
+from pytest_streamval.server.steps import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.server.replies import Question
     from pytest_streamval.server.steps import Steps
@@ -29,12 +27,12 @@ def recut(steps: Steps, cut: Cut, question: Question) -> Steps:
     if cut.name == "whole":
         return _together(steps)
     if cut.name == "words":
-        return _apart(frames(steps, question), _nowhere)
+        return apart(frames(steps, question), _nowhere)
     if cut.name == "chars":
-        return _apart(steps, lambda data: range(1, len(data)))
+        return apart(steps, lambda data: range(1, len(data)))
     if cut.name == "1":
-        return _apart(steps, _inside)
-    return _apart(steps, _Chance(cut.name))
+        return apart(steps, _inside)
+    return apart(steps, _Chance(cut.name))
 
 
 def _together(steps: Steps) -> Steps:
@@ -48,16 +46,6 @@ def _together(steps: Steps) -> Steps:
             held = []
             yield step
     yield from together(held)
-
-
-def _apart(steps: Steps, places: Callable[[bytes], Iterable[int]]) -> Steps:
-    """Yield frames in pieces, each in a write of its own."""
-    for step in steps:
-        if isinstance(step, Frame) and step.data:
-            yield from pieces(step, places(step.data))
-            yield Turn()
-        else:
-            yield step
 
 
 def _nowhere(data: bytes) -> tuple[int, ...]:

@@ -231,21 +231,16 @@ def _out_of_order(steps: Steps, fault: Fault, question: Question) -> Steps:
 
 def _cut_character(steps: Steps, fault: Fault, question: Question) -> Steps:
     rest = yield from _before(steps, fault, question)
-    for step in rest:
-        if not isinstance(step, Frame) or not step.data:
-            yield step
-            continue
-        places = [match.start() + 1 for match in _WIDE.finditer(step.data)] or [len(step.data) // 2]
-        yield from pieces(step, places)
+    yield from apart(rest, _inside_characters)
+
+
+def _inside_characters(data: bytes) -> list[int]:
+    return [match.start() + 1 for match in _WIDE.finditer(data)] or [len(data) // 2]
 
 
 def _one_byte_writes(steps: Steps, fault: Fault, question: Question) -> Steps:
     del fault, question
-    for step in steps:
-        if isinstance(step, Frame):
-            yield from pieces(step, range(1, len(step.data)))
-        else:
-            yield step
+    return apart(steps, lambda data: range(1, len(data)))
 
 
 def _one_write(steps: Steps, fault: Fault, question: Question) -> Steps:
@@ -269,14 +264,19 @@ def _slow_drip(steps: Steps, fault: Fault, question: Question) -> Steps:
             yield Pause(fault.seconds)
 
 
-def pieces(frame: Frame, places: Iterable[int]) -> Steps:
-    """Yield a frame cut at some places, each piece in a write of its own."""
-    bounds = [at for at in places if 0 < at < len(frame.data)]
-    for start, end in pairwise([0, *bounds]):
-        yield Frame(frame.data[start:end])
-        yield Turn()
-    yield frame._replace(data=frame.data[bounds[-1] if bounds else 0 :])
-    yield Turn()
+def apart(steps: Steps, places: Callable[[bytes], Iterable[int]]) -> Steps:
+    """Yield frames cut at some places, each piece in a write of its own."""
+    begun = False
+    for step in steps:
+        if not isinstance(step, Frame) or not step.data:
+            yield step
+            continue
+        bounds = [0, *(at for at in places(step.data) if 0 < at < len(step.data)), len(step.data)]
+        for start, end in pairwise(bounds):
+            if begun:  # not behind the last piece, which goes out with what ends the answer
+                yield Turn()
+            begun = True
+            yield Frame(step.data[start:end], step.deltas if end == bounds[-1] else 0)
 
 
 def together(held: list[Frame]) -> Steps:

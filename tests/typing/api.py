@@ -24,6 +24,8 @@ from pytest_streamval import (
     CouncilStream,
     Delta,
     Ending,
+    Fault,
+    Faulty,
     LiveBackend,
     Member,
     ModelAnswer,
@@ -31,12 +33,15 @@ from pytest_streamval import (
     ModelOutputThunk,
     OpenAIResponses,
     PartialValidationResult,
+    ProviderServer,
+    ProviderServerFactory,
     QuickCheckEvent,
     RecordingTransport,
     ReplayTransport,
     Requirement,
     Script,
     SentenceChunker,
+    ServedRequest,
     SimpleContext,
     StreamCassette,
     StreamChunkingResult,
@@ -46,6 +51,7 @@ from pytest_streamval import (
     Timeouts,
     ValidationResult,
     WireRequest,
+    faults,
     per_member,
     recording,
     replaying,
@@ -173,3 +179,19 @@ def watch(captured_telemetry: CapturedTelemetry) -> None:
     for span in captured_telemetry.open_spans:
         set_span_status_error(span, "it never ended")
     set_span_status_error(None, "there is no telemetry")
+
+
+def serve(provider_server: ProviderServerFactory) -> None:
+    """Use a provider on loopback."""
+    assert_type(faults.all(), list[Fault])
+    assert_type(faults.reset(after_deltas=3).on("text"), Faulty)
+    server = provider_server("text", faults.overloaded(), Script.of("text"), fault=faults.stall(0.5), token_size=4)
+    assert_type(server, ProviderServer)
+    assert_type(server.openai_url, str)
+    assert_type(server.requests[0], ServedRequest)
+    assert_type(server.assert_requested(1, model="m", body={"seed": 1}), list[ServedRequest])
+    server.assert_client_disconnected(within=0.5)
+    with ProviderServer(lambda request: request.prompt if request.stream else None) as mine:
+        assert_type(mine, ProviderServer)
+    provider_server(42)  # type: ignore[arg-type]
+    faults.reset("early")  # type: ignore[call-arg, arg-type, unused-ignore]

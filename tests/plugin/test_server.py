@@ -1,0 +1,158 @@
+"""The fixture `provider_server`, as a test file sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+HEAD = """
+import asyncio
+import pytest
+from pytest_streamval import LiveBackend, ModelOption, ProviderServer, SimpleContext, faults
+
+def ask(server, protocol="openai", prompt="Hi"):
+    async def main():
+        backend = LiveBackend(f"{protocol}:m", base_url=getattr(server, f"{protocol}_url"), retries=0)
+        options = {ModelOption.STREAM: True}
+        output, _ = await backend.generate_from_context(prompt, SimpleContext(), model_options=options)
+        return await output.avalue()
+    return asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester):
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+
+    def run(code: str, *options: str) -> pytest.RunResult:
+        pytester.makepyfile(HEAD + code)
+        return pytester.runpytest_inprocess(*options)
+
+    return run
+
+
+def test_the_fixture_serves_scripts_and_leaves_nothing(run) -> None:
+    result = run(
+        """
+def test_one(provider_server):
+    server = provider_server("Hello.")
+    assert isinstance(server, ProviderServer)
+    assert ask(server) == "Hello."
+    assert server.requests[0].finished
+
+def test_two(provider_server):
+    import threading
+    assert [thread.name for thread in threading.enumerate() if "streamval" in thread.name] == []
+    one, two = provider_server("One."), provider_server("Two.", token_size=4)
+    assert (ask(two, "ollama"), ask(one, "gemini")) == ("Two.", "One.")
+
+@pytest.mark.parametrize("fault", faults.all())
+def test_three(provider_server, fault):
+    assert provider_server(fault=fault).requests == ()
+"""
+    )
+    result.assert_outcomes(passed=2 + 22)
+
+
+def test_a_test_fails_at_its_end_for_what_was_not_scripted_and_not_asked(run) -> None:
+    result = run(
+        """
+def test_unscripted(provider_server):
+    try:
+        ask(provider_server(), prompt="What now?")
+    except Exception:
+        pass
+
+def test_unasked(provider_server):
+    assert ask(provider_server("One.", "Two.")) == "One."
+
+def test_a_rule_that_raises(provider_server):
+    def rule(request):
+        raise KeyError("lost")
+
+    with pytest.raises(Exception):
+        ask(provider_server(rule))
+"""
+    )
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*no script:",
+            "*POST /v1/chat/completions 'What now?'",
+            "*script 2: 'Two.'",
+            "*KeyError: 'lost'*",
+        ]
+    )
+
+
+def test_what_is_left_unplayed_on_purpose_may_be_allowed(run) -> None:
+    result = run(
+        """
+@pytest.mark.streamval_allow_unplayed
+def test_it(provider_server):
+    provider_server("One.")
+"""
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_a_server_that_a_test_has_closed_is_closed(run) -> None:
+    result = run(
+        """
+def test_it(provider_server):
+    with ProviderServer("Hello.") as server:
+        assert ask(server) == "Hello."
+    provider_server().close()
+"""
+    )
+    result.assert_outcomes(passed=1)
+
+
+BOUNDARY_BUG = """
+import json, socket
+
+def test_it(provider_server):
+    server = provider_server("H\\u00e9llo there.", token_size=4)
+    body = json.dumps({"model": "m", "stream": True, "messages": []}).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\n"
+                       b"content-length: %d\\r\\n\\r\\n" % len(body) + body)
+        data = b"".join(iter(lambda: client.recv(65536), b""))
+    rest, text = data.partition(b"\\r\\n\\r\\n")[2], ""
+    while rest:
+        size, _, rest = rest.partition(b"\\r\\n")
+        for line in rest[: int(size, 16)].splitlines():  # as if each chunk were whole frames
+            if line.startswith(b"data: {"):
+                for choice in json.loads(line[6:])["choices"]:
+                    text += choice["delta"].get("content") or ""
+        rest = rest[int(size, 16) + 2 :]
+    assert text == "H\\u00e9llo there."
+"""
+
+
+def test_fuzzing_cuts_the_deltas_and_the_bytes(run) -> None:
+    result = run(BOUNDARY_BUG, "--streamval-fuzz", "6", "-v")
+    lines = ["PASSED", "[cut~whole] PASSED", "[cut~chars] FAILED", "[cut~words] PASSED", "[cut~1] FAILED"]
+    assert [line for line in lines if f"test_it {line}".replace(" [", "[") not in result.stdout.str()] == []
+    result.stdout.fnmatch_lines(["*The stream was cut as*"])
+
+
+def test_fuzzing_accuses_no_client_that_reads_as_it_should(run) -> None:
+    result = run(
+        """
+@pytest.mark.parametrize("protocol", ["openai", "anthropic", "gemini", "ollama"])
+def test_it(provider_server, protocol):
+    text = "H\\u00e9llo \\U0001f34e there.\\r\\n"
+    assert ask(provider_server(text), protocol) == text
+
+def test_with_a_fault(provider_server):
+    server = provider_server("Hello.", token_size=2, fault=faults.truncate(after_deltas=1))
+    with pytest.raises(Exception):
+        ask(server)
+    assert server.requests[0].deltas_sent == 1
+""",
+        "--streamval-fuzz",
+        "5",
+    )
+    result.assert_outcomes(passed=5 * 6)
