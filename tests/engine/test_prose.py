@@ -1,12 +1,13 @@
 """Prose: where a reader sees a sentence end. A group of cases is a rule; the texts are our own."""
 
+import itertools
 import json
 import pickle
 from pathlib import Path
 
 import pytest
 
-from pytest_streamval.engine.prose import ProseChunker
+from pytest_streamval.engine.prose import ProseChunker, rules
 from pytest_streamval.engine.prose.languages import LANGUAGES
 from pytest_streamval.errors import InvalidLimitError, UnknownLanguageError
 
@@ -360,6 +361,51 @@ def test_a_quote_that_is_never_closed_loses_its_hold():
     long = '"Never closed, ' + "and so on, " * 50 + "so it ends."
 
     assert sentences(long + " Next one.") == [long, "Next one."]
+
+
+@pytest.mark.parametrize("opened", ['"', '(so "'])
+def test_what_was_opened_far_away_holds_no_more_though_it_is_closed(opened):
+    said = f'He said {opened}{"so " * 90}{"very " * 60}far" and left.'
+    assert sentences(f"{said} We stayed.") == [said, "We stayed."]
+
+
+def test_a_quote_within_a_bracket_that_was_opened_far_away_is_closed():
+    said = f'He said (so {"so " * 100}"{"very " * 60}far" and left.'
+    assert sentences(f"{said} We stayed.") == [said, "We stayed."]
+
+
+@pytest.mark.parametrize("quote", ['"', "'", "”", "«", "("])
+def test_a_quote_in_a_span_of_code_opens_nothing(quote):
+    assert sentences(f"Type `say {quote}so.` and wait. We stayed.") == [
+        f"Type `say {quote}so.` and wait.",
+        "We stayed.",
+    ]
+
+
+def test_an_apostrophe_closes_no_single_quote():
+    assert sentences("He said, 'Well. 'Tis fine.' We stayed.") == ["He said, 'Well. 'Tis fine.'", "We stayed."]
+
+
+def test_a_quote_ends_with_its_paragraph():
+    assert sentences('He said "Go."\n\nWe stayed.') == ['He said "Go."', "We stayed."]
+
+
+def test_an_aside_goes_on_behind_an_acronym():
+    assert sentences("They moved to the U.S. (I did not). We stayed.") == [
+        "They moved to the U.S. (I did not).",
+        "We stayed.",
+    ]
+
+
+def test_a_label_behind_a_hyphen_bullet_within_a_word_is_none():
+    assert sentences("`x.y()`⁃9. The first item") == ["`x.y()`⁃9.", "The first item"]
+
+
+def test_sentences_end_with_more_words_than_are_kept_in_mind():
+    words = ["".join(letters) for letters in itertools.product("bdfgklmnprst", "aeiou", "bdfgklmnprst", ["ab", "el"])]
+    told = [f"We saw the {word}." for word in words]
+    assert len(told) > rules.KNOWN
+    assert sentences(" ".join(told)) == told
 
 
 def test_a_pause_of_many_spaces_ends_a_sentence():

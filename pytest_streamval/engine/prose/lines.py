@@ -10,23 +10,24 @@ from pytest_streamval.engine.prose.characters import BULLETS, LOOK
 WRAP: Final = 40
 """A line of at least this many characters may have been wrapped; a shorter one ends where its writer ended it."""
 
-_STRUCTURE: Final = re.compile(
-    rf"""
+_STRUCTURE: Final = rf"""
     [ \t]* (?:
       (?P<fence> `{{3,}}[^`\n]*(?:\n|\Z) | ~{{3,}} )   # 4.5
     | (?P<whole> \#{{1,6}}(?=\s) | \| | (?:[-*_][ \t]*){{3,}}(?:\n|\Z) | ={{3,}}[ \t]*(?:\n|\Z) )  # 4.1-4.3; tables
     | (?P<item> [{BULLETS}] | [-*+–—](?=[ \t]) | >  # 5.1, 5.2
         | \(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{2,5}})(?:\.\)|[.)])(?=\s) )
-    )""",
-    re.VERBOSE,
-)
+    )"""
 """What a line begins with when it stands for itself (CommonMark 0.31)."""
 
-_UNDECIDED: Final = re.compile(r"[ \t]*(?:`{3,}[^`\n]*|~+|`+|#{1,6}|[-*_= \t]+|[–—+]|\(?\w{0,5}[.)]*)\Z")
+_PART: Final = r"(?P<wait> [ \t]*(?:`{3,}[^`\n]*|~+|`+|\#{1,6}|[-*_=\ \t]+|[–—+]|\(?\w{0,5}[.)]*)\Z )"
 """The beginning of a line that more text can still make one of `_STRUCTURE`."""
 
+_SOON: Final = re.compile(f"{_PART} | {_STRUCTURE}", re.VERBOSE)
+_SURE: Final = re.compile(_STRUCTURE, re.VERBOSE)
 
-_LONGEST: Final = 6
+_QUOTES: Final = frozenset("\"'“‘")
+
+_ROMAN: Final = frozenset("ivxIVX")
 
 
 class Line:
@@ -39,13 +40,19 @@ class Line:
     FENCE: Final = "fence"
 
 
+def is_plain_line(text: str, at: int) -> bool:
+    """Whether two characters show that the line that begins at `at` is text: only Roman numerals begin with letters."""
+    begin = text[at : at + 2]
+    if begin.isalpha():
+        return len(begin) > 1 and (begin[1] not in _ROMAN or begin[0] not in _ROMAN)
+    return begin[:1] in _QUOTES
+
+
 def kind_of_line(view: str, *, more: bool) -> str:
     """Return the kind of the line that `view` begins with."""
-    if view[:_LONGEST].isalpha() and len(view) > _LONGEST:
-        return Line.TEXT  # nothing that makes a line special begins with so many letters
-    if more and len(view) < LOOK and _UNDECIDED.match(view):
-        return Line.WAIT
-    found = _STRUCTURE.match(view)
+    if is_plain_line(view, 0):
+        return Line.TEXT
+    found = (_SOON if more and len(view) < LOOK else _SURE).match(view)
     return (found.lastgroup or Line.TEXT) if found else Line.TEXT
 
 

@@ -1,12 +1,11 @@
-"""The machine that cuts prose: what it does where a candidate stands."""
+"""The machine that cuts prose: what it does at a terminator, a quote or a bracket."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_streamval.engine.prose.characters import (
     AHEAD,
-    BLANK,
     BLANK_LINE,
     BULLETS,
     FULL_STOP_AHEAD,
@@ -25,95 +24,96 @@ from pytest_streamval.engine.prose.characters import (
     is_ideographic,
     sure,
 )
-from pytest_streamval.engine.prose.lines import (
-    FENCE_MARK,
-    PART_OF_FENCE_LINE,
-    WRAP,
-    Line,
-    closing_fence,
-    kind_of_line,
-)
-from pytest_streamval.engine.prose.markers import (
-    LABEL,
-    LONGEST_LABEL,
-    SURELY_AN_ITEM,
-    TAIL,
-    Marker,
-    follows,
-    is_bullet,
-    marker,
-)
+from pytest_streamval.engine.prose.following import LOWER, Next, kind_of_letter, look
+from pytest_streamval.engine.prose.layout import Layout
 from pytest_streamval.engine.prose.nesting import DEPTH, NESTING
-from pytest_streamval.engine.prose.reading import CANDIDATES, LINE_ENDS, Reading
-from pytest_streamval.engine.prose.rules import Rules, Verdict, look
+from pytest_streamval.engine.prose.rules import ENDS, GOES_ON, Verdict
 
 if TYPE_CHECKING:
     import re
 
+    from pytest_streamval.engine.prose.rules import Rule
 
-class ProseCuts(Reading):
+_CLOSING_SPEECH: Final = frozenset("\"”'’»)")
+_OPENING_SPEECH: Final = frozenset("\"“'‘„‚«‹»*_¿¡")
+_BREAKS_OFF: Final = frozenset("-—–")
+
+
+class ProseCuts(Layout):
     """One stream of prose being cut."""
-
-    def __init__(self, rules: Rules, max_chars: int) -> None:
-        super().__init__(max_chars)
-        self._rules = rules
-        self._line = 0  # offset of the open line
-        self._fence: re.Pattern[str] | None = None  # what closes the open fence
-        self._whole = False  # whether the line stands for itself: a heading, a row of a table
-
-    def _end_line(self, end: int) -> int:
-        """End the open chunk at `end`, behind which a line ends: the next one is classified anew."""
-        self._heading = True
-        self._fence, self._whole, self._meets = None, False, CANDIDATES
-        return self._end(end)
-
-    def _classify(self) -> bool:
-        """Find out what kind of line begins here, and return False where more text decides."""
-        view, more = self._view(self._at)
-        kind = kind_of_line(view, more=more)
-        if kind == Line.WAIT:
-            return False
-        self._line = self._base + self._at
-        self._whole = kind == Line.WHOLE
-        if kind == Line.FENCE:
-            self._fence = closing_fence(sure(FENCE_MARK.match(view))[1])
-        self._meets = LINE_ENDS if self._whole or self._fence else CANDIDATES
-        self._heading = False
-        return True
 
     # Candidates: each method returns the place to go on at, or WAIT
 
-    def _meet_terminator(self, place: int) -> int:  # noqa: C901, PLR0911  # the cheap answers come first
+    def _meet_terminator(self, place: int) -> int:  # noqa: C901, PLR0911  # an answer a shape
+        """Look at what stands behind a terminator: nearly always, three characters show how it is to be judged."""
         window = self._window
-        behind = window[place + 1 : place + 3]
-        character = window[place]
-        if character == "." and behind[:1].isalnum() and not self._may_be_glued(place, behind[0]):
+        behind = window[place + 1 : place + 4]
+        if not behind:
+            return self._weigh(place) if self._final else WAIT
+        first = behind[0]
+        if first == " ":
+            letter = behind[1:2]
+            if letter in _OPENING_SPEECH:
+                letter = behind[2:]
+            if letter.isalnum() or letter in ("", "`"):
+                return self._meet_gap(place, place + 1, letter)
+        elif first == "\n":
+            letter = behind[1:2]
+            if letter == "\n":
+                return self._end_line(place + 1)
+            if letter.isalnum():
+                return self._meet_gap(place, place + 1, letter)
+        elif first in _CLOSING_SPEECH:
+            if behind[1:] == "\n\n" and first != ")":
+                return self._end_line(place + 2)
+            letter = behind[2:]
+            if behind[1:2] == " " and (letter.isalnum() or not letter) and window[place - 1].isalnum():
+                return self._meet_gap(place, place + 2, letter)
+        elif first.isalnum() and window[place] == "." and not self._may_be_glued(place, first):
             return place + 1
-        left = self._left(place)
-        opened = self._nesting.open
-        if len(opened) == 1 and behind == opened[0].closers + " " and window[place + 3 : place + 4].isupper():
-            if self._nesting.holds(self._base + place) and self._rules.ends_plainly(left):
-                return self._cut(place + 2, place + 3)
-        elif behind[:1] == " " and behind[1:].isalnum():
-            if character == "." and self._rules.plainly_goes_on(left):
-                return place + 1
-            if not opened and behind[1:].isupper() and self._rules.ends_plainly(left):
-                return self._cut(place + 1, place + 2)
-        if behind == "\n\n":
-            return self._end_line(place + 1)
-        view, more = self._view(place)
-        code = opened and self._nesting.code(self._base + place)
-        if code and not view.startswith(code, 1):
-            return WAIT if more and code.startswith(view[1:]) else place + 1
+        return self._weigh(place)
+
+    def _meet_gap(self, place: int, end: int, letter: str) -> int:  # noqa: PLR0911  # an answer a rule
+        """Decide where the sentence would end at `end`, with a word behind the gap: what the rules find, sooner."""
+        at = self._base + place
+        nesting = self._nesting
+        if nesting.open and nesting.code(at):
+            return place + 1
+        word = self._rules.word(self._last_word(place))
+        period = self._window[place] == "."
         if (
-            character == "."
-            and left[-1:].isalnum()
-            and (len(left) < LONGEST_LABEL or not left[-LONGEST_LABEL:].isalnum())
+            word.bare
+            or not (period or self._window[place] in "!?")
+            or (word.label and (nesting.open or end > place + 1))
         ):
-            item = self._try_item(place, left, view, more=more)
+            return self._weigh(place)
+        if word.label and period:
+            view, more = self._view(place)
+            item = self._try_item(place, self._left(place), view, more=more)
             if item is not None:
                 return item
-        return self._judge(place, left, view, more=more)
+        if not letter:
+            return self._weigh(place) if self._final else WAIT
+        kind = kind_of_letter(letter)
+        if nesting.open:
+            if self._window[place - 1] == ")":
+                return self._weigh(place)
+            if nesting.holds_behind(self._window[place + 1 : end], at):
+                return place + 1
+        if kind == LOWER and end > place + 1:
+            return place + 1
+        return self._meet_word(place, end, kind, word.period.get(kind) if period else word.mark.get(kind))
+
+    def _meet_word(self, place: int, end: int, kind: str, answer: Verdict | Rule | None) -> int:
+        """Do what the word before a terminator answers, or ask the rule that it names."""
+        if answer is None:
+            return self._weigh(place)
+        if not isinstance(answer, Verdict):
+            view, more = self._view(place)
+            answer = answer(self._left(place), Next(view, sure(AHEAD.match(view)), kind, more=more))
+        if answer is ENDS:
+            return self._cut(end, end + 1) if self._window[end] == " " else self._end(end)
+        return place + 1 if answer is GOES_ON else WAIT
 
     def _may_be_glued(self, place: int, behind: str) -> bool:
         """Whether a period within a word may end a sentence: before a footnote number, or where a space is missing."""
@@ -121,6 +121,19 @@ class ProseCuts(Reading):
         if behind.isdigit():
             return before.islower() or before in ")]"
         return behind.isupper() and (before.islower() or before.isdigit())
+
+    def _weigh(self, place: int) -> int:
+        """Decide about any terminator: code and list markers first, then the rules."""
+        left = self._left(place)
+        view, more = self._view(place)
+        code = self._nesting.code(self._base + place)
+        if code and not view.startswith(code, 1):
+            return WAIT if more and code.startswith(view[1:]) else place + 1
+        if view[0] == "." and left[-1:].isalnum() and self._rules.word(left[left.rfind(" ") + 1 :]).label:
+            item = self._try_item(place, left, view, more=more)
+            if item is not None:
+                return item
+        return self._judge(place, left, view, more=more)
 
     def _judge(self, place: int, left: str, view: str, *, more: bool) -> int:  # noqa: PLR0911  # an answer a rule
         """Ask the rules about a terminator, once enough of the text is there."""
@@ -141,7 +154,7 @@ class ProseCuts(Reading):
         if close and following.opening[:1] == "(" and self._nesting.begins() > self._start:
             return run_end  # the sentence is more than the speech in it, and the bracket adds to it
         verdict = self._rules.verdict(left, run, following)
-        if verdict is Verdict.ENDS:
+        if verdict is ENDS:
             return self._end_sentence(place, view, ahead, more=more)
         if verdict is Verdict.ENDS_BEFORE_ELLIPSIS:
             return self._end(place + 1)
@@ -235,43 +248,59 @@ class ProseCuts(Reading):
             end -= 1  # it opens the next sentence
         return self._end(place + end)
 
-    def _meet_bullet(self, place: int) -> int:
-        left = self._left(place)
-        text = left.rstrip()
-        if text == left or not text or self._nesting.holds(self._base + place):
-            return place + 1
-        if self._window[place] in "•⁃‣" or text[-1] == ":":
-            return self._cut(place - len(left) + len(text), place) + 1
-        return place + 1
+    # Quotes and brackets, noted once their neighbour is known
 
-    def _meet_bracket(self, place: int) -> int:
-        left = self._left(place)
-        view, more = self._view(place)
-        item = self._try_item(place, left, view, more=more) if left[-1:].isalnum() else None
-        if item == WAIT:
-            return WAIT
-        if not self._nesting.code(self._base + place):
-            self._nesting.close(")", self._base + place)
-        return item or place + 1
-
-    def _meet(self, place: int) -> int:
-        """Take note of a quote or bracket, once its neighbour is known."""
-        character = self._window[place]
+    def _meet_pair(self, place: int) -> int:
+        """Take note of a bracket, or of a quote whose two forms differ."""
         after = self._window[place + 1 : place + 2]
         if not after and not self._final:
             return WAIT
-        if character in "([{" and len(self._nesting.open) >= DEPTH and self._nesting.holds(self._base + place):
-            return place + 1
-        if after.isalnum() and character in "'’" and self._window[place - 1 : place].isalnum():
-            return place + 1  # an apostrophe
         at = self._base + place
-        left = self._left(place)
-        if character in '"”' and left.endswith(("-", "—", "–")) and self._nesting.holds_behind("", at):
+        character = self._window[place]
+        if len(self._nesting.open) >= DEPTH and character in "([{" and self._nesting.holds(at):
+            return place + 1
+        if not self._nesting.code(at):
+            self._nesting.meet(character, at, self._before(place), after)
+        return place + 1
+
+    def _meet_speech(self, place: int) -> int:
+        """Take note of a quote that may close speech."""
+        after = self._window[place + 1 : place + 2]
+        if not after and not self._final:
+            return WAIT
+        at = self._base + place
+        before = self._before(place)
+        if before in _BREAKS_OFF and self._nesting.holds_behind("", at):
             interrupted = self._meet_interruption(place)
             if interrupted is not None:
                 return interrupted
         if not self._nesting.code(at):
-            self._nesting.meet(character, at, left, after)
+            if self._window[place] == '"':
+                self._nesting.meet_straight(at, before, after)
+            else:
+                self._nesting.close("”", at)
+        return place + 1
+
+    def _meet_guillemet(self, place: int) -> int:
+        after = self._window[place + 1 : place + 2]
+        if not after and not self._final:
+            return WAIT
+        at = self._base + place
+        if not self._nesting.code(at):
+            self._nesting.meet_guillemet(self._window[place], at, self._before(place), after)
+        return place + 1
+
+    def _meet_single(self, place: int) -> int:
+        """Take note of a single quote that stands within no word: there it is an apostrophe, and no candidate."""
+        window = self._window
+        after = window[place + 1 : place + 2]
+        if not after and not self._final:
+            return WAIT
+        character = window[place]
+        at = self._base + place
+        left = self._left(place)
+        if not self._nesting.code(at):
+            self._nesting.meet_single(character, at, left, after)
         elif character == "'" and left.endswith((".", "?", "!", ",", "'")) and not after.isalnum():
             self._nesting.close("`", at)  # `as TeX quotes'
         return place + 1
@@ -292,79 +321,15 @@ class ProseCuts(Reading):
         if count == len(view) and more:
             return WAIT
         at = self._base + place
-        before = self._window[place - 1] if self._start < at else ""
-        self._nesting.meet_backticks("`" * count, at, before, view[count : count + 1])
+        self._nesting.meet_backticks("`" * count, at, self._before(place), view[count : count + 1])
         return place + count
-
-    def _meet_line_end(self, place: int) -> int:  # noqa: PLR0911  # an answer a rule
-        if self._fence is not None:
-            return self._meet_fence_line(place, self._fence)
-        if self._window[place + 1 : place + 2] == "\n":
-            return self._end_line(place)
-        view, more = self._view(place)
-        indent = sure(BLANK.match(view)).end()
-        if "\n" in view[1:indent]:
-            return self._end_line(place)
-        if indent == len(view) and more:
-            return WAIT
-        kind = kind_of_line(view[indent:], more=more)
-        if kind == Line.WAIT:
-            return WAIT
-        if self._whole or kind != Line.TEXT or self._line_ends(place, view[indent : indent + 1]):
-            return self._end_line(place)
-        self._line = self._base + place + indent
-        return place + indent
-
-    def _line_ends(self, place: int, first: str) -> bool:
-        """Whether a line of text ends its sentence although no terminator does."""
-        left = self._left(place).rstrip()
-        if self._nesting.holds(self._base + place) or not left or left[-1] in TERMINATORS or self._rules.holds_on(left):
-            return False
-        return not (first.islower() and self._base + place - self._line >= WRAP)
-
-    def _meet_fence_line(self, place: int, fence: re.Pattern[str]) -> int:
-        """End the chunk of a fence behind the line that closes it."""
-        view, more = self._view(place)
-        if more and PART_OF_FENCE_LINE.match(view):
-            return WAIT
-        found = fence.match(view)
-        return self._end_line(place + found.end()) if found else place + 1
-
-    # List markers
-
-    def _try_item(self, place: int, left: str, view: str, *, more: bool) -> int | None:
-        """Return where to go on if a list marker ends here, None if none does."""
-        label = LABEL.search(left[-LONGEST_LABEL:])
-        if label is None or (label["gap"] is None and len(left) > LONGEST_LABEL):
-            return None
-        before = left[: len(left) - len(label[0])]
-        tail = sure(TAIL.match(view))
-        if not tail["space"]:
-            return WAIT if tail.end() == len(view) and more else None
-        found = marker(label["label"], ("(" if label["open"] else "") + tail["close"])
-        head = label["gap"] is None or is_bullet(before)
-        if head:
-            if found[0].style == "d" and found[0].number > SURELY_AN_ITEM and self._line != self._start:
-                return None
-        else:
-            found = self._continued(found, before)
-            if not found or self._nesting.holds_behind(")" if label["open"] else "", self._base + place):
-                return None
-            self._cut(place - len(label[0]), place - len(label[0].lstrip()))
-        self._item = found
-        return place + len(tail["close"])
-
-    def _continued(self, found: tuple[Marker, ...], before: str) -> tuple[Marker, ...]:
-        """Return what a marker within a line can mean there: the next item, or the first one behind a colon."""
-        if before.endswith(":"):
-            return tuple(new for new in found if new.number == 1)
-        if self._rules.counts(before, digits=found[0].style == "d") or before.endswith(","):
-            return ()
-        return tuple(new for new in follows(found, self._item) if new.style not in "AR" or ")" in new.close)
 
 
 ProseCuts._handlers = (
-    dict.fromkeys(NESTING, ProseCuts._meet)
+    dict.fromkeys(NESTING, ProseCuts._meet_pair)
+    | dict.fromkeys("'‘’", ProseCuts._meet_single)
+    | dict.fromkeys("«»", ProseCuts._meet_guillemet)
+    | dict.fromkeys('"”', ProseCuts._meet_speech)
     | dict.fromkeys(TERMINATORS, ProseCuts._meet_terminator)
     | dict.fromkeys(FULL_STOPS, ProseCuts._meet_full_stop)
     | dict.fromkeys(BULLETS, ProseCuts._meet_bullet)

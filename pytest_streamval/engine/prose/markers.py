@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from pytest_streamval.engine.prose.characters import BULLETS
@@ -17,12 +18,19 @@ LABEL: Final = re.compile(
 
 LONGEST_LABEL: Final = 8
 
+_LIKE_LABEL: Final = re.compile(r"(?:.*[\s•⁃‣])?\(?(?:[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z", re.DOTALL)
+
 TAIL: Final = re.compile(r"(?P<close>\.\)|[.)])(?P<space>\s?)")
 """What makes a label a marker: its closing character and a space."""
 
 _BULLETS: Final = BULLETS + "*+-– \t"
 
 _ROMAN: Final = {"i": 1, "v": 5, "x": 10}
+
+
+def may_be_label(text: str) -> bool:
+    """Whether a text ends with what `LABEL` finds, or may in the text that it was taken from."""
+    return _LIKE_LABEL.match(text) is not None
 
 
 def is_bullet(text: str) -> bool:
@@ -40,6 +48,7 @@ class Marker(NamedTuple):
     number: int
 
 
+@lru_cache(maxsize=256)
 def marker(label: str, close: str) -> tuple[Marker, ...]:
     """Return all that a label can mean: `i` is a letter and a numeral, `12` only a number."""
     if label.isdigit():

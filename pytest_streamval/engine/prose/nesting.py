@@ -6,7 +6,7 @@ know whether a quote will ever be closed, so nothing stays open for long: see `R
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from pytest_streamval.engine.prose.characters import DASHES, OPENING, TERMINATORS
 
@@ -41,16 +41,16 @@ _CLOSERS: Final = frozenset("".join(_PAIRS.values())) - {"“", "‘"}
 _EMOTICON: Final = ":;=8-^"
 """Before a bracket, these make a face: `:(` opens nothing."""
 
+_NO_ASIDE: Final = ("", *TERMINATORS)
+"""Behind a bracket, these make it a mark about the text: `(?)`."""
+
+_BEFORE_QUOTE: Final = OPENING + DASHES
+
 _BEFORE_SPEECH: Final = OPENING + DASHES + ",:;.!?"
 """What stands before speech; nothing at all counts as well."""
 
 NESTING: Final = "".join(sorted({*_PAIRS, *_CLOSERS, *"\"'’‘«»“`"}))
 """Every character that opens or closes something."""
-
-
-class _Open(NamedTuple):
-    closers: str
-    at: int
 
 
 class Nesting:
@@ -59,25 +59,22 @@ class Nesting:
     __slots__ = ("open",)
 
     def __init__(self) -> None:
-        self.open: list[_Open] = []
-        """What was opened and not closed yet; some of it may be too far away to count."""
-
-    def reset(self) -> None:
-        """Forget everything, as a blank line does."""
-        self.open.clear()
+        self.open: list[tuple[str, int]] = []
+        """What closes each thing that was opened and is not closed yet, and where it was opened; some of it may be too
+        far away to count."""
 
     def holds(self, at: int) -> bool:
         """Whether the place `at` is inside of something."""
         if not self.open:
             return False
-        if at - self.open[-1].at <= REACH:
+        if at - self.open[-1][1] <= REACH:
             return True
         self.open.clear()  # whatever is further out was opened even earlier
         return False
 
     def code(self, at: int) -> str:
         """The backticks that close the code span around the place `at`, or nothing."""
-        return self.open[-1].closers if self.holds(at) and self.open[-1].closers[0] == "`" else ""
+        return self.open[-1][0] if self.open and self.open[-1][0][0] == "`" and self.holds(at) else ""
 
     def holds_behind(self, closing: str, at: int) -> bool:
         """Whether `closing` leaves something open."""
@@ -90,42 +87,60 @@ class Nesting:
         if self.open:
             self.open = self._without(closing, at)
 
-    def _without(self, closing: str, at: int) -> list[_Open]:
-        still = [entry for entry in self.open if at - entry.at <= REACH]
+    def _without(self, closing: str, at: int) -> list[tuple[str, int]]:
+        still = [entry for entry in self.open if at - entry[1] <= REACH]
         for character in closing:
             for depth in range(len(still) - 1, -1, -1):
-                if character in still[depth].closers:
+                if character in still[depth][0]:
                     del still[depth:]
                     break
         return still
 
     def begins(self) -> int:
         """Return where the outermost of what is open was opened, -1 where nothing is."""
-        return self.open[0].at if self.open else -1
+        return self.open[0][1] if self.open else -1
 
     def only_brackets(self) -> bool:
         """Whether all that is open is round brackets."""
-        return all(entry.closers == ")" for entry in self.open)
+        return all(closers == ")" for closers, _ in self.open)
 
-    def meet(self, character: str, at: int, lead: str, after: str) -> None:
-        """Take note of an opening or closing character, between the text of its sentence and the next character."""
-        before = lead[-1:]
-        opens = _opens(before, after)
-        if character in _PAIRS:
-            if character == "“" and self._closes(character, at):
-                self.close(character, at)  # „so“
-            elif character == "“" and not opens:
-                return  # closes something like ,,so“
-            elif not (character == "(" and ((before and before in _EMOTICON) or after in TERMINATORS)):
-                self._push(_PAIRS[character], at)
-        elif character == '"':
-            self._meet_straight(character, at, opens=opens)
-        elif character in "'‘’":
-            self._meet_single(character, at, lead, after, opens=opens)
-        elif character in "«»":
-            self._meet_guillemet(character, at, opens=opens)
+    def meet(self, character: str, at: int, before: str, after: str) -> None:
+        """Take note of a bracket or quote that has two forms, between two characters, `""` where its chunk begins."""
+        if character == "“":
+            if not self._closed(character, at) and _opens(before, after):  # „so“; else it closes something like ,,so“
+                self._push("”", at)
+        elif character == "(":
+            if not (before and before in _EMOTICON) and after not in _NO_ASIDE:
+                self._push(")", at)
+        elif character in _PAIRS:
+            self._push(_PAIRS[character], at)
         else:
             self.close(character, at)
+
+    def meet_straight(self, at: int, before: str, after: str) -> None:
+        """Take note of a `"`: it closes an open one, unless it plainly opens, which an inch mark never does."""
+        if not self._closed('"', at) and _opens(before, after):
+            self._push('"', at)
+
+    def meet_guillemet(self, character: str, at: int, before: str, after: str) -> None:
+        """Take note of « or »: French opens with the first, German and Danish with the second."""
+        if not self._closed(character, at) and (character == "«" or _opens(before, after)):
+            self._push("»" if character == "«" else "«", at)
+
+    def meet_single(self, character: str, at: int, lead: str, after: str) -> None:
+        """Take note of a single quote behind the text `lead`; it is an apostrophe more often.
+
+        `'` opens before a capital or at the start of speech (`, 'and what…`), so that `the 'nineties` opens nothing.
+        """
+        before = lead[-1:]
+        if character == "‘":
+            if not self._closed(character, at) and _opens(before, after):
+                self._push("’", at)
+        elif self._closes(character, at):
+            if not after.isalnum() and not before.isspace():
+                self._closed(character, at)
+        elif character == "'" and _opens(before, after) and (after.isupper() or lead.rstrip()[-1:] in _BEFORE_SPEECH):
+            self._push("'", at)
 
     def meet_backticks(self, backticks: str, at: int, before: str, after: str) -> None:
         """Take note of a run of backticks: it closes a span of as many, or opens one."""
@@ -135,43 +150,28 @@ class Nesting:
             self._push(backticks, at)
 
     def _closes(self, character: str, at: int) -> bool:
-        return any(character in entry.closers and at - entry.at <= REACH for entry in self.open)
+        return any(character in closers and at - opened <= REACH for closers, opened in self.open)
+
+    def _closed(self, character: str, at: int) -> bool:
+        """Whether a character closes something, which is closed then, with all that was opened in it."""
+        still = self.open
+        depth = len(still)
+        for closers, opened in reversed(still):
+            depth -= 1
+            if at - opened > REACH:
+                return False
+            if character in closers:
+                del still[depth:]
+                while still and at - still[0][1] > REACH:
+                    del still[0]
+                return True
+        return False
 
     def _push(self, closers: str, at: int) -> None:
         if not self.holds(at) or len(self.open) < DEPTH:
-            self.open.append(_Open(closers, at))
-
-    def _meet_straight(self, character: str, at: int, *, opens: bool) -> None:
-        """Take note of a `"`: it closes an open one, unless it plainly opens, which an inch mark never does."""
-        if self._closes(character, at):
-            self.close(character, at)
-        elif opens:
-            self._push(character, at)
-
-    def _meet_single(self, character: str, at: int, lead: str, after: str, *, opens: bool) -> None:
-        """Take note of a single quote, which is an apostrophe more often.
-
-        `'` opens before a capital or at the start of speech (`, 'and what…`), so that `the 'nineties` opens nothing.
-        """
-        if character == "‘":
-            if self._closes(character, at):
-                self.close(character, at)
-            elif opens:
-                self._push("’", at)
-        elif self._closes(character, at):
-            if not after.isalnum() and not lead[-1:].isspace():
-                self.close(character, at)
-        elif character == "'" and opens and (after.isupper() or lead.rstrip()[-1:] in _BEFORE_SPEECH):
-            self._push("'", at)
-
-    def _meet_guillemet(self, character: str, at: int, *, opens: bool) -> None:
-        """Take note of « or »: French opens with the first, German and Danish with the second."""
-        if self._closes(character, at):
-            self.close(character, at)
-        elif character == "«" or opens:
-            self._push("»" if character == "«" else "«", at)
+            self.open.append((closers, at))
 
 
 def _opens(before: str, after: str) -> bool:
     """Whether a quote between these neighbours can open: space or an opening before it, none behind it."""
-    return bool(after.strip()) and (not before or before.isspace() or before in OPENING or before in DASHES)
+    return not after.isspace() and after != "" and (not before or before.isspace() or before in _BEFORE_QUOTE)
