@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from pytest_streamval import CapturedTelemetry
 
+# These need the official clients, which `tox -e sdks` installs and runs them with.
+collect_ignore = ["sdks"]
+
 
 @pytest.fixture(scope="session")
 def streams() -> Path:

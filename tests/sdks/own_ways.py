@@ -42,7 +42,7 @@ def _own(protocol: str, form: str) -> Way:
         return LiveBackend(f"{protocol}:{MODEL}", base_url=url, timeouts=timeouts, **retries)
 
     return OwnWay(
-        "pytest-streamval", f"LiveBackend({protocol!r}), {form}", protocol, form, client, None, None, None, True
+        "pytest-streamval", f"LiveBackend('{protocol}:…'), {form}", protocol, form, client, None, None, None, True
     )
 
 

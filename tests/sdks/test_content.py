@@ -1,11 +1,18 @@
 """One script is heard alike by every client, streamed or whole, and in the protocol's own words."""
 
+from dataclasses import replace
+
+import anthropic
+import ollama
 import openai
 import pytest
+from google.genai import errors
 
-from pytest_streamval import Delta, Script, ToolCallDelta, Usage
-from tests.sdks.every import EVERY
+from pytest_streamval import Delta, Raise, Script, ToolCallDelta, Usage
+from tests.sdks.every import EVERY, OFFICIAL
 from tests.sdks.heard import Call
+from tests.sdks.openai_ways import WAYS
+from tests.sdks.ways import MESSAGES
 
 TEXT = "Hel\u2028lo \x85\U0001f34e\r\n\n“Bye.”\x0b"
 WORDS = list(map(Delta, TEXT))
@@ -99,3 +106,30 @@ def test_the_server_knows_what_it_was_asked_and_that_it_sent_everything(provider
     assert "Go." in str(request.body)
     assert request.deltas_sent == len(WORDS)
     assert not request.client_disconnected
+
+
+FAILURES = {
+    "openai": openai.APIError,
+    "anthropic": anthropic.APIStatusError,
+    "google-genai": errors.APIError,
+    "ollama": ollama.ResponseError,
+}
+
+
+@pytest.mark.parametrize("before", [[], WORDS], ids=["first", "in the middle"])
+@pytest.mark.parametrize("way", OFFICIAL, ids=str)
+def test_an_error_in_a_script_is_one_of_the_client(provider_server, way, before):
+    outcome = way.listen(provider_server(Script.of(*before, Raise(RuntimeError("Too busy.")))))
+    assert isinstance(outcome.error, FAILURES[way.sdk])
+    assert "Too busy." in str(outcome.error)
+    assert outcome.heard.text == ("" if way.form == "whole" or not before else TEXT)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_openai_sends_no_counts_that_were_not_asked_for(provider_server, is_async):
+    server = provider_server(Script.of(*COUNTED))
+    method = "chat.completions.create(stream=True)"
+    (way,) = [way for way in WAYS if (way.method, way.is_async) == (method, is_async)]
+    options = {"model": "m", "messages": MESSAGES, "stream": True}
+    found = heard(replace(way, ask=lambda client: client.chat.completions.create(**options)), server)
+    assert (found.text, found.usage) == (TEXT, None)
