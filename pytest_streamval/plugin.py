@@ -36,6 +36,7 @@ _LIVE_VALUES = [
     ("backend", "", "the backend, such as openai:gpt-4.1 (default: ollama:granite4:micro)"),
     ("url", "", "where its provider listens, if not where it always does"),
 ]
+_COLLECTING = "streamval-collecting"  # the plugin that watches streams
 _GUARDED: set[str] = set()  # the fixtures whose tests are guarded
 _GUARDS = {
     "leaks": "fail a test that leaves behind what it has started: tasks, runs, generators, threads",
@@ -72,6 +73,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=0,
         help="run every test that takes a stream from this plugin's fixtures again under N other cuts of the text",
+    )
+    group.addoption(
+        "--streamval-report",
+        metavar="FILE",
+        help="write what all tests have streamed to FILE: a page to read where its name ends in .html, or where it "
+        "ends in .json a part that `streamval report merge` joins with those of other machines",
     )
     for name, what in _GUARDS.items():
         text = f"{what}; for tests that use this plugin's fixtures, on unless it is switched off"
@@ -111,6 +118,22 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_streamval.harness.variants import Variants
 
         config.pluginmanager.register(Variants(config, count), "streamval-variants")
+    if config.getoption("--streamval-report"):
+        _report(config)
+
+
+def _report(config: pytest.Config) -> None:
+    """Watch all streams, and write the report in the process that the others, if there are any, report to."""
+    from pytest_streamval.errors import ReportPathError
+    from pytest_streamval.report.collecting import Collecting
+    from pytest_streamval.report.reporting import Reporting
+
+    config.pluginmanager.register(Collecting(_GUARDED, for_page=True), _COLLECTING)
+    if not hasattr(config, "workerinput"):
+        try:
+            config.pluginmanager.register(Reporting(config.getoption("--streamval-report")), "streamval-report")
+        except ReportPathError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -129,6 +152,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from pytest_streamval.harness.leaks import guards_of
 
         guards_of(config, _GUARDED)
+        if not config.pluginmanager.hasplugin(_COLLECTING):
+            from pytest_streamval.report.collecting import Collecting
+
+            config.pluginmanager.register(Collecting(_GUARDED, for_page=False), _COLLECTING)
     if config.getoption("--streamval-live"):
         return
     for item in items:

@@ -62,6 +62,7 @@ from pytest_streamval.errors.live import (
     ProviderUnreachableError,
     UnknownProviderError,
 )
+from pytest_streamval.errors.report import InvalidPartError, ReportPathError
 from pytest_streamval.errors.scripts import (
     CassetteEndedError,
     HiddenRequestError,
@@ -118,6 +119,7 @@ __all__ = [
     "InvalidCassetteError",
     "InvalidDeltaError",
     "InvalidLimitError",
+    "InvalidPartError",
     "InvalidScriptError",
     "InvalidVerdictError",
     "LeakError",
@@ -139,6 +141,7 @@ __all__ = [
     "ProviderTimeoutError",
     "ProviderUnreachableError",
     "ReaderTakenError",
+    "ReportPathError",
     "ScriptExhaustedError",
     "ServerStateError",
     "StreamTruncatedError",

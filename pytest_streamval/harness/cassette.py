@@ -14,10 +14,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import uuid4
 
 from pytest_streamval.engine.delta import Delta, ToolCallDelta
 from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
+from pytest_streamval.harness.files import put_file
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Cassette:
             ValueError: the header holds what JSON cannot.
         """
         lines = [self.header, *({"at": round(at, 6), **_written(data)} for at, data in self.reads)]
-        _put(Path(self.path if path is None else path), "".join(map(_line, lines)).encode())
+        put_file(Path(self.path if path is None else path), "".join(map(_line, lines)).encode())
 
     @property
     def body(self) -> bytes:
@@ -244,14 +244,3 @@ def _written(data: bytes) -> dict[str, str]:
 def _line(value: Mapping[str, Any]) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Put a file in its place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

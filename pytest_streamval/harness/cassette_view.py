@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.delta import Delta
     from pytest_streamval.harness.cassette import Cassette
 
-_BLOCKS = " ▁▂▃▄▅▆▇█"
-_LETTERS = " .:-=+*#%"  # where the terminal has no blocks
+BLOCKS = " ▁▂▃▄▅▆▇█"
+LETTERS = " .:-=+*#%"  # where the terminal has no blocks
 _HEIGHT = 4  # lines of the picture
 _HEAD = 16  # rows of a long table that are shown of its beginning,
 _TAIL = 4  # and of its end
@@ -243,7 +243,7 @@ def picture(rows: Sequence[Row], seconds: float, width: int, *, blocks: bool = T
         width: columns of the terminal.
         blocks: whether the terminal can show block characters.
     """
-    levels = _BLOCKS if blocks else _LETTERS
+    levels = BLOCKS if blocks else LETTERS
     columns = max(10, width - 2)
     amounts = [0] * columns
     for row in rows:

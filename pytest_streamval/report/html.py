@@ -1,0 +1,56 @@
+"""The page: one file, with its style, its script and its data in it, that asks no network for anything."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from dataclasses import asdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pytest_streamval.report.timeline import OUTCOMES
+
+if TYPE_CHECKING:
+    from pytest_streamval.report.run import Report
+
+# What could end the element that the data is in, or begin another; escaped as JSON allows.
+_MARKUP = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+def page_of(report: Report, *, title: str = "Streams") -> str:
+    """Return the page that shows a report.
+
+    Args:
+        report: what it shows, in its order.
+        title: of the page.
+    """
+    loader = PackageLoader("pytest_streamval.report", "page")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    style, script = (_source(environment, loader, name) for name in ("page.css", "page.js"))
+    tests = [asdict(entry) for entry in report.tests]
+    return environment.get_template("page.html").render(
+        title=title,
+        report=report,
+        style=style,
+        style_hash=_digest(style),
+        script=script,
+        script_hash=_digest(script),
+        data=_data({"outcomes": OUTCOMES, "tests": tests}),
+    )
+
+
+def _source(environment: Environment, loader: PackageLoader, name: str) -> Markup:
+    return Markup(loader.get_source(environment, name)[0])  # noqa: S704  # a file of this package
+
+
+def _digest(source: str) -> str:
+    """Return what names a style or script in the page's content security policy: nothing else in it is obeyed."""
+    return f"sha256-{b64encode(sha256(source.encode()).digest()).decode()}"
+
+
+def _data(value: dict[str, Any]) -> Markup:
+    """Return values as JSON that no character of can be taken for markup."""
+    return Markup(json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_MARKUP))  # noqa: S704  # it is escaped

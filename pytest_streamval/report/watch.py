@@ -1,0 +1,168 @@
+"""Watching a run for its timeline."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from pytest_streamval.engine.component import text_of
+from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent, FullValidationEvent, QuickCheckEvent
+from pytest_streamval.engine.observer import Observer
+from pytest_streamval.report.timeline import Bar, Lane, Stop, Timeline, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_streamval.engine.chunking import Chunk
+    from pytest_streamval.engine.events import StreamEvent
+    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
+
+_ASKED = 200  # characters kept of what was asked
+_REASON = 500  # and of what a requirement or an error said
+
+
+class Limits(NamedTuple):
+    """How much is kept of one stream; the rest is counted."""
+
+    tokens: int
+    characters: int
+    chunks: int
+
+
+FOR_A_PAGE = Limits(tokens=100_000, characters=6_000_000, chunks=50_000)
+FOR_A_PICTURE = Limits(tokens=4_000, characters=40_000, chunks=2_000)
+
+
+class StreamWatch(Observer):
+    """Sees one run. What it keeps is put in order when somebody asks for the timeline."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.characters
+        self._began = time.time()  # that of the events, which a virtual clock sets
+        self._tokens = self._characters = self._released = 0
+        self._times: list[float] = []
+        self._texts: list[str] = []
+        self._events: list[tuple[StreamEvent, int]] = []
+        self._received: list[tuple[Chunk, float, int]] = []
+        self._stop: tuple[float, int, str, int] | None = None
+        self._asked = ""
+        self._names: list[str] = []
+        self._run: Run | None = None
+
+    # The observer
+
+    def started(self, run: Run) -> None:
+        """Note what was asked."""
+        self._run = run
+        self._asked = _shortened(text_of(run.action), _ASKED)
+        self._names = [requirement.name for requirement in run.judges.requirements]
+
+    def delta(self, text: str) -> None:
+        """Note when a delta was read."""
+        self._tokens += 1
+        self._characters += len(text)
+        if self._left > 0 and len(self._times) < self._limits.tokens:
+            self._times.append(time.time())
+            self._texts.append(text[: self._left])
+            self._left -= len(text)
+
+    def event(self, event: StreamEvent) -> None:
+        """Note what happened."""
+        is_usual = isinstance(event, ChunkEvent) or (isinstance(event, QuickCheckEvent) and event.passed)
+        if not is_usual or len(self._events) < 2 * self._limits.chunks:
+            self._events.append((event, self._tokens))
+
+    def received(self, chunk: Chunk) -> None:
+        """Note when the consumer took a chunk."""
+        if len(self._received) < self._limits.chunks:
+            self._received.append((chunk, time.time(), self._tokens))
+
+    def cancelled(self, reason: str) -> None:
+        """Note when the generation was stopped, and how far its producer was ahead."""
+        unread = 0 if self._run is None else self._run.thunk.deltas_unread
+        self._stop = time.time(), self._tokens, _shortened(reason, _REASON), unread
+
+    def ended(self, run: Run) -> None:
+        """Note how far it came, and let go of the run."""
+        self._released = len(run.full_text)
+        self._run = None
+
+    # What came of it
+
+    def timeline(self) -> Timeline:
+        """Return the timeline of what was seen so far."""
+        outcome, why = self._outcome()
+        if self._run is not None:
+            self._released = len(self._run.full_text)
+        stop = None if self._stop is None else Stop(self._since(self._stop[0]), *self._stop[1:])
+        received = [Bar(self._since(at), after, chunk.start, chunk.end) for chunk, at, after in self._received]
+        times = [self._since(at) for at in self._times]
+        happened = [self._since(event.timestamp) for event, _ in self._events[-1:]]
+        return Timeline(
+            asked=self._asked,
+            outcome=outcome,
+            why=why,
+            span=max([*times[-1:], *happened, *(bar.at for bar in received[-1:])], default=0),
+            released=self._released,
+            tokens=self._tokens,
+            characters=self._characters,
+            times=times,
+            texts=self._texts,
+            chunks=list(self._chunks()),
+            received=received,
+            lanes=[self._lane(place, name) for place, name in enumerate(self._names)],
+            stop=stop,
+        )
+
+    def _since(self, moment: float) -> int:
+        return max(0, round((moment - self._began) * 1e6))
+
+    def _outcome(self) -> tuple[str, str]:
+        """Return how it ended, one of `OUTCOMES`, and why."""
+        events = [event for event, _ in self._events]
+        if not (events and isinstance(events[-1], CompletedEvent)):
+            return "unfinished", ""
+        for event in reversed(events):
+            if isinstance(event, ErrorEvent):
+                return "error", _shortened(f"{event.exception_type}: {event.detail}", _REASON)
+            if isinstance(event, FullValidationEvent | QuickCheckEvent) and not event.passed:
+                whole = isinstance(event, FullValidationEvent)
+                return ("invalid" if whole else "stopped"), self._blamed(event)
+        if events[-1].success:
+            return "complete", ""
+        return "cancelled", self._stop[2] if self._stop is not None else ""
+
+    def _blamed(self, event: FullValidationEvent | QuickCheckEvent) -> str:
+        """Return which requirements failed what."""
+        what = f"chunk {event.chunk_index}" if isinstance(event, QuickCheckEvent) else "the whole"
+        results = zip(self._names, map(_verdict, event.results), strict=True)
+        failed = [(name, reason) for name, (word, reason) in results if word == "fail"]
+        return "; ".join(f"{name} failed {what}{f': {reason}' if reason else ''}" for name, reason in failed)
+
+    def _chunks(self) -> Iterator[Bar]:
+        for event, after in self._events:
+            if isinstance(event, ChunkEvent):
+                yield Bar(self._since(event.timestamp), after, cast("int", event.start), cast("int", event.end))
+
+    def _lane(self, place: int, name: str) -> Lane:
+        verdicts, final = [], None
+        for event, after in self._events:
+            if isinstance(event, QuickCheckEvent | FullValidationEvent):
+                verdict = Verdict(*_verdict(event.results[place]), self._since(event.timestamp), after)
+                if isinstance(event, QuickCheckEvent):
+                    verdicts.append(verdict)
+                else:
+                    final = verdict
+        return Lane(name, verdicts, final)
+
+
+def _verdict(result: PartialValidationResult | ValidationResult) -> tuple[str, str | None]:
+    word = result.success
+    reason = None if result.reason is None else _shortened(str(result.reason), _REASON)
+    return word if isinstance(word, str) else "pass" if word else "fail", reason
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

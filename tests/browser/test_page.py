@@ -1,0 +1,200 @@
+"""The page of a report, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_streamval.report.run import Entry, Report
+from pytest_streamval.report.timeline import Bar, Timeline
+from tests.report.streams import NASTY, stream
+
+# Streamed before the browser is there, whose client has an event loop running from then on.
+STREAMS = {outcome: stream(outcome).facts() for outcome in ("stopped", "complete", "error", "invalid")}
+NASTY_STREAM = stream("stopped", (NASTY, "<img src=x onerror=alert(2)> ", "BAD. "), asked=NASTY).facts()
+WIDE_STREAM = stream("stopped", ("😀😀. ", "BAD. ")).facts()
+
+
+@pytest.fixture
+def report() -> Report:
+    """A failed test of a stream that was stopped, and passed ones of the others."""
+    entries = [
+        Entry(f"test_it.py::test_{outcome}", "failed" if outcome == "stopped" else "passed", 0.4, "", [facts])
+        for outcome, facts in STREAMS.items()
+    ]
+    entries[0].message = f"assert 1 == 2\n{NASTY}"
+    whole = Report(entries, 5)
+    whole.sort()
+    return whole
+
+
+def tip(page) -> list[str]:
+    return page.inner_text("#tip").split("\n")
+
+
+def visible_streams(page) -> list[str]:
+    return [each.inner_text() for each in page.locator(".stream:visible .badge").all()]
+
+
+def test_the_test_that_failed_is_first_and_has_a_lane_for_each_requirement(opened, report) -> None:
+    page = opened(report)
+    first = page.locator(".test").first
+    assert "failed" in first.inner_text()
+    assert "test_it.py::test_stopped" in first.inner_text()
+    assert page.inner_text("#summary") == "4 streams in 4 tests, of 5 that ran."
+    labels = first.locator("svg > text:not(.inside)").all_text_contents()
+    assert [label[:6] for label in labels[:4]] == ["tokens", "chunks", "NoBad(", "receiv"]
+    verdicts = [rect.get_attribute("class") for rect in first.locator("svg rect").all()]
+    assert verdicts == ["pass", "unknown", "withheld", "pass", "unknown", "fail"]
+    assert first.locator("circle").count() == 2
+    assert first.locator("line.stop").count() == 1
+
+
+def test_bars_stand_where_things_happened_on_the_axis_of_time(opened, report) -> None:
+    page = opened(report)
+    svg = page.locator("svg").first
+    rects = [(float(rect.get_attribute("x")), float(rect.get_attribute("width"))) for rect in svg.locator("rect").all()]
+    left, right = 150, svg.bounding_box()["width"] - 24
+    column = (right - left) / 350  # of a millisecond
+    expected = [(100, 150), (200, 250), (300, 350)]  # from the first token to the release, or to the stop
+    for (x, width), (start, end) in zip(rects[:3], expected, strict=True):
+        assert x == pytest.approx(left + start * column, abs=1.5)
+        assert x + width == pytest.approx(left + end * column, abs=2.5)
+
+
+def test_a_token_shows_its_text_and_its_time_under_the_mouse(opened, report) -> None:
+    page = opened(report)
+    picture = page.locator(".picture").first
+    width = picture.bounding_box()["width"] - 150 - 24
+    picture.hover(position={"x": 150 + width * 100 / 350, "y": 12})
+    assert tip(page) == [
+        "One. ",
+        "token 1 of 3, at 100 ms, 100 ms after the start",
+        "chunk 0, released at 150 ms, received at 150 ms",
+    ]
+    picture.hover(position={"x": 150 + width * 300 / 350, "y": 54})
+    shown = tip(page)
+    assert shown[:3] == ["So BAD. ", "token 3 of 3, at 300 ms, 100 ms after the one before", "not released"]
+    assert shown[3].startswith(
+        "NoBad('no BAD'): fail, BAD is in it <script>alert(1)</script>&\\u001b[31m\\u202e\\u2028"
+    )
+    page.mouse.move(5, 5)
+    assert not page.is_visible("#tip")
+
+
+def test_the_filter_takes_words_and_outcomes(opened, report) -> None:
+    page = opened(report)
+    assert visible_streams(page) == ["stopped", "complete", "error", "invalid"]
+    page.fill("#words", "go INVALID")
+    assert visible_streams(page) == ["invalid"]
+    assert page.inner_text("#shown") == "1 of 4 streams"
+    page.fill("#words", "")
+    page.click("#streams button:has-text('error')")
+    page.click("#tests button:has-text('failed')")
+    assert visible_streams(page) == ["complete", "invalid"]
+    assert page.locator(".test:visible").count() == 2
+    page.click("#tests button:has-text('failed')")
+    assert visible_streams(page) == ["stopped", "complete", "invalid"]
+    page.fill("#words", "nothing like it")
+    assert page.inner_text("#shown") == "0 of 4 streams"
+
+
+def test_everything_can_be_reached_by_the_keyboard(opened, report) -> None:
+    page = opened(report)
+    page.keyboard.press("/")
+    page.keyboard.type("test_it stopped")
+    assert visible_streams(page) == ["stopped"]
+    page.keyboard.press("Escape")
+    assert len(visible_streams(page)) == 4
+    page.locator(".stream").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert tip(page)[:2] == ["One. ", "token 1 of 3, at 100 ms, 100 ms after the start"]
+    page.keyboard.press("End")
+    assert tip(page)[0] == "So BAD. "
+    page.keyboard.press("Shift+ArrowLeft")
+    assert tip(page)[0] == "One. Two? "[5:]
+    page.keyboard.press("Home")
+    assert tip(page)[0] == "One. "
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.querySelector('.badge').textContent") == "complete"
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.querySelector('.badge').textContent") == "stopped"
+    page.keyboard.press("Enter")
+    assert page.locator(".stream pre").first.inner_text() == "One. Two? So BAD. "
+    assert page.locator(".stream pre .held").first.inner_text() == " So BAD. "
+    page.keyboard.press("a")
+    assert page.get_attribute("#axis [data-axis=order]", "aria-pressed") == "true"
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#tip")
+
+
+def test_the_other_axis_counts_tokens(opened, report) -> None:
+    page = opened(report)
+    page.click("#axis [data-axis=order]")
+    labels = page.locator("svg").first.locator("text").all_text_contents()
+    assert labels[-5:] == ["0", "1", "2", "3", "stop"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_light_or_dark_as_the_reader_likes(opened, report, scheme: str) -> None:
+    page = opened(report, color_scheme=scheme)
+    background, ink = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    is_dark = [sum(map(int, color[4:-1].split(", "))) < 384 for color in (background, ink)]
+    assert is_dark == [scheme == "dark", scheme == "light"]
+
+
+def test_nothing_of_a_test_or_a_model_is_run(opened) -> None:
+    entry = Entry(f"test[{NASTY}]", "failed", 1, NASTY, [NASTY_STREAM], run=NASTY)
+    page = opened(Report([entry], 1, [NASTY]))
+    page.locator(".stream").first.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    assert page.locator("main script, main img").count() == 0
+    assert "\\u001b[31m\\u202e" in page.inner_text(".stream pre")
+    assert "<script>alert(1)</script>" in page.inner_text(".lost")
+
+
+def test_a_report_of_nothing_says_so(opened) -> None:
+    page = opened(Report(tests_run=3))
+    assert page.inner_text("main") == "No test streamed anything."
+    assert page.inner_text("#shown") == "0 of 0 streams"
+
+
+def test_a_crashed_test_without_streams_is_shown(opened, report) -> None:
+    report.tests.insert(0, Entry("test_it.py::test_crash", "crashed", 0, "worker 'gw0' crashed"))
+    page = opened(report)
+    assert "worker 'gw0' crashed" in page.locator(".test").first.inner_text()
+    page.fill("#words", "complete")
+    assert page.locator(".test:visible").count() == 1
+
+
+def test_five_megabytes_in_one_stream_can_be_looked_at(opened) -> None:
+    text = "0123456789" * 524_288
+    one = Timeline(
+        "all at once", "complete", "", 9, len(text), 1, len(text), [5], [text], [Bar(9, 1, 0, len(text))], [], [], None
+    )
+    texts = [text[start : start + 64] for start in range(0, len(text), 64)]
+    times = list(range(len(texts)))
+    many = Timeline(
+        "bit by bit", "cancelled", "", len(texts), 40, len(texts), len(text), times, texts, [], [], [], None
+    )
+    page = opened(Report([Entry("test_it.py::test_size", streams=[one.facts(), many.facts()])], 1))
+    page.locator(".stream").first.focus()
+    page.keyboard.press("Home")
+    assert tip(page)[0] == text[:300] + "…"
+    page.keyboard.press("Enter")
+    assert len(page.locator("pre").first.text_content()) == len(text)
+    page.locator(".stream").last.focus()
+    page.keyboard.press("End")
+    assert tip(page)[0] == texts[-1]
+
+
+def test_characters_beyond_the_basic_plane_keep_offsets_right(opened) -> None:
+    page = opened(Report([Entry("t", streams=[WIDE_STREAM])], 1))
+    page.locator(".stream").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("pre .held").inner_text() == " BAD. "
+    page.keyboard.press("End")
+    assert tip(page)[0] == "BAD. "
+    assert tip(page)[2] == "not released"

@@ -1,0 +1,238 @@
+"""`--streamval-report`, and the picture above a failure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval.report.run import Report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest_plugins = ["pytester"]
+
+HEAD = """
+import asyncio
+import os
+import pytest
+from pytest_streamval import (
+    Delay, PartialValidationResult, Requirement, Script, SimpleContext, StreamingMockBackend, stream_with_chunking
+)
+
+class NoBad(Requirement):
+    async def stream_validate(self, chunk, *, backend, ctx):
+        return PartialValidationResult("fail" if "BAD" in chunk else "pass")
+
+async def stream(backend, **options):
+    async with await stream_with_chunking("Go on", backend, SimpleContext(), **options) as result:
+        return [chunk async for chunk in result.astream()]
+"""
+TESTS = (
+    HEAD
+    + """
+SCRIPTS = {
+    "good": ["One. ", Delay(0.25), "Two. ", Delay(0.25), "Three."],
+    "bad": ["One. ", Delay(0.25), "BAD. ", Delay(0.25), "Three."],
+    "empty": [],
+}
+
+@pytest.mark.parametrize("name", [*SCRIPTS, *SCRIPTS, *SCRIPTS], ids=str)
+@pytest.mark.asyncio
+async def test_streams(streaming_mock_backend, virtual_clock, name):
+    backend = streaming_mock_backend(Script.of(*SCRIPTS[name]))
+    received = await stream(backend, requirements=[NoBad()])
+    assert name != "bad", f"received {received}"
+
+def test_without():
+    pass
+
+def test_of_its_own():
+    asyncio.run(stream(StreamingMockBackend("One. Two."), chunking="word"))
+
+@pytest.fixture
+def streamed():
+    yield asyncio.run(stream(StreamingMockBackend("In a fixture.")))
+    asyncio.run(stream(StreamingMockBackend("In its teardown.")))
+
+def test_fixture(streamed):
+    pytest.skip("after all")
+"""
+)
+
+
+def read(path: Path) -> Report:
+    return Report.load(path)
+
+
+def normalised(report: Report) -> object:
+    """Return a report without the times that differ from run to run: those of tests that have no virtual clock."""
+    found = []
+    for entry in report.tests:
+        for stream in entry.streams:
+            if "test_streams" not in entry.test:
+                stream["span"], stream["times"] = 0, []
+                stream["chunks"] = [bar[2:] for bar in stream["chunks"]]
+                stream["received"] = [bar[2:] for bar in stream["received"]]
+        found.append([entry.test, entry.outcome, entry.message, entry.streams, entry.left_out])
+    return json.loads(json.dumps([found, report.tests_run, report.lost]))
+
+
+def test_a_spread_run_gives_the_same_report_as_one_process(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    reports = []
+    for workers in ("0", "4"):
+        result = pytester.runpytest_subprocess("--streamval-report", "part.json", "-n", workers)
+        result.assert_outcomes(passed=8, failed=3, skipped=1)
+        result.stdout.fnmatch_lines(["streamval: report of 12 streams: *part.json"])
+        reports.append(normalised(read(pytester.path / "part.json")))
+    assert reports[0] == reports[1]
+    assert [[test.partition("::")[2], outcome, len(streams)] for test, outcome, _, streams, _ in reports[0][0]] == [
+        *([f"test_streams[bad{number}]", "failed", 1] for number in range(3)),
+        ["test_fixture", "skipped", 2],
+        ["test_of_its_own", "passed", 1],
+        *([f"test_streams[{name}{number}]", "passed", 1] for name in ("empty", "good") for number in range(3)),
+    ]
+
+
+def test_the_page_is_for_a_reader(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    pytester.runpytest_subprocess("--streamval-report", "new/report.html")
+    page = (pytester.path / "new" / "report.html").read_text()
+    assert "<!DOCTYPE html>" in page
+    assert "12 streams\nin 11 tests, of 12 that ran." in page
+
+
+def test_a_crashed_worker_loses_its_own_part_and_the_report_says_so(pytester: pytest.Pytester) -> None:
+    crash = "\ndef test_zz_crash():\n    asyncio.run(stream(StreamingMockBackend('Lost.')))\n    os._exit(1)\n"
+    pytester.makepyfile(TESTS + crash)
+    pytester.runpytest_subprocess("--streamval-report", "part.json", "-n", "2")
+    report = read(pytester.path / "part.json")
+    assert report.streams == 12
+    crashed = next(entry for entry in report.tests if entry.outcome == "crashed")
+    assert crashed.test.endswith("::test_zz_crash")
+    assert crashed.streams == []
+    assert re.fullmatch(
+        r"worker 'gw\d' crashed while running '.*test_zz_crash': what it streamed is lost\.", *report.lost
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("report.txt", "its name ends in .html for a page, or in .json for a part"),
+        ("report", "its name ends in .html"),
+        ("a_file/report.html", "Not a directory|File exists"),
+        ("a_folder.html", "it is a folder"),
+    ],
+)
+def test_a_path_that_cannot_be_written_to_ends_the_run_before_it_begins(
+    pytester: pytest.Pytester, path: str, rule: str
+) -> None:
+    pytester.makepyfile(TESTS)
+    pytester.path.joinpath("a_file").touch()
+    pytester.path.joinpath("a_folder.html").mkdir()
+    result = pytester.runpytest_subprocess("--streamval-report", path)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert re.search(rf"ERROR: --streamval-report {path} cannot be written: .*({rule})", result.stderr.str())
+    assert "Name a file" in result.stderr.str()
+
+
+def test_a_report_that_cannot_be_written_in_the_end_fails_the_run_and_says_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import os\ndef test_it():\n    os.rmdir('folder')\n    open('folder', 'w').close()\n")
+    result = pytester.runpytest_subprocess("--streamval-report", "folder/report.html")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["streamval: the report could not be written: *"])
+
+
+def test_a_run_that_streams_nothing_has_a_report(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it():\n    pass\n")
+    result = pytester.runpytest_subprocess("--streamval-report", "report.html")
+    result.stdout.fnmatch_lines(["streamval: report of 0 streams: *report.html"])
+    assert "No test streamed anything." in (pytester.path / "report.html").read_text()
+
+
+def test_nothing_is_written_where_nothing_is_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    pytester.runpytest_subprocess("--streamval-report", "report.html", "--collect-only")
+    assert not pytester.path.joinpath("report.html").exists()
+
+
+# The picture
+
+FAILING = (
+    HEAD
+    + """
+@pytest.mark.asyncio
+async def test_it(streaming_mock_backend):
+    backend = streaming_mock_backend("One. Two. BAD. More.", token_size=4)
+    assert await stream(backend, requirements=[NoBad()]) == []
+"""
+)
+PICTURE = [
+    "The stream 'Go on' was stopped by a requirement",
+    "  NoBad failed chunk 2",
+    "  tokens *",
+    "  chunks *0*|*",
+    "  NoBad *X*",
+    "  received *",
+    "  *5 deltas in * more sent",
+    '  released          "One. Two."',
+    '  not released      " BAD. More."',
+]
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "1"), ("--tb=short",), ("--tb=native",)], ids=" ".join)
+def test_a_failing_test_shows_its_stream_before_the_assertion(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_it=FAILING)
+    result = pytester.runpytest_subprocess(*options)
+    result.stdout.fnmatch_lines([*PICTURE, "*AssertionError*"])
+    result.stdout.fnmatch_lines(["FAILED test_it.py::test_it*"])
+
+
+@pytest.mark.parametrize("options", [("--tb=no",), ("--tb=line",)], ids=" ".join)
+def test_no_picture_is_shown_where_no_traceback_is(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+    pytester.makepyfile(test_it=FAILING)
+    result = pytester.runpytest_subprocess(*options)
+    result.stdout.no_fnmatch_line("The stream *")
+    result.assert_outcomes(failed=1)
+
+
+def test_of_several_streams_the_one_that_ended_badly_is_shown(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        HEAD
+        + """
+@pytest.mark.asyncio
+async def test_it(streaming_mock_backend):
+    for text in ["Fine.", "BAD.", *["Fine."] * 3]:
+        await stream(streaming_mock_backend(text), requirements=[NoBad(validation_fn=lambda ctx: True)])
+    pytest.fail("now", pytrace=False)
+"""
+    )
+    result = pytester.runpytest_subprocess()
+    result.stdout.fnmatch_lines(["The stream 'Go on' was stopped by a requirement (and 4 more)", "now"])
+
+
+def test_a_test_that_streams_nothing_shows_no_picture(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(streaming_mock_backend):\n    assert not streaming_mock_backend\n")
+    pytester.runpytest_subprocess().stdout.no_fnmatch_line("The stream *")
+
+
+def test_a_failure_without_a_traceback_shows_the_picture_above_it(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, trylast=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if report.failed:
+                report.longrepr = "in short: no"
+            return report
+    """)
+    pytester.makepyfile(test_it=FAILING)
+    pytester.runpytest_subprocess().stdout.fnmatch_lines([*PICTURE, "", "in short: no"])
