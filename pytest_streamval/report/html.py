@@ -16,6 +16,8 @@ from pytest_streamval.report.timeline import OUTCOMES
 if TYPE_CHECKING:
     from pytest_streamval.report.run import Report
 
+_STYLE = ("page.css",)
+_SCRIPT = ("words.js", "stream.js", "page.js")  # parts of one script, in this order
 # What could end the element that the data is in, or begin another; escaped as JSON allows.
 _MARKUP = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
@@ -29,7 +31,7 @@ def page_of(report: Report, *, title: str = "Streams") -> str:
     """
     loader = PackageLoader("pytest_streamval.report", "page")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    style, script = (_source(environment, loader, name) for name in ("page.css", "page.js"))
+    style, script = (_source(environment, loader, *names) for names in (_STYLE, _SCRIPT))
     tests = [asdict(entry) for entry in report.tests]
     return environment.get_template("page.html").render(
         title=title,
@@ -42,8 +44,9 @@ def page_of(report: Report, *, title: str = "Streams") -> str:
     )
 
 
-def _source(environment: Environment, loader: PackageLoader, name: str) -> Markup:
-    return Markup(loader.get_source(environment, name)[0])  # noqa: S704  # a file of this package
+def _source(environment: Environment, loader: PackageLoader, *names: str) -> Markup:
+    sources = (loader.get_source(environment, name)[0] for name in names)
+    return Markup("\n".join(sources))  # noqa: S704  # files of this package
 
 
 def _digest(source: str) -> str:

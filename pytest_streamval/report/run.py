@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
 
-_RANK = {"failed": 0, "crashed": 0, "error": 0}  # what is shown first
+_RANK = {"failed": 0, "crashed": 0}  # what is shown first
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Entry:
     test: str
     """Its id."""
     outcome: str = "passed"
-    """As pytest says it: passed, failed or skipped; or `crashed`, where its process is gone."""
+    """As pytest says it: passed, failed or skipped; `crashed`, where its process is gone; `recorded`, of a cassette."""
     seconds: float = 0.0
     """How long it took."""
     message: str = ""

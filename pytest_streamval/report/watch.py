@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.orchestrator import Run
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
-_ASKED = 200  # characters kept of what was asked
-_REASON = 500  # and of what a requirement or an error said
+_SAID = 500  # characters kept of what was asked, and of what a requirement or an error said
 
 
 class Limits(NamedTuple):
@@ -56,7 +55,7 @@ class StreamWatch(Observer):
     def started(self, run: Run) -> None:
         """Note what was asked."""
         self._run = run
-        self._asked = _shortened(text_of(run.action), _ASKED)
+        self._asked = shortened(text_of(run.action))
         self._names = [requirement.name for requirement in run.judges.requirements]
 
     def delta(self, text: str) -> None:
@@ -82,7 +81,7 @@ class StreamWatch(Observer):
     def cancelled(self, reason: str) -> None:
         """Note when the generation was stopped, and how far its producer was ahead."""
         unread = 0 if self._run is None else self._run.thunk.deltas_unread
-        self._stop = time.time(), self._tokens, _shortened(reason, _REASON), unread
+        self._stop = time.time(), self._tokens, shortened(reason), unread
 
     def ended(self, run: Run) -> None:
         """Note how far it came, and let go of the run."""
@@ -126,7 +125,7 @@ class StreamWatch(Observer):
             return "unfinished", ""
         for event in reversed(events):
             if isinstance(event, ErrorEvent):
-                return "error", _shortened(f"{event.exception_type}: {event.detail}", _REASON)
+                return "error", shortened(f"{event.exception_type}: {event.detail}")
             if isinstance(event, FullValidationEvent | QuickCheckEvent) and not event.passed:
                 whole = isinstance(event, FullValidationEvent)
                 return ("invalid" if whole else "stopped"), self._blamed(event)
@@ -160,9 +159,10 @@ class StreamWatch(Observer):
 
 def _verdict(result: PartialValidationResult | ValidationResult) -> tuple[str, str | None]:
     word = result.success
-    reason = None if result.reason is None else _shortened(str(result.reason), _REASON)
+    reason = None if result.reason is None else shortened(str(result.reason))
     return word if isinstance(word, str) else "pass" if word else "fail", reason
 
 
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+def shortened(text: str) -> str:
+    """Return what a timeline keeps of what somebody said."""
+    return text if len(text) <= _SAID else f"{text[: _SAID - 1]}…"

@@ -177,8 +177,9 @@ PLANTED = {
 
 
 def said(report: pytest.TestReport) -> list[tuple[str, str, str]]:
-    """Return what a failure says of each thing, with the numbers that asyncio gives left out."""
-    first, *lines = report.longreprtext.removesuffix(ENDS).splitlines()
+    """Return what a failure says of each thing, below the picture of a stream, without the numbers of asyncio."""
+    _, found, accusation = report.longreprtext.removesuffix(ENDS).rpartition("This test left")
+    first, *lines = f"{found}{accusation}".splitlines()
     number = len(lines) // 3
     assert first == f"This test left {number} thing{'' if number == 1 else 's'} behind:"
     parts = [re.sub(r"Task-\d+", "Task-#", line.strip()) for line in lines]

@@ -73,8 +73,8 @@ def test_of_a_long_stream_the_first_tokens_are_kept_and_all_are_counted() -> Non
 
 
 def test_what_was_asked_and_answered_is_shortened() -> None:
-    seen = stream("complete", asked="why? " * 100)
-    assert (len(seen.asked), seen.asked[-1]) == (200, "…")
+    seen = stream("complete", asked="why? " * 200)
+    assert (len(seen.asked), seen.asked[-1]) == (500, "…")
 
 
 def test_a_timeline_is_values_of_json() -> None:

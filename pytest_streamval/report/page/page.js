@@ -1,462 +1,116 @@
-"use strict";
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const list = document.getElementById("list"), tip = document.getElementById("tip");
-  const LEFT = 150, RIGHT = 24, ROW = { tokens: 26, chunks: 20, lane: 16, received: 16, axis: 18 }, LANES = 12;
-  const SHOWN = 300; // characters of a text in the tip
-  const SVG = "http://www.w3.org/2000/svg";
-  let axis = "time";
+function say(lines, x, y) {
+  tip.replaceChildren(element("b", {}, lines[0]), ...lines.slice(1).flatMap((line) => ["\n", line]));
+  tip.hidden = false;
+  const box = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - box.width - 8))}px`;
+  tip.style.top = `${y + 18 + box.height > innerHeight ? Math.max(4, y - box.height - 12) : y + 18}px`;
+}
 
-  // Words
+// All of them
 
-  const UNSEEN = /[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/gu;
-  const NAMED = { "\n": "⏎", "\t": "⇥", "\r": "␍" };
-  /** Show what cannot be seen, and nothing that turns the direction of what follows. */
-  const escaped = (text) => text.replace(UNSEEN, (c) => NAMED[c] ?? "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
-  const visible = (text) => escaped(text.length > SHOWN ? text.slice(0, SHOWN) + "…" : text);
-  /** The same of a text of several lines, all of it. */
-  const lines = (text) => text.split("\n").map(escaped).join("\n");
-  const number = (n) => n.toLocaleString("en");
-  const counted = (n, what) => `${number(n)} ${what}${n === 1 ? "" : "s"}`;
-  /** Microseconds as a person says them. */
-  function duration(us) {
-    if (us < 1000) return `${Math.round(us)} µs`;
-    if (us < 1e6) return `${digits(us / 1e3)} ms`;
-    if (us < 120e6) return `${digits(us / 1e6)} s`;
-    if (us < 7200e6) return `${digits(us / 60e6)} min`;
-    return `${digits(us / 3600e6)} h`;
+const streams = [];
+const tests = data.tests.map((test) => {
+  const inside = test.streams.map((facts) => new Stream(test, facts));
+  streams.push(...inside);
+  const good = test.outcome === "passed", bad = ["failed", "crashed"].includes(test.outcome);
+  const card = element("section", { className: `test ${bad ? "failed" : ""}` },
+    element("h2", {}, element("span", { className: `badge ${good ? "good" : bad ? "bad" : ""}` }, test.outcome),
+      element("span", {}, visible(test.run ? `${test.run}: ${test.test}` : test.test)),
+      element("span", { className: "time" }, duration(test.seconds * 1e6))));
+  if (test.message) card.append(element("div", { className: "message" }, lines(test.message)));
+  card.append(...inside.map((stream) => stream.card));
+  if (test.left_out) card.append(element("p", { className: "facts" }, `${counted(test.left_out, "more stream")} not kept`));
+  list.append(card);
+  return { card, inside, outcome: test.outcome };
+});
+
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    entry.target.stream.near = entry.isIntersecting;
+    if (entry.isIntersecting) entry.target.stream.draw();
   }
-  const digits = (n) => String(Number(n.toFixed(n < 10 ? 2 : n < 100 ? 1 : 0)));
+}, { rootMargin: "300px" });
+streams.forEach((stream) => seen.observe(stream.card));
+const redraw = () => streams.forEach((stream) => { if (stream.near) stream.draw(); });
+addEventListener("resize", redraw);
 
-  // Offsets count characters as Python does, and strings here are UTF-16
+// The filter
 
-  const PAIR = /[\ud800-\udbff][\udc00-\udfff]/;
-  const size = (text) => (PAIR.test(text) ? Array.from(text).length : text.length);
-  const part = (text, from, to) => (PAIR.test(text) ? Array.from(text).slice(from, to).join("") : text.slice(from, to));
-
-  // Elements
-
-  function element(name, properties = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(properties)) {
-      if (key in made) made[key] = value; else made.setAttribute(key, value);
+const words = document.getElementById("words"), shown = document.getElementById("shown");
+const chosen = { tests: new Set(), streams: new Set() };
+function filter() {
+  const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const test of tests) {
+    let any = false;
+    for (const stream of test.inside) {
+      const fits = chosen.tests.has(test.outcome) && chosen.streams.has(stream.facts.outcome) && wanted.every((word) => stream.words.includes(word));
+      stream.card.hidden = !fits;
+      if (fits) { any = true; count++; }
     }
-    made.append(...children);
-    return made;
+    test.card.hidden = !any && (test.inside.length > 0 || wanted.length > 0 || !chosen.tests.has(test.outcome));
   }
-  function shape(parent, name, attributes, text) {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    parent.append(made);
-    return made;
+  shown.textContent = `${number(count)} of ${counted(streams.length, "stream")}`;
+  tip.hidden = true;
+}
+function choices(id, outcomes, titles) {
+  const counts = new Map();
+  outcomes.forEach((outcome) => counts.set(outcome, (counts.get(outcome) ?? 0) + 1));
+  for (const [outcome, count] of counts) {
+    chosen[id].add(outcome);
+    const button = element("button", { type: "button", title: titles[outcome] ?? "" }, `${outcome} ${number(count)}`);
+    button.setAttribute("aria-pressed", "true");
+    button.addEventListener("click", () => {
+      const on = !chosen[id].delete(outcome);
+      if (on) chosen[id].add(outcome);
+      button.setAttribute("aria-pressed", String(on));
+      filter();
+    });
+    document.getElementById(id).append(button);
   }
+}
+choices("tests", data.tests.map((test) => test.outcome), {});
+choices("streams", streams.map((stream) => stream.facts.outcome), data.outcomes);
+words.addEventListener("input", filter);
+document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
+function turn(to) {
+  axis = to;
+  document.querySelectorAll("#axis button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.axis === axis)));
+  redraw();
+}
+document.querySelectorAll("#axis button").forEach((button) => button.addEventListener("click", () => turn(button.dataset.axis)));
 
-  // A stream
+// Mouse and keys
 
-  class Stream {
-    constructor(test, facts) {
-      this.test = test;
-      this.facts = facts;
-      this.cursor = -1;
-      this.drawn = "";
-      this.words = `${test.test}\n${test.run}\n${facts.asked}`.toLowerCase();
-      this.ended = facts.outcome === "complete" || facts.outcome === "invalid";
-      this.lanes = facts.lanes.slice(0, LANES);
-      this.height = ROW.tokens + ROW.chunks + this.lanes.length * ROW.lane + ROW.received + ROW.axis;
-      this.build();
-    }
-
-    build() {
-      const { facts } = this;
-      const bad = facts.outcome !== "complete";
-      const said = counted(facts.tokens, "token") + ", " + counted(facts.chunks.length, "chunk") + ", " + duration(facts.span);
-      this.picture = element("div", { className: "picture" });
-      this.picture.style.minHeight = `${this.height}px`;
-      this.text = element("details", {}, element("summary", { tabIndex: -1 }, "text"));
-      this.text.addEventListener("toggle", () => this.fill(), { once: true });
-      this.card = element("article", { className: "stream", tabIndex: 0 },
-        element("div", { className: "about" },
-          element("span", { className: `badge ${bad ? "bad" : "good"}` }, facts.outcome),
-          element("q", {}, visible(facts.asked)), element("span", { className: "facts" }, said)));
-      this.card.setAttribute("aria-label", `${facts.outcome}: ${visible(facts.asked)}; ${said}. ${visible(facts.why)}`);
-      if (facts.why) this.card.append(element("div", { className: "why" }, visible(facts.why)));
-      if (facts.stop) {
-        const told = facts.stop[3] ? `${counted(facts.stop[3], "delta")} more sent by then, never read` : "no delta sent beyond it";
-        this.card.append(element("div", { className: "stopped" }, `stopped at ${duration(facts.stop[0])}, behind token ${number(facts.stop[1])}; ${told}`));
-      }
-      this.card.append(this.picture, this.text);
-      this.card.stream = this;
-    }
-
-    /** Work out where the tokens are in the text, once somebody looks. */
-    get starts() {
-      if (!this._starts) {
-        const { texts } = this.facts, starts = new Uint32Array(texts.length + 1);
-        for (let i = 0; i < texts.length; i++) starts[i + 1] = starts[i] + size(texts[i]);
-        this._starts = starts;
-      }
-      return this._starts;
-    }
-
-    /** Where the text begins that was read and not released; nowhere after a natural end. */
-    get held() {
-      if (this._held === undefined) {
-        this._held = Infinity;
-        if (!this.ended && this.facts.released < this.starts[this.facts.texts.length]) {
-          const first = part(this.facts.texts.join(""), this.facts.released).search(/\S/);
-          if (first >= 0) this._held = this.facts.released + first;
-        }
-      }
-      return this._held;
-    }
-
-    /** The token that holds the character at an offset. */
-    tokenAt(offset) {
-      const { starts } = this;
-      let low = 0, high = Math.max(0, this.facts.texts.length - 1);
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (starts[middle + 1] > offset) high = middle; else low = middle + 1;
-      }
-      return low;
-    }
-
-    fill() {
-      const all = this.facts.texts.join(""), held = this.ended ? "" : part(all, this.facts.released);
-      const pre = element("pre", {}, lines(held ? part(all, 0, this.facts.released) : all));
-      if (held) pre.append(element("span", { className: "held", title: "not released" }, lines(held)));
-      const missing = this.facts.characters - size(all);
-      if (missing > 0) pre.append(element("em", {}, `\n${counted(missing, "more character")} not kept`));
-      if (!all) pre.textContent = "(no text)";
-      this.text.append(pre);
-    }
-
-    // Places
-
-    get extent() { return axis === "time" ? Math.max(1, this.facts.span) : Math.max(1, this.facts.tokens); }
-    x(value) { return LEFT + (Math.min(value, this.extent) / this.extent) * this.width; }
-    /** Where a moment is: on the axis of time, or behind so many tokens. */
-    moment(at, after) { return this.x(axis === "time" ? at : after); }
-    tokenX(index) { return this.x(axis === "time" ? this.facts.times[index] ?? this.facts.span : index + 0.5); }
-    /** From the first token of a piece of text to the moment when something was done with it. */
-    piece(start, end, at) {
-      const first = this.tokenAt(start);
-      if (axis === "time") return [this.x(this.facts.times[first] ?? at), this.x(at)];
-      return [this.x(first), this.x(this.tokenAt(Math.max(start, end - 1)) + 1)];
-    }
-
-    draw() {
-      const wide = this.picture.clientWidth;
-      if (!wide || this.drawn === `${wide} ${axis}`) return;
-      this.drawn = `${wide} ${axis}`;
-      this.width = Math.max(60, wide - LEFT - RIGHT);
-      const svg = document.createElementNS(SVG, "svg");
-      svg.setAttribute("viewBox", `0 0 ${wide} ${this.height}`);
-      svg.setAttribute("height", this.height);
-      svg.setAttribute("aria-hidden", "true");
-      let y = 0;
-      this.drawTokens(svg, y); y += ROW.tokens;
-      this.drawChunks(svg, y); y += ROW.chunks;
-      for (const lane of this.lanes) { this.drawLane(svg, y, lane); y += ROW.lane; }
-      this.drawReceived(svg, y); y += ROW.received;
-      this.drawAxis(svg, y);
-      this.drawStop(svg, y);
-      this.line = shape(svg, "line", { class: "cursor", y1: 0, y2: y, visibility: "hidden" });
-      this.picture.replaceChildren(svg);
-      if (this.cursor >= 0) this.mark();
-    }
-
-    label(svg, y, height, text) {
-      const shown = text.length > 24 ? text.slice(0, 23) + "…" : text;
-      const made = shape(svg, "text", { x: 0, y: y + height / 2 + 4 }, visible(shown));
-      shape(made, "title", {}, visible(text));
-    }
-
-    drawTokens(svg, y) {
-      this.label(svg, y, ROW.tokens, "tokens");
-      const { times } = this.facts, columns = Math.ceil(this.width) + 1;
-      const bins = [new Uint32Array(columns), new Uint32Array(columns)];
-      let top = 1;
-      for (let i = 0; i < times.length; i++) {
-        const column = Math.min(columns - 1, Math.floor(this.tokenX(i) - LEFT));
-        const count = ++bins[this.starts[i + 1] > this.held ? 1 : 0][column];
-        if (count > top) top = count;
-      }
-      bins.forEach((bin, kind) => {
-        let path = "";
-        bin.forEach((count, column) => {
-          if (count) path += `M${(LEFT + column + 0.5).toFixed(1)} ${y + ROW.tokens - 4}v${-(6 + 14 * count / top).toFixed(1)}`;
-        });
-        const stroke = times.length * 5 < this.width ? 2.5 : 1;
-        if (path) shape(svg, "path", { class: kind ? "tokens held" : "tokens", d: path, "stroke-width": stroke });
-      });
-    }
-
-    bar(svg, y, height, [from, to], kind) {
-      const made = { class: kind, x: from.toFixed(1), width: Math.max(2, to - from - 1).toFixed(1), y: y + 2, height: height - 4, rx: 2 };
-      return shape(svg, "rect", made);
-    }
-
-    /** The text that was read and not released, as a piece; null where there is none. */
-    get withheld() {
-      const { facts, held } = this;
-      return held === Infinity ? null : [held, this.starts[facts.texts.length], facts.stop ? facts.stop[0] : facts.span];
-    }
-
-    drawChunks(svg, y) {
-      this.label(svg, y, ROW.chunks, "chunks");
-      this.facts.chunks.forEach(([at, , start, end], index) => {
-        const place = this.piece(start, end, at);
-        this.bar(svg, y, ROW.chunks, place, this.verdict(index));
-        if (place[1] - place[0] > 18) shape(svg, "text", { class: "inside", x: place[0] + 4, y: y + 14 }, String(index));
-      });
-      if (this.withheld) this.bar(svg, y, ROW.chunks, this.piece(...this.withheld), "withheld");
-    }
-
-    /** The verdict on a chunk that counts for most: a fail, or that somebody vouches for it. */
-    verdict(index) {
-      const words = this.facts.lanes.map((lane) => lane[1][index]?.[0]);
-      return ["fail", "pass", "unknown"].find((word) => words.includes(word)) ?? "plain";
-    }
-
-    drawLane(svg, y, [name, verdicts, final]) {
-      this.label(svg, y, ROW.lane, name);
-      verdicts.forEach(([word, , at], index) => {
-        const chunk = this.facts.chunks[index];
-        const place = chunk ? this.piece(chunk[2], chunk[3], at) : this.withheld ? this.piece(this.withheld[0], this.withheld[1], at) : null;
-        if (place) this.bar(svg, y, ROW.lane, place, word);
-      });
-      if (final) shape(svg, "rect", { class: final[0], x: LEFT + this.width + 6, y: y + 2, width: 12, height: ROW.lane - 4, rx: 2 });
-    }
-
-    drawReceived(svg, y) {
-      this.label(svg, y, ROW.received, "received");
-      for (const [at, , , end] of this.facts.received) {
-        const x = axis === "time" ? this.x(at) : this.x(this.tokenAt(end - 1) + 1);
-        shape(svg, "circle", { class: "received", cx: x.toFixed(1), cy: y + ROW.received / 2, r: 3 });
-      }
-    }
-
-    drawAxis(svg, y) {
-      shape(svg, "line", { class: "rule", x1: LEFT, x2: LEFT + this.width, y1: y + 1, y2: y + 1 });
-      const rough = this.extent / Math.max(2, this.width / 110), power = 10 ** Math.floor(Math.log10(rough));
-      const step = Math.max(1, [1, 2, 5, 10].find((n) => n * power >= rough) * power);
-      for (let value = 0; value <= this.extent; value += step) {
-        const x = this.x(value);
-        shape(svg, "line", { class: "rule", x1: x, x2: x, y1: y, y2: y + 4 });
-        shape(svg, "text", { x, y: y + 15, "text-anchor": value ? "middle" : "start" }, axis === "time" ? duration(value) : number(value));
-      }
-    }
-
-    drawStop(svg, y) {
-      const { stop } = this.facts;
-      if (!stop) return;
-      const x = this.moment(stop[0], stop[1]), left = x > LEFT + this.width / 2;
-      shape(svg, "line", { class: "stop", x1: x, x2: x, y1: 0, y2: y });
-      shape(svg, "text", { class: "stoptext", x: x + (left ? -4 : 4), y: y - 5, "text-anchor": left ? "end" : "start" }, "stop");
-    }
-
-    // What is pointed at
-
-    nearest(x) {
-      const { times } = this.facts;
-      let low = 0, high = times.length - 1;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (this.tokenX(middle) < x) low = middle + 1; else high = middle;
-      }
-      return low > 0 && x - this.tokenX(low - 1) < this.tokenX(low) - x ? low - 1 : low;
-    }
-
-    /** What there is to say of a token, with the chunk that it is in. */
-    told(index, row) {
-      const { facts } = this, told = [];
-      if (!facts.times.length) return ["no tokens"];
-      let first = index, last = index;
-      const near = (other) => Math.abs(this.tokenX(other) - this.tokenX(index)) < 1;
-      if (row !== undefined) { // the mouse cannot tell those of a column apart
-        while (first > 0 && near(first - 1)) first--;
-        while (last < facts.times.length - 1 && near(last + 1)) last++;
-      }
-      const at = facts.times[index], before = index ? facts.times[index - 1] : 0;
-      const text = facts.texts.slice(first, Math.min(last + 1, first + SHOWN)).join("");
-      told.push(text ? visible(text) : "(no text)");
-      const which = first === last ? `token ${number(index + 1)}` : `tokens ${number(first + 1)}–${number(last + 1)}`;
-      told.push(`${which} of ${number(facts.tokens)}, at ${duration(at)}, ${duration(Math.max(0, at - before))} after ${index ? "the one before" : "the start"}`);
-      const chunk = facts.chunks.findIndex(([, , start, end]) => start < this.starts[index + 1] && end > this.starts[index]);
-      const taken = chunk < 0 ? undefined : facts.received.find((bar) => bar[2] === facts.chunks[chunk][2]);
-      if (chunk >= 0) {
-        told.push(`chunk ${chunk}, released at ${duration(facts.chunks[chunk][0])}, ${taken ? `received at ${duration(taken[0])}` : "never received"}`);
-      } else if (this.starts[index + 1] > this.held) told.push("not released");
-      const place = chunk < 0 ? facts.chunks.length : chunk;
-      facts.lanes.forEach(([name, verdicts, final], lane) => {
-        const verdict = chunk < 0 && this.starts[index + 1] <= this.held ? undefined : verdicts[place];
-        if (verdict && (row === lane || verdict[0] !== "pass")) told.push(`${visible(name)}: ${verdict[0]}${verdict[1] ? `, ${visible(verdict[1])}` : ""}`);
-        if (final && (row === lane || final[0] === "fail")) told.push(`${visible(name)}, on the whole: ${final[0]}${final[1] ? `, ${visible(final[1])}` : ""}`);
-      });
-      return told;
-    }
-
-    /** The number of the lane at a height, -1 for any other row. */
-    row(y) {
-      const lane = Math.floor((y - ROW.tokens - ROW.chunks) / ROW.lane);
-      return lane >= 0 && lane < this.lanes.length ? lane : -1;
-    }
-
-    point(x, y) {
-      const box = this.picture.getBoundingClientRect();
-      const index = this.nearest(x - box.left);
-      this.place(index);
-      say(this.told(index, this.row(y - box.top)), x, y);
-    }
-
-    place(index) {
-      if (!this.line || !this.facts.times.length) return;
-      const x = this.tokenX(index);
-      for (const end of ["x1", "x2"]) this.line.setAttribute(end, x);
-      this.line.setAttribute("visibility", "visible");
-    }
-
-    /** Show the token that the keys have come to. */
-    mark() {
-      this.place(this.cursor);
-      const box = this.picture.getBoundingClientRect();
-      if (this.card === document.activeElement) say(this.told(this.cursor), box.left + this.tokenX(this.cursor), box.top + ROW.tokens);
-    }
-
-    step(by, chunks) {
-      const last = this.facts.times.length - 1;
-      if (last < 0) return;
-      let next = this.cursor + by;
-      if (chunks && Math.abs(by) === 1) {
-        const firsts = this.facts.chunks.map((bar) => this.tokenAt(bar[2]));
-        next = (by > 0 ? firsts.find((token) => token > this.cursor) : firsts.findLast((token) => token < this.cursor)) ?? (by > 0 ? last : 0);
-      }
-      this.cursor = Math.max(0, Math.min(last, next));
-      this.mark();
-    }
-
-    leave() {
-      tip.hidden = true;
-      if (this.line) this.line.setAttribute("visibility", "hidden");
-    }
+list.addEventListener("mousemove", (event) => {
+  const stream = event.target.closest(".picture")?.closest(".stream").stream;
+  if (stream) stream.point(event.clientX, event.clientY); else tip.hidden = true;
+});
+list.addEventListener("mouseout", (event) => event.target.closest(".stream")?.stream.leave());
+list.addEventListener("focusout", (event) => event.target.closest(".stream")?.stream.leave());
+function neighbour(stream, by) {
+  for (let at = streams.indexOf(stream) + by; at >= 0 && at < streams.length; at += by) {
+    if (!streams[at].card.hidden) { streams[at].card.focus(); return; }
   }
-
-  function say(lines, x, y) {
-    tip.replaceChildren(element("b", {}, lines[0]), ...lines.slice(1).flatMap((line) => ["\n", line]));
-    tip.hidden = false;
-    const box = tip.getBoundingClientRect();
-    tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - box.width - 8))}px`;
-    tip.style.top = `${y + 18 + box.height > innerHeight ? Math.max(4, y - box.height - 12) : y + 18}px`;
+}
+const KEYS = {
+  ArrowRight: (stream, event) => stream.step(1, event.shiftKey),
+  ArrowLeft: (stream, event) => stream.step(-1, event.shiftKey),
+  Home: (stream) => stream.step(-Infinity),
+  End: (stream) => stream.step(Infinity),
+  ArrowDown: (stream) => neighbour(stream, 1),
+  ArrowUp: (stream) => neighbour(stream, -1),
+  Enter: (stream) => { stream.text.open = !stream.text.open; },
+  Escape: (stream) => stream.leave(),
+};
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === words) {
+    if (event.key === "Escape") { words.value = ""; filter(); words.blur(); }
+    return;
   }
-
-  // All of them
-
-  const streams = [];
-  const tests = data.tests.map((test) => {
-    const inside = test.streams.map((facts) => new Stream(test, facts));
-    streams.push(...inside);
-    const good = test.outcome === "passed";
-    const card = element("section", { className: `test ${good || test.outcome === "skipped" ? "" : "failed"}` },
-      element("h2", {}, element("span", { className: `badge ${good ? "good" : test.outcome === "skipped" ? "" : "bad"}` }, test.outcome),
-        element("span", {}, visible(test.run ? `${test.run}: ${test.test}` : test.test)),
-        element("span", { className: "time" }, duration(test.seconds * 1e6))));
-    if (test.message) card.append(element("div", { className: "message" }, lines(test.message)));
-    card.append(...inside.map((stream) => stream.card));
-    if (test.left_out) card.append(element("p", { className: "facts" }, `${counted(test.left_out, "more stream")} not kept`));
-    list.append(card);
-    return { card, inside, outcome: test.outcome };
-  });
-
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      entry.target.stream.near = entry.isIntersecting;
-      if (entry.isIntersecting) entry.target.stream.draw();
-    }
-  }, { rootMargin: "300px" });
-  streams.forEach((stream) => seen.observe(stream.card));
-  const redraw = () => streams.forEach((stream) => { if (stream.near) stream.draw(); });
-  addEventListener("resize", redraw);
-
-  // The filter
-
-  const words = document.getElementById("words"), shown = document.getElementById("shown");
-  const chosen = { tests: new Set(), streams: new Set() };
-  function filter() {
-    const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    for (const test of tests) {
-      let any = false;
-      for (const stream of test.inside) {
-        const fits = chosen.tests.has(test.outcome) && chosen.streams.has(stream.facts.outcome) && wanted.every((word) => stream.words.includes(word));
-        stream.card.hidden = !fits;
-        if (fits) { any = true; count++; }
-      }
-      test.card.hidden = !any && (test.inside.length > 0 || wanted.length > 0 || !chosen.tests.has(test.outcome));
-    }
-    shown.textContent = `${number(count)} of ${counted(streams.length, "stream")}`;
-    tip.hidden = true;
-  }
-  function choices(id, outcomes, titles) {
-    const counts = new Map();
-    outcomes.forEach((outcome) => counts.set(outcome, (counts.get(outcome) ?? 0) + 1));
-    for (const [outcome, count] of counts) {
-      chosen[id].add(outcome);
-      const button = element("button", { type: "button", title: titles[outcome] ?? "" }, `${outcome} ${number(count)}`);
-      button.setAttribute("aria-pressed", "true");
-      button.addEventListener("click", () => {
-        const on = !chosen[id].delete(outcome);
-        if (on) chosen[id].add(outcome);
-        button.setAttribute("aria-pressed", String(on));
-        filter();
-      });
-      document.getElementById(id).append(button);
-    }
-  }
-  choices("tests", data.tests.map((test) => test.outcome), {});
-  choices("streams", streams.map((stream) => stream.facts.outcome), data.outcomes);
-  words.addEventListener("input", filter);
-  document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
-  function turn(to) {
-    axis = to;
-    document.querySelectorAll("#axis button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.axis === axis)));
-    redraw();
-  }
-  document.querySelectorAll("#axis button").forEach((button) => button.addEventListener("click", () => turn(button.dataset.axis)));
-
-  // Mouse and keys
-
-  list.addEventListener("mousemove", (event) => {
-    const stream = event.target.closest(".picture")?.closest(".stream").stream;
-    if (stream) stream.point(event.clientX, event.clientY); else tip.hidden = true;
-  });
-  list.addEventListener("mouseout", (event) => event.target.closest(".stream")?.stream.leave());
-  list.addEventListener("focusout", (event) => event.target.closest(".stream")?.stream.leave());
-  function neighbour(stream, by) {
-    for (let at = streams.indexOf(stream) + by; at >= 0 && at < streams.length; at += by) {
-      if (!streams[at].card.hidden) { streams[at].card.focus(); return; }
-    }
-  }
-  const KEYS = {
-    ArrowRight: (stream, event) => stream.step(1, event.shiftKey),
-    ArrowLeft: (stream, event) => stream.step(-1, event.shiftKey),
-    Home: (stream) => stream.step(-Infinity),
-    End: (stream) => stream.step(Infinity),
-    ArrowDown: (stream) => neighbour(stream, 1),
-    ArrowUp: (stream) => neighbour(stream, -1),
-    Enter: (stream) => { stream.text.open = !stream.text.open; },
-    Escape: (stream) => stream.leave(),
-  };
-  addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target === words) {
-      if (event.key === "Escape") { words.value = ""; filter(); words.blur(); }
-      return;
-    }
-    if (event.key === "/") { words.focus(); event.preventDefault(); }
-    else if (event.key === "a") turn(axis === "time" ? "order" : "time");
-    else if (event.target.stream && KEYS[event.key]) { KEYS[event.key](event.target.stream, event); event.preventDefault(); }
-  });
-  filter();
-})();
+  if (event.key === "/") { words.focus(); event.preventDefault(); }
+  else if (event.key === "a") turn(axis === "time" ? "order" : "time");
+  else if (event.target.stream && KEYS[event.key]) { KEYS[event.key](event.target.stream, event); event.preventDefault(); }
+});
+filter();
