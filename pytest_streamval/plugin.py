@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.telemetry import CapturedTelemetry
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.stream_cassette import StreamCassette
+    from pytest_streamval.report.summary import Summary
     from pytest_streamval.server.fixture import ProviderServerFactory
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -37,6 +38,7 @@ _LIVE_VALUES = [
     ("url", "", "where its provider listens, if not where it always does"),
 ]
 _COLLECTING = "streamval-collecting"  # the plugin that watches streams
+_SUMMARY = "streamval-summary"
 _GUARDED: set[str] = set()  # the fixtures whose tests are guarded
 _GUARDS = {
     "leaks": "fail a test that leaves behind what it has started: tasks, runs, generators, threads",
@@ -120,6 +122,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Variants(config, count), "streamval-variants")
     if config.getoption("--streamval-report"):
         _report(config)
+    if count or config.getoption("--streamval-report") or config.getoption("--streamval-live"):
+        _sum_up(config)
 
 
 def _report(config: pytest.Config) -> None:
@@ -134,6 +138,39 @@ def _report(config: pytest.Config) -> None:
             config.pluginmanager.register(Reporting(config.getoption("--streamval-report")), "streamval-report")
         except ReportPathError as error:
             raise pytest.UsageError(str(error)) from error
+
+
+def _sum_up(config: pytest.Config) -> Summary | None:
+    """Count what tests report, in the process that the others, if there are any, report to."""
+    if hasattr(config, "workerinput"):
+        return None
+    summary: Summary | None = config.pluginmanager.get_plugin(_SUMMARY)
+    if summary is None:
+        from pytest_streamval.report.summary import Summary
+
+        summary = Summary(config)
+        config.pluginmanager.register(summary, _SUMMARY)
+    return summary
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  # a worker of pytest-xdist
+    """Count what the tests of workers report: this process collects none, and sees no fixture."""
+    _sum_up(node.config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what decides how tests stream."""
+    from_where = "offline"
+    if config.getoption("--streamval-live"):
+        from pytest_streamval.live.gate import GATE
+
+        from_where = f"live, {config.stash[GATE].chosen.spec}"
+    fuzz = config.getoption("--streamval-fuzz")
+    return (
+        f"streamval: {from_where}, cassettes: {config.getoption('--streamval-record')}, "
+        f"fuzz: {fuzz or 'off'}, clock: virtual where a test asks for it"
+    )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -156,6 +193,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             from pytest_streamval.report.collecting import Collecting
 
             config.pluginmanager.register(Collecting(_GUARDED, for_page=False), _COLLECTING)
+        _look_for_unused(config, items)
     if config.getoption("--streamval-live"):
         return
     for item in items:
@@ -163,6 +201,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if item.get_closest_marker(name) is not None:
                 item.add_marker(pytest.mark.skip(reason=f"{need}: run with --streamval-live"))
                 break
+
+
+def _look_for_unused(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note the cassettes that no test has, where all tests of the files with some are there."""
+    summary = _sum_up(config)
+    is_part = any("::" in word for word in config.args) or getattr(config.option, "lf", False)
+    if is_part or not any("stream_cassette" in getattr(item, "fixturenames", ()) for item in items):
+        return
+    from pytest_streamval.live.stream_cassette import unused_recordings
+
+    unused = unused_recordings(items, config.invocation_params.dir)
+    if summary is not None:
+        summary.unused |= unused
+    else:
+        config.workeroutput["streamval_unused"] = sorted(unused)  # type: ignore[attr-defined]  # of pytest-xdist
 
 
 @pytest.fixture

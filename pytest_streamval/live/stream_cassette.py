@@ -33,7 +33,7 @@ from pytest_streamval.live.recorder import RecordingTransport, carried, network_
 from pytest_streamval.live.replay import ReplayTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from pytest_streamval.harness.cuts import Cut
@@ -227,6 +227,35 @@ class _Checks:
             found = [fault for fault in cassette.faults() if not (expects and isinstance(fault, HiddenRequestError))]
             if found:
                 pytest.fail("\n\n".join(map(str, found)), pytrace=False)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        """Hand on, to whoever sums up a run, which cassettes were played and which recorded."""
+        report: pytest.TestReport = yield
+        cassette = item.stash.get(_CASSETTE, None)
+        if call.when == "teardown" and cassette is not None:
+            played = [each.path for each in cassette.shelf.played]
+            report.__dict__["streamval_cassettes"] = [played, [str(path) for path in cassette.written]]
+        return report
+
+
+def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
+    """Return the recordings beside some test files that none of their tests has.
+
+    Args:
+        items: all tests of each of these files.
+        root: what paths are shown relative to.
+    """
+    owned: dict[Path, set[str]] = {}
+    for item in items:
+        names = owned.setdefault(item.path.parent / FOLDER / item.path.stem, set())
+        names.add(file_name_of_test(item.nodeid, item.name))
+    return {
+        str(path.relative_to(root) if root in path.parents else path)
+        for folder, names in owned.items()
+        for path in (folder.glob("*.jsonl") if folder.is_dir() else ())
+        if re.sub(r"\.\d+$", "", path.stem) not in names and path.stem not in names
+    }
 
 
 def _is_checked(item: pytest.Item) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.report.picture import picture
+from pytest_streamval.report.summary import COUNT
 from pytest_streamval.report.watch import FOR_A_PAGE, FOR_A_PICTURE, StreamWatch
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ _KEPT = 1_000  # streams of one test that a page shows
 _PICTURED = 8  # that are kept for a picture, of which one is shown
 STREAMS = "streamval_streams"
 """The attribute of a test's last report with the timelines, as JSON: pytest-xdist carries no tuple, no surrogate."""
-COUNT = "streamval_count"
-"""The one that says how many there were."""
 
 
 class Collecting:

@@ -9,8 +9,9 @@ from tempfile import TemporaryFile
 import pytest
 
 from pytest_streamval.errors import ReportPathError
-from pytest_streamval.report.collecting import COUNT, STREAMS
+from pytest_streamval.report.collecting import STREAMS
 from pytest_streamval.report.run import Entry, Report, suffix_fault
+from pytest_streamval.report.summary import COUNT, counted
 
 _MESSAGE = 2_000  # characters of a failure that the page shows
 
@@ -71,10 +72,10 @@ class Reporting:
         if self.failure is not None:
             terminalreporter.write_line(f"streamval: the report could not be written: {self.failure}", red=True)
         elif terminalreporter.verbosity >= 0 and not terminalreporter.config.getoption("collectonly"):
-            count = self.report.streams
-            missing = f", {len(self.report.lost)} lost" if self.report.lost else ""
-            plural = "" if count == 1 else "s"
-            terminalreporter.write_line(f"streamval: report of {count:,} stream{plural}{missing}: {self.path}")
+            lost = f", {counted(len(self.report.lost), 'test')} lost" if self.report.lost else ""
+            terminalreporter.write_line(
+                f"streamval: report of {counted(self.report.streams, 'stream')}{lost}: {self.path}"
+            )
 
 
 def _message(report: pytest.TestReport) -> str:

@@ -1,0 +1,132 @@
+"""The line in pytest's header, and what a run says of its streams at its end."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+import asyncio
+from pytest_streamval import SimpleContext, stream_with_chunking
+
+def test_stream(streaming_mock_backend):
+    async def stream():
+        backend = streaming_mock_backend("One. Two.", "Three.")
+        for _ in range(2):
+            await (await stream_with_chunking("Go on", backend, SimpleContext())).acomplete()
+    asyncio.run(stream())
+
+def test_script(stream_script):
+    assert "".join(stream_script("One. Two. Three.").play_sync()) == "One. Two. Three."
+"""
+CASSETTE = """
+import asyncio
+from pytest_streamval import LiveBackend, ModelOption, SimpleContext
+
+def test_it(stream_cassette):
+    async def ask():
+        backend = stream_cassette(LiveBackend("openai:m", base_url="http://127.0.0.1:1"))
+        thunk, _ = await backend.generate_from_context("Hi", SimpleContext(), model_options={ModelOption.STREAM: True})
+        assert await thunk.avalue() == "Hello."
+    asyncio.run(ask())
+"""
+RECORDED = (
+    '{"protocol": "openai", "method": "POST", "path": "/v1/chat/completions", "status": 200, "request": {"model": "m", '
+    '"messages": [{"role": "user", "content": "Hi"}], "stream": true, "stream_options": {"include_usage": true}}}\n'
+    '{"at": 0.1, "text": "data: {\\"choices\\": [{\\"index\\": 0, \\"delta\\": {\\"content\\": \\"Hello.\\"}}]}\\n\\n'
+    'data: [DONE]\\n\\n"}\n'
+)
+
+
+def said(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if line.startswith("streamval: ")]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ((), "offline, cassettes: none, fuzz: off, clock: virtual where a test asks for it"),
+        (("--streamval-fuzz", "5"), "offline, cassettes: none, fuzz: 5, clock: virtual where a test asks for it"),
+        (
+            ("--streamval-live", "--streamval-record", "new", "--streamval-backend", "openai:gpt-4.1"),
+            "live, openai:gpt-4.1, cassettes: new, fuzz: off, clock: virtual where a test asks for it",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_the_header_says_what_decides_how_tests_stream(
+    pytester: pytest.Pytester, options: Sequence[str], line: str
+) -> None:
+    assert said(pytester.runpytest_subprocess(*options))[0] == f"streamval: {line}"
+
+
+def test_a_usual_run_says_nothing_more(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    assert len(said(pytester.runpytest_subprocess())) == 1
+
+
+@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
+def test_who_wants_to_know_hears_how_many_streams_there_were(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
+    pytester.makepyfile(test_it=TESTS)
+    line = said(pytester.runpytest_subprocess("-v", *spread))[-1]
+    assert re.fullmatch(r"streamval: 2 streams in 1 test, the slowest \d+\.\d\d s: test_it\.py::test_stream", line)
+
+
+@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
+def test_a_fuzz_run_counts_while_it_runs_and_sums_up(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
+    pytester.makepyfile(test_it=TESTS)
+    lines = said(pytester.runpytest_subprocess("--streamval-fuzz", "100", *spread))
+    counts = [f"streamval: {count} of 200 variants, 0 failed" for count in range(20, 201, 20)]
+    assert [line for line in lines if " of 200 " in line] == counts
+    assert any(line.startswith("streamval: 202 streams in 101 tests, the slowest ") for line in lines)
+    assert "streamval: 200 variants of 2 tests ran, 0 failed" in lines
+
+
+def test_a_short_fuzz_run_does_not_count(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    assert not any(
+        " of " in line and "failed" not in line for line in said(pytester.runpytest_subprocess("--streamval-fuzz", "9"))
+    )
+
+
+def test_a_quiet_run_is_quiet(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    lines = said(pytester.runpytest_subprocess("-q", "--streamval-fuzz", "100", "--streamval-report", "r.html"))
+    assert lines == ["streamval: 200 variants of 2 tests ran, 0 failed"]
+
+
+@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
+def test_cassettes_that_no_test_has_are_named(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
+    pytester.makepyfile(test_it=CASSETTE)
+    folder = pytester.path / "__cassettes__" / "test_it"
+    folder.mkdir(parents=True)
+    for name in ("test_it", "test_old", "test_old.2", *(f"test_other{number}" for number in range(4))):
+        (folder / f"{name}.jsonl").write_text(RECORDED)
+    result = pytester.runpytest_subprocess(*spread)
+    result.assert_outcomes(passed=1)
+    names = ", ".join(
+        f"__cassettes__/test_it/{name}.jsonl"
+        for name in ("test_old.2", "test_old", "test_other0", "test_other1", "test_other2")
+    )
+    assert said(result)[1:] == [
+        "streamval: 1 cassette used, 0 recorded",
+        f"streamval: 6 cassettes unused, of no test that there is: {names} and 1 more",
+    ]
+
+
+def test_who_runs_a_part_hears_nothing_of_the_cassettes_of_others(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=CASSETTE + "\ndef test_other(stream_cassette):\n    stream_cassette\n")
+    folder = pytester.path / "__cassettes__" / "test_it"
+    folder.mkdir(parents=True)
+    for name in ("test_it", "test_old"):
+        (folder / f"{name}.jsonl").write_text(RECORDED)
+    assert len(said(pytester.runpytest_subprocess("test_it.py::test_it"))) == 1
+    (folder / "test_old.jsonl").rename(folder / "test_other.jsonl")
+    assert len(said(pytester.runpytest_subprocess("-k", "test_it and not other"))) == 1

@@ -1,0 +1,129 @@
+"""A cassette as a timeline and as a page; and the commands."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval import Cassette
+from pytest_streamval.cli import main
+from pytest_streamval.harness.cassette import Read
+from pytest_streamval.report.recorded import timeline_of
+from pytest_streamval.report.run import Entry, Report
+from tests.report.streams import stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def frame(text: str) -> bytes:
+    return f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': text}}]})}\n\n".encode()
+
+
+def cassette(*texts: str, end: dict | None = None, done: bool = True, **header: object) -> Cassette:
+    reads = [Read(0.1 * number, frame(text)) for number, text in enumerate(texts, 1)]
+    last = [Read(1.0, b"data: [DONE]\n\n")] if done else []
+    facts = {"protocol": "openai", "request": {"messages": [{"role": "user", "content": "Hi"}]}, **header}
+    return Cassette("it.jsonl", {**facts, "end": end} if end else facts, (*reads, *last))
+
+
+def test_a_cassette_is_a_timeline_of_its_deltas_cut_into_sentences() -> None:
+    seen = timeline_of(cassette("One. ", "Two", "."))
+    assert (seen.asked, seen.outcome, seen.why, seen.span) == ("Hi", "complete", "", 1_000_000)
+    assert list(zip(seen.times, seen.texts, strict=True)) == [(100_000, "One. "), (200_000, "Two"), (300_000, ".")]
+    assert [tuple(bar) for bar in seen.chunks] == [(100_000, 1, 0, 4), (1_000_000, 3, 5, 9)]
+    assert (seen.tokens, seen.characters, seen.released) == (3, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "outcome", "why"),
+    [
+        (cassette("One.", end={"how": "left", "at": 2, "why": "enough"}), "cancelled", "enough"),
+        (cassette("One.", end={"how": "broken", "at": 2, "why": "reset"}), "error", "reset"),
+        (cassette("One.", end={"how": "silent", "at": 2}), "error", "silent"),
+        (cassette("One.", done=False), "error", "StreamTruncatedError: "),
+        (cassette(done=False, status=500), "error", "ProviderResponseError: "),
+    ],
+    ids=["left", "broken", "silent", "truncated", "refused"],
+)
+def test_a_cassette_says_how_it_ended(recorded: Cassette, outcome: str, why: str) -> None:
+    seen = timeline_of(recorded)
+    assert seen.outcome == outcome
+    assert seen.why.startswith(why)
+
+
+# The commands
+
+
+@pytest.fixture
+def water(streams: Path) -> str:
+    return str(streams / "openai-water.jsonl")
+
+
+def test_show_makes_the_page_of_a_cassette(water: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "water.html"
+    assert main(["show", "--html", water, "-o", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert "<title>openai-water.jsonl</title>" in page
+    assert "The water cycle" in "".join(
+        json.loads(page.split('id="data">')[1].split("</script>")[0])["tests"][0]["streams"][0]["texts"]
+    )
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["show", "--html", water]) == 0
+    assert out.buffer.getvalue().decode() == page
+
+
+def part(path: Path, name: str, outcome: str, lost: tuple[str, ...] = ()) -> str:
+    Report([Entry(f"test_it.py::test_{outcome}", streams=[stream(outcome).facts()])], 3, list(lost)).dump(path / name)
+    return str(path / name)
+
+
+def test_merge_joins_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "c").mkdir()
+    parts = [
+        part(tmp_path, "a.json", "stopped", ("worker 'gw0' crashed",)),
+        part(tmp_path, "b.json", "error"),
+        part(tmp_path / "c", "b.json", "complete"),
+    ]
+    joined = str(tmp_path / "all.json")
+    assert main(["report", "merge", *parts, "-o", joined]) == 0
+    assert capsys.readouterr().out == f"{joined}: 3 streams of 3 parts\n  a: worker 'gw0' crashed\n"
+    whole = Report.load(joined)
+    assert {entry.run for entry in whole.tests} == {"a", *parts[1:]}
+    assert whole.tests_run == 9
+    assert main(["report", "merge", joined, "-o", str(tmp_path / "all.html"), "--json"]) == 0
+    facts = {"file": str(tmp_path / "all.html"), "parts": 1, "tests": 3, "streams": 3}
+    assert json.loads(capsys.readouterr().out) == {**facts, "lost": ["all: a: worker 'gw0' crashed"]}
+    assert "all/a" in (tmp_path / "all.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report"], "required: COMMAND"),
+        (["report", "merge", "-o", "x.html"], "required: PART"),
+        (["report", "merge", "PART"], "required: -o/--output"),
+        (["report", "merge", "PART", "-o", "x.txt"], "-o x.txt does not fit: its name ends in .html"),
+        (["report", "merge", "nowhere.json", "-o", "x.html"], "No such file"),
+        (["report", "merge", __file__, "-o", "x.html"], "is no part of a report: it is no JSON"),
+        (["report", "merge", "PART", "-o", "PART/x.html"], "File exists"),
+        (["show", "WATER", "-o", "x.html"], "-o x.html does not fit: it is where a page goes, with --html."),
+        (["show", "WATER", "--html", "-o", "PART/x.html"], "File exists"),
+    ],
+    ids=lambda value: " ".join(value)[-40:] if isinstance(value, list) else "",
+)
+def test_a_wrong_call_exits_with_2_and_says_why(
+    tmp_path: Path, water: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"WATER": water, "PART": part(tmp_path, "part.json", "complete")}
+    for name, path in places.items():
+        arguments = [argument.replace(name, path) for argument in arguments]
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 2
+    assert message in capsys.readouterr().err
