@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from dataclasses import asdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ def page_of(report: Report, *, title: str = "Streams") -> str:
     loader = PackageLoader("pytest_streamval.report", "page")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     style, script = (_source(environment, loader, *names) for names in (_STYLE, _SCRIPT))
-    tests = [asdict(entry) for entry in report.tests]
+    tests = [entry.facts() for entry in report.tests]
     return environment.get_template("page.html").render(
         title=title,
         report=report,

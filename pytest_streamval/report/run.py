@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,6 +36,10 @@ class Entry:
     """How many more streams it had, which were not kept."""
     run: str = ""
     """The run in which it was, where a report is of several."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as values of JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(slots=True)
@@ -88,7 +92,9 @@ class Report:
 
             put_file(Path(path), page_of(self).encode("utf-8", "backslashreplace"))
         else:
-            part = {"format": self.FORMAT, "version": self.VERSION, **asdict(self)}
+            tests = [entry.facts() for entry in self.tests]
+            kept = {"tests": tests, "tests_run": self.tests_run, "lost": self.lost}
+            part = {"format": self.FORMAT, "version": self.VERSION, **kept}
             put_file(Path(path), json.dumps(part).encode())
 
     @classmethod

@@ -1,0 +1,124 @@
+"""Print what the report costs: python -m benchmarks.report, in the environment browser, where Chromium is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import sync_playwright
+
+from benchmarks.measure import compare
+from benchmarks.workloads import Passing, engine, prose
+from pytest_streamval.engine.observer import observing
+from pytest_streamval.harness.leaks.ledger import RunWatch
+from pytest_streamval.report.run import Entry, Report
+from pytest_streamval.report.timeline import Bar, Lane, Timeline, Verdict
+from pytest_streamval.report.watch import FOR_A_PAGE, FOR_A_PICTURE, Limits, StreamWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_streamval.engine.observer import Observer
+
+STREAMS, TOKENS, LANES = 500, 500, 3
+OPENED = 7  # times
+LONG = 16_000  # tokens of a stream that is watched
+TESTS, PAUSE = 400, 0.05  # of a spread run: seconds of work in each test
+SUITE = f"""
+import asyncio, time
+import pytest
+from pytest_streamval import SimpleContext, stream_with_chunking
+
+@pytest.mark.parametrize("number", range({TESTS}))
+def test_stream(streaming_mock_backend, number):
+    async def stream():
+        result = await stream_with_chunking("Go on", streaming_mock_backend("One two three. " * 30), SimpleContext())
+        await result.acomplete()
+    asyncio.run(stream())
+    until = time.process_time() + {PAUSE}
+    while time.process_time() < until:
+        pass
+"""
+
+
+def report() -> Report:
+    """Return a report of many streams, with a chunk every tenth token."""
+    times = [at * 20_000 for at in range(TOKENS)]
+    texts = [" token"] * TOKENS
+    bars = [Bar(times[at + 9], at + 10, at * 6, at * 6 + 60) for at in range(0, TOKENS, 10)]
+    verdicts = [Verdict("pass", None, bar.at, bar.after) for bar in bars]
+    lanes = [Lane(f"Requirement {number}", verdicts, verdicts[-1]) for number in range(LANES)]
+    size = TOKENS * 6
+    facts = Timeline(
+        "Go on", "complete", "", times[-1], size, TOKENS, size, times, texts, bars, bars, lanes, None
+    ).facts()
+    return Report([Entry(f"test_it.py::test_{at}", streams=[facts]) for at in range(STREAMS)], STREAMS)
+
+
+def open_page(path: Path) -> list[float]:
+    """Return the seconds until the first timelines of a page are drawn, each time in a new window."""
+    took = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for _ in range(OPENED):
+            page = browser.new_page(viewport={"width": 1200, "height": 900})
+            began = time.perf_counter()
+            page.goto(path.as_uri())
+            page.wait_for_selector("svg .cursor", state="attached")
+            took.append(time.perf_counter() - began)
+            page.close()
+        browser.close()
+    return took
+
+
+async def watched(factory: Callable[[], Observer]) -> None:
+    """Stream while somebody watches."""
+    with observing(factory):
+        await engine(prose(LONG), "sentence", [Passing()])
+
+
+def watching(limits: Limits) -> str:
+    """Compare a run that is watched for a timeline with one that is watched for leaks, as all are in tests."""
+    found = compare(partial(watched, partial(StreamWatch, limits)), partial(watched, RunWatch))
+    return f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})"
+
+
+def spread(folder: Path, workers: int, *options: str) -> float:
+    """Return the seconds that a run of tests takes."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", str(workers), *options]
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Print the figures."""
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        began = time.perf_counter()
+        report().dump(folder / "report.html")
+        seconds, size = time.perf_counter() - began, (folder / "report.html").stat().st_size / 1e6
+        print(f"a page of {STREAMS} streams of {TOKENS} tokens: written in {seconds:.2f} s, {size:.1f} MB")
+        took = open_page(folder / "report.html")
+        print(f"opened in {statistics.median(took):.2f} s ({min(took):.2f}-{max(took):.2f}, {OPENED} times)")
+        print(f"a run of {LONG:,} tokens watched for a page costs {watching(FOR_A_PAGE)} times one that is not")
+        print(f"and watched for a picture {watching(FOR_A_PICTURE)} times")
+        (folder / "test_suite.py").write_text(SUITE)
+        print(f"{TESTS} tests of {PAUSE} s of processor time each, with and without a report:")
+        for workers in (0, 1, 2, 4):
+            plain, reported = spread(folder, workers), spread(folder, workers, "--streamval-report", "report.html")
+            print(f"  -n {workers}: {plain:6.1f} s, {reported:6.1f} s with the report")
+
+
+if __name__ == "__main__":
+    main()
