@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from pytest_streamval import Council, Delta, LiveBackend, Usage
+from pytest_streamval import Council, Delta, LiveBackend, Usage, recording, replaying
 from pytest_streamval.live.providers import PROVIDERS
 from pytest_streamval.live.transport import Timeouts
 from pytest_streamval.wire.exchange import Answer, Asked
@@ -118,6 +118,29 @@ async def test_another_refusal_is_not_answered_by_another_request(provider) -> N
         answer = [event async for event in Council([member("openai", served)]).ask_stream("Go")][-1].result.answers[0]
     assert "max_tokens is too large" in answer.error
     assert len(served.requests) == 1
+
+
+async def test_a_council_is_recorded_without_its_keys_and_replayed(provider, tmp_path) -> None:
+    async with provider(streamed("openai", "One ", "fish.")) as served:
+        backend = recording(member("openai", served), tmp_path / "it.jsonl")
+        result = [event async for event in Council([backend]).ask_stream("Go")][-1].result
+    (path,) = tmp_path.iterdir()
+    assert KEY not in path.read_text("utf-8")
+    again = Council([replaying(member("openai", served), path)])
+    assert [event async for event in again.ask_stream("Go")][-1].result == result
+    assert result.answers[0].text == "One fish."
+
+
+async def test_one_council_answers_several_at_once(provider) -> None:
+    async with provider(streamed("openai", "One ", "fish.")) as served:
+        council = Council([member("openai", served)] * 2)
+        results = await asyncio.gather(*[collect(council.ask_stream(f"Question {number}")) for number in range(5)])
+    assert [result.prompt for result in results] == [f"Question {number}" for number in range(5)]
+    assert {answer.text for result in results for answer in result.answers} == {"One fish."}
+
+
+async def collect(events):
+    return [event async for event in events][-1].result
 
 
 async def test_closing_the_stream_closes_every_connection(provider) -> None:
