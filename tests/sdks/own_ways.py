@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 class OwnWay(Way):
     """A way of asking `LiveBackend`."""
 
-    async def _hear_async(self, url: str, patience: Patience, heard: Heard) -> None:
+    async def _hear_async(self, url: str, patience: Patience, heard: Heard, leaves: bool) -> None:
         backend = self.client(url, patience, True)
         options = {ModelOption.STREAM: self.form == "stream"}
         thunk, _ = await backend.generate_from_context(PROMPT, SimpleContext(), model_options=options)
         try:
             while not thunk.is_computed():
                 heard.texts.append(await thunk.astream())
+                if leaves and heard.text:
+                    await thunk.cancel_generation()
         finally:
             _read(heard, thunk)
 

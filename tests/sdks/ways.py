@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -62,30 +62,39 @@ class Way:
         address: str = getattr(server, f"{family}_url")
         return address
 
-    def listen(self, server: Any, patience: Patience = USUAL) -> Outcome:
-        """Ask, and hear whatever comes until it ends."""
+    def listen(self, server: Any, patience: Patience = USUAL, *, leaves: bool = False) -> Outcome:
+        """Ask, and hear whatever comes until it ends.
+
+        Args:
+            server: is asked.
+            patience: how the client is set up.
+            leaves: whether the first text is enough.
+        """
         heard = Heard()
         try:
             if self.is_async:
-                asyncio.run(self._hear_async(self.url(server), patience, heard))
+                asyncio.run(self._hear_async(self.url(server), patience, heard, leaves))
             else:
-                self._hear(self.url(server), patience, heard)
+                self._hear(self.url(server), patience, heard, leaves)
         except Exception as error:  # noqa: BLE001  # whatever a client raises is what is asked for here
             return Outcome(heard, error)
         return Outcome(heard, None)
 
-    def _hear(self, url: str, patience: Patience, heard: Heard) -> None:
+    def _hear(self, url: str, patience: Patience, heard: Heard, leaves: bool) -> None:
         with ExitStack() as stack:
             answer = self.ask(stack.enter_context(self.client(url, patience, False)))
             if self.form == "whole":
                 self.take(heard, answer)
                 return
-            chunks = stack.enter_context(answer) if self.form == "helper" else answer
+            # A stream of OpenAI's or Anthropic's is a context, like the helpers; Gemini's and Ollama's are generators.
+            chunks = stack.enter_context(closing(answer) if hasattr(answer, "send") else answer)
             for chunk in chunks:
                 self.take(heard, chunk)
+                if leaves and heard.text:
+                    return
             heard.message = self.whole and self.whole(chunks)
 
-    async def _hear_async(self, url: str, patience: Patience, heard: Heard) -> None:
+    async def _hear_async(self, url: str, patience: Patience, heard: Heard, leaves: bool) -> None:
         async with AsyncExitStack() as stack:
             answer = self.ask(await stack.enter_async_context(self.client(url, patience, True)))
             if isawaitable(answer):
@@ -93,9 +102,11 @@ class Way:
             if self.form == "whole":
                 self.take(heard, answer)
                 return
-            chunks = await stack.enter_async_context(answer) if self.form == "helper" else answer
+            chunks = await stack.enter_async_context(aclosing(answer) if hasattr(answer, "asend") else answer)
             async for chunk in chunks:
                 self.take(heard, chunk)
+                if leaves and heard.text:
+                    return
             message = self.whole and self.whole(chunks)
             heard.message = await message if isawaitable(message) else message
 

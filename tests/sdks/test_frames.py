@@ -1,0 +1,69 @@
+"""What the encoders write is what the clients' own types say, field by field: the clients themselves check nothing."""
+
+import json
+from functools import cache
+
+import pytest
+from anthropic.types import Message, RawMessageStreamEvent
+from google.genai.types import GenerateContentResponse
+from ollama import ChatResponse, GenerateResponse
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from pytest_streamval import ADAPTERS, Answer, Asked, Delta, SSEDecoder, ToolCallDelta, Usage
+
+SAID = [Delta("Hel\u2028lo", "Hm."), Delta(" 🍎"), Delta(usage=Usage(3, 4), finish_reason="stop")]
+CALLED = [
+    Delta(thinking="Hm."),
+    Delta(tool_calls=(ToolCallDelta(0, "a", "weather", '{"city": "Ö"}'),)),
+    Delta(tool_calls=(ToolCallDelta(1, "b", "now", "{}"),)),
+    Delta("Well."),
+]
+CUT_OFF = [Delta("Hello"), Delta(finish_reason="length")]
+SCRIPTS = {"said": SAID, "called": CALLED, "cut off": CUT_OFF, "nothing": []}
+FORMS = {
+    "openai": (Asked("m"), ChatCompletionChunk, ChatCompletion),
+    "openai-responses": (Asked("m"), ResponseStreamEvent, Response),
+    "anthropic": (Asked("m"), RawMessageStreamEvent, Message),
+    "gemini": (Asked("m"), GenerateContentResponse, GenerateContentResponse),
+    "ollama": (Asked("m", endpoint="chat"), ChatResponse, ChatResponse),
+    "ollama, a bare prompt": (Asked("m", endpoint="generate"), GenerateResponse, GenerateResponse),
+}
+CASES = [
+    pytest.param(protocol.partition(",")[0], *forms, deltas, id=f"{protocol}-{name}")
+    for protocol, forms in FORMS.items()
+    for name, deltas in SCRIPTS.items()
+    # The endpoint for a bare prompt has no tools.
+    if not (protocol.endswith("prompt") and name == "called")
+]
+
+
+@cache
+def checker(kind):
+    """What checks JSON against a type; to make it takes longer than all checks."""
+    return TypeAdapter(kind)
+
+
+def frames(protocol, asked, deltas):
+    """The JSON of all frames of a stream."""
+    encoder = ADAPTERS[protocol].encoder(asked, created=1_795_247_877.5)
+    body = b"".join([*map(encoder.encode, deltas), encoder.finish()])
+    if protocol == "ollama":
+        return body.splitlines()
+    return [event.data for event in SSEDecoder().feed(body) if event.data != "[DONE]"]
+
+
+@pytest.mark.parametrize(("protocol", "asked", "frame", "_whole", "deltas"), CASES)
+def test_every_frame_is_of_the_clients_type(protocol, asked, frame, _whole, deltas):
+    found = frames(protocol, asked, deltas)
+    for data in found:
+        checker(frame).validate_json(data)
+    assert found
+
+
+@pytest.mark.parametrize(("protocol", "asked", "_frame", "whole", "deltas"), CASES)
+def test_a_whole_answer_is_of_the_clients_type(protocol, asked, _frame, whole, deltas):
+    body = ADAPTERS[protocol].encode_response(Answer.of(deltas), asked, created=1_795_247_877.5)
+    checker(whole).validate_json(body)
+    assert json.loads(body)
