@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pytest_streamval.errors import InvalidArgumentError, excerpt
 
+if TYPE_CHECKING:
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.thunk import ModelOutputThunk
+
+_SLIP = 0.9  # likeness of a misspelt name, by difflib's measure; "max_tokens" is 0.83 like "max_new_tokens", and a name
 
 
 class ModelOption(StrEnum):
@@ -70,3 +74,38 @@ class Backend(ABC):
         Returns:
             The output, still being generated, and the context that ends with it.
         """
+
+
+_NAMES = frozenset(option.value for option in ModelOption)
+
+
+def checked_options(model_options: Mapping[str, object] | None) -> dict[str, object]:
+    """Return options as a caller gave them, if that is what they are.
+
+    A name that only a backend knows passes; one that is nearly a `ModelOption` is a slip of the pen, which a backend
+    would hand on to a provider that ignores it.
+
+    Raises:
+        InvalidArgumentError: a `TypeError` and a `ValueError`; it is no mapping, or a key is no name or misspelt.
+    """
+    given: object = model_options
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError("model_options", excerpt(given), "it is a dict, such as {ModelOption.SEED: 1}.")
+    for name in given:
+        if name not in _NAMES:
+            _check_name(name)
+    return dict(given)
+
+
+def _check_name(name: object) -> None:
+    names = ", ".join(f"ModelOption.{option.name}" for option in ModelOption)
+    if not isinstance(name, str):
+        raise InvalidArgumentError(
+            "model_options", excerpt(name), f"options go by name: {names}, or the backend's own."
+        )
+    near = get_close_matches(name.strip().casefold(), _NAMES, n=1, cutoff=_SLIP)
+    if near:
+        rule = f"there is no option of that name, but ModelOption.{near[0].upper()}. All there are: {names}."
+        raise InvalidArgumentError("model_options", excerpt(name), rule)

@@ -78,12 +78,12 @@ class Judges:
             self._last = verdicts
         return self._last
 
-    async def validate(self) -> tuple[ValidationResult, ...]:
-        """Return every requirement's verdict on the whole output, in their order."""
+    async def validate(self, **options: object) -> tuple[ValidationResult, ...]:
+        """Return every requirement's verdict on the whole output, in their order; each is given the options."""
         coroutines: list[Coroutine[Any, Any, ValidationResult]] = []
         try:
             for each in self.requirements:
-                coroutines.append(_asynchronous(each, "validate")(self._backend, self._ctx))  # noqa: PERF401  # see _close
+                coroutines.append(_asynchronous(each, "validate")(self._backend, self._ctx, **options))  # noqa: PERF401  # see _close
         except BaseException:
             _close(coroutines)
             raise

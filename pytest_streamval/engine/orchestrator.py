@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from copy import copy
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from pytest_streamval.engine.backend import Backend, ModelOption
+from pytest_streamval.engine.backend import Backend, ModelOption, checked_options
 from pytest_streamval.engine.checks import Judges
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
@@ -37,7 +37,7 @@ from pytest_streamval.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
@@ -287,6 +287,7 @@ async def stream_with_chunking(
     validation_backend: Backend | None = None,
     validator_timeout: float | None = None,
     fail_fast: bool = False,
+    model_options: Mapping[str, object] | None = None,
     pace: Callable[[Run], Awaitable[None]] | None = None,
 ) -> StreamChunkingResult:
     """Start a generation whose output is judged chunk by chunk while it streams.
@@ -304,6 +305,7 @@ async def stream_with_chunking(
         validation_backend: what validators may ask; by default `backend`.
         validator_timeout: seconds that the verdicts on one chunk, or on the whole, may take; None for no limit.
         fail_fast: cancel the other checks of a chunk on its first fail, instead of hearing all of them.
+        model_options: for the generation, besides `ModelOption.STREAM`.
         pace: awaited before each read of the output, in the run's task. While it waits, nothing more is read, and the
             producer is held back as soon as its buffer is full; without it, nobody's pace holds the run back.
 
@@ -330,7 +332,8 @@ async def stream_with_chunking(
     chunker = _DeltaChunker() if strategy is None else strategy.chunker()
     asked = as_action(action)
     name = f"streamval run {excerpt(text_of(asked), 40)}"
-    answer = await backend.generate_from_context(asked, ctx, model_options={ModelOption.STREAM: True})
+    options = {**checked_options(model_options), ModelOption.STREAM: True}
+    answer = await backend.generate_from_context(asked, ctx, model_options=options)
     thunk, answer_ctx = await checked_answer(answer, type(backend).__name__)
     if thunk.is_computed():
         raise NotStreamingError(type(backend).__name__)

@@ -87,6 +87,12 @@ from pytest_streamval.errors.telemetry import (
     TelemetryConflictError,
     UnexpectedSpansError,
 )
+from pytest_streamval.errors.session import (
+    BlockingCallError,
+    ClosedSessionError,
+    DifferentLoopsError,
+    NoAcceptedAttemptError,
+)
 from pytest_streamval.errors.wire import (
     DecoderClosedError,
     MalformedFrameError,
@@ -101,14 +107,17 @@ from pytest_streamval.errors.wire import (
 __all__ = [
     "AnswerFailedError",
     "BackendUnavailableError",
+    "BlockingCallError",
     "BoundaryVarianceError",
     "CassetteEndedError",
     "ChunkingContractError",
     "ClientStayedError",
+    "ClosedSessionError",
     "ConcurrentReadError",
     "ConformanceError",
     "DecoderClosedError",
     "DetachedThunkError",
+    "DifferentLoopsError",
     "EventLoopRequiredError",
     "EventLoopRunningError",
     "EventOrderError",
@@ -132,6 +141,7 @@ __all__ = [
     "MissingKeyError",
     "MissingPluginError",
     "NotRequestedError",
+    "NoAcceptedAttemptError",
     "NotStoppedError",
     "NotStreamingError",
     "PlaybackBusyError",

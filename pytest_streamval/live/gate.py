@@ -16,15 +16,13 @@ import pytest
 from pytest_streamval.errors import InvalidArgumentError, LiveTimeLimitError, UnknownProviderError
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.probe import probe
+from pytest_streamval.live.providers import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
     from pytest_streamval.errors import BackendUnavailableError
-
-DEFAULT = "ollama:granite4:micro"
-"""The backend that is asked where none is named."""
 
 
 class Gate:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from pytest_streamval.wire.adapter import Adapter
 
+DEFAULT = "ollama:granite4:micro"
+"""The spec of the backend that is asked where none is named."""
+
 _VERSION = "/v1"  # many addresses are given with it, as the SDKs of OpenAI's kind want them
 
 

@@ -1,0 +1,146 @@
+"""`BackgroundLoop`: an event loop in a thread of its own, in which synchronous callers have coroutines run."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_streamval.engine.tasks import settle, start_task
+from pytest_streamval.errors import BlockingCallError, ClosedSessionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+_PATIENCE = 0.05  # seconds between two looks at whether the caller's own task was cancelled
+
+
+class BackgroundLoop:
+    """Starts its thread with the first call, and ends it with `close`, at the latest with the program.
+
+    It may be called from any thread, also from one whose own event loop is running: that one stands still meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._ended = False
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything to end."""
+        return self._loop is not None
+
+    def call(self, method: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what a coroutine returns; whatever interrupts the waiting cancels it, and waits for its end.
+
+        Args:
+            method: how the caller calls it, for errors.
+            begin: makes the coroutine, in the event loop.
+
+        Raises:
+            ClosedSessionError: a `RuntimeError`; the loop is closed, or was closed meanwhile.
+            BlockingCallError: a `RuntimeError`; this thread is the loop's own.
+            BaseException: what the coroutine raised.
+        """
+        if threading.current_thread() is self._thread:
+            raise BlockingCallError(method)
+        answer: concurrent.futures.Future[T] = concurrent.futures.Future()
+        tasks: list[asyncio.Task[T]] = []
+
+        def start() -> None:
+            tasks.append(start_task(begin(), f"streamval {method}()"))
+            tasks[0].add_done_callback(lambda task: _hand_over(task, answer))
+
+        def cancel() -> None:
+            tasks[0].cancel()
+
+        loop = self._submit(method, start)
+        try:
+            _wait(answer)
+        except BaseException:
+            loop.call_soon_threadsafe(cancel)
+            concurrent.futures.wait([answer])
+            raise
+        if self._closing and isinstance(answer.exception(), asyncio.CancelledError):
+            raise ClosedSessionError(method) from None
+        return answer.result()
+
+    def stop(self) -> None:
+        """Begin to end the loop and all that runs in it; from any thread, and any number of times."""
+        with self._lock:
+            begun, self._closing = self._closing, True
+            loop = self._loop
+        if loop is not None and not begun:
+            loop.call_soon_threadsafe(lambda: start_task(self._end(), "streamval end"))
+
+    def close(self) -> None:
+        """End the loop and all that runs in it, and wait until its thread has ended."""
+        self.stop()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _submit(self, method: str, start: Callable[[], None]) -> asyncio.AbstractEventLoop:
+        """Have a function called in the loop, which is started if it is not there yet."""
+        with self._lock:
+            if self._closing:
+                raise ClosedSessionError(method)
+            if self._loop is None:
+                # a factory of its own keeps the runner from making it the event loop of the calling thread
+                runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+                self._loop = runner.get_loop()
+                serve = copy_context().run
+                self._thread = threading.Thread(
+                    target=serve, args=(self._serve, runner), name="streamval session", daemon=True
+                )
+                self._thread.start()
+                atexit.register(self.close)
+            self._loop.call_soon_threadsafe(start)
+            return self._loop
+
+    def _serve(self, runner: asyncio.Runner) -> None:
+        """Run the loop until its end; the thread's work."""
+        with runner:
+            while not self._ended:
+                # raised by what runs in the loop, whose caller is given it
+                with contextlib.suppress(KeyboardInterrupt, SystemExit):
+                    runner.get_loop().run_forever()
+        atexit.unregister(self.close)
+
+    async def _end(self) -> None:
+        await settle(asyncio.all_tasks() - {asyncio.current_task()})
+        self._ended = True
+        asyncio.get_running_loop().stop()
+
+
+def _hand_over(task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:
+    if task.cancelled():
+        answer.set_exception(asyncio.CancelledError())
+    elif (error := task.exception()) is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())
+
+
+def _wait(answer: concurrent.futures.Future[T]) -> None:
+    """Wait for an answer.
+
+    Where an event loop is running in this thread, Ctrl-C only cancels its main task, which notices nothing while this
+    function stands in its way; so it looks itself.
+    """
+    task = None if asyncio._get_running_loop() is None else asyncio.current_task()
+    if task is None:
+        concurrent.futures.wait([answer])
+        return
+    before = task.cancelling()
+    while not concurrent.futures.wait([answer], timeout=_PATIENCE).done:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError

@@ -1,0 +1,186 @@
+"""`SessionCore`: what the methods of a session share, and how a session ends."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_streamval.engine.backend import Backend, checked_options
+from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
+from pytest_streamval.engine.orchestrator import checked_answer
+from pytest_streamval.errors import ClosedSessionError, GenerationCancelledError, InvalidArgumentError, excerpt
+from pytest_streamval.session.arguments import output_of
+from pytest_streamval.session.attempts import judged
+from pytest_streamval.session.background import BackgroundLoop
+from pytest_streamval.session.history import History
+from pytest_streamval.session.opened import Opened
+from pytest_streamval.session.waiting import check_loop, resolved, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from types import TracebackType
+
+    from pytest_streamval.engine.component import CBlock, Component
+    from pytest_streamval.engine.requirement import Requirement, ValidationResult
+    from pytest_streamval.engine.thunk import ModelOutputThunk
+
+
+class SessionCore:
+    """A backend, a context, an event loop for synchronous callers, and all that is being generated."""
+
+    def __init__(
+        self, backend: Backend, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
+    ) -> None:
+        """Make a session over a backend.
+
+        Args:
+            backend: what generates, and what judges.
+            ctx: where the first request begins; None for a new `SimpleContext`.
+            model_options: for every request, unless it has others.
+        """
+        if not isinstance(backend, Backend):
+            raise InvalidArgumentError("backend", excerpt(backend), "it is an instance of a subclass of Backend.")
+        if ctx is not None and not isinstance(ctx, Context):
+            raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance ChatContext().")
+        self.backend = backend
+        self.model_options = checked_options(model_options)
+        self._history = History(SimpleContext() if ctx is None else ctx)
+        self._talk = self._history if isinstance(ctx, ChatContext) else History(ChatContext())
+        self._newest = self._history  # the one that the newest request belongs to
+        self._opened = Opened()
+        self._closed = False
+        self._background = BackgroundLoop()
+        # without waiting: whoever collects garbage may hold what the loop needs to end
+        weakref.finalize(self, self._background.stop).atexit = False
+
+    @property
+    def ctx(self) -> Context:
+        """The context that the requests so far have led to.
+
+        A `SimpleContext` has the newest exchange only. An exchange that failed or was cancelled is no part of it.
+        """
+        return self._history.ctx
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is closed."""
+        return self._closed
+
+    # Its end
+
+    def close(self) -> None:
+        """Stop whatever is being generated, and the session's own event loop; nothing happens the second time.
+
+        What is being generated in an event loop that runs now has begun to stop, and does so in its next turns.
+        """
+        self._closed = True
+        self._opened.stop()
+        self._background.close()
+
+    async def aclose(self) -> None:
+        """Do what `close` does, and wait until all that is generated in this event loop has stopped.
+
+        Raises:
+            Exception: what the clean-up of a generation raised.
+        """
+        self._closed = True
+        try:
+            await self._opened.aclose()
+        finally:
+            if self._background.started:
+                await asyncio.to_thread(self._background.close)
+            else:
+                self._background.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Session {'closed' if self._closed else 'open'} over {self.backend!r}>"
+
+    # What the methods share
+
+    def _check_open(self, method: str) -> None:
+        if self._closed:
+            raise ClosedSessionError(method)
+
+    def _options(self, model_options: Mapping[str, object] | None) -> dict[str, object]:
+        return {**self.model_options, **checked_options(model_options)}
+
+    async def _begin(
+        self, method: str, history: History, action: Component | CBlock, *, form: object, options: dict[str, object]
+    ) -> tuple[ModelOutputThunk, Context]:
+        """Have the backend begin; the output ends with the session."""
+        answer = await self.backend.generate_from_context(action, history.start(), model_options=options, **_given(form))
+        thunk, ctx = await checked_answer(answer, type(self.backend).__name__)
+        if self._closed:
+            await stop(thunk)
+            raise ClosedSessionError(method)
+        self._opened.add_output(thunk)
+        return thunk, ctx
+
+    async def _ask(
+        self, method: str, history: History, action: Component | CBlock, form: object, options: dict[str, object]
+    ) -> ModelOutputThunk:
+        """Have the backend begin, and continue the context with it."""
+        before = history.start()
+        thunk, after = await self._begin(method, history, action, form=form, options=options)
+        history.note(before, thunk, after)
+        self._newest = history
+        return thunk
+
+    async def _resolved(self, method: str, output: ModelOutputThunk) -> ModelOutputThunk:
+        try:
+            return await resolved(output)
+        except GenerationCancelledError:
+            self._check_open(method)
+            raise
+
+    def _wait(self, method: str, begin: Callable[[], Coroutine[Any, Any, ModelOutputThunk]]) -> ModelOutputThunk:
+        """Return an output once it is computed."""
+
+        async def computed() -> ModelOutputThunk:
+            return await self._resolved(method, await begin())
+
+        return self._background.call(method, computed)
+
+    async def _judge(
+        self, requirements: Sequence[Requirement], ctx: Context, options: Mapping[str, object] | None = None
+    ) -> list[ValidationResult]:
+        """Have an output judged; whoever overrides `validate` without taking options need not, where there are none."""
+        options = self.model_options if options is None else options
+        return await judged(requirements, self.backend, ctx, **({"model_options": options} if options else {}))
+
+    async def _judged_in(self, output: ModelOutputThunk | CBlock | str | None) -> Context:
+        """Return the context that ends with an output, computed."""
+        ctx: Context
+        if output is None:
+            ctx = self._newest.ctx
+            thunk = ctx.last_output()
+        else:
+            thunk = output_of(output)
+            ctx = SimpleContext().add(thunk)
+        if thunk is None:
+            raise InvalidArgumentError("output", "None", "the session has no output yet; ask something, or pass one.")
+        check_loop(thunk, "The output")
+        await thunk.avalue()
+        return ctx
+
+
+def _given(form: object | None) -> dict[str, Any]:
+    """Return a format as an argument only where there is one: a backend may have been written without it."""
+    return {} if form is None else {"format": form}
