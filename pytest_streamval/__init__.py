@@ -47,14 +47,17 @@ if TYPE_CHECKING:
     from pytest_streamval.errors import (
         AnswerFailedError,
         BackendUnavailableError,
+        BlockingCallError,
         BoundaryVarianceError,
         CassetteEndedError,
         ChunkingContractError,
         ClientStayedError,
+        ClosedSessionError,
         ConcurrentReadError,
         ConformanceError,
         DecoderClosedError,
         DetachedThunkError,
+        DifferentLoopsError,
         EventLoopRequiredError,
         EventLoopRunningError,
         EventOrderError,
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         MissingKeyError,
         MissingPluginError,
+        NoAcceptedAttemptError,
         NotRequestedError,
         NotStoppedError,
         NotStreamingError,
@@ -140,6 +144,9 @@ if TYPE_CHECKING:
     from pytest_streamval.live.transport import Timeouts
     from pytest_streamval.server import Fault, Faulty, ProviderServer, ServedRequest, faults
     from pytest_streamval.server.fixture import ProviderServerFactory
+    from pytest_streamval.session.session import Session
+    from pytest_streamval.session.start import start_session
+    from pytest_streamval.session.waiting import wait_for_all_mots
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.anthropic import AnthropicMessages, AnthropicMessagesDecoder
     from pytest_streamval.wire.encoding import FrameEncoder
@@ -164,6 +171,7 @@ __all__ = [
     "Asked",
     "Backend",
     "BackendUnavailableError",
+    "BlockingCallError",
     "BoundaryVarianceError",
     "CBlock",
     "CapturedTelemetry",
@@ -176,6 +184,7 @@ __all__ = [
     "ChunkingContractError",
     "ChunkingStrategy",
     "ClientStayedError",
+    "ClosedSessionError",
     "CompletedEvent",
     "Component",
     "ConcurrentReadError",
@@ -191,6 +200,7 @@ __all__ = [
     "Delay",
     "Delta",
     "DetachedThunkError",
+    "DifferentLoopsError",
     "Ending",
     "ErrorEvent",
     "EventLoopRequiredError",
@@ -235,6 +245,7 @@ __all__ = [
     "ModelOutputThunk",
     "NDJSONDecoder",
     "NDJSONLine",
+    "NoAcceptedAttemptError",
     "NotRequestedError",
     "NotStoppedError",
     "NotStreamingError",
@@ -277,6 +288,7 @@ __all__ = [
     "ServedRequest",
     "ServerSentEvent",
     "ServerStateError",
+    "Session",
     "SimpleContext",
     "Stall",
     "Step",
@@ -336,9 +348,11 @@ __all__ = [
     "recording",
     "replaying",
     "set_span_status_error",
+    "start_session",
     "strategies",
     "stream_with_chunking",
     "transcribe",
+    "wait_for_all_mots",
 ]
 
 _HOMES = {
@@ -379,14 +393,17 @@ _HOMES = {
     "errors": (
         "AnswerFailedError",
         "BackendUnavailableError",
+        "BlockingCallError",
         "BoundaryVarianceError",
         "CassetteEndedError",
         "ChunkingContractError",
         "ClientStayedError",
+        "ClosedSessionError",
         "ConcurrentReadError",
         "ConformanceError",
         "DecoderClosedError",
         "DetachedThunkError",
+        "DifferentLoopsError",
         "EventLoopRequiredError",
         "EventLoopRunningError",
         "EventOrderError",
@@ -409,6 +426,7 @@ _HOMES = {
         "MissingExtraError",
         "MissingKeyError",
         "MissingPluginError",
+        "NoAcceptedAttemptError",
         "NotRequestedError",
         "NotStoppedError",
         "NotStreamingError",
@@ -467,6 +485,9 @@ _HOMES = {
     "live.transport": ("Timeouts",),
     "server": ("Fault", "Faulty", "ProviderServer", "ServedRequest", "faults"),
     "server.fixture": ("ProviderServerFactory",),
+    "session.session": ("Session",),
+    "session.start": ("start_session",),
+    "session.waiting": ("wait_for_all_mots",),
     "wire.adapter": ("Adapter",),
     "wire.anthropic": ("AnthropicMessages", "AnthropicMessagesDecoder"),
     "wire.encoding": ("FrameEncoder",),

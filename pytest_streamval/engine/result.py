@@ -204,7 +204,7 @@ class StreamChunkingResult:
 
     def __del__(self) -> None:
         """Stop a run that nobody follows any more, and say so."""
-        if self._task.done():
+        if self._task.done() or self._task.cancelling():
             return
         self._run.dropped = True
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop

@@ -83,15 +83,15 @@ from pytest_streamval.errors.server import (
     UnaskedScriptError,
     UnscriptedRequestError,
 )
-from pytest_streamval.errors.telemetry import (
-    TelemetryConflictError,
-    UnexpectedSpansError,
-)
 from pytest_streamval.errors.session import (
     BlockingCallError,
     ClosedSessionError,
     DifferentLoopsError,
     NoAcceptedAttemptError,
+)
+from pytest_streamval.errors.telemetry import (
+    TelemetryConflictError,
+    UnexpectedSpansError,
 )
 from pytest_streamval.errors.wire import (
     DecoderClosedError,
@@ -140,8 +140,8 @@ __all__ = [
     "MissingExtraError",
     "MissingKeyError",
     "MissingPluginError",
-    "NotRequestedError",
     "NoAcceptedAttemptError",
+    "NotRequestedError",
     "NotStoppedError",
     "NotStreamingError",
     "PlaybackBusyError",

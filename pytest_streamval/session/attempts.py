@@ -138,3 +138,4 @@ async def _hand_over(accepted: ModelOutputThunk, output: ModelOutputThunk) -> No
     calls = enumerate(accepted.tool_calls)
     fragments = tuple(ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in calls)
     await output.put(Delta(str(accepted), accepted.thinking, fragments, known.usage, known.finish_reason))
+    output.close()  # at once, so that the first read is the last

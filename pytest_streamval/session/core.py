@@ -125,7 +125,9 @@ class SessionCore:
         self, method: str, history: History, action: Component | CBlock, *, form: object, options: dict[str, object]
     ) -> tuple[ModelOutputThunk, Context]:
         """Have the backend begin; the output ends with the session."""
-        answer = await self.backend.generate_from_context(action, history.start(), model_options=options, **_given(form))
+        answer = await self.backend.generate_from_context(
+            action, history.start(), model_options=options, **_given(form)
+        )
         thunk, ctx = await checked_answer(answer, type(self.backend).__name__)
         if self._closed:
             await stop(thunk)

@@ -85,7 +85,7 @@ def _in_loop(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> Non
     """Call a function where it belongs; in a loop that is closed nothing is left to stop."""
     if loop.is_closed():
         return
-    if loop is asyncio._get_running_loop() or not loop.is_running():
+    if loop is asyncio._get_running_loop():
         stop()
         return
     with contextlib.suppress(RuntimeError):  # closed since

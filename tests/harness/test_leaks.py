@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import gc
 import threading
 from contextlib import ExitStack
@@ -25,12 +26,21 @@ from pytest_streamval.harness.leaks.played import done_in_vain
 
 
 @pytest.fixture
-def guard():
+def guard(request, monkeypatch):
     with ExitStack() as undo:
         keep_books(undo)
         guard = Guard(lambda: ())
         undo.callback(guard.close)
-        undo.callback(current.reset, current.set(guard.test))
+        test = request.node.obj
+
+        @functools.wraps(test)
+        def entered(**fixtures):
+            # here, as the plugin's own guards, where a test before this one has asked for them, enter another ledger
+            with ExitStack() as left:
+                left.callback(current.reset, current.set(guard.test))
+                test(**fixtures)
+
+        monkeypatch.setattr(request.node, "obj", entered)
         yield guard
 
 
@@ -323,3 +333,21 @@ def test_an_error_without_a_traceback_ended_nowhere():
     backend.refused.append(ScriptExhaustedError(1, 0, "somebody", []))
     (found,) = done_in_vain(None, (), [backend])
     assert "it ended nowhere." in str(found)
+
+
+def test_books_that_are_kept_twice_have_each_thing_once(guard):
+    async def numbers():
+        while True:
+            yield 1
+
+    async def main():
+        kept.append(generator := numbers())
+        await anext(generator)
+
+    kept = []
+    with ExitStack() as undo:
+        keep_books(undo)
+        Script.of("a").play_sync()
+        asyncio.run(main())
+        assert len(leaks(guard)) == 1
+    assert len(guard.test.playbacks) == 1

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_streamval import (
     Cassette,
+    ChatContext,
     CompletedEvent,
     LiveBackend,
     ModelOption,
@@ -25,8 +26,10 @@ from pytest_streamval import (
     assert_event_order,
     assert_no_unvalidated_text,
     check_backend,
+    start_session,
     stream_with_chunking,
     transcribe,
+    wait_for_all_mots,
 )
 from pytest_streamval.live.recorder import network_of
 from pytest_streamval.live.transport import HttpResponse
@@ -169,3 +172,30 @@ async def test_a_recording_replays_the_same_bytes_deltas_and_events_without_netw
     assert replayed == recorded
     assert played.answers[0] == heard.answers[0]
     assert len(recorded[0]) > 20
+
+
+def test_a_session_without_a_coroutine_talks_to_the_chosen_model(live_backend) -> None:
+    with start_session(model_options=OPTIONS, ctx=ChatContext()) as session:
+        assert isinstance(session.backend, LiveBackend)
+        assert session.backend.spec == live_backend.spec
+        assert str(session.chat("Say hello."))
+        assert session.chat("And again.").generation.usage is not None
+        assert len(session.ctx.as_list()) == 4
+
+
+async def test_parallel_instructions_of_a_session_are_all_resolved(live_backend) -> None:
+    async with start_session(model_options=OPTIONS) as session:
+        thunks = [
+            await session.ainstruct("Name a {{what}}.", user_variables={"what": what}) for what in ("bird", "tree")
+        ]
+        await wait_for_all_mots(thunks)
+    assert all(thunk.value for thunk in thunks)
+
+
+async def test_leaving_a_session_stops_the_model_within_half_a_second(live_backend) -> None:
+    async with start_session() as session:
+        thunk = await session.ainstruct(STORY, model_options=STREAM)
+        assert await thunk.astream()
+    stopped = time.monotonic()
+    while await busy_slots(live_backend):
+        assert time.monotonic() - stopped < 0.5

@@ -16,6 +16,7 @@ from pytest_streamval import (
     Chunk,
     Chunker,
     ChunkingStrategy,
+    Context,
     Council,
     CouncilCache,
     CouncilEvent,
@@ -42,6 +43,7 @@ from pytest_streamval import (
     Script,
     SentenceChunker,
     ServedRequest,
+    Session,
     SimpleContext,
     StreamCassette,
     StreamChunkingResult,
@@ -56,13 +58,15 @@ from pytest_streamval import (
     recording,
     replaying,
     set_span_status_error,
+    start_session,
     stream_with_chunking,
+    wait_for_all_mots,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_streamval import CBlock, Component, Context
+    from pytest_streamval import CBlock, Component
 
 
 class Mine(Requirement):
@@ -195,3 +199,25 @@ def serve(provider_server: ProviderServerFactory) -> None:
         assert_type(mine, ProviderServer)
     provider_server(42)  # type: ignore[arg-type]
     faults.reset("early")  # type: ignore[call-arg, arg-type, unused-ignore]
+
+
+async def use_sessions(backend: Backend) -> None:
+    """Use what an application uses."""
+    with start_session(backend, ctx=ChatContext(), model_options={ModelOption.SEED: 1}) as session:
+        assert_type(session, Session)
+        assert_type(session.ctx, Context)
+        assert_type(session.instruct("{{a}}", requirements=[Mine()], user_variables={"a": 1}), ModelOutputThunk)
+        assert_type(session.chat("Hello."), ModelOutputThunk)
+        assert_type(session.act(Own.__doc__ or "x"), ModelOutputThunk)
+        assert_type(session.validate([Mine()], "text"), list[ValidationResult])
+        assert_type(session.query({"a": 1}, "Why?"), ModelOutputThunk)
+        assert_type(session.transform("text", "Shorter."), ModelOutputThunk)
+    async with start_session([Script.of("a"), "b"]) as session:
+        thunk = await session.ainstruct("Go.", max_attempts=2)
+        assert_type(thunk, ModelOutputThunk)
+        await wait_for_all_mots([thunk])
+        assert_type(await session.achat("Hello."), ModelOutputThunk)
+        assert_type(await session.avalidate([Mine()]), list[ValidationResult])
+        assert_type(await session.stream("Go.", requirements=[Mine()], chunking="word"), StreamChunkingResult)
+    start_session("openai:gpt-4.1")
+    start_session(3)  # type: ignore[arg-type]

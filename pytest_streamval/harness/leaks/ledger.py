@@ -120,6 +120,7 @@ def keep_books(undo: ExitStack) -> None:
     """Have threads, event loops and asynchronous generators enter themselves, until the stack is closed.
 
     Do this once in a session, not for each test: then whatever a fixture puts in the same place has gone by its end.
+    A session inside another one does it once more, and each thing is entered once all the same.
     """
     loops = asyncio.BaseEventLoop
     for owner, name, make in (
@@ -134,10 +135,14 @@ def keep_books(undo: ExitStack) -> None:
         original = getattr(owner, name)
         setattr(owner, name, wraps(original)(make(original)))
         undo.callback(setattr, owner, name, original)
-    on_play.append(_enter_playback)
-    undo.callback(on_play.remove, _enter_playback)
-    on_empty.append(_enter_empty_transcript)
-    undo.callback(on_empty.remove, _enter_empty_transcript)
+    listeners: tuple[tuple[list[Any], Callable[..., None]], ...] = (
+        (on_play, _enter_playback),
+        (on_empty, _enter_empty_transcript),
+    )
+    for told, enter in listeners:
+        if enter not in told:  # it is, where a session of pytest runs inside another one
+            told.append(enter)
+            undo.callback(told.remove, enter)
 
 
 def _enter_playback(played: _Playback) -> None:
@@ -213,7 +218,9 @@ _begun: dict[int, Begun] = {}  # by the id of the generator: when it is dropped,
 def _first_read(original: Callable[..., None]) -> Callable[..., None]:
     def first_read(loop: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
         reader = sys._getframe(1)
-        _begun.pop(id(generator), None)  # that of an earlier one, which ended
+        earlier = _begun.get(id(generator))
+        if earlier is not None and earlier.generator() is not generator:
+            del _begun[id(generator)]  # that of an earlier one, which ended
         if (ledger := kept_here()) is not None and _is_own(reader):
             _begun[id(generator)] = Begun(ledger, loop, reader.f_code, ref(generator))
         original(loop, generator)

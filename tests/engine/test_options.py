@@ -1,0 +1,57 @@
+"""Options of a generation: what passes, and what is a slip of the pen."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_streamval import InvalidArgumentError, ModelOption, ModelOutputThunk, SimpleContext, stream_with_chunking
+from pytest_streamval.engine.backend import Backend, checked_options
+
+
+class Asked(Backend):
+    """Remembers how it was asked, and knows no format."""
+
+    async def generate_from_context(self, action, ctx, *, model_options=None):
+        self.options = model_options
+        thunk = ModelOutputThunk()
+        thunk.try_put("a")
+        thunk.close()
+        return thunk, ctx.add(action).add(thunk)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [None, {}, {ModelOption.SEED: 1}, {"seed": 1, "top_p": 0.5, "max_tokens": 3, "system": "x"}],
+    ids=["none", "empty", "named", "the backend's own"],
+)
+def test_options_pass_as_they_are(options):
+    assert checked_options(options) == (options or {})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("seed", "^model_options='seed' does not fit: it is a dict"),
+        ({None: 1}, "^model_options=None does not fit: options go by name"),
+        ({"temprature": 1}, "^model_options='temprature' does not fit: .* but ModelOption.TEMPERATURE"),
+        ({"SEED": 1}, "but ModelOption.SEED"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told(options, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        checked_options(options)
+
+
+async def test_a_run_hands_options_on_and_asks_for_a_stream():
+    backend = Asked()
+    options = {"top_p": 0.5, ModelOption.STREAM: False}
+    await (await stream_with_chunking("Go.", backend, SimpleContext(), model_options=options)).acomplete()
+    assert backend.options == {"top_p": 0.5, "stream": True}
+    assert options[ModelOption.STREAM] is False
+
+
+async def test_a_run_starts_nothing_with_options_that_do_not_fit():
+    backend = Asked()
+    with pytest.raises(InvalidArgumentError):
+        await stream_with_chunking("Go.", backend, SimpleContext(), model_options={"temprature": 1})
+    assert not hasattr(backend, "options")

@@ -1,0 +1,178 @@
+"""Attempts until an output is accepted: what the model is told, how many there are, what is left of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pytest_streamval import (
+    ChatContext,
+    Delay,
+    Delta,
+    Instruction,
+    ModelOption,
+    NoAcceptedAttemptError,
+    PartialValidationResult,
+    Raise,
+    Requirement,
+    Script,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+    ValidationResult,
+    start_session,
+)
+
+
+def has(word):
+    """Require a word."""
+
+    def judge(ctx):
+        found = word in str(ctx.last_output())
+        return ValidationResult(found, reason=None if found else f"there is no {word!r} in it")
+
+    return Requirement(f"contains {word}", judge)
+
+
+def test_the_model_is_told_why_the_last_attempt_failed(streaming_mock_backend):
+    backend = streaming_mock_backend("Hello.", "Hello Ada.", "Hello Ada. Bye.")
+    with start_session(backend) as session:
+        output = session.instruct("Greet.", requirements=[has("Ada"), has("Bye")], max_attempts=3)
+    assert output.value == "Hello Ada. Bye."
+    assert output.parsed_repr == "Hello Ada. Bye."
+    assert backend.calls[0].action == Instruction("Greet.", ("contains Ada", "contains Bye"))
+    repair = backend.calls[2].action
+    assert repair.parts() == (backend.calls[0].action,)
+    assert repair.format_for_llm() == (
+        "Greet.\n\nThe answer has to fulfil:\n- contains Ada\n- contains Bye\n\n"
+        "This answer was not accepted:\nHello Ada.\n\n"
+        "What is wrong with it:\n- contains Bye: there is no 'Bye' in it\n\n"
+        "Answer again, and put that right."
+    )
+    assert backend.calls[2].thunk.parsed_repr == "Hello Ada. Bye."
+
+
+def test_a_model_may_be_the_judge(streaming_mock_backend):
+    backend = streaming_mock_backend("You!", "No, it is rude.", "Dear you.", "Yes.")
+    with start_session(backend, model_options={ModelOption.SEED: 1}) as session:
+        output = session.instruct("Greet.", requirements=[Requirement("kind")], max_attempts=2, model_options={"n": 2})
+    assert str(output) == "Dear you."
+    assert "- kind: No, it is rude." in backend.calls[2].action.format_for_llm()
+    assert [call.model_options for call in backend.calls] == [{"seed": 1, "n": 2}, {"seed": 1}] * 2
+
+
+def test_a_reason_that_nobody_gave_is_not_told(streaming_mock_backend):
+    class Silent(Requirement):
+        async def validate(self, backend, ctx):
+            return ValidationResult(len(backend.calls) == 2)
+
+    backend = streaming_mock_backend("a", "b")
+    with start_session(backend) as session:
+        assert str(session.instruct("Go.", requirements=[Silent()], max_attempts=2)) == "b"
+    assert "wrong with it:\n- Silent\n\nAnswer again" in backend.calls[1].action.format_for_llm()
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_there_is_an_end_to_it(streaming_mock_backend, limit):
+    backend = streaming_mock_backend(*["Hello."] * limit)
+    with start_session(backend) as session, pytest.raises(NoAcceptedAttemptError) as caught:
+        session.instruct("Greet.", requirements=[has("Ada")], max_attempts=limit)
+    assert caught.value.attempts == len(backend.calls) == limit
+    assert caught.value.text == "Hello."
+    assert caught.value.failures == ("contains Ada: there is no 'Ada' in it",)
+    assert session.ctx.as_list() == []
+
+
+async def test_the_output_is_there_at_once_and_resolves_to_the_accepted_attempt(streaming_mock_backend):
+    backend = streaming_mock_backend("Hello.", "Hello Ada.")
+    async with start_session(backend, ctx=ChatContext()) as session:
+        output = await session.ainstruct("Greet.", requirements=[has("Ada")], max_attempts=2)
+        assert len(backend.calls) == 1
+        assert not output.is_computed()
+        assert await output.astream() == "Hello Ada."
+        assert output.is_computed()
+        assert [str(entry) for entry in session.ctx.as_list()][1:] == ["Hello Ada."]
+        assert session.ctx.as_list()[0] == Instruction("Greet.", ("contains Ada",))
+    assert backend.calls[1].ctx.as_list() == []
+
+
+async def test_attempts_on_one_chat_are_no_parallel_requests(streaming_mock_backend, caplog):
+    async with start_session(streaming_mock_backend("a", "b", "c"), ctx=ChatContext()) as session:
+        await (await session.ainstruct("Go.", requirements=[has("b")], max_attempts=2)).avalue()
+        await session.achat("Go on.")
+    assert not caplog.records
+
+
+async def test_many_run_at_the_same_time(virtual_clock, streaming_mock_backend):
+    scripts = [Script.of(Delay(2), text) for text in ("no", "no", "Ada", "Ada")]
+    async with start_session(streaming_mock_backend(*scripts)) as session:
+        outputs = [await session.ainstruct("Go.", requirements=[has("Ada")], max_attempts=2) for _ in range(2)]
+        assert await asyncio.gather(*(output.avalue() for output in outputs)) == ["Ada", "Ada"]
+    assert virtual_clock.elapsed == 4
+
+
+async def test_all_that_is_known_of_the_accepted_attempt_is_handed_over(streaming_mock_backend):
+    known = [
+        Delta("Ada", "hm", (ToolCallDelta(0, "id", "find", "{}"),)),
+        Delta(usage=Usage(1, 2), finish_reason="stop"),
+    ]
+    async with start_session(streaming_mock_backend(Script.of(*known))) as session:
+        output = await session.ainstruct("Go.", requirements=[has("Ada")], max_attempts=2)
+        await output.avalue()
+    assert output.thinking == "hm"
+    assert output.tool_calls == (ToolCall("id", "find", "{}"),)
+    assert output.generation.usage == Usage(1, 2)
+    assert output.generation.finish_reason == "stop"
+    assert output.generation.provider == "mock"
+
+
+async def test_without_requirements_the_first_attempt_is_accepted_as_it_streams(streaming_mock_backend):
+    backend = streaming_mock_backend("Hello there.")
+    async with start_session(backend) as session:
+        output = await session.ainstruct("Greet.", max_attempts=3)
+        assert output is backend.calls[0].thunk
+        assert await output.avalue() == "Hello there."
+
+
+async def test_what_a_generation_fails_with_is_raised(streaming_mock_backend):
+    backend = streaming_mock_backend("a", Script.of("b", Raise(ConnectionError("reset"))))
+    async with start_session(backend) as session:
+        output = await session.ainstruct("Go.", requirements=[has("Ada")], max_attempts=5)
+        with pytest.raises(ConnectionError, match="reset"):
+            await output.avalue()
+
+
+async def test_what_a_requirement_raises_is_raised_and_its_peers_are_stopped(streaming_mock_backend, caplog):
+    async def for_ever(ctx):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("clean-up")
+
+    def broken(ctx):
+        raise ZeroDivisionError
+
+    async with start_session(streaming_mock_backend("a")) as session:
+        requirements = [Requirement("", for_ever), Requirement("", broken)]
+        output = await session.ainstruct("Go.", requirements=requirements, max_attempts=5)
+        with pytest.raises(ZeroDivisionError):
+            await output.avalue()
+    assert "The clean-up of a cancelled requirement raised." in caplog.text
+
+
+def test_each_attempt_is_judged_by_new_copies(streaming_mock_backend):
+    class Once(Requirement):
+        used = False
+
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("pass")
+
+        async def validate(self, backend, ctx):
+            used, self.used = self.used, True
+            return ValidationResult(not used and str(ctx.last_output()) == "b")
+
+    once = Once()
+    with start_session(streaming_mock_backend("a", "b")) as session:
+        assert str(session.instruct("Go.", requirements=[once], max_attempts=2)) == "b"
+    assert not once.used

@@ -1,0 +1,239 @@
+"""Methods without a coroutine: in scripts, beside a running event loop, from several threads, interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import gc
+import signal
+import subprocess
+import sys
+import threading
+from contextvars import ContextVar
+
+import pytest
+
+from pytest_streamval import (
+    BlockingCallError,
+    ChatContext,
+    ClosedSessionError,
+    DifferentLoopsError,
+    ModelOutputThunk,
+    Raise,
+    Requirement,
+    Script,
+    StreamingMockBackend,
+    ValidationResult,
+    start_session,
+)
+from pytest_streamval.engine.backend import Backend
+from pytest_streamval.session import background
+
+MAIN = threading.main_thread().ident
+
+
+class Signalling(Backend):
+    """Has its producer call something once it is under way, and then goes silent."""
+
+    def __init__(self, signalled):
+        self.signalled = signalled
+        self.ended = threading.Event()
+
+    async def generate_from_context(self, action, ctx, *, model_options=None):
+        async def produce(thunk):
+            try:
+                self.signalled()
+                await asyncio.Event().wait()
+            finally:
+                self.ended.set()
+
+        thunk = ModelOutputThunk(action=action)
+        thunk.start(produce)
+        return thunk, ctx.add(action).add(thunk)
+
+
+def interrupt():
+    signal.pthread_kill(MAIN, signal.SIGINT)
+
+
+def session_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "streamval session"]
+
+
+async def test_beside_a_running_event_loop(streaming_mock_backend):
+    with start_session(streaming_mock_backend("Yes.", "yes")) as session:
+        assert str(session.instruct("Answer.")) == "Yes."
+        assert session.validate([Requirement("affirmative")]) == [
+            ValidationResult(True, reason="yes", thunk=(made := session.backend.calls[1].thunk), context=made_in(made))
+        ]
+
+
+def made_in(thunk):
+    """Equal to whatever context ends with an output."""
+
+    class Same:
+        def __eq__(self, other):
+            return other.last_output() is thunk
+
+        __hash__ = None
+
+    return Same()
+
+
+def test_from_several_threads_on_one_background_loop(streaming_mock_backend):
+    texts = [f"answer {number}" for number in range(20)]
+    answers = []
+    with start_session(streaming_mock_backend(*texts)) as session:
+        threads = [threading.Thread(target=lambda: answers.append(str(session.instruct("Go.")))) for _ in texts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({call.thunk.producer.get_loop() for call in session.backend.calls}) == 1
+        assert len(session_threads()) == 1
+    assert sorted(answers) == sorted(texts)
+    assert session_threads() == []
+
+
+def test_the_loop_starts_with_the_first_call_and_ends_with_the_session(streaming_mock_backend):
+    session = start_session(streaming_mock_backend("Yes."))
+    assert session_threads() == []
+    session.instruct("Go.")
+    loop = session.backend.calls[0].thunk.producer.get_loop()
+    session.close()
+    session.close()
+    assert loop.is_closed()
+    assert session_threads() == []
+
+
+def test_a_session_that_is_dropped_ends_its_loop():
+    session = start_session(StreamingMockBackend("Yes."))
+    session.instruct("Go.")
+    (thread,) = session_threads()
+    del session
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_script_that_never_closes_its_session_ends_quietly():
+    code = (
+        "from pytest_streamval import Script, start_session\n"
+        "session = start_session(Script.of('Hello.'))\n"
+        "print(session.instruct('Go.'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("Hello.\n", "")
+
+
+def test_an_error_of_the_model_reaches_the_caller(streaming_mock_backend):
+    backend = streaming_mock_backend(Script.of("a", Raise(ConnectionError("reset"))), "b")
+    with start_session(backend) as session:
+        with pytest.raises(ConnectionError, match="reset"):
+            session.instruct("Go.")
+        assert str(session.instruct("Go.")) == "b"
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_programs_ends_a_call_and_not_the_loop(streaming_mock_backend, kind):
+    def leave(ctx):
+        raise kind
+
+    with start_session(streaming_mock_backend("a")) as session:
+        with pytest.raises(kind):
+            session.validate([Requirement("", leave)], "x")
+        assert str(session.instruct("Go.")) == "a"
+
+
+def test_the_callers_context_is_there(streaming_mock_backend):
+    user = ContextVar("user")
+    user.set("Ada")
+    with start_session(streaming_mock_backend()) as session:
+        assert session.validate([Requirement("", lambda ctx: user.get() == "Ada")], "x")[0]
+
+
+def test_an_interrupt_stops_the_generation():
+    backend = Signalling(interrupt)
+    with start_session(backend) as session:
+        with pytest.raises(KeyboardInterrupt):
+            session.instruct("Go.")
+        assert backend.ended.is_set()
+
+
+def test_an_interrupt_beside_a_running_event_loop_stops_the_generation():
+    async def main():
+        with start_session(backend) as session:
+            session.instruct("Go.")
+
+    backend = Signalling(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert backend.ended.is_set()
+
+
+async def test_a_call_that_is_not_interrupted_goes_on_waiting(streaming_mock_backend, monkeypatch):
+    wait, looked, gate = concurrent.futures.wait, [], threading.Event()
+
+    def look(answers, timeout):
+        if len(looked) == 2:
+            gate.set()
+        looked.append(timeout)
+        return wait(answers, None if gate.is_set() else 0)
+
+    monkeypatch.setattr(concurrent.futures, "wait", look)
+    with start_session(streaming_mock_backend()) as session:
+        assert session.validate([Requirement("", lambda ctx: gate.wait())], "x")[0]
+    assert looked == [background._PATIENCE] * 3
+
+
+def test_closing_in_another_thread_ends_a_call():
+    backend = Signalling(lambda: threading.Thread(target=session.close).start())
+    session = start_session(backend)
+    with pytest.raises(ClosedSessionError):
+        session.instruct("Go.")
+    assert backend.ended.is_set()
+    session.close()
+    assert session_threads() == []
+
+
+def test_closing_in_another_thread_ends_a_validation(streaming_mock_backend):
+    async def for_ever(ctx):
+        threading.Thread(target=session.close).start()
+        await asyncio.Event().wait()
+
+    session = start_session(streaming_mock_backend())
+    with pytest.raises(ClosedSessionError, match=r"^validate\(\)"):
+        session.validate([Requirement("", for_ever)], "x")
+    session.close()
+    assert session_threads() == []
+
+
+@pytest.mark.parametrize("method", ["instruct", "validate"])
+def test_what_the_session_runs_cannot_call_it_without_a_coroutine(streaming_mock_backend, method):
+    def ask_again(ctx):
+        getattr(session, method)("Go.")
+
+    with start_session(streaming_mock_backend("a")) as session:
+        with pytest.raises(BlockingCallError, match=f"awaits a{method}") as caught:
+            session.validate([Requirement("", ask_again)], "x")
+        assert caught.value.method == method
+        assert str(session.instruct("Go.")) == "a"
+
+
+def test_what_the_session_runs_may_close_it(streaming_mock_backend):
+    with start_session(streaming_mock_backend()) as session:
+        assert session.validate([Requirement("", lambda ctx: session.close() is None)], "x")[0]
+        assert session.closed
+
+
+async def test_an_output_of_another_event_loop_is_not_awaited(streaming_mock_backend):
+    async with start_session(streaming_mock_backend("a", "b"), ctx=ChatContext()) as session:
+        thunk = await session.ainstruct("Go.")
+        for output in (thunk, None):
+            with pytest.raises(DifferentLoopsError, match="The output is generated in another event loop"):
+                session.validate([Requirement("", bool)], output)
+        await thunk.avalue()
+        assert session.validate([Requirement("", lambda ctx: str(ctx.last_output()) == "a")])[0]
+        assert str(session.chat("And?")) == "b"
