@@ -7,7 +7,6 @@ import atexit
 import concurrent.futures
 import contextlib
 import threading
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_streamval.engine.tasks import settle, start_task
@@ -97,9 +96,8 @@ class BackgroundLoop:
                 # a factory of its own keeps the runner from making it the event loop of the calling thread
                 runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
                 self._loop = runner.get_loop()
-                serve = copy_context().run
                 self._thread = threading.Thread(
-                    target=serve, args=(self._serve, runner), name="streamval session", daemon=True
+                    target=self._serve, args=(runner,), name="streamval session", daemon=True
                 )
                 self._thread.start()
                 atexit.register(self.close)

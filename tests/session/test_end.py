@@ -149,24 +149,6 @@ def test_the_guard_sees_what_a_session_leaves_behind(pytester, begin, closing):
         result.stdout.fnmatch_lines(["*left 1 thing behind*"])
 
 
-def test_the_guard_sees_what_is_left_in_the_background(pytester):
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
-    pytester.makepyfile(
-        "import asyncio\n"
-        "from pytest_streamval import Requirement, start_session\n"
-        "def test_it(streaming_mock_backend):\n"
-        "    def start(ctx):\n"
-        "        kept.append(asyncio.ensure_future(asyncio.Event().wait()))\n"
-        "        return True\n"
-        "    kept = []\n"
-        "    session = start_session(streaming_mock_backend())\n"
-        "    session.validate([Requirement('', start)], 'x')\n"
-    )
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*left 1 thing behind*", "*task*pending*"])
-
-
 # A closed session
 
 
