@@ -12,10 +12,12 @@ from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence
 from pytest_streamval.wire.exchange import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from pytest_streamval.harness.script import Step
     from pytest_streamval.server.steps import Steps
     from pytest_streamval.wire.adapter import Adapter
+    from pytest_streamval.wire.encoding import FrameEncoder
     from pytest_streamval.wire.exchange import Asked
 
 JSON = "application/json"
@@ -89,52 +91,53 @@ def answered(
     yield Frame(body, deltas)
 
 
-def counted(script: Script, size: int) -> Script:
-    """Return a script that reports usage: its own, or a plausible one, reckoned from the characters.
+def counted(script: Script, size: int) -> Sequence[Step]:
+    """Return the steps of a script that reports usage: its own, or a plausible one, reckoned from the characters.
 
     Args:
         script: what is played.
         size: the bytes of the request.
     """
-    places = [at for at, step in enumerate(script.steps) if isinstance(step, (str, Delta))]
-    if not places or any(delta.usage for delta in script.deltas):
-        return script
-    prompt, output = _tokens(size), _tokens(sum(map(_characters, script.deltas)))
     steps = list(script.steps)
+    places = [at for at, step in enumerate(steps) if isinstance(step, (str, Delta))]
+    if not places or any(isinstance(step, Delta) and step.usage for step in steps):
+        return steps
+    prompt, output = _tokens(size), _tokens(sum(map(_characters, steps)))
     # as providers do, who know the prompt at the beginning and the whole output at the end
     for at, usage in ((places[0], Usage(prompt, 1)), (places[-1], Usage(prompt, output))):
         step = steps[at]
-        delta = step if isinstance(step, Delta) else Delta(text_of_step(step))
-        steps[at] = replace(delta, usage=usage)
-    return Script(tuple(steps))
+        steps[at] = replace(step if isinstance(step, Delta) else Delta(text_of_step(step)), usage=usage)
+    return steps
 
 
 def _streamed(question: Question, script: Script) -> Steps:
     encoder = question.adapter.encoder(question.asked, ident=question.ident, created=question.created)
-    begun = False
-    for step in counted(script, question.size).steps:
-        if isinstance(step, Raise) and not begun:
-            yield from _refused(question, step)
-            return
-        if not begun and not isinstance(step, Delay):
-            begun = True
-            yield Head(200, question.adapter.media_type)
-        if isinstance(step, (str, Delta)):
-            yield Frame(encoder.encode(step), 1, step if isinstance(step, str) else step.text)
+    steps = counted(script, question.size)
+    waits = next((at for at, step in enumerate(steps) if not isinstance(step, Delay)), len(steps))
+    yield from (Pause(step.seconds) for step in steps[:waits] if isinstance(step, Delay))
+    if waits < len(steps) and isinstance(failure := steps[waits], Raise):
+        yield from _refused(question, failure)
+        return
+    yield Head(200, question.adapter.media_type)
+    for step in steps[waits:]:
+        if isinstance(step, str):
+            yield Frame(encoder.encode(step), 1, step)
+        elif isinstance(step, Delta):
+            yield Frame(encoder.encode(step), 1, step.text)
         elif isinstance(step, Delay):
             yield Pause(step.seconds)
         elif isinstance(step, Stall):
             yield Silence()
         else:
-            error = _raised(step)
-            if (how := _broken(error)) is not None:
-                yield how
-                return
-            yield Frame(encoder.fail(kind_of(question.adapter.protocol, 500), _told(error)))
+            yield _failed(question, encoder, _raised(step))
             return
-    if not begun:
-        yield Head(200, question.adapter.media_type)
     yield Frame(encoder.finish())
+
+
+def _failed(question: Question, encoder: FrameEncoder, error: BaseException) -> Frame | Break:
+    """Return what a failure comes to in the middle of a stream."""
+    broken = _broken(error)
+    return Frame(encoder.fail(kind_of(question.adapter.protocol, 500), _told(error))) if broken is None else broken
 
 
 def _whole(question: Question, script: Script) -> Steps:
@@ -146,7 +149,8 @@ def _whole(question: Question, script: Script) -> Steps:
         elif isinstance(step, Raise):
             yield from _refused(question, step)
             return
-    deltas = counted(script, question.size).deltas
+    steps = counted(script, question.size)
+    deltas = [step if isinstance(step, Delta) else Delta(step) for step in steps if isinstance(step, (str, Delta))]
     answer = Answer.of(deltas)
     body = question.adapter.encode_response(answer, question.asked, ident=question.ident, created=question.created)
     yield from answered(200, body, deltas=len(deltas))
@@ -178,8 +182,12 @@ def _told(error: BaseException) -> str:
     return described(error) or type(error).__name__
 
 
-def _characters(delta: Delta) -> int:
-    return len(delta.text) + len(delta.thinking) + sum(len(call.arguments) for call in delta.tool_calls)
+def _characters(step: Step) -> int:
+    if isinstance(step, str):
+        return len(step)
+    if not isinstance(step, Delta):
+        return 0
+    return len(step.text) + len(step.thinking) + sum(len(call.arguments) for call in step.tool_calls)
 
 
 def _tokens(characters: int) -> int:

@@ -1,0 +1,221 @@
+"""Measure the provider server: python -m benchmarks.server [throughput | memory | start | soak] [SECONDS].
+
+Throughput and memory are those of 200 concurrent streams of 500 deltas each, asked by a client in a process of its own:
+sockets on loopback, a chunk of HTTP for each delta. The soak asks for streams with faults and cuts chosen at random, by
+a seed, from clients that may leave early, and counts what is left of descriptors and threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_streamval import ProviderServer, Script, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_streamval import ServedRequest
+    from pytest_streamval.server.casting import Playable
+
+STREAMS, DELTAS = 200, 500
+ROUNDS = 5  # of the throughput, of which the median counts
+MEMORY_ROUNDS = 100
+STARTS = 200
+SOAK = 60.0  # seconds
+SEED = 20261121
+RATE, GROWTH, START = 50_000, 2.0, 10.0  # the goals: deltas a second, megabytes, milliseconds
+
+PATHS = ("/v1/chat/completions", "/v1/messages", "/v1beta/models/m:streamGenerateContent?alt=sse", "/api/chat")
+END = b"0\r\n\r\n"
+
+
+def asking(path: str, **fields: object) -> bytes:
+    """Return a request for a stream."""
+    body = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "Go."}], **fields})
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}".encode()
+
+
+class Reader(asyncio.Protocol):
+    """Asks for a stream, and counts the frames that come."""
+
+    def __init__(self, request: bytes) -> None:
+        self.frames = 0
+        self.done = asyncio.get_running_loop().create_future()
+        self._request = request
+        self._tail = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """Count."""
+        data = self._tail + data
+        self.frames += data.count(b'"content":"')
+        self._tail = data[-10:]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say how it ended."""
+        whole = exc is None and self._tail.endswith(END)
+        self.done.set_result(self.frames if whole else -1)
+
+
+async def read_streams(port: int) -> None:
+    """Read all streams at once, and print the seconds that it took and the deltas that came."""
+    loop = asyncio.get_running_loop()
+    request = asking(PATHS[0])
+    began = time.perf_counter()
+    made = [loop.create_connection(lambda: Reader(request), "127.0.0.1", port) for _ in range(STREAMS)]
+    readers = [reader for _, reader in await asyncio.gather(*made)]
+    counts = await asyncio.gather(*(reader.done for reader in readers))
+    print(json.dumps({"seconds": time.perf_counter() - began, "deltas": sum(counts), "least": min(counts)}))
+
+
+def one_round(server: ProviderServer) -> dict[str, float]:
+    """Return what a client in another process has measured."""
+    command = [sys.executable, "-m", "benchmarks.server", "client", str(server.port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    assert found["least"] == DELTAS, found
+    return found
+
+
+def script() -> Script:
+    """Return the script of a stream."""
+    return Script(tuple(f"tok{index % 10}" for index in range(DELTAS)))
+
+
+def throughput() -> bool:
+    """Measure how many deltas a second go out."""
+    script_ = script()
+    with ProviderServer(lambda request: script_) as server:
+        one_round(server)  # warm up
+        rates = [DELTAS * STREAMS / one_round(server)["seconds"] for _ in range(ROUNDS)]
+    rate = statistics.median(rates)
+    print(f"throughput   {rate:10,.0f} deltas/s, {min(rates):,.0f}-{max(rates):,.0f} (goal: {RATE:,} or more)")
+    return rate >= RATE
+
+
+def resident() -> float:
+    """Return the megabytes that the process has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def memory() -> bool:
+    """Measure how memory grows over many rounds, with a server for each."""
+    script_ = script()
+    found = []
+    for _ in range(MEMORY_ROUNDS):
+        with ProviderServer(lambda request: script_) as server:
+            one_round(server)
+        gc.collect()
+        found.append(resident())
+    growth = statistics.median(found[-10:]) - statistics.median(found[10:20])
+    print(f"memory       {growth:10.2f} MB more after {MEMORY_ROUNDS} rounds than after 10-20 (goal: {GROWTH} at most)")
+    return growth <= GROWTH
+
+
+def start() -> bool:
+    """Measure what a server and its first request take."""
+    request = asking(PATHS[0])
+    times = []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        with ProviderServer("Hello.") as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(request)
+            while client.recv(65536):
+                pass
+            times.append((time.perf_counter() - began) * 1e3)
+    middle, worst = statistics.median(times), max(times)
+    print(f"start        {middle:10.2f} ms with the first request, {worst:.2f} at most (goal: under {START:g} ms)")
+    return middle < START
+
+
+def soak(seconds: float = SOAK) -> bool:
+    """Ask for faulty streams for a time, and count what is left."""
+    chance = random.Random(SEED)
+    with ProviderServer("Hello.") as server:
+        one_client(server, asking(PATHS[0]), None)  # what is loaded once
+    before = left()
+    asked, began = 0, time.monotonic()
+    while time.monotonic() - began < seconds:
+        asked += soak_server(chance)
+    after = left()
+    print(f"soak         {asked:10,} streams in {seconds:g} s; descriptors and threads {before} before, {after} after")
+    return before == after
+
+
+def soak_server(chance: random.Random) -> int:
+    """Ask one server for some streams with faults, and return how many."""
+    kinds = [fault for fault in faults.all() if fault.name != "refuse"]
+    seed = chance.random()
+
+    def rule(request: ServedRequest) -> Playable:
+        chosen = random.Random(f"{seed} {request.path} {request.body}")
+        fault = chosen.choice(kinds)
+        if fault.after_deltas is not None and chosen.random() < 0.5:
+            fault = faults.Fault(fault.name, after_bytes=chosen.randrange(2000), seconds=fault.seconds)
+        return fault.on(Script(tuple(chosen.choice(["tok ", "né\U0001f34e", "\r\n"]) for _ in range(20))))
+
+    cut = chance.choice([None, "whole", "chars", "words", "1", "2"])
+    with ProviderServer(rule, cut=cut) as server:
+        requests = [asking(chance.choice(PATHS), seed=number) for number in range(16)]
+        leaving = [chance.choice([None, chance.randrange(4000)]) for _ in requests]
+        clients = [
+            threading.Thread(target=one_client, args=(server, request, after))
+            for request, after in zip(requests, leaving, strict=True)
+        ]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+    return len(requests)
+
+
+def one_client(server: ProviderServer, request: bytes, leave_after: int | None) -> None:
+    """Ask, and read to the end, for half a second of silence, or for so many bytes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=0.5) as client:
+        client.sendall(request)
+        size = 0
+        try:
+            while (leave_after is None or size < leave_after) and (data := client.recv(65536)):
+                size += len(data)
+        except (TimeoutError, ConnectionError):
+            return
+
+
+def left() -> tuple[int, int]:
+    """Return how many descriptors and threads there are."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+
+def main() -> None:
+    """Measure what was asked for, or all of it."""
+    words = sys.argv[1:]
+    if words[:1] == ["client"]:
+        asyncio.run(read_streams(int(words[1])))
+        return
+    measures: dict[str, Callable[[], bool]] = {"throughput": throughput, "memory": memory, "start": start, "soak": soak}
+    if words[:1] == ["soak"] and len(words) > 1:
+        measures["soak"] = lambda: soak(float(words[1]))
+    kept = [measure() for name, measure in measures.items() if not words or name in words]
+    print(f"{sum(kept)} of {len(kept)} within their goals.")
+
+
+if __name__ == "__main__":
+    main()
