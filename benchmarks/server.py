@@ -99,10 +99,19 @@ def script() -> Script:
     return Script(tuple(f"tok{index % 10}" for index in range(DELTAS)))
 
 
+def always(script_: Script) -> Callable[[ServedRequest], Script]:
+    """Return a rule by which every request gets the same script."""
+
+    def rule(request: ServedRequest) -> Script:
+        del request
+        return script_
+
+    return rule
+
+
 def throughput() -> bool:
     """Measure how many deltas a second go out."""
-    script_ = script()
-    with ProviderServer(lambda request: script_) as server:
+    with ProviderServer(always(script())) as server:
         one_round(server)  # warm up
         rates = [DELTAS * STREAMS / one_round(server)["seconds"] for _ in range(ROUNDS)]
     rate = statistics.median(rates)
@@ -117,10 +126,10 @@ def resident() -> float:
 
 def memory() -> bool:
     """Measure how memory grows over many rounds, with a server for each."""
-    script_ = script()
+    rule = always(script())
     found = []
     for _ in range(MEMORY_ROUNDS):
-        with ProviderServer(lambda request: script_) as server:
+        with ProviderServer(rule) as server:
             one_round(server)
         gc.collect()
         found.append(resident())
@@ -201,7 +210,7 @@ def one_client(server: ProviderServer, request: bytes, leave_after: int | None) 
 def left() -> tuple[int, int]:
     """Return how many descriptors and threads there are."""
     gc.collect()
-    return len(os.listdir("/proc/self/fd")), threading.active_count()
+    return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli import ask, providers, record, replay, report, show
+from pytest_streamval.cli import ask, faults, providers, record, replay, report, serve, show
 from pytest_streamval.cli.terminal import stop_printing
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ _COMMANDS = (
     show,
     replay,
     report,
+    serve,
+    faults,
 )  # modules: `add(commands)` makes the parser, which names the function to run
 _PIPE_CLOSED = 141  # as a shell sees a command that SIGPIPE ended
 _INTERRUPTED = 130  # and SIGINT

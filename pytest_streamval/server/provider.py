@@ -171,6 +171,10 @@ class ProviderServer:
         """All requests so far, in the order in which they came."""
         return tuple(self._journal.requests)
 
+    def wait_for_requests(self, count: int, *, within: float) -> bool:
+        """Return whether there are so many requests, or come within some seconds."""
+        return self._journal.wait_for(lambda: len(self._journal.requests) >= count, within)
+
     def unmet(self) -> Iterator[Exception]:
         """Yield what was asked and not scripted, what was scripted and not asked, and what failed here."""
         return self._casting.unmet()
@@ -252,7 +256,7 @@ def _bound(port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((_HOST, port))
         found.settimeout(0)
-    except OSError:
+    except (OSError, OverflowError):
         found.close()
         raise
     return found

@@ -18,8 +18,8 @@ _LINE_ENDS = {character: f"\\u{character:04x}" for character in (0x85, 0x2028, 0
 _raw_decode = json.JSONDecoder().raw_decode
 
 
-# One encoder for all frames: json.dumps makes two for each value, which takes longer than to write a short frame. Without
-# a record of what it is in, it is the depth that tells a value which contains itself.
+# One encoder for all frames: json.dumps makes one for each value, which takes longer than to write a short frame.
+# Without a record of what it is in, it is the depth that tells a value which contains itself.
 _encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 
 

@@ -1,0 +1,32 @@
+"""`streamval faults`: what can go wrong between a provider and its client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_streamval.cli.terminal import print_json, takes_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_streamval.cli.terminal import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    faults = commands.add_parser("faults", help="list the faults that a provider server can have")
+    faults.set_defaults(parser=faults, run=_list)
+    takes_json(faults)
+
+
+def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Print the faults, one a line: the name, and what goes wrong."""
+    del parser
+    from pytest_streamval.server import faults
+
+    for fault in faults.all():
+        if options.json:
+            print_json(name=fault.name, what=fault.what, ruins=fault.ruins)
+        else:
+            print(f"{fault.name:22} {fault.what}")
+    return 0

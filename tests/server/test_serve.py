@@ -1,0 +1,107 @@
+"""`streamval serve` and `streamval faults`."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval import Script, faults
+from pytest_streamval.cli import main
+from tests.server.clients import CHAT, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """Serve in a process, and give its addresses."""
+    code = "from pytest_streamval.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-W", "error", "-c", code, "serve", *arguments, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(5)]
+            yield process, dict(re.findall(r"(\w+)\s+(http://\S+)", "".join(lines)))
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
+
+
+def answer(url: str, path: str = CHAT) -> bytes:
+    """Return all that a client gets."""
+    import socket
+
+    host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(request(None, path, "connection: close"))
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_a_text_is_served_until_somebody_interrupts(tmp_path: Path) -> None:
+    (tmp_path / "said.txt").write_text("Hello there.", encoding="utf-8")
+    with serving(str(tmp_path / "said.txt")) as (process, urls):
+        assert list(urls) == ["openai", "anthropic", "gemini", "ollama"]
+        for _ in range(2):
+            assert b'"Hell"' in answer(urls["openai"])
+        assert b'"o th"' in answer(urls["ollama"], "/api/chat")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "POST /v1/chat/completions 'Hi'\n"
+
+
+def test_scripts_and_cassettes_are_served_with_faults_and_cuts(tmp_path: Path, streams: Path) -> None:
+    Script.of("Scripted", " words.").dump(tmp_path / "script.jsonl")
+    with serving(str(tmp_path / "script.jsonl"), "--cut", "whole") as (_, urls):
+        assert b"Scripted words." in answer(urls["openai"])
+    cassette = next(path for path in sorted(streams.glob("*.jsonl")) if Script.from_cassette(path).text)
+    with serving(str(cassette), "--fast", "--fault", "truncate") as (_, urls):
+        found = answer(urls["openai"])
+        assert b"200" in found
+        assert b"[DONE]" not in found
+
+
+REFUSED = {
+    "a file that is not there": (["nothing.txt"], "No such file"),
+    "a fault that is none": (["said.txt", "--fault", "nothing"], "it is one of refuse, bad_request"),
+    "a cut that is none": (["said.txt", "--cut", "nothing"], "a cut is one of whole"),
+    "a port that is none": (["said.txt", "--port", "99999"], "port must be 0-65535"),
+    "a broken script": (["broken.jsonl"], "A script file is JSONL"),
+    "a broken cassette": (["cassette.jsonl"], "known are"),
+    "no text": (["binary.txt"], "codec can't decode"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_served_is_a_wrong_call(
+    case: tuple[list[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, message = case
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "said.txt").write_text("Hello.", encoding="utf-8")
+    (tmp_path / "broken.jsonl").write_text("no JSON\n", encoding="utf-8")
+    (tmp_path / "cassette.jsonl").write_text('{"protocol": "other"}\n', encoding="utf-8")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", *arguments])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_faults_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faults"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [fault.name for fault in faults.all()]
+    assert lines[0] == "refuse                 nobody gets a connection"
+    assert main(["faults", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert first == {"name": "refuse", "what": "nobody gets a connection", "ruins": True}
