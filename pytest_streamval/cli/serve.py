@@ -23,7 +23,10 @@ def add(commands: Commands) -> None:
     """Add the command."""
     serve = commands.add_parser("serve", help="play a script over HTTP, as OpenAI, Anthropic, Gemini and Ollama would")
     serve.set_defaults(parser=serve, run=_serve)
-    serve.add_argument("script", metavar="SCRIPT", help="what every request gets: a script, a cassette, or any text")
+    what = "what every request gets: a script, a cassette, or any text"
+    serve.add_argument("script", metavar="SCRIPT", nargs="?", help=what)
+    serve.add_argument("--upstream", metavar="URL", help="instead, a real provider to which requests are passed on")
+    serve.add_argument("-o", "--output", metavar="DIR", help="where to record what the upstream answers")
     serve.add_argument("--port", type=int, default=_PORT, metavar="N", help=f"where (default: {_PORT}; 0 for any)")
     serve.add_argument("--fast", action="store_true", help="without the pauses that a cassette has recorded")
     serve.add_argument("--fault", metavar="NAME", help="what goes wrong; streamval faults lists the names")
@@ -34,22 +37,36 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Serve until somebody interrupts."""
     from contextlib import closing
 
-    from pytest_streamval.server import ProviderServer, faults
+    from pytest_streamval.server import faults
 
+    if (options.script is None) == (options.upstream is None):
+        parser.error("give either a SCRIPT to play or --upstream URL to pass requests on.")
+    if options.output is not None and options.upstream is None:
+        parser.error("-o records what an upstream answers: give --upstream URL too.")
     try:
         fault = None if options.fault is None else faults.named(options.fault)
-        script = _script(options.script, timing=not options.fast)
-
-        def always(request: ServedRequest) -> Script:
-            del request
-            return script
-
-        server = ProviderServer(always, fault=fault, cut=options.cut, port=options.port).start()
+        server = _server(options, fault).start()
     except (OSError, OverflowError, ValueError) as error:
         parser.error(str(error))
     with closing(server):
-        _announce(server, options.script, fault)
+        _announce(server, options.script or options.upstream, fault)
         return _follow(server)
+
+
+def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
+    from pytest_streamval.server import ProviderServer
+
+    if options.upstream is not None:
+        return ProviderServer(
+            upstream=options.upstream, cassettes=options.output, fault=fault, cut=options.cut, port=options.port
+        )
+    script = _script(options.script, timing=not options.fast)
+
+    def always(request: ServedRequest) -> Script:
+        del request
+        return script
+
+    return ProviderServer(always, fault=fault, cut=options.cut, port=options.port)
 
 
 def _announce(server: ProviderServer, name: str, fault: Fault | None) -> None:

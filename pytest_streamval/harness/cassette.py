@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from pytest_streamval.wire.adapter import Adapter
 
+FOLDER = "__cassettes__"
+"""Where recordings are, beside the tests."""
+
 _FAILURE = 400  # the lowest status that says failure
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")  # ends of lines to an editor, or not in UTF-8
 _SAYING = ("messages", "contents", "content", "parts", "text", "prompt")  # fields of requests that lead to what is said

@@ -23,7 +23,7 @@ from pytest_streamval.errors import (
     UnusedCassetteError,
     excerpt,
 )
-from pytest_streamval.harness.cassette import Cassette
+from pytest_streamval.harness.cassette import FOLDER, Cassette
 from pytest_streamval.harness.cuts import marked
 from pytest_streamval.harness.names import file_name_of_test
 from pytest_streamval.harness.shelf import Shelf, recut, told
@@ -45,9 +45,6 @@ MODES = {
     "all": "record everything anew",
 }
 """How tests get at their recordings; the values of `--streamval-record`."""
-
-FOLDER = "__cassettes__"
-"""Where recordings are, beside the tests."""
 
 _SHOWN = 400  # characters of a cut that a failure shows
 

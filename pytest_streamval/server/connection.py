@@ -15,6 +15,8 @@ import h11
 from pytest_streamval.server.steps import Break, Frame, Head, Pause, Turn, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_streamval.server.journal import ServedRequest
     from pytest_streamval.server.steps import Step, Steps
 
@@ -25,6 +27,7 @@ LONGEST_HEAD = 65_536
 
 _BURST = 65_536  # bytes that go out in one write
 _TOO_LONG = f"The head of the request is longer than {LONGEST_HEAD:,} bytes, the limit of this server."
+_STATUSES = {status.value for status in HTTPStatus}
 _LINGER = 2.0  # seconds for a client to read why its request was refused, while it is still sending
 
 
@@ -43,8 +46,8 @@ class Site(Protocol):
     body_limit: int
     connections: set[Connection]
 
-    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps]:
-        """Return the entry of a request, and its answer."""
+    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], None]]:
+        """Return the entry of a request, its answer, and what to call when that has ended."""
 
     def failed(self, entry: ServedRequest, error: Exception, *, begun: bool) -> Steps:
         """Return what follows where the answer cannot go on."""
@@ -182,9 +185,9 @@ class Connection(asyncio.Protocol):
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
         incoming = Incoming(request.method.decode(), request.target.decode("latin-1"), headers, bytes(self._body))
         self._is_head = incoming.method == "HEAD"
-        self._entry, steps = self._site.answer(incoming)
+        self._entry, steps, close = self._site.answer(incoming)
         name = f"streamval server: {self._entry.method} {self._entry.path}"
-        self.task = asyncio.get_running_loop().create_task(self._answer(self._entry, steps), name=name)
+        self.task = asyncio.get_running_loop().create_task(self._answer(self._entry, steps, close), name=name)
 
     def _refuse(self, status: int, message: str) -> None:
         """Say what is wrong with a request, and take no more from this client."""
@@ -204,12 +207,14 @@ class Connection(asyncio.Protocol):
 
     # Answers
 
-    async def _answer(self, entry: ServedRequest, steps: Steps) -> None:
-        await asyncio.sleep(0)  # a client that has left already is noticed first
+    async def _answer(self, entry: ServedRequest, steps: Steps, close: Callable[[], None]) -> None:
         try:
+            await asyncio.sleep(0)  # a client that has left already is noticed first
             await self._play(entry, steps)
         except Exception as error:  # noqa: BLE001  # whatever a script or a rule holds, the server goes on
             await self._fail(entry, error)
+        finally:
+            close()
         if self._transport.is_closing():
             return
         self.task = None
@@ -254,7 +259,9 @@ class Connection(asyncio.Protocol):
         self._chunked = head.length is None
         framing = ("transfer-encoding", "chunked") if head.length is None else ("content-length", str(head.length))
         headers = [("content-type", head.media_type), framing, *head.headers]
-        self._due.append(self._http.send(h11.Response(status_code=head.status, headers=headers)) or b"")
+        self._due.append(
+            self._http.send(h11.Response(status_code=head.status, headers=headers, reason=_reason(head.status))) or b""
+        )
 
     def _add(self, frame: Frame) -> None:
         data = frame.data
@@ -316,3 +323,7 @@ def _fault(error: h11.RemoteProtocolError) -> str:
     if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         return _TOO_LONG
     return f"The request is no HTTP/1.1, or ends too early: {error}."
+
+
+def _reason(status: int) -> str:
+    return HTTPStatus(status).phrase if status in _STATUSES else ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_streamval.harness.cassette import FOLDER
+from pytest_streamval.harness.names import file_name_of_test
 from pytest_streamval.harness.variants import recut_for
 from pytest_streamval.server.provider import ProviderServer
 
@@ -33,14 +36,32 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
         guard: asks the servers, at the end of the test, for what was to happen and did not.
         cut: how the streams are cut, None as scripted.
     """
+    numbers = count(1)
     with ExitStack() as servers:
 
         def serve(*scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as above
             __tracebackhide__ = True
             if cut is not None:
                 options.setdefault("cut", recut_for(request.node, cut))
+            if options.get("upstream") is not None and "cassettes" not in options:
+                options.update(_recorded(request, next(numbers)))
             server = servers.enter_context(ProviderServer(*scripts, **options))
             guard.unmet.append(server.unmet)
             return server
 
         yield serve
+
+
+def _recorded(request: pytest.FixtureRequest, number: int) -> dict[str, Any]:
+    """Return where the recordings of a server in front of a provider are, and what is done with them.
+
+    As `--streamval-record` says: they are made, or, by default, replayed where there are any; where nothing is recorded
+    and nothing is to be, requests are passed on, to the provider that the test names.
+    """
+    item = request.node
+    name = f"{file_name_of_test(item.nodeid, item.name)}.server{number if number > 1 else ''}"
+    folder = item.path.parent / FOLDER / item.path.stem / name
+    mode = request.config.getoption("--streamval-record")
+    if mode == "none" and not folder.is_dir():
+        return {}
+    return {"cassettes": folder, "record": mode}

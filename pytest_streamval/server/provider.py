@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from math import inf
 from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.errors import (
     ClientStayedError,
+    InvalidArgumentError,
     NotRequestedError,
     ServerStateError,
 )
@@ -14,13 +16,16 @@ from pytest_streamval.harness.cuts import Cut
 from pytest_streamval.harness.recutting import Recut
 from pytest_streamval.server.casting import Casting
 from pytest_streamval.server.journal import Journal, ServedRequest
+from pytest_streamval.server.relay import Relay
 from pytest_streamval.server.site import Site
 from pytest_streamval.server.threads import borrow, give_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from os import PathLike
     from types import TracebackType
 
+    from pytest_streamval.harness.cassette import Cassette
     from pytest_streamval.server.casting import Playable, Rule
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.threads import LoopThread
@@ -50,6 +55,10 @@ class ProviderServer:
         fault: Fault | None = None,
         cut: Cut | Recut | str | None = None,
         token_size: int = 1,
+        upstream: str | None = None,
+        cassettes: str | PathLike[str] | None = None,
+        record: str | None = None,
+        speed: float = inf,
         models: Sequence[str] = MODELS,
         body_limit: int = BODY_LIMIT,
         port: int = 0,
@@ -63,6 +72,12 @@ class ProviderServer:
             cut: where to cut the texts and the bytes instead: `whole`, `chars` and every byte, `words` and every frame,
                 or a number that seeds a random choice, inside characters and line ends too.
             token_size: characters in each delta of a text.
+            upstream: a real provider's address, on this machine or with https, to which requests are passed on. What
+                it answers passes through read for read, and is recorded: `recordings`.
+            cassettes: a folder of recordings, which are replayed, and where new ones are written.
+            record: what goes to the upstream: `none`, so that all is replayed; `once`, all if nothing is recorded yet;
+                `new`, what is not recorded, which is the default with an upstream; `all`, so that all is recorded anew.
+            speed: times as fast as recorded; `math.inf`, the default, leaves out the pauses.
             models: those that it lists.
             body_limit: how many bytes the body of a request may have.
             port: where to listen on loopback; 0 for any port that is free.
@@ -72,6 +87,12 @@ class ProviderServer:
         """
         recut = _recut(cut)
         self._casting = Casting(scripts, fault, token_size, recut)
+        self._relay: Relay | None = None
+        if upstream is not None or cassettes is not None:
+            if scripts:
+                raise InvalidArgumentError("upstream", repr(upstream), "a server has scripts or a provider, not both.")
+            mode = record or ("none" if upstream is None else "new")
+            self._relay = Relay(upstream, cassettes, mode=mode, fault=fault, speed=speed)
         self._refuses = fault is not None and fault.refuses
         self._journal = Journal()
         self._site = Site(
@@ -80,6 +101,7 @@ class ProviderServer:
             models=models,
             body_limit=body_limit,
             cut=None if recut is None else recut.cut,
+            relay=self._relay,
         )
         self._wanted_port = port
         self._socket: socket.socket | None = None
@@ -171,13 +193,18 @@ class ProviderServer:
         """All requests so far, in the order in which they came."""
         return tuple(self._journal.requests)
 
+    @property
+    def recordings(self) -> tuple[Cassette, ...]:
+        """What was recorded of an upstream, in the order in which its answers ended."""
+        return () if self._relay is None else tuple(self._relay.recordings)
+
     def wait_for_requests(self, count: int, *, within: float) -> bool:
         """Return whether there are so many requests, or come within some seconds."""
         return self._journal.wait_for(lambda: len(self._journal.requests) >= count, within)
 
     def unmet(self) -> Iterator[Exception]:
         """Yield what was asked and not scripted, what was scripted and not asked, and what failed here."""
-        return self._casting.unmet()
+        return self._casting.unmet() if self._relay is None else self._relay.unmet()
 
     def assert_requested(
         self,

@@ -14,13 +14,16 @@ from pytest_streamval.harness.tape import body_of, path_of
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.cutting import recut
 from pytest_streamval.server.journal import Journal, ServedRequest
+from pytest_streamval.server.relay import Relay, nothing
 from pytest_streamval.server.replies import Question, answered, kind_of
-from pytest_streamval.server.routes import Fact, Refusal, routed
+from pytest_streamval.server.routes import Fact, Output, Refusal, routed
 from pytest_streamval.server.steps import Break
+from pytest_streamval.wire.exchange import Asked
+from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.server.casting import Casting
@@ -32,13 +35,21 @@ class Site:
     """What of a server lives in its thread."""
 
     def __init__(
-        self, casting: Casting, journal: Journal, *, models: Sequence[str], body_limit: int, cut: Cut | None
+        self,
+        casting: Casting,
+        journal: Journal,
+        *,
+        models: Sequence[str],
+        body_limit: int,
+        cut: Cut | None,
+        relay: Relay | None,
     ) -> None:
         self.body_limit = body_limit
         self.connections: set[Connection] = set()
         self._casting = casting
         self._journal = journal
         self._models = tuple(models)
+        self._relay = relay
         self._cut = cut
         self._server: asyncio.Server | None = None
 
@@ -59,24 +70,28 @@ class Site:
         """Be told that an entry has changed."""
         self._journal.note()
 
-    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps]:
-        """Return the entry of a request, and its answer."""
+    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], None]]:
+        """Return the entry of a request, its answer, and what to call when that has ended."""
         request = _entry(incoming)
-        earlier = self._journal.requests.copy()
+        earlier = [each for each in self._journal.requests if each.protocol is not None]
         route = routed(incoming.method, incoming.target, incoming.body, self._models)
-        if isinstance(route, Fact):
-            steps = answered(200, route.body, route.media_type)
-        elif isinstance(route, Refusal):
-            body = route.adapter.encode_error(kind_of(route.adapter.protocol, route.status), route.message)
-            steps = answered(route.status, body, headers=route.headers)
-        else:
+        number = str(len(self._journal.requests) + 1)
+        close = nothing
+        if isinstance(route, Output):
             request.protocol, request.model = route.adapter.protocol, route.asked.model
             request.stream, request.body = route.asked.stream, route.body
-            number = str(len(earlier) + 1)
             question = Question(route.adapter, route.asked, number, time.time(), len(incoming.body))
-            steps = self._played(request, question, [each for each in earlier if each.protocol is not None])
+            if self._relay is None:
+                steps = self._played(request, question, earlier)
+            else:
+                steps, close = self._relay.answer(request, question, incoming)
+            steps = steps if self._cut is None else recut(steps, self._cut, question)
+        elif self._relay is not None and (passed := self._relay.passed(request, _PLAIN, incoming)) is not None:
+            steps, close = passed
+        else:
+            steps = _plain(route)
         self._journal.enter(request)
-        return request, steps
+        return request, steps, close
 
     def _played(self, request: ServedRequest, question: Question, earlier: Sequence[ServedRequest]) -> Steps:
         try:
@@ -86,16 +101,29 @@ class Site:
         if isinstance(part, UnscriptedRequestError):
             return question.refusal(400, str(part))
         steps = question.reply(part.script)
-        if part.fault is not None:
-            request.fault = part.fault.name
-            steps = part.fault.applied(steps, question)
-        return steps if self._cut is None else recut(steps, self._cut, question)
+        if part.fault is None:
+            return steps
+        request.fault = part.fault.name
+        return part.fault.applied(steps, question)
 
     def failed(self, entry: ServedRequest, error: Exception, *, begun: bool) -> Steps:
         """Return what follows where the answer cannot go on: a script says what its protocol cannot."""
         failure = self._casting.failed(entry, error).failure
         body = json.dumps({"error": {"message": failure, "type": "server_error"}}).encode()
         return iter([Break("closed")]) if begun else answered(500, body)
+
+
+_PLAIN = Question(
+    ADAPTERS["openai"], Asked(stream=False)
+)  # in whose form an error is told where no output is asked for
+
+
+def _plain(route: Refusal | Fact) -> Steps:
+    """Return the answer where no output is asked for."""
+    if isinstance(route, Fact):
+        return answered(200, route.body, route.media_type)
+    body = route.adapter.encode_error(kind_of(route.adapter.protocol, route.status), route.message)
+    return answered(route.status, body, headers=route.headers)
 
 
 def _entry(incoming: Incoming) -> ServedRequest:

@@ -156,3 +156,29 @@ def test_with_a_fault(provider_server):
         "5",
     )
     result.assert_outcomes(passed=5 * 6)
+
+
+PROXIED = """
+def test_it(provider_server, monkeypatch):
+    with ProviderServer("From upstream.") as upstream:
+        server = provider_server(upstream=upstream.url)
+        assert ask(server) == "From upstream."
+        assert len(upstream.requests) == len(server.recordings) == EXPECTED
+"""
+
+
+def test_what_a_provider_answers_is_recorded_beside_the_test_and_replayed(run, pytester: pytest.Pytester) -> None:
+    recordings = pytester.path / "__cassettes__"
+    run(PROXIED.replace("EXPECTED", "1")).assert_outcomes(passed=1)
+    assert not recordings.exists()
+    run(PROXIED.replace("EXPECTED", "1"), "--streamval-record", "once").assert_outcomes(passed=1)
+    assert [path.name for path in recordings.rglob("*.jsonl")] == ["stream.jsonl"]
+    run(PROXIED.replace("EXPECTED", "0")).assert_outcomes(passed=1)
+    run(PROXIED.replace("EXPECTED", "0"), "--streamval-fuzz", "3").assert_outcomes(passed=4)
+
+
+def test_a_recording_that_nobody_asks_for_fails_its_test(run) -> None:
+    code = PROXIED.replace("EXPECTED", "1")
+    run(code, "--streamval-record", "all").assert_outcomes(passed=1)
+    result = run(code.replace("assert ask(server)", "assert server.url or ask(server)").replace("== 1", "== 0"))
+    result.assert_outcomes(failed=1)

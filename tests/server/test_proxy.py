@@ -1,0 +1,272 @@
+"""A server between an application and a provider: passes on, records, replays, cuts, breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval import (
+    Cassette,
+    Delay,
+    InvalidArgumentError,
+    ProviderServer,
+    ProviderStatusError,
+    Raise,
+    Script,
+    ServedRequest,
+    Stall,
+    faults,
+)
+from tests.server.clients import (
+    CHAT,
+    PROTOCOLS,
+    QUESTION,
+    ask,
+    asked,
+    connected,
+    everything,
+    exchanged,
+    refusal,
+    request,
+    server_threads,
+    until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CLOSE = "connection: close"
+WORDS = Script.of("Héllo ", "there, ", "\U0001f34e.")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    yield
+    assert server_threads() == []
+
+
+def body_of(data: bytes) -> bytes:
+    return data.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_answer_passes_through_and_is_recorded_and_replayed(protocol: str, stream: bool, tmp_path: Path) -> None:
+    with ProviderServer(WORDS) as provider, ProviderServer(upstream=provider.url, cassettes=tmp_path) as proxy:
+        assert ask(proxy, protocol, stream=stream) == (WORDS.text, None)
+        assert list(proxy.unmet()) == []
+        (recorded,) = proxy.recordings
+        entry = proxy.requests[0]
+        assert (entry.finished, entry.deltas_sent > 0) == (True, stream)
+    (path,) = tmp_path.iterdir()
+    cassette = Cassette.load(path)
+    assert cassette.header["protocol"] == protocol
+    assert cassette.body == recorded.body
+    assert Script.from_cassette(path).text == WORDS.text
+    with ProviderServer(cassettes=tmp_path, upstream=provider.url, record="none") as replay:
+        assert ask(replay, protocol, stream=stream) == (WORDS.text, None)
+        assert list(replay.unmet()) == []
+
+
+def test_the_bytes_and_the_chunks_are_those_of_the_provider() -> None:
+    data = request(None, CHAT, CLOSE)
+    with ProviderServer(WORDS, WORDS) as provider, ProviderServer(upstream=provider.url) as proxy:
+        direct, passed = exchanged(provider, data), exchanged(proxy, data)
+    assert body_of(passed).replace(b"chatcmpl-2", b"chatcmpl-1") == body_of(direct)
+
+
+def test_what_comes_is_passed_on_before_the_next_is_there() -> None:
+    with ProviderServer(Script.of("Hel", Stall())) as provider, ProviderServer(upstream=provider.url) as proxy:
+        with connected(proxy) as client:
+            client.sendall(request())
+            assert b"Hel" in until(client, b"Hel")
+        provider.assert_client_disconnected(within=5)
+        proxy.assert_client_disconnected(within=5)
+
+
+def test_what_a_client_left_is_recorded_as_far_as_it_came() -> None:
+    with ProviderServer(Script.of("Hel", Stall())) as provider:
+        with ProviderServer(upstream=provider.url) as proxy:
+            with connected(proxy) as client:
+                client.sendall(request())
+                until(client, b"Hel")
+            provider.assert_client_disconnected(within=5)
+        (cassette,) = proxy.recordings
+    assert cassette.ending.how == "left"
+    assert b"Hel" in cassette.body
+
+
+def test_secrets_are_passed_on_and_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE_API_KEY", "from-the-environment-1")
+    seen: list[str] = []
+
+    def provider_rule(request: object) -> str:
+        return "You are sk-planted-secret-01, from-the-environment-1."
+
+    with ProviderServer(provider_rule, token_size=7) as provider:
+        with ProviderServer(upstream=provider.url, cassettes=tmp_path) as proxy:
+            answer = exchanged(proxy, request(None, CHAT, "authorization: Bearer sk-planted-secret-01", CLOSE))
+        seen.append(provider.requests[0].headers["authorization"])
+    assert seen == ["[redacted]"]
+    assert b" sk-pla" in answer
+    kept = next(tmp_path.iterdir()).read_text()
+    assert "planted" not in kept
+    assert "environment-1" not in kept
+
+
+def test_what_is_recorded_is_replayed_and_the_rest_is_asked(tmp_path: Path) -> None:
+    with ProviderServer("One.", "Two.") as provider:
+        for expected in (1, 2):
+            with ProviderServer(upstream=provider.url, cassettes=tmp_path) as proxy:
+                for number in range(expected):
+                    body = {**QUESTION, "seed": number}
+                    assert exchanged(proxy, request(body, CHAT, CLOSE)).startswith(b"HTTP/1.1 200")
+                assert len(proxy.recordings) == 1
+        assert len(provider.requests) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stream.2.jsonl", "stream.jsonl"]
+    with ProviderServer(cassettes=tmp_path) as replay:
+        exchanged(replay, request({**QUESTION, "seed": 1}, CHAT, CLOSE))
+        status, report = refusal(exchanged(replay, request({**QUESTION, "seed": 7}, CHAT, CLOSE)))
+        assert status == 400
+        assert "is now    7" in report["error"]["message"]
+        refused, unused = map(str, replay.unmet())
+    assert "No recording answers" in refused
+    assert "stream.jsonl" in unused
+
+
+def test_recordings_are_made_once_or_anew(tmp_path: Path) -> None:
+    with ProviderServer("One.", "Two.") as provider:
+        for mode, asked_for in (("once", 1), ("once", 1), ("all", 2)):
+            with ProviderServer(upstream=provider.url, cassettes=tmp_path, record=mode) as proxy:
+                assert exchanged(proxy, request(None, CHAT, CLOSE)).startswith(b"HTTP/1.1 200")
+            assert len(provider.requests) == asked_for
+    (path,) = tmp_path.iterdir()
+    assert Script.from_cassette(path).text == "Two."
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.reset(after_deltas=2), faults.truncate(), faults.malformed_json(), faults.overloaded()]
+)
+def test_real_traffic_gets_faults(fault: faults.Fault) -> None:
+    with ProviderServer(*[WORDS] * 2) as provider, ProviderServer(upstream=provider.url, fault=fault) as proxy:
+        text, error = ask(proxy, "openai")
+        assert error is not None
+        name = proxy.requests[0].fault
+        assert name == fault.name
+        assert text == {"reset": "Héllo there, ", "truncate": WORDS.text, "malformed_json": "Héllo "}.get(
+            fault.name, ""
+        )
+        assert len(provider.requests) == (fault.name != "overloaded")
+
+
+def test_real_traffic_is_cut() -> None:
+    with ProviderServer(WORDS) as provider, ProviderServer(upstream=provider.url, cut="chars") as proxy:
+        answer = body_of(exchanged(proxy, request(None, CHAT, CLOSE)))
+    assert answer.startswith(b"1\r\nd\r\n1\r\na\r\n")
+
+
+FAILING = {
+    "a refusal": (Script.of(Raise(ProviderStatusError("openai", "u", 429, "slow", 2.0))), "refused"),
+    "a broken connection": (Script.of("Hel", Raise(EOFError())), "broken"),
+    "a reset": (Script.of("Hel", Raise(ConnectionResetError())), "broken"),
+}
+
+
+@pytest.mark.parametrize("case", FAILING.values(), ids=FAILING)
+def test_a_provider_that_fails_fails_here_too_and_again_when_it_is_replayed(
+    case: tuple[Script, str], tmp_path: Path
+) -> None:
+    script, how = case
+    with ProviderServer(script) as provider, ProviderServer(upstream=provider.url, cassettes=tmp_path) as proxy:
+        first = ask(proxy, "openai")
+        (cassette,) = proxy.recordings
+    assert cassette.ending.how == how
+    assert cassette.ending.seconds == (2.0 if how == "refused" else None)
+    with ProviderServer(cassettes=tmp_path) as replay:
+        second = ask(replay, "openai")
+    assert (second[0], type(second[1])) == (first[0], type(first[1]))
+    assert first[1] is not None
+
+
+def silent_provider(*writes: bytes) -> tuple[socket.socket, str]:
+    """Return a listening socket, and its address; whoever connects is in its backlog."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_provider_that_is_not_there_is_told_to_the_client_and_to_the_test() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with ProviderServer(upstream=url) as proxy:
+        text, error = ask(proxy, "anthropic")
+        assert isinstance(error, ProviderStatusError)
+        assert (text, error.status) == ("", 502)
+        (failure,) = proxy.unmet()
+        assert proxy.recordings == ()
+    assert "ConnectionRefusedError" in str(failure)
+
+
+@pytest.mark.parametrize("said", [b"", b"no HTTP at all\r\n\r\n"])
+def test_a_provider_that_says_nothing_of_sense_is_no_provider(said: bytes) -> None:
+    listening, url = silent_provider()
+    with listening, ProviderServer(upstream=url) as proxy, connected(proxy) as client:
+        client.sendall(request(None, CHAT, CLOSE))
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            assert b"502" in everything(client)
+
+
+def test_what_is_no_request_for_an_output_is_passed_on_too() -> None:
+    with ProviderServer(models=["big"]) as provider, ProviderServer(upstream=provider.openai_url) as proxy:
+        found = exchanged(proxy, request("", "/v1/models", CLOSE, method="GET"))
+        assert refusal(found)[1]["data"][0]["id"] == "big"
+        assert proxy.recordings == ()
+
+
+def test_recordings_keep_their_times(tmp_path: Path) -> None:
+    script = Script.of("One ", Delay(0.05), "two.")
+    with ProviderServer(script) as provider, ProviderServer(upstream=provider.url, cassettes=tmp_path) as proxy:
+        ask(proxy, "openai")
+    reads = Cassette.load(tmp_path / "stream.jsonl").reads
+    assert reads[-1].at - reads[0].at >= 0.05
+    with ProviderServer(cassettes=tmp_path, speed=1.0) as replay:
+        assert ask(replay, "openai") == ("One two.", None)
+
+
+WRONG = {
+    "no address": ({"upstream": "nowhere"}, "it is an address"),
+    "no text": ({"upstream": 5}, "it is an address"),
+    "in the open": ({"upstream": "http://example.com"}, "begins with https"),
+    "a mode that is none": ({"upstream": "http://localhost:1", "record": "maybe"}, "none, once, new, all"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
+def test_what_is_no_upstream_is_refused(case: tuple[dict[str, object], str]) -> None:
+    options, message = case
+    with pytest.raises(InvalidArgumentError, match=message):
+        ProviderServer(**options)
+
+
+def test_a_server_has_scripts_or_a_provider() -> None:
+    with pytest.raises(InvalidArgumentError, match="not both"):
+        ProviderServer("One.", upstream="https://api.openai.com")
+
+
+def test_many_streams_pass_through_at_once() -> None:
+    async def main(proxy: ProviderServer) -> list[str | None]:
+        outputs = [await asked(proxy, "openai", prompt=str(number)) for number in range(20)]
+        return [await output.avalue() for output in outputs]
+
+    def rule(request: ServedRequest) -> str:
+        return f"Answer to {request.prompt}."
+
+    with ProviderServer(rule) as provider, ProviderServer(upstream=provider.url) as proxy:
+        assert asyncio.run(main(proxy)) == [f"Answer to {number}." for number in range(20)]
+        assert len(proxy.recordings) == 20
