@@ -75,7 +75,8 @@ class Answering:
         self._result: StreamChunkingResult | None = None
         self._heard = 0  # events of the run that have been passed on
         self._caught_up: asyncio.Future[None] | None = None  # resolved when all have been
-        self._silence: asyncio.TimerHandle | None = None
+        self._silence: asyncio.Handle | None = None  # what ends it when it has lasted for too long
+        self._late: MemberTimeoutError | None = None
 
     @property
     def answer(self) -> ModelAnswer:
@@ -133,7 +134,8 @@ class Answering:
         try:
             if self._floor is not None:
                 await self._follow(result, self._floor)
-            return await result.aexception()
+            failure = await result.aexception()
+            return self._late or failure
         finally:
             self._end_silence()
             with suppress(Exception):  # what a clean-up raises comes second; aexception() has told what it was
@@ -172,9 +174,15 @@ class Answering:
             self._silence = asyncio.get_running_loop().call_later(self._terms.timeout, self._silent, *waits_for)
 
     def _silent(self, thunk: ModelOutputThunk, deltas_read: int) -> None:
-        """Fail an output that has brought nothing since the run began to wait for more."""
+        """Stop an output that has brought nothing since the run began to wait for more."""
+        # what came in the same turn of the loop as the end of the wait is read in this turn
+        self._silence = asyncio.get_running_loop().call_soon(self._stop, thunk, deltas_read)
+
+    def _stop(self, thunk: ModelOutputThunk, deltas_read: int) -> None:
+        self._silence = None
         if thunk.deltas_read == deltas_read:
-            thunk.fail(MemberTimeoutError(self.member.name, self._terms.timeout or 0.0))
+            self._late = MemberTimeoutError(self.member.name, self._terms.timeout or 0.0)
+            thunk.abandon(self._late)
 
     def _end_silence(self) -> None:
         if self._silence is not None:

@@ -150,6 +150,30 @@ def test_a_fault_is_the_members_error_and_the_others_are_whole(virtual_clock, no
     assert found.synthesis == "So."
 
 
+def test_a_member_that_stalls_is_cancelled(virtual_clock, council) -> None:
+    asked = council(Script.of("Hel", Stall()), timeout=5)
+    virtual_clock.run(asked.ask("Go"))
+    assert asked.members[0].backend.calls[0].cancelled
+    assert virtual_clock.elapsed == 5
+
+
+async def puts_at_the_last_moment(ctx):
+    async def produce(thunk):
+        await thunk.put("Hel")
+        asyncio.get_running_loop().call_later(5 - 1e-10, thunk.try_put, "lo.")  # in the turn in which the wait ends
+        await asyncio.sleep(6)
+
+    thunk = ModelOutputThunk()
+    thunk.start(produce)
+    return thunk, ctx.add(thunk)
+
+
+def test_what_comes_at_the_last_moment_comes_in_time(virtual_clock) -> None:
+    asked = Council([Odd(puts_at_the_last_moment)], timeout=5)
+    answer = virtual_clock.run(asked.ask("Go")).answers[0]
+    assert (answer.text, answer.error) == ("Hello.", None)
+
+
 def test_a_member_that_drips_does_not_stall(virtual_clock, council) -> None:
     steps = [step for letter in "Hello." for step in (Delay(4), letter)]
     found = virtual_clock.run(council(Script.of(*steps), timeout=5).ask("Go"))
