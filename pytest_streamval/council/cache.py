@@ -85,6 +85,7 @@ class CouncilCache:
         connection = sqlite3.connect(self.path, timeout=_PATIENCE)
         try:
             connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+            connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes was worth one more request
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, result TEXT NOT NULL, kept REAL NOT NULL)"
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pytest_streamval.council import prompts
 from pytest_streamval.council.answering import Answering, Role, Terms
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_streamval.council.floor import Floor
     from pytest_streamval.council.members import Member
     from pytest_streamval.council.results import ModelAnswer
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Sitting:
@@ -75,14 +80,16 @@ class Sitting:
             asyncio.CancelledError: the caller was cancelled; every member has been stopped.
         """
         self._floor = floor
-        result = None if self._cache is None or self._key is None else self._cache.load(self._key)
+        result = None
+        if self._cache is not None and self._key is not None:
+            result = await _in_thread(self._cache.load, self._key)
         if result is not None:
             self._tell_again(result)
         else:
             await self._course(self)
             result = self.so_far()
             if self._cache is not None and self._key is not None and result.ok:
-                self._cache.store(self._key, result)
+                await _in_thread(self._cache.store, self._key, result)
         self._held = result
         if floor is not None:
             floor.tell(CouncilEvent("done", result=result))
@@ -128,6 +135,12 @@ class Sitting:
         if result.synthesizer is not None:
             floor.tell(CouncilEvent("synthesis_delta", result.synthesizer.name, result.synthesizer.text))
             floor.tell(CouncilEvent("synthesis_done", result.synthesizer.name, answer=result.synthesizer))
+
+
+async def _in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Do what a disk may take its time for, in a thread that has ended afterwards, also after a cancellation."""
+    with ThreadPoolExecutor(1, "streamval council cache") as thread:
+        return await asyncio.get_running_loop().run_in_executor(thread, partial(work, *args, **options))
 
 
 async def members_at_once(sitting: Sitting) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -348,6 +350,7 @@ def test_the_usual_file_is_where_caches_are(monkeypatch, tmp_path) -> None:
 
 WRITER = """
 import sys
+import threading
 from pytest_streamval import CouncilCache, CouncilResult
 
 cache = CouncilCache(sys.argv[1])
@@ -378,3 +381,38 @@ async def test_no_key_is_kept(council, cache, monkeypatch, caplog) -> None:
     assert "looks like the key of a provider" in caplog.text
     for path in cache.path.parent.iterdir():
         assert re.search(KEY.encode(), path.read_bytes()) is None
+
+
+class Waiting(CouncilCache):
+    """Is busy until it is let go."""
+
+    def __init__(self, path) -> None:
+        super().__init__(path)
+        self.begun, self.let_go = threading.Event(), threading.Event()
+
+    def store(self, key, result) -> None:
+        self.begun.set()
+        assert self.let_go.wait(10)
+        super().store(key, result)
+
+
+async def test_a_disk_that_takes_its_time_holds_up_nobody_else(council, tmp_path) -> None:
+    busy = Waiting(tmp_path / "council.sqlite3")
+    asking = asyncio.create_task(council("Hi.", cache=busy).ask("Go"), name="ask")
+    assert await asyncio.to_thread(busy.begun.wait, 10)
+    assert not asking.done()
+    busy.let_go.set()
+    assert (await asking).answers[0].ok
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_a_cancellation_while_a_result_is_kept_leaves_no_thread(council, tmp_path) -> None:
+    busy = Waiting(tmp_path / "council.sqlite3")
+    asking = asyncio.create_task(council("Hi.", cache=busy).ask("Go"), name="ask")
+    assert await asyncio.to_thread(busy.begun.wait, 10)
+    busy.let_go.set()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not any(thread.name.startswith("streamval council") for thread in threading.enumerate())
+    await asyncio.get_running_loop().shutdown_default_executor()
