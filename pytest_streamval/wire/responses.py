@@ -9,7 +9,8 @@ so are refusals and the tools that the server runs.
 What has come in pieces is said once more as a whole. Where the two differ, pieces were lost, doubled or swapped, and
 the frame is malformed; where no piece came, the whole counts, as some compatible servers send nothing else. Thinking is
 the summary of it, the reasoning itself (open models), or both. OpenAI's servers nest an error in `error`, its
-documentation does not: both are read. `[DONE]` belongs to chat completions; some proxies send it, and it says nothing.
+documentation does not: both are read. llama.cpp leaves out the indices, so that items are told apart by their ids, and
+calls, which have none there, by their own. `[DONE]` belongs to chat completions; some proxies send it all the same.
 
 A response has no reason to finish: here it is the status, `completed`, or the reason in `incomplete_details`.
 """
@@ -17,7 +18,7 @@ A response has no reason to finish: here it is the status, `completed`, or the r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidArgumentError, excerpt
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.adapter import Question
     from pytest_streamval.wire.encoding import FrameEncoder, Json
 
+_Name: TypeAlias = int | str  # of an item: its position in the output, or its id
+_Place: TypeAlias = tuple[str, _Name, int]  # what pieces are called, whose they are (a call's position), which part
+
 _DONE = "[DONE]"
 _PATHS = ("/v1/responses", "/responses")  # the first is asked, both answer
 _ROLES = ("user", "assistant", "system", "developer")
@@ -63,8 +67,9 @@ class OpenAIResponsesDecoder(FrameDecoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._calls: dict[int, int] = {}  # the position among the calls, of each item that is one
-        self._said: dict[tuple[str, int, int], list[str]] = {}  # all pieces so far, by what they are pieces of
+        self._calls: dict[_Name, int] = {}  # the position among the calls, of each item that is one
+        self._next_call = 0
+        self._said: dict[_Place, list[str]] = {}  # all pieces so far, by what they are pieces of
 
     def _read(self, data: str, event: str) -> Delta | None:
         if data.rstrip() == _DONE:
@@ -93,54 +98,58 @@ class OpenAIResponsesDecoder(FrameDecoder):
         return None
 
     def _piece(self, whole: str, body: Json) -> Delta | None:
-        place = _place(whole, body)
+        place = self._place(whole, body)
         words = expect(body.get("delta"), str, "delta")
         self._said.setdefault(place, []).append(words)
-        return self._words(place, words)
+        return _delta(place, words)
 
     def _repetition(self, whole: str, body: Json) -> Delta | None:
         name = _PIECES[whole][0]
-        return self._rest(_place(whole, body), optional(body.get(name), str, name) or "", name)
+        return self._rest(self._place(whole, body), optional(body.get(name), str, name) or "", name)
 
-    def _rest(self, place: tuple[str, int, int], repeated: str, name: str) -> Delta | None:
+    def _rest(self, place: _Place, repeated: str, name: str) -> Delta | None:
         """What is new in the whole of what came in pieces: nothing, or all of it."""
         said = "".join(self._said.get(place, ()))
         if said and repeated and said != repeated:
             raise FrameFaultError(f"{name} is {excerpt(repeated, 60)}, but its pieces came to {excerpt(said, 60)}")
         self._said[place] = [said or repeated]
-        return None if said else self._words(place, repeated)
+        return None if said else _delta(place, repeated)
 
-    def _words(self, place: tuple[str, int, int], words: str) -> Delta | None:
-        whole, index, _ = place
-        if whole == _ARGUMENTS and index not in self._calls:
-            raise FrameFaultError(f"output item {index} is no function call that has begun")
-        if not words:
-            return None
-        if whole == _ARGUMENTS:
-            return Delta(tool_calls=(ToolCallDelta(self._calls[index], arguments=words),))
-        return Delta(words) if whole == "response.output_text" else Delta(thinking=words)
+    def _place(self, whole: str, body: Json) -> _Place:
+        """What a piece is a piece of."""
+        item = optional(body.get("output_index"), int, "output_index")
+        name = item if item is not None else optional(body.get("item_id"), str, "item_id")
+        if whole != _ARGUMENTS:
+            part = _PIECES[whole][1]
+            return whole, name or 0, optional(body.get(part), int, part) or 0
+        position = self._next_call - 1 if name is None else self._calls.get(name, -1)
+        if position < 0:
+            raise FrameFaultError(f"output item {name!r} is no function call that has begun")
+        return whole, position, 0
 
     def _item_added(self, body: Json) -> Delta | None:
         item = _call_in(body)
         if item is None:
             return None
-        index = _output_index(body)
-        if index in self._calls:
-            raise FrameFaultError(f"it begins output item {index} a second time")
-        self._calls[index] = len(self._calls)
-        call = _read_call(item, "item", self._calls[index])
-        self._said[_ARGUMENTS, index, 0] = [call.arguments]
+        names = _names(body, item)
+        for name in names:
+            if name in self._calls:
+                raise FrameFaultError(f"it begins output item {name!r} a second time")
+        call = _read_call(item, "item", self._next_call)
+        self._next_call += 1
+        self._calls.update(dict.fromkeys(names, call.index))
+        self._said[_ARGUMENTS, call.index, 0] = [call.arguments]
         return Delta(tool_calls=(call,))
 
     def _item_done(self, body: Json) -> Delta | None:
         item = _call_in(body)
         if item is None:
             return None
-        index = _output_index(body)
-        if index not in self._calls:
+        position = next((self._calls[name] for name in _names(body, item) if name in self._calls), None)
+        if position is None:
             return self._item_added(body)
         arguments = optional(item.get("arguments"), str, "item.arguments") or ""
-        return self._rest((_ARGUMENTS, index, 0), arguments, "item.arguments")
+        return self._rest((_ARGUMENTS, position, 0), arguments, "item.arguments")
 
     def _end(self, body: Json, status: str) -> Delta:
         response = expect(body.get("response"), dict, "response")
@@ -231,14 +240,23 @@ def _call_in(body: Json) -> Json | None:
     return item if item is not None and item.get("type") == "function_call" else None
 
 
-def _place(whole: str, body: Json) -> tuple[str, int, int]:
-    """What a piece is a piece of."""
-    field = _PIECES[whole][1]
-    return whole, _output_index(body), optional(body.get(field), int, field) or 0
+def _delta(place: _Place, words: str) -> Delta | None:
+    """What words say of which this is the place."""
+    whole, position, _ = place
+    if not words:
+        return None
+    if whole == _ARGUMENTS:
+        return Delta(tool_calls=(ToolCallDelta(int(position), arguments=words),))
+    return Delta(words) if whole == "response.output_text" else Delta(thinking=words)
 
 
-def _output_index(body: Json) -> int:
-    return optional(body.get("output_index"), int, "output_index") or 0
+def _names(body: Json, item: Json) -> list[_Name]:
+    """What the events of an item's pieces may call it: its position, or else its ids."""
+    index = optional(body.get("output_index"), int, "output_index")
+    if index is not None:
+        return [index]
+    ids = [optional(item.get(field), str, f"item.{field}") for field in ("id", "call_id")]
+    return [*dict.fromkeys(name for name in ids if name)]
 
 
 def _reason(response: Json, path: str) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 HERE = Path(__file__).parent
-PROTOCOLS = ("openai", "anthropic")
+PROTOCOLS = ("openai", "openai-responses", "anthropic")
 
 
 def main(arguments: list[str]) -> int:

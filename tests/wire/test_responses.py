@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage, merge_tool_calls
 from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
 from pytest_streamval.wire import OpenAIResponsesDecoder
 
@@ -94,6 +94,35 @@ READ = {
         ],
     ),
 }
+# As llama.cpp sends them: no index, and calls without an id of their own.
+UNINDEXED = [
+    event("output_item.added", item={"type": "message", "id": "m", "content": []}),
+    event("output_text.delta", item_id="m", delta="a"),
+    event("output_text.delta", item_id="n", delta="b"),
+    event("output_text.done", item_id="m", text="a"),
+    event("output_item.added", item={"type": "function_call", "call_id": "x", "name": "f", "arguments": ""}),
+    event("function_call_arguments.delta", item_id="x", delta="{"),
+    event("output_item.added", item={"type": "function_call", "id": "i", "call_id": "y", "name": "g"}),
+    event("function_call_arguments.delta", item_id="i", delta="[]"),
+    event("function_call_arguments.delta", item_id="x", delta="}"),
+    event("function_call_arguments.done", item_id="x", arguments="{}"),
+    event("output_item.done", item={"type": "function_call", "call_id": "x", "name": "f", "arguments": "{}"}),
+    event("output_item.done", item={"type": "function_call", "id": "i", "call_id": "y", "arguments": "[]"}),
+]
+
+
+def test_items_without_an_index_are_told_apart_by_their_ids():
+    found = decode(*UNINDEXED, COMPLETED)
+    assert "".join(delta.text for delta in found) == "ab"
+    calls = merge_tool_calls([call for delta in found for call in delta.tool_calls])
+    assert calls == (ToolCall("x", "f", "{}"), ToolCall("y", "g", "[]"))
+
+
+def test_arguments_of_nobody_continue_the_last_call():
+    found = decode(call(), event("function_call_arguments.delta", delta="{}"), COMPLETED)
+    assert found[1] == Delta(tool_calls=(ToolCallDelta(0, arguments="{}"),))
+
+
 NOTHING = {
     "the beginning": event("created", response={"status": "in_progress", "output": [], "usage": None}),
     "an empty piece": said(""),
@@ -196,6 +225,11 @@ FAULTS = {
     "pieces lost": (sse(whole("a and b")), "text is 'a and b', but its pieces came to 'a'"),
     "pieces doubled": (sse(said("a"), whole("a")), "text is 'a', but its pieces came to 'aa'"),
     "arguments of no call": (sse(arguments(7, delta="{}")), "output item 7 is no function call that has begun"),
+    "arguments of nobody": (sse(event("function_call_arguments.delta", delta="{}")), "output item None is no function"),
+    "arguments of an unknown item": (
+        sse(event("function_call_arguments.done", item_id="z", arguments="{}")),
+        "output item 'z' is no function call that has begun",
+    ),
     "arguments lost": (
         sse(call(), arguments(0, delta="{"), call("done", arguments="{}")),
         "item.arguments is '{}', but its pieces came to '{'",
