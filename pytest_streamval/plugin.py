@@ -82,6 +82,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write what all tests have streamed to FILE: a page to read where its name ends in .html, or where it "
         "ends in .json a part that `streamval report merge` joins with those of other machines",
     )
+    text = "where the cuts that fail are kept and found again: a directory, or a Redis such as redis://localhost:6379/0"
+    group.addoption("--streamval-fuzz-db", metavar="PLACE", help=f"{text} (also the ini value streamval_fuzz_db)")
+    parser.addini("streamval_fuzz_db", text, default="")
     for name, what in _GUARDS.items():
         text = f"{what}; for tests that use this plugin's fixtures, on unless it is switched off"
         group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)

@@ -99,6 +99,11 @@ class Cut:
             rule = f"a cut is one of {', '.join(self.NAMED)}, or a number, given as a str."
             raise InvalidArgumentError("name", excerpt(name), rule)
 
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Where it stands in the order of all cuts: the named ones, then the numbers."""
+        return (0, self.NAMED.index(self.name)) if self.name in self.NAMED else (1, int(self.name))
+
     @classmethod
     def first(cls, count: int) -> list[Cut]:
         """Return the first `count` cuts: the three named ones, then random ones."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_streamval.harness.cuts import Cut, marked
+from pytest_streamval.harness.failing_cuts import WORKER_INPUT, FailingCut, FailingCuts
 from pytest_streamval.harness.recutting import Recut
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette", "provid
 """The fixtures whose streams are cut."""
 
 _ID = re.compile(r"(?P<before>[\[-])cut~(?P<name>whole|chars|words|\d+)(?P<after>[\]-])")
-_CACHE = "streamval/failing-cuts"
 _MARKER = "streamval_as_scripted"
 _SHOWN = 400  # characters of a cut that a failure shows
 
@@ -56,20 +56,26 @@ class Variants:
         self._config = config
         self._count = count
         self._named = cuts_named(config.args)
-        self._outcomes: dict[str, dict[str, bool]] = {}  # by test function and cut, whether it failed
+        self._failures: dict[FailingCut, bool] = {}  # of those that ran, whether they failed
+        self._tests: set[str] = set()
         self._ran = self._failed = 0
-        cache = getattr(config, "cache", None)  # absent under -p no:cacheprovider
-        self._failing: dict[str, list[str]] = cache.get(_CACHE, {}) if cache is not None else {}
+        self._known = FailingCuts.of(config)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401  # pytest-xdist may not be there
+        """Hand a worker the cuts that are known: all workers, late ones too, have to collect the same variants."""
+        node.workerinput[WORKER_INPUT] = self._known.shipped()
 
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Add the variants of a test behind the test as scripted, those that failed before first."""
+        """Add the variants of a test behind the test as scripted: those known to fail, then others."""
         if CUT_FIXTURE not in metafunc.fixturenames or not set(SOURCES).intersection(metafunc.fixturenames):
             return
         if metafunc.definition.get_closest_marker(_MARKER) is not None:
             return
-        remembered = [Cut(name) for name in self._failing.get(metafunc.definition.nodeid, ())] if self._count else []
-        cuts = list(dict.fromkeys([*remembered, *Cut.first(self._count), *self._named]))
+        known = self._known.of_function(metafunc.definition.nodeid) if self._count else []
+        others = [cut for cut in Cut.first(self._count + len(known)) if cut not in known][: self._count]
+        cuts = list(dict.fromkeys([*known, *others, *self._named]))
         ids = [pytest.HIDDEN_PARAM, *(f"cut~{cut.name}" for cut in cuts)]
         metafunc.parametrize(CUT_FIXTURE, [None, *cuts], ids=ids, indirect=True)
 
@@ -80,36 +86,35 @@ class Variants:
         recut = item.stash.get(_RECUT, None)
         if recut is not None and report.when == "call":
             # what the controller of pytest-xdist has to know, who sees no items
-            report.__dict__["streamval_variant"] = [base_of(item), recut.cut.name]
+            report.__dict__["streamval_variant"] = [_as_scripted(item), recut.cut.name]
             if report.failed:
                 report.sections.append((f"streamval: cut~{recut.cut.name}", _explained(item, recut.scripts)))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note which cuts failed."""
+        """Note which cuts failed, and keep them."""
         variant = getattr(report, "streamval_variant", None)
         if variant is not None:
-            test, cut = variant
-            cuts = self._outcomes.setdefault(test, {})
-            cuts[cut] = cuts.get(cut, False) or report.failed
+            self._tests.add(variant[0])
             self._ran += 1
             self._failed += report.failed
+            if not report.skipped:
+                self._failures[FailingCut(*variant)] = report.failed
+            if report.failed:
+                self._known.keep(FailingCut(*variant))
 
     def pytest_sessionfinish(self) -> None:
-        """Remember the cuts that failed, and forget those that pass now."""
-        cache = getattr(self._config, "cache", None)
-        if cache is None or hasattr(self._config, "workerinput") or not self._outcomes:
-            return
-        for test, cuts in self._outcomes.items():
-            failed = [cut for cut in cuts if cuts[cut]]
-            kept = [cut for cut in self._failing.get(test, ()) if cuts.get(cut, True)]
-            self._failing[test] = list(dict.fromkeys([*kept, *failed]))
-        cache.set(_CACHE, {test: cuts for test, cuts in self._failing.items() if cuts})
+        """Forget the cuts under which a test passes now."""
+        for variant in self._mended():
+            self._known.drop(variant)
+
+    def _mended(self) -> list[FailingCut]:
+        return [variant for variant in self._known.known if self._failures.get(variant) is False]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was fuzzed, or that nothing was."""
         if self._ran:
-            tests = _counted(len(self._outcomes), "test")
+            tests = _counted(len(self._tests), "test")
             line = f"streamval: {_counted(self._ran, 'variant')} of {tests} ran, {self._failed:,} failed"
         elif self._count:
             sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
@@ -117,11 +122,16 @@ class Variants:
         else:
             line = "streamval: the variant that was asked for did not run"
         terminalreporter.write_line(line)
+        if again := len(self._failures.keys() & set(self._known.known)):
+            passing = f"{len(self._mended()):,} of them pass now"
+            terminalreporter.write_line(f"streamval: {again:,} that had failed before came first, {passing}")
+        if self._known.trouble:
+            terminalreporter.write_line(f"streamval: not all failing cuts are kept in {self._known.trouble}")
 
 
-def base_of(item: pytest.Item) -> str:
-    """Return the id of a test's function, without parameters."""
-    name: str = getattr(item, "originalname", None) or item.name
+def _as_scripted(item: pytest.Item) -> str:
+    """Return the id of the test of which an item is a variant."""
+    name = without_cut(item.name)
     return f"{item.parent.nodeid}::{name}" if item.parent is not None else name
 
 
