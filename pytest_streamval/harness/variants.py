@@ -53,7 +53,6 @@ class Variants:
     """The part of the plugin that is active under `--streamval-fuzz`."""
 
     def __init__(self, config: pytest.Config, count: int) -> None:
-        self._config = config
         self._count = count
         self._named = cuts_named(config.args)
         self._failures: dict[FailingCut, bool] = {}  # of those that ran, whether they failed
@@ -98,10 +97,11 @@ class Variants:
             self._tests.add(variant[0])
             self._ran += 1
             self._failed += report.failed
+            found = FailingCut(*variant)
             if not report.skipped:
-                self._failures[FailingCut(*variant)] = report.failed
+                self._failures[found] = self._failures.get(found, False) or report.failed
             if report.failed:
-                self._known.keep(FailingCut(*variant))
+                self._known.keep(found)
 
     def pytest_sessionfinish(self) -> None:
         """Forget the cuts under which a test passes now."""
