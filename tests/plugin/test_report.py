@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +13,21 @@ import pytest
 from pytest_streamval.report.run import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def _ini(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\naddopts = -p no:randomly\n")
+
+
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run the tests: in this process, which is quicker and measured by coverage, unless others are asked for."""
+    return (pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess)(*options)
+
 
 HEAD = """
 import asyncio
@@ -85,7 +99,7 @@ def test_a_spread_run_gives_the_same_report_as_one_process(pytester: pytest.Pyte
     pytester.makepyfile(TESTS)
     reports = []
     for workers in ("0", "4"):
-        result = pytester.runpytest_subprocess("--streamval-report", "part.json", "-n", workers)
+        result = run(pytester, "--streamval-report", "part.json", "-n", workers)
         result.assert_outcomes(passed=8, failed=3, skipped=1)
         result.stdout.fnmatch_lines(["streamval: report of 12 streams: *part.json"])
         reports.append(normalised(read(pytester.path / "part.json")))
@@ -100,7 +114,7 @@ def test_a_spread_run_gives_the_same_report_as_one_process(pytester: pytest.Pyte
 
 def test_the_page_is_for_a_reader(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    pytester.runpytest_subprocess("--streamval-report", "new/report.html")
+    run(pytester, "--streamval-report", "new/report.html")
     page = (pytester.path / "new" / "report.html").read_text()
     assert "<!DOCTYPE html>" in page
     assert "12 streams\nin 11 tests, of 12 that ran." in page
@@ -109,7 +123,7 @@ def test_the_page_is_for_a_reader(pytester: pytest.Pytester) -> None:
 def test_a_crashed_worker_loses_its_own_part_and_the_report_says_so(pytester: pytest.Pytester) -> None:
     crash = "\ndef test_zz_crash():\n    asyncio.run(stream(StreamingMockBackend('Lost.')))\n    os._exit(1)\n"
     pytester.makepyfile(TESTS + crash)
-    pytester.runpytest_subprocess("--streamval-report", "part.json", "-n", "2")
+    run(pytester, "--streamval-report", "part.json", "-n", "2")
     report = read(pytester.path / "part.json")
     assert report.streams == 12
     crashed = next(entry for entry in report.tests if entry.outcome == "crashed")
@@ -135,7 +149,7 @@ def test_a_path_that_cannot_be_written_to_ends_the_run_before_it_begins(
     pytester.makepyfile(TESTS)
     pytester.path.joinpath("a_file").touch()
     pytester.path.joinpath("a_folder.html").mkdir()
-    result = pytester.runpytest_subprocess("--streamval-report", path)
+    result = run(pytester, "--streamval-report", path)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert re.search(rf"ERROR: --streamval-report {path} cannot be written: .*({rule})", result.stderr.str())
     assert "Name a file" in result.stderr.str()
@@ -143,21 +157,21 @@ def test_a_path_that_cannot_be_written_to_ends_the_run_before_it_begins(
 
 def test_a_report_that_cannot_be_written_in_the_end_fails_the_run_and_says_so(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import os\ndef test_it():\n    os.rmdir('folder')\n    open('folder', 'w').close()\n")
-    result = pytester.runpytest_subprocess("--streamval-report", "folder/report.html")
+    result = run(pytester, "--streamval-report", "folder/report.html")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["streamval: the report could not be written: *"])
 
 
 def test_a_run_that_streams_nothing_has_a_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it():\n    pass\n")
-    result = pytester.runpytest_subprocess("--streamval-report", "report.html")
+    result = run(pytester, "--streamval-report", "report.html")
     result.stdout.fnmatch_lines(["streamval: report of 0 streams: *report.html"])
     assert "No test streamed anything." in (pytester.path / "report.html").read_text()
 
 
 def test_nothing_is_written_where_nothing_is_run(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    pytester.runpytest_subprocess("--streamval-report", "report.html", "--collect-only")
+    run(pytester, "--streamval-report", "report.html", "--collect-only")
     assert not pytester.path.joinpath("report.html").exists()
 
 
@@ -190,7 +204,7 @@ def test_a_failing_test_shows_its_stream_before_the_assertion(
     pytester: pytest.Pytester, options: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(test_it=FAILING)
-    result = pytester.runpytest_subprocess(*options)
+    result = run(pytester, *options)
     result.stdout.fnmatch_lines([*PICTURE, "*AssertionError*"])
     result.stdout.fnmatch_lines(["FAILED test_it.py::test_it*"])
 
@@ -198,7 +212,7 @@ def test_a_failing_test_shows_its_stream_before_the_assertion(
 @pytest.mark.parametrize("options", [("--tb=no",), ("--tb=line",)], ids=" ".join)
 def test_no_picture_is_shown_where_no_traceback_is(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     pytester.makepyfile(test_it=FAILING)
-    result = pytester.runpytest_subprocess(*options)
+    result = run(pytester, *options)
     result.stdout.no_fnmatch_line("The stream *")
     result.assert_outcomes(failed=1)
 
@@ -214,13 +228,13 @@ async def test_it(streaming_mock_backend):
     pytest.fail("now", pytrace=False)
 """
     )
-    result = pytester.runpytest_subprocess()
+    result = run(pytester)
     result.stdout.fnmatch_lines(["The stream 'Go on' was stopped by a requirement (and 4 more)", "now"])
 
 
 def test_a_test_that_streams_nothing_shows_no_picture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(streaming_mock_backend):\n    assert not streaming_mock_backend\n")
-    pytester.runpytest_subprocess().stdout.no_fnmatch_line("The stream *")
+    run(pytester).stdout.no_fnmatch_line("The stream *")
 
 
 def test_a_failure_without_a_traceback_shows_the_picture_above_it(pytester: pytest.Pytester) -> None:
@@ -235,4 +249,29 @@ def test_a_failure_without_a_traceback_shows_the_picture_above_it(pytester: pyte
             return report
     """)
     pytester.makepyfile(test_it=FAILING)
-    pytester.runpytest_subprocess().stdout.fnmatch_lines([*PICTURE, "", "in short: no"])
+    run(pytester).stdout.fnmatch_lines([*PICTURE, "", "in short: no"])
+
+
+# Another machine
+
+
+@pytest.fixture
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a gateway of pytest-xdist on a socket, as another machine would, and return its specification."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    command = [sys.executable, "-u", "-m", "execnet.script.socketserver", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        port = re.search(r"\('127.0.0.1', (\d+)\)", server.stdout.readline())[1]
+        yield f"socket=127.0.0.1:{port}//chdir={folder}"
+        server.terminate()
+
+
+def test_the_streams_of_a_machine_behind_a_socket_are_in_the_report(pytester: pytest.Pytester, gateway: str) -> None:
+    (pytester.path / "project").mkdir()
+    (pytester.path / "project" / "test_it.py").write_text(TESTS)
+    project = str(pytester.path / "project")
+    elsewhere = ("--dist", "load", "--tx", gateway, "--rsyncdir", project, "-o", "addopts=")
+    report = ("--streamval-report", "part.json")
+    result = pytester.runpytest_subprocess(*elsewhere, *report, f"{project}/test_it.py")
+    result.assert_outcomes(passed=8, failed=3, skipped=1)
+    assert read(pytester.path / "part.json").streams == 12

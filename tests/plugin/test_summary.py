@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 
+
+@pytest.fixture(autouse=True)
+def _ini(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\naddopts = -p no:randomly\n")
+
+
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run the tests: in this process, which is quicker and measured by coverage, unless others are asked for."""
+    return (pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess)(*options)
+
+
 TESTS = """
 import asyncio
 from pytest_streamval import SimpleContext, stream_with_chunking
@@ -69,20 +80,20 @@ def test_the_header_says_what_decides_how_tests_stream(
 
 def test_a_usual_run_says_nothing_more(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    assert len(said(pytester.runpytest_subprocess())) == 1
+    assert len(said(run(pytester))) == 1
 
 
 @pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
 def test_who_wants_to_know_hears_how_many_streams_there_were(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
     pytester.makepyfile(test_it=TESTS)
-    line = said(pytester.runpytest_subprocess("-v", *spread))[-1]
+    line = said(run(pytester, "-v", *spread))[-1]
     assert re.fullmatch(r"streamval: 2 streams in 1 test, the slowest \d+\.\d\d s: test_it\.py::test_stream", line)
 
 
 @pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
 def test_a_fuzz_run_counts_while_it_runs_and_sums_up(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
     pytester.makepyfile(test_it=TESTS)
-    lines = said(pytester.runpytest_subprocess("--streamval-fuzz", "100", *spread))
+    lines = said(run(pytester, "--streamval-fuzz", "100", *spread))
     counts = [f"streamval: {count} of 200 variants, 0 failed" for count in range(20, 201, 20)]
     assert [line for line in lines if " of 200 " in line] == counts
     assert any(line.startswith("streamval: 202 streams in 101 tests, the slowest ") for line in lines)
@@ -91,14 +102,12 @@ def test_a_fuzz_run_counts_while_it_runs_and_sums_up(pytester: pytest.Pytester, 
 
 def test_a_short_fuzz_run_does_not_count(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    assert not any(
-        " of " in line and "failed" not in line for line in said(pytester.runpytest_subprocess("--streamval-fuzz", "9"))
-    )
+    assert not any(" of " in line and "failed" not in line for line in said(run(pytester, "--streamval-fuzz", "9")))
 
 
 def test_a_quiet_run_is_quiet(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    lines = said(pytester.runpytest_subprocess("-q", "--streamval-fuzz", "100", "--streamval-report", "r.html"))
+    lines = said(run(pytester, "-q", "--streamval-fuzz", "100", "--streamval-report", "r.html"))
     assert lines == ["streamval: 200 variants of 2 tests ran, 0 failed"]
 
 
@@ -109,7 +118,7 @@ def test_cassettes_that_no_test_has_are_named(pytester: pytest.Pytester, spread:
     folder.mkdir(parents=True)
     for name in ("test_it", "test_old", "test_old.2", *(f"test_other{number}" for number in range(4))):
         (folder / f"{name}.jsonl").write_text(RECORDED)
-    result = pytester.runpytest_subprocess(*spread)
+    result = run(pytester, *spread)
     result.assert_outcomes(passed=1)
     names = ", ".join(
         f"__cassettes__/test_it/{name}.jsonl"
@@ -127,6 +136,6 @@ def test_who_runs_a_part_hears_nothing_of_the_cassettes_of_others(pytester: pyte
     folder.mkdir(parents=True)
     for name in ("test_it", "test_old"):
         (folder / f"{name}.jsonl").write_text(RECORDED)
-    assert len(said(pytester.runpytest_subprocess("test_it.py::test_it"))) == 1
+    assert len(said(run(pytester, "test_it.py::test_it"))) == 1
     (folder / "test_old.jsonl").rename(folder / "test_other.jsonl")
-    assert len(said(pytester.runpytest_subprocess("-k", "test_it and not other"))) == 1
+    assert len(said(run(pytester, "-k", "test_it and not other"))) == 1
