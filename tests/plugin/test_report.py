@@ -190,7 +190,7 @@ PICTURE = [
     "The stream 'Go on' was stopped by a requirement",
     "  NoBad failed chunk 2",
     "  tokens *",
-    "  chunks *0*|*",
+    "  chunks *|*",
     "  NoBad *X*",
     "  received *",
     "  *5 deltas in * more sent",
