@@ -60,14 +60,21 @@ class BackgroundLoop:
             tasks[0].add_done_callback(lambda task: _hand_over(task, answer))
 
         def cancel() -> None:
-            tasks[0].cancel()
+            if tasks:
+                tasks[0].cancel()
+            else:  # the interrupt came first
+                answer.set_exception(asyncio.CancelledError())
 
-        loop = self._submit(method, start)
+        loop = self._begun(method)
         try:
+            self._submit(method, loop, start)
             _wait(answer)
+        except ClosedSessionError:
+            raise
         except BaseException:
-            loop.call_soon_threadsafe(cancel)
-            concurrent.futures.wait([answer])
+            with contextlib.suppress(RuntimeError):  # closed meanwhile, and all that ran in it has ended
+                loop.call_soon_threadsafe(cancel)
+                concurrent.futures.wait([answer])
             raise
         if self._closing and isinstance(answer.exception(), asyncio.CancelledError):
             raise ClosedSessionError(method) from None
@@ -87,8 +94,8 @@ class BackgroundLoop:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _submit(self, method: str, start: Callable[[], None]) -> asyncio.AbstractEventLoop:
-        """Have a function called in the loop, which is started if it is not there yet."""
+    def _begun(self, method: str) -> asyncio.AbstractEventLoop:
+        """Return the loop, which is started if it is not there yet."""
         with self._lock:
             if self._closing:
                 raise ClosedSessionError(method)
@@ -101,8 +108,14 @@ class BackgroundLoop:
                 )
                 self._thread.start()
                 atexit.register(self.close)
-            self._loop.call_soon_threadsafe(start)
             return self._loop
+
+    def _submit(self, method: str, loop: asyncio.AbstractEventLoop, start: Callable[[], None]) -> None:
+        """Have a function called in the loop, before it can be told to end."""
+        with self._lock:
+            if self._closing:
+                raise ClosedSessionError(method)
+            loop.call_soon_threadsafe(start)
 
     def _serve(self, runner: asyncio.Runner) -> None:
         """Run the loop until its end; the thread's work."""

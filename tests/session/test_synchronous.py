@@ -22,6 +22,7 @@ from pytest_streamval import (
     Raise,
     Requirement,
     Script,
+    Stall,
     StreamingMockBackend,
     ValidationResult,
     start_session,
@@ -160,6 +161,34 @@ def test_an_interrupt_stops_the_generation():
         with pytest.raises(KeyboardInterrupt):
             session.instruct("Go.")
         assert backend.ended.is_set()
+
+
+@pytest.mark.parametrize("submitted", [True, False], ids=["just after", "just before"])
+def test_an_interrupt_while_the_call_is_handed_over_leaves_nothing(streaming_mock_backend, monkeypatch, submitted):
+    def submit(loop, *args):
+        if submitted:
+            original(loop, *args)
+        raise KeyboardInterrupt
+
+    original = background.BackgroundLoop._submit
+    backend = StreamingMockBackend(Script.of("a", Stall()))
+    with start_session(backend) as session:
+        monkeypatch.setattr(background.BackgroundLoop, "_submit", submit)
+        with pytest.raises(KeyboardInterrupt):
+            session.instruct("Go.")
+        assert all(call.thunk.is_computed() for call in backend.calls)
+
+
+def test_a_session_that_is_closed_while_the_call_is_handed_over_says_so(streaming_mock_backend, monkeypatch):
+    def submit(loop, *args):
+        session.close()
+        original(loop, *args)
+
+    original = background.BackgroundLoop._submit
+    monkeypatch.setattr(background.BackgroundLoop, "_submit", submit)
+    session = start_session(streaming_mock_backend())
+    with pytest.raises(ClosedSessionError, match=r"^instruct\(\)"):
+        session.instruct("Go.")
 
 
 def test_an_interrupt_beside_a_running_event_loop_stops_the_generation():
