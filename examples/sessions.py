@@ -1,7 +1,7 @@
 # pytest: e2e
 """Sessions: a model asked in a script, many times at once, and checked while it writes.
 
-Without an argument it asks what `STREAMVAL_BACKEND` and `STREAMVAL_URL` name, or Ollama on this machine; with `--mock` it
+Without an argument it asks what `STREAMVAL_BACKEND` and `STREAMVAL_URL` name, or Ollama on this machine; with one it
 plays what a model might say: python examples/sessions.py --mock
 """
 

@@ -1,0 +1,19 @@
+"""The example of sessions, as far as it can be run without a model."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sessions.py"
+
+
+def test_the_example_runs_on_the_mock():
+    command = [sys.executable, "-W", "error", EXAMPLE, "--mock"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-2:] == [
+        "stopped early: True",
+        "accepted: Grey is the sky, and the rain comes by.",
+    ]
