@@ -1,4 +1,4 @@
-# pytest: e2e
+# pytest: e2e, integration
 """Sessions: a model asked in a script, many times at once, and checked while it writes.
 
 Without an argument it asks what `STREAMVAL_BACKEND` and `STREAMVAL_URL` name, or Ollama on this machine; with one it
