@@ -23,7 +23,7 @@ TESTS = 8
 CUTS = 30
 VARIANTS = TESTS * (CUTS + 1)
 ROUNDS = 3
-SIZES = (1, 8)  # times the story of 1,800 characters
+SIZES = (8, 32)  # times the story of 1,800 characters
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nasyncio_mode = auto\n"
 CONFTEST = """
 import time

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from pytest_streamval import SimpleContext, StreamingMockBackend, stream_with_chunking
+from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.engine.delta import Delta
 from pytest_streamval.engine.observer import Audience, Observer, observing
@@ -83,6 +84,25 @@ async def test_an_observer_sees_each_delta_as_it_was_put(watched):
     result, _, observer = await watched(["a", Delta("b"), "", "c. d"])
     await result.acomplete()
     assert observer.facts("delta") == ["a", "b", "", "c. d"]
+
+
+async def test_an_observer_that_takes_the_deltas_of_a_read_together_is_told_of_none_alone(start):
+    class Together(Watching):
+        def deltas(self, texts):
+            self.note("deltas", list(texts))
+
+    together, alone = Together(), Watching()
+    with observing(lambda: together), observing(lambda: alone):
+        result, _ = await start(["a", Delta("b"), lambda: asyncio.sleep(0), "c. d"])
+    await result.acomplete()
+    assert together.facts("delta") == []
+    assert together.facts("deltas") == [["a", "b"], ["c. d"], []]
+    assert alone.facts("delta") == ["a", "b", "c. d"]
+
+
+def test_a_factory_that_returns_none_gives_no_observer(monkeypatch):
+    monkeypatch.setattr(observer_module, "_factories", [lambda: None])
+    assert Audience.assembled() is None
 
 
 async def test_an_observer_sees_what_the_consumer_receives_in_the_consumers_task(watched):

@@ -62,9 +62,12 @@ def test_failing_cuts_are_kept_where_hypothesis_keeps_its_own(pytester: pytest.P
     assert (pytester.path / ".hypothesis" / ".gitignore").read_text("utf-8") == "*\n"
 
 
-def test_two_workers_find_and_keep_what_one_process_does(pytester: pytest.Pytester) -> None:
-    results = [run(pytester, "--streamval-fuzz", "20", "--streamval-fuzz-db", f"db{n}", "-n", n) for n in ("0", "2")]
-    assert failed(results[0]) == failed(results[1]) == kept(pytester.path / "db0") == kept(pytester.path / "db2")
+@pytest.mark.parametrize("workers", ["2", "4"])
+def test_workers_find_and_keep_what_one_process_does(pytester: pytest.Pytester, workers: str) -> None:
+    alone = failed(run(pytester, "--streamval-fuzz", "20", "--streamval-fuzz-db", "alone"))
+    together = failed(run(pytester, "--streamval-fuzz", "20", "--streamval-fuzz-db", "together", "-n", workers))
+    assert len(alone) > 3
+    assert alone == together == kept(pytester.path / "alone") == kept(pytester.path / "together")
 
 
 def test_another_machine_replays_them_first_and_others_after_them(
