@@ -169,9 +169,9 @@ def pytest_report_header(config: pytest.Config) -> str:
         from pytest_streamval.live.gate import GATE
 
         from_where = f"live, {config.stash[GATE].chosen.spec}"
-    fuzz = config.getoption("--streamval-fuzz")
+    fuzz, record = config.getoption("--streamval-fuzz"), config.getoption("--streamval-record")
     return (
-        f"streamval: {from_where}, cassettes: {config.getoption('--streamval-record')}, "
+        f"streamval: {from_where}, cassettes: {'replayed' if record == 'none' else f'recorded ({record})'}, "
         f"fuzz: {fuzz or 'off'}, clock: virtual where a test asks for it"
     )
 

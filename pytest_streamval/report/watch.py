@@ -39,8 +39,10 @@ class StreamWatch(Observer):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._left = limits.characters
+        self._most = limits.tokens
+        self._missed_tokens = self._missed_characters = 0
         self._began = time.time()  # that of the events, which a virtual clock sets
-        self._tokens = self._characters = self._released = 0
+        self._released = 0
         self._times: list[float] = []
         self._texts: list[str] = []
         self._events: list[tuple[StreamEvent, int]] = []
@@ -60,12 +62,21 @@ class StreamWatch(Observer):
 
     def delta(self, text: str) -> None:
         """Note when a delta was read."""
-        self._tokens += 1
-        self._characters += len(text)
-        if self._left > 0 and len(self._times) < self._limits.tokens:
+        if len(self._times) < self._most:
             self._times.append(time.time())
-            self._texts.append(text[: self._left])
+            self._texts.append(text)
             self._left -= len(text)
+            if self._left < 0:
+                self._fill()
+        else:
+            self._missed_tokens += 1
+            self._missed_characters += len(text)
+
+    def _fill(self) -> None:
+        """Keep of the last delta what there is room for, and of all that follow nothing."""
+        self._missed_characters = -self._left
+        self._texts[-1] = self._texts[-1][: self._left]
+        self._most = 0
 
     def event(self, event: StreamEvent) -> None:
         """Note what happened."""
@@ -88,6 +99,10 @@ class StreamWatch(Observer):
         self._released = len(run.full_text)
         self._run = None
 
+    @property
+    def _tokens(self) -> int:
+        return len(self._times) + self._missed_tokens
+
     # What came of it
 
     def timeline(self) -> Timeline:
@@ -106,7 +121,7 @@ class StreamWatch(Observer):
             span=max([*times[-1:], *happened, *(bar.at for bar in received[-1:])], default=0),
             released=self._released,
             tokens=self._tokens,
-            characters=self._characters,
+            characters=sum(map(len, self._texts)) + self._missed_characters,
             times=times,
             texts=self._texts,
             chunks=list(self._chunks()),

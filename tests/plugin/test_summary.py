@@ -63,11 +63,11 @@ def said(result: pytest.RunResult) -> list[str]:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ((), "offline, cassettes: none, fuzz: off, clock: virtual where a test asks for it"),
-        (("--streamval-fuzz", "5"), "offline, cassettes: none, fuzz: 5, clock: virtual where a test asks for it"),
+        ((), "offline, cassettes: replayed, fuzz: off, clock: virtual where a test asks for it"),
+        (("--streamval-fuzz", "5"), "offline, cassettes: replayed, fuzz: 5, clock: virtual where a test asks for it"),
         (
             ("--streamval-live", "--streamval-record", "new", "--streamval-backend", "openai:gpt-4.1"),
-            "live, openai:gpt-4.1, cassettes: new, fuzz: off, clock: virtual where a test asks for it",
+            "live, openai:gpt-4.1, cassettes: recorded (new), fuzz: off, clock: virtual where a test asks for it",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
