@@ -45,6 +45,7 @@ def test_the_test_that_failed_is_first_and_has_a_lane_for_each_requirement(opene
     assert [label[:6] for label in labels[:4]] == ["tokens", "chunks", "NoBad(", "receiv"]
     verdicts = [rect.get_attribute("class") for rect in first.locator("svg rect").all()]
     assert verdicts == ["pass", "unknown", "withheld", "pass", "unknown", "fail"]
+    assert first.locator("svg text.inside").all_text_contents() == ["0", "1", "✕"]
     assert first.locator("circle").count() == 2
     assert first.locator("line.stop").count() == 1
 

@@ -171,7 +171,9 @@ class Stream {
     verdicts.forEach(([word, , at], index) => {
       const chunk = this.facts.chunks[index];
       const place = chunk ? this.piece(chunk[2], chunk[3], at) : this.withheld ? this.piece(this.withheld[0], this.withheld[1], at) : null;
-      if (place) this.bar(svg, y, ROW.lane, place, word);
+      if (!place) return;
+      this.bar(svg, y, ROW.lane, place, word);
+      if (word === "fail") shape(svg, "text", { class: "inside", x: place[0] + 3, y: y + 12 }, "✕"); // not by colour alone
     });
     if (final) shape(svg, "rect", { class: final[0], x: LEFT + this.width + 6, y: y + 2, width: 12, height: ROW.lane - 4, rx: 2 });
   }
@@ -269,7 +271,7 @@ class Stream {
   mark() {
     this.place(this.cursor);
     const box = this.picture.getBoundingClientRect();
-    if (this.card === document.activeElement) say(this.told(this.cursor), box.left + this.tokenX(this.cursor), box.top + ROW.tokens);
+    if (this.card === document.activeElement) say(this.told(this.cursor), box.left + this.tokenX(this.cursor), box.top + this.height - 14); // below the picture
   }
 
   step(by, chunks) {
