@@ -20,7 +20,7 @@ from pytest_streamval import (
 from pytest_streamval.errors import LeakError
 from pytest_streamval.harness.leaks import Guard, holders
 from pytest_streamval.harness.leaks.holders import held_among
-from pytest_streamval.harness.leaks.ledger import context_of, current, keep_books
+from pytest_streamval.harness.leaks.ledger import Begun, _begun, context_of, current, keep_books
 from pytest_streamval.harness.leaks.places import Site, place_of, place_of_thread
 from pytest_streamval.harness.leaks.played import done_in_vain
 
@@ -351,3 +351,18 @@ def test_books_that_are_kept_twice_have_each_thing_once(guard):
         asyncio.run(main())
         assert len(leaks(guard)) == 1
     assert len(guard.test.playbacks) == 1
+
+
+def test_an_entry_of_a_generator_that_is_gone_is_none_of_one_in_its_place(guard):
+    async def numbers():
+        yield 1
+
+    async def main():
+        current.set(None)
+        generator = numbers()
+        _begun[id(generator)] = Begun(guard.test, asyncio.get_running_loop(), main.__code__, lambda: None)
+        await anext(generator)
+        assert id(generator) not in _begun
+        await generator.aclose()
+
+    asyncio.run(main())
