@@ -99,6 +99,7 @@ class Run:
         self.history_given = 0  # events, when history was last looked at
         self._chunker = chunker
         self._pace = pace
+        self._begun = False
         self._chunk_index = 0
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -198,6 +199,7 @@ class Run:
     # Bookkeeping: synchronous, so that no cancellation falls between its steps
 
     def _begin(self) -> None:
+        self._begun = True
         if self.audience is not None:
             self.audience.tell("started", self)
 
@@ -218,7 +220,9 @@ class Run:
         self.completed = self.natural_end = False
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Emit the last events."""
+        """Emit the last events, once."""
+        if self.finished:
+            return
         failures = self.judges.cleanup_failures
         if error is None and failures:
             error = failures.pop(0)
@@ -251,6 +255,14 @@ class Run:
                 self._tell_cancelled()
                 self.thunk.abandon(error)
             self.finish(error)
+
+    def lost(self) -> None:
+        """Finish a run whose event loop was closed under it, where nothing takes a step any more."""
+        if not self._begun:
+            self._begin()
+        self._abort(asyncio.CancelledError("its event loop was closed before it ended"))
+        self._tell_cancelled()
+        self.finish(self.error)
 
     def _emit(self, event: StreamEvent) -> None:
         self.history.append(event)

@@ -207,8 +207,10 @@ class StreamChunkingResult:
         if self._task.done() or self._task.cancelling():
             return
         self._run.dropped = True
-        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
+        try:
             self._loop.call_soon_threadsafe(self._task.cancel)
+        except RuntimeError:  # the loop is closed: there is nothing left to stop
+            self._run.lost()
         warnings.warn(
             f"{self!r} was dropped while its generation was running, which stops it. Use 'async with', or await "
             "acomplete() or aclose().",

@@ -141,7 +141,7 @@ class Telemetry(Observer):
 
     def started(self, run: Run) -> None:
         """Open the span, as the current one of the run's task: it is the parent of what validators open."""
-        self._run = run
+        self._output = run.thunk  # not the run, which refers to its observers
         self._requested = time.time() - run.thunk.age
         if self._tracer is None:
             return
@@ -156,7 +156,7 @@ class Telemetry(Observer):
 
     def cancelled(self, reason: str) -> None:  # noqa: ARG002  # the last events say why
         """Note how far ahead the producer is."""
-        self._unread = self._run.thunk.deltas_unread
+        self._unread = self._output.deltas_unread
 
     def ended(self, run: Run) -> None:
         """Measure the run and close its span."""

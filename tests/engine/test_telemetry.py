@@ -1,8 +1,10 @@
 """What OpenTelemetry hears of runs: asserted against its SDK."""
 
 import asyncio
+import gc
 import random
 import sys
+import weakref
 from contextlib import suppress
 
 import pytest
@@ -30,6 +32,7 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.engine import observer as observer_module
+from pytest_streamval.engine import tasks
 from pytest_streamval.engine import telemetry as telemetry_module
 from pytest_streamval.engine.telemetry import SPAN, telemetry
 from pytest_streamval.harness.clock import clock_of_test
@@ -228,6 +231,38 @@ async def test_a_result_that_is_dropped_leaves_no_open_span(start, never, turns,
     await turns(6)
     assert captured.open_spans == ()
     assert captured.span().attributes["streamval.outcome"] == "cancelled"
+
+
+@pytest.mark.parametrize("steps", [0, 5])
+@pytest.mark.filterwarnings("ignore:.*was dropped while its generation was running:ResourceWarning")
+def test_a_result_that_is_dropped_behind_the_end_of_its_loop_leaves_no_open_span(start, turns, captured, caplog, steps):
+    async def main():
+        kept.append(await start(["One. ", lambda: asyncio.get_running_loop().create_future()]))
+        await turns(steps)
+
+    kept = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    kept.clear()
+    assert captured.open_spans == ()
+    span = captured.span()
+    assert span.attributes["streamval.outcome"] == "cancelled"
+    tasks._owned.clear()
+    gc.collect()  # the tasks, whose coroutines end with them
+    assert captured.spans == (span,)
+    assert {record.getMessage().partition("\n")[0] for record in caplog.records} == {
+        "Task was destroyed but it is pending!"
+    }
+
+
+async def test_a_run_that_was_told_is_freed_without_the_cyclic_collector(start, judge, captured, turns, no_cyclic_gc):
+    result, _ = await start(["One. "], judge("fail"))
+    await result.acomplete()
+    run = weakref.ref(result._run)
+    del result, _
+    await turns()
+    assert run() is None
 
 
 async def test_a_retry_is_an_event_like_any_other(start, captured):
