@@ -239,17 +239,23 @@ def test_a_result_that_is_dropped_behind_the_end_of_its_loop_leaves_no_open_span
     async def main():
         kept.append(await start(["One. ", lambda: asyncio.get_running_loop().create_future()]))
         await turns(steps)
+        loop.stop()  # at once: where there are no steps, the run has not begun
 
     kept = []
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(main())
+    done = loop.create_task(main())
+    loop.run_forever()
     loop.close()
+    done.result()
     kept.clear()
     assert captured.open_spans == ()
     span = captured.span()
     assert span.attributes["streamval.outcome"] == "cancelled"
-    tasks._owned.clear()
-    gc.collect()  # the tasks, whose coroutines end with them
+    for task in [task for task in tasks._owned if task.get_loop() is loop]:
+        task.get_coro().close()  # as happens to it at the very end
+        tasks._owned.discard(task)
+    del task
+    gc.collect()
     assert captured.spans == (span,)
     assert {record.getMessage().partition("\n")[0] for record in caplog.records} == {
         "Task was destroyed but it is pending!"
