@@ -175,10 +175,11 @@ def test_five_megabytes_in_one_stream_can_be_looked_at(opened) -> None:
     one = Timeline(
         "all at once", "complete", "", 9, len(text), 1, len(text), [5], [text], [Bar(9, 1, 0, len(text))], [], [], None
     )
+    bars = [Bar(at, at + 1, at * 64, at * 64 + 64) for at in range(50_000)]
     texts = [text[start : start + 64] for start in range(0, len(text), 64)]
     times = list(range(len(texts)))
     many = Timeline(
-        "bit by bit", "cancelled", "", len(texts), 40, len(texts), len(text), times, texts, [], [], [], None
+        "bit by bit", "cancelled", "", len(texts), 40, len(texts), len(text), times, texts, bars, bars, [], None
     )
     page = opened(Report([Entry("test_it.py::test_size", streams=[one.facts(), many.facts()])], 1))
     page.locator(".stream").first.focus()
@@ -189,6 +190,7 @@ def test_five_megabytes_in_one_stream_can_be_looked_at(opened) -> None:
     page.locator(".stream").last.focus()
     page.keyboard.press("End")
     assert tip(page)[0] == texts[-1]
+    assert page.locator("svg").last.locator("rect, circle").count() < 3_000
 
 
 def test_characters_beyond_the_basic_plane_keep_offsets_right(opened) -> None:

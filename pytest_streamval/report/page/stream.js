@@ -101,6 +101,7 @@ class Stream {
     svg.setAttribute("viewBox", `0 0 ${wide} ${this.height}`);
     svg.setAttribute("height", this.height);
     svg.setAttribute("aria-hidden", "true");
+    this.places = new Set();
     let y = 0;
     this.drawTokens(svg, y); y += ROW.tokens;
     this.drawChunks(svg, y); y += ROW.chunks;
@@ -139,9 +140,18 @@ class Stream {
     });
   }
 
+  /** Draw a bar, unless it would lie on one of its kind: of thousands there is one a column. */
   bar(svg, y, height, [from, to], kind) {
+    if (this.isThere(`${y} ${kind} ${Math.round(from)}`, to - from)) return;
     const made = { class: kind, x: from.toFixed(1), width: Math.max(2, to - from - 1).toFixed(1), y: y + 2, height: height - 4, rx: 2 };
-    return shape(svg, "rect", made);
+    shape(svg, "rect", made);
+  }
+
+  /** Note that something narrow is drawn at a place; true where it was already. */
+  isThere(place, width) {
+    if (width >= 2) return false;
+    const size = this.places.size;
+    return this.places.add(place).size === size;
   }
 
   /** The text that was read and not released, as a piece; null where there is none. */
@@ -182,7 +192,7 @@ class Stream {
     this.label(svg, y, ROW.received, "received");
     for (const [at, , , end] of this.facts.received) {
       const x = axis === "time" ? this.x(at) : this.x(this.tokenAt(end - 1) + 1);
-      shape(svg, "circle", { class: "received", cx: x.toFixed(1), cy: y + ROW.received / 2, r: 3 });
+      if (!this.isThere(`received ${Math.round(x)}`, 0)) shape(svg, "circle", { class: "received", cx: x.toFixed(1), cy: y + ROW.received / 2, r: 3 });
     }
   }
 
