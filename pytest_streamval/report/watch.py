@@ -11,7 +11,7 @@ from pytest_streamval.engine.observer import Observer
 from pytest_streamval.report.timeline import Bar, Lane, Stop, Timeline, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.events import StreamEvent
@@ -62,21 +62,33 @@ class StreamWatch(Observer):
 
     def delta(self, text: str) -> None:
         """Note when a delta was read."""
-        if len(self._times) < self._most:
-            self._times.append(time.time())
-            self._texts.append(text)
-            self._left -= len(text)
-            if self._left < 0:
-                self._fill()
-        else:
-            self._missed_tokens += 1
-            self._missed_characters += len(text)
+        self.deltas((text,))
+
+    def deltas(self, texts: Sequence[str]) -> None:
+        """Note when deltas were read: those of one read, at one time."""
+        kept = texts[: max(0, self._most - len(self._texts))]
+        self._texts += kept
+        self._times += [time.time()] * len(kept)
+        self._left -= sum(map(len, kept))
+        if len(kept) < len(texts):
+            self._missed_tokens += len(texts) - len(kept)
+            self._missed_characters += sum(map(len, texts[len(kept) :]))
+        if self._left < 0:
+            self._fill()
 
     def _fill(self) -> None:
-        """Keep of the last delta what there is room for, and of all that follow nothing."""
-        self._missed_characters = -self._left
-        self._texts[-1] = self._texts[-1][: self._left]
+        """Keep of the deltas only what there is room for, and of all that follow nothing."""
         self._most = 0
+        while self._left < 0:
+            last = self._texts.pop()
+            self._left += len(last)
+            self._missed_tokens += 1
+            self._missed_characters += len(last)
+        if self._left:
+            self._texts.append(last[: self._left])
+            self._missed_tokens -= 1
+            self._missed_characters -= self._left
+        del self._times[len(self._texts) :]
 
     def event(self, event: StreamEvent) -> None:
         """Note what happened."""

@@ -72,6 +72,14 @@ def test_of_a_long_stream_the_first_tokens_are_kept_and_all_are_counted() -> Non
     )
 
 
+def test_text_is_cut_where_the_room_for_it_ends() -> None:
+    watch = StreamWatch(Limits(tokens=9, characters=6, chunks=1))
+    watch.deltas(["abc", "def", "gh", "i"])
+    watch.delta("jkl")
+    seen = watch.timeline()
+    assert (seen.texts, len(seen.times), seen.tokens, seen.characters) == (["abc", "def"], 2, 5, 12)
+
+
 def test_what_was_asked_and_answered_is_shortened() -> None:
     seen = stream("complete", asked="why? " * 200)
     assert (len(seen.asked), seen.asked[-1]) == (500, "…")
