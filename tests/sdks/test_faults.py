@@ -46,12 +46,15 @@ def test_a_fault_ends_as_it_is_written_down(way, case):
         assert (outcome.raised, outcome.heard.text) == (row.raised, row.text)
 
 
-def test_clients_ask_again_as_it_is_written_down():
-    tried = [(way, case) for way, case in TRIED if is_measured(way) and row_of(way, case).requests > 1]
-    assert {case.name for _, case in tried} >= {"rate_limited(0)", "rate_limited(1)", "server_error"}
+@pytest.mark.parametrize("sdk", sorted({row.sdk for row in TABLE.rows if row.requests > 1}))
+def test_a_client_asks_again_as_it_is_written_down(sdk):
+    again = [(way, case) for way, case in TRIED if way.sdk == sdk and row_of(way, case).requests > 1]
+    assert {case.name for _, case in again} >= {"rate_limited(0)", "rate_limited(1)", "server_error"}
+    tried = [(way, case) for way, case in again if is_measured(way)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda each: measure(*each), tried))
-    assert found == [row_of(*each) for each in tried]
+    # How long a client waited cannot be told on a busy machine; that is measured where the table is.
+    assert [row._replace(waits="") for row in found] == [row_of(*each)._replace(waits="") for each in tried]
 
 
 ENDLESS = [case for case in CASES if case.name in {"empty_body", "truncate", "truncate(after_deltas=1)"}]
