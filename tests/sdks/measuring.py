@@ -22,7 +22,7 @@ PIECES = ("One ", "two ", "thre\u00e9.")
 TEXT = "".join(PIECES)
 LONG = 30.0
 """Seconds that a client waits for bytes which will come."""
-SHORT = 0.4
+SHORT = 1.0
 """Seconds that it waits for those which will not."""
 BRIEF = 0.05
 """Seconds of silence that nobody minds."""

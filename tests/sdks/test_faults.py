@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pytest_streamval import StreamTruncatedError
-from tests.sdks.every import OWN
-from tests.sdks.measuring import CASES, TEXT, TRIED, hear, measure, versions
+from tests.sdks.every import EVERY, OWN
+from tests.sdks.measuring import CASES, SHORT, TEXT, TRIED, hear, measure, versions
 from tests.sdks.page import DATA, PAGE, Table, rendered
 
 TABLE = Table.loaded(DATA.read_text(encoding="utf-8"))
@@ -21,7 +21,7 @@ PACKAGES = {
     "pytest-streamval": {"pytest_streamval"},
 }
 HARMLESS = {"wrong_content_type", "stall", "cut_character", "one_byte_writes", "one_write", "slow_drip"}
-AT_ONCE = 16  # as clients that ask again spend their time waiting
+AT_ONCE = 16  # of those that spend their time waiting
 
 
 def row_of(way, case):
@@ -33,8 +33,20 @@ def is_measured(way):
     return TABLE.versions[way.sdk] == INSTALLED[way.sdk]
 
 
-@pytest.mark.parametrize(("way", "case"), TRIED, ids=str)
+@pytest.mark.parametrize(("way", "case"), [tried for tried in TRIED if tried[1].seconds != SHORT], ids=str)
 def test_a_fault_ends_as_it_is_written_down(way, case):
+    check(way, case)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.seconds == SHORT], ids=str)
+@pytest.mark.parametrize("sdk", INSTALLED)
+def test_silence_ends_as_it_is_written_down(sdk, case):
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert list(pool.map(lambda way: check(way, case), [way for way in EVERY if way.sdk == sdk]))
+
+
+def check(way, case):
+    """Hold what a client does against what is written down."""
     outcome, times = hear(way, case, retries=0)
     assert len(times) == (case.name != "refuse")
     assert outcome.raised.partition(".")[0] in {"", *PACKAGES[way.sdk]}
@@ -44,6 +56,7 @@ def test_a_fault_ends_as_it_is_written_down(way, case):
     # A client of another version may raise something else of its own; then the table has to be measured again.
     if is_measured(way):
         assert (outcome.raised, outcome.heard.text) == (row.raised, row.text)
+    return outcome
 
 
 @pytest.mark.parametrize("sdk", sorted({row.sdk for row in TABLE.rows if row.requests > 1}))
