@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
             self._body += event.data
             if len(self._body) > self._site.body_limit:
                 self._refuse(413, f"The body is longer than {self._site.body_limit:,} bytes, the limit of this server.")
-        elif isinstance(event, h11.EndOfMessage):
+        else:  # the end of the message
             self._begin()
 
     def _begin(self) -> None:
@@ -200,8 +200,7 @@ class Connection(asyncio.Protocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self._transport.write(head.encode() + body)
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        self._transport.write_eof()
         # closed now, what the client is still sending would be answered by a reset, which may overtake the refusal
         asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
 

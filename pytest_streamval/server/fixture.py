@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pytest
+
 from pytest_streamval.harness.cassette import FOLDER
 from pytest_streamval.harness.names import file_name_of_test
 from pytest_streamval.harness.variants import recut_for
@@ -13,8 +15,6 @@ from pytest_streamval.server.provider import ProviderServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.leaks import Guard
@@ -44,7 +44,7 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
             if cut is not None:
                 options.setdefault("cut", recut_for(request.node, cut))
             if options.get("upstream") is not None and "cassettes" not in options:
-                options.update(_recorded(request, next(numbers)))
+                options.update(_recorded(request, next(numbers), cut))
             server = servers.enter_context(ProviderServer(*scripts, **options))
             guard.unmet.append(server.unmet)
             return server
@@ -52,7 +52,7 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
         yield serve
 
 
-def _recorded(request: pytest.FixtureRequest, number: int) -> dict[str, Any]:
+def _recorded(request: pytest.FixtureRequest, number: int, cut: Cut | None) -> dict[str, Any]:
     """Return where the recordings of a server in front of a provider are, and what is done with them.
 
     As `--streamval-record` says: they are made, or, by default, replayed where there are any; where nothing is recorded
@@ -64,4 +64,8 @@ def _recorded(request: pytest.FixtureRequest, number: int) -> dict[str, Any]:
     mode = request.config.getoption("--streamval-record")
     if mode == "none" and not folder.is_dir():
         return {}
+    if cut is not None and mode != "none":
+        if mode == "all" or not folder.is_dir():
+            pytest.skip("what is asked is being recorded by the test as scripted; run again without --streamval-record")
+        mode = "none"
     return {"cassettes": folder, "record": mode}

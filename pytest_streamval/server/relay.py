@@ -123,7 +123,7 @@ class Relay:
             cassette = self._shelf.take(asked, question.adapter.protocol)
         except UnmatchedRequestError as error:
             return question.refusal(400, str(error))
-        return _played(cassette, self._speed)
+        return played(cassette, self._speed)
 
     def _ended(self, exchange: Exchange, request: ServedRequest) -> None:
         """Close what is open, and note why nobody was reached."""
@@ -158,7 +158,7 @@ def _keys() -> Iterator[str]:
     yield from (value for name, value in os.environ.items() if name.upper().endswith("API_KEY"))
 
 
-def _played(cassette: Cassette, speed: float) -> Steps:
+def played(cassette: Cassette, speed: float) -> Steps:
     """Yield a recording as it came, read for read."""
     headers = {name.lower(): value for name, value in cassette.header.get("headers") or ()}
     kind = headers.get("content-type", "text/event-stream")

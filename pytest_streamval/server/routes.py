@@ -84,12 +84,6 @@ def routed(method: str, path: str, content: bytes, models: Sequence[str]) -> Out
     return Output(adapter, asked or Asked(), body)
 
 
-def protocol_of(path: str) -> str | None:
-    """Return the name of the protocol that a path belongs to, as far as outputs are asked for there."""
-    adapter = _adapter_of(path, {})
-    return None if adapter is None else adapter.protocol
-
-
 def _adapter_of(path: str, body: Mapping[str, object]) -> Adapter | None:
     return next((adapter for adapter in ADAPTERS.values() if adapter.asked(path, body) is not None), None)
 

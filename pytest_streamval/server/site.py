@@ -51,7 +51,7 @@ class Site:
         self._models = tuple(models)
         self._relay = relay
         self._cut = cut
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server
 
     async def open(self, listening: socket.socket) -> None:
         """Take connections."""
@@ -60,8 +60,7 @@ class Site:
 
     async def close(self) -> None:
         """Take no more, and end those that are there."""
-        if self._server is not None:
-            self._server.close()
+        self._server.close()
         for connection in tuple(self.connections):
             connection.abort()
         await asyncio.gather(*(connection.ended() for connection in tuple(self.connections)))

@@ -6,11 +6,14 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval import LiveBackend, ModelOption, SimpleContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_streamval import ModelOutputThunk, ProviderServer
 
 PROTOCOLS = ("openai", "anthropic", "gemini", "ollama")
@@ -92,3 +95,11 @@ def refusal(answer: bytes) -> tuple[int, Any]:
 
 def server_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "streamval server"]
+
+
+def eventually(happened: Callable[[], bool], within: float = 10.0) -> None:
+    """Wait until something has happened in another thread that tells nobody."""
+    limit = time.monotonic() + within
+    while not happened():
+        assert time.monotonic() < limit, "it did not happen"
+        time.sleep(0.002)

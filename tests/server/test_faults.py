@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import pickle
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import Fault, InvalidArgumentError, ProviderServer, Raise, Script, faults
+from pytest_streamval import Delay, Fault, InvalidArgumentError, ProviderServer, Raise, Script, faults
+from pytest_streamval.server.replies import Question
+from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence
+from pytest_streamval.wire import ADAPTERS, Asked
 from tests.server.clients import (
     CHAT,
     PROTOCOLS,
     QUESTION,
     ask,
     connected,
-    everything,
     exchanged,
     refusal,
     request,
@@ -43,6 +44,11 @@ def answer(fault: Fault, script: Script = HELLO, *, stream: bool = True, path: s
     """Return all that a client gets."""
     with ProviderServer(script, fault=fault) as server:
         return exchanged(server, request({**QUESTION, "stream": stream}, path, CLOSE))
+
+
+def question(stream: bool = True) -> Question:
+    """Return what a client asks for, to see the steps of an answer alone."""
+    return Question(ADAPTERS["openai"], Asked("m", stream=stream))
 
 
 def body_of(data: bytes) -> bytes:
@@ -151,12 +157,12 @@ def test_a_limit_says_when_to_ask_again() -> None:
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 def test_headers_come_and_then_silence(stream: bool) -> None:
-    with ProviderServer(HELLO, fault=faults.headers_then_silence()) as server, connected(server) as client:
+    fault = faults.headers_then_silence()
+    steps = list(fault.applied(question(stream).reply(HELLO), question(stream)))
+    assert [type(step) for step in steps[:2]] == [Head, Silence]
+    with ProviderServer(HELLO, fault=fault) as server, connected(server) as client:
         client.sendall(request({**QUESTION, "stream": stream}))
         assert until(client, b"\r\n\r\n").endswith(b"\r\n\r\n")
-        client.settimeout(0.02)
-        with pytest.raises(TimeoutError):
-            client.recv(1)
 
 
 def test_a_body_may_be_empty() -> None:
@@ -171,13 +177,33 @@ def test_the_content_type_may_be_wrong(stream: bool) -> None:
 
 
 def test_a_stall_comes_at_its_place_and_ends() -> None:
-    with ProviderServer(HELLO, fault=faults.stall(0.05, after_deltas=2)) as server, connected(server) as client:
-        client.sendall(request(None, CHAT, CLOSE))
-        began = time.monotonic()
-        begun = until(client, b"llo")
-        rest = everything(client)
-    assert time.monotonic() - began >= 0.05
-    assert texts(body_of(begun + rest)) == ["H\xe9", "llo", "."]
+    steps = list(faults.stall(7.5, after_deltas=2).applied(question().reply(HELLO), question()))
+    place = steps.index(Pause(7.5))
+    assert sum(step.deltas for step in steps[:place] if isinstance(step, Frame)) == 2
+    assert texts(body_of(answer(faults.stall(0.001, after_deltas=2)))) == ["H\xe9", "llo", "."]
+
+
+def test_what_a_script_waits_for_comes_before_the_head_and_stays() -> None:
+    script = Script((Delay(1.5), *HELLO.steps, Delay(2.5)))
+    for name in ("empty_body", "one_write", "cut_character", "slow_drip", "duplicated_frame"):
+        steps = list(faults.named(name).applied(question().reply(script), question()))
+        assert steps[0] == Pause(1.5)
+        assert isinstance(steps[1], Head)
+        assert (Pause(2.5) in steps) == (name != "empty_body")
+
+
+def test_a_frame_is_looked_for_behind_what_is_waited_for() -> None:
+    script = Script((HELLO.steps[0], Delay(2.5), *HELLO.steps[1:]))
+    steps = list(faults.duplicated_frame().applied(question().reply(script), question()))
+    behind = steps[steps.index(Pause(2.5)) + 1]
+    assert isinstance(behind, Frame)
+    assert behind.data.count(b"llo") == 2
+
+
+def test_an_answer_that_never_begins_has_no_head_to_spoil() -> None:
+    script = Script.of(Raise(EOFError()))
+    for name in ("headers_then_silence", "empty_body", "truncate", "wrong_content_type"):
+        assert list(faults.named(name).applied(question().reply(script), question())) == [Break("closed")]
 
 
 PLACES = {"at once": 0, "behind the first": 1, "behind the second": 2, "beyond the end": 9}

@@ -39,6 +39,7 @@ from tests.server.clients import (
     ask,
     asked,
     connected,
+    eventually,
     everything,
     exchanged,
     refusal,
@@ -257,10 +258,27 @@ def test_a_client_that_reads_to_the_end_has_not_left() -> None:
 def test_a_client_that_reads_slowly_holds_the_producer_back() -> None:
     script = Script(("x" * 100_000,) * 400)
     with ProviderServer(script) as server, connected(server) as client:
-        client.sendall(request())
+        client.sendall(request(None, "/v1/chat/completions", "connection: close"))
         until(client, b"200")
-        assert server._journal.wait_for(lambda: server.requests[0].deltas_sent > 0, 5)
+        eventually(lambda: any(connection._room for connection in server._site.connections))
         assert server.requests[0].deltas_sent < 400
+        everything(client)
+        assert server.requests[0].finished
+
+
+def test_a_client_that_leaves_while_the_producer_is_held_back_is_noticed() -> None:
+    with ProviderServer(Script(("x" * 100_000,) * 400)) as server:
+        with connected(server) as client:
+            client.sendall(request())
+            eventually(lambda: any(connection._room for connection in server._site.connections))
+        server.assert_client_disconnected(within=5)
+
+
+def test_requests_can_be_waited_for() -> None:
+    with ProviderServer("One.") as server:
+        assert not server.wait_for_requests(1, within=0)
+        ask(server, "openai")
+        assert server.wait_for_requests(1, within=5)
 
 
 def test_what_was_asked_can_be_asserted() -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_streamval import (
     Cassette,
-    Delay,
     InvalidArgumentError,
     ProviderServer,
     ProviderStatusError,
     Raise,
+    Read,
     Script,
     ServedRequest,
     Stall,
     faults,
 )
+from pytest_streamval.server.relay import played
+from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence, Turn
 from tests.server.clients import (
     CHAT,
     PROTOCOLS,
@@ -38,6 +41,8 @@ from tests.server.clients import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_streamval.server.steps import Step
 
 CLOSE = "connection: close"
 WORDS = Script.of("Héllo ", "there, ", "\U0001f34e.")
@@ -229,14 +234,72 @@ def test_what_is_no_request_for_an_output_is_passed_on_too() -> None:
         assert proxy.recordings == ()
 
 
-def test_recordings_keep_their_times(tmp_path: Path) -> None:
-    script = Script.of("One ", Delay(0.05), "two.")
-    with ProviderServer(script) as provider, ProviderServer(upstream=provider.url, cassettes=tmp_path) as proxy:
-        ask(proxy, "openai")
-    reads = Cassette.load(tmp_path / "stream.jsonl").reads
-    assert reads[-1].at - reads[0].at >= 0.05
-    with ProviderServer(cassettes=tmp_path, speed=1.0) as replay:
-        assert ask(replay, "openai") == ("One two.", None)
+HEADER = {"protocol": "openai", "status": 200, "headers": [["content-type", "text/event-stream"], ["x-mine", "1"]]}
+
+
+def cassette(*reads: Read, how: str = "complete", status: int = 200) -> Cassette:
+    return Cassette("a.jsonl", {**HEADER, "status": status, "end": {"how": how, "at": 9.0}}, reads)
+
+
+PLAYED = {
+    "as fast as possible": (
+        played(cassette(Read(0.5, b"a"), Read(1.5, b"b")), inf),
+        [Head(200, "text/event-stream", (("x-mine", "1"),)), Frame(b"a"), Turn(), Frame(b"b")],
+    ),
+    "twice as fast": (
+        played(cassette(Read(0.5, b"a"), Read(1.5, b"b"), Read(1.5, b"c")), 2.0),
+        [
+            Pause(0.25),
+            Head(200, "text/event-stream", (("x-mine", "1"),)),
+            Frame(b"a"),
+            Pause(0.5),
+            Frame(b"b"),
+            Frame(b"c"),
+        ],
+    ),
+    "no body": (played(cassette(), inf), [Head(200, "text/event-stream", (("x-mine", "1"),))]),
+    "silence": (
+        played(cassette(Read(0.5, b"a"), how="silent"), inf),
+        [Head(200, "text/event-stream", (("x-mine", "1"),)), Frame(b"a"), Silence()],
+    ),
+    "broken at once": (played(cassette(how="broken"), inf), [Break("closed")]),
+}
+
+
+@pytest.mark.parametrize("case", PLAYED.values(), ids=PLAYED)
+def test_a_recording_is_played_read_for_read(case: tuple[Iterator[Step], list[Step]]) -> None:
+    steps, expected = case
+    assert list(steps) == expected
+
+
+def test_a_stream_that_is_none_is_passed_on_without_counting_its_deltas(tmp_path: Path) -> None:
+    cassette(Read(0.0, b"data: {no\n\n"), Read(0.0, b"more")).dump(tmp_path / "a.jsonl")
+    with ProviderServer(cassettes=tmp_path) as replay:
+        assert b"data: {no\n\n" in exchanged(replay, request(None, CHAT, CLOSE))
+        assert replay.requests[0].deltas_sent == 0
+
+
+def test_a_replay_asks_nobody_for_its_models(tmp_path: Path) -> None:
+    cassette(Read(0.0, b"a")).dump(tmp_path / "a.jsonl")
+    with ProviderServer(cassettes=tmp_path, upstream="http://127.0.0.1:1", record="none", models=["big"]) as replay:
+        found = exchanged(replay, request("", "/v1/models", CLOSE, method="GET"))
+    assert refusal(found)[1]["data"][0]["id"] == "big"
+
+
+@pytest.mark.parametrize("rest", [b"5\r\nab", b"nonsense\r\n"])
+def test_an_answer_that_breaks_off_is_recorded_as_broken(rest: bytes) -> None:
+    head = b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n"
+    listening, url = silent_provider()
+    with listening, ProviderServer(upstream=url) as proxy, connected(proxy) as client:
+        client.sendall(request(None, CHAT, CLOSE))
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(head + rest)
+            connection.shutdown(socket.SHUT_WR)
+            found = everything(client)
+            assert b"application/octet-stream" in found
+            assert not found.endswith(b"0\r\n\r\n")
+            assert [each.ending.how for each in proxy.recordings] == ["broken"]
 
 
 WRONG = {
