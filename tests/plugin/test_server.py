@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+# loaded once, as pytester would forget what its runs have loaded, and the façade would not
+import pytest_streamval.server.fixture  # noqa: F401
+
 pytest_plugins = ["pytester"]
 
 HEAD = """
