@@ -15,6 +15,7 @@ from pytest_streamval import (
     Cassette,
     ChatContext,
     CompletedEvent,
+    Council,
     LiveBackend,
     ModelOption,
     PartialValidationResult,
@@ -199,3 +200,29 @@ async def test_leaving_a_session_stops_the_model_within_half_a_second(live_backe
     stopped = time.monotonic()
     while await busy_slots(live_backend):
         assert time.monotonic() - stopped < 0.5
+
+
+async def test_a_council_streams_what_two_members_say_and_merges_it(brief) -> None:
+    asked = Council({"first": brief, "second": brief}, synthesizer=brief, timeout=60)
+    events = [event async for event in asked.ask_stream(STORY)]
+    result = events[-1].result
+    assert result.ok
+    assert result.synthesis
+    for answer in result.answers:
+        told = [event.text for event in events if event.type == "member_delta" and event.member == answer.name]
+        assert len(told) > 10
+        assert "".join(told) == answer.text
+        assert answer.usage.output_tokens == 40
+    buffered = await asked.ask(STORY, synthesize=False)
+    assert [answer.usable for answer in buffered.answers] == [True, True]
+
+
+async def test_members_of_a_council_that_fail_a_check_are_stopped(live_backend) -> None:
+    options = {**OPTIONS, ModelOption.MAX_NEW_TOKENS: 200}  # some three sentences take less
+    asked = Council([live_backend] * 2, requirements=[AfterTwo()], model_options=options, timeout=60)
+    events = [event async for event in asked.ask_stream(STORY)]
+    stopped = time.monotonic()
+    while await busy_slots(live_backend):
+        assert time.monotonic() - stopped < 0.5
+    assert [answer.failed_requirement for answer in events[-1].result.answers] == ["AfterTwo('two sentences')"] * 2
+    assert [event.check.passed for event in events if event.check is not None].count(False) == 2
