@@ -422,6 +422,14 @@ async def test_what_cannot_be_asked_is_refused() -> None:
         asked.ask_stream("Go", mode="debate")
 
 
+async def test_the_fixture_takes_backends_too(council, streaming_mock_backend) -> None:
+    mine = streaming_mock_backend("Hi.")
+    asked = council("Hello.", mine, synthesizer="Both.")
+    assert [member.name for member in asked.members] == ["member-1", "member-2"]
+    assert asked.members[1].backend is mine
+    assert (await asked.ask("Go")).synthesis == "Both."
+
+
 # Comparing
 
 
