@@ -95,8 +95,10 @@ class Relay:
         """Return the answer to what is no request for an output, where a provider can be asked."""
         if self._upstream is None or not self._asks:
             return None
-        exchange = Exchange(self._upstream, incoming, None, nothing)
-        return exchange.steps(question), lambda: self._ended(exchange, request)
+        exchange = Exchange(
+            self._upstream, incoming, tape=None, keep=nothing, failed=lambda error: self._failed(request, error)
+        )
+        return exchange.steps(question), exchange.close
 
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield what could not be answered, and what was recorded and not asked."""
@@ -115,8 +117,14 @@ class Relay:
             return self._replayed(question, asked), nothing
         secrets = Secrets.of(asked, _keys())
         tape = Tape(asked, secrets, protocol=protocol, provider=protocol)
-        exchange = Exchange(self._upstream, incoming, tape, lambda: self._keep(tape))
-        return exchange.steps(question), lambda: self._ended(exchange, request)
+        exchange = Exchange(
+            self._upstream,
+            incoming,
+            tape=tape,
+            keep=lambda: self._keep(tape),
+            failed=lambda error: self._failed(request, error),
+        )
+        return exchange.steps(question), exchange.close
 
     def _replayed(self, question: Question, asked: HttpRequest) -> Steps:
         try:
@@ -125,11 +133,9 @@ class Relay:
             return question.refusal(400, str(error))
         return played(cassette, self._speed)
 
-    def _ended(self, exchange: Exchange, request: ServedRequest) -> None:
-        """Close what is open, and note why nobody was reached."""
-        exchange.close()
-        if (error := exchange.failure) is not None:
-            self.failures.append(AnswerFailedError(request.told, f"{type(error).__name__}: {described(error)}"))
+    def _failed(self, request: ServedRequest, error: Exception) -> None:
+        """Note why nobody was reached."""
+        self.failures.append(AnswerFailedError(request.told, f"{type(error).__name__}: {described(error)}"))
 
     def _keep(self, tape: Tape) -> None:
         """Keep what was recorded."""

@@ -65,14 +65,23 @@ class Upstream:
 class Exchange:
     """One request that is passed on, with a connection of its own."""
 
-    def __init__(self, upstream: Upstream, incoming: Incoming, tape: Tape | None, keep: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        incoming: Incoming,
+        *,
+        tape: Tape | None,
+        keep: Callable[[], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
         """Make an exchange; nothing is sent before its first step.
 
         Args:
             upstream: who is asked.
             incoming: what is asked.
             tape: what records the answer.
-            keep: called as soon as all of it is on the tape, and before the client has it all.
+            keep: called as soon as all of it is on the tape, and before the client knows that it has all.
+            failed: called with what stood in the way, where nobody was reached.
         """
         self.failure: Exception | None = None
         """Why nobody was reached."""
@@ -80,6 +89,8 @@ class Exchange:
         self._incoming = incoming
         self._tape = tape
         self._keep = keep
+        self._kept = False
+        self._failed = failed
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_READ)
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader
@@ -97,6 +108,7 @@ class Exchange:
         while not self._end:
             yield Work(self._more)
             yield from map(Frame, self._data)
+        yield Work(self._record)  # behind what has come, and before the end of the body
         if self._end == "broken":
             yield Break("closed")
 
@@ -104,9 +116,17 @@ class Exchange:
         """Close the connection at once, and note that the client has left if there was more to come."""
         if self._writer is not None:
             self._writer.transport.abort()
-            if self._tape is not None and self._tape.ending is None:
+            if self._tape is not None:
                 self._tape.end("left", "its client went away")
-                self._keep()
+                self._keep_once()
+
+    async def _record(self) -> None:
+        self._keep_once()
+
+    def _keep_once(self) -> None:
+        if not self._kept:
+            self._kept = True
+            self._keep()
 
     async def _begin(self) -> None:
         """Send the request, and read the head of the answer."""
@@ -119,6 +139,7 @@ class Exchange:
             self._head = await self._response()
         except (OSError, h11.ProtocolError) as error:
             self.failure = error
+            self._failed(error)
             if self._writer is not None:
                 self._writer.transport.abort()
                 self._writer = None
@@ -157,7 +178,7 @@ class Exchange:
             self._head.status_code,
             named.get("content-type", "application/octet-stream"),
             tuple((name, value) for name, value in headers if name not in {*_OWN, "content-type"}),
-            None if length is None else int(length),
+            None if length is None or self._tape is not None else int(length),
         )
 
     async def _more(self) -> None:
@@ -190,7 +211,6 @@ class Exchange:
         if self._tape is not None:
             seconds = _seconds(self._head.headers) if how == "refused" else None
             self._tape.end(how, why, seconds)
-            self._keep()
 
 
 def _told(error: Exception) -> str:

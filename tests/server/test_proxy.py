@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +25,7 @@ from pytest_streamval import (
 )
 from pytest_streamval.server.relay import played
 from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence, Turn
+from pytest_streamval.server.upstream import _tls
 from tests.server.clients import (
     CHAT,
     PROTOCOLS,
@@ -40,11 +43,11 @@ from tests.server.clients import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pytest_streamval.server.steps import Step
 
 CLOSE = "connection: close"
+CERTIFICATE = Path(__file__).parent.parent / "data" / "server" / "loopback.pem"  # its own, with its key
 WORDS = Script.of("Héllo ", "there, ", "\U0001f34e.")
 
 
@@ -333,3 +336,37 @@ def test_many_streams_pass_through_at_once() -> None:
     with ProviderServer(rule) as provider, ProviderServer(upstream=provider.url) as proxy:
         assert asyncio.run(main(proxy)) == [f"Answer to {number}." for number in range(20)]
         assert len(proxy.recordings) == 20
+
+
+def test_a_provider_is_reached_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    _tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    body = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi."}}]}\n\ndata: [DONE]\n\n'
+    listening, url = silent_provider()
+    with listening, ProviderServer(upstream=url.replace("http:", "https:")) as proxy, connected(proxy) as client:
+        client.sendall(request(None, CHAT, CLOSE))
+        plain, _ = listening.accept()
+        with context.wrap_socket(plain, server_side=True) as connection:
+            assert b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1" in until(connection, b"\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            assert body in everything(client)
+        assert proxy.requests[0].deltas_sent == 1
+        assert proxy.recordings[0].header["server"] == url.replace("http:", "https:")
+    _tls.cache_clear()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    listening, url = silent_provider()
+    with listening, ProviderServer(upstream=url.replace("http:", "https:")) as proxy, connected(proxy) as client:
+        client.sendall(request(None, CHAT, CLOSE))
+        plain, _ = listening.accept()
+        with plain, pytest.raises(ssl.SSLError):
+            context.wrap_socket(plain, server_side=True)
+        status, report = refusal(everything(client))
+    assert status == 502
+    assert "SSLCertVerificationError" in report["error"]["message"]
