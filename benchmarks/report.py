@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 STREAMS, TOKENS, LANES = 500, 500, 3
 OPENED = 7  # times
 LONG = 16_000  # tokens of a stream that is watched
-TESTS, PAUSE = 400, 0.05  # of a spread run: seconds of work in each test
+TESTS, PAUSE = 200, 0.05  # of a spread run: seconds of work in each test
 SUITE = f"""
 import asyncio, time
 import pytest
