@@ -17,6 +17,13 @@ T = TypeVar("T")
 _NAME = "streamval server"
 
 
+class _Thread(threading.Thread):
+    """A thread that does nothing unless somebody connects."""
+
+    only_answers = True
+    """That a virtual clock need not wait for it."""
+
+
 class LoopThread:
     """An event loop in a thread of its own."""
 
@@ -24,7 +31,7 @@ class LoopThread:
         self.loop = asyncio.SelectorEventLoop()
         """The loop; only `run` and `call_soon_threadsafe` may be used from outside."""
         self._tasks: set[asyncio.Task[object]] = set()
-        self._thread = threading.Thread(target=self._live, name=_NAME)
+        self._thread = _Thread(target=self._live, name=_NAME)
         self._thread.start()
 
     def run(self, make: Callable[[], Coroutine[object, object, T]]) -> T:

@@ -192,3 +192,26 @@ def test_a_recording_that_nobody_asks_for_fails_its_test(run) -> None:
     run(code, "--streamval-record", "all").assert_outcomes(passed=1)
     result = run(code.replace("assert ask(server)", "assert server.url or ask(server)").replace("== 1", "== 0"))
     result.assert_outcomes(failed=1)
+
+
+def test_virtual_time_goes_on_beside_a_server_and_waits_for_its_answers(run) -> None:
+    result = run(
+        """
+async def answer(server):
+    backend = LiveBackend("openai:m", base_url=server.openai_url)
+    options = {ModelOption.STREAM: True}
+    output, _ = await backend.generate_from_context("Hi", SimpleContext(), model_options=options)
+    return await output.avalue()
+
+def test_it(virtual_clock, provider_server):
+    async def main():
+        server = provider_server("Hello.", "Bye.")
+        assert await answer(server) == "Hello."
+        await asyncio.sleep(3600)
+        assert await answer(server) == "Bye."
+
+    virtual_clock.run(main())
+    assert 3600 <= virtual_clock.elapsed < 3700
+"""
+    )
+    result.assert_outcomes(passed=1)

@@ -20,9 +20,9 @@ _CHILD_WATCHER = "asyncio-waitpid-"  # begins the name of the thread that waits 
 class Outside:
     """Tells what is under way outside the event loops of a clock.
 
-    Not under way is what nobody waits for: a listening socket, an idle worker of an executor, a daemon thread, and a
-    thread that was there before the clock. Nor is what waits for the loop in turn: a thread that asked it to run a
-    coroutine, and a connection that has both its ends in it.
+    Not under way is what nobody waits for: a listening socket and the thread of its server, an idle worker of an
+    executor, a daemon thread, and a thread that was there before the clock. Nor is what waits for the loop in turn: a
+    thread that asked it to run a coroutine, and a connection that has both its ends in it.
     """
 
     def __init__(self) -> None:
@@ -75,6 +75,8 @@ class Outside:
         if type(thread).__module__.startswith("anyio."):  # its workers belong to no executor
             return thread not in vars(thread).get("idle_workers", ())
         if thread in self._earlier or thread in _threads_queues or type(thread).__module__.startswith("concurrent."):
+            return False
+        if getattr(thread, "only_answers", False):  # whom it answers has a connection, which is looked at by itself
             return False
         return not thread.daemon or thread.name.startswith(_CHILD_WATCHER)
 
