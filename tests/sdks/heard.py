@@ -48,6 +48,11 @@ class Heard:
         """All tool calls."""
         return [Call(name, json.loads("".join(pieces) or "{}")) for name, *pieces in self.fragments.values()]
 
+    @property
+    def content(self) -> tuple[object, ...]:
+        """All of it, in whatever pieces it came."""
+        return self.text, self.thinking, self.calls, self.usage, self.reason
+
     def call(self, key: object, name: str, arguments: object = "") -> None:
         """Take the beginning of a tool call; arguments that are no text came as an object."""
         self.fragments[key] = [name, arguments if isinstance(arguments, str) else json.dumps(arguments)]

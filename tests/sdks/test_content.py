@@ -108,6 +108,24 @@ def test_the_server_knows_what_it_was_asked_and_that_it_sent_everything(provider
     assert not request.client_disconnected
 
 
+@pytest.mark.parametrize("cut", ["whole", "chars", "words", "7"])
+@pytest.mark.parametrize("way", [way for way in EVERY if way.form == "stream"], ids=str)
+def test_wherever_a_stream_is_cut_the_same_is_heard(provider_server, way, cut):
+    found = heard(way, provider_server(Script.of(*THOUGHTS, *COUNTED), cut=cut))
+    assert (found.text, found.thinking, found.usage) == (TEXT, "Hm, \u2029well.", (11, 22))
+    assert found.reason == STOPPED[way.protocol][0]
+
+
+@ways
+def test_what_a_server_in_between_passes_on_is_heard_and_replayed(provider_server, tmp_path, way):
+    provider = provider_server(Script.of(*THOUGHTS, *COUNTED))
+    between = provider_server(upstream=provider.url, cassettes=tmp_path)
+    passed_on = heard(way, between)
+    assert (passed_on.text, passed_on.thinking, passed_on.usage) == (TEXT, "Hm, \u2029well.", (11, 22))
+    provider.close()
+    assert heard(way, provider_server(cassettes=tmp_path)).content == passed_on.content
+
+
 FAILURES = {
     "openai": openai.APIError,
     "anthropic": anthropic.APIStatusError,
