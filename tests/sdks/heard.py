@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 
@@ -73,5 +75,8 @@ class Outcome:
         if self.error is None:
             return ""
         kind = type(self.error)
-        package = kind.__module__.partition(".")[0]
-        return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}"
+        if kind.__module__ == "builtins":
+            return kind.__name__
+        modules = list(accumulate(kind.__module__.split("."), "{}.{}".format))
+        home = next(module for module in modules if getattr(sys.modules[module], kind.__name__, None) is kind)
+        return f"{home}.{kind.__name__}"
