@@ -331,16 +331,10 @@ async def stream_with_chunking(
         NotStreamingError: a `RuntimeError`; the backend returned an output that is computed already.
     """
     strategy = resolve_chunking(chunking)
-    if not isinstance(action, str | CBlock | Component):
-        raise InvalidArgumentError("action", excerpt(action), "it is a str, a CBlock or a Component.")
-    if not isinstance(ctx, Context):
-        raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance SimpleContext().")
-    copies = [copy(requirement) for requirement in checked_requirements(requirements)]
-    check_timeout("validator_timeout", validator_timeout)
     judge = backend if validation_backend is None else validation_backend
-    for argument, given in (("backend", backend), ("validation_backend", judge)):
-        if not isinstance(given, Backend):
-            raise InvalidArgumentError(argument, excerpt(given), "it is an instance of a subclass of Backend.")
+    _check_asked(action, ctx, backend=backend, validation_backend=judge)
+    check_timeout("validator_timeout", validator_timeout)
+    copies = [copy(requirement) for requirement in checked_requirements(requirements)]
     chunker = _DeltaChunker() if strategy is None else strategy.chunker()
     asked = as_action(action)
     name = f"streamval run {excerpt(text_of(asked), 40)}"
@@ -354,6 +348,17 @@ async def stream_with_chunking(
     task = start_task(run.drive(), name)
     task.add_done_callback(run.task_done)
     return StreamChunkingResult(run, task)
+
+
+def _check_asked(action: object, ctx: object, **backends: object) -> None:
+    """Raise an `InvalidArgumentError` unless backends can be asked this."""
+    if not isinstance(action, str | CBlock | Component):
+        raise InvalidArgumentError("action", excerpt(action), "it is a str, a CBlock or a Component.")
+    if not isinstance(ctx, Context):
+        raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance SimpleContext().")
+    for argument, given in backends.items():
+        if not isinstance(given, Backend):
+            raise InvalidArgumentError(argument, excerpt(given), "it is an instance of a subclass of Backend.")
 
 
 async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
