@@ -48,10 +48,11 @@ _Place: TypeAlias = tuple[str, _Name, int]  # what pieces are called, whose they
 _DONE = "[DONE]"
 _PATHS = ("/v1/responses", "/responses")  # the first is asked, both answer
 _ROLES = ("user", "assistant", "system", "developer")
+_TEXT = "response.output_text"
 _ARGUMENTS = "response.function_call_arguments"
 # What comes in pieces: the beginning of its events' types, the field of the whole, and that of its place in the item.
 _PIECES = {
-    "response.output_text": ("text", "content_index"),
+    _TEXT: ("text", "content_index"),
     "response.reasoning_text": ("text", "content_index"),
     "response.reasoning_summary_text": ("text", "summary_index"),
     _ARGUMENTS: ("arguments", "content_index"),  # which calls do not have
@@ -72,12 +73,15 @@ class OpenAIResponsesDecoder(FrameDecoder):
         self._said: dict[_Place, list[str]] = {}  # all pieces so far, by what they are pieces of
 
     def _read(self, data: str, event: str) -> Delta | None:
-        if data.rstrip() == _DONE:
+        if data[:1] == "[" and data.rstrip() == _DONE:
             return None
         if self.done:
             raise FrameFaultError(f"it comes after {self.terminal}, which ends the stream")
         body = parse_object(data)
-        kind = expect(body.get("type") or frame_type(event, body), str, "type")
+        kind = body.get("type") or frame_type(event, body)
+        if kind == "response.output_text.delta":
+            return self._text(body)
+        kind = expect(kind, str, "type")
         whole, _, moment = kind.rpartition(".")
         if whole in _PIECES and moment == "delta":
             return self._piece(whole, body)
@@ -96,6 +100,16 @@ class OpenAIResponsesDecoder(FrameDecoder):
             case "response.failed" | "error":
                 raise _failure(body, data)
         return None
+
+    def _text(self, body: Json) -> Delta | None:
+        words, item, part = body.get("delta"), body.get("output_index"), body.get("content_index")
+        # Nearly every frame goes on with a text that has begun, and needs no more questions.
+        if type(words) is str and words and type(item) is int and type(part) is int:
+            said = self._said.get((_TEXT, item, part))
+            if said is not None:
+                said.append(words)
+                return Delta(words)
+        return self._piece(_TEXT, body)
 
     def _piece(self, whole: str, body: Json) -> Delta | None:
         place = self._place(whole, body)
@@ -247,7 +261,7 @@ def _delta(place: _Place, words: str) -> Delta | None:
         return None
     if whole == _ARGUMENTS:
         return Delta(tool_calls=(ToolCallDelta(int(position), arguments=words),))
-    return Delta(words) if whole == "response.output_text" else Delta(thinking=words)
+    return Delta(words) if whole == _TEXT else Delta(thinking=words)
 
 
 def _names(body: Json, item: Json) -> list[_Name]:
