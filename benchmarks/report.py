@@ -92,12 +92,14 @@ def watching(limits: Limits) -> str:
     return f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})"
 
 
-def spread(folder: Path, workers: int, *options: str) -> float:
-    """Return the seconds that a run of tests takes."""
+def spread(folder: Path, workers: int, *options: str) -> str:
+    """Return the seconds that a run of tests takes, and those of processor time in all its processes."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", str(workers), *options]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), os.times()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - began
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return f"{time.perf_counter() - began:5.1f} s ({used:5.1f} s)"
 
 
 def main() -> None:
@@ -117,7 +119,7 @@ def main() -> None:
         print(f"{TESTS} tests of {PAUSE} s of processor time each, with and without a report:")
         for workers in (0, 1, 2, 4):
             plain, reported = spread(folder, workers), spread(folder, workers, "--streamval-report", "report.html")
-            print(f"  -n {workers}: {plain:6.1f} s, {reported:6.1f} s with the report")
+            print(f"  -n {workers}: {plain}, {reported} with the report; load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
