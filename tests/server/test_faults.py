@@ -317,7 +317,7 @@ def test_the_writes_are_cut_as_named() -> None:
     assert all(chunk.endswith(b"\n\n") for chunk in chunks(answer(faults.slow_drip(0))))
     cut = chunks(answer(faults.cut_character()))
     assert any(chunk.endswith(b"\xc3") for chunk in cut)
-    assert b"".join(cut) == body_of(answer(faults.one_write()))
+    assert texts(b"".join(cut)) == ["H\xe9", "llo", "."]
 
 
 def test_one_write_holds_back_nothing_that_a_break_would_lose() -> None:
