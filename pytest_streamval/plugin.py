@@ -115,7 +115,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.stash[GATE] = gate = Gate(config)
         config.pluginmanager.register(gate, "streamval-live")
-    count = config.getoption("--streamval-fuzz")
+    count = _fuzz(config)
+    if config.getoption("--streamval-report"):
+        _report(config)
+    if count or config.getoption("--streamval-report") or config.getoption("--streamval-live"):
+        _sum_up(config)
+    if hasattr(config, "workerinput"):
+        from pytest_streamval.harness.traces import continue_trace
+
+        continue_trace(config.workerinput)
+
+
+def _fuzz(config: pytest.Config) -> int:
+    """Have tests run again under other cuts, and return under how many."""
+    count: int = config.getoption("--streamval-fuzz")
     if count < 0:
         msg = f"--streamval-fuzz {count} does not fit: it is how many other cuts each test runs under, 0 or more."
         raise pytest.UsageError(msg)
@@ -123,10 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_streamval.harness.variants import Variants
 
         config.pluginmanager.register(Variants(config, count), "streamval-variants")
-    if config.getoption("--streamval-report"):
-        _report(config)
-    if count or config.getoption("--streamval-report") or config.getoption("--streamval-live"):
-        _sum_up(config)
+    return count
 
 
 def _report(config: pytest.Config) -> None:
@@ -158,8 +168,11 @@ def _sum_up(config: pytest.Config) -> Summary | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  # a worker of pytest-xdist
-    """Count what the tests of workers report: this process collects none, and sees no fixture."""
+    """Count what the tests of a worker report, as this process sees no fixture, and tell it of the current trace."""
+    from pytest_streamval.harness.traces import hand_trace_on
+
     _sum_up(node.config)
+    hand_trace_on(node.workerinput)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -150,7 +150,7 @@ class Council:
         Raises:
             EventLoopRunningError: a `RuntimeError`; there is one: await `ask` there.
         """
-        return _run("ask_sync()", lambda: self.ask(prompt, synthesize, mode=mode, rounds=rounds))
+        return _run("ask_sync", lambda: self.ask(prompt, synthesize, mode=mode, rounds=rounds))
 
     def stream_sync(
         self,
@@ -174,7 +174,7 @@ class Council:
                     on_event(event)
                 return events.so_far()
 
-        return _run("stream_sync()", follow)
+        return _run("stream_sync", follow)
 
     def sitting(self, prompt: str, mode: str, *, rounds: int = 2, streams: bool = True) -> Sitting:
         """Return a prompt before this council, which `hold` puts to it."""

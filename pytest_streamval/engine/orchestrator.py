@@ -211,7 +211,7 @@ class Run:
             reason = f"{requirement.name} failed a chunk: {result.reason or 'no reason given'}"
         else:
             error = cast("BaseException", self.error)
-            reason = f"{type(error).__name__}: {described(error)}"
+            reason = f"{type(error).__name__}: {described(error)}".removesuffix(": ")
         self.audience.tell("cancelled", reason)
 
     def _abort(self, error: BaseException) -> None:

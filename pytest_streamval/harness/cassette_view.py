@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -125,7 +125,7 @@ class View:
             "thinking": "".join(delta.thinking for delta in deltas),
             "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
-            "usage": None if usage is None else {"input": usage.input_tokens, "output": usage.output_tokens},
+            "usage": None if usage is None else asdict(usage),
             "bytes": sum(row.size for row in self.rows),
             "first_byte": self.rows[0].at if self.rows else None,
             "seconds": self.seconds,
@@ -193,7 +193,7 @@ class View:
         if facts["finish_reason"]:
             yield facts["finish_reason"]
         if facts["usage"]:
-            yield "{input} tokens in, {output} out".format(**facts["usage"])
+            yield "{input_tokens} tokens in, {output_tokens} out".format(**facts["usage"])
 
     def _rest(self, width: int) -> Iterator[str]:
         """Yield what came beside the text."""

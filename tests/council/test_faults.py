@@ -283,6 +283,12 @@ async def test_leaving_the_loop_stops_every_member(council) -> None:
     assert all_stopped(asked)
 
 
+async def test_a_test_may_end_where_it_leaves_the_loop(council) -> None:
+    asked = council(*["Hello. " * 100] * 3)
+    async for _ in asked.ask_stream("Go"):
+        break
+
+
 async def test_an_error_in_the_loop_stops_every_member(council) -> None:
     asked = council(*["Hello. " * 100] * 3)
 

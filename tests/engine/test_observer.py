@@ -120,7 +120,7 @@ async def test_an_observer_sees_what_the_consumer_receives_in_the_consumers_task
     [
         (["fail"], "Judge('judge') failed a chunk: no reason given"),
         ([ValueError("broken")], "ValueError: broken"),
-        (None, "CancelledError: "),
+        (None, "CancelledError"),
     ],
 )
 async def test_an_observer_hears_why_a_generation_is_stopped(watched, judge, never, turns, shape, answers, reason):

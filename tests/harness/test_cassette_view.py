@@ -177,7 +177,7 @@ def test_machines_are_told_everything() -> None:
         "text": "Hello, you.",
         "thinking": "Hm.",
         "finish_reason": "stop",
-        "usage": {"input": 5, "output": 7},
+        "usage": {"input_tokens": 5, "output_tokens": 7},
         "bytes": 609,
         "seconds": 2.0,
         "error": None,

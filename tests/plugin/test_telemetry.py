@@ -42,6 +42,63 @@ def test_each_test_and_each_variant_has_its_own(pytester: pytest.Pytester) -> No
     pytester.runpytest_subprocess("--streamval-fuzz", "3").assert_outcomes(passed=8)
 
 
+TRACED = """
+import os
+from pathlib import Path
+from opentelemetry import context, trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+
+class ToFile(SpanExporter):
+    def export(self, spans):
+        with Path("spans.txt").open("a") as file:
+            for span in spans:
+                parent = span.parent and span.parent.span_id
+                print(span.name, span.context.trace_id, span.context.span_id, parent, os.getpid(), file=file)
+
+def pytest_configure(config):
+    trace.set_tracer_provider(TracerProvider())
+    trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(ToFile()))
+    if not hasattr(config, "workerinput"):
+        config.span = trace.get_tracer("mine").start_span("session")
+        context.attach(trace.set_span_in_context(config.span))
+    elif OWN_TRACES:
+        context.attach(trace.set_span_in_context(trace.get_tracer("mine").start_span("worker")))
+
+def pytest_unconfigure(config):
+    if hasattr(config, "span"):
+        config.span.end()
+"""
+
+
+def _spans_of_spread_run(pytester: pytest.Pytester, conftest: str) -> list[list[str]]:
+    """Run four streams in two workers, and return the words of what was exported: the session's span is the last."""
+    pytester.makeini(INI)
+    pytester.makeconftest(conftest)
+    test = USES_IT.replace(", captured_telemetry", "").partition("    assert captured")[0]
+    pytester.makepyfile(
+        test.replace("async def", "@pytest.mark.parametrize('n', range(4))\nasync def")
+        .replace("(st", "(n, st")
+        .replace("\nfrom", "\nimport pytest\nfrom", 1)
+    )
+    pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=4)
+    return [line.split() for line in (pytester.path / "spans.txt").read_text().splitlines()]
+
+
+def test_streams_of_workers_belong_to_the_trace_of_the_run(pytester: pytest.Pytester) -> None:
+    *streams, session = _spans_of_spread_run(pytester, TRACED.replace("OWN_TRACES", "False"))
+    name, trace, span, parent, process = session
+    assert (name, parent) == ("session", "None")
+    assert [words[:2] + words[3:4] for words in streams] == [["stream_with_chunking", trace, span]] * 4
+    assert process not in {words[4] for words in streams}
+
+
+def test_a_worker_keeps_a_trace_of_its_own(pytester: pytest.Pytester) -> None:
+    *streams, session = _spans_of_spread_run(pytester, TRACED.replace("OWN_TRACES", "True"))
+    assert len(streams) == 4
+    assert session[1] not in {words[1] for words in streams}
+
+
 def test_without_opentelemetry_runs_go_on_and_the_fixture_says_what_to_install(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
     pytester.makeconftest(WITHOUT)

@@ -46,7 +46,7 @@ def test_every_token_chunk_verdict_and_receipt_has_its_time_and_its_place() -> N
             9,
         ),
         ("error", "ConnectionError: reset <b>", None, 9),
-        ("cancelled", "CancelledError: ", Stop(5_000_000, 2, "CancelledError: ", 0), 9),
+        ("cancelled", "CancelledError", Stop(5_000_000, 2, "CancelledError", 0), 9),
         ("unfinished", "", None, 4),
     ],
 )

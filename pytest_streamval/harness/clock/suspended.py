@@ -74,6 +74,10 @@ def _is_own(frame: FrameType) -> bool:
     return _INSTALLED not in name and not name.startswith((_STANDARD, _PACKAGE))
 
 
+def _is_package(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
 def _shown(frame: FrameType) -> str:
     """Return where a frame is: its own code from the working directory, that of others from where it is installed."""
     name = frame.f_code.co_filename

@@ -19,7 +19,7 @@ from weakref import WeakSet, ref
 
 from pytest_streamval.engine.observer import Observer
 from pytest_streamval.harness.clock.suspended import _is_own
-from pytest_streamval.harness.leaks.places import Site
+from pytest_streamval.harness.leaks.places import Site, is_in_own_task
 from pytest_streamval.harness.playback import on_play
 from pytest_streamval.harness.transcript import on_empty
 
@@ -87,8 +87,11 @@ class RunWatch(Observer):
         """The run, once its task has taken a step."""
         self.site: Site | None = None
         """Where in the user's own code it was started."""
+        self.has_owner = False
+        """Whether a task of this package started it and ends it, as that of a council's member does."""
         if (ledger := kept_here()) is not None:
-            self.site = Site.of_caller(sys._getframe(1))
+            caller = sys._getframe(1)
+            self.site, self.has_owner = Site.of_caller(caller), is_in_own_task(caller)
             ledger.runs.append(self)
 
     def started(self, run: Run) -> None:

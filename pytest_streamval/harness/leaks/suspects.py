@@ -122,11 +122,13 @@ class PendingRun(PendingTask):
         self.thing = self.run = run
         self.checks = checks
         """The tasks of those validators that have not answered yet."""
-        self.at_once = not task.cancelling()
+        watches = () if run.audience is None else run.audience.observers
+        self._watch = next((watch for watch in watches if isinstance(watch, RunWatch)), None)
+        # its owner may just be about to end it: the loop over a council was left, and its members were not told yet
+        self.at_once = not task.cancelling() and not (self._watch is not None and self._watch.has_owner)
 
     def _what(self) -> str:
-        watches = () if self.run.audience is None else self.run.audience.observers
-        site = next((watch.site for watch in watches if isinstance(watch, RunWatch)), None)
+        site = None if self._watch is None else self._watch.site
         began = "" if site is None else f", from {site}"
         return f"a StreamChunkingResult neither completed nor closed: {self.task.get_name()}{began}"
 
