@@ -280,7 +280,7 @@ CASES = [
         NotRequestedError("model='m'", 0, [("POST /a", "its model is 'n'")]),
         AssertionError,
         "to be asked model='m'",
-        "0 of its requests were that",
+        "Requests that fit: 0.",
         "requests[0]: POST /a, but its model is 'n'",
     ),
     (

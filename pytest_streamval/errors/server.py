@@ -100,7 +100,7 @@ class NotRequestedError(StreamvalError, AssertionError):
         """What was asked, and how each request differs."""
 
     def __str__(self) -> str:
-        lines = [f"The provider server was to be asked {self.wanted}; {self.found} of its requests were that."]
+        lines = [f"The provider server was to be asked {self.wanted}. Requests that fit: {self.found}."]
         lines += ["It was asked"] if self.requests else ["It was asked nothing at all: is its address in use?"]
         for number, (asked, differs) in enumerate(self.requests[:_SHOWN]):
             lines.append(f"  requests[{number}]: {asked}{f', but {differs}' if differs else ''}")

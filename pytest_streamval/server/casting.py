@@ -15,7 +15,7 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.harness.script import Script, as_script
 from pytest_streamval.harness.shelf import differences
-from pytest_streamval.server.faults import Fault, Faulty
+from pytest_streamval.server.faults import Fault, Faulty, check_made
 from pytest_streamval.server.journal import ServedRequest
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Casting:
         self.failures: list[AnswerFailedError] = []
         """The requests for which a rule raised, or a script said what their protocol cannot."""
         if len(given) == 1 and callable(given[0]) and not isinstance(given[0], type):
+            check_made("scripts[0]", given[0])
             self._rule = given[0]
         else:
             self.parts = [self._part(each, f"scripts[{number}]") for number, each in enumerate(given)]
@@ -118,12 +119,16 @@ class Casting:
         return asked[-1] if fresh is None or asked[-1].asked_by[-1].body == request.body else fresh
 
     def _part(self, given: object, name: str) -> Part:
-        if isinstance(given, Fault):
-            return Part(Script(), given)
+        given = Faulty(Script(), given) if isinstance(given, Fault) else given
         script, fault = (given.script, given.fault) if isinstance(given, Faulty) else (given, self._fault)
         if not isinstance(script, Script | str):
+            check_made(name, given)
             rule = "it is a Script, a text, a fault, a fault on a script, or, alone, a function of the request."
+            rule += " Unpack the list: *scripts." if isinstance(given, list | tuple) else ""
             raise InvalidArgumentError(name, excerpt(given), rule)
+        if isinstance(given, Faulty) and given.fault.refuses:
+            rule = "without a connection there is no request to answer; it is of the whole server: fault='refuse'."
+            raise InvalidArgumentError(name, excerpt(given.fault.name), rule)
         if self._recut is None or (fault is not None and fault.after_deltas is not None):
             return Part(as_script(script, token_size=self._token_size), fault)  # whose place is told by its deltas
         return Part(self._recut.script(script, token_size=self._token_size), fault)

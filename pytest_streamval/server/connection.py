@@ -9,6 +9,7 @@ import socket
 import struct
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import h11
 
@@ -183,7 +184,8 @@ class Connection(asyncio.Protocol):
         assert self._request is not None  # noqa: S101  # for the type checker
         request = self._request
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
-        incoming = Incoming(request.method.decode(), request.target.decode("latin-1"), headers, bytes(self._body))
+        target = _path_in(request.target.decode("latin-1"))
+        incoming = Incoming(request.method.decode(), target, headers, bytes(self._body))
         self._is_head = incoming.method == "HEAD"
         self._entry, steps, close = self._site.answer(incoming)
         name = f"streamval server: {self._entry.method} {self._entry.path}"
@@ -322,6 +324,14 @@ def _fault(error: h11.RemoteProtocolError) -> str:
     if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         return _TOO_LONG
     return f"The request is no HTTP/1.1, or ends too early: {error}."
+
+
+def _path_in(target: str) -> str:
+    """Return the path of a target, which names the whole address where a client thinks of a proxy (RFC 9112, 3.2.2)."""
+    if not target.lower().startswith(("http://", "https://")):
+        return target
+    parts = urlsplit(target)
+    return f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
 
 
 def _reason(status: int) -> str:

@@ -54,6 +54,9 @@ __all__ = [
 ]
 
 
+_STATUSES = {"bad_request": 400, "unauthorized": 401, "rate_limited": 429, "server_error": 500, "overloaded": 529}
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something that goes wrong; made by the functions of this module."""
@@ -74,10 +77,15 @@ class Fault:
     def __post_init__(self) -> None:
         if self.name not in KINDS:
             raise InvalidArgumentError("name", excerpt(self.name), f"a fault is one of {', '.join(KINDS)}.")
-        for name in ("after_deltas", "after_bytes", "seconds", "retry_after"):
+        wholes, numbers = ("a whole number, 0 or more.", int), ("a number, 0 or more.", int | float)
+        places = dict.fromkeys(("after_deltas", "after_bytes"), wholes)
+        for name, (rule, kind) in {**places, "seconds": numbers, "retry_after": numbers}.items():
             value: object = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
-                raise InvalidArgumentError(name, excerpt(value), "it is 0 or more.")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value >= 0):
+                raise InvalidArgumentError(name, excerpt(value), f"it is {rule}")
+        if self.status != _STATUSES.get(self.name):
+            rule = f"the function makes it: faults.{self.name}(). A script fails in its own way: Raise(...)."
+            raise InvalidArgumentError("status", excerpt(self.status), rule)
         if self.after_deltas is not None and self.after_bytes is not None:
             given = f"{self.after_deltas} and {self.after_bytes}"
             raise InvalidArgumentError("after_deltas and after_bytes", given, "a fault has one place: give one.")
@@ -138,27 +146,27 @@ def refuse() -> Fault:
 
 def bad_request() -> Fault:
     """The answer is a 400, in the provider's form."""
-    return Fault("bad_request", status=400)
+    return Fault("bad_request", status=_STATUSES["bad_request"])
 
 
 def unauthorized() -> Fault:
     """The answer is a 401, in the provider's form."""
-    return Fault("unauthorized", status=401)
+    return Fault("unauthorized", status=_STATUSES["unauthorized"])
 
 
 def rate_limited(retry_after: float | None = 1) -> Fault:
     """The answer is a 429, with `Retry-After` in seconds, in the provider's form."""
-    return Fault("rate_limited", status=429, retry_after=retry_after)
+    return Fault("rate_limited", status=_STATUSES["rate_limited"], retry_after=retry_after)
 
 
 def server_error() -> Fault:
     """The answer is a 500, in the provider's form."""
-    return Fault("server_error", status=500)
+    return Fault("server_error", status=_STATUSES["server_error"])
 
 
 def overloaded() -> Fault:
     """The answer is a 529, in the provider's form."""
-    return Fault("overloaded", status=529)
+    return Fault("overloaded", status=_STATUSES["overloaded"])
 
 
 def headers_then_silence() -> Fault:
@@ -266,6 +274,28 @@ _MAKERS = (
     slow_drip,
 )
 _BY_NAME: Mapping[str, Fault] = MappingProxyType({make.__name__: make() for make in _MAKERS})
+
+
+def checked_fault(given: object) -> Fault | None:
+    """Return a fault, given as one or by its name.
+
+    Raises:
+        InvalidArgumentError: a `ValueError`; it is neither, or there is none of that name.
+    """
+    if given is None or isinstance(given, Fault):
+        return given
+    if isinstance(given, str):
+        return named(given)
+    check_made("fault", given)
+    raise InvalidArgumentError("fault", excerpt(given), "it is a fault, such as faults.reset(), or the name of one.")
+
+
+def check_made(argument: str, given: object) -> None:
+    """Raise `InvalidArgumentError` for a function that makes a fault, given in the place of one."""
+    for make in _MAKERS:
+        if given is make:
+            rule = f"that is what makes the fault; call it: faults.{make.__name__}()."
+            raise InvalidArgumentError(argument, excerpt(given), rule)
 
 
 def all() -> list[Fault]:  # noqa: A001  # read as faults.all()

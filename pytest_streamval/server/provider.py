@@ -14,7 +14,9 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.harness.cuts import Cut
 from pytest_streamval.harness.recutting import Recut
+from pytest_streamval.server.arguments import check_numbers, check_times, checked_mode, checked_models
 from pytest_streamval.server.casting import Casting
+from pytest_streamval.server.faults import checked_fault
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.relay import Relay
 from pytest_streamval.server.site import Site
@@ -52,7 +54,7 @@ class ProviderServer:
     def __init__(
         self,
         *scripts: Playable | Rule,
-        fault: Fault | None = None,
+        fault: Fault | str | None = None,
         cut: Cut | Recut | str | None = None,
         token_size: int = 1,
         upstream: str | None = None,
@@ -68,7 +70,7 @@ class ProviderServer:
         Args:
             scripts: what each request gets, in order: a script, a text, a fault, a fault on a script. Or one function,
                 which is given the `ServedRequest` and returns one of these, or None for a request that is not scripted.
-            fault: of all scripts. One that ruins an answer strikes again when a client asks again.
+            fault: of all scripts, or its name. One that ruins an answer strikes again when a client asks again.
             cut: where to cut the texts and the bytes instead: `whole`, `chars` and every byte, `words` and every frame,
                 or a number that seeds a random choice, inside characters and line ends too.
             token_size: characters in each delta of a text.
@@ -85,20 +87,23 @@ class ProviderServer:
         Raises:
             InvalidArgumentError: a `ValueError`; it is none of that.
         """
-        recut = _recut(cut)
+        recut, fault = _recut(cut), checked_fault(fault)
+        check_numbers(speed=speed, body_limit=body_limit, port=port)
         self._casting = Casting(scripts, fault, token_size, recut)
         self._relay: Relay | None = None
         if upstream is not None or cassettes is not None:
             if scripts:
                 raise InvalidArgumentError("upstream", repr(upstream), "a server has scripts or a provider, not both.")
-            mode = record or ("none" if upstream is None else "new")
+            mode = checked_mode(record, upstream)
             self._relay = Relay(upstream, cassettes, mode=mode, fault=fault, speed=speed)
+        elif record is not None:
+            raise InvalidArgumentError("record", repr(record), "there is neither an upstream nor cassettes.")
         self._refuses = fault is not None and fault.refuses
         self._journal = Journal()
         self._site = Site(
             self._casting,
             self._journal,
-            models=models,
+            models=checked_models(models),
             body_limit=body_limit,
             cut=None if recut is None else recut.cut,
             relay=self._relay,
@@ -234,8 +239,10 @@ class ProviderServer:
 
         Raises:
             NotRequestedError: an `AssertionError`; there were none, or not so many.
+            InvalidArgumentError: a `ValueError`; `times` is no number.
         """
         __tracebackhide__ = True
+        check_times(times)
         wanted = {"method": method, "protocol": protocol, "model": model, "stream": stream}
         asked = {name: value for name, value in wanted.items() if value is not None}
         found = [
@@ -258,7 +265,7 @@ class ProviderServer:
 
         Args:
             within: how many seconds to wait for it.
-            request: the index of the request whose client it is, if not that of any.
+            request: the index of the request whose client it is, -1 for the newest, if not that of any.
 
         Raises:
             ClientStayedError: an `AssertionError`; all answers went out whole, or nobody has left yet.
@@ -266,7 +273,7 @@ class ProviderServer:
         __tracebackhide__ = True
 
         def happened() -> bool:
-            looked_at = self.requests if request is None else self.requests[request : request + 1]
+            looked_at = self.requests if request is None else self.requests[request:][:1]
             return any(each.client_disconnected for each in looked_at)
 
         if not self._journal.wait_for(happened, within):
@@ -283,7 +290,7 @@ def _bound(port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((_HOST, port))
         found.settimeout(0)
-    except (OSError, OverflowError):
+    except OSError:
         found.close()
         raise
     return found

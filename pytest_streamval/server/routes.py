@@ -30,6 +30,7 @@ PATHS = (
 )
 """What the server answers, as its errors list it."""
 
+_AS_ARRAY = " without ?alt=sse, where Gemini sends an array of JSON"
 _BIRTH = "2026-01-01T00:00:00Z"
 _EPOCH = 1_767_225_600  # the same, in seconds
 _LISTS = ("/v1/models", "/models", "/v1beta/models", "/v1alpha/models")
@@ -105,7 +106,8 @@ def _other(method: str, path: str, content: bytes, models: Sequence[str]) -> Ref
     facts = _facts(path, content, models)
     if facts is None:
         known = "; ".join(PATHS)
-        return Refusal(_guessed(path), 404, f"There is nothing at {method} {path}. This server answers: {known}.")
+        why = _AS_ARRAY if path.endswith(":streamGenerateContent") else ""
+        return Refusal(_guessed(path), 404, f"There is nothing at {method} {path}{why}. This server answers: {known}.")
     wanted, fact = facts
     if method not in wanted:
         message = f"{method} {path} is nothing that this server answers: it takes {wanted[0]}."

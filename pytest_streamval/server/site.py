@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -108,8 +107,10 @@ class Site:
     def failed(self, entry: ServedRequest, error: Exception, *, begun: bool) -> Steps:
         """Return what follows where the answer cannot go on: a script says what its protocol cannot."""
         failure = self._casting.failed(entry, error).failure
-        body = json.dumps({"error": {"message": failure, "type": "server_error"}}).encode()
-        return iter([Break("closed")]) if begun else answered(500, body)
+        if begun:
+            return iter([Break("closed")])
+        adapter = ADAPTERS[entry.protocol] if entry.protocol is not None else _PLAIN.adapter
+        return answered(500, adapter.encode_error(kind_of(adapter.protocol, 500), failure))
 
 
 _PLAIN = Question(

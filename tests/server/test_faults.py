@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import Delay, Fault, InvalidArgumentError, ProviderServer, Raise, Script, faults
+from pytest_streamval import (
+    Delay,
+    Fault,
+    InvalidArgumentError,
+    ProviderServer,
+    ProviderStatusError,
+    Raise,
+    Script,
+    faults,
+)
 from pytest_streamval.server.replies import Question
 from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence
 from pytest_streamval.wire import ADAPTERS, Asked
@@ -26,7 +35,7 @@ from tests.server.clients import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytest_plugins = ["pytester"]
 
@@ -103,12 +112,40 @@ WRONG = {
     "truth": lambda: faults.reset(after_deltas=True),
     "seconds": lambda: faults.stall(float("nan")),
     "two places": lambda: faults.reset(after_deltas=1, after_bytes=1),
+    "half a delta": lambda: faults.reset(after_deltas=1.5),
+    "a status of its own": lambda: Fault("rate_limited", status=418),
+    "no status": lambda: Fault("bad_request"),
 }
 
 
 @pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
 def test_what_is_no_fault_is_refused(make: object) -> None:
     with pytest.raises(InvalidArgumentError):
+        make()
+
+
+def test_a_fault_goes_by_its_name_too() -> None:
+    with ProviderServer("Hello.", fault="overloaded") as server:
+        error = ask(server, "anthropic")[1]
+        assert isinstance(error, ProviderStatusError)
+        assert error.status == 529
+
+
+MISTAKEN = {
+    "no such name": (lambda: ProviderServer(fault="resett"), "fault='resett' does not fit: it is one of refuse"),
+    "not called": (lambda: ProviderServer(fault=faults.reset), r"call it: faults\.reset\(\)"),
+    "not called, as a rule": (lambda: ProviderServer(faults.reset), r"scripts\[0\].*call it: faults\.reset\(\)"),
+    "not called, in a list": (lambda: ProviderServer("One.", faults.stall), r"scripts\[1\].*faults\.stall\(\)"),
+    "no fault": (lambda: ProviderServer(fault=5), "it is a fault, such as"),
+    "refused once": (lambda: ProviderServer(faults.refuse(), "One."), r"scripts\[0\]='refuse'.*fault='refuse'"),
+    "refused on a script": (lambda: ProviderServer(faults.refuse().on("One.")), "of the whole server"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKEN.values(), ids=MISTAKEN)
+def test_what_is_no_fault_of_a_server_is_refused(case: tuple[Callable[[], ProviderServer], str]) -> None:
+    make, message = case
+    with pytest.raises(InvalidArgumentError, match=message):
         make()
 
 

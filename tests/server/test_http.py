@@ -50,6 +50,8 @@ REFUSED = {
     "an unknown path of Ollama": (request(None, "/api/nothing", CLOSE), 404, "There is nothing at POST /api/nothing"),
     "an unknown path of Anthropic": (request(None, "/v1/messages/nothing", CLOSE), 404, "There is nothing"),
     "an unknown path of Gemini": (request(None, "/v1beta/nothing", CLOSE), 404, "There is nothing"),
+    "an array from Gemini": (request(None, "/v1/models/m:streamGenerateContent", CLOSE), 404, "without ?alt=sse"),
+    "an unknown path of an address": (request(None, "http://other/", CLOSE), 405, "POST / is nothing"),
     "a model that is not there": (request("", "/v1/models/nothing", CLOSE, method="GET"), 404, "There is nothing"),
     "GET where it takes POST": (request(None, CHAT, CLOSE, method="GET"), 405, "it takes POST"),
     "POST where it takes GET": (request(None, "/v1/models", CLOSE), 405, "it takes GET"),
@@ -101,6 +103,12 @@ def test_a_connection_that_is_half_closed_gets_a_clear_answer(case: tuple[bytes,
         status, report = refusal(exchanged(server, data, half_close=True))
     assert status == 400
     assert message in report["error"]["message"]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "HTTPS://api.openai.com"])
+def test_a_path_may_be_named_with_its_whole_address(server: ProviderServer, address: str) -> None:
+    assert exchanged(server, request(None, f"{address}{CHAT}?x=1", CLOSE)).startswith(b"HTTP/1.1 200")
+    assert server.requests[0].path == f"{CHAT}?x=1"
 
 
 def test_a_connection_without_a_request_is_closed(server: ProviderServer) -> None:

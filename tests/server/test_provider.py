@@ -243,6 +243,9 @@ def test_a_client_that_leaves_is_noticed_while_the_server_is_silent(stream: bool
                 server._journal.wait_for(lambda: len(server.requests) == 1, 5)
         server.assert_client_disconnected(within=5)
         server.assert_client_disconnected(request=0)
+        server.assert_client_disconnected(request=-1)
+        with pytest.raises(ClientStayedError):
+            server.assert_client_disconnected(request=1)
         entry = server.requests[0]
         assert (entry.deltas_sent, entry.finished) == (1 if stream else 0, False)
         assert "left by its client" in repr(entry)
@@ -315,6 +318,11 @@ def test_what_was_not_asked_is_told_with_what_was(case: tuple[dict[str, object],
         assert difference in str(caught.value)
 
 
+def test_how_often_is_a_number() -> None:
+    with ProviderServer() as server, pytest.raises(InvalidArgumentError, match="what was asked goes by name: path="):
+        server.assert_requested("/v1/chat/completions")
+
+
 def test_an_assertion_on_a_server_that_nobody_asked_says_so() -> None:
     with ProviderServer() as server, pytest.raises(NotRequestedError, match="asked nothing at all"):
         server.assert_requested()
@@ -345,6 +353,31 @@ def test_what_is_no_script_is_refused(given: object) -> None:
         ProviderServer(given)
 
 
+def test_a_list_of_scripts_is_unpacked_by_its_caller() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Unpack the list: \*scripts"):
+        ProviderServer(["One.", "Two."])
+
+
+WRONG = {
+    "no speed": ({"speed": 0}, "speed=0 does not fit: it is more than 0"),
+    "a speed in words": ({"speed": "fast"}, "leaves out the pauses"),
+    "one model": ({"models": "gpt"}, "a list of names"),
+    "models that are none": ({"models": [1]}, "a list of names"),
+    "no limit": ({"body_limit": -1}, "a number of bytes"),
+    "no port": ({"port": 65_536}, "up to 65535"),
+    "a port in words": ({"port": "http"}, "0 for any"),
+    "nothing to record": ({"record": "new"}, "neither an upstream nor cassettes"),
+    "nobody to record": ({"record": "all", "cassettes": "anywhere"}, "give it as upstream"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
+def test_an_option_that_says_nothing_is_refused(case: tuple[dict[str, object], str]) -> None:
+    options, message = case
+    with pytest.raises(InvalidArgumentError, match=message):
+        ProviderServer(**options)
+
+
 def test_servers_share_a_thread_which_ends_with_the_last_of_them() -> None:
     with ProviderServer("One.") as one:
         with ProviderServer("Two.") as two:
@@ -372,6 +405,7 @@ def test_a_script_that_its_protocol_cannot_say_is_told_to_the_test() -> None:
         error = ask(server, "ollama", stream=False)[1]
         assert isinstance(error, ProviderStatusError)
         assert error.status == 500
+        assert error.body.startswith('{"error":"UnencodableDeltaError')
         assert ["UnencodableDeltaError" in str(failure) for failure in server.unmet()] == [True, True]
 
 

@@ -74,7 +74,7 @@ REFUSED = {
     "a file that is not there": (["nothing.txt"], "No such file"),
     "a fault that is none": (["said.txt", "--fault", "nothing"], "it is one of refuse, bad_request"),
     "a cut that is none": (["said.txt", "--cut", "nothing"], "a cut is one of whole"),
-    "a port that is none": (["said.txt", "--port", "99999"], "port must be 0-65535"),
+    "a port that is none": (["said.txt", "--port", "99999"], "a whole number up to 65535"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
     "a broken cassette": (["cassette.jsonl"], "known are"),
     "no text": (["binary.txt"], "codec can't decode"),

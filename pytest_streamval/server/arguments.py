@@ -1,0 +1,53 @@
+"""What a provider server is given: numbers, names, modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_streamval.errors import InvalidArgumentError, excerpt
+
+_HIGHEST_PORT = 65_535
+
+
+def check_numbers(*, speed: object, body_limit: object, port: object) -> None:
+    """Raise `InvalidArgumentError` for a number that says nothing."""
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
+        raise InvalidArgumentError("speed", excerpt(speed), "it is more than 0; math.inf leaves out the pauses.")
+    if not _whole(body_limit):
+        raise InvalidArgumentError("body_limit", excerpt(body_limit), "it is a number of bytes, 0 or more.")
+    if not _whole(port, _HIGHEST_PORT):
+        raise InvalidArgumentError("port", excerpt(port), f"it is a whole number up to {_HIGHEST_PORT}, 0 for any.")
+
+
+def check_times(times: object) -> None:
+    """Raise `InvalidArgumentError` for what does not say how often."""
+    if times is not None and not _whole(times):
+        raise InvalidArgumentError("times", excerpt(times), "it says how often; what was asked goes by name: path=...")
+
+
+def checked_models(models: object) -> Sequence[str]:
+    """Return the names of models.
+
+    Raises:
+        InvalidArgumentError: a `ValueError`; they are none.
+    """
+    if isinstance(models, str) or not isinstance(models, Sequence) or not all(isinstance(each, str) for each in models):
+        raise InvalidArgumentError("models", excerpt(models), 'they are a list of names: ["gpt-4.1"].')
+    return models
+
+
+def checked_mode(record: str | None, upstream: object) -> str:
+    """Return what is recorded.
+
+    Raises:
+        InvalidArgumentError: a `ValueError`; something is to be recorded, and there is no provider.
+    """
+    if upstream is not None:
+        return record or "new"
+    if record in {"once", "new", "all"}:
+        raise InvalidArgumentError("record", repr(record), "what is recorded is a provider; give it as upstream.")
+    return record or "none"
+
+
+def _whole(number: object, highest: float = float("inf")) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= highest
