@@ -58,6 +58,7 @@ class Casting:
         self._recut = recut
         self._token_size = token_size
         self._rule: Rule | None = None
+        self._asked = 0  # how many of the parts were asked for: without a rule, the first ones
         self.parts: list[Part] = []
         """The parts, in order; those of a rule as it chose them."""
         self.refused: list[UnscriptedRequestError] = []
@@ -75,7 +76,7 @@ class Casting:
 
         Args:
             request: what is asked.
-            earlier: what was asked before.
+            earlier: all requests before.
         """
         part = self._chosen(request) if self._rule is not None else self._next(request)
         if part is not None:
@@ -112,11 +113,13 @@ class Casting:
         The fault of all parts strikes again and again. One that belongs to a part strikes once: what comes next is the
         next part.
         """
-        fresh = next((part for part in self.parts if not part.asked_by), None)
-        asked = [part for part in self.parts if part.asked_by]
-        if not asked or self._fault is None or not self._fault.ruins:
-            return fresh
-        return asked[-1] if fresh is None or asked[-1].asked_by[-1].body == request.body else fresh
+        fresh = self.parts[self._asked] if self._asked < len(self.parts) else None
+        if self._asked and self._fault is not None and self._fault.ruins:
+            ruined = self.parts[self._asked - 1]
+            if fresh is None or ruined.asked_by[-1].body == request.body:
+                return ruined
+        self._asked += fresh is not None
+        return fresh
 
     def _part(self, given: object, name: str) -> Part:
         given = Faulty(Script(), given) if isinstance(given, Fault) else given
@@ -135,7 +138,8 @@ class Casting:
 
     def _refusal(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
         parts = [(part.told, ", ".join(each.told for each in part.asked_by)) for part in self.parts]
-        found = [(list(differences("body", request.body, each.body)), each) for each in earlier]
+        outputs = [each for each in earlier if each.protocol is not None]
+        found = [(list(differences("body", request.body, each.body)), each) for each in outputs]
         nearest = min(found, key=lambda each: len(each[0]), default=None)
         if nearest is None:
             return UnscriptedRequestError(request.told, parts, "", [])

@@ -71,7 +71,6 @@ class Site:
     def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], None]]:
         """Return the entry of a request, its answer, and what to call when that has ended."""
         request = _entry(incoming)
-        earlier = [each for each in self._journal.requests if each.protocol is not None]
         route = routed(incoming.method, incoming.target, incoming.body, self._models)
         number = str(len(self._journal.requests) + 1)
         close = nothing
@@ -80,7 +79,7 @@ class Site:
             request.stream, request.body = route.asked.stream, route.body
             question = Question(route.adapter, route.asked, number, time.time(), len(incoming.body))
             if self._relay is None:
-                steps = self._played(request, question, earlier)
+                steps = self._played(request, question)
             else:
                 steps, close = self._relay.answer(request, question, incoming)
             steps = steps if self._cut is None else recut(steps, self._cut, question)
@@ -91,9 +90,9 @@ class Site:
         self._journal.enter(request)
         return request, steps, close
 
-    def _played(self, request: ServedRequest, question: Question, earlier: Sequence[ServedRequest]) -> Steps:
+    def _played(self, request: ServedRequest, question: Question) -> Steps:
         try:
-            part = self._casting.part_of(request, earlier)
+            part = self._casting.part_of(request, self._journal.requests)
         except Exception as error:  # noqa: BLE001  # a rule is the user's code
             return question.refusal(500, self._casting.failed(request, error).failure)
         if isinstance(part, UnscriptedRequestError):

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import h11
 
@@ -39,7 +39,7 @@ class Upstream:
             InvalidArgumentError: a `ValueError`; it is none, or one to which a key would go in the open.
         """
         given: object = url
-        parts = urlsplit(url) if isinstance(given, str) else None
+        parts = _split(url) if isinstance(given, str) else None
         if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise InvalidArgumentError("upstream", excerpt(given), "it is an address such as https://api.openai.com.")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -211,6 +211,16 @@ class Exchange:
         if self._tape is not None:
             seconds = _seconds(self._head.headers) if how == "refused" else None
             self._tape.end(how, why, seconds)
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of an address; None where it is none, or its port is."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _told(error: Exception) -> str:

@@ -307,6 +307,8 @@ def test_an_answer_that_breaks_off_is_recorded_as_broken(rest: bytes) -> None:
 
 WRONG = {
     "no address": ({"upstream": "nowhere"}, "it is an address"),
+    "half an address": ({"upstream": "http://[::1"}, "it is an address"),
+    "no port": ({"upstream": "http://127.0.0.1:99999"}, "it is an address"),
     "no text": ({"upstream": 5}, "it is an address"),
     "in the open": ({"upstream": "http://example.com"}, "begins with https"),
     "a mode that is none": ({"upstream": "http://localhost:1", "record": "maybe"}, "none, once, new, all"),
