@@ -65,9 +65,10 @@ async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
     given: object = thunks
     if isinstance(given, ModelOutputThunk) or not hasattr(given, "__iter__"):
         raise InvalidArgumentError("thunks", excerpt(given), "they are a list of outputs.")
-    wanted = list(dict.fromkeys(thunks))  # one output is read once, however often it is listed
-    for index, thunk in enumerate(wanted):
+    listed = list(thunks)
+    for index, thunk in enumerate(listed):
         _check_output(index, thunk)
+    wanted = list(dict.fromkeys(listed))  # one output is read once, however often it is listed
     failures: list[BaseException] = []
 
     async def watch(thunk: ModelOutputThunk) -> None:

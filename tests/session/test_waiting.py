@@ -148,8 +148,9 @@ def test_outputs_of_different_loops_are_an_error():
         (ModelOutputThunk("a"), "^thunks=<ModelOutputThunk computed 'a'> does not fit: they are a list"),
         (None, "^thunks=None"),
         (["a"], r"^thunks\[0\]='a' does not fit"),
+        ([[ModelOutputThunk("a")]], r"^thunks\[0\]=\[<ModelOutputThunk computed 'a'>\] does not fit"),
     ],
-    ids=["one output", "none", "no output"],
+    ids=["one output", "none", "no output", "a list in a list"],
 )
 async def test_what_are_no_outputs_is_an_error(thunks, message):
     with pytest.raises(InvalidArgumentError, match=message):
