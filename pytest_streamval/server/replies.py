@@ -100,8 +100,10 @@ def counted(script: Script, size: int) -> Sequence[Step]:
     """
     steps = list(script.steps)
     places = [at for at, step in enumerate(steps) if isinstance(step, (str, Delta))]
-    if not places or any(isinstance(step, Delta) and step.usage for step in steps):
+    if any(isinstance(step, Delta) and step.usage for step in steps):
         return steps
+    if not places:
+        return [*steps, Delta(usage=Usage(_tokens(size), 0))]
     prompt, output = _tokens(size), _tokens(sum(map(_characters, steps)))
     # as providers do, who know the prompt at the beginning and the whole output at the end
     for at, usage in ((places[0], Usage(prompt, 1)), (places[-1], Usage(prompt, output))):
@@ -119,11 +121,12 @@ def _streamed(question: Question, script: Script) -> Steps:
         yield from _refused(question, failure)
         return
     yield Head(200, question.adapter.media_type)
+    each = int(_speaks(script))  # what reports the usage of a script without deltas is none of these
     for step in steps[waits:]:
         if isinstance(step, str):
-            yield Frame(encoder.encode(step), 1, step)
+            yield Frame(encoder.encode(step), each, step)
         elif isinstance(step, Delta):
-            yield Frame(encoder.encode(step), 1, step.text)
+            yield Frame(encoder.encode(step), each, step.text)
         elif isinstance(step, Delay):
             yield Pause(step.seconds)
         elif isinstance(step, Stall):
@@ -153,7 +156,7 @@ def _whole(question: Question, script: Script) -> Steps:
     deltas = [step if isinstance(step, Delta) else Delta(step) for step in steps if isinstance(step, (str, Delta))]
     answer = Answer.of(deltas)
     body = question.adapter.encode_response(answer, question.asked, ident=question.ident, created=question.created)
-    yield from answered(200, body, deltas=len(deltas))
+    yield from answered(200, body, deltas=len(deltas) if _speaks(script) else 0)
 
 
 def _refused(question: Question, step: Raise) -> Steps:
@@ -180,6 +183,10 @@ def _broken(error: BaseException) -> Break | None:
 
 def _told(error: BaseException) -> str:
     return described(error) or type(error).__name__
+
+
+def _speaks(script: Script) -> bool:
+    return any(isinstance(step, (str, Delta)) for step in script.steps)
 
 
 def _characters(step: Step) -> int:

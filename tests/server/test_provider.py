@@ -96,6 +96,22 @@ def test_a_script_without_usage_gets_a_plausible_count(protocol: str, stream: bo
     assert 5 < usage.input_tokens < 50
 
 
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_answer_without_text_has_a_count_too(protocol: str, stream: bool) -> None:
+    async def main() -> Usage | None:
+        with ProviderServer("") as server:
+            output = await asked(server, protocol, stream=stream)
+            assert await output.avalue() == ""
+        assert server.requests[0].deltas_sent == 0
+        return output.generation.usage
+
+    usage = asyncio.run(main())
+    assert usage is not None
+    assert usage.output_tokens == 0
+    assert 5 < usage.input_tokens < 50
+
+
 def test_a_stream_has_a_chunk_for_each_delta() -> None:
     with ProviderServer(WORDS) as server:
         answer = exchanged(server, request(None, "/v1/chat/completions", "connection: close"))
