@@ -65,6 +65,9 @@ class Relay:
         """The requests that could not be passed on."""
         self._upstream = None if upstream is None else Upstream(upstream)
         self._folder = None if folder is None else Path(folder)
+        if self._folder is not None and (self._folder.is_file() or (upstream is None and not self._folder.is_dir())):
+            rule = "it is a folder of recordings; without an upstream, one that is there. One cassette is a script: "
+            raise InvalidArgumentError("cassettes", excerpt(str(folder)), f"{rule}Script.from_cassette(path).")
         self._fault = fault
         self._speed = speed
         there = [] if self._folder is None else sorted(self._folder.glob("*.jsonl"), key=_number)

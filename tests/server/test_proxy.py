@@ -309,6 +309,8 @@ WRONG = {
     "no address": ({"upstream": "nowhere"}, "it is an address"),
     "half an address": ({"upstream": "http://[::1"}, "it is an address"),
     "no port": ({"upstream": "http://127.0.0.1:99999"}, "it is an address"),
+    "a file": ({"cassettes": __file__}, "it is a folder of recordings.*from_cassette"),
+    "no folder": ({"cassettes": "nowhere"}, "without an upstream, one that is there"),
     "no text": ({"upstream": 5}, "it is an address"),
     "in the open": ({"upstream": "http://example.com"}, "begins with https"),
     "a mode that is none": ({"upstream": "http://localhost:1", "record": "maybe"}, "none, once, new, all"),
