@@ -94,8 +94,7 @@ class ProviderServer:
         if upstream is not None or cassettes is not None:
             if scripts:
                 raise InvalidArgumentError("upstream", repr(upstream), "a server has scripts or a provider, not both.")
-            mode = checked_mode(record, upstream)
-            self._relay = Relay(upstream, cassettes, mode=mode, fault=fault, speed=speed)
+            self._relay = Relay(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
         elif record is not None:
             raise InvalidArgumentError("record", repr(record), "there is neither an upstream nor cassettes.")
         self._refuses = fault is not None and fault.refuses
