@@ -62,10 +62,7 @@ def connected(server: ProviderServer) -> socket.socket:
 
 def everything(client: socket.socket) -> bytes:
     """Return all that comes until the connection ends."""
-    found = b""
-    while data := client.recv(65536):
-        found += data
-    return found
+    return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def exchanged(server: ProviderServer, data: bytes, *, half_close: bool = False) -> bytes:
