@@ -353,6 +353,28 @@ def test_books_that_are_kept_twice_have_each_thing_once(guard):
     assert len(guard.test.playbacks) == 1
 
 
+LIBRARY = """
+async def pieces():
+    while True:
+        yield "piece"
+"""
+
+
+@pytest.mark.parametrize(("folder", "found"), [("site-packages/sdk", 0), ("app", 1)])
+def test_a_generator_that_an_installed_library_keeps_is_the_librarys_own(guard, folder, found):
+    module = {}
+    exec(compile(LIBRARY, f"/somewhere/{folder}/stream.py", "exec"), module)  # noqa: S102  # written above
+
+    async def main():
+        kept.append(module["pieces"]())
+        async for _ in kept[0]:
+            break
+
+    kept = []
+    asyncio.run(main())
+    assert len(leaks(guard)) == found
+
+
 def test_an_entry_of_a_generator_that_is_gone_is_none_of_one_in_its_place(guard):
     async def numbers():
         yield 1

@@ -13,7 +13,7 @@ from pytest_streamval.engine import eager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
+    from types import CodeType, FrameType
 
 _STANDARD = str(Path(os.__file__).parent) + os.sep
 _PACKAGE = str(Path(__file__).parents[2]) + os.sep
@@ -70,7 +70,11 @@ def _is_standard(frame: FrameType) -> bool:
 
 
 def _is_own(frame: FrameType) -> bool:
-    name = frame.f_code.co_filename
+    return _is_own_code(frame.f_code)
+
+
+def _is_own_code(code: CodeType) -> bool:
+    name = code.co_filename
     return _INSTALLED not in name and not name.startswith((_STANDARD, _PACKAGE))
 
 

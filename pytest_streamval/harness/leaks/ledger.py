@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, ref
 
 from pytest_streamval.engine.observer import Observer
-from pytest_streamval.harness.clock.suspended import _is_own
+from pytest_streamval.harness.clock.suspended import _is_own, _is_own_code
 from pytest_streamval.harness.leaks.places import Site, is_in_own_task
 from pytest_streamval.harness.playback import on_play
 from pytest_streamval.harness.transcript import on_empty
@@ -26,7 +26,7 @@ from pytest_streamval.harness.transcript import on_empty
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import ExitStack
-    from types import CodeType, FrameType
+    from types import AsyncGeneratorType, CodeType, FrameType
 
     from pytest_streamval.engine.orchestrator import Run
     from pytest_streamval.harness.playback import _Playback
@@ -219,12 +219,13 @@ _begun: dict[int, Begun] = {}  # by the id of the generator: when it is dropped,
 
 
 def _first_read(original: Callable[..., None]) -> Callable[..., None]:
-    def first_read(loop: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
+    def first_read(loop: asyncio.BaseEventLoop, generator: AsyncGeneratorType[Any, Any]) -> None:
         reader = sys._getframe(1)
         earlier = _begun.get(id(generator))
         if earlier is not None and earlier.generator() is not generator:
             del _begun[id(generator)]  # that of an earlier one, which ended
-        if (ledger := kept_here()) is not None and _is_own(reader):
+        # that of a library is the library's to close, and many an SDK's stream keeps one that its reader may leave
+        if (ledger := kept_here()) is not None and _is_own(reader) and _is_own_code(generator.ag_code):
             _begun[id(generator)] = Begun(ledger, loop, reader.f_code, ref(generator))
         original(loop, generator)
 
