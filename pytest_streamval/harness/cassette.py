@@ -79,6 +79,10 @@ class Cassette:
     reads: tuple[Read, ...]
     """The reads of the response's body, in order."""
 
+    def __repr__(self) -> str:
+        told = f"{self.header.get('method', 'POST')} {self.header.get('path', 'anything')}"
+        return f"<Cassette {self.path}: {told}, {len(self.reads)} reads, {len(self.body)} bytes>"
+
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Cassette:
         """Read a cassette.

@@ -193,3 +193,10 @@ def test_the_report_of_an_error_is_the_error_of_the_recording(status: int) -> No
     assert recording.reads == ()
     assert isinstance(recording.error, ProviderResponseError)
     assert (recording.error.kind, recording.error.message) == ("busy", "Later.")
+
+
+def test_a_cassette_shows_itself_in_a_line():
+    cassette = Cassette(
+        "a.jsonl", {"protocol": "openai", "path": "/v1/chat/completions"}, (Read(0.1, b"ab"), Read(1, b"c"))
+    )
+    assert repr(cassette) == "<Cassette a.jsonl: POST /v1/chat/completions, 2 reads, 3 bytes>"
