@@ -130,10 +130,9 @@ def _of_function(function: object) -> object:
     """Return a function by its code; one that closes over something, as what it does depends on that, is not known."""
     if isinstance(function, MethodType) or not isinstance(function, FunctionType):
         raise CannotTellError
-    closes_over = set(function.__code__.co_freevars) - {"__class__"}
-    if closes_over or function.__kwdefaults__:
+    if set(function.__code__.co_freevars) - {"__class__"}:
         raise CannotTellError
-    return [_of_code(function.__code__), _of_value(function.__defaults__)]
+    return [_of_code(function.__code__), _of_value(function.__defaults__), _of_value(function.__kwdefaults__)]
 
 
 def _of_code(code: CodeType) -> object:

@@ -28,6 +28,7 @@ from pytest_streamval import (
     Requirement,
     Script,
     Usage,
+    ValidationResult,
     WordChunker,
 )
 from pytest_streamval.council.cache import default_path
@@ -188,6 +189,17 @@ class WithProperty(Word):
         return super().__copy__()
 
 
+def with_default(value: object) -> Requirement:
+    """Depends on a default that is nowhere in its code, as the signature of `validate` has them."""
+
+    class WithDefault(Word):
+        async def validate(self, backend, ctx, *, model_options=value, **options):
+            return ValidationResult(result=bool(model_options))
+
+    WithDefault.__qualname__ = "WithDefault"
+    return WithDefault("x")
+
+
 BASE = {"requirements": [Word("x")], "synthesizer": Named("s")}
 OTHERS = {
     "the prompt": {"prompt": "Go!"},
@@ -209,6 +221,8 @@ OTHERS = {
     "another dataclass": {"requirements": [Holder(Setting(2))]},
     "a requirement in a requirement": {"requirements": [Holder(Word("x"))]},
     "a class with more in it": {"requirements": [WithProperty("x")]},
+    "a default": {"requirements": [with_default(None)]},
+    "another default": {"requirements": [with_default(3)]},
     "a description": {"requirements": [Requirement("short")]},
     "no requirement": {"requirements": []},
     "the order of requirements": {"requirements": [Word("x"), Word("y")]},
@@ -239,13 +253,6 @@ def closing_over(word: str) -> Requirement:
     return Local()
 
 
-class WithKeywords(Word):
-    """Depends on a default that is nowhere in its code."""
-
-    def check(self, *, limit=3):
-        return limit
-
-
 class WithPartial(Word):
     """Has a function that was not written with def."""
 
@@ -258,7 +265,7 @@ class WithPartial(Word):
         {"requirements": [Requirement("short", lambda ctx: True)]},
         {"requirements": [closing_over("x")]},
         {"requirements": [Holder(object())]},
-        {"requirements": [WithKeywords("x")]},
+        {"requirements": [with_default(object())]},
         {"requirements": [WithPartial("x")]},
         {"requirements": [Requirement("short")], "validation_backend": Named(None)},
         {"models": {"alice": Named(None)}},
