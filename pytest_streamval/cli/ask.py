@@ -70,10 +70,16 @@ def _ask(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         asyncio.run(_follow(events, lines))
     except KeyboardInterrupt:
         _tell(events.so_far(), lines)
+        if lines is not None:
+            complain("interrupted; every member was stopped")
         return _INTERRUPTED
     result = events.so_far()
     _tell(result, lines)
-    return 0 if result.usable_answers else 1
+    if result.usable_answers:
+        return 0
+    if lines is not None:
+        complain("nobody gave a usable answer")
+    return 1
 
 
 def _council(options: argparse.Namespace) -> Council:
@@ -123,5 +129,3 @@ def _tell(result: CouncilResult, lines: Lines | None) -> None:
     lines.end_all()
     if result.cached:
         complain("from the cache; --no-cache asks again")
-    if not result.usable_answers:
-        complain("nobody gave a usable answer")

@@ -71,6 +71,10 @@ class CapturedTelemetry:
         self._measured: dict[str, dict[frozenset[tuple[str, Any]], Measured]] = {}
         reader.get_metrics_data()
 
+    def __repr__(self) -> str:
+        ended, still_open = (", ".join(span.name for span in spans) for spans in (self._ended, self.open_spans))
+        return f"<CapturedTelemetry of {ended or 'no spans'}{still_open and f'; still open: {still_open}'}>"
+
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
         """The spans that have ended, in the order of their ends."""

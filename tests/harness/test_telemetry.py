@@ -23,11 +23,13 @@ temperature = meter.create_gauge("temperature")
 
 
 def test_spans_of_the_code_under_test_are_captured_in_the_order_of_their_ends(captured):
+    assert repr(captured) == "<CapturedTelemetry of no spans>"
     with tracer.start_as_current_span("outer"):
         with tracer.start_as_current_span("inner"):
             assert [span.name for span in captured.open_spans] == ["outer", "inner"]
             assert captured.spans == ()
         assert [span.name for span in captured.open_spans] == ["outer"]
+        assert repr(captured) == "<CapturedTelemetry of inner; still open: outer>"
     assert [span.name for span in captured.spans] == ["inner", "outer"]
     assert captured.span("inner").parent.span_id == captured.span("outer").context.span_id
 
