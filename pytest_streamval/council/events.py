@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pytest_streamval.engine.events import QuickCheckEvent, StreamEvent, stream_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_streamval.council.results import CouncilResult, ModelAnswer
 
@@ -37,6 +37,11 @@ class CouncilEvent(StreamEvent):
     """`done`: the result."""
     check: QuickCheckEvent | None = None
     """`member_check`: what the requirements said about a chunk."""
+
+    @classmethod
+    def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        """Return them member by member."""
+        return per_member(event for event in events if isinstance(event, CouncilEvent))
 
     def __str__(self) -> str:
         """Return it in a line, as transcripts show it."""

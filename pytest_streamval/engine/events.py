@@ -12,6 +12,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
 
@@ -46,6 +48,11 @@ class StreamEvent:
 
     timestamp: float = field(default=0.0, init=False, compare=False)
     """When it happened, in seconds since the epoch; two events of equal content are equal whenever they happened."""
+
+    @classmethod
+    def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        """Return events in an order that is the same in every run, for a snapshot: as they came, where that is."""
+        return events
 
 
 @stream_event

@@ -230,8 +230,10 @@ def _is_collected_whole(module: Path, config: pytest.Config) -> bool:
 
 def _readable(data: object) -> str | Transcript | dict[object, Any]:
     """Return what a snapshot shows of what was compared with it."""
-    if isinstance(data, str | Transcript):
+    if isinstance(data, str):
         return data
+    if isinstance(data, Transcript):
+        return _fixed(data)
     if isinstance(data, StreamChunkingResult):
         if not data.finished:
             raise UnfinishedRunError
@@ -239,9 +241,16 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
     if isinstance(data, Mapping):
         return {name: _readable(part) for name, part in data.items()}
     if isinstance(data, Iterable):
-        return Transcript(data)
+        return _fixed(Transcript(data))
     rule = "a snapshot takes a result, a transcript, events, a transcript's text, or a mapping of names to such."
     raise InvalidArgumentError("event_snapshot", excerpt(data), rule)
+
+
+def _fixed(transcript: Transcript) -> Transcript:
+    """Return a transcript in the order that is the same in every run."""
+    if len({type(event) for event in transcript.events}) != 1:
+        return transcript
+    return Transcript(transcript.events[0].in_fixed_order(transcript.events))
 
 
 def _path(event: StreamEvent) -> tuple[tuple[str, type], ...]:

@@ -31,6 +31,7 @@ from pytest_streamval import (
     ValidationResult,
     per_member,
 )
+from pytest_streamval.harness.snapshot import TranscriptSnapshotExtension
 
 SENTENCES = "One fish. Two fish. Red fish. Blue fish."
 
@@ -442,6 +443,15 @@ async def test_events_compare_member_by_member(council) -> None:
     members = [*["alice"] * 3, *["bob"] * 3]
     assert [event.member for event in per_member(shuffled)] == [*members, *["synthesizer"] * 2, None]
     assert [event.member for event in per_member(shuffled[:6])] == members
+
+
+async def test_a_snapshot_has_them_member_by_member(council) -> None:
+    events = [event async for event in council({"alice": Script.of("a", "b"), "bob": "12"}).ask_stream("Go")]
+    shuffled = sorted(events[:-1], key=lambda event: event.member, reverse=True) + events[-1:]
+    shown = TranscriptSnapshotExtension().serialize
+    assert (
+        shown(events) == shown(shuffled) == shown(Transcript.of(shuffled)) == Transcript.of(per_member(events)).text()
+    )
 
 
 async def test_a_transcript_holds_a_line_for_each_event(council) -> None:
