@@ -66,9 +66,10 @@ class BackgroundLoop:
                 answer.set_exception(asyncio.CancelledError())
 
         loop = self._begun(method)
+        interrupted = _interrupts()  # before anything runs, so that no interrupt counts as one from before
         try:
             self._submit(method, loop, start)
-            _wait(answer)
+            _wait(answer, interrupted)
         except ClosedSessionError:
             raise
         except BaseException:
@@ -141,17 +142,23 @@ def _hand_over(task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> N
         answer.set_result(task.result())
 
 
-def _wait(answer: concurrent.futures.Future[T]) -> None:
-    """Wait for an answer.
+def _interrupts() -> Callable[[], bool] | None:
+    """Return what tells whether the caller's own task was cancelled since; None where this thread runs no event loop.
 
-    Where an event loop is running in this thread, Ctrl-C only cancels its main task, which notices nothing while this
-    function stands in its way; so it looks itself.
+    Where one is running, Ctrl-C only cancels its main task, which notices nothing while a call stands in its way.
     """
     task = None if asyncio._get_running_loop() is None else asyncio.current_task()
     if task is None:
+        return None
+    before = task.cancelling()
+    return lambda: task.cancelling() > before
+
+
+def _wait(answer: concurrent.futures.Future[T], interrupted: Callable[[], bool] | None) -> None:
+    """Wait for an answer, and look whether the wait was interrupted, where nothing else would tell."""
+    if interrupted is None:
         concurrent.futures.wait([answer])
         return
-    before = task.cancelling()
     while not concurrent.futures.wait([answer], timeout=_PATIENCE).done:
-        if task.cancelling() > before:
+        if interrupted():
             raise asyncio.CancelledError

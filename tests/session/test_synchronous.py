@@ -202,6 +202,21 @@ def test_an_interrupt_beside_a_running_event_loop_stops_the_generation():
     assert backend.ended.is_set()
 
 
+def test_an_interrupt_before_the_waiting_begins_is_not_missed(streaming_mock_backend, monkeypatch):
+    def submit(loop, *args):
+        original(loop, *args)
+        asyncio.current_task().cancel()  # as Ctrl-C does
+
+    async def main():
+        with start_session(streaming_mock_backend(Script.of("a", Stall()))) as session:
+            session.instruct("Go.")
+
+    original = background.BackgroundLoop._submit
+    monkeypatch.setattr(background.BackgroundLoop, "_submit", submit)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+
+
 async def test_a_call_that_is_not_interrupted_goes_on_waiting(streaming_mock_backend, monkeypatch):
     wait, looked, gate = concurrent.futures.wait, [], threading.Event()
 
