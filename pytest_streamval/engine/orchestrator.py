@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from copy import copy
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -258,6 +258,9 @@ class Run:
 
     def lost(self) -> None:
         """Finish a run whose event loop was closed under it, where nothing takes a step any more."""
+        copy_context().run(self._lose)  # as a task would: what observers make current is not the caller's
+
+    def _lose(self) -> None:
         if not self._begun:
             self._begin()
         self._abort(asyncio.CancelledError("its event loop was closed before it ended"))

@@ -16,11 +16,11 @@ import pytest
 from pytest_streamval.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 COMMAND = [sys.executable, "-c", "from pytest_streamval.cli import main; raise SystemExit(main())"]
 KEY = "planted-key-0123456789abcdef"
-TEXTS = {"a": ["Alpha ", "one.\nAlpha", " two."], "b": ["Beta."], "s": ["Both."], "wait": ["Half of it"]}
+TEXTS = {"a": ["Alpha ", "one.\nAlpha", " two."], "b": ["Beta."], "s": ["Both."], "wait": ["It begins.\nHalf of it"]}
 TEXTS["odd"] = ["Red \x1b[31m and a line that is longer than a terminal of forty columns has room for."]
 
 
@@ -218,12 +218,11 @@ def test_a_terminal_gets_lines_that_fit_and_nothing_that_it_would_obey(model, mo
     assert "".join(line.partition(" | ")[2] for line in lines).replace("\\x1b", "\x1b") == TEXTS["odd"][0]
 
 
-def interrupted(model: type[Model], *words: str, first: str = "") -> tuple[str, str]:
-    """Interrupt the command when a line was printed and the model that waits has begun; return what it printed."""
+def interrupted(model: type[Model], *words: str, first: Sequence[str] = ()) -> tuple[str, str]:
+    """Interrupt the command when lines were printed and the model that waits has begun; return what it printed."""
     command = [*COMMAND, "ask", "Say it.", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        if first:
-            assert process.stdout.readline() == first
+        assert sorted(process.stdout.readline() for _ in first) == sorted(first)  # their order is nobody's promise
         assert model.begun.wait(10)
         process.send_signal(signal.SIGINT)
         shown = process.communicate(timeout=10)
@@ -233,7 +232,7 @@ def interrupted(model: type[Model], *words: str, first: str = "") -> tuple[str, 
 
 def test_an_interruption_stops_every_member_and_shows_what_there_is(model) -> None:
     words = ["-m", "openai:b", "-m", "openai:wait", "-s", "openai:s", "--stream"]
-    out, err = interrupted(model, *words, first="openai:b    | Beta.\n")
+    out, err = interrupted(model, *words, first=["openai:b    | Beta.\n", "openai:wait | It begins.\n"])
     assert out == "openai:wait | Half of it\n"
     assert err == "streamval: interrupted; every member was stopped\n"
     assert len(model.asked) == 2

@@ -251,6 +251,7 @@ def test_a_result_that_is_dropped_behind_the_end_of_its_loop_leaves_no_open_span
     assert captured.open_spans == ()
     span = captured.span()
     assert span.attributes["streamval.outcome"] == "cancelled"
+    assert not trace.get_current_span().get_span_context().is_valid  # what is current here is not the run's affair
     for task in [task for task in tasks._owned if task.get_loop() is loop]:
         task.get_coro().close()  # as happens to it at the very end
         tasks._owned.discard(task)
