@@ -204,7 +204,7 @@ class OpenAIResponses(Adapter):
                 raise InvalidArgumentError(
                     "messages", excerpt(turn), f"the roles of responses are {', '.join(_ROLES)}."
                 )
-        body: Json = {"model": question.model, "input": question.turns, **question.settings}
+        body: Json = {"model": question.model, "input": [*map(_item, question.turns)], **question.settings}
         if question.schema is not None:
             body["text"] = {"format": {"type": "json_schema", "name": "output", "schema": question.schema}}
         if question.stream:
@@ -217,6 +217,13 @@ class OpenAIResponses(Adapter):
             deltas.append(_read_item(expect(item, dict, "output[]"), len(deltas)))
         usage = OpenAIResponsesDecoder()._usage(body, "usage")
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=_reason(body, ""))])
+
+
+def _item(turn: Json) -> Json:
+    """Put a turn as an item: what was answered in the form in which answers come, as not every server takes another."""
+    if turn["role"] != "assistant" or not isinstance(turn.get("content"), str):
+        return turn
+    return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": turn["content"]}]}
 
 
 def _read_item(item: Json, index: int) -> Delta:

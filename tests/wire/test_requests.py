@@ -33,7 +33,12 @@ BODIES = {
     },
     "openai-responses": {
         "model": "m",
-        "input": [*SYSTEMS, *TURNS[1:]],
+        "input": [
+            *SYSTEMS,
+            TURNS[1],
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Yes?"}]},
+            TURNS[3],
+        ],
         "temperature": 0.5,
         "max_output_tokens": 9,
     },
