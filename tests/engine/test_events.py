@@ -125,3 +125,8 @@ def test_a_chunk_may_stand_without_a_place():
 
 def test_events_of_different_kinds_are_never_equal():
     assert StreamingDoneEvent(1, "x") != RetryEvent(1, "x")
+
+
+def test_events_of_a_run_are_in_the_same_order_in_every_run_as_they_came():
+    events = [ChunkEvent("a", 0, 1), ChunkEvent("b", 1, 1)]
+    assert ChunkEvent.in_fixed_order(events) is events
