@@ -395,7 +395,8 @@ async def test_a_run_that_got_nothing_has_no_times(start, captured):
     result, _ = await start([KeyError("x")])
     with pytest.raises(KeyError):
         await result.acomplete()
-    assert set(captured.metrics) == {"streamval.outcomes", "streamval.errors"}
+    of_runs = {name for name in captured.metrics if name.startswith("streamval.")}
+    assert of_runs == {"streamval.outcomes", "streamval.errors"}
 
 
 # Where telemetry goes
