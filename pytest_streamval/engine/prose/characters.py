@@ -30,13 +30,13 @@ CJK first, then Arabic, Urdu, Devanagari, Ethiopic, Armenian, Khmer, Burmese, Ol
 
 DASHES: Final = "‐‑‒–—―-"
 
-OPENING: Final = "\"'“”‘„‚«»‹([{¿¡*_~「『（【《〈〔［｛"
+OPENING: Final = "\"'“”‘„‚«»‹›([{¿¡*_~「『（【《〈〔［｛｢〝﹁﹃〖"
 """What may stand between the gap and the first letter of a sentence (UAX #29 Close, Markdown's emphasis)."""
 
-CLOSING: Final = "\"'”’“»«›‹)]}*_`"
+CLOSING: Final = "\"'”’“‘»«›‹)]}*_`" + "」』）】》〉〕］｝｣〞〟﹂﹄〗"
 """What may follow a terminator and still belong to its sentence (UAX #29 Close, Markdown's emphasis and code)."""
 
-WIDE_CLOSING: Final = "」』）】》〉〕］｝”’»)]"
+WIDE_CLOSING: Final = "」』）】》〉〕］｝｣〞〟﹂﹄〗”’»)]"
 """The same behind a full stop of `FULL_STOPS`, where no whitespace follows to tell."""
 
 CONTINUES: Final = ",;:&/=|%>)]}.!?…،؛、，；："
@@ -65,8 +65,10 @@ AHEAD: Final = re.compile(
 GLUED_REFERENCES: Final = re.compile(rf"\.\d{{1,3}}(?:[,–\s]\d{{1,3}})*(?=\s+[{re.escape(OPENING)}]*[A-Z])")
 """Footnote numbers set right behind the period: `reflective cognition.10 This model relates to …`"""
 
-GLUED_SENTENCE: Final = re.compile(rf"[{TERMINATORS}]+(?P<word>[^\W\d_]*)(?P<after>['’\s])?")
-"""A sentence that begins right behind the last one, without a space."""
+GLUED_SENTENCE: Final = re.compile(
+    rf"[{TERMINATORS}]+(?P<word>[^\W\d_]*)(?:(?P<after>['’\s])|\.(?P<letters>(?:[^\W\d_]\.)*)(?P<next>[^.]?))?"
+)
+"""A sentence that begins right after the last one, without a space: with a word, an abbreviation or initials."""
 
 PART_OF_GLUED_REFERENCES: Final = re.compile(rf"\.\d{{1,3}}(?:[,–\s]\d{{0,3}})*\s*[{re.escape(OPENING)}]*\Z")
 """The beginning of a text that more can still make `GLUED_REFERENCES`."""

@@ -45,6 +45,11 @@ class Next:
         return self._ahead["close"].strip("*_")
 
     @property
+    def closes(self) -> bool:
+        """Whether anything closes behind the terminator, emphasis and code included."""
+        return bool(self._ahead["close"])
+
+    @property
     def dash(self) -> str:
         """The dash that stands between the sentences."""
         return self._ahead["dash"]

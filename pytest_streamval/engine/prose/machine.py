@@ -211,12 +211,16 @@ class ProseCuts(Layout):
     def _meet_glued_sentence(self, place: int, left: str, view: str, *, more: bool) -> int:
         """End a sentence that the next one follows without a space, where that begins as sentences do."""
         found = sure(GLUED_SENTENCE.match(view))
-        run_end = place + found.start("word")
+        word, run_end = found["word"], place + found.start("word")
         if not self._rules.takes_references(left) or self._nesting.holds(self._base + place):
             return run_end
         if found.end() == len(view) and not found["after"] and more:
             return WAIT
-        return self._end(run_end) if found["after"] and self._rules.begins(found["word"]) else run_end
+        if found["after"]:
+            begins = self._rules.begins(word)
+        else:
+            begins = bool(found["next"]) and self._rules.begins_shortened(left, word, found["letters"], found["next"])
+        return self._end(run_end) if begins else run_end
 
     def _begins_with_symbol(self) -> bool:
         """Whether the open chunk begins with a pictograph, as each item of a list does that is marked with them."""
@@ -237,7 +241,9 @@ class ProseCuts(Layout):
         left = self._left(place)
         behind = view[ahead.end() : ahead.end() + 1]
         run_end = place + ahead.start("close")
-        if view[0] in "．." and left[-1:].isdigit() and behind.isdigit():
+        if view[0] == "．" and left[-1:].isdigit() and behind.isdigit():
+            return run_end
+        if view[0] == "．" and run_end == place + 1 and self._rules.is_wide_abbreviation(left):
             return run_end
         if self._nesting.holds_behind(ahead["close"], self._base + place):
             return run_end
@@ -300,6 +306,13 @@ class ProseCuts(Layout):
         at = self._base + place
         left = self._left(place)
         if not self._nesting.code(at):
+            if character != "’" and after.isalnum():
+                view, more = self._view(place)
+                contracts = self._rules.contracts(view, more=more)
+                if contracts is None:
+                    return WAIT
+                if contracts:
+                    return place + 1
             self._nesting.meet_single(character, at, left, after)
         elif character == "'" and left.endswith((".", "?", "!", ",", "'")) and not after.isalnum():
             self._nesting.close("`", at)  # `as TeX quotes'
@@ -328,7 +341,7 @@ class ProseCuts(Layout):
 ProseCuts._handlers = (
     dict.fromkeys(NESTING, ProseCuts._meet_pair)
     | dict.fromkeys("'‘’", ProseCuts._meet_single)
-    | dict.fromkeys("«»", ProseCuts._meet_guillemet)
+    | dict.fromkeys("«»‹›", ProseCuts._meet_guillemet)
     | dict.fromkeys('"”', ProseCuts._meet_speech)
     | dict.fromkeys(TERMINATORS, ProseCuts._meet_terminator)
     | dict.fromkeys(FULL_STOPS, ProseCuts._meet_full_stop)

@@ -21,9 +21,8 @@ _PAIRS: Final = {
     "[": "]",
     "{": "}",
     "“": "”",
-    "„": "“”",
+    "„": "“”\"",
     "‚": "‘’",
-    "‹": "›",
     "（": "）",
     "［": "］",
     "｛": "｝",
@@ -33,10 +32,15 @@ _PAIRS: Final = {
     "《": "》",
     "〈": "〉",
     "〔": "〕",
+    "｢": "｣",
+    "〝": "〞〟",
+    "﹁": "﹂",
+    "﹃": "﹄",
+    "〖": "〗",
 }
 """Opening characters that mean nothing else, and what closes them. German closes „ with “, Polish with ”."""
 
-_CLOSERS: Final = frozenset("".join(_PAIRS.values())) - {"“", "‘"}
+_CLOSERS: Final = frozenset("".join(_PAIRS.values())) - {"“", "‘", '"'}
 
 _EMOTICON: Final = ":;=8-^"
 """Before a bracket, these make a face: `:(` opens nothing."""
@@ -49,7 +53,9 @@ _BEFORE_QUOTE: Final = OPENING + DASHES
 _BEFORE_SPEECH: Final = OPENING + DASHES + ",:;.!?"
 """What stands before speech; nothing at all counts as well."""
 
-NESTING: Final = "".join(sorted({*_PAIRS, *_CLOSERS, *"\"'’‘«»“`"}))
+_GUILLEMETS: Final = {"«": "»", "»": "«", "‹": "›", "›": "‹"}
+
+NESTING: Final = "".join(sorted({*_PAIRS, *_CLOSERS, *_GUILLEMETS, *"\"'’‘“`"}))
 """Every character that opens or closes something."""
 
 
@@ -123,9 +129,9 @@ class Nesting:
             self._push('"', at)
 
     def meet_guillemet(self, character: str, at: int, before: str, after: str) -> None:
-        """Take note of « or »: French opens with the first, German and Danish with the second."""
-        if not self._closed(character, at) and (character == "«" or _opens(before, after)):
-            self._push("»" if character == "«" else "«", at)
+        """Take note of a guillemet: French opens with «, German and Danish with »; ‹ and › are their single forms."""
+        if not self._closed(character, at) and (character in "«‹" or _opens(before, after)):
+            self._push(_GUILLEMETS[character], at)
 
     def meet_single(self, character: str, at: int, lead: str, after: str) -> None:
         """Take note of a single quote behind the text `lead`; it is an apostrophe more often.

@@ -16,7 +16,18 @@ from pytest_streamval.engine.prose.characters import LEFT, OPENING, is_ideograph
 from pytest_streamval.engine.prose.following import DIGIT, HOLDS, LOWER, OTHER, UPPER, Next
 from pytest_streamval.engine.prose.languages import Kind
 from pytest_streamval.engine.prose.markers import may_be_label
-from pytest_streamval.engine.prose.words import NUMERAL, Words, is_acronym, lacks_vowels
+from pytest_streamval.engine.prose.words import (
+    CONTRACTED,
+    NUMERAL,
+    QUANTITY,
+    WIDE_WORD,
+    Words,
+    is_acronym,
+    is_indic,
+    lacks_vowels,
+    narrow,
+    writes_no_case,
+)
 
 if TYPE_CHECKING:
     from pytest_streamval.engine.prose.languages import Language
@@ -43,6 +54,10 @@ KNOWN: Final = 1_024
 _NUMBER: Final = re.compile(r"[^\w]*\d[\d.,:]*\Z")
 _ABBREVIATES: Final = frozenset("°º&ª")
 _BEFORE_INITIAL: Final = frozenset("-‐/('’\"“")
+_MENTIONS: Final = frozenset("\"'“‘„‚«»*_`")
+"""Before an abbreviation and after it, these make it a word that the sentence is about."""
+_INTRODUCES: Final = frozenset(",;:(-–—")
+"""Before an abbreviation that is set off, these show that more follows: `fruit, *e.g.* Gala apples`."""
 _MARK: Final = re.compile(r"\((?:[a-zA-Z]|\d{1,2}|[ivx]{2,5})\)\s")
 _PART_OF_MARK: Final = re.compile(r"\(\w{0,5}\)?\Z")
 
@@ -79,16 +94,19 @@ class Rules:
         self._words = Words(language)
         self._starters = language.words["starters"]
         self._ordinal = language.ordinal
-        self._beginnings = {word[:length] for word in self._starters for length in range(1, len(word) + 1)}
+        self._beginnings = _beginnings(self._starters)
+        self._contractions = language.words["contractions"]
+        self._contraction_beginnings = _beginnings(self._contractions)
         self._known: dict[str, Word] = {}
-        self._often_answers = _answers(GOES_ON, self._often, GOES_ON, GOES_ON)
+        self._often_answers = _answers(GOES_ON, self._often, GOES_ON, _before_other_script)
         self._by_kind = {
             Kind.NEVER: _NEVER,
             Kind.TITLE: _NEVER,
             Kind.NUMBER: _answers(GOES_ON, _before_number, GOES_ON, ENDS),
             Kind.ENDING: _answers(GOES_ON, self._ending, GOES_ON, ENDS),
             Kind.OFTEN: self._often_answers,
-            Kind.CLOCK: _answers(GOES_ON, self._clock, GOES_ON, GOES_ON),
+            Kind.DAY: _answers(ENDS, ENDS, GOES_ON, ENDS),
+            Kind.CLOCK: _answers(GOES_ON, self._clock, GOES_ON, _before_other_script),
         }
 
     def word(self, text: str) -> Word:
@@ -145,22 +163,84 @@ class Rules:
         """Whether a capitalised word is one that sentences begin with."""
         return word.lower() in self._starters
 
+    def begins_shortened(self, left: str, word: str, letters: str, after: str) -> bool:
+        """Return whether a capitalised abbreviation or initial begins a sentence right after that of `left`.
+
+        `letters` are those that follow its period with periods of their own, `after` is the next character.
+        """
+        kind = self._words.kind(word)
+        if self._words.kind(f"{_last_word(left)}.{word}") is not None:
+            return False
+        if after.isspace():
+            return len(word) == 1 or kind not in (None, Kind.ENDING)
+        return kind is Kind.TITLE and not letters and after.isupper()
+
+    def contracts(self, view: str, *, more: bool) -> bool | None:
+        """Return whether a single quote is the apostrophe of a contraction, None if more of the text decides."""
+        found = CONTRACTED.match(view)
+        if found is None:
+            return False
+        word = found[1].lower()
+        if more and found.end() == len(view):
+            return None if word[0].isdigit() or word in self._contraction_beginnings else False
+        return word in self._contractions or word[0].isdigit()
+
+    def is_wide_abbreviation(self, left: str) -> bool:
+        """Return whether a full-width period after `left` belongs to an initial or an abbreviation in Latin letters."""
+        found = WIDE_WORD.search(left)
+        if found is None:
+            return False
+        return len(found[0]) == 1 or self._words.kind(narrow(found[0])) not in (None, Kind.ENDING)
+
     # The last word
 
     def _learn(self, text: str) -> Word:
         """Find out about a word, and keep it."""
-        token = "" if text[-1:].isspace() else _last_word(text).lstrip(OPENING)
-        exclaimed = self._words.has(_last_word(text).lstrip(OPENING), "exclaimed")
-        mark = {} if exclaimed else _BEHIND_MARK
-        word = Word(self._behind(token), mark, label=may_be_label(text), bare=not _has_letter(text))
+        last = _last_word(text)
+        token = "" if text[-1:].isspace() else last.lstrip(OPENING)
+        mark = {} if self._words.has(last.lstrip(OPENING), "exclaimed") else _BEHIND_MARK
+        answers = self._mentioned(last) if last[:1] in _MENTIONS and token else None
+        word = Word(answers or self._behind(token), mark, label=may_be_label(text), bare=not _has_letter(text))
         if len(self._known) >= KNOWN:
             self._known.clear()
         self._known[text] = word
         return word
 
-    def _behind(self, token: str) -> Answers:  # noqa: PLR0911  # an answer a rule
-        """Return what a single period behind a word does."""
+    def _mentioned(self, text: str) -> Answers | None:
+        """Return what a period does after an abbreviation that quotes or emphasis begin at, None for other words."""
+        kind = self._words.kind(text.lstrip(OPENING + "`"))
+        if kind not in (Kind.NEVER, Kind.TITLE):
+            return None
+
+        def mentioned(left: str, following: Next) -> Verdict:
+            if not following.closes:
+                return GOES_ON
+            if kind is Kind.TITLE:
+                return self._often(left, following)
+            before = left[: len(left) - len(text)].rstrip()[-1:]
+            return GOES_ON if not before or before in _INTRODUCES or "(" in following.opening else ENDS
+
+        return {**_NEVER, UPPER: mentioned}
+
+    def _behind(self, token: str) -> Answers:
+        """Return what a single period behind a word does; one that is a unit too asks for the number before it."""
+        answers = self._behind_word(token)
+        if not self._words.has(token, "units"):
+            return answers
+        measure = self._by_kind[Kind.ENDING]
+
+        def measured(left: str, following: Next) -> Verdict:
+            before = left.split()[-2:-1]
+            answer = (measure if before and QUANTITY.match(before[0]) else answers)[following.kind]
+            return answer if isinstance(answer, Verdict) else answer(left, following)
+
+        return dict.fromkeys(answers, measured)
+
+    def _behind_word(self, token: str) -> Answers:  # noqa: PLR0911  # an answer a rule
+        """Return what a single period behind a word does, whatever stands before it."""
         last = token[-1:]
+        if is_indic(token):
+            return _NEVER if self._words.is_indic_abbreviation(token) else _ALWAYS
         if not last.isalnum() and last not in _ABBREVIATES:
             return _BEFORE_CAPITALS
         kind = self._words.kind(token)
@@ -268,6 +348,16 @@ def _before_number(left: str, following: Next) -> Verdict:
         return WAIT
     word = following.word
     return GOES_ON if len(word) == 1 or following.after.isdigit() or NUMERAL.match(word) else ENDS
+
+
+def _before_other_script(left: str, following: Next) -> Verdict:
+    """End before a word of a script without case, if the sentence itself has none: `at 2 p.m. 请别迟到。`."""
+    return ENDS if following.word and "(" not in following.opening and not writes_no_case(left) else GOES_ON
+
+
+def _beginnings(words: frozenset[str]) -> frozenset[str]:
+    """Return all that the words begin with, themselves included."""
+    return frozenset(word[:length] for word in words for length in range(1, len(word) + 1))
 
 
 def _parenthesis(following: Next) -> Verdict:

@@ -5,12 +5,44 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_streamval.engine.prose.languages.base import Kind
+
+
 if TYPE_CHECKING:
-    from pytest_streamval.engine.prose.languages import Kind, Language
+    from pytest_streamval.engine.prose.languages.base import Language
 
 NUMERAL: Final = re.compile(r"[IVXLCDM]+\Z")
 
-_APOSTROPHE: Final = re.compile("['’]")
+QUANTITY: Final = re.compile(r"[(\[~≈±<>$€£-]*(?:\d[\d.,/½¼¾–-]*|[½¼¾⅓⅔⅛]|[IVXLCDM]+(?:[-–][IVXLCDM]+)?)\Z")
+"""A number, in digits or as a Roman numeral."""
+
+CONTRACTED: Final = re.compile(r"['‘](\d\ds?(?!\w)|[^\W\d_]+(?!\w))")
+"""A single quote and the word behind it, or the short form of a year: '80s."""
+
+WIDE_WORD: Final = re.compile(r"(?:[A-Za-z]+|[Ａ-Ｚａ-ｚ]+)\Z")
+"""The word in Latin letters, of one width, that a text ends with."""
+
+_NARROWER: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
+
+_UNCASED: Final = re.compile("[\u0590-\u1bff\u3040-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]")
+"""A letter of a script without case: Hebrew to Balinese, Kana, Han, Hangul."""
+
+_INDIC: Final = re.compile("[\u0900-\u0a7f\u0b00-\u0b7f]")
+"""Devanagari, Bengali, Gurmukhi and Odia, whose sentences end with a danda."""
+
+_INDIC_ABBREVIATION: Final = re.compile(r"(?:[^.]{1,4}\.)*[^.]{1,4}\Z")
+
+_INDIC_ENDINGS: Final = frozenset(
+    """
+    है हैं हूँ हूं हो था थी थे थीं गा गी गे गया गई गयी गए गये ली दी की लिया दिया किया रहा रही रहे नहीं न ना
+    आया आई आए गए लो दो करो जाओ आओ सकता सकती सकते होता होती होते करता करती करते आहे आहेत नाही केला केली केले
+    गेला गेली गेले छ छन् थियो भयो घर काम बात लोग आज कल दिन साल आप हम तुम मैं वह यह सब कुछ यहाँ वहाँ
+    আছে ছিল হয় না নেই করে যায় গেল হল হলো করি যাই ਹੈ ਹਨ ਸੀ ਸਨ ਹਾਂ ਹੋ ਨਹੀਂ
+    """.split()
+)
+"""Short words that sentences end with where a period is typed for a danda: Hindi, Marathi, Nepali, Bengali, Punjabi."""
+
+_JOINT: Final = re.compile("['’/-]")
 _ACRONYM: Final = re.compile(r"(?:.*[^\w.])?(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}\Z", re.DOTALL)
 """`U.S`, `a.m`, `Ph.D`, `J.R.R`, the last period of which is the terminator in question."""
 
@@ -32,14 +64,24 @@ class Words:
         if len(token) == 1 and token.isupper():
             return None
         kind = self._kinds.get(token.lower()) or self._kinds.get(token)
-        if kind is None and ("'" in token or "’" in token):  # l'Ing. Rossi
-            elided = _APOSTROPHE.split(token)[-1]
-            return self._kinds.get(elided.lower()) if elided[:1].isupper() or token[1:2] in ("'", "’") else None
-        return kind
+        if kind is not None or token.isalnum():
+            return kind
+        parts = _JOINT.split(token)
+        if len(parts) == 1:
+            return None
+        last = self._kinds.get(parts[-1].lower())
+        if "'" in token or "’" in token:  # l'Ing. Rossi
+            return last if parts[-1][:1].isupper() or token[1:2] in ("'", "’") else None
+        return last if last is Kind.TITLE else None  # Univ.-Prof., Mr./Mrs.
 
     def has(self, word: str, name: str) -> bool:
         """Whether a word is in the list `name` of the language, whatever its case."""
         return word.lower() in self._words[name]
+
+    @staticmethod
+    def is_indic_abbreviation(token: str) -> bool:
+        """Return whether a word of an Indic script that a period follows is an abbreviation: short, and no verb."""
+        return _INDIC_ABBREVIATION.match(token) is not None and token not in _INDIC_ENDINGS
 
     def is_plain(self, token: str) -> bool:
         """Whether a word that is in no list is surely no abbreviation."""
@@ -49,6 +91,21 @@ class Words:
         if key in self._short or token.isupper() or not key.isalpha():
             return True
         return len(key) >= _SHORTEST and (not key.isascii() or not _VOWELS.isdisjoint(key))
+
+
+def is_indic(token: str) -> bool:
+    """Return whether a word begins in an Indic script with a full stop of its own."""
+    return _INDIC.match(token) is not None
+
+
+def writes_no_case(text: str) -> bool:
+    """Return whether a text has letters of a script without case."""
+    return _UNCASED.search(text) is not None
+
+
+def narrow(text: str) -> str:
+    """Return a text with full-width letters in their usual width."""
+    return text.translate(_NARROWER)
 
 
 def is_acronym(token: str) -> bool:

@@ -15,6 +15,7 @@ class Kind(Enum):
     NUMBER = "stands before a number: goes on before a digit, a numeral or a label, ends before another capital"
     ENDING = "often the last word: ends before any capital, goes on otherwise"
     OFTEN = "ends before a word that begins sentences, goes on otherwise"
+    DAY = "a word that is a day or a month before a number: goes on before a digit, ends otherwise"
     CLOCK = "a time of day: ends before any capital but a day, a month, a zone or a title behind a bare time"
 
 
@@ -54,6 +55,10 @@ class Language:
     """Days, months and time zones that follow a time of day."""
     counted: str = ""
     """Words that a number follows, so that the number is no list marker: "step 2. Then"."""
+    units: str = ""
+    """Units of measure that mean something else, or nothing, without a number before them: "6 in. tall"."""
+    contractions: str = ""
+    """Words that an apostrophe begins, which is no opening quote: 'tis, 'twas; without the apostrophe."""
     ordinal: bool = False
     """Whether a period makes a number an ordinal, as in German and Danish dates."""
     kinds: dict[str, Kind] = field(init=False, repr=False, compare=False)
@@ -67,4 +72,14 @@ class Language:
         object.__setattr__(self, "words", words)
 
 
-_LISTS: Final = ("starters", "short", "loose", "exclaimed", "reporting", "dates", "counted")
+_LISTS: Final = (
+    "starters",
+    "short",
+    "loose",
+    "exclaimed",
+    "reporting",
+    "dates",
+    "counted",
+    "units",
+    "contractions",
+)
