@@ -32,14 +32,12 @@ _INDIC: Final = re.compile("[\u0900-\u0a7f\u0b00-\u0b7f]")
 
 _INDIC_ABBREVIATION: Final = re.compile(r"(?:[^.]{1,4}\.)*[^.]{1,4}\Z")
 
-_INDIC_ENDINGS: Final = frozenset(
-    """
+_INDIC_ENDINGS: Final = """
     है हैं हूँ हूं हो था थी थे थीं गा गी गे गया गई गयी गए गये ली दी की लिया दिया किया रहा रही रहे नहीं न ना
     आया आई आए गए लो दो करो जाओ आओ सकता सकती सकते होता होती होते करता करती करते आहे आहेत नाही केला केली केले
     गेला गेली गेले छ छन् थियो भयो घर काम बात लोग आज कल दिन साल आप हम तुम मैं वह यह सब कुछ यहाँ वहाँ
     আছে ছিল হয় না নেই করে যায় গেল হল হলো করি যাই ਹੈ ਹਨ ਸੀ ਸਨ ਹਾਂ ਹੋ ਨਹੀਂ
-    """.split()
-)
+    """
 """Short words that sentences end with where a period is typed for a danda: Hindi, Marathi, Nepali, Bengali, Punjabi."""
 
 _JOINT: Final = re.compile("['’/-]")
@@ -81,7 +79,7 @@ class Words:
     @staticmethod
     def is_indic_abbreviation(token: str) -> bool:
         """Return whether a word of an Indic script that a period follows is an abbreviation: short, and no verb."""
-        return _INDIC_ABBREVIATION.match(token) is not None and token not in _INDIC_ENDINGS
+        return _INDIC_ABBREVIATION.match(token) is not None and token not in _INDIC_ENDINGS.split()
 
     def is_plain(self, token: str) -> bool:
         """Whether a word that is in no list is surely no abbreviation."""

@@ -15,8 +15,12 @@ GERMAN: Final = Language(
             Kind.TITLE,
             "CLDR 46 sentence-break suppressions (de); Duden, list of abbreviations",
             """
-            dr prof hr hrn fr frl ing dipl dipl.-ing dipl.-kfm mag med st stud frhr gebr dir phil jur
-            nat rer habil pat gen maj hptm kard
+            dr prof hr hrn fr frl ing dipl dipl.-ing dipl.-kfm mag med st stud frhr gebr dir phil jur nat rer habil pat
+            gen maj hptm kard fräul univ.-prof dipl.-inf dipl.-phys dipl.-psych dipl.-bw dipl.-chem dipl.-math priv.-doz
+            pd doz ao.prof o.prof emer vet theol oec rer.nat rer.pol dr.med dr.phil dr.jur dr.-ing dr.rer.nat dent pharm
+            agr iur oblt ltn hauptm ofw fw uffz stuffz stfw gefr obergefr genlt genmaj brig.gen adm korv.kpt kpt kptlt
+            reg.-rat präs vors vizepräs bgm obgm sr p mgr msgr ehrw bisch ebf bf hl hll geschw gf vj freifr insp kommiss
+            hofr ghzgl kgl kais nob exz prim univ mdg ra ra'in stb wp
             """,
         ),
         Group(
@@ -24,7 +28,9 @@ GERMAN: Final = Language(
             Kind.NUMBER,
             "CLDR 46 sentence-break suppressions (de); Duden",
             """
-            nr art abs s bd bde kap abb tab fig ziff § aufl jg zeile anm rn rdnr tel sek hs lfd
+            nr art abs s bd bde kap abb tab fig ziff § aufl jg zeile anm rn rdnr tel hs lfd abschn absch anh anlg aufz
+            ausz beibl beisp bl buchst diagr erg.bd gl gr hj lekt nrn num par pos randnr rz taf teilbd th üb vers z zf
+            bearb hnr whg og eg stg plz pf postf vol vv nos no pp quart kal.-w tgb az drs bt-drs
             """,
         ),
         Group(
@@ -32,10 +38,14 @@ GERMAN: Final = Language(
             Kind.NEVER,
             "CLDR 46 sentence-break suppressions (de); Duden",
             """
-            z.b bzw d.h vgl evtl ggf ca u.a u.ä u.u i.d.r i.a o.ä o.g s.o s.u sog bspw bes einschl inkl
-            exkl insb insbes gem lt bzgl betr ggü z.t z.z z.zt z.hd n.chr v.chr v chr m.e u a.a.o a.d
-            allg ehem eigtl entspr geb gest näml o.a urspr vorm zzgl zw abzgl vs mind max min abw röm
-            kath evang ev
+            z.b bzw d.h vgl evtl ggf ca u.a u.ä u.u i.d.r i.a o.ä o.g s.o s.u sog bspw bes einschl inkl exkl insb insbes
+            gem lt bzgl betr ggü z.t z.z z.zt z.hd n.chr v.chr v chr m.e u a.a.o a.d allg ehem eigtl entspr geb gest
+            näml o.a urspr vorm zzgl zw abzgl vs mind max abw röm kath evang ev d.i d.s d.ä d.j u.z u.zw u.d.t u.e u.s.f
+            ugs i.w.s i.e.s i.e i.h.v i.s.v i.s.d i.v.m i.z.m i.b i.f i.h i.j i.r i.s i.v i.w i.allg i.d.f i.ü a.a a.o
+            a.g a.d.s b.a b.w c.t s.t e.h erf f.d h.c hins jew jmd jmdm jmdn jmds k.a k.u.k l.t m.a.w m.w m.w.n n.a n.b
+            n.j o.dgl o.e o.j o.n o.t o.u o.v p.a p.m p.s r.g s.a s.g s.l s.str tw teilw überh übl unbek ungef ungen unv
+            v.a v.a.w v.h v.l v.d v.u wg wvl z.d.a z.k z.n z.s z.w zz zzt zuz zus evt eventl exempl übertr verb versch
+            vermutl vorl vorw mhd ahd nhd norw dän schwed poln ungar tschech türk niederl arab hebr chin bayr schwäb
             """,
         ),
         Group(
@@ -43,12 +53,21 @@ GERMAN: Final = Language(
             Kind.ENDING,
             "Duden",
             """
-            usw etc u.v.m u.s.w usf uvm ff gmbh co inc ltd e.v std mio mrd jh jhd jhdt str o.b
+            usw etc u.v.m u.s.w usf uvm ff gmbh co inc ltd e.v mio mrd jh jhd jhdt str o.b u.dgl u.dgl.m u.a.m u.ä.m
+            dgl.m ag ohg gbr kgaa mbh e.g e.k e.kfr sarl s.a.r.l ltda corp plc bros gmbh&co rd nachf bhf m.b.h
+            """,
+        ),
+        Group(
+            "measures",
+            Kind.ENDING,
+            "Duden, list of abbreviations; SI Brochure",
+            """
+            min std sek stck stk km kg cm mm ml ltr mg qm kw kwh ccm cbm pfd ztr tsd mill tl el pck pkg msp grad
             """,
         ),
         Group(
             "months and days",
-            Kind.NEVER,
+            Kind.OFTEN,
             "CLDR 46 sentence-break suppressions (de)",
             """
             Jan Feb Mär Apr Jun Jul Aug Sep Sept Okt Nov Dez Mo Di Mi Do Fr Sa So Jän
@@ -59,11 +78,18 @@ GERMAN: Final = Language(
             Kind.OFTEN,
             "CLDR 46 sentence-break suppressions (de); Duden",
             """
-            abt adr akad allgem amtl anl anz apl ausg bed begr beil ber best bez bibl dat dgl dt ebd
-            einh engl erg erl erw fa fam folg forts franz frz geogr ges gesch gez griech hbf hg hrsg inh
-            int ital jr kfm kl konv lat led lit masch möbl mtl mus obj op orig österr pl prot prov proz
-            qu reg rel rep russ schr schw schweiz sen span spez staatl stv stellv südd tägl temp u.s
-            u.s.a verf verh veröff verw wiss zit zt
+            abt adr akad allgem amtl anl anz apl ausg bed begr beil ber best bez bibl dat dgl dt ebd einh engl erg erl
+            erw fa fam folg forts franz frz geogr ges gesch gez griech hbf hg hrsg inh int ital jr kfm kl konv lat led
+            lit masch möbl mtl mus obj op orig österr pl prot prov proz qu reg rel rep russ schr schw schweiz sen span
+            spez staatl stv stellv südd tägl temp u.s u.s.a verf verh veröff verw wiss zit zt abk abl adv afr agg amerik
+            angew anat antiq arch archit asym attr ausgespr ausw bauw begl beif bek bergm berl bev biol bürg christl
+            chem chir darst dtsch disp ehel eidg elektr empf erdk etw europ ev.-luth exp fachspr fem finn flugw forstw
+            fotogr funktechn geol geom germ gesundh gewöhnl herst hess hist hochd hochw holl idg jüd kfz kulin landw
+            landsch ling luth math mdal meteor mex mil mitt mod mundartl myth naturw neutr niederd nördl nordd öffentl
+            ökol östl päd pers philos phon phys plattd poet polit postw präp psych rechtsspr rechtsw relig rhet sächs
+            scherzh schles schott schül seem semit serb skand slaw soziol spr sprachw süddt südl südwestd subst stat
+            synt techn textil ung uspr verächtl verkehrsw volksk volkst vulg wahrsch westl werbespr wirtsch zahnm zool
+            zentr
             """,
         ),
     ),
@@ -95,5 +121,12 @@ GERMAN: Final = Language(
     counted="""
         nr nummer seite kapitel abschnitt schritt teil stufe klasse zimmer artikel absatz bild tabelle version
         tag woche punkt
+        """,
+    units="""
+        min std sek stck stk st m a g l t el tl pf pfd ltr h p bar grad
+        """,
+    contractions="""
+        s n ne nen nem ner nes ran rauf raus rein rüber rum runter nauf naus nunter nüber is isn ner's tschuldigung
+        tschuldige schuldigung türlich
         """,
 )

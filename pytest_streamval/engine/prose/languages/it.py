@@ -15,9 +15,17 @@ ITALIAN: Final = Language(
             Kind.TITLE,
             "Accademia della Crusca, abbreviazioni; CLDR 46 sentence-break suppressions (it)",
             """
-            sig sigg sigra sig.ra sig.na sig.re sig.rina dr dott dottssa dott.ssa dottor prof profssa
-            prof.ssa ing avv arch geom rag on sen mons padre ten col magg s ss cav comm dir amm psicol
-            spett egr gent v.cte
+            sig sigg sigra sig.ra sig.na sig.re sig.rina dr dott dottssa dott.ssa dottor prof profssa prof.ssa ing avv
+            arch geom rag on sen mons padre ten col magg s ss cav comm dir amm psicol spett egr gent v.cte v.le p.zza
+            c.so sig.a sig.ne sigg.ri sig.le sign signa signra sig.e dott.ri dott.i dottri dr.ssa drssa d.ssa prof.ri
+            proff prof.i profri prof.a arch.tto archtto ing.i ingg avv.to avvti avv.ti onn onor senn sen.ce rev revdo
+            revmo rev.mo rev.do fr sr s.e s.ecc s.em s.a s.m s.s s.ta s.to b card vesc arciv capit ten.col t.col s.ten
+            sten serg serg.magg mar.llo m.llo mllo maresc brig gen.brig gen.div c.amm cpt cte c.te com.te comte cav.uff
+            cav.lav gr.uff grand.uff uff nob mar.se n.h n.d ill ill.mo illmo ill.mi chiar chiar.mo chmo ch.mo gent.mo
+            gent.ma gentma gentmo egr.i spett.le spettle preg pregg preg.mo pregmo stim stim.mo dir.re dirett pres
+            pres.te presid v.pres segr on.le onle proc isp ispett dep p.ind per.ind perind dott.arch m mr mrs ms mme
+            mlle lic l.go lgo p.le ple p.za pza pzza p.tta v.lo vlo str s.da b.go c.da fraz lung l.mare lungom vle c.po
+            pal rac b.gata ctr
             """,
         ),
         Group(
@@ -25,7 +33,10 @@ ITALIAN: Final = Language(
             Kind.NUMBER,
             "Accademia della Crusca, abbreviazioni",
             """
-            n nn nr num pag pagg p pp art artt cap capp fig figg vol voll tav tab par tel es
+            n nn nr num pag pagg p pp art artt cap capp fig figg vol voll tav tab par tel es n° nº nri nro pgg pg fasc
+            fascc fol foll f ff l lib libb c lin parr § §§ sezz cpv capov tavv tabb graf graff alleg art.li titt vers vv
+            t tt quad ess illustr edif telef cell fax c.a.p prot rg r.g sent ord d.l d.lgs dlgs d.m d.p.r dpr d.p.c.m
+            l.r reg rep cass trib cod cod.civ cod.pen
             """,
         ),
         Group(
@@ -33,7 +44,10 @@ ITALIAN: Final = Language(
             Kind.NEVER,
             "Accademia della Crusca, abbreviazioni; CLDR 46 sentence-break suppressions (it)",
             """
-            ad p.es p.e cfr v i.e e.g ca circa a.c d.c segg sgg st d meteor idraul
+            ad p.es p.e cfr v i.e e.g ca circa a.c d.c segg sgg st d meteor idraul cf conf ved vd a.e.v a.v d.e.v av.cr
+            d.cr c.a circ op.cit cit citt loc.cit l.c ib ibid id n.b nb n.d.a n.d.r n.d.t ndr ndt p.s p.c p.c.c p.v
+            p.p.v c.m c.s c.v s.d s.l s.n s.v u.u risp rispett appross spec pross prec precc sopr sott succ sg inv
+            dev.mo devmo aff.mo affmo obbl.mo c/o incl escl
             """,
         ),
         Group(
@@ -41,15 +55,32 @@ ITALIAN: Final = Language(
             Kind.ENDING,
             "Accademia della Crusca, abbreviazioni",
             """
-            ecc etc s.p.a s.r.l spa srl inc ltd co corp
+            ecc etc s.p.a s.r.l spa srl inc ltd co corp s.n.c snc s.a.s sas s.r.l.s srls s.c.a.r.l scarl s.c.r.l soc
+            s.coop scpa onlus coop f.lli flli c.ia gmbh llc plc bros a.m p.m jr
+            """,
+        ),
+        Group(
+            "measures",
+            Kind.ENDING,
+            "Accademia della Crusca, abbreviazioni; SI Brochure",
+            """
+            min sec h hr km kg cm mm ml cl dl mg gr hg q.li ql kw kwh lt mt
             """,
         ),
         Group(
             "months and days",
-            Kind.NEVER,
+            Kind.OFTEN,
             "CLDR 46 sentence-break suppressions (it)",
             """
-            gen feb mar apr mag giu lug ago set sett ott nov dic lun mer gio ven sab dom
+            gen feb apr mag giu lug ago sett ott nov dic lun mer gio ven dom
+            """,
+        ),
+        Group(
+            "days and months that are words",
+            Kind.DAY,
+            "CLDR 46 sentence-break suppressions (it)",
+            """
+            mar set sab
             """,
         ),
         Group(
@@ -57,8 +88,20 @@ ITALIAN: Final = Language(
             Kind.OFTEN,
             "CLDR 46 sentence-break suppressions (it)",
             """
-            abbr all app az bibl cc c.c.p dim div doc ediz fatt int ital lett loc max min mitt mod ogg op prov
-            r.d rif sc sec sez tit trad ult univ vs u.s u.s.a c.p f.p p.i p.zza v.le c.so
+            abbr all app az bibl cc c.c.p dim div doc ediz fatt int ital lett loc max mitt mod ogg op prov r.d rif sc
+            sez tit trad ult univ vs u.s u.s.a c.p f.p p.i abbrev accr acc acr aer aeron afer affl aggett agr agric alch
+            alim alp amer ammin anat ant anton antrop arald arc archeol archit arit arm artig asp ass assoc astr astrol
+            astron att attual aus autom avverb biol bibliogr bur calz cartogr catt chim chir cin cinem coll collab comb
+            compl compos comun cond cong coniug cons cont contr corr corrisp cosm cosmet crist crit cuc dant dat deriv
+            dial dif dimin dipl disus docum eccl ecol econ edil educ eletr elettr elettron encicl enol epist equit
+            estens etim etn euf eufem farm fam femm ferr filat filol filos fis fisiol fon fonet fot fotogr franc freq
+            fut gastr geneal geog geogr geol ger germ gerg giorn giur gov gramm ibrid idr idrogr imp imper imperf imprec
+            impr impers ind indef indic industr inf inform ingl ins interj intr invar irr lat lav leg legg ling lit
+            liturg lomb lud mat matem masch mecc med medit metall metaf metr mil milit miner mit mus mur naz nav neg
+            neol nom novell numism obs occ ol onom opp oref orig ornit orol paleont parl partic plur poet polit poss
+            pref prep pret princ prob pron prop propr provv psic psican pubbl qc qcn qlco qlcu quot radd radiof rel
+            relig rifl ripr sart scherz scient scol scult sing sinon sociol sogg sost spag spreg stat stor suff sup
+            superl tecn tecnol telev teol teor tip tipogr topogr tosc tratt veter volg zool zoot
             """,
         ),
     ),
@@ -88,5 +131,11 @@ ITALIAN: Final = Language(
         """,
     counted="""
         pagina capitolo parte passo sezione articolo figura tabella versione livello classe numero giorno
+        """,
+    units="""
+        min sec h m a s g l t gr lt mt q v
+        """,
+    contractions="""
+        ndrangheta ndrina sto sta sti ste o a e u nu na l n no un mbè ngiorno sera nnaggia stamattina stasera
         """,
 )
