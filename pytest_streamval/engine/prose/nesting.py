@@ -129,7 +129,7 @@ class Nesting:
             self._push('"', at)
 
     def meet_guillemet(self, character: str, at: int, before: str, after: str) -> None:
-        """Take note of a guillemet: French opens with «, German and Danish with »; ‹ and › are their single forms."""
+        """Take note of a guillemet: French opens with the left one, German and Danish with the right one."""
         if not self._closed(character, at) and (character in "«‹" or _opens(before, after)):
             self._push(_GUILLEMETS[character], at)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_streamval.engine.prose.languages.base import Kind
 
-
 if TYPE_CHECKING:
     from pytest_streamval.engine.prose.languages.base import Language
 
@@ -62,8 +61,10 @@ class Words:
         if len(token) == 1 and token.isupper():
             return None
         kind = self._kinds.get(token.lower()) or self._kinds.get(token)
-        if kind is not None or token.isalnum():
+        if kind is not None:
             return kind
+        if token.isalnum():
+            return self._kind_of_suffix(token.lower())
         parts = _JOINT.split(token)
         if len(parts) == 1:
             return None
@@ -71,6 +72,11 @@ class Words:
         if "'" in token or "’" in token:  # l'Ing. Rossi
             return last if parts[-1][:1].isupper() or token[1:2] in ("'", "’") else None
         return last if last is Kind.TITLE else None  # Univ.-Prof., Mr./Mrs.
+
+    def _kind_of_suffix(self, word: str) -> Kind | None:
+        """Return the kind of the abbreviation that a compound ends with: Goethestr."""
+        suffix = next((suffix for suffix in self._words["suffixes"] if word.endswith(suffix)), None)
+        return self._kinds[suffix] if suffix and len(word) > len(suffix) + 2 else None
 
     def has(self, word: str, name: str) -> bool:
         """Whether a word is in the list `name` of the language, whatever its case."""

@@ -59,6 +59,8 @@ class Language:
     """Units of measure that mean something else, or nothing, without a number before them: "6 in. tall"."""
     contractions: str = ""
     """Words that an apostrophe begins, which is no opening quote: 'tis, 'twas; without the apostrophe."""
+    suffixes: str = ""
+    """Abbreviations that words end with, too: Goethestr. 5."""
     ordinal: bool = False
     """Whether a period makes a number an ordinal, as in German and Danish dates."""
     kinds: dict[str, Kind] = field(init=False, repr=False, compare=False)
@@ -82,4 +84,5 @@ _LISTS: Final = (
     "counted",
     "units",
     "contractions",
+    "suffixes",
 )

@@ -129,4 +129,5 @@ GERMAN: Final = Language(
         s n ne nen nem ner nes ran rauf raus rein rüber rum runter nauf naus nunter nüber is isn ner's tschuldigung
         tschuldige schuldigung türlich
         """,
+    suffixes="str pl",
 )

@@ -69,7 +69,7 @@ ENGLISH: Final = Language(
             Kind.OFTEN,
             f"{_CMOS}, 10.39-10.40",
             """
-            Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Tues Wed Thu Thur Thurs Fri Sat Sun jan feb apr aug
+            Mar Jun Jul Sep Mon Wed Fri Sat Sun jan feb apr aug
             sept oct nov dec tue tues thu thur thurs
             """,
         ),
@@ -82,7 +82,7 @@ ENGLISH: Final = Language(
             Fla Ga Ind Kan Ky La Md Mich Minn Miss Mont Neb Nebr Nev Mass Okla Ont Ore Penn Penna Tenn Tex Vt Va Wash
             Wis Wisc Wyo Isl Pen prov dist terr univ inst assn assoc dept div bur natl intl govt aly bch blvds rds sts
             aves cir crk ctr cv expwy fwy gdns grn grv hbr hts jct lk lndg mtn mtns rdg riv sta stn str trl trce vly vlg
-            vw xing twp cnty p.o Alas Dak Haw Ida Alta Sask Que Nfld Qld Tas Vic Scot W.Va
+            vw xing twp cnty p.o Alas Dak Haw Alta Sask Que Nfld Qld Tas W.Va
             """,
         ),
         Group(
@@ -110,7 +110,7 @@ ENGLISH: Final = Language(
             ital lang liq manuf mech memb mfd mfr mgmt mil mtg naut num occas opp ord org orth perm pers petr pharm
             philos phot plur polit pos prelim prev prin prod psych punct qty recd rect req rhet sociol subscr surv symb
             tabl temp theat topog trad transf trig typ ult unabr unspec veter vocab whse avdp Exod Lev Deut Judg Ps Eccl
-            Isa Jer Ezek Hos Mic Zech Mal Matt Rom Eph Thess Heb Jas Pet
+            Jer Ezek Hos Mic Zech Mal Rom Eph Thess Heb Jas
             """,
         ),
         Group(
@@ -174,8 +174,8 @@ ENGLISH: Final = Language(
         lin
         """,
     contractions="""
-        tis twas twere twill twould tisn twasn twixt tween gainst neath neathe mongst mid cause cuz cos coz em er im
-        til till round bout cept ere ello alf ouse ave appen arf fraid fore nother nuff nough sall spose scuse sup
-        zat zup n o kay
+        tis twas twere twill twould tisn twasn twixt tween gainst neath neathe mongst mid cause cuz cos coz em im
+        til till round bout cept ere alf ouse ave appen arf fraid fore nother nuff nough sall spose scuse sup
+        zat zup n kay
         """,
 )

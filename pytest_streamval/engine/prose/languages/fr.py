@@ -129,6 +129,6 @@ FRENCH: Final = Language(
         min sec h m a s g l t p st c v tr go mo ko
         """,
     contractions="""
-        y tit tite tiot l m n d j t s c qu
+        y tit tite tiot
         """,
 )

@@ -136,6 +136,6 @@ ITALIAN: Final = Language(
         min sec h m a s g l t gr lt mt q v
         """,
     contractions="""
-        ndrangheta ndrina sto sta sti ste o a e u nu na l n no un mbè ngiorno sera nnaggia stamattina stasera
+        ndrangheta ndrina sti nu na mbè ngiorno sera nnaggia stamattina stasera
         """,
 )

@@ -140,6 +140,7 @@ DUTCH: Final = Language(
         min sec m a s g l t st u uur ha pk jr v
         """,
     contractions="""
-        t s k n m r ns ne er em mekaar savonds smorgens smiddags snachts kwam zijn is
+        t s k n m r ns ne em mekaar savonds smorgens smiddags snachts
         """,
+    suffixes="str ln stwg",
 )

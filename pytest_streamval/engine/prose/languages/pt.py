@@ -151,7 +151,7 @@ PORTUGUESE: Final = Language(
         min seg h m a s g l t hs pol gr lt v
         """,
     contractions="""
-        tá tava tou tamo tão cê cês pera péra peraí bora té inda brigado brigada cabou guenta xá ocê sora fessor
-        fessora teja tive
+        tá tava tou tamo tão cê cês pera péra peraí té inda brigado brigada cabou guenta xá ocê sora fessor
+        fessora teja
         """,
 )
