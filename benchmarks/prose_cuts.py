@@ -25,6 +25,9 @@ PROSE: Final = (
     "“the laws will appear less complex. . . .” ",
     "It cost $3.50 (see Fig. 2) in 1999.[1] [2] Version v2.0.1 of setup.py works... Really?! ",
     "1.) The first item 2.) The second item. a. one b. two • 9. nine • 10. ten ",
+    "'Tis late. ‘Twas ’80s music, '80s rock. He is 5 ft. 6 in. tall. 5 min. or so. Lt. Gov. Prof. Smith. ",
+    "‚Folge mir nicht.‘ Dann ›Ja! So.‹ „So!\" Goethestr. 5. Univ.-Prof. Dr. Maier am Mo. 3. Feb. 's ist 5 min. Dann. ",
+    "It is Tuesday.Mr. Smith.Dr.Who left.U.S. troops.J. R. It is _e.g._ Continue. `i.e.` *Dr.* So. 2 p.m. 请。",
     "cognition.10 This model. Well—“What?” I wrote it in the 'nineties. and then?",
 )
 MARKDOWN: Final = (
@@ -39,6 +42,8 @@ WIDE: Final = (
     "「行こう！」と言った。",
     "你好!我是。“这是。”这是",
     "そうです……（はい）。３．２９％。",
+    "这是Ｆ．Ｂ．Ｉ．的。Ｍｒ．王。Ｎｏ．５。 ｢So.｣ 〝Go.〞",
+    "डॉ. सिंह हैं। एम.ए. है. ",
     "؟ ہے۔ है। ነው። է։ ",
 )
 EMOJI: Final = ("Great! 😊 Let's go. ", "✅ Done. ❌ Not. 👍🏽👩‍👩‍👧 ", "🎉🎉")
@@ -46,8 +51,10 @@ NOISE: Final = (
     *"abXI59 .,;:!?…\n\t\r'\"“”‘’„«»‹›()[]{}<>`*_~#|-–—•⁃\xa0\u3000\u2028\x00",
     *(",,", "''", "²", ":(", ".N", "--", "``", "~~~", "# ", "(b) ", "1. ", "U.S. ", "e.g. ", "a.m. ", "word", "Word"),
     *("..", "...", ". ", " .", ". . .", "```", "``", "\n\n", "\r\n", "[1]", "Mr. ", "no. ", "The ", "It", "a)", "i. "),
+    *("'Tis", "'80s", "'t ", "in. ", "г. ", "Ｆ．", "．", "王", "डॉ. ", "Mr.", ".U.S.", ".Dr", "›", "｢", "｣", "str. "),
 )
 KINDS: Final = (PROSE, MARKDOWN, WIDE, EMOJI, NOISE, PROSE + MARKDOWN + WIDE + EMOJI + NOISE)
+LANGUAGES: Final = ("en", "en", "en", "de", "es", "fr", "it", "nl", "pt", "ru", "ja", "zh")
 LIMITS: Final = (32_768, 32_768, 32_768, 1, 7, 40, 200)
 CUTS_A_TEXT: Final = 20
 
@@ -93,19 +100,24 @@ def fault(text: str, found: list[Chunk], limit: int) -> str:
 def main(cuts: int, seed: int) -> int:
     """Try so many cuts and return how many differed."""
     chance = random.Random(seed)
-    strategies = {limit: ProseChunker(max_chars=limit) for limit in LIMITS}
+    strategies = {
+        (language, limit): ProseChunker(language, max_chars=limit, abbreviations=("Xyz", "a.b"))
+        for language in LANGUAGES
+        for limit in LIMITS
+    }
     begin = time.perf_counter()
     differences = 0
     for _ in range(cuts // CUTS_A_TEXT):
-        text, limit = some_text(chance), chance.choice(LIMITS)
-        whole = chunks(strategies[limit], [text])
+        text, language, limit = some_text(chance), chance.choice(LANGUAGES), chance.choice(LIMITS)
+        strategy = strategies[language, limit]
+        whole = chunks(strategy, [text])
         problems = {fault(text, whole[0], limit)} - {""}
         for _ in range(CUTS_A_TEXT):
             parts = pieces(text, chance)
-            if chunks(strategies[limit], parts) != whole:
+            if chunks(strategy, parts) != whole:
                 problems.add(f"differs when cut into {parts}")
         for problem in problems:
-            print(f"max_chars={limit} {text!r}\n    {problem}")
+            print(f"{language} max_chars={limit} {text!r}\n    {problem}")
         differences += len(problems)
     print(f"{cuts} cuts, seed {seed}: {differences} differences, {time.perf_counter() - begin:.0f} s")
     return differences

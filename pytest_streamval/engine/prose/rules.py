@@ -180,10 +180,12 @@ class Rules:
         found = CONTRACTED.match(view)
         if found is None:
             return False
-        word = found[1].lower()
-        if more and found.end() == len(view):
-            return None if word[0].isdigit() or word in self._contraction_beginnings else False
-        return word in self._contractions or word[0].isdigit()
+        word, after = found["word"], found["after"]
+        if more and not after:
+            return None if word is None or word.lower() in self._contraction_beginnings else False
+        if after.isalnum() or after == "_":
+            return False
+        return len(found["year"]) > 1 if word is None else word.lower() in self._contractions
 
     def is_wide_abbreviation(self, left: str) -> bool:
         """Return whether a full-width period after `left` belongs to an initial or an abbreviation in Latin letters."""

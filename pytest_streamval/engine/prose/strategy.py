@@ -103,4 +103,4 @@ def _extended(language: Language, abbreviations: tuple[str, ...]) -> Language:
 
 
 def _kind(language: Language, word: str) -> Kind | None:
-    return language.kinds.get(word.lower()) or language.kinds.get(word)
+    return language.kinds.get(word) or language.kinds.get(word.lower())

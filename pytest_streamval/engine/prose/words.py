@@ -15,8 +15,8 @@ NUMERAL: Final = re.compile(r"[IVXLCDM]+\Z")
 QUANTITY: Final = re.compile(r"[(\[~≈±<>$€£-]*(?:\d[\d.,/½¼¾–-]*|[½¼¾⅓⅔⅛]|[IVXLCDM]+(?:[-–][IVXLCDM]+)?)\Z")
 """A number, in digits or as a Roman numeral."""
 
-CONTRACTED: Final = re.compile(r"['‘](\d\ds?(?!\w)|[^\W\d_]+(?!\w))")
-"""A single quote and the word behind it, or the short form of a year: '80s."""
+CONTRACTED: Final = re.compile(r"['‘](?:(?P<year>\d{1,2}s?)|(?P<word>[^\W\d_]+))(?P<after>.?)", re.DOTALL)
+"""A single quote before a word, or before the short form of a year: '80s."""
 
 WIDE_WORD: Final = re.compile(r"(?:[A-Za-z]+|[Ａ-Ｚａ-ｚ]+)\Z")
 """The word in Latin letters, of one width, that a text ends with."""
@@ -60,7 +60,7 @@ class Words:
         """Return what an abbreviation is, None for any other word; a single capital is an initial, listed or not."""
         if len(token) == 1 and token.isupper():
             return None
-        kind = self._kinds.get(token.lower()) or self._kinds.get(token)
+        kind = self._kinds.get(token) or self._kinds.get(token.lower())
         if kind is not None:
             return kind
         if token.isalnum():
