@@ -3,17 +3,20 @@
 import itertools
 import json
 import pickle
+import random
+import re
 from pathlib import Path
 
 import pytest
 
 from pytest_streamval.engine.prose import ProseChunker, rules
 from pytest_streamval.engine.prose.languages import LANGUAGES
-from pytest_streamval.errors import InvalidLimitError, UnknownLanguageError
+from pytest_streamval.errors import InvalidArgumentError, InvalidLimitError, UnknownLanguageError
 
 DATA = Path(__file__).parents[1] / "data"
 GOLDEN = json.loads((DATA / "golden_rules_en.json").read_text(encoding="utf-8"))
 PUBLIC = json.loads((DATA / "sentences_en.json").read_text(encoding="utf-8"))
+REPORTED = json.loads((DATA / "sentences_reported.json").read_text(encoding="utf-8"))
 
 
 def sentences(text, language="en", **options):
@@ -117,6 +120,23 @@ ONE_LINE = {
     "more quotes than anybody needs": "(((((((((((((((( “So. So” )))))))))))))))) and so on. | Fine.",
     "one ideograph": "It is 好. | Fine.",
     "a dash of dialogue": "Who is it? | – Nobody.",
+    "contractions": "'Tis late. | 'Twas dark, 'cause 'em lamps were out. | ‘Tis true. | ’Twas so. | 'Cause I say so. | Go.",
+    "a quote that begins like a contraction": "'This is it! Yes!' he said. | 'Causes? Many!' | 'Twa. So.' he said. | Go.",
+    "short years": "'80s music is loud. | ‘90s music is not. | ’70s music is old. | '99 was hot. | '1999 was. So!' he said.",
+    "a number that begins a quote": "'100 men? Never!' he said. | '8_0 is. So.' is odd.",
+    "units that are words": "He is 5 ft. 6 in. tall. | It is 6 in. | She is 10 ft. away. | It took 1 hr. | Nobody left.",
+    "units without a number": "She came in. | and so on. | Ft. Worth is far. | She said no. | He left.",
+    "units and numerals": "It is (½ in. wide). | It is 3-4 in. wide. | It is XIV in. wide. | Come in. | we left.",
+    "titles before titles": "Lt. Gov. Prof. Smith met Maj. Gen. Rev. Dr. King and Asst. Prof. Mr./Mrs. Hill.",
+    "a title before another script": "Mr. 王 left. | Mr.王来了。 | Dr. 李来了。 | Fine.",
+    "an abbreviation before another script": "It is at 2 p.m. | 请别迟到。 | She lives in the U.S. | 他很好。",
+    "an abbreviation within another script": "他在 U.S. 政府工作，2 p.m. 开始。 | Fine (at 2 p.m. (请)). | So.",
+    "emphasised abbreviations": 'It is _e.g._ | Continue. | It is **i.e.** | Next. | It is `e.g.` | Go. | It is "e.g." | Go.',
+    "emphasised abbreviations that go on": "**Dr.** Smith ate fruit, *e.g.* Gala apples. | *E.g.* Gala. | It is *e.g. Gala*.",
+    "an emphasised title": "Call her _Dr._ | She is one. | _Dr. Smith_ left.",
+    "Hindi titles": "डॉ. सिंह आज अस्पताल में हैं। | प्रो. शर्मा एम.ए. पास हैं। | यह पहला है. | यह दूसरा है.",
+    "single guillemets": '›Komm! Geh.‹ | ‹Ja! So.› | »Ja! So.« | ‚Ja! So.‘ | „Ja! So." | Fine.',
+    "corner brackets": "｢Ja! So.｣ | 「Ja! So.」 | 〝Ja! So.〞 | ﹁Ja! So.﹂ | 〖Ja! So.〗 | Fine.",
 }
 
 
@@ -195,6 +215,13 @@ LINES = {
     "empty": ("", []),
     "only marks": ("! ! ! ... ?", ["! ! ! ... ?"]),
     "a missing space": ("It rained.The end?Is it!No.", ["It rained.", "The end?", "Is it!No."]),
+    "a missing space before a title": ("It is Tuesday.Mr. Smith left.", ["It is Tuesday.", "Mr. Smith left."]),
+    "a missing space before and in a title": ("It is late.Dr.Who left.", ["It is late.", "Dr.Who left."]),
+    "a missing space before an initial": ("He left.J. R. Smith came.", ["He left.", "J. R. Smith came."]),
+    "a missing space before an acronym": ("Really?U.S. troops came.", ["Really?", "U.S. troops came."]),
+    "a missing space before Latin": ("See it.E.g. this one.", ["See it.", "E.g. this one."]),
+    "names with periods": ("Use Foo.Bar. or os.A.B.C and os.Mr.", ["Use Foo.Bar. or os.A.B.C and os.Mr."]),
+    "a firm with a period": ("Ask Home.Inc. about it.", ["Ask Home.Inc. about it."]),
     "a missing space behind a number": ("We have 5.He left.", ["We have 5.", "He left."]),
     "a footnote at the end": ("A habit.10 11 This holds.3", ["A habit.10 11", "This holds.3"]),
     "a bullet without a line": ("Bring: ◦ one ◦ two", ["Bring:", "◦ one ◦ two"]),
@@ -216,6 +243,8 @@ WIDE = {
     "a title": ["我们明天一起去看《摔跤吧！爸爸》好吗？", "好！"],
     "runs": ["えっ！？", "本当ですか？？", "はい。"],
     "decimals": ["３．２９％です．", "終わり．"],
+    "full-width initials": ["这是Ｆ．Ｂ．Ｉ．的任务。", "Ｊ．Ｋ．ローリングだ。", "Ｍｒ．スミスが来た．", "終わり．"],
+    "full-width abbreviations": ["これはＮｏ．５だ。", "これはＡｃｍｅ Ｉｎｃ．", "これはＡｂｃｄ．", "終わり。"],
     "half width": ["最初です｡", "次です｡"],
     "Latin marks": ["你好!", "我是小明?", "是。"],
     "curly quotes": ["“这是第一句话。”", "这是第二句话。"],
@@ -246,6 +275,48 @@ SCRIPTS = {
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_other_scripts_have_full_stops_of_their_own(script):
     assert sentences(" ".join(SCRIPTS[script])) == SCRIPTS[script]
+
+
+# Abbreviations and what stands without a number or a space, in each language; a bar marks where a sentence ends.
+LANGUAGE_LINES = {
+    "de": [
+        "Univ.-Prof. Dr. Maier kam am Mo. 3. Feb. in die Goethestr. 5. | Es dauerte 5 min. | Dann ging er.",
+        "'s ist spät. | 'Ne gute Idee. | ’s war so. | Siehe Abschn. 4 und Anm. 2, bspw. Kant.",
+    ],
+    "es": [
+        "El Mag. Gil y la Profa. Ruiz viven en la Av. Bolívar. | El art. 4 y el nro. 8 son clave. | Vimos el mar. | Es azul.",
+        "El Ing. Soto trabaja en la Cía. Minera. | Llegó el mar. 3 de mar. de 2024 y esperó 5 min. | Luego se fue.",
+    ],
+    "fr": [
+        "Le Pr. Martin habite av. Foch. | Il aime la mer. | Elle nage. | C'est mer. 14 févr. à 10 h. | Il attend 5 min. | Puis il part.",
+        "Voir réf. 12 et fasc. 3. | « Va-t'en ! » | Puis elle part.",
+    ],
+    "it": [
+        "Il Dott. Rossi e l'Avv. Bianchi vivono in P.zza Garibaldi. | Vedi art. 5. | Era mar. 5 set. 2023. | Aspetta 5 min. | Poi va.",
+        "La Sig.ra Verdi sta in V.le Monza. | 'Ndrangheta è il nome. | Vedi il mar. | È blu.",
+    ],
+    "nl": [
+        "We zien elkaar op vr. 14 feb. | 't Is mooi weer. | 's Morgens is het zo. | Kom op zo. 4 apr. of do. 8 mei. | Goed.",
+        "Prof. Jansen woont in de Kerkstr. 5. | Het duurt 5 min. | Daarna gaat hij.",
+    ],
+    "pt": [
+        "Vive na Av. Sempre Viva. | O Eng. Lima mora na R. Augusta. | Ele quer ter. | Ela não. | É seg. 5 fev. | São 5 min. | Depois vai.",
+        "'Tá bom. | 'Cê vem? | Vou.",
+    ],
+    "ru": [
+        "Статья опубликована в мар. 2024 г. | Он родился в XIX в. | Потом уехал. | См. рис. 5 на стр. 14. | Жил в г. Москва, д. 5.",
+        "Чл.-корр. Петров приехал в пн. 5 фев. | Это стоит 500 руб. | Он ушёл.",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "line"), [(language, line) for language, lines in LANGUAGE_LINES.items() for line in lines]
+)
+def test_a_language_has_its_titles_streets_days_and_units(language, line):
+    expected = line.split(" | ")
+
+    assert sentences(" ".join(expected), language) == expected
 
 
 LANGUAGE_CASES = {
@@ -309,6 +380,81 @@ def test_public_sentences_are_found_but_for_known_dissent(name):
     wrong = [case["text"] for case in PUBLIC[name] if sentences(case["text"]) != case["expected"]]
 
     assert len(wrong) <= KNOWN[name], wrong
+
+
+@pytest.mark.parametrize("case", REPORTED, ids=lambda case: case["id"])
+def test_reported_sentences_are_found_however_the_text_is_cut(case):
+    strategy = ProseChunker(re.search(r"'(\w+)'", case["chunking"])[1])
+    text = case["text"]
+    chance = random.Random(case["id"])
+    for _ in range(50):
+        cuts = sorted(chance.sample(range(len(text) + 1), chance.randint(0, 9)))
+        pieces = [text[begin:end] for begin, end in itertools.pairwise([0, *cuts, len(text)])]
+        chunker = strategy.chunker()
+        found = [chunk for piece in pieces for chunk in chunker.feed(piece)] + chunker.flush()
+        assert [chunk.text for chunk in found] == case["expected"], pieces
+
+
+# A user's own abbreviations
+
+
+@pytest.mark.parametrize("own", [["Xyzabt.", "q.e.f."], ("Xyzabt", "q.e.f"), {"Xyzabt.": 1, "q.e.f.": 2}])
+def test_abbreviations_of_ones_own_end_no_sentence_but_before_a_beginning(own):
+    text = "Ask Xyzabt. Meier about q.e.f. Latin words of Xyzabt. 5 and q.e.f. so on. | It is Xyzabt. | The end."
+
+    assert sentences(text.replace(" | ", " "), abbreviations=own) == text.split(" | ")
+    assert sentences("Ask Xyzabt. Meier.") == ["Ask Xyzabt.", "Meier."]
+
+
+def test_an_abbreviation_with_a_capital_counts_only_with_it():
+    own = ["Wort", "klein"]
+
+    assert sentences("Das Wort. Meier kam. Das wort. Meier kam. Am Klein. Meier kam.", "de", abbreviations=own) == [
+        "Das Wort. Meier kam.",
+        "Das wort.",
+        "Meier kam.",
+        "Am Klein. Meier kam.",
+    ]
+
+
+def test_an_abbreviation_that_a_language_has_can_be_given_again():
+    assert sentences("We met Dr. He there, at Acme Co. Ltd. Meeting.", abbreviations=["Dr.", "Ltd"]) == [
+        "We met Dr. He there, at Acme Co. Ltd. Meeting."
+    ]
+    assert sentences("Bring fruit, e.g. The Apple.", abbreviations=["e.g."]) == ["Bring fruit, e.g. The Apple."]
+
+
+def test_abbreviations_of_one_strategy_do_not_reach_another():
+    ProseChunker("de", abbreviations=["Meierlich"])
+
+    assert sentences("Das ist Meierlich. Kant kam.", "de") == ["Das ist Meierlich.", "Kant kam."]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("Abt.", r"abbreviations='Abt.' .* must be an iterable of str, such as \[\"Abt.\", \"z.B.\"\]"),
+        (5, "abbreviations=5 .* must be an iterable of str"),
+        ([5], "5 in it must be a str"),
+        (["z. B."], "'z. B.' in it must be one word .* without spaces"),
+        (["", "x"], "'' in it must be one word"),
+        (["."], "'.' in it must be one word"),
+        (["5."], "'5.' in it must be one word"),
+        (["x.."], "'x..' in it must be one word"),
+        ([".x"], "'.x' in it must be one word"),
+        (["so!"], "'so!' in it must be one word"),
+    ],
+)
+def test_what_is_no_abbreviation_is_an_error_that_says_what_is(given, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        ProseChunker(abbreviations=given)
+
+
+def test_a_strategy_with_abbreviations_shows_them():
+    strategy = ProseChunker("de", abbreviations=iter(["Abt.", "z.B."]))
+
+    assert strategy.abbreviations == ("Abt", "z.B")
+    assert repr(strategy) == "ProseChunker('de', max_chars=32768, abbreviations=('Abt', 'z.B'))"
 
 
 # The strategy

@@ -7,7 +7,10 @@ import pytest
 from pytest_streamval.engine.prose.languages import LANGUAGES
 
 every_language = pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
-LISTS = ("starters", "short", "loose", "exclaimed", "reporting", "dates", "counted")
+LISTS = (
+    *("starters", "short", "loose", "exclaimed", "reporting", "dates", "counted"),
+    *("units", "contractions", "suffixes"),
+)
 
 
 @every_language
