@@ -38,10 +38,11 @@ if TYPE_CHECKING:
         StreamingDoneEvent,
     )
     from pytest_streamval.engine.observer import Observer, observing
-    from pytest_streamval.engine.orchestrator import Run, stream_with_chunking
+    from pytest_streamval.engine.orchestrator import StartingRun, stream_with_chunking
     from pytest_streamval.engine.prose.strategy import ProseChunker
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.run import Run
     from pytest_streamval.engine.telemetry import set_span_status_error
     from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
     from pytest_streamval.errors import (
@@ -291,6 +292,7 @@ __all__ = [
     "Session",
     "SimpleContext",
     "Stall",
+    "StartingRun",
     "Step",
     "StreamCassette",
     "StreamChunkingResult",
@@ -384,10 +386,11 @@ _HOMES = {
         "StreamingDoneEvent",
     ),
     "engine.observer": ("Observer", "observing"),
-    "engine.orchestrator": ("Run", "stream_with_chunking"),
+    "engine.orchestrator": ("StartingRun", "stream_with_chunking"),
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
+    "engine.run": ("Run",),
     "engine.telemetry": ("set_span_status_error",),
     "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),
     "errors": (

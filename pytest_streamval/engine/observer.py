@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.events import StreamEvent
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.run import Run
 
 logger = logging.getLogger("pytest_streamval")
 

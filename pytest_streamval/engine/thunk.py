@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_streamval.engine.component import CBlock
 from pytest_streamval.engine.delta import Delta, Usage, merge_tool_calls
-from pytest_streamval.engine.tasks import settle, start_task
+from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
     ConcurrentReadError,
     DetachedThunkError,
+    DifferentLoopsError,
     InvalidArgumentError,
     InvalidDeltaError,
     ThunkClosedError,
@@ -24,11 +25,14 @@ from pytest_streamval.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
+    from types import TracebackType
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.delta import ToolCall, ToolCallDelta
 
 logger = logging.getLogger("pytest_streamval")
+
+__tracebackhide__ = True
 
 
 @dataclass(slots=True)
@@ -76,10 +80,13 @@ class ModelOutputThunk:
         self._value = value
         self._computed = self._closed = value is not None
         self._cancelled = False
-        self._failure: BaseException | None = None  # raised to the reader behind the last delta
+        self._failure: BaseException | None = None  # raised to the reader after the last delta
+        self._failure_traceback: TracebackType | None = None  # where it was raised; each read adds to its own copy
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which it is generated, once that is known
+        self._owner: Callable[[], str] | None = None  # says which run reads it, and who else has asked
         self._reason: BaseException | None = None  # why it was cancelled
         self._created = time.perf_counter()
-        self._producer: asyncio.Task[None] | None = None
+        self._producer: OwnedTask[None] | None = None
         self._buffer: list[str | Delta] = []
         self._room = 0  # deltas that fit into the buffer now; 0 sends the first put, and any after the end, to _admit
         self._begun = False
@@ -119,7 +126,7 @@ class ModelOutputThunk:
         return time.perf_counter() - self._created
 
     @property
-    def producer(self) -> asyncio.Task[None] | None:
+    def producer(self) -> OwnedTask[None] | None:
         """The task that generates it, None before `start`."""
         return self._producer
 
@@ -170,6 +177,7 @@ class ModelOutputThunk:
             raise InvalidArgumentError("produce", excerpt(produce), "pass the coroutine function itself, not its call.")
         name = getattr(produce, "__qualname__", type(produce).__name__)
         self._producer = start_task(produce(self), f"streamval producer {name}")
+        self._loop = self._producer.get_loop()
         self._producer.add_done_callback(self._producer_ended)
 
     async def put(self, delta: Delta | str) -> None:
@@ -223,16 +231,26 @@ class ModelOutputThunk:
             await self.end_producer()
 
     async def end_producer(self) -> None:
-        """Cancel the producer if it still runs, also behind the end of its output, and wait until it has ended.
+        """Stop the producer if it still runs, even after the end of its output, and wait until it has ended.
 
         Raises:
             Exception: what its clean-up raised.
+            CancelledError: the caller was cancelled meanwhile; a note says what the clean-up raised.
         """
         producer = self._producer
         if producer is None or producer.done() or producer is asyncio.current_task():
             return
-        await settle([producer])
-        if not producer.cancelled() and (failure := producer.exception()) is not None:
+        interrupted: asyncio.CancelledError | None = None
+        try:
+            await settle([producer])
+        except asyncio.CancelledError as error:
+            interrupted = error
+        failure = None if producer.cancelled() else producer.exception()
+        if interrupted is not None:
+            if failure is not None:
+                note_cleanup(interrupted, failure)
+            raise interrupted
+        if failure is not None:
             raise failure
 
     def abandon(self, error: BaseException | None = None) -> None:
@@ -244,10 +262,10 @@ class ModelOutputThunk:
         self._failure = None
         self._reason = error
         self._buffer.clear()
-        self._end(None)
         producer = self._producer
-        if producer is not None and producer is not asyncio.current_task() and not producer.cancelling():
-            producer.cancel()
+        if producer is not None and producer is not _running_task():
+            producer.stop()  # before the reader wakes, which waits until the producer has ended
+        self._end(None)
 
     def _plain(self, delta: Delta | str) -> str | Delta:
         """Return a delta as the buffer holds it: a `str` where it is nothing but text."""
@@ -270,6 +288,8 @@ class ModelOutputThunk:
         if self._begun:
             return False
         self._begun = True
+        if self._loop is None:
+            self._loop = _running_loop()
         self._room = self.capacity
         self.generation.ttfb_ms = (time.perf_counter() - self._created) * 1000
         return True
@@ -279,6 +299,7 @@ class ModelOutputThunk:
             return
         self._closed = True
         self._failure = failure
+        self._failure_traceback = None if failure is None else failure.__traceback__
         self._room = 0
         if failure is None and not self._buffer:
             self._compute()
@@ -312,6 +333,7 @@ class ModelOutputThunk:
 
         Raises:
             ConcurrentReadError: another task is reading.
+            DifferentLoopsError: a `RuntimeError`; the output is generated in another event loop.
             BaseException: what the producer failed with, behind the last delta.
         """
         # Decided by the call, not by its first step: asyncio.wait_for (3.11) takes that in a task, one turn later.
@@ -325,8 +347,41 @@ class ModelOutputThunk:
 
         An empty list means that the output is computed. Raises like `astream`.
         """
+        if self._owner is not None and not self._computed:
+            raise ConcurrentReadError("This output", self._owner())
+        return await self.take_deltas()
+
+    def own(self, owner: Callable[[], str] | None) -> None:
+        """Make the caller the one reader, by `take_deltas()`, until the output is computed.
+
+        Args:
+            owner: says, for the error of any other reader, who reads this output and what to do instead; None gives
+                it back.
+
+        Raises:
+            ConcurrentReadError: it has an owner already, another task is reading it, or a part of it has been read.
+        """
+        if owner is None:
+            self._owner = None
+            return
+        if self._owner is not None:
+            raise ConcurrentReadError("This output", self._owner())
         if self._reading:
             raise ConcurrentReadError("This output")
+        if self.deltas_read:
+            raise ConcurrentReadError("This output", "and a part of it was read before the run that checks it began.")
+        self._owner = owner
+
+    async def take_deltas(self) -> list[str]:
+        """Read as `read_deltas` does, as the owner."""
+        if self._reading:
+            raise ConcurrentReadError("This output")
+        if not self._closed:
+            loop = asyncio.get_running_loop()
+            if self._loop is None:
+                self._loop = loop
+            elif self._loop is not loop:
+                raise DifferentLoopsError(repr(self))
         self._reading = True
         try:
             self._return_room()
@@ -368,7 +423,7 @@ class ModelOutputThunk:
             self._compute()
         elif not count:
             self._compute()
-            raise self._failure
+            raise self._failure.with_traceback(self._failure_traceback)
         return texts  # type: ignore[return-value]
 
     def _absorb(self, delta: str | Delta) -> str:
@@ -416,7 +471,7 @@ class ModelOutputThunk:
     def __copy__(self) -> ModelOutputThunk:
         """Return the output and what is known of it, without producer, reader or buffer."""
         twin = self.with_text(self._value)
-        twin._failure = self._failure
+        twin._failure, twin._failure_traceback = self._failure, self._failure_traceback
         if not self._computed:
             twin.pieces = list(self.pieces)
             twin.fail(DetachedThunkError())
@@ -450,3 +505,15 @@ class _TextReader:
             if self._thunk.is_computed():
                 raise StopAsyncIteration
         return text
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    """Return the current task, None also outside of an event loop, where a garbage collection may call."""
+    return None if _running_loop() is None else asyncio.current_task()

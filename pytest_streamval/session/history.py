@@ -9,7 +9,7 @@ from pytest_streamval.engine.observer import Observer
 
 if TYPE_CHECKING:
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.run import Run
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 

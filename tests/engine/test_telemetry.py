@@ -198,7 +198,7 @@ async def test_a_clean_up_that_fails_is_told_with_what_is_known_of_it(start, nev
     span = captured.span()
     assert events(span, "exception") == [{"exception.type": "OSError", "exception.message": "disk full"}]
     assert (span.attributes["error.type"], span.attributes["streamval.outcome"]) == ("OSError", "error")
-    with suppress(asyncio.CancelledError):
+    with pytest.raises(OSError, match="disk full"):
         await result.acomplete()
 
 
@@ -216,7 +216,7 @@ async def test_cancelling_the_output_ends_the_span(start, never, turns, captured
 async def test_a_run_that_was_cancelled_before_its_first_step_has_its_span(start, never, turns, captured):
     result, _ = await start(["One. ", never])
     result.task.cancel()
-    await turns(3)
+    await turns(6)
     assert names(captured.span()) == ["completed"]
     assert captured.open_spans == ()
     await result.aclose()

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.engine.eager import Turn
-from pytest_streamval.engine.orchestrator import Run, current_run
+from pytest_streamval.engine.run import Run, current_run
 from pytest_streamval.harness.clock.suspended import _in_numbers
 from pytest_streamval.harness.leaks.holders import held_among
 from pytest_streamval.harness.leaks.ledger import begun_in, context_of, current

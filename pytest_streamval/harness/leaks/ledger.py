@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from types import AsyncGeneratorType, CodeType, FrameType
 
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.run import Run
     from pytest_streamval.harness.playback import _Playback
 
 current: ContextVar[Ledger | None] = ContextVar("streamval_ledger", default=None)

@@ -20,7 +20,7 @@ from pytest_streamval.harness.leaks.places import Site
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.run import Run
     from pytest_streamval.errors import ScriptExhaustedError
     from pytest_streamval.harness.leaks.ledger import Ledger
     from pytest_streamval.harness.mock import StreamingMockBackend

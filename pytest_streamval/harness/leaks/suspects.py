@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import AsyncGenerator, Sequence
 
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.run import Run
     from pytest_streamval.harness.leaks.ledger import Begun
     from pytest_streamval.harness.mock import MockCall
 
