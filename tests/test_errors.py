@@ -45,6 +45,7 @@ from pytest_streamval.errors import (
     MissingKeyError,
     MissingPluginError,
     NoAcceptedAttemptError,
+    NotAcceptedError,
     NotRequestedError,
     NotStoppedError,
     NotStreamingError,
@@ -112,6 +113,15 @@ CASES = [
         "once every requirement has judged it",
         "read the chunks from result.astream()",
     ),
+    (
+        NotAcceptedError("stopped", ["strict failed a chunk: no"], "One."),
+        AssertionError,
+        "ended as 'stopped'",
+        "strict failed a chunk",
+        "Released: 'One.'",
+    ),
+    (NotAcceptedError("left", [], ""), AssertionError, "ended as 'left'", "closed, cancelled or dropped", "Released"),
+    (NotAcceptedError("running", [], ""), AssertionError, "still going", "nothing has accepted", "run.acomplete()"),
     (NotStoppedError("", 31, 20), AssertionError, "sent 31 deltas more", "at most 20", "It has to stop where"),
     (
         NotStoppedError("the run is still going: await result.acomplete() first", 0, 20),

@@ -209,6 +209,8 @@ class StreamChunkingResult:
             await self.aclose()
         except Exception as failure:  # noqa: BLE001  # whatever the clean-up of a producer raises
             note_cleanup(error, failure)
+        if self._run.cleanup_error is not None and error is not self._run.cleanup_error:
+            note_cleanup(error, self._run.cleanup_error)
 
     async def __aenter__(self) -> Self:
         return self

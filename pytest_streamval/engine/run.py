@@ -194,7 +194,8 @@ class Run:
         return True
 
     async def _validate(self) -> None:
-        """Have the whole output judged."""
+        """Have the complete output judged; from here on it can be read by all."""
+        self.thunk.own(None)
         if self.judges.requirements:
             results = self.final_validations = await self.judges.validate()
             self._emit(FullValidationEvent(_ATTEMPT, all(result.as_bool() for result in results), results))

@@ -336,6 +336,7 @@ class ModelOutputThunk:
             DifferentLoopsError: a `RuntimeError`; the output is generated in another event loop.
             BaseException: what the producer failed with, behind the last delta.
         """
+        self._check_owner()
         # Decided by the call, not by its first step: asyncio.wait_for (3.11) takes that in a task, one turn later.
         return self._text(whole=self._computed and self._failure is None)
 
@@ -347,12 +348,15 @@ class ModelOutputThunk:
 
         An empty list means that the output is computed. Raises like `astream`.
         """
-        if self._owner is not None and not self._computed:
-            raise ConcurrentReadError("This output", self._owner())
+        self._check_owner()
         return await self.take_deltas()
 
+    def _check_owner(self) -> None:
+        if self._owner is not None:
+            raise ConcurrentReadError("This output", self._owner())
+
     def own(self, owner: Callable[[], str] | None) -> None:
-        """Make the caller the one reader, by `take_deltas()`, until the output is computed.
+        """Make the caller the one reader, by `take_deltas()`.
 
         Args:
             owner: says, for the error of any other reader, who reads this output and what to do instead; None gives
@@ -364,8 +368,7 @@ class ModelOutputThunk:
         if owner is None:
             self._owner = None
             return
-        if self._owner is not None:
-            raise ConcurrentReadError("This output", self._owner())
+        self._check_owner()
         if self._reading:
             raise ConcurrentReadError("This output")
         if self.deltas_read:

@@ -141,7 +141,7 @@ class SyncPlayback(_Playback):
         if isinstance(step, Delay):
             time.sleep(step.seconds)
         elif isinstance(step, Raise):
-            raise step.exc
+            raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
         else:
             raise SyncStallError(self.script.steps.index(step))
 

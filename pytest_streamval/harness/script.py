@@ -235,7 +235,7 @@ async def perform(step: Delay | Raise | Stall) -> None:
     if isinstance(step, Delay):
         await asyncio.sleep(step.seconds)
     elif isinstance(step, Raise):
-        raise step.exc
+        raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
     else:
         await asyncio.get_running_loop().create_future()  # which nobody resolves
 
