@@ -97,9 +97,8 @@ class Judges:
 
     async def rest(self) -> None:
         """Wait until nothing is left of the checks; nothing is asked afterwards."""
-        starter, self._starter = self._starter, None  # its tasks refer to the run, by their contexts
-        if starter is not None:
-            await starter.rest()
+        starter, self._starter = cast("EagerStarter", self._starter), None  # its tasks refer to the run
+        await starter.rest()
 
     def asking(self) -> Requirement | None:
         """Return the requirement whose validator calls this, None for any other code, such as a task of its own."""

@@ -205,9 +205,13 @@ class Requirement:
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
         """Judge the next chunk of a stream.
 
+        The run is the one reader of the output while it streams: to read `ctx.last_output()` here raises a
+        `ConcurrentReadError`. Keep what you need of earlier chunks on `self`, which is copied for each run, or judge the
+        complete output in `validate`.
+
         Args:
-            chunk: the chunk, which nobody has received yet.
-            backend: where a judge may be asked.
+            chunk: the chunk, which has not been released yet.
+            backend: the backend that may be asked as a judge.
             ctx: the context that ends with the output being generated.
 
         Returns:

@@ -176,16 +176,15 @@ class StreamChunkingResult:
         return self._error
 
     async def _wait(self, method: str) -> None:
-        """Wait until the run's task and the producer have ended; a cancellation of the caller ends them."""
+        """Wait until the run's task, and so the producer, has ended; a cancellation of the caller ends them."""
         self._check_loop(method)
         self._run.refuse_own(method)
-        try:
-            if not self._task.done():
+        if not self._task.done():
+            try:
                 await asyncio.wait([self._task])
-            await self._run.thunk.end_producer()  # only a run that was cancelled before it began has not done so
-        except asyncio.CancelledError as error:
-            await self._close_after(error)
-            raise
+            except asyncio.CancelledError as error:
+                await self._close_after(error)
+                raise
 
     async def aclose(self) -> None:
         """Stop the run and wait until nothing of it is left; nothing happens to a run that is over.
@@ -201,14 +200,10 @@ class StreamChunkingResult:
             self._task.stop()  # a validator cannot wait for the run that waits for it
             return
         await settle([self._task])
-        await run.thunk.end_producer()
 
     async def _close_after(self, error: BaseException) -> None:
         """Stop the run because of an error that goes on to the caller; what a clean-up raises is noted on it."""
-        try:
-            await self.aclose()
-        except Exception as failure:  # noqa: BLE001  # whatever the clean-up of a producer raises
-            note_cleanup(error, failure)
+        await self.aclose()
         if self._run.cleanup_error is not None and error is not self._run.cleanup_error:
             note_cleanup(error, self._run.cleanup_error)
 

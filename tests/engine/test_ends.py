@@ -31,6 +31,7 @@ from pytest_streamval import (
     observing,
     stream_with_chunking,
 )
+from pytest_streamval.engine.tasks import settle
 
 PASS = PartialValidationResult("pass")
 
@@ -624,3 +625,76 @@ async def test_the_outcome_of_a_run(start, judge, never):
     assert (run.outcome, run.accepted) == ("left", False)
     with pytest.raises(NotAcceptedError, match="closed, cancelled or dropped"):
         assert_accepted(run)
+
+
+async def test_what_a_clean_up_raises_is_noted_when_a_run_cannot_start(played, never):
+    async def untidy():
+        raise OSError("connection lost")
+
+    def factory():
+        raise _BrokenError
+
+    class Slow(played):
+        async def generate_from_context(self, action, ctx, **options):
+            answer = await super().generate_from_context(action, ctx, **options)
+            await asyncio.sleep(0)  # so that the producer begins
+            return answer
+
+    starting = stream_with_chunking("Go", Slow("One. ", never, cleanup=untidy), SimpleContext())
+    with observing(factory), pytest.raises(_BrokenError) as caught:
+        await starting
+    assert caught.value.__notes__ == ["The clean-up failed too: OSError: connection lost"]
+
+
+async def test_an_output_that_is_being_read_cannot_be_checked(played, never, turns):
+    class Read(played):
+        async def generate_from_context(self, action, ctx, **options):
+            answer = await super().generate_from_context(action, ctx, **options)
+            readers.append(asyncio.create_task(answer[0].avalue()))
+            await turns(2)
+            return answer
+
+    readers = []
+    backend = Read(never)
+    with pytest.raises(ConcurrentReadError, match="is being read already"):
+        await stream_with_chunking("Go", backend, SimpleContext())
+    await backend.thunk.cancel_generation()
+    await asyncio.wait(readers)
+
+
+async def test_a_cancellation_while_a_producer_is_ended_notes_what_its_clean_up_raised(never, turns):
+    async def produce(thunk):
+        try:
+            await never()
+        finally:
+            await turns(4)
+            raise OSError("connection lost")
+
+    thunk = ModelOutputThunk()
+    thunk.start(produce)
+    await turns(1)
+    caller = asyncio.create_task(thunk.cancel_generation())
+    await turns(2)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await caller
+    assert caught.value.__notes__ == ["The clean-up failed too: OSError: connection lost"]
+
+
+async def test_a_task_of_any_kind_is_settled(turns):
+    async def slowly():
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await turns(3)
+
+    task = asyncio.create_task(slowly(), name="plain")
+    await turns(1)
+    await settle([task])
+    assert task.cancelled()
+    again = asyncio.create_task(slowly(), name="being cancelled")
+    await turns(1)
+    again.cancel()
+    await turns(1)
+    await settle([again])
+    assert again.cancelled()
