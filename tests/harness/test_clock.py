@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import copyreg
 import datetime as dt
 import os
 import pickle
@@ -24,6 +23,7 @@ import anyio.from_thread
 import anyio.to_thread
 import freezegun
 import pytest
+import time_machine
 
 from pytest_streamval import (
     Delay,
@@ -42,7 +42,7 @@ from pytest_streamval.errors import (
     VirtualClockUseError,
     VirtualDeadlockError,
 )
-from pytest_streamval.harness.clock import VirtualClock, clock_of_test, driver
+from pytest_streamval.harness.clock import VirtualClock, clock_of_test, driver, others
 from pytest_streamval.harness.clock.driver import LoopDriver, kind_of
 from pytest_streamval.harness.clock.outside import Connections
 from pytest_streamval.harness.clock.suspended import waiting_in
@@ -150,7 +150,7 @@ async def test_whatever_tells_the_time_tells_the_same(clock):
     assert clock.now == START
     await asyncio.sleep(90.25)
     assert clock.now == time.time() == START + 90.25
-    assert time.time_ns() == (START + 90.25) * 1e9
+    assert time.time_ns() == int(START) * 1_000_000_000 + 90_250_000_000
     assert dt.datetime.now(dt.UTC).timestamp() == START + 90.25
     assert dt.date.today() == dt.date(2026, 1, 1)  # noqa: DTZ011  # what an application may call
     assert time.gmtime()[:6] == (2026, 1, 1, 0, 1, 30)
@@ -337,11 +337,14 @@ def test_an_event_loop_in_another_thread_keeps_real_time(clock):
 def state():
     return (
         {name: vars(time)[name] for name in vars(time)},
-        dict(vars(dt)),
-        dict(copyreg.dispatch_table),
+        dict(vars(dt.datetime)),
+        dict(vars(dt.date)),
         vars(asyncio.events)["_set_running_loop"],
         vars(asyncio.futures)["_chain_future"],
-        list(freezegun.api.freeze_factories),
+        dict(vars(freezegun.api._freeze_time)),
+        dict(vars(freezegun.api.FakeDatetime)),
+        vars(time_machine.travel)["start"],
+        vars(time_machine.travel)["stop"],
     )
 
 
@@ -427,27 +430,248 @@ def test_a_module_that_freezegun_was_told_to_ignore_is_left_alone(monkeypatch):
         assert names.time is not time.time
 
 
-def test_freezing_within_a_clock_is_freezegun_s_affair(clock):
-    with freezegun.freeze_time("2030-05-05"):
-        assert time.gmtime()[:3] == (2030, 5, 5)
-        assert clock.now == START
-    assert time.gmtime()[:3] == (2026, 1, 1)
-
-
-def test_a_clock_within_a_frozen_time_gives_that_back(monkeypatch):
-    with freezegun.freeze_time("2030-05-05"):
-        with VirtualClock() as clock:
-            clock.run(asyncio.sleep(60))
-            assert time.time() == START + 60
-            names = module("latecomer", "from time import time", monkeypatch)
-        assert time.gmtime()[:3] == (2030, 5, 5)
-        assert names.time is time.time
-    assert time.time() > START
-
-
 def test_dates_can_be_pickled_on_a_clock(clock):
     then = dt.datetime.now(dt.UTC)
     assert pickle.loads(pickle.dumps(then)) == then  # noqa: S301
+
+
+# Dates that others have set
+
+FROZEN = dt.datetime(2000, 2, 2, 10, tzinfo=dt.UTC).timestamp()
+real = time.time, time.monotonic, time.strftime, time.ctime, dt.datetime, dt.date, vars(dt.datetime)["now"]
+
+
+def is_real():
+    now = time.time, time.monotonic, time.strftime, time.ctime, dt.datetime, dt.date, vars(dt.datetime)["now"]
+    return now == real and time.gmtime().tm_year > 2025 and dt.datetime.now(dt.UTC).timestamp() > START
+
+
+def agreeing(tz_offset=0):
+    """Return the time, once everything that tells it has been seen to tell the same."""
+    now, local = dt.datetime.now(), dt.datetime.now().astimezone()  # noqa: DTZ005  # what an application may call
+    form = "%Y-%m-%d %H:%M:%S"
+    assert time.strftime(form) == now.strftime(form) == local.strftime(form)
+    assert time.localtime()[:6] == time.localtime(time.time())[:6] == now.timetuple()[:6]
+    assert time.ctime() == time.asctime() == time.ctime(time.time()) == now.ctime()
+    assert time.mktime(time.localtime()) == time.time() // 1
+    assert dt.date.today() == now.date() == dt.date.fromtimestamp(time.time())  # noqa: DTZ011, DTZ012
+    assert dt.datetime.today() == dt.datetime.fromtimestamp(time.time()) == now  # noqa: DTZ002, DTZ006
+    assert dt.datetime.utcnow().timetuple()[:6] == time.gmtime()[:6]  # noqa: DTZ003
+    assert now.timestamp() == local.timestamp() == time.time()
+    if not tz_offset:  # freezegun adds it to aware dates too
+        assert dt.datetime.now(dt.UTC).timestamp() == time.time()
+    assert time.time_ns() // 1000 == round(time.time() * 1_000_000)
+    return time.time()
+
+
+@pytest.mark.parametrize("stopped_inside", [True, False])
+@pytest.mark.parametrize("tick", [True, False])
+def test_a_clock_starts_at_the_date_that_freezegun_has_frozen(stopped_inside, tick, monkeypatch):
+    freeze, clock = freezegun.freeze_time("2000-02-02 10:00", tick=tick), VirtualClock()
+    freeze.start()
+    with clock:
+        assert agreeing() == clock.now == pytest.approx(FROZEN, abs=60)
+        began = clock.now
+        clock.run(asyncio.sleep(60))
+        time.sleep(5)
+        assert agreeing() == clock.now == began + 65
+        names = module("latecomer", "from time import time", monkeypatch)
+        if stopped_inside:
+            freeze.stop()
+            assert agreeing() == clock.now == began + 65
+            clock.run(asyncio.sleep(60))
+            assert agreeing() == clock.now == names.time() == began + 125
+    if not stopped_inside:
+        assert time.time() == pytest.approx(FROZEN + 65, abs=60)
+        freeze.stop()
+    assert is_real()
+    assert names.time is time.time
+    assert clock.now == began + (125 if stopped_inside else 65)
+
+
+@pytest.mark.parametrize("stopped_inside", [True, False])
+@pytest.mark.parametrize("tick", [True, False])
+def test_a_date_that_freezegun_freezes_on_a_clock_goes_on_from_there(stopped_inside, tick):
+    freeze, clock = freezegun.freeze_time("2000-02-02 10:00", tick=tick), VirtualClock()
+    with clock:
+        clock.run(asyncio.sleep(60))
+        freeze.start()
+        assert agreeing() == clock.now == pytest.approx(FROZEN, abs=60)
+        began = clock.now
+        clock.run(asyncio.sleep(60))
+        assert agreeing() == clock.now == began + 60
+        if stopped_inside:
+            freeze.stop()
+            assert agreeing() == clock.now == START + 120
+    if not stopped_inside:
+        assert time.time() == pytest.approx(FROZEN + 60, abs=60)
+        freeze.stop()
+    assert is_real()
+
+
+def test_freezes_within_freezes_end_in_order_on_a_clock():
+    with freezegun.freeze_time("2000-02-02 10:00"), VirtualClock() as clock:
+        with freezegun.freeze_time("2010-01-01", tz_offset=-5):
+            clock.run(asyncio.sleep(60))
+            assert time.strftime("%F %T") == "2009-12-31 19:01:00"
+            assert agreeing(-5) == dt.datetime(2010, 1, 1, 0, 1, tzinfo=dt.UTC).timestamp()
+        assert agreeing() == FROZEN + 60
+    assert is_real()
+
+
+@pytest.mark.parametrize("freezer_first", [True, False])
+def test_freezegun_s_handle_moves_the_date_on_a_clock(freezer_first):
+    with ExitStack() as stack:
+        contexts = [freezegun.freeze_time("2000-02-02 10:00"), VirtualClock()]
+        entered = [stack.enter_context(context) for context in contexts[:: 1 if freezer_first else -1]]
+        freezer, clock = entered if freezer_first else entered[::-1]
+        clock.run(asyncio.sleep(60))
+        freezer.tick(5)
+        assert agreeing() == FROZEN + 65
+        freezer.move_to("2010-01-01")
+        clock.run(asyncio.sleep(60))
+        assert agreeing() == clock.now == dt.datetime(2010, 1, 1, 0, 1, tzinfo=dt.UTC).timestamp()
+        clock.move_to("2009-01-01")
+        assert agreeing() == dt.datetime(2009, 1, 1, tzinfo=dt.UTC).timestamp()
+        clock.move_to("2011-01-01")
+        assert agreeing() == dt.datetime(2011, 1, 1, tzinfo=dt.UTC).timestamp()
+    assert is_real()
+
+
+def test_other_threads_see_the_date_that_freezegun_has_frozen():
+    with freezegun.freeze_time("2000-02-02 10:00"), VirtualClock() as clock:
+        clock.run(asyncio.sleep(60))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            assert pool.submit(time.time).result() == FROZEN + 60
+
+
+def test_a_clock_starts_where_time_machine_has_travelled():
+    travel = time_machine.travel("2000-02-02 10:00", tick=False)
+    travel.start()
+    with VirtualClock() as clock:
+        clock.run(asyncio.sleep(60))
+        assert agreeing() == clock.now == FROZEN + 60
+        travel.stop()
+        assert agreeing() == FROZEN + 60
+    assert is_real()
+
+
+def test_time_machine_is_refused_on_a_clock(clock):
+    with (
+        pytest.raises(VirtualClockUseError, match=r"time-machine was started .* virtual_clock\.move_to"),
+        time_machine.travel("2000-02-02"),
+    ):
+        raise AssertionError
+    assert agreeing() == START
+
+
+def test_a_clock_is_not_told_two_dates():
+    with (
+        freezegun.freeze_time("2000-02-02"),
+        pytest.raises(VirtualClockUseError, match="Give it one of the two"),
+        VirtualClock("2001-01-01"),
+    ):
+        raise AssertionError
+    assert is_real()
+
+
+def test_a_clock_needs_neither_freezegun_nor_time_machine(monkeypatch):
+    for name in ("freezegun", "freezegun.api", "time_machine"):
+        monkeypatch.setitem(sys.modules, name, None)
+    others._installed.cache_clear()
+    try:
+        with VirtualClock() as clock:
+            clock.run(asyncio.sleep(60))
+            assert agreeing() == START + 60
+    finally:
+        others._installed.cache_clear()
+
+
+ZONES = """
+import datetime as dt, os, subprocess, sys, time
+import freezegun
+from pytest_streamval import VirtualClock
+from tests.harness.test_clock import agreeing
+for zone in sys.argv[1:]:
+    os.environ["TZ"] = zone
+    time.tzset()
+    for date in ("2026-01-15T12:30:45.25", "2026-03-29T01:30", "2026-07-15T12:30:45.25", "2026-10-25T00:59:59"):
+        start = dt.datetime.fromisoformat(date)
+        with VirtualClock(start) as clock:
+            for _ in range(3):
+                assert agreeing() == start.replace(tzinfo=dt.UTC).timestamp() + clock.elapsed, zone
+                assert (dt.datetime.now() - start).total_seconds() == clock.elapsed, zone
+                clock.advance(3600)
+        for offset in (0, 5.5):
+            with freezegun.freeze_time(date, tz_offset=offset), VirtualClock() as clock:
+                assert agreeing(offset) == start.replace(tzinfo=dt.UTC).timestamp()
+                assert dt.datetime.now() == start + dt.timedelta(hours=offset)
+print("agreed")
+"""
+
+
+def test_the_time_is_the_same_in_every_time_zone():
+    zones = "UTC America/New_York America/St_Johns Asia/Kolkata Asia/Kathmandu Australia/Lord_Howe Pacific/Kiritimati"
+    command = [
+        sys.executable,
+        "-W",
+        "ignore::DeprecationWarning",
+        "-c",
+        ZONES,
+        *zones.split(),
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("agreed\n", "")
+
+
+# Classes stay what they are
+
+
+def test_dates_on_a_clock_are_of_the_real_classes(clock):
+    class Meta(type):
+        pass
+
+    class Constrained(dt.date, metaclass=Meta):
+        """As in pydantic.v1."""
+
+    class Stamp(dt.datetime):
+        pass
+
+    assert Constrained.today() == dt.date(2026, 1, 1)
+    assert type(Constrained.fromtimestamp(0)) is Constrained
+    for made in (Stamp.now(dt.UTC), Stamp.now(), Stamp.fromtimestamp(time.time())):
+        assert (type(made), made.timestamp()) == (Stamp, START)
+        assert type(made.astimezone()) is Stamp
+    assert type(dt.datetime.now(dt.UTC)) is real[4]
+
+
+def test_other_threads_have_the_local_time_of_the_machine(clock):
+    def look():
+        then = dt.datetime(2026, 7, 1, 12)  # noqa: DTZ001
+        told = then.timestamp(), then.astimezone(), dt.datetime.fromtimestamp(0), dt.date.fromtimestamp(0)  # noqa: DTZ006, DTZ012
+        moment = time.localtime(0)
+        return (
+            *told,
+            time.mktime(moment),
+            time.strftime("%Y"),
+            time.gmtime()[0],
+            time.ctime(0),
+        )
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        inside = pool.submit(look).result()
+        clock._undo.close()
+        assert look() == inside
+
+
+def test_a_package_that_freezegun_was_told_to_ignore_has_real_dates(monkeypatch):
+    monkeypatch.setattr(freezegun.config.settings, "default_ignore_list", ["app"])
+    source = "import datetime as dt\ndef now(): return dt.datetime.now(dt.UTC).timestamp()"
+    ignored, other = module("app.jobs", source, monkeypatch), module("apple", source, monkeypatch)
+    with VirtualClock("2000-01-01") as clock:
+        assert ignored.now() > START
+        assert other.now() == clock.now
 
 
 # How it is used
@@ -469,7 +693,7 @@ async def test_an_async_test_awaits(clock):
 def test_a_clock_runs_nothing_behind_its_end():
     with VirtualClock() as clock:
         pass
-    with pytest.raises(VirtualClockUseError, match="behind the end of its test"):
+    with pytest.raises(VirtualClockUseError, match="after the end of its test"):
         clock.run(asyncio.sleep(1))
 
 
