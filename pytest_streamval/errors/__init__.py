@@ -22,6 +22,7 @@ from pytest_streamval.errors.base import (
     raisable,
 )
 from pytest_streamval.errors.clock import (
+    RealTimeWarning,
     UnsupportedLoopError,
     VirtualClockUseError,
     VirtualDeadlockError,
@@ -71,6 +72,7 @@ from pytest_streamval.errors.scripts import (
     MissingCassetteError,
     PlaybackBusyError,
     ScriptExhaustedError,
+    StallTimeoutError,
     SyncStallError,
     UnmatchedRequestError,
     UnusedCassetteError,
@@ -151,9 +153,11 @@ __all__ = [
     "ProviderTimeoutError",
     "ProviderUnreachableError",
     "ReaderTakenError",
+    "RealTimeWarning",
     "ReportPathError",
     "ScriptExhaustedError",
     "ServerStateError",
+    "StallTimeoutError",
     "StreamTruncatedError",
     "StreamvalError",
     "SwallowedCallError",

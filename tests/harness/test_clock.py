@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import datetime as dt
+import itertools
 import os
 import pickle
 import re
@@ -17,23 +18,30 @@ import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from types import ModuleType, SimpleNamespace
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
+import fastapi
 import freezegun
+import httpx2 as httpx
 import pytest
 import time_machine
+from fastapi.testclient import TestClient
 
 from pytest_streamval import (
     Delay,
     InvalidArgumentError,
     PartialValidationResult,
+    ProviderServer,
+    RealTimeWarning,
     Requirement,
     Script,
     SimpleContext,
     Stall,
     StreamingMockBackend,
+    start_session,
     stream_with_chunking,
 )
 from pytest_streamval.errors import (
@@ -276,6 +284,147 @@ async def test_a_clock_can_be_started_where_a_loop_runs_already():
     assert "time" not in vars(asyncio.get_running_loop())
 
 
+# Moving it
+
+
+def test_a_synchronous_test_moves_time_on(clock):
+    clock.advance(90.5)
+    assert (clock.elapsed, clock.now, time.monotonic()) == (90.5, START + 90.5, 90.5)
+    clock.run(asyncio.sleep(0.5))
+    clock.move_to("2026-01-01T01:00:00Z")
+    assert (clock.elapsed, clock.now) == (3600, START + 3600)
+
+
+async def test_what_comes_due_while_time_is_moved_on_runs_in_order(clock):
+    order = []
+
+    async def after(seconds):
+        await asyncio.sleep(seconds)
+        order.append((seconds, clock.elapsed))
+
+    async with asyncio.TaskGroup() as tasks:
+        for seconds in (3, 1, 6, 2, 5):
+            tasks.create_task(after(seconds))
+        await asyncio.sleep(0)
+        clock.advance(5)
+        assert (clock.elapsed, order) == (5, [])
+        await clock.advance(0)
+        assert order == [(1, 5), (2, 5), (3, 5), (5, 5)]
+    assert order[-1] == (6, 6)
+
+
+async def test_moving_time_on_is_over_when_every_task_waits_again(clock):
+    done = []
+
+    async def chain():
+        await asyncio.sleep(3)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await asyncio.sleep(10)
+        done.append(clock.elapsed)
+
+    async def beat():
+        for _ in itertools.count():
+            await asyncio.sleep(1)
+
+    tasks = [asyncio.create_task(chain()), asyncio.create_task(beat())]
+    await asyncio.sleep(0)
+    await clock.advance(5)
+    assert (clock.elapsed, done) == (5, [])
+    await clock.move_to(dt.datetime(2026, 1, 1, 0, 0, 20, tzinfo=dt.UTC))
+    assert (clock.elapsed, done) == (20, [20])
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_a_timeout_that_moved_time_has_passed_fires(clock):
+    async def wait():
+        async with asyncio.timeout(30):
+            await clock.advance(31)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await wait()
+    assert clock.elapsed == 31
+
+
+async def test_waiting_for_the_others_may_be_given_up(clock):
+    waiting = asyncio.ensure_future(clock.advance(1))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await clock.advance(1)
+    assert (waiting.cancelled(), clock.elapsed) == (True, 2)
+
+
+def test_an_earlier_instant_sets_the_date_back_and_no_more(clock):
+    clock.advance(60)
+    clock.move_to("2025-01-01")
+    assert dt.datetime.now(dt.UTC) == dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    assert (clock.elapsed, time.monotonic()) == (60, 60)
+    clock.advance(60)
+    assert time.strftime("%F %T") == "2025-01-01 00:01:00"
+
+
+NOON = dt.datetime(2030, 5, 5, 12, tzinfo=dt.UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        dt.datetime(2030, 5, 5, 12),  # noqa: DTZ001
+        dt.datetime(2030, 5, 5, 14, tzinfo=dt.timezone(dt.timedelta(hours=2))),
+        "2030-05-05T12:00",
+        "2030-05-05 12:00:00Z",
+        "2030-05-05T17:30:00+05:30",
+        int(NOON),
+        float(NOON),
+    ],
+)
+def test_an_instant_can_be_written_in_several_ways(instant):
+    with VirtualClock(instant) as clock:
+        assert clock.now == time.time() == NOON
+    with VirtualClock() as clock:
+        clock.move_to(instant)
+        assert clock.now == time.time() == NOON
+    with VirtualClock(dt.date(2030, 5, 5)) as clock:
+        assert clock.now == NOON - 43_200
+
+
+@pytest.mark.parametrize("wrong", ["tomorrow", True, float("nan"), 1e15, -1e12, [2030], b"2030-05-05"])
+def test_what_is_no_instant_is_refused(clock, wrong):
+    with pytest.raises(InvalidArgumentError, match=r"start.*a datetime, an ISO string such as"):
+        VirtualClock(wrong)
+    with pytest.raises(InvalidArgumentError, match=r"instant.*a datetime, an ISO string such as"):
+        clock.move_to(wrong)
+    assert clock.now == START
+
+
+@pytest.mark.parametrize("wrong", [-1, float("inf"), float("nan"), "5", True, 1e12])
+def test_what_is_no_length_of_time_is_refused(clock, wrong):
+    with pytest.raises(InvalidArgumentError, match="seconds"):
+        clock.advance(wrong)
+    assert clock.elapsed == 0
+
+
+def test_only_the_test_itself_moves_a_clock(clock):
+    with pytest.raises(VirtualClockUseError, match=r"advance\(\) was called where its time does not run"):
+        run_in_thread(lambda: clock.advance(1))
+    with pytest.raises(VirtualClockUseError, match=r"move_to\(\) was called .* before its start"):
+        VirtualClock().move_to(0)
+
+
+def test_to_wait_for_the_others_takes_a_loop_on_the_clock(clock):
+    settled = clock.advance(1)
+
+    async def wait():
+        await settled
+
+    with pytest.warns(RealTimeWarning), pytest.raises(UnsupportedLoopError):
+        run_in_thread(lambda: asyncio.run(wait()))
+
+
 # Who keeps real time
 
 
@@ -319,16 +468,85 @@ def test_other_threads_keep_real_time(clock):
     assert clock.elapsed == 0
 
 
-def test_an_event_loop_in_another_thread_keeps_real_time(clock):
-    def look():
-        async def main():
-            loop = asyncio.get_running_loop()
-            return vars(loop).get("time"), await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5)
-
-        return asyncio.run(main())
-
+def run_in_thread(function):
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        assert pool.submit(look).result() == (None, "done")
+        return pool.submit(function).result()
+
+
+async def look_at_loop():
+    loop = asyncio.get_running_loop()
+    return vars(loop).get("time"), await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5)
+
+
+def in_asyncio_run():
+    return run_in_thread(lambda: asyncio.run(look_at_loop()))
+
+
+def in_blocking_portal():
+    with anyio.from_thread.start_blocking_portal() as portal:
+        return portal.call(look_at_loop)
+
+
+def in_session():
+    with start_session(StreamingMockBackend("Hello.")) as session:
+        session.instruct("Hi")
+    return None, "done"
+
+
+@pytest.mark.parametrize("run", [in_asyncio_run, in_blocking_portal, in_session])
+def test_an_event_loop_in_another_thread_keeps_real_time_and_warns_of_it(clock, run):
+    with pytest.warns(RealTimeWarning, match="in real time, although the test has a virtual clock") as caught:
+        assert [run(), run()] == [(None, "done")] * 2
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert "TestClient" not in str(caught[0].message)
+    copy = pickle.loads(pickle.dumps(caught[0].message))  # noqa: S301
+    assert (str(copy), copy.thread) == (str(caught[0].message), caught[0].message.thread)
+
+
+def test_a_call_into_a_loop_that_ran_before_the_clock_warns_too():
+    with anyio.from_thread.start_blocking_portal() as portal:
+        with VirtualClock(), pytest.warns(RealTimeWarning, match=r"thread '.*portal.*'"):
+            assert portal.call(look_at_loop) == (None, "done")
+        assert portal.call(look_at_loop) == (None, "done")
+
+
+def test_the_error_that_a_warning_became_comes_out(clock):
+    with pytest.raises(RealTimeWarning):
+        in_asyncio_run()  # all warnings are errors here
+    assert in_asyncio_run() == (None, "done")
+
+
+async def test_a_provider_server_does_not_warn(clock):
+    with ProviderServer("Hello.") as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.openai_url).port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await writer.wait_closed()
+
+
+def served_app():
+    app = fastapi.FastAPI()
+
+    @app.get("/")
+    async def root(wait: int = 0) -> dict[str, float]:
+        await asyncio.sleep(wait)
+        return {"time": time.time()}
+
+    return app
+
+
+def test_starlette_s_test_client_warns_that_it_runs_in_real_time(clock):
+    with pytest.warns(RealTimeWarning, match=r"of Starlette's TestClient .*=httpx\.ASGITransport"):
+        answer = TestClient(served_app()).get("/").json()
+    assert answer["time"] > START
+
+
+async def test_an_application_in_the_loop_of_the_test_runs_in_virtual_time(clock):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=served_app()), base_url="http://test") as client:
+        answer = await client.get("/", params={"wait": 3600})
+    assert answer.json()["time"] == START + 3600
 
 
 # What is put back
@@ -649,7 +867,13 @@ def test_dates_on_a_clock_are_of_the_real_classes(clock):
 def test_other_threads_have_the_local_time_of_the_machine(clock):
     def look():
         then = dt.datetime(2026, 7, 1, 12)  # noqa: DTZ001
-        told = then.timestamp(), then.astimezone(), dt.datetime.fromtimestamp(0), dt.date.fromtimestamp(0)  # noqa: DTZ006, DTZ012
+        told = (
+            then.timestamp(),
+            then.astimezone(),
+            dt.datetime.fromtimestamp(0),  # noqa: DTZ006
+            dt.date.fromtimestamp(0),  # noqa: DTZ012
+            dt.date.today(),  # noqa: DTZ011
+        )
         moment = time.localtime(0)
         return (
             *told,
@@ -737,7 +961,7 @@ def test_the_function_of_an_async_test_is_wrapped_for_as_long_as_it_lasts():
 
 
 def test_an_item_without_a_function_gets_a_clock():
-    with clock_of_test(SimpleNamespace(obj=None)) as clock:
+    with clock_of_test(SimpleNamespace(obj=None, get_closest_marker=lambda name: None)) as clock:
         clock.run(asyncio.sleep(1))
 
 
@@ -1298,3 +1522,9 @@ def test_a_deadlock_shows_where_the_test_is_stuck(clock):
         asyncio.run(wrapped())
     assert [entry.name for entry in caught.traceback][-3:] == ["in_call", "in_event", "wait"]
     assert caught.value.__suppress_context__
+
+
+def test_a_marker_says_when_the_clock_of_a_test_starts():
+    marker = pytest.mark.streamval_clock("2030-05-05T12:00").mark
+    with clock_of_test(SimpleNamespace(obj=None, get_closest_marker={"streamval_clock": marker}.get)) as clock:
+        assert clock.now == NOON

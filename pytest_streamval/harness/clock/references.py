@@ -52,7 +52,7 @@ class References:
         """Find names in every module but those that are left out.
 
         Args:
-            left_out: returns the top-level packages that are, and the further packages that are, each with a dot after its name.
+            left_out: returns the top-level packages that are, and further packages, each with a dot after its name.
         """
         self._left_out = left_out
         self._sizes: dict[str, tuple[int, int]] = {}

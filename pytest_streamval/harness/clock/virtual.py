@@ -21,6 +21,7 @@ from pytest_streamval.errors import (
 from pytest_streamval.harness.clock import others, present, wall
 from pytest_streamval.harness.clock.driver import LoopDriver, kind_of
 from pytest_streamval.harness.clock.instants import LAST, Instant, checked_seconds, microseconds_of
+from pytest_streamval.harness.clock.other_loops import OtherLoops
 from pytest_streamval.harness.clock.outside import Outside
 from pytest_streamval.harness.clock.references import swap
 
@@ -80,6 +81,7 @@ class VirtualClock:
         self._on = ExitStack()
         self._driver: LoopDriver | None = None
         self._outside: Outside
+        self._other_loops: OtherLoops
         self._watched: asyncio.Task[Any] | None = None
         self._deadlock: VirtualDeadlockError | None = None
 
@@ -172,10 +174,11 @@ class VirtualClock:
             self._on = wall.put_on()
             others.watch(self._lifted, undo)
             self._thread = get_ident()
-            self._outside = Outside()
+            self._outside, self._other_loops = Outside(), OtherLoops(self._thread)
             events, futures = vars(asyncio.events), vars(asyncio.futures)
             swap(undo, events, "_set_running_loop", self._on_running_loop(events["_set_running_loop"]))
             swap(undo, futures, "_chain_future", self._on_chained(futures["_chain_future"]))
+            self._other_loops.watch(undo)
             if (loop := asyncio._get_running_loop()) is not None:
                 self._drive(loop)
             self._undo = undo.pop_all()
@@ -241,6 +244,8 @@ class VirtualClock:
                 if loop is not None:
                     self._drive(loop)
             announce(loop)
+            if loop is not None:
+                self._other_loops.notice(get_ident())
 
         return set_running_loop
 
