@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_streamval.errors import StallTimeoutError
 from pytest_streamval.harness.clock.present import here
@@ -35,21 +35,21 @@ async def stall(place: str) -> None:
     silence = loop.create_future()
     config = _running()
     limit = 0.0 if config is None else float(config.getini("streamval_stall_timeout"))
-    if config is None or limit == 0 or here() is not None:
-        await silence
-        return
+    wait = min(_NOTICE, limit / 2)
+    timers: list[asyncio.TimerHandle] = []
 
     def notice() -> None:
         if here() is None:
-            _write(config, f"{place} has been silent for {wait:g} s of real time. The test fails at {limit:g} s.")
+            text = f"{place} has been silent for {wait:g} s of real time. The test fails at {limit:g} s."
+            _write(cast("pytest.Config", config), text)
 
     def end() -> None:
         if here() is None and not silence.done():
             _ended.append(StallTimeoutError(place, limit))
             silence.set_exception(_ended[-1])
 
-    wait = min(_NOTICE, limit / 2)
-    timers = [loop.call_later(wait, notice), loop.call_later(limit, end)]
+    if limit > 0 and here() is None:
+        timers += [loop.call_later(wait, notice), loop.call_later(limit, end)]
     try:
         await silence
     finally:
@@ -75,7 +75,7 @@ def _write(config: pytest.Config, text: str) -> None:
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     terminal: Any = config.pluginmanager.getplugin("terminalreporter")
     with nullcontext() if capture is None else capture.global_and_fixture_disabled():
-        if terminal is None:
+        if terminal is None or hasattr(config, "workerinput"):
             sys.stderr.write(f"\n{text}\n")
         else:
             terminal.ensure_newline()
