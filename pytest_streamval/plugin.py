@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from pytest_streamval.council.scripted import CouncilFactory
+    from pytest_streamval.errors import StallTimeoutError
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
@@ -39,6 +40,8 @@ _LIVE_VALUES = [
 ]
 _COLLECTING = "streamval-collecting"  # the plugin that watches streams
 _SUMMARY = "streamval-summary"
+RUNNING: list[pytest.Config] = []
+"""The runs of pytest in this process, an inner one last; a scripted stall finds its limit here."""
 _GUARDED: set[str] = set()  # the fixtures whose tests are guarded
 _GUARDS = {
     "leaks": "fail a test that leaves behind what it has started: tasks, runs, generators, threads",
@@ -85,6 +88,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "where the cuts that fail are kept and found again: a directory, or a Redis such as redis://localhost:6379/0"
     group.addoption("--streamval-fuzz-db", metavar="PLACE", help=f"{text} (also the ini value streamval_fuzz_db)")
     parser.addini("streamval_fuzz_db", text, default="")
+    text = "seconds of real time that a scripted Stall may take before it fails its test, 0 for any time"
+    parser.addini("streamval_stall_timeout", text, default="60")
     for name, what in _GUARDS.items():
         text = f"{what}; for tests that use this plugin's fixtures, on unless it is switched off"
         group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)
@@ -105,11 +110,14 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "streamval_as_scripted: what is expected depends on where the stream is cut; left out by --streamval-fuzz",
     )
+    config.addinivalue_line("markers", "streamval_clock(start): the test runs on a virtual clock that starts at a date")
     for name in _GUARDS:
         config.addinivalue_line("markers", f"streamval_allow_{name}(reason=None): --streamval-{name} is off for it")
         if (value := config.getini(f"streamval_{name}")) not in {"on", "off"}:
             msg = f"streamval_{name} = {value} does not fit: it is on or off."
             raise pytest.UsageError(msg)
+    _check_stall_timeout(config.getini("streamval_stall_timeout"))
+    RUNNING.append(config)
     if config.getoption("--streamval-live"):
         from pytest_streamval.live.gate import GATE, Gate
 
@@ -124,6 +132,22 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_streamval.harness.traces import continue_trace
 
         continue_trace(config.workerinput)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Forget the run."""
+    if config in RUNNING:
+        RUNNING.remove(config)
+
+
+def _check_stall_timeout(value: str) -> None:
+    try:
+        fits = 0 <= float(value) < float("inf")
+    except ValueError:
+        fits = False
+    if not fits:
+        msg = f"Invalid streamval_stall_timeout: {value}. It must be a number of seconds, or 0 for no limit."
+        raise pytest.UsageError(msg)
 
 
 def _fuzz(config: pytest.Config) -> int:
@@ -201,6 +225,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip live tests in an offline run; deselecting them would make their snapshots look unused."""
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        if names is not None and "virtual_clock" not in names and item.get_closest_marker("streamval_clock"):
+            names.insert(0, "virtual_clock")
     if not all(_GUARDED.isdisjoint(getattr(item, "fixturenames", ())) for item in items):
         from pytest_streamval.harness.leaks import guards_of
 
@@ -356,6 +384,27 @@ def captured_telemetry() -> Iterator[CapturedTelemetry]:
         raise MissingExtraError("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
     with capturing() as captured:
         yield captured
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Fail a test that a scripted stall would have hung, even if the code under test has taken the error."""
+    __tracebackhide__ = True
+    try:
+        result = yield
+    except BaseException as error:
+        for stall in _ended_stalls():
+            if stall is not error:
+                error.add_note(str(stall))
+        raise
+    for stall in _ended_stalls():
+        raise stall.with_traceback(None)
+    return result
+
+
+def _ended_stalls() -> list[StallTimeoutError]:
+    module = sys.modules.get("pytest_streamval.harness.stalls")  # loaded, if a script has stalled
+    return [] if module is None else module.take_ended()
 
 
 def pytest_assertrepr_compare(

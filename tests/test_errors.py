@@ -59,6 +59,7 @@ from pytest_streamval.errors import (
     ReportPathError,
     ScriptExhaustedError,
     ServerStateError,
+    StallTimeoutError,
     StreamTruncatedError,
     StreamvalError,
     SwallowedCallError,
@@ -187,6 +188,13 @@ CASES = [
         "steps[3]",
         "nobody can cancel a synchronous one",
         "Raise(TimeoutError())",
+    ),
+    (
+        StallTimeoutError("steps[3] of the script 'Hi', a Stall,", 60.0),
+        RuntimeError,
+        "steps[3] of the script 'Hi'",
+        "silent for 60 s of real time",
+        "raise the ini value streamval_stall_timeout",
     ),
     (
         PlaybackBusyError("play()"),

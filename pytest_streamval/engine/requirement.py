@@ -206,8 +206,8 @@ class Requirement:
         """Judge the next chunk of a stream.
 
         The run is the one reader of the output while it streams: to read `ctx.last_output()` here raises a
-        `ConcurrentReadError`. Keep what you need of earlier chunks on `self`, which is copied for each run, or judge the
-        complete output in `validate`.
+        `ConcurrentReadError`. Keep what you need of earlier chunks on `self`, which is copied for each run, or judge
+        the complete output in `validate`.
 
         Args:
             chunk: the chunk, which has not been released yet.

@@ -23,6 +23,7 @@ from pytest_streamval.errors.base import (
     raisable,
 )
 from pytest_streamval.errors.clock import (
+    RealTimeWarning,
     UnsupportedLoopError,
     VirtualClockUseError,
     VirtualDeadlockError,
@@ -72,6 +73,7 @@ from pytest_streamval.errors.scripts import (
     MissingCassetteError,
     PlaybackBusyError,
     ScriptExhaustedError,
+    StallTimeoutError,
     SyncStallError,
     UnmatchedRequestError,
     UnusedCassetteError,
@@ -153,9 +155,11 @@ __all__ = [
     "ProviderTimeoutError",
     "ProviderUnreachableError",
     "ReaderTakenError",
+    "RealTimeWarning",
     "ReportPathError",
     "ScriptExhaustedError",
     "ServerStateError",
+    "StallTimeoutError",
     "StreamTruncatedError",
     "StreamvalError",
     "SwallowedCallError",

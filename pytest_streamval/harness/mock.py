@@ -66,7 +66,7 @@ class MockCall:
                     await thunk.put(step)
                 self.deltas_sent += 1
             else:
-                await perform(step)
+                await perform(step, self.script)
         self.finished = True
 
     def __repr__(self) -> str:

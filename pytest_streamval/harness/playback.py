@@ -89,7 +89,7 @@ class Playback(_Playback):
         self._enter()
         try:
             while not isinstance(move := self._move(), str | None):
-                await perform(move)
+                await perform(move, self.script)
         except StopAsyncIteration as error:
             self._end()
             raise raisable(error) from error

@@ -230,14 +230,22 @@ def text_of_step(step: Step) -> str:
     return step if isinstance(step, str) else step.text if isinstance(step, Delta) else ""
 
 
-async def perform(step: Delay | Raise | Stall) -> None:
-    """Do what a step says that hands nothing over."""
+async def perform(step: Delay | Raise | Stall, script: Script) -> None:
+    """Do what a step of a script says that hands nothing over."""
     if isinstance(step, Delay):
         await asyncio.sleep(step.seconds)
     elif isinstance(step, Raise):
         raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
     else:
-        await asyncio.get_running_loop().create_future()  # which nobody resolves
+        from pytest_streamval.harness.stalls import stall  # which few scripts need
+
+        await stall(place_of_stall(script))
+
+
+def place_of_stall(script: Script) -> str:
+    """Return the place of the first stall of a script, for messages; no other one is ever reached."""
+    number = next(number for number, step in enumerate(script.steps) if isinstance(step, Stall))
+    return f"steps[{number}] of the script {excerpt(script.text)}, a Stall,"
 
 
 def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:
