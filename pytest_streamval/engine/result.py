@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.engine.events import ChunkEvent
+from pytest_streamval.engine.observer import Audience
 from pytest_streamval.engine.tasks import settle
 from pytest_streamval.errors import ConcurrentReadError, ReaderTakenError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_streamval.engine.events import StreamEvent
+    from pytest_streamval.engine.observer import Observer
     from pytest_streamval.engine.orchestrator import Run
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.thunk import ModelOutputThunk
@@ -75,7 +77,7 @@ class StreamChunkingResult:
     @property
     def streaming_failures(self) -> list[tuple[Requirement, PartialValidationResult]]:
         """The requirements, as copied for this run, that failed the chunk which stopped it, with their verdicts."""
-        return self._run.streaming_failures
+        return list(self._run.streaming_failures)
 
     @property
     def final_validations(self) -> list[ValidationResult]:
@@ -108,6 +110,14 @@ class StreamChunkingResult:
         if not self._run.completed:  # what the provider reported is of more text than was released
             thunk.generation.usage = thunk.generation.finish_reason = None
         return thunk
+
+    def observe(self, observer: Observer) -> None:
+        """Add an observer, which sees what happens from now on; of a run that is over, its end alone."""
+        run = self._run
+        if run.finished:
+            observer.ended(run)
+            return
+        run.audience = Audience((*(() if run.audience is None else run.audience.observers), observer))
 
     # Following it
 
