@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from contextvars import ContextVar
-from typing import Self, TypeAlias
+from typing import Any, Self, SupportsIndex, TypeAlias
 
 from pytest_streamval.engine.component import Action, as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
@@ -78,6 +78,16 @@ class Context(ABC):
         longer._entry = entry
         return longer
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Return the entries beside the empty context that they were added to.
+
+        A context refers to the one before it, so that copying or pickling a long one as it is would recurse too deep.
+        """
+        root: Context = self
+        while root._previous is not None:
+            root = root._previous
+        return super().__reduce_ex__(protocol) if root is self else (_extended, (root, self.as_list()))
+
     def _note_answer(self, output: ModelOutputThunk) -> None:
         """Remember the output of a request that began here, and warn if another one is still being generated."""
         answers: WeakObjects[ModelOutputThunk] = self.__dict__.setdefault("_answers", WeakObjects())
@@ -107,6 +117,12 @@ class Context(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.as_list())} entries>"
+
+
+def _extended(ctx: Context, entries: list[Entry]) -> Context:
+    for entry in entries:
+        ctx = ctx._with(entry)
+    return ctx
 
 
 class SimpleContext(Context):

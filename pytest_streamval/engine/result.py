@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.engine.events import ChunkEvent
@@ -211,6 +211,18 @@ class StreamChunkingResult:
             await self.aclose()
         if exc_type is None:
             self._raise_once()
+
+    def __copy__(self) -> Self:
+        """Return the result itself: a run has one handle, and dropping a second one would stop it."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return the result itself, as `copy` does."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = f"{self!r} cannot be pickled: it is the handle of a task. Pickle its as_thunk or its history."
+        raise TypeError(msg)
 
     def __del__(self) -> None:
         """Stop a run that nobody follows any more, and say so."""

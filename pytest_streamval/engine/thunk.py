@@ -7,9 +7,9 @@ import logging
 import time
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from pytest_streamval.engine.component import CBlock
+from pytest_streamval.engine.component import CBlock, Parsed_co
 from pytest_streamval.engine.delta import Delta, Usage, merge_tool_calls
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import (
@@ -49,7 +49,7 @@ class GenerationMetadata:
     """Why generation ended, in the provider's own word; None after an early exit."""
 
 
-class ModelOutputThunk:
+class ModelOutputThunk(Generic[Parsed_co]):
     """An output that resolves as it is generated.
 
     A producer puts deltas, and waits while `capacity` of them are unread; one reader takes what is there. A delta
@@ -428,6 +428,17 @@ class ModelOutputThunk:
         memo[id(self)] = twin
         twin._action = deepcopy(self._action, memo)
         return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the output and what is known of it, without the plumbing.
+
+        Raises:
+            TypeError: it is still being generated.
+        """
+        if not self._computed:
+            msg = f"{self!r} cannot be pickled: it is still being generated. Await its avalue() first."
+            raise TypeError(msg)
+        return vars(copy(self))
 
 
 class _TextReader:
