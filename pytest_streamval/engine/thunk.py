@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import warnings
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
@@ -60,6 +61,10 @@ class ModelOutputThunk(Generic[Parsed_co]):
     An error of the producer is raised to the reader behind the last delta, and to every later read.
     """
 
+    # One attribute is this object's alone. All others are shared with the producer's side of the output, which keeps
+    # them while the output itself can be dropped.
+    __slots__ = ("__dict__", "__weakref__", "_started")
+
     capacity: ClassVar[int] = 20
 
     def __init__(self, value: str | None = None, *, action: Action | None = None) -> None:
@@ -69,9 +74,12 @@ class ModelOutputThunk(Generic[Parsed_co]):
             value: the whole text.
             action: what was asked; a component's `parse` makes the `parsed_repr`.
         """
+        self._started = False
         self.generation = GenerationMetadata()
         self.deltas_read = 0
         """How many deltas the reader has taken."""
+        self.has_owner = False
+        """Whether something else than its holder ends it, as a session does: dropping it is then no mistake."""
         self._action = action
         self._value = value
         self._computed = self._closed = value is not None
@@ -169,8 +177,10 @@ class ModelOutputThunk(Generic[Parsed_co]):
         if not callable(produce):
             raise InvalidArgumentError("produce", excerpt(produce), "pass the coroutine function itself, not its call.")
         name = getattr(produce, "__qualname__", type(produce).__name__)
-        self._producer = start_task(produce(self), f"streamval producer {name}")
-        self._producer.add_done_callback(self._producer_ended)
+        side = self._producers_side()
+        self._producer = start_task(produce(side), f"streamval producer {name}")
+        self._producer.add_done_callback(side._producer_ended)
+        self._started = True
 
     async def put(self, delta: Delta | str) -> None:
         """Hand over one delta, waiting while the reader is `capacity` deltas behind.
@@ -400,6 +410,40 @@ class ModelOutputThunk(Generic[Parsed_co]):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    # Its end, where it is dropped
+
+    def _producers_side(self) -> ModelOutputThunk:
+        """Return the same output as another object, which its producer may refer to without keeping this one."""
+        side = type(self).__new__(type(self))
+        side.__dict__ = self.__dict__
+        side._started = False
+        return side
+
+    def __del__(self) -> None:
+        """Stop the producer of an output that was dropped while it was generated, and say so."""
+        producer = self._producer if self._started else None
+        if producer is None or producer.done() or self._closed:
+            return
+        try:
+            producer.get_loop().call_soon_threadsafe(self._producers_side().abandon)
+        except RuntimeError:  # the loop is closed: nothing is generated
+            return
+        if self.has_owner:
+            return
+        warnings.warn(
+            f"{self!r} was dropped while it was generated, which stops its producer. Read it to its end, or await "
+            "cancel_generation().",
+            ResourceWarning,
+            source=self,
+            stacklevel=2,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelOutputThunk) and self.__dict__ is other.__dict__
+
+    def __hash__(self) -> int:
+        return id(self.__dict__)
+
     # Copies
 
     def with_text(self, text: str | None) -> ModelOutputThunk:
@@ -429,7 +473,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
         twin._action = deepcopy(self._action, memo)
         return twin
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the output and what is known of it, without the plumbing.
 
         Raises:
@@ -438,7 +482,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
         if not self._computed:
             msg = f"{self!r} cannot be pickled: it is still being generated. Await its avalue() first."
             raise TypeError(msg)
-        return vars(copy(self))
+        return vars(copy(self)), {"_started": False}
 
 
 class _TextReader:

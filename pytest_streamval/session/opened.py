@@ -30,7 +30,8 @@ class Opened:
         self._runs: WeakObjects[StreamChunkingResult] = WeakObjects()
 
     def add_output(self, thunk: ModelOutputThunk) -> None:
-        """Note an output."""
+        """Note an output, which from now on may be dropped without a warning."""
+        thunk.has_owner = True
         self._outputs.add(thunk)
 
     def add_run(self, result: StreamChunkingResult) -> None:
