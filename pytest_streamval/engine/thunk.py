@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pytest_streamval")
 
+on_drop: list[Callable[[asyncio.Task[None]], None]] = []
+"""Functions that are given the producer of each output that was dropped while it was generated, for guards."""
+
 
 @dataclass(slots=True)
 class GenerationMetadata:
@@ -177,7 +180,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
         if not callable(produce):
             raise InvalidArgumentError("produce", excerpt(produce), "pass the coroutine function itself, not its call.")
         name = getattr(produce, "__qualname__", type(produce).__name__)
-        side = self._producers_side()
+        side = self.producers_side()
         self._producer = start_task(produce(side), f"streamval producer {name}")
         self._producer.add_done_callback(side._producer_ended)
         self._started = True
@@ -412,7 +415,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
 
     # Its end, where it is dropped
 
-    def _producers_side(self) -> ModelOutputThunk:
+    def producers_side(self) -> ModelOutputThunk:
         """Return the same output as another object, which its producer may refer to without keeping this one."""
         side = type(self).__new__(type(self))
         side.__dict__ = self.__dict__
@@ -425,11 +428,13 @@ class ModelOutputThunk(Generic[Parsed_co]):
         if producer is None or producer.done() or self._closed:
             return
         try:
-            producer.get_loop().call_soon_threadsafe(self._producers_side().abandon)
+            producer.get_loop().call_soon_threadsafe(self.producers_side().abandon)
         except RuntimeError:  # the loop is closed: nothing is generated
             return
         if self.has_owner:
             return
+        for told in on_drop:
+            told(producer)
         warnings.warn(
             f"{self!r} was dropped while it was generated, which stops its producer. Read it to its end, or await "
             "cancel_generation().",
