@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_streamval.engine.backend import Backend, ModelOption, checked_options
 from pytest_streamval.engine.checks import Judges
 from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, started
 from pytest_streamval.engine.component import CBlock, Component, as_action, text_of
 from pytest_streamval.engine.context import Context
 from pytest_streamval.engine.requirement import Requirement
@@ -118,7 +118,7 @@ async def _start(
     _check_asked(action, ctx, backend=backend, validation_backend=judge)
     check_timeout("validator_timeout", validator_timeout)
     copies = [copy(requirement) for requirement in checked_requirements(requirements)]
-    chunker = _DeltaChunker() if strategy is None else strategy.chunker()
+    chunker = _DeltaChunker() if strategy is None else started(strategy)
     asked = as_action(action)
     name = f"streamval run {excerpt(text_of(asked), 40)}"
     options = {**checked_options(model_options), ModelOption.STREAM: True}

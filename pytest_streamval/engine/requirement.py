@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections import deque
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
 from pytest_streamval.engine.component import Instruction
 from pytest_streamval.engine.context import SimpleContext
+from pytest_streamval.engine.copies import with_own_containers
 from pytest_streamval.errors import InvalidArgumentError, InvalidVerdictError, excerpt
 
 if TYPE_CHECKING:
@@ -274,14 +273,11 @@ class Requirement:
         return ValidationResult(self.output_to_bool(thunk), reason=answer, thunk=thunk, context=judged_in)
 
     def __copy__(self) -> Self:
-        """Return a copy with collections of its own: what a run collects stays out of the original."""
-        twin = type(self).__new__(type(self))
-        slots = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ()) if hasattr(self, name)}
-        for name in slots | vars(self).keys():
-            value = getattr(self, name)
-            own = copy(value) if isinstance(value, list | dict | set | bytearray | deque) else value
-            object.__setattr__(twin, name, own)
-        return twin
+        """Return a copy with containers of its own, at any depth: what a run collects stays out of the original.
+
+        Other objects on it are shared.
+        """
+        return with_own_containers(self)
 
     def __repr__(self) -> str:
         return self.name

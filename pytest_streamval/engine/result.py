@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.engine.events import ChunkEvent
+from pytest_streamval.engine.observer import Audience
 from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle
 from pytest_streamval.errors import ConcurrentReadError, ReaderTakenError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_streamval.engine.events import StreamEvent
+    from pytest_streamval.engine.observer import Observer
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.run import Outcome, Run
     from pytest_streamval.engine.thunk import ModelOutputThunk
@@ -93,7 +95,7 @@ class StreamChunkingResult:
     @property
     def streaming_failures(self) -> list[tuple[Requirement, PartialValidationResult]]:
         """The requirements, as copied for this run, that failed the chunk which stopped it, with their verdicts."""
-        return self._run.streaming_failures
+        return list(self._run.streaming_failures)
 
     @property
     def final_validations(self) -> list[ValidationResult]:
@@ -126,6 +128,14 @@ class StreamChunkingResult:
         if not self._run.completed:  # what the provider reported is of more text than was released
             thunk.generation.usage = thunk.generation.finish_reason = None
         return thunk
+
+    def observe(self, observer: Observer) -> None:
+        """Add an observer, which sees what happens from now on; of a run that is over, its end alone."""
+        run = self._run
+        if run.finished:
+            observer.ended(run)
+            return
+        run.audience = Audience((*(() if run.audience is None else run.audience.observers), observer))
 
     # Following it
 
@@ -222,6 +232,18 @@ class StreamChunkingResult:
         else:
             await self.aclose()
         self._raise_if(due)
+
+    def __copy__(self) -> Self:
+        """Return the result itself: a run has one handle, and dropping a second one would stop it."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return the result itself, as `copy` does."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = f"{self!r} cannot be pickled: it is the handle of a task. Pickle its as_thunk or its history."
+        raise TypeError(msg)
 
     def __del__(self) -> None:
         """Stop a run that nobody follows any more, and say so."""

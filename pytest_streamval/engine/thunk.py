@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import warnings
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from pytest_streamval.engine.component import CBlock
+from pytest_streamval.engine.component import CBlock, Parsed_co
 from pytest_streamval.engine.delta import Delta, Usage, merge_tool_calls
 from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
@@ -34,6 +35,9 @@ logger = logging.getLogger("pytest_streamval")
 
 __tracebackhide__ = True
 
+on_drop: list[Callable[[asyncio.Task[None]], None]] = []
+"""Functions that are given the producer of each output that was dropped while it was generated, for guards."""
+
 
 @dataclass(slots=True)
 class GenerationMetadata:
@@ -53,7 +57,7 @@ class GenerationMetadata:
     """Why generation ended, in the provider's own word; None after an early exit."""
 
 
-class ModelOutputThunk:
+class ModelOutputThunk(Generic[Parsed_co]):
     """An output that resolves as it is generated.
 
     A producer puts deltas, and waits while `capacity` of them are unread; one reader takes what is there. A delta
@@ -64,6 +68,10 @@ class ModelOutputThunk:
     An error of the producer is raised to the reader behind the last delta, and to every later read.
     """
 
+    # One attribute is this object's alone. All others are shared with the producer's side of the output, which keeps
+    # them while the output itself can be dropped.
+    __slots__ = ("__dict__", "__weakref__", "_started")
+
     capacity: ClassVar[int] = 20
 
     def __init__(self, value: str | None = None, *, action: Action | None = None) -> None:
@@ -73,9 +81,12 @@ class ModelOutputThunk:
             value: the whole text.
             action: what was asked; a component's `parse` makes the `parsed_repr`.
         """
+        self._started = False
         self.generation = GenerationMetadata()
         self.deltas_read = 0
         """How many deltas the reader has taken."""
+        self.has_owner = False
+        """Whether something else than its holder ends it, as a session does: dropping it is then no mistake."""
         self._action = action
         self._value = value
         self._computed = self._closed = value is not None
@@ -176,9 +187,11 @@ class ModelOutputThunk:
         if not callable(produce):
             raise InvalidArgumentError("produce", excerpt(produce), "pass the coroutine function itself, not its call.")
         name = getattr(produce, "__qualname__", type(produce).__name__)
-        self._producer = start_task(produce(self), f"streamval producer {name}")
+        side = self.producers_side()
+        self._producer = start_task(produce(side), f"streamval producer {name}")
         self._loop = self._producer.get_loop()
-        self._producer.add_done_callback(self._producer_ended)
+        self._producer.add_done_callback(side._producer_ended)
+        self._started = True
 
     async def put(self, delta: Delta | str) -> None:
         """Hand over one delta, waiting while the reader is `capacity` deltas behind.
@@ -458,6 +471,42 @@ class ModelOutputThunk:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    # Its end, where it is dropped
+
+    def producers_side(self) -> ModelOutputThunk:
+        """Return the same output as another object, which its producer may refer to without keeping this one."""
+        side = type(self).__new__(type(self))
+        side.__dict__ = self.__dict__
+        side._started = False
+        return side
+
+    def __del__(self) -> None:
+        """Stop the producer of an output that was dropped while it was generated, and say so."""
+        producer = self._producer if self._started else None
+        if producer is None or producer.done() or self._closed:
+            return
+        try:
+            producer.get_loop().call_soon_threadsafe(self.producers_side().abandon)
+        except RuntimeError:  # the loop is closed: nothing is generated
+            return
+        if self.has_owner:
+            return
+        for told in on_drop:
+            told(producer)
+        warnings.warn(
+            f"{self!r} was dropped while it was generated, which stops its producer. Read it to its end, or await "
+            "cancel_generation().",
+            ResourceWarning,
+            source=self,
+            stacklevel=2,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelOutputThunk) and self.__dict__ is other.__dict__
+
+    def __hash__(self) -> int:
+        return id(self.__dict__)
+
     # Copies
 
     def with_text(self, text: str | None) -> ModelOutputThunk:
@@ -486,6 +535,17 @@ class ModelOutputThunk:
         memo[id(self)] = twin
         twin._action = deepcopy(self._action, memo)
         return twin
+
+    def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the output and what is known of it, without the plumbing.
+
+        Raises:
+            TypeError: it is still being generated.
+        """
+        if not self._computed:
+            msg = f"{self!r} cannot be pickled: it is still being generated. Await its avalue() first."
+            raise TypeError(msg)
+        return {**vars(copy(self)), "_failure_traceback": None}, {"_started": False}
 
 
 class _TextReader:

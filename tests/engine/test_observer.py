@@ -101,7 +101,7 @@ async def test_an_observer_that_takes_the_deltas_of_a_read_together_is_told_of_n
 
 
 def test_a_factory_that_returns_none_gives_no_observer(monkeypatch):
-    monkeypatch.setattr(observer_module, "_factories", [lambda: None])
+    monkeypatch.setattr(observer_module, "_factories", (lambda: None,))
     assert Audience.assembled() is None
 
 

@@ -146,6 +146,13 @@ PLANTED = {
             CLOSE,
         )
     ],
+    "output_that_was_dropped": [
+        (
+            r"an output dropped while it was generated: streamval producer output_that_.*, output_.*produce\(\)",
+            r"(of|at) test_planted.py:\d+ in output_that_was_dropped.<locals>.produce",
+            "Read it to its end, or await cancel_generation().",
+        )
+    ],
     "thread": [
         (
             "a daemon thread still alive: mine",

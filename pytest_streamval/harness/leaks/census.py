@@ -12,6 +12,7 @@ from pytest_streamval.harness.leaks.holders import held_among
 from pytest_streamval.harness.leaks.ledger import begun_in, context_of, current
 from pytest_streamval.harness.leaks.suspects import (
     DestroyedTask,
+    DroppedOutput,
     DroppedRun,
     Leak,
     LiveThread,
@@ -61,7 +62,8 @@ def lost_things(ledgers: Iterable[Ledger]) -> list[Leak]:
     """Return what was forgotten while it was going: results that were dropped, tasks that nobody kept."""
     watches = [watch for ledger in ledgers for watch in ledger.runs]
     runs = [DroppedRun(watch, watch.run) for watch in watches if watch.run is not None and watch.run.dropped]
-    return [*runs, *(DestroyedTask(task) for ledger in ledgers for task in ledger.destroyed)]
+    outputs = [DroppedOutput(task) for ledger in ledgers for task in ledger.outputs]
+    return [*runs, *outputs, *(DestroyedTask(task) for ledger in ledgers for task in ledger.destroyed)]
 
 
 def live_threads(ledgers: Iterable[Ledger]) -> list[Suspect]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, ref
 
 from pytest_streamval.engine.observer import Observer
+from pytest_streamval.engine.thunk import on_drop
 from pytest_streamval.harness.clock.suspended import _is_own, _is_own_code
 from pytest_streamval.harness.leaks.places import Site, is_in_own_task
 from pytest_streamval.harness.playback import on_play
@@ -54,6 +55,8 @@ class Ledger:
         """The asynchronous generators that were dropped before their end by code that is not there any more."""
         self.destroyed: list[asyncio.Task[Any]] = []
         """The tasks that the garbage collector found, while they were pending and nobody else knew of them."""
+        self.outputs: list[asyncio.Task[Any]] = []
+        """The producers of the outputs that were dropped while they were generated."""
         self.runs: list[RunWatch] = []
         self.playbacks: list[_Playback] = []
         self.empty_transcripts = 0
@@ -63,7 +66,15 @@ class Ledger:
         self.open = False
         for number in [number for number, begun in _begun.items() if begun.ledger is self]:
             del _begun[number]
-        for entries in (self.loops, self.threads, self.dropped, self.destroyed, self.runs, self.playbacks):
+        for entries in (
+            self.loops,
+            self.threads,
+            self.dropped,
+            self.destroyed,
+            self.outputs,
+            self.runs,
+            self.playbacks,
+        ):
             entries.clear()
 
 
@@ -141,6 +152,7 @@ def keep_books(undo: ExitStack) -> None:
     listeners: tuple[tuple[list[Any], Callable[..., None]], ...] = (
         (on_play, _enter_playback),
         (on_empty, _enter_empty_transcript),
+        (on_drop, _enter_dropped_output),
     )
     for told, enter in listeners:
         if enter not in told:  # it is, where a session of pytest runs inside another one
@@ -151,6 +163,12 @@ def keep_books(undo: ExitStack) -> None:
 def _enter_playback(played: _Playback) -> None:
     if (ledger := kept_here()) is not None:
         ledger.playbacks.append(played)
+
+
+def _enter_dropped_output(producer: asyncio.Task[Any]) -> None:
+    ledger = context_of(producer).get(current)
+    if ledger is not None and ledger.open:
+        ledger.outputs.append(producer)
 
 
 def _enter_empty_transcript() -> None:

@@ -112,6 +112,15 @@ class DestroyedTask(Leak):
         return "of a function that Python does not tell" if code is None else f"of {Site(code, code.co_firstlineno)}"
 
 
+class DroppedOutput(DestroyedTask):
+    """An output that was dropped while it was generated, which stopped its producer."""
+
+    way_out = "Read it to its end, or await cancel_generation()."
+
+    def _what(self) -> str:
+        return f"an output dropped while it was generated: {_named(self._task)}"
+
+
 class PendingRun(PendingTask):
     """A run that goes on: its result was neither completed nor closed."""
 

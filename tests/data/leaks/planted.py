@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from pytest_streamval import (
+    ModelOutputThunk,
     PartialValidationResult,
     Requirement,
     Script,
@@ -105,6 +106,18 @@ async def result_that_is_kept(make):
 @kind
 async def result_that_was_dropped(make):
     await stream_with_chunking("go", make(Script.of("One. ", Stall())), SimpleContext())
+    for _ in range(9):
+        await asyncio.sleep(0)
+
+
+@kind
+async def output_that_was_dropped(make):
+    async def produce(output):
+        await output.put("One.")
+        await forever()
+
+    output = ModelOutputThunk()
+    output.start(produce)
     for _ in range(9):
         await asyncio.sleep(0)
 
