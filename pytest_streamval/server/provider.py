@@ -8,6 +8,7 @@ import warnings
 from math import inf
 from typing import TYPE_CHECKING, Self
 
+from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.errors import (
     ClientStayedError,
     InvalidArgumentError,
@@ -137,7 +138,13 @@ class ProviderServer:
             except BaseException:
                 self._end()
                 raise
+        opened(self)
         return self
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server is closed, or was never opened."""
+        return self._thread is None
 
     def close(self) -> None:
         """Close the server and all of its connections, at once; once more does nothing.
@@ -178,6 +185,7 @@ class ProviderServer:
         if thread is None:  # it is closed, or was never opened, or its arguments were refused
             return
         self._warn()
+        dropped(self)
         site, listening = self._site, self._listening
 
         async def end() -> None:

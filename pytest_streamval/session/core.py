@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
 from pytest_streamval.engine.orchestrator import checked_answer
+from pytest_streamval.engine.owners import opened
 from pytest_streamval.errors import ClosedSessionError, GenerationCancelledError, InvalidArgumentError, excerpt
 from pytest_streamval.session.arguments import output_of
 from pytest_streamval.session.attempts import judged
@@ -53,6 +54,7 @@ class SessionCore:
         self._background = BackgroundLoop()
         # without waiting: whoever collects garbage may hold what the loop needs to end
         weakref.finalize(self, self._background.stop).atexit = False
+        opened(self)
 
     @property
     def ctx(self) -> Context:
