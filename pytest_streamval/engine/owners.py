@@ -12,8 +12,8 @@ class Owner(Protocol):
     """An object that keeps threads, sockets or generations until it is closed."""
 
     @property
-    def closed(self) -> bool:
-        """Whether it is closed."""
+    def at_work(self) -> bool:
+        """Whether it keeps anything that `close` would end."""
 
     def close(self) -> None:
         """Close it; once more does nothing."""

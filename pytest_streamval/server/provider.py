@@ -142,9 +142,9 @@ class ProviderServer:
         return self
 
     @property
-    def closed(self) -> bool:
-        """Whether the server is closed, or was never opened."""
-        return self._thread is None
+    def at_work(self) -> bool:
+        """Whether the server is open."""
+        return self._thread is not None
 
     def close(self) -> None:
         """Close the server and all of its connections, at once; once more does nothing.

@@ -69,6 +69,11 @@ class SessionCore:
         """Whether the session is closed."""
         return self._closed
 
+    @property
+    def at_work(self) -> bool:
+        """Whether the session keeps an event loop or a generation that is not over."""
+        return not self._closed and (self._background.started or bool(self._opened))
+
     # Its end
 
     def close(self) -> None:

@@ -35,6 +35,10 @@ class Opened:
         with self._lock:
             self._runs.add(result)
 
+    def __bool__(self) -> bool:
+        """Return whether anything is not over."""
+        return bool(self._open_runs() or self._open_outputs())
+
     def stop(self) -> None:
         """Begin to stop everything, without waiting for its end."""
         for result in self._open_runs():

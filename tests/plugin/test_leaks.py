@@ -185,6 +185,9 @@ PLANTED = {
     "session": [
         (r"a Session left open: <Session open over .*>", r"opened at test_planted.py:\d+ in session", LEAVE),
     ],
+    "session_of_an_output": [
+        ("an output neither read to its end nor cancelled: the answer to '.*go.*'", "its producer has sent .*", READ),
+    ],
     "server": [
         (r"a ProviderServer left open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server", LEAVE),
     ],

@@ -71,7 +71,7 @@ def lost_things(ledgers: Iterable[Ledger]) -> list[Leak]:
 def open_owners(ledgers: Iterable[Ledger]) -> list[Suspect]:
     """Return the sessions and servers of this package that are not closed."""
     owners = [(watch, watch.owner()) for ledger in ledgers for watch in ledger.owners]
-    return [OpenOwner(owner, watch) for watch, owner in owners if owner is not None and not owner.closed]
+    return [OpenOwner(owner, watch) for watch, owner in owners if owner is not None and owner.at_work]
 
 
 def live_threads(ledgers: Iterable[Ledger]) -> list[Suspect]:

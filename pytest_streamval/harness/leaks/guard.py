@@ -147,7 +147,8 @@ class Guard:
             ]
             found = self._open(ledgers, loops)
             self._note_leaks([leak for leak in lost_things(ledgers) if not self._allows(leak)])
-            self._examine([*found, *live_threads(ledgers), *open_owners(ledgers)])
+            self._examine([*found, *live_threads(ledgers)])
+            self._examine(open_owners(ledgers))  # whose generations have been told, and are ended
 
     def leaks(self) -> list[tuple[str, str, str]]:
         """Return what was found since the last call: what each is, where it is suspended, what to do about it."""

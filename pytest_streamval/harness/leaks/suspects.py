@@ -295,8 +295,8 @@ class OpenOwner(Suspect):
         self._watch = watch
 
     def is_open(self) -> bool:
-        """Return whether it is not closed."""
-        return not self._owner.closed
+        """Return whether it keeps anything."""
+        return self._owner.at_work
 
     def end(self) -> None:
         """Close it."""

@@ -212,7 +212,13 @@ async def timer_in_an_empty_context(make):
 @kind
 async def session(make):
     KEPT.append(start_session(make("One.")))
-    assert str(await KEPT[-1].achat("go")) == "One."
+    assert str(KEPT[-1].chat("go")) == "One."
+
+
+@kind
+async def session_of_an_output(make):
+    KEPT.append(start_session(make(Script.of("One.", Stall()))))
+    KEPT.append(await KEPT[-1].ainstruct("go"))
 
 
 @kind
