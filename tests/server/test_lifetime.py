@@ -341,11 +341,14 @@ from pytest_streamval import ProviderServer
 
 server = ProviderServer("x").start()
 reading, writing = os.pipe()
+parents_end, childs_end = os.pipe()
 child = os.fork()
 if child == 0:
+    os.write(childs_end, b"1")
     os.close(writing)
     os.read(reading, 1)  # lives on until its parent has done
     os._exit(0)
+os.read(parents_end, 1)  # it has begun
 server.close()
 try:
     socket.create_connection(("127.0.0.1", server.port), timeout=60)
