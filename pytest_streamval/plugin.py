@@ -94,12 +94,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         text = f"{what}; for tests that use this plugin's fixtures, on unless it is switched off"
         group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)
         parser.addini(f"streamval_{name}", f"{text} (on or off)", default="on")
+    text = "names of tasks, threads and functions that a test may leave behind, as patterns, one on a line"
+    parser.addini("streamval_leaks_allow", text, type="linelist")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and let pytest show the warning of a stream that nobody followed to its end."""
     # first, so that any filter of the user's own takes precedence
-    config.getini("filterwarnings").insert(0, "default:<StreamChunkingResult:ResourceWarning")
+    config.getini("filterwarnings").insert(0, "default:<(StreamChunkingResult|ProviderServer|Session) :ResourceWarning")
     ignored = getattr(config.option, "ignore_file_extensions", ())
     if ignored != ():  # syrupy is there; its amber takes every file for its own, and those it does not know for unused
         config.option.ignore_file_extensions = [*(ignored or ()), "transcript"]

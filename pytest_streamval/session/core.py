@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
 from pytest_streamval.engine.orchestrator import checked_answer
+from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.engine.tasks import start_task
 from pytest_streamval.engine.weak import WeakObjects
 from pytest_streamval.errors import ClosedSessionError, GenerationCancelledError, InvalidArgumentError, excerpt
@@ -60,6 +61,7 @@ class SessionCore:
         self._background = BackgroundLoop()
         self._closed = False
         _sessions.add(self)
+        opened(self)
 
     @property
     def ctx(self) -> Context:
@@ -73,6 +75,11 @@ class SessionCore:
     def closed(self) -> bool:
         """Whether the session is closed."""
         return self._closed
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the session keeps an event loop or a generation that is not over."""
+        return not self._closed and (self._background.running or len(self._opened) > 0)
 
     # Its end
 
@@ -127,6 +134,7 @@ class SessionCore:
         loop, count = self._background.running, len(self._opened)
         self._background.stop()  # without waiting: the garbage collector may hold what the loop needs to end
         if loop or count:
+            dropped(self)
             left = [f"{count} of its generations running"] * (count > 0) + ["its event loop running"] * loop
             warnings.warn(
                 f"{self!r} was dropped with {' and '.join(left)}. Use 'with start_session(...)' or 'async with', or "
