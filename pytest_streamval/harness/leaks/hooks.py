@@ -57,7 +57,8 @@ class Guards:
     def _begin(self, item: pytest.Item) -> Guard:
         leaks = self._guards(item, "leaks")
         if leaks:  # a leak, which needs no warning; pytest drops the filter with those of the test
-            warnings.filterwarnings("ignore", "<StreamChunkingResult", ResourceWarning)
+            for kind in ("StreamChunkingResult", "ModelOutputThunk"):
+                warnings.filterwarnings("ignore", f"<{kind}", ResourceWarning)
         self._guard = Guard(self._holders, leaks=leaks)
         return self._guard
 
