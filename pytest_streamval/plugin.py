@@ -38,6 +38,12 @@ _LIVE_VALUES = [
     ("backend", "", "the backend, such as openai:gpt-4.1 (default: ollama:granite4:micro)"),
     ("url", "", "where its provider listens, if not where it always does"),
 ]
+_DROPPABLE = (
+    "StreamChunkingResult",
+    "ModelOutputThunk",
+    "ProviderServer",
+    "Session",
+)  # they warn if they are dropped while at work
 _COLLECTING = "streamval-collecting"  # the plugin that watches streams
 _SUMMARY = "streamval-summary"
 RUNNING: list[pytest.Config] = []
@@ -99,9 +105,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, and let pytest show the warning of a stream that nobody followed to its end."""
+    """Register the markers, and let pytest show the warnings of streams and sessions that were dropped."""
     # first, so that any filter of the user's own takes precedence
-    config.getini("filterwarnings").insert(0, "default:<(StreamChunkingResult|ProviderServer|Session) :ResourceWarning")
+    config.getini("filterwarnings").insert(0, f"default:<({'|'.join(_DROPPABLE)}) :ResourceWarning")
     ignored = getattr(config.option, "ignore_file_extensions", ())
     if ignored != ():  # syrupy is there; its amber takes every file for its own, and those it does not know for unused
         config.option.ignore_file_extensions = [*(ignored or ()), "transcript"]

@@ -60,7 +60,8 @@ class Guards:
     def _begin(self, item: pytest.Item) -> Guard:
         leaks = self._guards(item, "leaks")
         if leaks:  # a leak, which needs no warning; pytest drops the filter with those of the test
-            warnings.filterwarnings("ignore", "<(StreamChunkingResult|ProviderServer|Session) ", ResourceWarning)
+            kinds = "StreamChunkingResult|ModelOutputThunk|ProviderServer|Session"
+            warnings.filterwarnings("ignore", f"<({kinds}) ", ResourceWarning)
         self._guard, self._item = Guard(self._holders, leaks=leaks, allowed=self._allowed), item
         return self._guard
 
