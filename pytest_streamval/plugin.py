@@ -38,7 +38,8 @@ _LIVE_VALUES = [
     ("backend", "", "the backend, such as openai:gpt-4.1 (default: ollama:granite4:micro)"),
     ("url", "", "where its provider listens, if not where it always does"),
 ]
-_DROPPABLE = (
+# These warn if they are dropped while at work.
+_DROPPABLE = ("StreamChunkingResult", "ModelOutputThunk", "ProviderServer", "Session")
     "StreamChunkingResult",
     "ModelOutputThunk",
     "ProviderServer",
