@@ -15,6 +15,7 @@ _MANY = 200  # variants of which a count is kept while they run
 _STEPS = 10  # lines of that count in a run
 _LISTED = 5  # files that a line names
 _VARIANT = re.compile(r"[\[-]cut~\w+[\]-]")
+_NOT_LIVE = "run with --streamval-live"  # ends the reason for which live tests are skipped
 
 COUNT = "streamval_count"
 """The attribute of a test's last report that says how many streams it had."""
@@ -36,6 +37,7 @@ class Summary:
         self._variants = self._variants_run = self._variants_failed = 0
         self._played: set[str] = set()
         self._recorded: set[str] = set()
+        self._not_live = 0
         self.unused: set[str] = set()
         """The cassettes that no test has."""
 
@@ -55,6 +57,8 @@ class Summary:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count what a phase of a test brings."""
         facts = report.__dict__
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self._not_live += report.longrepr[2].endswith(_NOT_LIVE)
         if report.when == "call":
             self._calls[report.nodeid] = report.duration
             if "streamval_variant" in facts:
@@ -85,7 +89,10 @@ class Summary:
         self.unused.update(getattr(node, "workeroutput", {}).get(UNUSED, ()))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what there was, if something of it deserves that."""
+        """Report what there was, if it deserves a line, and the live tests that were skipped in any case."""
+        if self._not_live:
+            tests = f"{counted(self._not_live, 'live test')} {'was' if self._not_live == 1 else 'were'} skipped"
+            terminalreporter.write_line(f"streamval: {tests}: {_NOT_LIVE}")
         if terminalreporter.verbosity < 0:
             return
         deserved = self._asked_for or self._recorded or self.unused or self._slowest[0] >= _SLOW
