@@ -29,14 +29,13 @@ class Gating:
             pytest.UsageError: If `streamval_gate` names a marker that is not registered.
         """
         registered = [re.split("[:(]", line, maxsplit=1)[0].strip() for line in config.getini("markers")]
-        chosen = config.getini("streamval_gate")
+        chosen: list[str] = config.getini("streamval_gate")
         if unknown := [name for name in chosen if name not in registered]:
             msg = (
                 f"Invalid streamval_gate: {unknown[0]!r}. It must list registered markers. Register this one with "
                 "the ini value markers, or remove it."
             )
             raise pytest.UsageError(msg)
-        self._own = tuple(own)
         self._always = frozenset(chosen) | {name for name in own if registered.count(name) == 1}
         self._names = tuple(dict.fromkeys([*own, *chosen]))
 
