@@ -294,13 +294,15 @@ def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFacto
 @_guarded
 def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
     """Make scripts to play: `stream_script("Some text.", token_size=4).play()`, for code that knows no backend."""
-    if _streamval_cut is not None:
-        from pytest_streamval.harness.variants import recut_for
-
-        return recut_for(request.node, _streamval_cut).script
+    from pytest_streamval.harness.leaks import guards_of
     from pytest_streamval.harness.script import as_script
 
-    return as_script
+    guard = guards_of(request.config, _GUARDED).guard_of(request.node)
+    if _streamval_cut is None:
+        return guard.keeping_scripts(as_script)
+    from pytest_streamval.harness.variants import recut_for
+
+    return guard.keeping_scripts(recut_for(request.node, _streamval_cut).script)
 
 
 @pytest.fixture
