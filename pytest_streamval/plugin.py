@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_streamval.council.scripted import CouncilFactory
+    from pytest_streamval.harness.captured import CapturedTelemetry
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
     from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
-    from pytest_streamval.harness.telemetry import CapturedTelemetry
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.stream_cassette import StreamCassette
     from pytest_streamval.report.summary import Summary
