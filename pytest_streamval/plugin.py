@@ -382,6 +382,15 @@ def captured_telemetry() -> Iterator[CapturedTelemetry]:
         yield captured
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
+    """Leave the frames of this package out of the traceback that is about to be written."""
+    if call.excinfo is not None and "pytest_streamval.errors" in sys.modules:
+        from pytest_streamval.errors.tracebacks import shorten_tracebacks
+
+        shorten_tracebacks()
+
+
 def pytest_assertrepr_compare(
     config: pytest.Config,
     op: str,

@@ -32,9 +32,9 @@ def variant_of(nodeid: str) -> FailingCut | None:
 
     The id is all that is known of a test whose process has crashed.
     """
-    path, separator, name = nodeid.partition("::")
-    found = _ID.search(name)
-    return None if found is None else FailingCut(f"{path}{separator}{without_cut(name)}", found["name"])
+    begin = max(0, nodeid.find("::"))  # a path may look like anything
+    found = _ID.search(nodeid, begin)
+    return None if found is None else FailingCut(nodeid[:begin] + without_cut(nodeid[begin:]), found["name"])
 
 
 def without_cut(name: str) -> str:
