@@ -133,6 +133,7 @@ if TYPE_CHECKING:
         assert_stopped_within,
         in_any_order,
     )
+    from pytest_streamval.harness.captured import CapturedTelemetry, Measured
     from pytest_streamval.harness.cassette import Cassette, Ending, Read, Recording
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.conformance import check_backend, check_chunker
@@ -140,7 +141,6 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
     from pytest_streamval.harness.playback import Playback, SyncPlayback
     from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
-    from pytest_streamval.harness.telemetry import CapturedTelemetry, Measured
     from pytest_streamval.harness.transcript import Transcript, transcribe
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.recorder import RecordingTransport, recording
@@ -489,6 +489,7 @@ _HOMES = {
         "assert_stopped_within",
         "in_any_order",
     ),
+    "harness.captured": ("CapturedTelemetry", "Measured"),
     "harness.cassette": ("Cassette", "Ending", "Read", "Recording"),
     "harness.clock": ("VirtualClock",),
     "harness.conformance": ("check_backend", "check_chunker"),
@@ -496,7 +497,6 @@ _HOMES = {
     "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
     "harness.playback": ("Playback", "SyncPlayback"),
     "harness.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
-    "harness.telemetry": ("CapturedTelemetry", "Measured"),
     "harness.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
     "live.recorder": ("RecordingTransport", "recording"),

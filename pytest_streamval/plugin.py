@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from pytest_streamval.council.scripted import CouncilFactory
     from pytest_streamval.errors import StallTimeoutError
+    from pytest_streamval.harness.captured import CapturedTelemetry
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
     from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
-    from pytest_streamval.harness.telemetry import CapturedTelemetry
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.stream_cassette import StreamCassette
     from pytest_streamval.report.summary import Summary
@@ -71,6 +71,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
         parser.addini(f"streamval_{name}", text, default=default)
     parser.addini("streamval_live_timeout", "seconds that a live test may take, 0 for any time", default="120")
+    parser.addini(
+        "streamval_gate", "markers of the project's own whose tests are skipped without --streamval-live", type="args"
+    )
     parser.addini("streamval_examples", "files that are example scripts, as patterns relative to the root", type="args")
     group.addoption(
         "--streamval-record",
@@ -130,7 +133,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--streamval-live"):
         from pytest_streamval.live.gate import GATE, Gate
 
-        config.stash[GATE] = gate = Gate(config)
+        config.stash[GATE] = gate = Gate(config, _LIVE_MARKERS)
         config.pluginmanager.register(gate, "streamval-live")
     count = _fuzz(config)
     if config.getoption("--streamval-report"):
@@ -247,13 +250,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
             config.pluginmanager.register(Collecting(_GUARDED, for_page=False), _COLLECTING)
         _look_for_unused(config, items)
-    if config.getoption("--streamval-live"):
+    if not config.getoption("--streamval-live"):
+        _skip_live(config, items)
+
+
+def _skip_live(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the tests that need a live model, and count them."""
+    names = _gated(config)
+    marked = [item for item in items if any(mark.name in names for mark in item.iter_markers())]
+    if not marked and names == [*_LIVE_MARKERS]:
         return
-    for item in items:
-        for name, need in _LIVE_MARKERS.items():
-            if item.get_closest_marker(name) is not None:
-                item.add_marker(pytest.mark.skip(reason=f"{need}: run with --streamval-live"))
-                break
+    from pytest_streamval.live.gating import WITHOUT, Gating
+
+    gating = Gating(config, _LIVE_MARKERS)
+    for item in marked:
+        if (name := gating.marker_of(item)) is not None:
+            _sum_up(config)
+            need = _LIVE_MARKERS.get(name, "needs a live model")
+            item.add_marker(pytest.mark.skip(reason=f"{need}: {WITHOUT}"))
+
+
+def _gated(config: pytest.Config) -> list[str]:
+    """Return the markers that live tests have: this plugin's, and those of `streamval_gate`."""
+    return list(dict.fromkeys([*_LIVE_MARKERS, *config.getini("streamval_gate")]))
 
 
 def _look_for_unused(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -312,13 +331,15 @@ def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFacto
 @_guarded
 def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
     """Make scripts to play: `stream_script("Some text.", token_size=4).play()`, for code that knows no backend."""
-    if _streamval_cut is not None:
-        from pytest_streamval.harness.variants import recut_for
-
-        return recut_for(request.node, _streamval_cut).script
+    from pytest_streamval.harness.leaks import guards_of
     from pytest_streamval.harness.script import as_script
 
-    return as_script
+    guard = guards_of(request.config, _GUARDED).guard_of(request.node)
+    if _streamval_cut is None:
+        return guard.keeping_scripts(as_script)
+    from pytest_streamval.harness.variants import recut_for
+
+    return guard.keeping_scripts(recut_for(request.node, _streamval_cut).script)
 
 
 @pytest.fixture
@@ -327,7 +348,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
     """Let the test live on virtual time: sleeps, timeouts and timestamps, which jump to what is due next."""
     from pytest_streamval.harness.clock import clock_of_test
 
-    with clock_of_test(request.node, tuple(_LIVE_MARKERS)) as clock:
+    with clock_of_test(request.node, _gated(request.config)) as clock:
         yield clock
 
 
@@ -335,7 +356,10 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
 def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
     """Ask a real model: the backend that --streamval-backend names, for tests marked ollama or e2e."""
     if not request.config.getoption("--streamval-live"):
-        pytest.skip("needs a live model: run with --streamval-live")
+        from pytest_streamval.live.gating import WITHOUT
+
+        _sum_up(request.config)
+        pytest.skip(f"needs a live model: {WITHOUT}")
     from pytest_streamval.live.gate import GATE
 
     return request.config.stash[GATE].backend_of(request.node)
@@ -414,6 +438,15 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 def _ended_stalls() -> list[StallTimeoutError]:
     module = sys.modules.get("pytest_streamval.harness.stalls")  # loaded, if a script has stalled
     return [] if module is None else module.take_ended()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
+    """Leave the frames of this package out of the traceback that is about to be written."""
+    if call.excinfo is not None and "pytest_streamval.errors" in sys.modules:
+        from pytest_streamval.errors.tracebacks import shorten_tracebacks
+
+        shorten_tracebacks()
 
 
 def pytest_assertrepr_compare(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.engine.delta import Delta
 from pytest_streamval.errors import ConcurrentReadError, PlaybackBusyError, SyncStallError, raisable
-from pytest_streamval.harness.script import Delay, Raise, Stall, perform, text_of_step
+from pytest_streamval.harness.script import Delay, Raise, Stall, note_taken, perform, text_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ class _Playback:
         """Whether nothing more comes: it is finished, it failed, its reader was cancelled, or it was closed."""
         self._steps = iter(script.steps)
         self._reader = Lock()  # never waited for; it holds against threads too
+        note_taken(script)
         for tell in on_play:
             tell(self)
 

@@ -14,7 +14,7 @@ from pytest_streamval.harness.cassette import Cassette
 from pytest_streamval.harness.cuts import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
     from pytest_streamval.harness.playback import Playback, SyncPlayback
@@ -50,6 +50,9 @@ class Raise:
 class Stall:
     """The producer goes silent, until it is stopped."""
 
+
+on_take: list[Callable[[Script], None]] = []
+"""Called with each script that is taken to be played, for guards that look for scripts that nothing plays."""
 
 Step: TypeAlias = str | Delta | Delay | Raise | Stall
 """What a script is made of; a `str` is a delta that brings text only."""
@@ -153,6 +156,7 @@ class Script:
     @property
     def deltas(self) -> tuple[Delta, ...]:
         """The deltas, without the steps that are none."""
+        note_taken(self)
         return tuple(
             Delta(step) if isinstance(step, str) else step for step in self.steps if isinstance(step, (str, Delta))
         )
@@ -223,6 +227,12 @@ def as_script(script: Script | str, *, token_size: int = 1) -> Script:
     if not isinstance(given, str):
         raise InvalidArgumentError("script", excerpt(given), "it is a Script or a text.")
     return Script.from_text(script, token_size)
+
+
+def note_taken(script: Script) -> None:
+    """Note that a script is going to be played."""
+    for tell in tuple(on_take):
+        tell(script)
 
 
 def text_of_step(step: Step) -> str:

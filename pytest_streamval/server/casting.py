@@ -13,7 +13,7 @@ from pytest_streamval.errors import (
     described,
     excerpt,
 )
-from pytest_streamval.harness.script import Script, as_script
+from pytest_streamval.harness.script import Script, as_script, note_taken
 from pytest_streamval.harness.shelf import differences
 from pytest_streamval.server.faults import Fault, Faulty, check_made
 from pytest_streamval.server.journal import ServedRequest
@@ -140,9 +140,11 @@ class Casting:
         if isinstance(given, Faulty) and given.fault.refuses:
             rule = "without a connection there is no request to answer; it is of the whole server: fault='refuse'."
             raise InvalidArgumentError(name, excerpt(given.fault.name), rule)
+        script = as_script(script, token_size=self._token_size)
+        note_taken(script)
         if self._recut is None or (fault is not None and fault.after_deltas is not None):
-            return Part(as_script(script, token_size=self._token_size), fault)  # whose place is told by its deltas
-        return Part(self._recut.script(script, token_size=self._token_size), fault)
+            return Part(script, fault)  # whose place is told by its deltas
+        return Part(self._recut.script(script), fault)
 
     def _refusal(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
         parts = [(part.told, ", ".join(each.told for each in part.asked_by)) for part in self.parts]

@@ -257,7 +257,7 @@ def test_what_passes_for_nothing_fails_in_plain_words(pytester: pytest.Pytester)
     assert {name.removeprefix("test_"): IN_VAIN[name] in text for name, text in failed.items()} == {
         name.removeprefix("test_"): True for name in IN_VAIN
     }
-    assert sum("clean" in name for name in found) == len(found) - len(failed) == 12
+    assert sum("clean" in name for name in found) == len(found) - len(failed) == 14
 
 
 IN_VAIN = {
@@ -277,6 +277,12 @@ IN_VAIN = {
     ),
     "test_a_judge_without_a_script_that_nobody_noticed": "came from Instruction 'Requirement: is short",
     "test_a_playback_not_read": "A playback of 'abc' was made and never read: ",
+    "test_a_script_not_played": (
+        "stream_script made 2 scripts for this test. Never played:\n"
+        f"  '{'d' * 39} ... {'d' * 39}'\n"
+        "Play each one with play() or play_sync(), or give it to a backend or a server.\n"
+        "If this is intended, mark the test with @pytest.mark.streamval_allow_unplayed."
+    ),
     "test_events_not_read": (
         "A transcript without events was made, and nobody has read the events of\n  the run 'go': 3 events\n"
     ),

@@ -15,13 +15,14 @@ from pytest_streamval.harness.leaks.census import Scope, live_threads, lost_thin
 from pytest_streamval.harness.leaks.holders import held_among
 from pytest_streamval.harness.leaks.ledger import Ledger, RunWatch, current, on_loop_end
 from pytest_streamval.harness.leaks.suspects import LiveThread, PendingTimer
+from pytest_streamval.harness.script import on_take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pytest_streamval.harness.leaks.suspects import Leak, Suspect
     from pytest_streamval.harness.mock import StreamingMockBackend, StreamingMockBackendFactory
-    from pytest_streamval.harness.script import Script
+    from pytest_streamval.harness.script import Script, ScriptFactory
 
 _TURNS = 20  # of an event loop, in which what is about to end may do so
 _PATIENCE = 0.1  # seconds for threads that are about to end
@@ -47,6 +48,10 @@ class Guard:
         """What began in its function."""
         self.backends: list[StreamingMockBackend] = []
         """The mock backends that were made for it."""
+        self.scripts: list[Script] = []
+        """The scripts that `stream_script` made for it."""
+        self.taken: list[Script] = []
+        """The scripts that anything has taken to play them, in whatever thread."""
         self.unmet: list[Callable[[], Iterable[Exception]]] = []
         """Asked at the end of a test that passed: each returns what was to happen and did not."""
         self._holders = holders
@@ -58,11 +63,14 @@ class Guard:
         self._leaks: list[tuple[str, str, str]] = []
         self._observed = ExitStack()
         self._observed.enter_context(observing(RunWatch))
+        self._take = self.taken.append
+        on_take.append(self._take)
         on_loop_end.append(self._loop_ends)
 
     def close(self) -> None:
         """Look no more."""
         on_loop_end.remove(self._loop_ends)
+        on_take.remove(self._take)
         self._observed.close()
         self.fixtures.close()
         self.test.close()
@@ -77,6 +85,16 @@ class Guard:
             backend = make(*scripts, token_size=token_size)
             self.backends.append(backend)
             return backend
+
+        return kept
+
+    def keeping_scripts(self, make: ScriptFactory) -> ScriptFactory:
+        """Return what makes scripts, and remembers them."""
+
+        def kept(script: Script | str, *, token_size: int = 1) -> Script:
+            made = make(script, token_size=token_size)
+            self.scripts.append(made)
+            return made
 
         return kept
 
@@ -123,12 +141,13 @@ class Guard:
     @contextmanager
     def _attempt(self) -> Iterator[None]:
         __tracebackhide__ = True
-        made = len(self.backends), len(self.test.playbacks)
+        lists: list[list[Any]] = [self.backends, self.scripts, self.test.playbacks]
+        made = [len(each) for each in lists]
         try:
             yield
         except BaseException:
-            del self.backends[made[0] :]
-            del self.test.playbacks[made[1] :]
+            for each, length in zip(lists, made, strict=True):
+                del each[length:]
             raise
 
     # What it leaves behind

@@ -14,7 +14,7 @@ import pytest
 from pytest_streamval.errors import LeakError
 from pytest_streamval.harness.leaks.guard import Guard
 from pytest_streamval.harness.leaks.ledger import _NOBODY, current, keep_books
-from pytest_streamval.harness.leaks.played import done_in_vain
+from pytest_streamval.harness.leaks.played import done_in_vain, idle_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -115,6 +115,7 @@ class Guards:
         if self._guard is not None:
             ledgers = self._guard.fixtures, self._guard.test
             in_vain = done_in_vain(getattr(item, "function", None), ledgers, self._guard.backends)
+            in_vain += idle_scripts(self._guard.scripts, self._guard.taken)
             in_vain += [error for unmet in self._guard.unmet for error in unmet()]
             if in_vain and self._guards(item, "unplayed"):
                 found += in_vain
