@@ -40,11 +40,6 @@ _LIVE_VALUES = [
 ]
 # These warn if they are dropped while at work.
 _DROPPABLE = ("StreamChunkingResult", "ModelOutputThunk", "ProviderServer", "Session")
-    "StreamChunkingResult",
-    "ModelOutputThunk",
-    "ProviderServer",
-    "Session",
-)  # they warn if they are dropped while at work
 _COLLECTING = "streamval-collecting"  # the plugin that watches streams
 _SUMMARY = "streamval-summary"
 RUNNING: list[pytest.Config] = []
