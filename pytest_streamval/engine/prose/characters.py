@@ -33,7 +33,7 @@ DASHES: Final = "‐‑‒–—―-"
 OPENING: Final = "\"'“”‘„‚«»‹([{¿¡*_~「『（【《〈〔［｛"
 """What may stand between the gap and the first letter of a sentence (UAX #29 Close, Markdown's emphasis)."""
 
-CLOSING: Final = "\"'”’“»«›‹)]}*_`"
+CLOSING: Final = "\"'”’“‘»«›‹)]}*_`」』）】》〉〕］｝"
 """What may follow a terminator and still belong to its sentence (UAX #29 Close, Markdown's emphasis and code)."""
 
 WIDE_CLOSING: Final = "」』）】》〉〕］｝”’»)]"
@@ -65,7 +65,7 @@ AHEAD: Final = re.compile(
 GLUED_REFERENCES: Final = re.compile(rf"\.\d{{1,3}}(?:[,–\s]\d{{1,3}})*(?=\s+[{re.escape(OPENING)}]*[A-Z])")
 """Footnote numbers set right behind the period: `reflective cognition.10 This model relates to …`"""
 
-GLUED_SENTENCE: Final = re.compile(rf"[{TERMINATORS}]+(?P<word>[^\W\d_]*)(?P<after>['’\s])?")
+GLUED_SENTENCE: Final = re.compile(rf"[{TERMINATORS}]+(?P<word>[^\W\d_]*)(?P<after>['’\s.])?")
 """A sentence that begins right behind the last one, without a space."""
 
 PART_OF_GLUED_REFERENCES: Final = re.compile(rf"\.\d{{1,3}}(?:[,–\s]\d{{0,3}})*\s*[{re.escape(OPENING)}]*\Z")
@@ -92,6 +92,16 @@ HOLDS_WIDE: Final = "、，；：,;:"
 
 BLANK: Final = re.compile(r"\s*")
 BLANK_LINE: Final = re.compile(r"[^\S\n]*\n[^\S\n]*\n")
+
+
+ELIDED: Final = re.compile(r"(?P<word>[^\W\d_]+)|\d0s\b|\d\d(?!\d)")
+"""What an apostrophe may shorten: a word, or a year of two digits."""
+
+LONGEST_ELIDED: Final = 8
+"""Letters of the longest word of `Language.elided`, and one more."""
+
+INITIALS: Final = re.compile(r"(?<![A-Za-zＡ-Ｚａ-ｚ])[A-Za-zＡ-Ｚａ-ｚ]\Z")
+"""A single letter before a wide full stop: Ｆ．Ｂ．Ｉ．"""
 
 
 def sure(match: re.Match[str] | None) -> re.Match[str]:

@@ -45,6 +45,11 @@ class Next:
         return self._ahead["close"].strip("*_")
 
     @property
+    def emphasis(self) -> str:
+        """What closes behind the terminator, emphasis included."""
+        return self._ahead["close"]
+
+    @property
     def dash(self) -> str:
         """The dash that stands between the sentences."""
         return self._ahead["dash"]

@@ -8,12 +8,15 @@ from pytest_streamval.engine.prose.characters import (
     AHEAD,
     BLANK_LINE,
     BULLETS,
+    ELIDED,
     FULL_STOP_AHEAD,
     FULL_STOPS,
     GLUED_REFERENCES,
     GLUED_SENTENCE,
     HOLDS_WIDE,
+    INITIALS,
     INTERRUPTED,
+    LONGEST_ELIDED,
     PART_OF_GLUED_REFERENCES,
     PART_OF_REFERENCES,
     PICTOGRAPHS,
@@ -216,6 +219,8 @@ class ProseCuts(Layout):
             return run_end
         if found.end() == len(view) and not found["after"] and more:
             return WAIT
+        if found["after"] == ".":
+            return self._end(run_end) if self._rules.is_title(found["word"]) else run_end
         return self._end(run_end) if found["after"] and self._rules.begins(found["word"]) else run_end
 
     def _begins_with_symbol(self) -> bool:
@@ -238,6 +243,8 @@ class ProseCuts(Layout):
         behind = view[ahead.end() : ahead.end() + 1]
         run_end = place + ahead.start("close")
         if view[0] in "．." and left[-1:].isdigit() and behind.isdigit():
+            return run_end
+        if view[0] == "．" and behind.isalnum() and (INITIALS.search(left) or self._rules.is_abbreviation(left)):
             return run_end
         if self._nesting.holds_behind(ahead["close"], self._base + place):
             return run_end
@@ -299,11 +306,27 @@ class ProseCuts(Layout):
         character = window[place]
         at = self._base + place
         left = self._left(place)
+        if character != "’" and after.isalnum() and not self._nesting.code(at):
+            elided = self._is_elided(place)
+            if elided is None:
+                return WAIT
+            if elided:
+                return place + 1
         if not self._nesting.code(at):
             self._nesting.meet_single(character, at, left, after)
         elif character == "'" and left.endswith((".", "?", "!", ",", "'")) and not after.isalnum():
             self._nesting.close("`", at)  # `as TeX quotes'
         return place + 1
+
+    def _is_elided(self, place: int) -> bool | None:
+        """Whether a quote is an apostrophe that shortens the word behind it, None where more of the text tells."""
+        view = self._window[place + 1 : place + 1 + LONGEST_ELIDED]
+        found = ELIDED.match(view)
+        if found is None:
+            return None if view.isdigit() and len(view) < 3 and not self._final else False  # noqa: PLR2004  # 80s
+        if found.end() == len(view) and len(view) < LONGEST_ELIDED and not self._final:
+            return None
+        return found["word"] is None or self._rules.elides(found["word"])
 
     def _meet_interruption(self, place: int) -> int | None:
         """End the sentence behind speech that a dash breaks off, where a capital follows."""

@@ -8,15 +8,16 @@ limited number of words: see `Word`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from unicodedata import normalize
 
 from pytest_streamval.engine.prose.characters import LEFT, OPENING, is_ideographic
 from pytest_streamval.engine.prose.following import DIGIT, HOLDS, LOWER, OTHER, UPPER, Next
 from pytest_streamval.engine.prose.languages import Kind
 from pytest_streamval.engine.prose.markers import may_be_label
-from pytest_streamval.engine.prose.words import NUMERAL, Words, is_acronym, lacks_vowels
+from pytest_streamval.engine.prose.words import NUMERAL, Words, is_acronym, is_indic_abbreviation, lacks_vowels
 
 if TYPE_CHECKING:
     from pytest_streamval.engine.prose.languages import Language
@@ -75,20 +76,22 @@ _BEHIND_MARK: Final = {UPPER: ENDS, DIGIT: ENDS, OTHER: ENDS}
 class Rules:
     """The rules over the words of one language."""
 
-    def __init__(self, language: Language) -> None:
-        self._words = Words(language)
+    def __init__(self, language: Language, abbreviations: Iterable[str] = ()) -> None:
+        self._words = Words(language, abbreviations)
+        self._elided = language.words["elided"]
+        self._units = language.words["units"]
         self._starters = language.words["starters"]
         self._ordinal = language.ordinal
         self._beginnings = {word[:length] for word in self._starters for length in range(1, len(word) + 1)}
         self._known: dict[str, Word] = {}
-        self._often_answers = _answers(GOES_ON, self._often, GOES_ON, GOES_ON)
+        self._often_answers = _answers(GOES_ON, self._often, GOES_ON, _before_ideograph)
         self._by_kind = {
             Kind.NEVER: _NEVER,
             Kind.TITLE: _NEVER,
             Kind.NUMBER: _answers(GOES_ON, _before_number, GOES_ON, ENDS),
             Kind.ENDING: _answers(GOES_ON, self._ending, GOES_ON, ENDS),
             Kind.OFTEN: self._often_answers,
-            Kind.CLOCK: _answers(GOES_ON, self._clock, GOES_ON, GOES_ON),
+            Kind.CLOCK: _answers(GOES_ON, self._clock, GOES_ON, _before_ideograph),
         }
 
     def word(self, text: str) -> Word:
@@ -109,6 +112,8 @@ class Rules:
                 return GOES_ON  # "Stop!" he said.
         if following.dash and (following.closing or kind == LOWER):
             return GOES_ON  # who said it: "Be yourself." — Oscar Wilde
+        if run == "." and kind == UPPER and self._is_mentioned(left, following):
+            return ENDS
         if run == ".":
             answer = self.word(left[left.rfind(" ") + 1 :]).period[kind]
             return answer if isinstance(answer, Verdict) else answer(left, following)
@@ -141,6 +146,27 @@ class Rules:
             or (token.isalpha() and self._words.kind(token) is None and self._words.is_plain(token))
         )
 
+    def is_title(self, word: str) -> bool:
+        """Whether a capitalised word is an abbreviation that stands before a name."""
+        return word[:1].isupper() and self._words.kind(word) is Kind.TITLE
+
+    def is_abbreviation(self, left: str) -> bool:
+        """Whether `left` ends with an abbreviation, whatever the width of its letters."""
+        token = normalize("NFKC", _last_word(left))
+        token = token[max((at + 1 for at, each in enumerate(token) if is_ideographic(each)), default=0) :]
+        return bool(token) and self._words.kind(token) is not None
+
+    def elides(self, word: str) -> bool:
+        """Whether an apostrophe before a word shortens it, and opens no quotation."""
+        return word.lower() in self._elided
+
+    def _is_mentioned(self, left: str, following: Next) -> bool:
+        """Whether an abbreviation has an emphasis of its own, `_e.g._`, as one has that the text speaks of."""
+        token = _last_word(left)
+        if token[:1] not in ("*", "_") or token[0] not in following.emphasis:
+            return False
+        return self._words.kind(token.lstrip("*_")) is Kind.NEVER
+
     def begins(self, word: str) -> bool:
         """Whether a capitalised word is one that sentences begin with."""
         return word.lower() in self._starters
@@ -161,6 +187,8 @@ class Rules:
     def _behind(self, token: str) -> Answers:  # noqa: PLR0911  # an answer a rule
         """Return what a single period behind a word does."""
         last = token[-1:]
+        if is_indic_abbreviation(token):
+            return _NEVER
         if not last.isalnum() and last not in _ABBREVIATES:
             return _BEFORE_CAPITALS
         kind = self._words.kind(token)
@@ -172,6 +200,8 @@ class Rules:
             return self._behind_number(token)
         if is_acronym(token):
             return self._often_answers
+        if token.lower() in self._units:
+            return {**_ALWAYS, LOWER: _behind_unit, DIGIT: _behind_unit}
         lower = ENDS if self._words.is_plain(token) else GOES_ON
         if lacks_vowels(token):
             return {**self._often_answers, LOWER: lower}
@@ -259,6 +289,20 @@ class Rules:
         if self._words.has(word, "dates"):
             return GOES_ON
         return GOES_ON if self._words.kind(word) is Kind.TITLE and _is_bare_time(left) else ENDS
+
+
+def _behind_unit(left: str, following: Next) -> Verdict:
+    """Go on behind a unit: "6 in. tall"."""
+    del following
+    number = left.split()[-2:-1]
+    return GOES_ON if number and number[0][-1:].isdigit() else ENDS
+
+
+def _before_ideograph(left: str, following: Next) -> Verdict:
+    """End before a sentence in a script without case, unless the sentence so far is in one itself."""
+    if is_ideographic(following.word[:1] or " ") and not any(map(is_ideographic, left)):
+        return ENDS
+    return GOES_ON
 
 
 def _before_number(left: str, following: Next) -> Verdict:

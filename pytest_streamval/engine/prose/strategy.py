@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from pytest_streamval.engine.chunking import Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose.languages import LANGUAGES
 from pytest_streamval.engine.prose.machine import ProseCuts
 from pytest_streamval.engine.prose.rules import Rules
-from pytest_streamval.errors import InvalidLimitError, UnknownLanguageError
+from pytest_streamval.errors import InvalidArgumentError, InvalidLimitError, UnknownLanguageError, excerpt
 
 MAX_CHARS: Final = 32_768
 """The longest chunk, unless another limit is given: longer than any sentence, and than most code."""
@@ -23,21 +24,25 @@ class ProseChunker(ChunkingStrategy):
 
     Args:
         language: the language of the text, an ISO 639-1 code; `languages.LANGUAGES` holds the known ones.
+        abbreviations: further abbreviations, such as `"approx."` or `"z.B."`, behind which no sentence ends; the last
+            period may be left out. One with a capital counts only with that capital.
         max_chars: the longest chunk, in characters; text without a boundary is cut behind the last whitespace within.
 
     Raises:
         UnknownLanguageError: a `ValueError` that names the known languages.
+        InvalidArgumentError: a `TypeError` and a `ValueError`; `abbreviations` is no list of words.
         InvalidLimitError: a `ValueError`; `max_chars` leaves no room for a chunk.
     """
 
-    def __init__(self, language: str = "en", *, max_chars: int = MAX_CHARS) -> None:
+    def __init__(self, language: str = "en", *, abbreviations: Iterable[str] = (), max_chars: int = MAX_CHARS) -> None:
         if language not in LANGUAGES:
             raise UnknownLanguageError(language, sorted(LANGUAGES))
         if max_chars < 1:
             raise InvalidLimitError("max_chars", max_chars)
         self.language = language
         self.max_chars = max_chars
-        self._rules = Rules(LANGUAGES[language])
+        self.abbreviations = _checked(abbreviations)
+        self._rules = Rules(LANGUAGES[language], self.abbreviations)
 
     def split(self, accumulated_text: str) -> list[str]:
         """Return the complete sentences of the text."""
@@ -58,4 +63,19 @@ class ProseChunker(ChunkingStrategy):
         return ProseCuts(self._rules, self.max_chars)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.language!r}, max_chars={self.max_chars})"
+        more = f"abbreviations={list(self.abbreviations)}, " if self.abbreviations else ""
+        return f"{type(self).__name__}({self.language!r}, {more}max_chars={self.max_chars})"
+
+
+def _checked(abbreviations: Iterable[str]) -> tuple[str, ...]:
+    """Return abbreviations without their last periods."""
+    rule = "It must be a list of words, such as ['approx.', 'z.B.']."
+    given: object = abbreviations
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidArgumentError("abbreviations", excerpt(given), rule)
+    words: list[str] = []
+    for word in given:
+        if not isinstance(word, str) or len(word.split()) != 1 or not word.strip().strip("."):
+            raise InvalidArgumentError("abbreviations", excerpt(word), rule)
+        words.append(word.strip().rstrip("."))
+    return tuple(words)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_streamval.engine.prose.languages import Kind
+
 if TYPE_CHECKING:
-    from pytest_streamval.engine.prose.languages import Kind, Language
+    from collections.abc import Iterable
+
+    from pytest_streamval.engine.prose.languages import Language
 
 NUMERAL: Final = re.compile(r"[IVXLCDM]+\Z")
 
@@ -15,6 +19,13 @@ _ACRONYM: Final = re.compile(r"(?:.*[^\w.])?(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}\Z"
 """`U.S`, `a.m`, `Ph.D`, `J.R.R`, the last period of which is the terminator in question."""
 
 _VOWELS: Final = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿаеёиоуыэюяєіїαεηιουωάέήίόύώ")
+_INDIC_VERBS: Final = frozenset(
+    ["है", "हैं", "हूँ", "हूं", "था", "थी", "थे", "हो", "आहे", "आहेत", "नाही", "का", "की", "के", "छ", "छन्"]
+)
+"""Short words of scripts with a full stop of their own that end sentences, also where a period stands for it."""
+_INDIC_SHORT: Final = 4
+"""Characters of a word in such a script, marks included, that is an abbreviation if a period follows."""
+_INDIC_TITLES: Final = frozenset(["श्री", "श्रीमती", "सुश्री", "प्रोफे", "डॉक्ट", "अधि", "कुमारी", "सरदा"])
 _SHORTEST: Final = 4
 """Letters of a word that is no abbreviation unless it is listed as one."""
 
@@ -22,8 +33,8 @@ _SHORTEST: Final = 4
 class Words:
     """The words of one language."""
 
-    def __init__(self, language: Language) -> None:
-        self._kinds = language.kinds
+    def __init__(self, language: Language, abbreviations: Iterable[str] = ()) -> None:
+        self._kinds = {**language.kinds, **dict.fromkeys(abbreviations, Kind.NEVER)}
         self._words = language.words
         self._short = language.words["short"]
 
@@ -49,6 +60,13 @@ class Words:
         if key in self._short or token.isupper() or not key.isalpha():
             return True
         return len(key) >= _SHORTEST and (not key.isascii() or not _VOWELS.isdisjoint(key))
+
+
+def is_indic_abbreviation(token: str) -> bool:
+    """Whether a word before a period abbreviates, in a script that ends its sentences with a danda: डॉ. सिंह."""
+    if not "\u0900" <= token[-1:] <= "\u0b7f":
+        return False
+    return token in _INDIC_TITLES or (len(token) <= _INDIC_SHORT and token not in _INDIC_VERBS)
 
 
 def is_acronym(token: str) -> bool:

@@ -54,6 +54,10 @@ class Language:
     """Days, months and time zones that follow a time of day."""
     counted: str = ""
     """Words that a number follows, so that the number is no list marker: "step 2. Then"."""
+    elided: str = ""
+    """Words that an apostrophe shortens, without it, so that it opens no quotation: 'tis, 'cause, 's avonds."""
+    units: str = ""
+    """Words that are units as well if a number stands before them: "6 in. tall"."""
     ordinal: bool = False
     """Whether a period makes a number an ordinal, as in German and Danish dates."""
     kinds: dict[str, Kind] = field(init=False, repr=False, compare=False)
@@ -67,4 +71,4 @@ class Language:
         object.__setattr__(self, "words", words)
 
 
-_LISTS: Final = ("starters", "short", "loose", "exclaimed", "reporting", "dates", "counted")
+_LISTS: Final = ("starters", "short", "loose", "exclaimed", "reporting", "dates", "counted", "elided", "units")

@@ -17,6 +17,8 @@ GERMAN: Final = Language(
             """
             dr prof hr hrn fr frl ing dipl dipl.-ing dipl.-kfm mag med st stud frhr gebr dir phil jur
             nat rer habil pat gen maj hptm kard
+            präs vors min.-dir bgm bürgerm abg minr pfr lic mmag univ.-prof dipl.-päd obl olt fw
+            uffz gefr kapt r.a ra dr.-ing dres mssr
             """,
         ),
         Group(
@@ -25,6 +27,7 @@ GERMAN: Final = Language(
             "CLDR 46 sentence-break suppressions (de); Duden",
             """
             nr art abs s bd bde kap abb tab fig ziff § aufl jg zeile anm rn rdnr tel sek hs lfd
+            abschn bsp aufg tz urt vers nrn beisp teilb tl hnr plz ersch blg
             """,
         ),
         Group(
@@ -36,6 +39,8 @@ GERMAN: Final = Language(
             exkl insb insbes gem lt bzgl betr ggü z.t z.z z.zt z.hd n.chr v.chr v chr m.e u a.a.o a.d
             allg ehem eigtl entspr geb gest näml o.a urspr vorm zzgl zw abzgl vs mind max min abw röm
             kath evang ev
+            i.e e.g d.i i.allg i.e.s i.w.s m.a.w m.w u.dgl u.d o.dgl s.a s.l s.r u.zw vglw zul v.a v.h
+            u.z n.v m.b.h b.z.w wg
             """,
         ),
         Group(
@@ -44,6 +49,7 @@ GERMAN: Final = Language(
             "Duden",
             """
             usw etc u.v.m u.s.w usf uvm ff gmbh co inc ltd e.v std mio mrd jh jhd jhdt str o.b
+            tsd u.a.m u.dgl.m Co hj qm etw k.a i.r d.j v.j n.j d.m v.m
             """,
         ),
         Group(

@@ -21,6 +21,9 @@ ENGLISH: Final = Language(
             pres supt gen lt col ltc lcdr cmdr cdr comdr capt maj sgt cpl pvt pfc adm brig ens insp det cpt
             ltcol atty asst sr sra srta herr frau st ste mt mts ft dir chmn amb treas bp abp msgr sec'y
             secy hr mgr
+            archbp attys brig-gen col.-gen congr esqr gens hons
+            invt lcpl lt-col lt-gen maj-gen mons pharm radm
+            rt sfc srgt ssgt tsgt msgt supts surg vadm vice-pres ald cllr
             """,
         ),
         Group(
@@ -127,6 +130,11 @@ ENGLISH: Final = Language(
         might must shall should will would not no my your his her its our their this these those some any
         each every i you he she it we they
         """,
+    elided="""
+        tis twas twere twill twould tisn twasn cause cos coz cuz em bout til till round neath nuff fraid course scuse
+        sup ere nother tween twixt gainst mongst cept kay ang ello im er is n
+        """,
+    units="in",
     exclaimed="yahoo jeopardy joomla",
     reporting="""
         he she they i we said says asked asks cried replied shouted yelled whispered exclaimed answered wondered thought

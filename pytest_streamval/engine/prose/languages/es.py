@@ -18,6 +18,8 @@ SPANISH: Final = Language(
             sr sra sres sras srs srta srtas d da dña dn dr dra drs dras lic licda lcdo lcda ing prof
             profa fr fray mons pbro rvdo rvdos excmo excma ilmo ilma gral cnel tte sto sta st mtro arq
             abg hno hnos
+            mag magist ldo lda dipl arqta agte alfz almte cmdt cte dip emmo mñor obpo pdte pdta
+            vpdte tnte lt v.ª s.e uds vd vds profs mtra ingra
             """,
         ),
         Group(
@@ -27,6 +29,8 @@ SPANISH: Final = Language(
             """
             n° nº n.º núm no pág págs p pp art arts cap caps fig figs vol vols t tel tfno ext párr párrf
             apdo km
+            nro nros n.os ns art.º ejs incs lám láms libs fasc fol fols lín líns tabl tít
+            títs cta cód cp c.p apto pta
             """,
         ),
         Group(
@@ -35,6 +39,8 @@ SPANISH: Final = Language(
             "Real Academia Española, Ortografía; CLDR 46 sentence-break suppressions (es)",
             """
             av avda c cra cl p.ej ej e.g i.e cf cfr vs v.gr a.c d.c aprox máx mín fdo id ibid ap
+            plza pje urb ctra carr edif esq barr blvr p.e v.g cits sigs apr
+            prox próx rda
             """,
         ),
         Group(
@@ -51,6 +57,7 @@ SPANISH: Final = Language(
             "Real Academia Española, Ortografía; CLDR 46 sentence-break suppressions (es)",
             """
             ene feb mar may jun jul ago sep sept set oct nov lun mié jue vie sáb dom
+            febr mzo jn jl agt octbre dbre mart miérc juev vier doming
             """,
         ),
         Group(

@@ -16,6 +16,8 @@ FRENCH: Final = Language(
             "Imprimerie nationale, Lexique des règles typographiques; CLDR 46 sentence-break suppressions (fr)",
             """
             m mm mme mmes mlle mlles dr drs pr prof me mgr st ste cap capt col gén lt sgt cdt hon mr mrs
+            lieut lt-col brig mgrs pdt prés vve vtesse
+            sr srs
             """,
         ),
         Group(
@@ -24,6 +26,8 @@ FRENCH: Final = Language(
             "Imprimerie nationale, Lexique",
             """
             p pp n no nos n° art al chap fig vol t ch tabl pl § tél éd alin num
+            arts chaps s sq sqq p.-s
+            étg apt appt bp cp exs tom
             """,
         ),
         Group(
@@ -33,6 +37,8 @@ FRENCH: Final = Language(
             """
             c.-à-d c.à.d cad p.ex ex cf env av ap apr j.-c i.e e.g vs adj adv approx resp dit ibid id
             loc
+            blvd rte chem fg fbg p.-ê n.d.l.r n.b nb ndlr ndt op
+            ibidem s.d s.l s.v.p svp téléph dépt
             """,
         ),
         Group(
@@ -49,6 +55,7 @@ FRENCH: Final = Language(
             "Imprimerie nationale, Lexique; CLDR 46 sentence-break suppressions (fr)",
             """
             janv févr avr juil sept oct nov déc lun mar mer jeu ven sam dim
+            jan fév juill octob
             """,
         ),
         Group(

@@ -18,6 +18,9 @@ ITALIAN: Final = Language(
             sig sigg sigra sig.ra sig.na sig.re sig.rina dr dott dottssa dott.ssa dottor prof profssa
             prof.ssa ing avv arch geom rag on sen mons padre ten col magg s ss cav comm dir amm psicol
             spett egr gent v.cte
+            sigg.ri dott.sse dottori dr.ssa drssa avv.to avv.ti cap.no capit gen.le cte c.te can.co
+            mons.re m.o on.le onn pres prof.ri proff rev revd revdo s.e s.a sen.re sost sotten
+            ten.te magg.re isp brig app.to ill.mo chiar.mo egr.io gent.mo gent.ma per.ind
             """,
         ),
         Group(
@@ -26,6 +29,8 @@ ITALIAN: Final = Language(
             "Accademia della Crusca, abbreviazioni",
             """
             n nn nr num pag pagg p pp art artt cap capp fig figg vol voll tav tab par tel es
+            nri fasc allegato
+            v.lo
             """,
         ),
         Group(
@@ -34,6 +39,8 @@ ITALIAN: Final = Language(
             "Accademia della Crusca, abbreviazioni; CLDR 46 sentence-break suppressions (it)",
             """
             ad p.es p.e cfr v i.e e.g ca circa a.c d.c segg sgg st d meteor idraul
+            per.es c.d cd c.f p.za vle cso l.go lgo ss.mm.ii s.m.i s.l s.d s.n.c id
+            ibid
             """,
         ),
         Group(
@@ -50,6 +57,7 @@ ITALIAN: Final = Language(
             "CLDR 46 sentence-break suppressions (it)",
             """
             gen feb mar apr mag giu lug ago set sett ott nov dic lun mer gio ven sab dom
+            genn febb marz giugn lugl agos
             """,
         ),
         Group(

@@ -16,6 +16,8 @@ DUTCH: Final = Language(
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             dhr mevr mw dr drs ir ing prof mr ds st jhr mej bc kol gen lt kapt burg
+            mgr staatssecr voorz penn luit ltz sgt maj brig adj korp z.k.h z.m
+            h.m jkvr hoogl
             """,
         ),
         Group(
@@ -24,6 +26,7 @@ DUTCH: Final = Language(
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             nr nrs art blz p pp par hfst fig afb vol dl tel lid § pag
+            artt alin bldz blzz verg hfdst rubr t.n.v vb postb
             """,
         ),
         Group(
@@ -35,6 +38,8 @@ DUTCH: Final = Language(
             o.l.v t.g.v t.w w.o z.g z.gn zgn zg ca resp incl excl inkl m.b.v a.h.w a.d.h.v a.g.v i.c i.t.t e.g
             i.e vs vgl cf evt c.q d.d d.m.v i.h.b i.o i.s.m o.b.v o.g.v p.p t.e.m t/m v.a v.d v.w.b aanw vnw
             betr gem max min m.m.v n.v.t bez
+            a.d b.g.g b.v.d c.s d.i d.i.m e.o i.b.v i.e.g i.g.v i.p i.r.t i.v o.d o.g o.m.v p.a p.d p.j p.u r.k s.s
+            t.h.v t.o t.p.v t.z.t w.v z.o.z z.s.m plm o.t.t o.v.t
             """,
         ),
         Group(
@@ -43,6 +48,7 @@ DUTCH: Final = Language(
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             enz etc e.d e.a e.v n.v b.v ltd inc co m.m o.i.d ff e.v.a jl a.s d.v
+            kg gld mld
             """,
         ),
         Group(
@@ -51,6 +57,7 @@ DUTCH: Final = Language(
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             jan feb mrt apr jun jul aug sep sept okt dec Ma Di Wo Do Vr Za Zo
+            febr maa din woe zat ma di wo do vr za
             """,
         ),
         Group(
@@ -64,6 +71,7 @@ DUTCH: Final = Language(
             """,
         ),
     ),
+    elided="s t n k m r ie em",
     starters="""
         de het een hij zij ze ik jij je we wij jullie u men dit dat deze die er en maar of want als toen omdat
         hoewel terwijl wanneer waar wat wie hoe waarom welke in op aan bij met voor van naar uit over onder

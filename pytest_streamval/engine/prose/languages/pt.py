@@ -17,6 +17,8 @@ PORTUGUESE: Final = Language(
             """
             sr sra srs sras srta dr dra drs dras d dom dona prof profa profª eng arq exmo exma ilmo ilma
             sto sta st pe fr mons gal gen ten sgt alm des dep sen gov
+            ten.-cel sarg sold exmos exmas ilmos ilmas revmo revma dna vv v.ex.ª v.exa
+            v.sa presid eng.º eng.ª engª engº arq.º arqa prof.ª dr.ª sr.ª srª drª mtr dout
             """,
         ),
         Group(
@@ -24,7 +26,9 @@ PORTUGUESE: Final = Language(
             Kind.NUMBER,
             "Academia Brasileira de Letras, reduções",
             """
-            n nº n° no p pp pág págs art arts cap caps fig figs vol vols t tel tab sec av r ap apto cx
+            n nº n° no p pp pág págs art arts cap caps fig figs vol vols t tel tab sec r ap apto cx
+            nr nro núm nums art.º incs alín § parág tít lív liv fls fol nota anex
+            pç pça pc bl blc qd sl salas conj
             """,
         ),
         Group(
@@ -32,7 +36,10 @@ PORTUGUESE: Final = Language(
             Kind.NEVER,
             "Academia Brasileira de Letras, reduções; CLDR 46 sentence-break suppressions (pt)",
             """
+            av
             p.ex ex i.e e.g cf vs v.g a.c d.c aprox máx obs id ibid op a/c
+            avs trav estr rodov lg jd jdm vl bº p.f p.s telef fax prox
+            ant pg pgto
             """,
         ),
         Group(
@@ -49,6 +56,7 @@ PORTUGUESE: Final = Language(
             "CLDR 46 sentence-break suppressions (pt)",
             """
             jan fev mar mai jun jul ago set out nov dez seg ter qua qui sex sáb
+            janº fevº setº outº novº dezº
             """,
         ),
         Group(
