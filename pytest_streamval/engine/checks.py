@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", PartialValidationResult, ValidationResult)
 
-__tracebackhide__ = True
-
 NOT_ASKED = PartialValidationResult("unknown", reason="cancelled: another requirement failed this chunk first")
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__tracebackhide__ = True
-
 
 class Turn(Coroutine[Any, Any, None]):
     """Awaits coroutines one after the other, until one suspends it; then it awaits no more, and a task carries it on.

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.component import Action
 
-__tracebackhide__ = True
-
 
 class _DeltaChunker(Chunker):
     """Every delta that brings text is a chunk."""

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
-__tracebackhide__ = True
-
-
 class StreamChunkingResult:
     """A run and what came of it; made by `stream_with_chunking`.
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.tasks import OwnedTask
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
-__tracebackhide__ = True
-
 Outcome: TypeAlias = Literal["done", "stopped", "failed", "left"]
 """How a run ended: naturally, by a failed check, by an error, or because it was closed, cancelled or dropped."""
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__tracebackhide__ = True
-
 _owned: set[asyncio.Task[Any]] = set()  # an event loop itself refers to its tasks weakly
 
 

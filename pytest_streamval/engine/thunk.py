@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pytest_streamval")
 
-__tracebackhide__ = True
-
 on_drop: list[Callable[[asyncio.Task[None]], None]] = []
 """Functions that are given the producer of each output that was dropped while it was generated, for guards."""
 

@@ -26,7 +26,12 @@ def shorten_tracebacks() -> None:
 
 
 def _is_meant(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
-    """Return whether an error comes from a `raise` statement, or from code outside this package."""
+    """Return whether an error comes from a `raise` statement, or from code outside this package.
+
+    A failure that has no traceback to show anyway keeps its frames: pytest adds a line about hidden frames otherwise.
+    """
+    if excinfo is not None and getattr(excinfo.value, "pytrace", True) is False:
+        return False
     trace: TracebackType | None = None if excinfo is None else excinfo.value.__traceback__
     if trace is None:
         return True
