@@ -38,10 +38,11 @@ if TYPE_CHECKING:
         StreamingDoneEvent,
     )
     from pytest_streamval.engine.observer import Observer, observing
-    from pytest_streamval.engine.orchestrator import Run, stream_with_chunking
+    from pytest_streamval.engine.orchestrator import StartingRun, stream_with_chunking
     from pytest_streamval.engine.prose.strategy import ProseChunker
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.run import Run
     from pytest_streamval.engine.telemetry import set_span_status_error
     from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
     from pytest_streamval.errors import (
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         MissingKeyError,
         MissingPluginError,
         NoAcceptedAttemptError,
+        NotAcceptedError,
         NotRequestedError,
         NotStoppedError,
         NotStreamingError,
@@ -91,9 +93,11 @@ if TYPE_CHECKING:
         ProviderTimeoutError,
         ProviderUnreachableError,
         ReaderTakenError,
+        RealTimeWarning,
         ReportPathError,
         ScriptExhaustedError,
         ServerStateError,
+        StallTimeoutError,
         StreamTruncatedError,
         StreamvalError,
         SwallowedCallError,
@@ -123,11 +127,13 @@ if TYPE_CHECKING:
     )
     from pytest_streamval.harness import strategies
     from pytest_streamval.harness.assertions import (
+        assert_accepted,
         assert_event_order,
         assert_no_unvalidated_text,
         assert_stopped_within,
         in_any_order,
     )
+    from pytest_streamval.harness.captured import CapturedTelemetry, Measured
     from pytest_streamval.harness.cassette import Cassette, Ending, Read, Recording
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.conformance import check_backend, check_chunker
@@ -135,7 +141,6 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
     from pytest_streamval.harness.playback import Playback, SyncPlayback
     from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
-    from pytest_streamval.harness.telemetry import CapturedTelemetry, Measured
     from pytest_streamval.harness.transcript import Transcript, transcribe
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.recorder import RecordingTransport, recording
@@ -246,6 +251,7 @@ __all__ = [
     "NDJSONDecoder",
     "NDJSONLine",
     "NoAcceptedAttemptError",
+    "NotAcceptedError",
     "NotRequestedError",
     "NotStoppedError",
     "NotStreamingError",
@@ -272,6 +278,7 @@ __all__ = [
     "Raise",
     "Read",
     "ReaderTakenError",
+    "RealTimeWarning",
     "Recording",
     "RecordingTransport",
     "ReplayTransport",
@@ -291,6 +298,8 @@ __all__ = [
     "Session",
     "SimpleContext",
     "Stall",
+    "StallTimeoutError",
+    "StartingRun",
     "Step",
     "StreamCassette",
     "StreamChunkingResult",
@@ -334,6 +343,7 @@ __all__ = [
     "WireError",
     "WireRequest",
     "WordChunker",
+    "assert_accepted",
     "assert_boundary_invariant",
     "assert_event_order",
     "assert_no_unvalidated_text",
@@ -384,10 +394,11 @@ _HOMES = {
         "StreamingDoneEvent",
     ),
     "engine.observer": ("Observer", "observing"),
-    "engine.orchestrator": ("Run", "stream_with_chunking"),
+    "engine.orchestrator": ("StartingRun", "stream_with_chunking"),
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
+    "engine.run": ("Run",),
     "engine.telemetry": ("set_span_status_error",),
     "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),
     "errors": (
@@ -427,6 +438,7 @@ _HOMES = {
         "MissingKeyError",
         "MissingPluginError",
         "NoAcceptedAttemptError",
+        "NotAcceptedError",
         "NotRequestedError",
         "NotStoppedError",
         "NotStreamingError",
@@ -437,9 +449,11 @@ _HOMES = {
         "ProviderTimeoutError",
         "ProviderUnreachableError",
         "ReaderTakenError",
+        "RealTimeWarning",
         "ReportPathError",
         "ScriptExhaustedError",
         "ServerStateError",
+        "StallTimeoutError",
         "StreamTruncatedError",
         "StreamvalError",
         "SwallowedCallError",
@@ -468,7 +482,14 @@ _HOMES = {
         "WireError",
     ),
     "harness": ("strategies",),
-    "harness.assertions": ("assert_event_order", "assert_no_unvalidated_text", "assert_stopped_within", "in_any_order"),
+    "harness.assertions": (
+        "assert_accepted",
+        "assert_event_order",
+        "assert_no_unvalidated_text",
+        "assert_stopped_within",
+        "in_any_order",
+    ),
+    "harness.captured": ("CapturedTelemetry", "Measured"),
     "harness.cassette": ("Cassette", "Ending", "Read", "Recording"),
     "harness.clock": ("VirtualClock",),
     "harness.conformance": ("check_backend", "check_chunker"),
@@ -476,7 +497,6 @@ _HOMES = {
     "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
     "harness.playback": ("Playback", "SyncPlayback"),
     "harness.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
-    "harness.telemetry": ("CapturedTelemetry", "Measured"),
     "harness.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
     "live.recorder": ("RecordingTransport", "recording"),

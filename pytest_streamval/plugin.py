@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from pytest_streamval.council.scripted import CouncilFactory
+    from pytest_streamval.errors import StallTimeoutError
+    from pytest_streamval.harness.captured import CapturedTelemetry
     from pytest_streamval.harness.clock import VirtualClock
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.harness.mock import StreamingMockBackendFactory
     from pytest_streamval.harness.script import ScriptFactory
     from pytest_streamval.harness.snapshot import EventSnapshot
-    from pytest_streamval.harness.telemetry import CapturedTelemetry
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.stream_cassette import StreamCassette
     from pytest_streamval.report.summary import Summary
@@ -37,8 +38,12 @@ _LIVE_VALUES = [
     ("backend", "", "the backend, such as openai:gpt-4.1 (default: ollama:granite4:micro)"),
     ("url", "", "where its provider listens, if not where it always does"),
 ]
+# These warn if they are dropped while at work.
+_DROPPABLE = ("StreamChunkingResult", "ModelOutputThunk", "ProviderServer", "Session")
 _COLLECTING = "streamval-collecting"  # the plugin that watches streams
 _SUMMARY = "streamval-summary"
+RUNNING: list[pytest.Config] = []
+"""The runs of pytest in this process, an inner one last; a scripted stall finds its limit here."""
 _GUARDED: set[str] = set()  # the fixtures whose tests are guarded
 _GUARDS = {
     "leaks": "fail a test that leaves behind what it has started: tasks, runs, generators, threads",
@@ -61,6 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
         parser.addini(f"streamval_{name}", text, default=default)
     parser.addini("streamval_live_timeout", "seconds that a live test may take, 0 for any time", default="120")
+    parser.addini(
+        "streamval_gate", "markers of the project's own whose tests are skipped without --streamval-live", type="args"
+    )
     parser.addini("streamval_examples", "files that are example scripts, as patterns relative to the root", type="args")
     group.addoption(
         "--streamval-record",
@@ -85,16 +93,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "where the cuts that fail are kept and found again: a directory, or a Redis such as redis://localhost:6379/0"
     group.addoption("--streamval-fuzz-db", metavar="PLACE", help=f"{text} (also the ini value streamval_fuzz_db)")
     parser.addini("streamval_fuzz_db", text, default="")
+    text = "seconds of real time that a scripted Stall may take before it fails its test, 0 for any time"
+    parser.addini("streamval_stall_timeout", text, default="60")
     for name, what in _GUARDS.items():
         text = f"{what}; for tests that use this plugin's fixtures, on unless it is switched off"
         group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)
         parser.addini(f"streamval_{name}", f"{text} (on or off)", default="on")
+    text = "names of tasks, threads and functions that a test may leave behind, as patterns, one on a line"
+    parser.addini("streamval_leaks_allow", text, type="linelist")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, and let pytest show the warning of a stream that nobody followed to its end."""
+    """Register the markers, and let pytest show the warnings of streams and sessions that were dropped."""
     # first, so that any filter of the user's own takes precedence
-    config.getini("filterwarnings").insert(0, "default:<StreamChunkingResult:ResourceWarning")
+    config.getini("filterwarnings").insert(0, f"default:<({'|'.join(_DROPPABLE)}) :ResourceWarning")
     ignored = getattr(config.option, "ignore_file_extensions", ())
     if ignored != ():  # syrupy is there; its amber takes every file for its own, and those it does not know for unused
         config.option.ignore_file_extensions = [*(ignored or ()), "transcript"]
@@ -105,15 +117,18 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "streamval_as_scripted: what is expected depends on where the stream is cut; left out by --streamval-fuzz",
     )
+    config.addinivalue_line("markers", "streamval_clock(start): the test runs on a virtual clock that starts at a date")
     for name in _GUARDS:
         config.addinivalue_line("markers", f"streamval_allow_{name}(reason=None): --streamval-{name} is off for it")
         if (value := config.getini(f"streamval_{name}")) not in {"on", "off"}:
             msg = f"streamval_{name} = {value} does not fit: it is on or off."
             raise pytest.UsageError(msg)
+    _check_stall_timeout(config.getini("streamval_stall_timeout"))
+    RUNNING.append(config)
     if config.getoption("--streamval-live"):
         from pytest_streamval.live.gate import GATE, Gate
 
-        config.stash[GATE] = gate = Gate(config)
+        config.stash[GATE] = gate = Gate(config, _LIVE_MARKERS)
         config.pluginmanager.register(gate, "streamval-live")
     count = _fuzz(config)
     if config.getoption("--streamval-report"):
@@ -124,6 +139,22 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_streamval.harness.traces import continue_trace
 
         continue_trace(config.workerinput)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Forget the run."""
+    if config in RUNNING:
+        RUNNING.remove(config)
+
+
+def _check_stall_timeout(value: str) -> None:
+    try:
+        fits = 0 <= float(value) < float("inf")
+    except ValueError:
+        fits = False
+    if not fits:
+        msg = f"Invalid streamval_stall_timeout: {value}. It must be a number of seconds, or 0 for no limit."
+        raise pytest.UsageError(msg)
 
 
 def _fuzz(config: pytest.Config) -> int:
@@ -201,6 +232,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip live tests in an offline run; deselecting them would make their snapshots look unused."""
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        if names is not None and "virtual_clock" not in names and item.get_closest_marker("streamval_clock"):
+            names.insert(0, "virtual_clock")
     if not all(_GUARDED.isdisjoint(getattr(item, "fixturenames", ())) for item in items):
         from pytest_streamval.harness.leaks import guards_of
 
@@ -210,13 +245,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
             config.pluginmanager.register(Collecting(_GUARDED, for_page=False), _COLLECTING)
         _look_for_unused(config, items)
-    if config.getoption("--streamval-live"):
+    if not config.getoption("--streamval-live"):
+        _skip_live(config, items)
+
+
+def _skip_live(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the tests that need a live model, and count them."""
+    names = _gated(config)
+    marked = [item for item in items if any(mark.name in names for mark in item.iter_markers())]
+    if not marked and names == [*_LIVE_MARKERS]:
         return
-    for item in items:
-        for name, need in _LIVE_MARKERS.items():
-            if item.get_closest_marker(name) is not None:
-                item.add_marker(pytest.mark.skip(reason=f"{need}: run with --streamval-live"))
-                break
+    from pytest_streamval.live.gating import WITHOUT, Gating
+
+    gating = Gating(config, _LIVE_MARKERS)
+    for item in marked:
+        if (name := gating.marker_of(item)) is not None:
+            _sum_up(config)
+            need = _LIVE_MARKERS.get(name, "needs a live model")
+            item.add_marker(pytest.mark.skip(reason=f"{need}: {WITHOUT}"))
+
+
+def _gated(config: pytest.Config) -> list[str]:
+    """Return the markers that live tests have: this plugin's, and those of `streamval_gate`."""
+    return list(dict.fromkeys([*_LIVE_MARKERS, *config.getini("streamval_gate")]))
 
 
 def _look_for_unused(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -275,13 +326,15 @@ def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFacto
 @_guarded
 def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
     """Make scripts to play: `stream_script("Some text.", token_size=4).play()`, for code that knows no backend."""
-    if _streamval_cut is not None:
-        from pytest_streamval.harness.variants import recut_for
-
-        return recut_for(request.node, _streamval_cut).script
+    from pytest_streamval.harness.leaks import guards_of
     from pytest_streamval.harness.script import as_script
 
-    return as_script
+    guard = guards_of(request.config, _GUARDED).guard_of(request.node)
+    if _streamval_cut is None:
+        return guard.keeping_scripts(as_script)
+    from pytest_streamval.harness.variants import recut_for
+
+    return guard.keeping_scripts(recut_for(request.node, _streamval_cut).script)
 
 
 @pytest.fixture
@@ -290,7 +343,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
     """Let the test live on virtual time: sleeps, timeouts and timestamps, which jump to what is due next."""
     from pytest_streamval.harness.clock import clock_of_test
 
-    with clock_of_test(request.node, tuple(_LIVE_MARKERS)) as clock:
+    with clock_of_test(request.node, _gated(request.config)) as clock:
         yield clock
 
 
@@ -298,7 +351,10 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
 def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
     """Ask a real model: the backend that --streamval-backend names, for tests marked ollama or e2e."""
     if not request.config.getoption("--streamval-live"):
-        pytest.skip("needs a live model: run with --streamval-live")
+        from pytest_streamval.live.gating import WITHOUT
+
+        _sum_up(request.config)
+        pytest.skip(f"needs a live model: {WITHOUT}")
     from pytest_streamval.live.gate import GATE
 
     return request.config.stash[GATE].backend_of(request.node)
@@ -356,6 +412,36 @@ def captured_telemetry() -> Iterator[CapturedTelemetry]:
         raise MissingExtraError("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
     with capturing() as captured:
         yield captured
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Fail a test that a scripted stall would have hung, even if the code under test has taken the error."""
+    __tracebackhide__ = True
+    try:
+        result = yield
+    except BaseException as error:
+        for stall in _ended_stalls():
+            if stall is not error:
+                error.add_note(str(stall))
+        raise
+    for stall in _ended_stalls():
+        raise stall.with_traceback(None)
+    return result
+
+
+def _ended_stalls() -> list[StallTimeoutError]:
+    module = sys.modules.get("pytest_streamval.harness.stalls")  # loaded, if a script has stalled
+    return [] if module is None else module.take_ended()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
+    """Leave the frames of this package out of the traceback that is about to be written."""
+    if call.excinfo is not None and "pytest_streamval.errors" in sys.modules:
+        from pytest_streamval.errors.tracebacks import shorten_tracebacks
+
+        shorten_tracebacks()
 
 
 def pytest_assertrepr_compare(

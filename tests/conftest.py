@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_streamval import CapturedTelemetry
 
@@ -29,3 +32,23 @@ def captured() -> Iterator[CapturedTelemetry]:
 
     with capturing() as captured:
         yield captured
+
+
+@pytest.fixture
+def in_threads() -> Iterator[Callable[[Callable[[int], object]], list[object]]]:
+    """Return a function that calls another one in four threads at once, which interrupt each other often."""
+
+    def call(work: Callable[[int], object]) -> list[object]:
+        start = threading.Barrier(4)
+
+        def begin(number: int) -> object:
+            start.wait()
+            return work(number)
+
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(begin, range(4)))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield call
+    sys.setswitchinterval(before)

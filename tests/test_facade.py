@@ -63,3 +63,23 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     )
     assert "pytest_streamval" in loaded
     assert not loaded & {"asyncio", "dataclasses", "json", "pytest", "pytest_streamval.engine", "ssl"}
+
+
+@pytest.mark.parametrize("extra", ["httpx2", "opentelemetry", "redis", "rich"])
+def test_every_name_is_there_without_the_package_of_an_extra(extra: str) -> None:
+    code = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {extra!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import pytest_streamval
+from pytest_streamval import *
+assert all(hasattr(pytest_streamval, name) for name in pytest_streamval.__all__)
+assert not hasattr(pytest_streamval, "Nonsense")
+assert CapturedTelemetry.__name__ == "CapturedTelemetry" and {extra!r} not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -75,7 +75,8 @@ def _coloured(speakers: Sequence[str]) -> Callable[[str, str, str], None]:
         from rich.text import Text
     except ModuleNotFoundError:
         return lambda _, head, line: print(f"{head}{harmless(line)}", flush=True)
-    console = Console(highlight=False, soft_wrap=True)
+    # Lines are cut already, and a console strips the space at the end of a line that is wider than it.
+    console = Console(highlight=False, soft_wrap=True, width=sys.maxsize)
     colours = {speaker: _COLOURS[place % len(_COLOURS)] for place, speaker in enumerate(speakers)}
 
     def show(speaker: str, head: str, line: str) -> None:

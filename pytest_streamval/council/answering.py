@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
-    from pytest_streamval.engine.orchestrator import Run
     from pytest_streamval.engine.requirement import Requirement
     from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.run import Run
 
 Role: TypeAlias = Literal["member", "synthesis"]
 

@@ -22,7 +22,7 @@ EventType: TypeAlias = Literal[
 
 
 @stream_event
-class CouncilEvent(StreamEvent):
+class CouncilEvent(StreamEvent, sets_time=True):
     """Something happened in a council."""
 
     type: EventType

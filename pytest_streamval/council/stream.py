@@ -93,6 +93,14 @@ class CouncilStream:
     ) -> None:
         await self.aclose()
 
+    def __copy__(self) -> Self:
+        """Return the stream itself: dropping a second handle would stop its members."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return the stream itself, as `copy` does."""
+        return self
+
     def __del__(self) -> None:
         """Stop the members where nobody follows them any more: the loop was left."""
         if self._task is None or self._task.done() or self._loop is None:

@@ -17,10 +17,11 @@ from pytest_streamval.engine.events import (
     StreamingDoneEvent,
 )
 from pytest_streamval.engine.observer import Observer, observing
-from pytest_streamval.engine.orchestrator import Run, stream_with_chunking
+from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult
+from pytest_streamval.engine.run import Run
 from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
 
 __all__ = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pytest_streamval.engine.eager import EagerStarter, Turn
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
-from pytest_streamval.engine.tasks import settle
+from pytest_streamval.engine.tasks import OwnedTask, add_note, settle
 from pytest_streamval.errors import InvalidVerdictError, ValidatorTimeoutError, excerpt
 
 if TYPE_CHECKING:
@@ -46,16 +46,18 @@ class Judges:
         self._timeout = timeout
         self._enough = _is_fail if fail_fast else None
         self._stream_validators = [_asynchronous(each, "stream_validate") for each in self.requirements]
-        self._starter = EagerStarter()
+        self._starter: EagerStarter | None = EagerStarter()
+        self._running: dict[Turn, OwnedTask[None]] = {}  # of the present round, those that have suspended
         self._last: tuple[PartialValidationResult, ...] = ()
 
     async def check(self, chunk: str) -> tuple[PartialValidationResult, ...]:
         """Return every requirement's verdict on a chunk, in their order."""
         backend, ctx, validators = self._backend, self._ctx, self._stream_validators
         if len(validators) == 1 and self._timeout is None:
+            starter = cast("EagerStarter", self._starter)
             try:
-                verdict = await self._starter.start_one(validators[0](chunk, backend=backend, ctx=ctx))
-            except Exception as error:
+                verdict = await starter.start_one(validators[0](chunk, backend=backend, ctx=ctx))
+            except (Exception, asyncio.CancelledError) as error:
                 self._blame(error, "stream_validate", 0, chunk)
                 raise
             if not isinstance(verdict, PartialValidationResult):
@@ -93,8 +95,13 @@ class Judges:
 
     async def rest(self) -> None:
         """Wait until nothing is left of the checks; nothing is asked afterwards."""
-        await self._starter.rest()
-        del self._starter  # its tasks refer to the run, by their contexts
+        starter, self._starter = cast("EagerStarter", self._starter), None  # its tasks refer to the run
+        await starter.rest()
+
+    def asking(self) -> Requirement | None:
+        """Return the requirement whose validator calls this, None for any other code, such as a task of its own."""
+        position = None if self._starter is None else self._starter.position(self._running)
+        return None if position is None else self.requirements[position]
 
     async def _ask(
         self,
@@ -107,12 +114,13 @@ class Judges:
         chunk: str | None = None,
     ) -> None:
         """Put the verdicts into `found`, each at its requirement's position; one that is `enough` ends the round."""
-        running: dict[Turn, asyncio.Task[None]] = {}
+        starter = cast("EagerStarter", self._starter)
+        running = self._running = {}
         try:
             try:
-                self._starter.start_all(coroutines, found, running, enough)
-            except Exception as error:
-                self._blame(error, method, self._starter.asking, chunk)
+                starter.start_all(coroutines, found, running, enough)
+            except (Exception, asyncio.CancelledError) as error:
+                self._blame(error, method, starter.asking, chunk)
                 raise
             if running and not (enough is not None and any(map(enough, found))):
                 await self._gather(method, enough, running, found, chunk)
@@ -127,7 +135,7 @@ class Judges:
         self,
         method: str,
         enough: Callable[[object], bool] | None,
-        running: dict[Turn, asyncio.Task[None]],
+        running: dict[Turn, OwnedTask[None]],
         found: list[R],
         chunk: str | None,
     ) -> None:
@@ -139,7 +147,7 @@ class Judges:
             for turn in [turn for turn, task in running.items() if task.done()]:
                 try:
                     running.pop(turn).result()
-                except Exception as error:
+                except (Exception, asyncio.CancelledError) as error:
                     self._blame(error, method, turn.asking, chunk)
                     raise
             if not running or (enough is not None and any(map(enough, found))):
@@ -153,19 +161,25 @@ class Judges:
                 late = [self.requirements[turn.asking].name for turn in running]
                 raise ValidatorTimeoutError(late, self._timeout or 0.0)
 
-    def _blame(self, error: Exception, method: str, position: int, chunk: str | None) -> None:
-        """Note on an error whose it is."""
-        about = "the whole output" if chunk is None else f"the chunk {excerpt(chunk)}"
-        note = f"Raised by {self.requirements[position].name}.{method}() about {about}."
-        if note not in getattr(error, "__notes__", ()):  # one instance may be raised again and again
-            error.add_note(note)
+    def _blame(self, error: BaseException, method: str, position: int, chunk: str | None) -> None:
+        """Note on an error which validator has raised it; a cancellation of the run itself is no validator's."""
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            return
+        about = "the complete output" if chunk is None else f"the chunk {excerpt(chunk)}"
+        add_note(error, f"Raised by {self.requirements[position].name}.{method}() about {about}.")
 
-    async def _stop(self, running: dict[Turn, asyncio.Task[None]]) -> None:
+    async def _stop(self, running: dict[Turn, OwnedTask[None]]) -> None:
         """Cancel and await those that still run, and keep what their clean-up raised."""
         await settle(running.values())
         for task in running.values():
             if not task.cancelled() and (failure := task.exception()) is not None:
                 self.cleanup_failures.append(failure)
+
+
+def _is_cancelled() -> bool:
+    """Return whether the current task has been cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _is_fail(verdict: object) -> bool:

@@ -12,7 +12,7 @@ What every strategy promises, and what the built-in ones of `chunkers` and `pros
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, NoReturn, cast
 
 from pytest_streamval.errors import ChunkingContractError, excerpt
 
@@ -80,6 +80,61 @@ class ChunkingStrategy(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def started(strategy: ChunkingStrategy) -> Chunker:
+    """Return a chunker for one stream, held to its contract unless it is a built-in one.
+
+    Raises:
+        ChunkingContractError: `chunker()` returned an object without `feed` or `flush`.
+    """
+    made: object = strategy.chunker()
+    name = f"{type(strategy).__name__}.chunker()"
+    if isinstance(made, type) or not all(callable(getattr(made, method, None)) for method in ("feed", "flush")):
+        rule = "It returns a new object with feed(text) and flush(), each of which returns a list of Chunk."
+        raise ChunkingContractError(name, f"returned {excerpt(made)}", rule)
+    chunker = cast("Chunker", made)
+    built_in = type(made).__module__.startswith(__name__.removesuffix("chunking"))
+    return chunker if built_in else _CheckedChunker(chunker)
+
+
+class _CheckedChunker(Chunker):
+    """Feeds a chunker that may be of any class, and makes sure that it returns chunks."""
+
+    def __init__(self, chunker: Chunker) -> None:
+        self.joins_deltas = getattr(chunker, "joins_deltas", False)  # type: ignore[misc]  # a chunker's own
+        self._chunker = chunker
+        self._end = 0  # after the last chunk
+
+    def feed(self, text: str) -> list[Chunk]:
+        return self._checked("feed", self._chunker.feed(text))
+
+    def flush(self) -> list[Chunk]:
+        return self._checked("flush", self._chunker.flush())
+
+    def _checked(self, method: str, found: object) -> list[Chunk]:
+        if not isinstance(found, list | tuple):
+            self._reject(method, found, "It returns a list of Chunk, an empty one if no chunk is complete.")
+        chunks = []
+        for given in found:
+            match given:
+                case (str(), int(), int()):
+                    chunk = Chunk(*given)
+                case _:
+                    rule = "A chunk is a Chunk(text, start, end), with offsets into the full text."
+                    self._reject(method, given, rule)
+            if chunk.start < self._end or chunk.end - chunk.start != len(chunk.text):
+                rule = (
+                    f"Its offsets are those of its text in the full text, at or after the end of the chunk before: "
+                    f"{self._end}."
+                )
+                self._reject(method, given, rule)
+            self._end = chunk.end
+            chunks.append(chunk)
+        return chunks
+
+    def _reject(self, method: str, found: object, rule: str) -> NoReturn:
+        raise ChunkingContractError(f"{type(self._chunker).__name__}.{method}()", f"returned {excerpt(found)}", rule)
 
 
 class _SplitChunker(Chunker):

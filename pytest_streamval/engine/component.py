@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from typing_extensions import TypeVar
+
     from pytest_streamval.engine.thunk import ModelOutputThunk
+
+    Parsed_co = TypeVar("Parsed_co", default=Any, covariant=True)
+else:
+    from typing import TypeVar
+
+    Parsed_co = TypeVar("Parsed_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +33,16 @@ class CBlock:
 
 
 @runtime_checkable
-class Component(Protocol):
-    """Something that can be put into words for a model, and can read its answer."""
+class Component(Protocol[Parsed_co]):
+    """Something that can be put into words for a model, and can read its answer, as a value of type `Parsed_co`."""
 
-    def parts(self) -> Sequence[Component | CBlock]:
+    def parts(self) -> Sequence[Component[Any] | CBlock]:
         """Return the components that this one is made of."""
 
     def format_for_llm(self) -> str:
         """Return the text that a model gets."""
 
-    def parse(self, computed: ModelOutputThunk) -> Any:  # noqa: ANN401  # each component has its own result type
+    def parse(self, computed: ModelOutputThunk[Any]) -> Parsed_co:
         """Turn a computed output into this component's result, which becomes its `parsed_repr`."""
 
 

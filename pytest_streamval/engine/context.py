@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from typing import Self, TypeAlias
-from weakref import WeakSet
+from contextvars import ContextVar
+from typing import Any, Self, SupportsIndex, TypeAlias
 
 from pytest_streamval.engine.component import Action, as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.engine.weak import WeakObjects
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 
 logger = logging.getLogger("pytest_streamval")
@@ -16,11 +17,18 @@ logger = logging.getLogger("pytest_streamval")
 Entry: TypeAlias = Action | ModelOutputThunk
 """What stands in a context: something asked, or an output."""
 
+requested_by: ContextVar[tuple[Context, str] | None] = ContextVar("requested_by", default=None)
+"""The context in which a method of a session begins a request, and the method's name."""
+NO_REQUEST = ""
+"""The name given with a context to which an exchange is added that is over."""
+
 
 class Context(ABC):
     """A history to which nothing is ever added in place: `add` returns a longer one.
 
-    A backend answers in the context `ctx.add(action).add(thunk)`.
+    A backend answers in the context `ctx.add(action).add(thunk)`. If two requests begin in one context at the same
+    time, and the context shows models what went before, then neither is shown the other's answer; that is logged as a
+    warning.
     """
 
     def __init__(self) -> None:
@@ -32,10 +40,9 @@ class Context(ABC):
         """Return a context that has one entry more, a string as a `CBlock`; this one stays as it is."""
         if not isinstance(entry, ModelOutputThunk):
             entry = as_action(entry)
-        longer = self._empty()
-        longer._previous = self
-        longer._entry = entry
-        return longer
+        elif self._previous is not None:
+            self._previous._note_answer(entry)
+        return self._with(entry)
 
     def as_list(self) -> list[Entry]:
         """Return all entries, oldest first."""
@@ -65,8 +72,57 @@ class Context(ABC):
         """Return an empty context of the same kind and settings."""
         return type(self)()
 
+    def _with(self, entry: Entry) -> Self:
+        longer = self._empty()
+        longer._previous = self
+        longer._entry = entry
+        return longer
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Return the entries beside the empty context that they were added to.
+
+        A context refers to the one before it, so that copying or pickling a long one as it is would recurse too deep.
+        """
+        root: Context = self
+        while root._previous is not None:
+            root = root._previous
+        return super().__reduce_ex__(protocol) if root is self else (_extended, (root, self.as_list()))
+
+    def _note_answer(self, output: ModelOutputThunk) -> None:
+        """Remember the output of a request that began here, and warn if another one is still being generated."""
+        answers: WeakObjects[ModelOutputThunk] = self.__dict__.setdefault("_answers", WeakObjects())
+        answers.add(output)  # before the look at the others: of two threads, each sees the other's
+        others = [other for other in (*answers, self.last_output()) if other is not None and other is not output]
+        if not any(self._shows(other) for other in others if not other.is_computed()):
+            return
+        context, method = requested_by.get() or (None, None)
+        if context is not self:
+            logger.warning(
+                "A request began from a %s while another one on it is still being generated: the context is stale, "
+                "and the model is not shown that answer. Await the first output and continue from the context that "
+                "its request returned, or use a SimpleContext for independent requests.",
+                type(self).__name__,
+            )
+        elif method != NO_REQUEST:
+            logger.warning(
+                "%s() was called while an earlier request of the session's conversation is still being generated: the "
+                "context is stale, and the model is not shown that answer. Await the first output before the next "
+                "call, or start a session for each conversation.",
+                method,
+            )
+
+    def _shows(self, output: ModelOutputThunk) -> bool:
+        """Return whether a model that is asked after an output is shown it."""
+        return any(entry is output for entry in self._with(output).view_for_generation())
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.as_list())} entries>"
+
+
+def _extended(ctx: Context, entries: list[Entry]) -> Context:
+    for entry in entries:
+        ctx = ctx._with(entry)
+    return ctx
 
 
 class SimpleContext(Context):
@@ -78,10 +134,7 @@ class SimpleContext(Context):
 
 
 class ChatContext(Context):
-    """A conversation: the model is shown what went before.
-
-    Requests that start from one context at the same time do not see each other's answers; that is logged as a warning.
-    """
+    """A conversation: the model is shown what went before."""
 
     def __init__(self, window_size: int | None = None) -> None:
         """Make an empty conversation.
@@ -95,30 +148,11 @@ class ChatContext(Context):
                 "window_size", excerpt(window_size), "give a positive number of entries, or None."
             )
         self.window_size = window_size
-        self._answers: WeakSet[ModelOutputThunk] = WeakSet()  # outputs of requests that began here
-
-    def add(self, entry: Entry | str) -> Self:
-        """Return a context that has one entry more."""
-        if isinstance(entry, ModelOutputThunk) and isinstance(self._previous, ChatContext):
-            self._previous._note_answer(entry)
-        return super().add(entry)
 
     def view_for_generation(self) -> list[Entry]:
         """Return the newest `window_size` entries."""
         entries = self.as_list()
         return entries if self.window_size is None else entries[-self.window_size :]
-
-    def _note_answer(self, output: ModelOutputThunk) -> None:
-        """Remember a request that began from this context, and warn while another one is still running."""
-        earlier = self.last_output()
-        running = [other for other in (*self._answers, earlier) if other is not None and not other.is_computed()]
-        if any(other is not output for other in running):
-            logger.warning(
-                "A request began from a ChatContext while another one on it is still being generated: the context is "
-                "stale, and the model is not shown that answer. Await the first output and continue from the context "
-                "that its request returned, or use a SimpleContext for independent requests."
-            )
-        self._answers.add(output)
 
     def _empty(self) -> Self:
         return type(self)(self.window_size)

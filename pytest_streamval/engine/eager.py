@@ -15,8 +15,10 @@ from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from pytest_streamval.engine.tasks import OwnedTask
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from types import TracebackType
 
 T = TypeVar("T")
@@ -125,17 +127,18 @@ class EagerStarter:
         self.asking = 0
         """Position of the coroutine that was started last."""
         self._spare: Turn | None = None
-        self._spare_task: asyncio.Task[None]
+        self._spare_task: OwnedTask[None]
 
     async def start_one(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await a coroutine in the caller's task, but in a copy of its context.
 
         Raises:
             BaseException: whatever the coroutine raised.
-            CancelledError: the task was cancelled, also where the coroutine has kept that to itself.
+            CancelledError: the task was cancelled, even if the coroutine has suppressed that.
         """
         if self._loop is None:
             self._begin()
+        before = self._home.cancelling()
         context = copy_context()
         try:
             awaited = context.run(coroutine.send, None)
@@ -143,7 +146,7 @@ class EagerStarter:
             result: T = end.value
         else:
             result = await _carry_on(coroutine, context, awaited)
-        if self._home.cancelling():
+        if self._home.cancelling() > before:
             raise asyncio.CancelledError
         return result
 
@@ -156,7 +159,7 @@ class EagerStarter:
         self,
         coroutines: Sequence[Coroutine[Any, Any, T]],
         found: list[T],
-        running: dict[Turn, asyncio.Task[None]],
+        running: dict[Turn, OwnedTask[None]],
         enough: Callable[[T], bool] | None,
     ) -> None:
         """Step each coroutine once, in order.
@@ -172,6 +175,7 @@ class EagerStarter:
             CancelledError: a coroutine cancelled the task from which it was started.
         """
         loop = self._loop or self._begin()
+        before = self._home.cancelling()
         first, count = 0, len(coroutines)
         _leave_task(loop, self._home)
         try:
@@ -180,7 +184,7 @@ class EagerStarter:
                 if turn is None or not turn.ready:
                     turn = self._spare = Turn()
                     # not by loop.create_task(): a task factory may start tasks at once, and this one has to wait
-                    self._spare_task = asyncio.Task(turn, loop=loop, name="streamval spare")
+                    self._spare_task = OwnedTask(turn, loop=loop, name="streamval spare")
                 task = self._spare_task
                 inner = turn.await_all(coroutines, first, found, enough)
                 context = copy_context()
@@ -201,8 +205,17 @@ class EagerStarter:
             _enter_task(loop, self._home)
             for coroutine in coroutines[first:]:
                 coroutine.close()
-        if self._home.cancelling():
+        if self._home.cancelling() > before:
             raise asyncio.CancelledError  # by one of the coroutines: the task would notice only when it suspends
+
+    def position(self, running: Mapping[Turn, asyncio.Task[Any]]) -> int | None:
+        """Return the position of the coroutine that the caller runs in; None for code that runs in none of them."""
+        current = asyncio.current_task()
+        if self._loop is not None and current is self._home:
+            return self.asking
+        if self._spare is not None and current is self._spare_task:
+            return self._spare.asking
+        return next((turn.asking for turn, task in running.items() if task is current), None)
 
     async def rest(self) -> None:
         """Wait until no task is left that has nothing to carry on."""

@@ -8,13 +8,108 @@ Without: `ChunkEvent`*, `StreamingDoneEvent`, `CompletedEvent`. An early exit en
 from __future__ import annotations
 
 import time
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
+
+
+class _TimestampField(Field[float]):
+    """The field `timestamp` of a class of events, which is readable on its instances before `dataclass` sees it."""
+
+    __slots__ = ()
+
+    def __get__(self, event: StreamEvent | None, kind: type[StreamEvent]) -> float | Self:
+        return self if event is None else cast("float", _timestamp.__get__(event))
+
+    def __set__(self, event: StreamEvent, seconds: float) -> None:
+        _timestamp.__set__(event, seconds)
+
+    @classmethod
+    def made(cls) -> Any:  # noqa: ANN401  # as `field` says
+        """Return the field: no argument, and no part of a comparison."""
+        made: Any = field(init=False, compare=False)
+        names = ("default", "default_factory", "init", "repr", "hash", "compare", "metadata", "kw_only")
+        return cls(**{name: getattr(made, name) for name in names})
+
+
+class StreamEvent:
+    """Base of all events.
+
+    A subclass of one's own may be a dataclass of any kind, frozen or not, with slots or without, or none at all. For
+    that this class is no dataclass itself: it gives each subclass the field `timestamp`, and every event its time.
+    """
+
+    __slots__ = ("timestamp",)
+
+    timestamp: float
+    """When it happened, in seconds since the epoch; two events of equal content are equal whenever they happened."""
+
+    def __init_subclass__(cls, *, sets_time: bool = False, **options: object) -> None:
+        """Prepare a class of events.
+
+        Args:
+            sets_time: its constructor fills `timestamp` itself.
+            options: for other bases.
+        """
+        super().__init_subclass__(**options)
+        if "__dataclass_fields__" in vars(cls):  # made again, with slots
+            return
+        if not sets_time and ("__new__" in vars(cls) or cls.__new__ is object.__new__):
+            _set_time_in_new(cls)
+        if not hasattr(cls, "__dataclass_fields__") and "timestamp" not in vars(cls):
+            cls.__annotations__ = {"timestamp": float, **vars(cls).get("__annotations__", {})}
+            cls.timestamp = _TimestampField.made()  # type: ignore[misc]  # as fields are declared
+
+    def __init__(self) -> None:
+        _timestamp.__set__(self, time.time())
+
+    def content(self) -> dict[str, object]:
+        """Return everything but the time, by name."""
+        if is_dataclass(self):
+            return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
+        return dict(getattr(self, "__dict__", {}))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StreamEvent) or type(self) is not type(other):
+            return NotImplemented
+        return self.content() == other.content()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.content().items()))
+
+    def __repr__(self) -> str:
+        facts = {"timestamp": self.timestamp, **self.content()}
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in facts.items())})"
+
+    def __setstate__(self, state: Any) -> None:  # noqa: ANN401  # what object.__getstate__() returns
+        """Take over a copy's state, which a frozen event allows in no other way."""
+        for part in state if isinstance(state, tuple) else (state,):
+            for name, value in (part or {}).items():
+                object.__setattr__(self, name, value)
+
+    @classmethod
+    def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        """Return events in an order that is the same in every run, for a snapshot: as they came, where that is."""
+        return events
+
+
+def _set_time_in_new(cls: type[StreamEvent]) -> None:
+    """Let a class fill `timestamp` before any constructor runs."""
+    make: Any = cls.__new__
+
+    def new(kind: type[StreamEvent], *args: object, **facts: object) -> StreamEvent:
+        event: StreamEvent = make(kind) if make is object.__new__ else make(kind, *args, **facts)
+        _timestamp.__set__(event, time.time())
+        return event
+
+    cls.__new__ = new  # type: ignore[assignment,method-assign]
+
+
+_timestamp: Any = vars(StreamEvent)["timestamp"]  # the slot
 
 
 E = TypeVar("E")
@@ -43,20 +138,7 @@ def stream_event(cls: type[E]) -> type[E]:
 
 
 @stream_event
-class StreamEvent:
-    """Base of all events."""
-
-    timestamp: float = field(default=0.0, init=False, compare=False)
-    """When it happened, in seconds since the epoch; two events of equal content are equal whenever they happened."""
-
-    @classmethod
-    def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
-        """Return events in an order that is the same in every run, for a snapshot: as they came, where that is."""
-        return events
-
-
-@stream_event
-class QuickCheckEvent(StreamEvent):
+class QuickCheckEvent(StreamEvent, sets_time=True):
     """Every requirement has judged a chunk."""
 
     chunk_index: int
@@ -70,7 +152,7 @@ class QuickCheckEvent(StreamEvent):
 
 
 @stream_event
-class ChunkEvent(StreamEvent):
+class ChunkEvent(StreamEvent, sets_time=True):
     """A chunk was released to the consumer."""
 
     text: str
@@ -86,7 +168,7 @@ class ChunkEvent(StreamEvent):
 
 
 @stream_event
-class StreamingDoneEvent(StreamEvent):
+class StreamingDoneEvent(StreamEvent, sets_time=True):
     """The stream came to its natural end and every chunk was released."""
 
     attempt: int
@@ -96,7 +178,7 @@ class StreamingDoneEvent(StreamEvent):
 
 
 @stream_event
-class FullValidationEvent(StreamEvent):
+class FullValidationEvent(StreamEvent, sets_time=True):
     """Every requirement has judged the whole text."""
 
     attempt: int
@@ -108,7 +190,7 @@ class FullValidationEvent(StreamEvent):
 
 
 @stream_event
-class RetryEvent(StreamEvent):
+class RetryEvent(StreamEvent, sets_time=True):
     """Another attempt begins."""
 
     attempt: int
@@ -118,7 +200,7 @@ class RetryEvent(StreamEvent):
 
 
 @stream_event
-class CompletedEvent(StreamEvent):
+class CompletedEvent(StreamEvent, sets_time=True):
     """The run is over: the last event, whatever happened."""
 
     success: bool
@@ -130,7 +212,7 @@ class CompletedEvent(StreamEvent):
 
 
 @stream_event
-class ErrorEvent(StreamEvent):
+class ErrorEvent(StreamEvent, sets_time=True):
     """An exception ended the run."""
 
     exception_type: str

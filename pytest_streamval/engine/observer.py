@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.events import StreamEvent
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.run import Run
 
 logger = logging.getLogger("pytest_streamval")
 
@@ -55,17 +56,25 @@ def _telemetry() -> Observer | None:
     return telemetry()
 
 
-_factories: list[Callable[[], Observer | None]] = [_telemetry]
+_factories: tuple[Callable[[], Observer | None], ...] = (
+    _telemetry,
+)  # replaced, never changed: threads iterate over it
+_factories_lock = threading.Lock()
 
 
 @contextmanager
 def observing(factory: Callable[[], Observer | None]) -> Iterator[None]:
     """Give every run that starts meanwhile, in whatever task or thread, an observer made by `factory()`, or none."""
-    _factories.append(factory)
+    global _factories  # noqa: PLW0603  # one table for the process
+    with _factories_lock:
+        _factories = (*_factories, factory)
     try:
         yield
     finally:
-        _factories.remove(factory)
+        with _factories_lock:
+            rest = list(_factories)
+            rest.remove(factory)
+            _factories = tuple(rest)
 
 
 class Audience:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections import deque
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
 from pytest_streamval.engine.component import Instruction
 from pytest_streamval.engine.context import SimpleContext
+from pytest_streamval.engine.copies import with_own_containers
 from pytest_streamval.errors import InvalidArgumentError, InvalidVerdictError, excerpt
 
 if TYPE_CHECKING:
@@ -205,9 +204,13 @@ class Requirement:
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
         """Judge the next chunk of a stream.
 
+        The run is the one reader of the output while it streams: to read `ctx.last_output()` here raises a
+        `ConcurrentReadError`. Keep what you need of earlier chunks on `self`, which is copied for each run, or judge
+        the complete output in `validate`.
+
         Args:
-            chunk: the chunk, which nobody has received yet.
-            backend: where a judge may be asked.
+            chunk: the chunk, which has not been released yet.
+            backend: the backend that may be asked as a judge.
             ctx: the context that ends with the output being generated.
 
         Returns:
@@ -270,14 +273,11 @@ class Requirement:
         return ValidationResult(self.output_to_bool(thunk), reason=answer, thunk=thunk, context=judged_in)
 
     def __copy__(self) -> Self:
-        """Return a copy with collections of its own: what a run collects stays out of the original."""
-        twin = type(self).__new__(type(self))
-        slots = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ()) if hasattr(self, name)}
-        for name in slots | vars(self).keys():
-            value = getattr(self, name)
-            own = copy(value) if isinstance(value, list | dict | set | bytearray | deque) else value
-            object.__setattr__(twin, name, own)
-        return twin
+        """Return a copy with containers of its own, at any depth: what a run collects stays out of the original.
+
+        Other objects on it are shared.
+        """
+        return with_own_containers(self)
 
     def __repr__(self) -> str:
         return self.name

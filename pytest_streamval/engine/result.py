@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import warnings
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.engine.events import ChunkEvent
-from pytest_streamval.engine.tasks import settle
+from pytest_streamval.engine.observer import Audience
+from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle
 from pytest_streamval.errors import ConcurrentReadError, ReaderTakenError
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_streamval.engine.events import StreamEvent
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.observer import Observer
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+    from pytest_streamval.engine.run import Outcome, Run
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
@@ -29,12 +30,14 @@ class StreamChunkingResult:
     last reference all stop the generation. What happened until then stays readable.
     """
 
-    def __init__(self, run: Run, task: asyncio.Task[None]) -> None:
+    def __init__(self, run: Run, task: OwnedTask[None]) -> None:
         self._run = run
         self._task = task
         self._loop = task.get_loop()
         self._error_received = False
-        self._own_wish = False  # whether a cancellation of the run is what its owner asked for
+        self._error_traceback: TracebackType | None = None  # each waiter adds to its own copy
+        self._closed = False  # whether the owner has closed the run, before anything else had ended it
+        self._cancelled_before = False  # whether it was being cancelled at that time
         self._chunks_taken = False
         self._events_taken = False
 
@@ -63,6 +66,20 @@ class StreamChunkingResult:
         """Whether the run is over, in whatever way."""
         return self._run.finished
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the run ended: `"done"`, `"stopped"`, `"failed"` or `"left"`; None while it goes on.
+
+        `"done"`: the stream came to its natural end. `"stopped"`: a requirement failed a chunk. `"failed"`: something
+        raised an error. `"left"`: the run was closed, cancelled or dropped.
+        """
+        return self._run.outcome
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the stream came to its natural end and every requirement accepted the complete output."""
+        return self.outcome == "done" and all(self._run.final_validations)
+
     def is_fed_by(self, thunk: ModelOutputThunk) -> bool:
         """Return whether an output is the one that this run reads."""
         return self._run.thunk is thunk
@@ -75,7 +92,7 @@ class StreamChunkingResult:
     @property
     def streaming_failures(self) -> list[tuple[Requirement, PartialValidationResult]]:
         """The requirements, as copied for this run, that failed the chunk which stopped it, with their verdicts."""
-        return self._run.streaming_failures
+        return list(self._run.streaming_failures)
 
     @property
     def final_validations(self) -> list[ValidationResult]:
@@ -109,6 +126,14 @@ class StreamChunkingResult:
             thunk.generation.usage = thunk.generation.finish_reason = None
         return thunk
 
+    def observe(self, observer: Observer) -> None:
+        """Add an observer, which sees what happens from now on; of a run that is over, its end alone."""
+        run = self._run
+        if run.finished:
+            observer.ended(run)
+            return
+        run.audience = Audience((*(() if run.audience is None else run.audience.observers), observer))
+
     # Following it
 
     def astream(self, *, lossless: bool = False) -> AsyncIterator[str]:
@@ -141,39 +166,31 @@ class StreamChunkingResult:
         """Wait until the run is over, final validation included; a cancellation of the caller stops the run.
 
         Raises:
-            BaseException: the run's error, or its cancellation by somebody else, unless `astream()` has raised it.
+            BaseException: the run's error, or its cancellation by another task. Every task that is waiting receives it,
+                and a call made after it was received returns.
         """
+        due = not self._error_received
         await self._wait("acomplete()")
-        try:
-            await self._run.thunk.cancel_generation()
-        finally:
-            self._raise_once()
+        self._raise_if(due)
 
     async def aexception(self) -> BaseException | None:
-        """Wait like `acomplete()`, and return the run's error instead of raising it; None where there was none.
+        """Wait like `acomplete()`, and return the run's error instead of raising it; None if there was none.
 
         The error counts as received: nothing raises it later.
         """
         await self._wait("aexception()")
-        failure = None
-        try:
-            await self._run.thunk.cancel_generation()
-        except Exception as error:  # noqa: BLE001  # the producer's own clean-up, which is what was asked for
-            failure = error
         self._error_received = True
-        return failure if self._error is None else self._error
+        return self._error
 
     async def _wait(self, method: str) -> None:
-        """Wait until the run's task has ended; a cancellation of the caller ends it."""
+        """Wait until the run's task, and so the producer, has ended; a cancellation of the caller ends them."""
         self._check_loop(method)
-        if self._run.is_current():
-            msg = f"{method} was called by a validator of the same run, which cannot be over before the validator is."
-            raise RuntimeError(msg)
+        self._run.refuse_own(method)
         if not self._task.done():
             try:
                 await asyncio.wait([self._task])
-            except asyncio.CancelledError:
-                await self.aclose()
+            except asyncio.CancelledError as error:
+                await self._close_after(error)
                 raise
 
     async def aclose(self) -> None:
@@ -183,13 +200,19 @@ class StreamChunkingResult:
         """
         self._check_loop("aclose()")
         run = self._run
-        if run.error is None and not run.finished and not self._task.cancelling():
-            self._own_wish = True
+        if run.error is None and not run.finished and not self._closed:
+            self._closed = True
+            self._cancelled_before = self._task.cancelling() > 0
         if run.is_current():
-            self._task.cancel()  # a validator cannot wait for the run that waits for it
+            self._task.stop()  # a validator cannot wait for the run that waits for it
             return
         await settle([self._task])
-        await self._run.thunk.end_producer()
+
+    async def _close_after(self, error: BaseException) -> None:
+        """Stop the run because of an error that goes on to the caller; what a clean-up raises is noted on it."""
+        await self.aclose()
+        if self._run.cleanup_error is not None and error is not self._run.cleanup_error:
+            note_cleanup(error, self._run.cleanup_error)
 
     async def __aenter__(self) -> Self:
         return self
@@ -197,20 +220,40 @@ class StreamChunkingResult:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        with contextlib.suppress(*(() if exc_type is None else (Exception,))):  # what a clean-up raises comes second
+        if exc is not None:
+            await self._close_after(exc)
+            return
+        due, error = not self._error_received, self._error
+        if due and error is not None:
+            await self._close_after(error)
+        else:
             await self.aclose()
-        if exc_type is None:
-            self._raise_once()
+        self._raise_if(due)
+
+    def __copy__(self) -> Self:
+        """Return the result itself: a run has one handle, and dropping a second one would stop it."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return the result itself, as `copy` does."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = f"{self!r} cannot be pickled: it is the handle of a task. Pickle its as_thunk or its history."
+        raise TypeError(msg)
 
     def __del__(self) -> None:
         """Stop a run that nobody follows any more, and say so."""
-        if self._task.done() or self._task.cancelling():
+        if self._task.done() or self._task.stopping:
             return
-        self._run.dropped = True
+        was_stopped = self._task.cancelling() > 0
+        self._run.dropped = not was_stopped
         try:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._loop.call_soon_threadsafe(self._task.stop)
         except RuntimeError:  # the loop is closed: there is nothing left to stop
             self._run.lost()
+        if was_stopped:
+            return
         warnings.warn(
             f"{self!r} was dropped while its generation was running, which stops it. Use 'async with', or await "
             "acomplete() or aclose().",
@@ -235,16 +278,23 @@ class StreamChunkingResult:
 
     @property
     def _error(self) -> BaseException | None:
-        """The run's error, unless it is the cancellation that its owner asked for."""
+        """The run's error; if the owner closed the run, that of a clean-up, if there is any."""
         error = self._run.error
-        return None if self._own_wish and isinstance(error, asyncio.CancelledError) else error
+        if not (self._closed and isinstance(error, asyncio.CancelledError)):
+            return error
+        # Closed while it was being cancelled: a timeout of a validator may have been about to take that back.
+        was_cancelled = self._cancelled_before and self._task.cancelling() > self._task.stopping
+        return error if was_cancelled else self._run.cleanup_error
 
-    def _raise_once(self) -> None:
-        """Raise the run's error if nobody has received it yet."""
+    def _raise_if(self, due: bool) -> None:  # noqa: FBT001  # private
+        """Raise the run's error, if it was due to the caller when it began to wait."""
         error = self._error
-        if error is not None and not self._error_received:
+        if error is None or not due:
+            return
+        if not self._error_received:
             self._error_received = True
-            raise error
+            self._error_traceback = error.__traceback__
+        raise error.with_traceback(self._error_traceback)
 
 
 class _EventReader:
@@ -270,7 +320,8 @@ class _EventReader:
             while self._next == len(run.history):
                 if run.finished:
                     raise StopAsyncIteration
-                await run.more()
+                self._result._check_loop("events()")
+                await run.more("events()")
         finally:
             self._reading = False
         self._next = run.events_given = self._next + 1
@@ -298,14 +349,15 @@ class _ChunkReader:
         self._reading = True
         try:
             return await self._read()
-        except asyncio.CancelledError:
-            await self._result.aclose()
+        except asyncio.CancelledError as error:
+            await self._result._close_after(error)
             raise
         finally:
             self._reading = False
 
     async def _read(self) -> str:
         run = self._result._run
+        due = not self._result._error_received
         while True:
             while self._next < len(run.history):
                 event = run.history[self._next]
@@ -314,10 +366,12 @@ class _ChunkReader:
                     return self._deliver(run, event)
             if run.finished:
                 break
-            await run.more()
+            self._result._check_loop("astream()")
+            await run.more("astream()")
         if self._cursor is not None and (rest := self._cursor.take(len(run.full_text))):
             return rest
-        await self._result.acomplete()
+        await self._result._wait("astream()")
+        self._result._raise_if(due)
         raise StopAsyncIteration
 
     def _deliver(self, run: Run, event: ChunkEvent) -> str:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
-    from pytest_streamval.engine.orchestrator import Run
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+    from pytest_streamval.engine.run import Run
 
     Attributes: TypeAlias = dict[str, AttributeValue]
 

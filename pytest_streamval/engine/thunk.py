@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import warnings
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from pytest_streamval.engine.component import CBlock
+from pytest_streamval.engine.component import CBlock, Parsed_co
 from pytest_streamval.engine.delta import Delta, Usage, merge_tool_calls
-from pytest_streamval.engine.tasks import settle, start_task
+from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
     ConcurrentReadError,
     DetachedThunkError,
+    DifferentLoopsError,
     InvalidArgumentError,
     InvalidDeltaError,
     ThunkClosedError,
@@ -24,11 +26,15 @@ from pytest_streamval.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
+    from types import TracebackType
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.delta import ToolCall, ToolCallDelta
 
 logger = logging.getLogger("pytest_streamval")
+
+on_drop: list[Callable[[asyncio.Task[None]], None]] = []
+"""Functions that are given the producer of each output that was dropped while it was generated, for guards."""
 
 
 @dataclass(slots=True)
@@ -49,7 +55,7 @@ class GenerationMetadata:
     """Why generation ended, in the provider's own word; None after an early exit."""
 
 
-class ModelOutputThunk:
+class ModelOutputThunk(Generic[Parsed_co]):
     """An output that resolves as it is generated.
 
     A producer puts deltas, and waits while `capacity` of them are unread; one reader takes what is there. A delta
@@ -60,6 +66,10 @@ class ModelOutputThunk:
     An error of the producer is raised to the reader behind the last delta, and to every later read.
     """
 
+    # One attribute is this object's alone. All others are shared with the producer's side of the output, which keeps
+    # them while the output itself can be dropped.
+    __slots__ = ("__dict__", "__weakref__", "_started")
+
     capacity: ClassVar[int] = 20
 
     def __init__(self, value: str | None = None, *, action: Action | None = None) -> None:
@@ -69,17 +79,23 @@ class ModelOutputThunk:
             value: the whole text.
             action: what was asked; a component's `parse` makes the `parsed_repr`.
         """
+        self._started = False
         self.generation = GenerationMetadata()
         self.deltas_read = 0
         """How many deltas the reader has taken."""
+        self.has_owner = False
+        """Whether something else than its holder ends it, as a session does: dropping it is then no mistake."""
         self._action = action
         self._value = value
         self._computed = self._closed = value is not None
         self._cancelled = False
-        self._failure: BaseException | None = None  # raised to the reader behind the last delta
+        self._failure: BaseException | None = None  # raised to the reader after the last delta
+        self._failure_traceback: TracebackType | None = None  # where it was raised; each read adds to its own copy
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which it is generated, once that is known
+        self._owner: Callable[[], str] | None = None  # says which run reads it, and who else has asked
         self._reason: BaseException | None = None  # why it was cancelled
         self._created = time.perf_counter()
-        self._producer: asyncio.Task[None] | None = None
+        self._producer: OwnedTask[None] | None = None
         self._buffer: list[str | Delta] = []
         self._room = 0  # deltas that fit into the buffer now; 0 sends the first put, and any after the end, to _admit
         self._begun = False
@@ -119,7 +135,7 @@ class ModelOutputThunk:
         return time.perf_counter() - self._created
 
     @property
-    def producer(self) -> asyncio.Task[None] | None:
+    def producer(self) -> OwnedTask[None] | None:
         """The task that generates it, None before `start`."""
         return self._producer
 
@@ -169,8 +185,11 @@ class ModelOutputThunk:
         if not callable(produce):
             raise InvalidArgumentError("produce", excerpt(produce), "pass the coroutine function itself, not its call.")
         name = getattr(produce, "__qualname__", type(produce).__name__)
-        self._producer = start_task(produce(self), f"streamval producer {name}")
-        self._producer.add_done_callback(self._producer_ended)
+        side = self.producers_side()
+        self._producer = start_task(produce(side), f"streamval producer {name}")
+        self._loop = self._producer.get_loop()
+        self._producer.add_done_callback(side._producer_ended)
+        self._started = True
 
     async def put(self, delta: Delta | str) -> None:
         """Hand over one delta, waiting while the reader is `capacity` deltas behind.
@@ -223,16 +242,26 @@ class ModelOutputThunk:
             await self.end_producer()
 
     async def end_producer(self) -> None:
-        """Cancel the producer if it still runs, also behind the end of its output, and wait until it has ended.
+        """Stop the producer if it still runs, even after the end of its output, and wait until it has ended.
 
         Raises:
             Exception: what its clean-up raised.
+            CancelledError: the caller was cancelled meanwhile; a note says what the clean-up raised.
         """
         producer = self._producer
         if producer is None or producer.done() or producer is asyncio.current_task():
             return
-        await settle([producer])
-        if not producer.cancelled() and (failure := producer.exception()) is not None:
+        interrupted: asyncio.CancelledError | None = None
+        try:
+            await settle([producer])
+        except asyncio.CancelledError as error:
+            interrupted = error
+        failure = None if producer.cancelled() else producer.exception()
+        if interrupted is not None:
+            if failure is not None:
+                note_cleanup(interrupted, failure)
+            raise interrupted
+        if failure is not None:
             raise failure
 
     def abandon(self, error: BaseException | None = None) -> None:
@@ -244,10 +273,10 @@ class ModelOutputThunk:
         self._failure = None
         self._reason = error
         self._buffer.clear()
-        self._end(None)
         producer = self._producer
-        if producer is not None and producer is not asyncio.current_task() and not producer.cancelling():
-            producer.cancel()
+        if producer is not None and producer is not _running_task():
+            producer.stop()  # before the reader wakes, which waits until the producer has ended
+        self._end(None)
 
     def _plain(self, delta: Delta | str) -> str | Delta:
         """Return a delta as the buffer holds it: a `str` where it is nothing but text."""
@@ -270,6 +299,8 @@ class ModelOutputThunk:
         if self._begun:
             return False
         self._begun = True
+        if self._loop is None:
+            self._loop = _running_loop()
         self._room = self.capacity
         self.generation.ttfb_ms = (time.perf_counter() - self._created) * 1000
         return True
@@ -279,6 +310,7 @@ class ModelOutputThunk:
             return
         self._closed = True
         self._failure = failure
+        self._failure_traceback = None if failure is None else failure.__traceback__
         self._room = 0
         if failure is None and not self._buffer:
             self._compute()
@@ -312,8 +344,10 @@ class ModelOutputThunk:
 
         Raises:
             ConcurrentReadError: another task is reading.
+            DifferentLoopsError: a `RuntimeError`; the output is generated in another event loop.
             BaseException: what the producer failed with, behind the last delta.
         """
+        self._check_owner()
         # Decided by the call, not by its first step: asyncio.wait_for (3.11) takes that in a task, one turn later.
         return self._text(whole=self._computed and self._failure is None)
 
@@ -325,8 +359,43 @@ class ModelOutputThunk:
 
         An empty list means that the output is computed. Raises like `astream`.
         """
+        self._check_owner()
+        return await self.take_deltas()
+
+    def _check_owner(self) -> None:
+        if self._owner is not None:
+            raise ConcurrentReadError("This output", self._owner())
+
+    def own(self, owner: Callable[[], str] | None) -> None:
+        """Make the caller the one reader, by `take_deltas()`.
+
+        Args:
+            owner: says, for the error of any other reader, who reads this output and what to do instead; None gives
+                it back.
+
+        Raises:
+            ConcurrentReadError: it has an owner already, another task is reading it, or a part of it has been read.
+        """
+        if owner is None:
+            self._owner = None
+            return
+        self._check_owner()
         if self._reading:
             raise ConcurrentReadError("This output")
+        if self.deltas_read:
+            raise ConcurrentReadError("This output", "and a part of it was read before the run that checks it began.")
+        self._owner = owner
+
+    async def take_deltas(self) -> list[str]:
+        """Read as `read_deltas` does, as the owner."""
+        if self._reading:
+            raise ConcurrentReadError("This output")
+        if not self._closed:
+            loop = asyncio.get_running_loop()
+            if self._loop is None:
+                self._loop = loop
+            elif self._loop is not loop:
+                raise DifferentLoopsError(repr(self))
         self._reading = True
         try:
             self._return_room()
@@ -368,7 +437,7 @@ class ModelOutputThunk:
             self._compute()
         elif not count:
             self._compute()
-            raise self._failure
+            raise self._failure.with_traceback(self._failure_traceback)
         return texts  # type: ignore[return-value]
 
     def _absorb(self, delta: str | Delta) -> str:
@@ -400,6 +469,42 @@ class ModelOutputThunk:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    # Its end, where it is dropped
+
+    def producers_side(self) -> ModelOutputThunk:
+        """Return the same output as another object, which its producer may refer to without keeping this one."""
+        side = type(self).__new__(type(self))
+        side.__dict__ = self.__dict__
+        side._started = False
+        return side
+
+    def __del__(self) -> None:
+        """Stop the producer of an output that was dropped while it was generated, and say so."""
+        producer = self._producer if self._started else None
+        if producer is None or producer.done() or self._closed:
+            return
+        try:
+            producer.get_loop().call_soon_threadsafe(self.producers_side().abandon)
+        except RuntimeError:  # the loop is closed: nothing is generated
+            return
+        if self.has_owner:
+            return
+        for told in on_drop:
+            told(producer)
+        warnings.warn(
+            f"{self!r} was dropped while it was generated, which stops its producer. Read it to its end, or await "
+            "cancel_generation().",
+            ResourceWarning,
+            source=self,
+            stacklevel=2,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelOutputThunk) and self.__dict__ is other.__dict__
+
+    def __hash__(self) -> int:
+        return id(self.__dict__)
+
     # Copies
 
     def with_text(self, text: str | None) -> ModelOutputThunk:
@@ -416,7 +521,7 @@ class ModelOutputThunk:
     def __copy__(self) -> ModelOutputThunk:
         """Return the output and what is known of it, without producer, reader or buffer."""
         twin = self.with_text(self._value)
-        twin._failure = self._failure
+        twin._failure, twin._failure_traceback = self._failure, self._failure_traceback
         if not self._computed:
             twin.pieces = list(self.pieces)
             twin.fail(DetachedThunkError())
@@ -428,6 +533,17 @@ class ModelOutputThunk:
         memo[id(self)] = twin
         twin._action = deepcopy(self._action, memo)
         return twin
+
+    def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the output and what is known of it, without the plumbing.
+
+        Raises:
+            TypeError: it is still being generated.
+        """
+        if not self._computed:
+            msg = f"{self!r} cannot be pickled: it is still being generated. Await its avalue() first."
+            raise TypeError(msg)
+        return {**vars(copy(self)), "_failure_traceback": None}, {"_started": False}
 
 
 class _TextReader:
@@ -450,3 +566,15 @@ class _TextReader:
             if self._thunk.is_computed():
                 raise StopAsyncIteration
         return text
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    """Return the current task, None also outside of an event loop, where a garbage collection may call."""
+    return None if _running_loop() is None else asyncio.current_task()

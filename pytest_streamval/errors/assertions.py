@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors.base import StreamvalError, listed
+from pytest_streamval.errors.base import StreamvalError, excerpt, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,29 @@ class UnvalidatedTextError(StreamvalError, AssertionError):
             "failed it; give the run requirements, and read the chunks from result.astream(). What happened until "
             f"then:\n{happened}"
         )
+
+
+class NotAcceptedError(StreamvalError, AssertionError):
+    """A run did not end with an output that every requirement accepted."""
+
+    def __init__(self, outcome: str, faults: Sequence[str], text: str) -> None:
+        super().__init__(outcome, tuple(faults), text)
+        self.outcome = outcome
+        """`run.outcome`, or `"running"`."""
+        self.faults = tuple(faults)
+        """The requirements that did not accept the output with their reasons, and errors."""
+        self.text = text
+        """The text that was released."""
+
+    def __str__(self) -> str:
+        if self.outcome == "running":
+            return "This run is still going, so nothing has accepted its output yet. Await run.acomplete() first."
+        faults = self.faults or ["it was closed, cancelled or dropped before its end"]
+        lines = [
+            f"The run ended as {self.outcome!r} and its output was not accepted:",
+            *(f"  {fault}" for fault in faults),
+        ]
+        return "\n".join([*lines, f"Released: {excerpt(self.text)}"])
 
 
 class NotStoppedError(StreamvalError, AssertionError):

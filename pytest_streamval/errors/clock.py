@@ -69,6 +69,32 @@ class UnsupportedLoopError(StreamvalError, RuntimeError):
         )
 
 
+class RealTimeWarning(UserWarning):
+    """An event loop in another thread runs in real time while a virtual clock is in force."""
+
+    def __init__(self, thread: str, by_test_client: bool = False) -> None:  # noqa: FBT001, FBT002  # pickled by args
+        super().__init__(thread, by_test_client)
+        self.thread = thread
+        """The name of the thread."""
+        self.by_test_client = by_test_client
+        """Whether Starlette's `TestClient` has started it."""
+
+    def __str__(self) -> str:
+        who, way_out = "", "Run its coroutines in the test's own event loop, with await or with virtual_clock.run()."
+        if self.by_test_client:
+            who = " of Starlette's TestClient"
+            way_out = (
+                "Call the application in the test's own event loop: in an async test, with "
+                "httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url='http://test')."
+            )
+        return (
+            f"An event loop{who} runs in the thread {self.thread!r}, in real time, although the test has a virtual "
+            "clock: its delays and timeouts take as long as they say, and its timestamps are real. "
+            f"{way_out} If real time is intended there, mark the test with "
+            '@pytest.mark.filterwarnings("ignore::pytest_streamval.RealTimeWarning").'
+        )
+
+
 class VirtualClockUseError(StreamvalError, RuntimeError):
     """A virtual clock was asked for where there cannot be one."""
 

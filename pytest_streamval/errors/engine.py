@@ -27,13 +27,17 @@ class ThunkClosedError(StreamvalError, RuntimeError):
 
 
 class ConcurrentReadError(StreamvalError, RuntimeError):
-    """A second reader asked while the first was still waiting."""
+    """A stream was read while another reader had it."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
+    def __init__(self, what: str, owner: str = "") -> None:
+        super().__init__(what, owner)
         self.what = what
+        self.owner = owner
+        """The run that owns the output, and the way out; empty without an owner."""
 
     def __str__(self) -> str:
+        if self.owner:
+            return f"{self.what} has one reader, {self.owner}"
         return (
             f"{self.what} is being read already, and a stream has one reader: two would each get a part of it. Let one "
             "task read and hand on what it got."

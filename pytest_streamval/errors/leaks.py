@@ -37,19 +37,28 @@ class LeakError(StreamvalError, AssertionError):
 
 
 class UnplayedScriptError(StreamvalError, AssertionError):
-    """A test passed without playing all the scripts that it gave to a mock backend."""
+    """A test passed without playing all the scripts that it gave to a mock backend, or that `stream_script` made."""
 
-    def __init__(self, given: int, calls: int, unplayed: Sequence[str]) -> None:
+    def __init__(self, given: int, calls: int | None, unplayed: Sequence[str]) -> None:
         super().__init__(given, calls, tuple(unplayed))
         self.given = given
-        """How many scripts the backend had."""
+        """How many scripts there were."""
         self.calls = calls
-        """How often it was called."""
+        """How often the backend was called; None for scripts of `stream_script`, which belong to no backend."""
         self.unplayed = tuple(unplayed)
         """The texts of the others."""
 
     def __str__(self) -> str:
         scripts = "1 script" if self.given == 1 else f"{self.given} scripts"
+        if self.calls is None:
+            return "\n".join(
+                [
+                    f"stream_script made {scripts} for this test. Never played:",
+                    *(f"  {text}" for text in self.unplayed),
+                    "Play each one with play() or play_sync(), or give it to a backend or a server.",
+                    "If this is intended, mark the test with @pytest.mark.streamval_allow_unplayed.",
+                ]
+            )
         calls = {0: "never called", 1: "called once"}.get(self.calls, f"called {self.calls} times")
         lines = [
             f"A mock backend was given {scripts}, one for each call, and was {calls}. Never played:",

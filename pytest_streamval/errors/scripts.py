@@ -201,6 +201,25 @@ class SyncStallError(StreamvalError, RuntimeError):
         )
 
 
+class StallTimeoutError(StreamvalError, RuntimeError):
+    """A scripted stall was not stopped by its reader, and reached its limit in real time."""
+
+    def __init__(self, place: str, seconds: float) -> None:
+        super().__init__(place, seconds)
+        self.place = place
+        """The script and the step."""
+        self.seconds = seconds
+        """The limit."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place} was silent for {self.seconds:g} s of real time, and the code under test has not stopped "
+            "reading. Give that code a timeout, such as asyncio.timeout() or the read timeout of its client. Use the "
+            "fixture virtual_clock for a timeout that takes no real time. If the code needs more time than this, "
+            "raise the ini value streamval_stall_timeout (in seconds, 0 for no limit)."
+        )
+
+
 class PlaybackBusyError(StreamvalError, RuntimeError):
     """A playback was closed while a reader waited for its next text."""
 

@@ -1,6 +1,7 @@
 """What a test scripts and plays, compares and asserts."""
 
 from pytest_streamval.harness.assertions import (
+    assert_accepted,
     assert_event_order,
     assert_no_unvalidated_text,
     assert_stopped_within,
@@ -30,6 +31,7 @@ __all__ = [
     "StreamingMockBackendFactory",
     "SyncPlayback",
     "Transcript",
+    "assert_accepted",
     "assert_boundary_invariant",
     "assert_event_order",
     "assert_no_unvalidated_text",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, QuickCheckEvent, StreamEvent
+from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, StreamEvent
 from pytest_streamval.errors import (
     EventOrderError,
     InvalidArgumentError,
+    NotAcceptedError,
     NotStoppedError,
     UnvalidatedTextError,
     excerpt,
@@ -56,8 +57,7 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
                 raise UnvalidatedTextError(excerpt(event.text), why, "\n".join(lines[:number]))
             released.append(event.text)
-    allowed = ["".join(released), *(event.full_text for event in transcript if isinstance(event, CompletedEvent))]
-    beyond = max(_beyond(got, text) for text in allowed)
+    beyond = _beyond(got, "".join(released))
     if beyond < len(got):
         behind = f" behind {excerpt(got[:beyond][-_BEFORE:])}" if beyond else ""
         why = f"reached the consumer{behind}, where it is not what had been validated and released"
@@ -83,6 +83,31 @@ def _beyond(got: str, released: str) -> int:
         if not character.isspace() and character != next(expected, None):
             return offset
     return len(got)
+
+
+def assert_accepted(run: StreamChunkingResult) -> None:
+    """Assert that a stream came to its natural end and every requirement accepted the complete output.
+
+    Args:
+        run: the run; it has to be over.
+
+    Raises:
+        NotAcceptedError: an `AssertionError`; it says which requirement did not accept the output, and why.
+    """
+    __tracebackhide__ = True
+    if run.accepted:
+        return
+    faults = [
+        f"{each.name} failed a chunk: {verdict.reason or 'no reason given'}" for each, verdict in run.streaming_failures
+    ]
+    faults += [
+        f"{each.name} rejected the complete output: {verdict.reason or 'no reason given'}"
+        for each, verdict in zip(run.requirements, run.final_validations, strict=False)
+        if not verdict
+    ]
+    errors = [event for event in run.history if isinstance(event, ErrorEvent)]
+    faults += [f"{error.exception_type}: {error.detail}" for error in errors]
+    raise NotAcceptedError(run.outcome or "running", faults, run.full_text)
 
 
 # What the producer did

@@ -10,7 +10,7 @@ from pytest_streamval.engine.component import as_action, text_of
 from pytest_streamval.engine.delta import Delta
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import InvalidArgumentError, ScriptExhaustedError, excerpt
-from pytest_streamval.harness.script import Script, perform, text_of_step
+from pytest_streamval.harness.script import Script, as_script, note_taken, perform, text_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ class MockCall:
                     await thunk.put(step)
                 self.deltas_sent += 1
             else:
-                await perform(step)
+                await perform(step, self.script)
         self.finished = True
 
     def __repr__(self) -> str:
@@ -92,9 +92,9 @@ class StreamingMockBackend(Backend):
         for index, script in enumerate(scripts):
             if not isinstance(script, Script | str):
                 raise InvalidArgumentError(f"scripts[{index}]", excerpt(script), "it takes Scripts and texts.")
-        self.scripts = tuple(
-            script if isinstance(script, Script) else Script.from_text(script, token_size) for script in scripts
-        )
+        self.scripts = tuple(as_script(script, token_size=token_size) for script in scripts)
+        for script in self.scripts:
+            note_taken(script)
         self.calls: list[MockCall] = []
         self.refused: list[ScriptExhaustedError] = []
         """The errors of the calls too many."""

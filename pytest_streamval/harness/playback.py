@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.engine.delta import Delta
 from pytest_streamval.errors import ConcurrentReadError, PlaybackBusyError, SyncStallError, raisable
-from pytest_streamval.harness.script import Delay, Raise, Stall, perform, text_of_step
+from pytest_streamval.harness.script import Delay, Raise, Stall, note_taken, perform, text_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ class _Playback:
         """Whether nothing more comes: it is finished, it failed, its reader was cancelled, or it was closed."""
         self._steps = iter(script.steps)
         self._reader = Lock()  # never waited for; it holds against threads too
+        note_taken(script)
         for tell in on_play:
             tell(self)
 
@@ -89,7 +90,7 @@ class Playback(_Playback):
         self._enter()
         try:
             while not isinstance(move := self._move(), str | None):
-                await perform(move)
+                await perform(move, self.script)
         except StopAsyncIteration as error:
             self._end()
             raise raisable(error) from error
@@ -141,7 +142,7 @@ class SyncPlayback(_Playback):
         if isinstance(step, Delay):
             time.sleep(step.seconds)
         elif isinstance(step, Raise):
-            raise step.exc
+            raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
         else:
             raise SyncStallError(self.script.steps.index(step))
 

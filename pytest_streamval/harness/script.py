@@ -14,7 +14,7 @@ from pytest_streamval.harness.cassette import Cassette
 from pytest_streamval.harness.cuts import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
     from pytest_streamval.harness.playback import Playback, SyncPlayback
@@ -50,6 +50,9 @@ class Raise:
 class Stall:
     """The producer goes silent, until it is stopped."""
 
+
+on_take: list[Callable[[Script], None]] = []
+"""Called with each script that is taken to be played, for guards that look for scripts that nothing plays."""
 
 Step: TypeAlias = str | Delta | Delay | Raise | Stall
 """What a script is made of; a `str` is a delta that brings text only."""
@@ -153,6 +156,7 @@ class Script:
     @property
     def deltas(self) -> tuple[Delta, ...]:
         """The deltas, without the steps that are none."""
+        note_taken(self)
         return tuple(
             Delta(step) if isinstance(step, str) else step for step in self.steps if isinstance(step, (str, Delta))
         )
@@ -225,19 +229,33 @@ def as_script(script: Script | str, *, token_size: int = 1) -> Script:
     return Script.from_text(script, token_size)
 
 
+def note_taken(script: Script) -> None:
+    """Note that a script is going to be played."""
+    for tell in tuple(on_take):
+        tell(script)
+
+
 def text_of_step(step: Step) -> str:
     """Return the text that a step brings."""
     return step if isinstance(step, str) else step.text if isinstance(step, Delta) else ""
 
 
-async def perform(step: Delay | Raise | Stall) -> None:
-    """Do what a step says that hands nothing over."""
+async def perform(step: Delay | Raise | Stall, script: Script) -> None:
+    """Do what a step of a script says that hands nothing over."""
     if isinstance(step, Delay):
         await asyncio.sleep(step.seconds)
     elif isinstance(step, Raise):
-        raise step.exc
+        raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
     else:
-        await asyncio.get_running_loop().create_future()  # which nobody resolves
+        from pytest_streamval.harness.stalls import stall  # which few scripts need
+
+        await stall(place_of_stall(script))
+
+
+def place_of_stall(script: Script) -> str:
+    """Return the place of the first stall of a script, for messages; no other one is ever reached."""
+    number = next(number for number, step in enumerate(script.steps) if isinstance(step, Stall))
+    return f"steps[{number}] of the script {excerpt(script.text)}, a Stall,"
 
 
 def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:

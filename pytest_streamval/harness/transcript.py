@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import fields
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
@@ -202,7 +201,7 @@ def _line(event: StreamEvent) -> str:
         case _ if type(event).__str__ is not object.__str__:  # it has words of its own
             line = escaped(_ADDRESS.sub("0x…", str(event)))
         case _:
-            facts = ", ".join(f"{each.name}={getattr(event, each.name)!r}" for each in fields(event) if each.compare)
+            facts = ", ".join(f"{name}={value!r}" for name, value in event.content().items())
             line = f"{type(event).__name__} {_told(facts)}"
     return line
 

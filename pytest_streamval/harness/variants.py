@@ -12,7 +12,7 @@ from pytest_streamval.harness.failing_cuts import WORKER_INPUT, FailingCut, Fail
 from pytest_streamval.harness.recutting import Recut
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pytest_streamval.harness.script import Script
 
@@ -23,7 +23,18 @@ SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette", "provid
 
 _ID = re.compile(r"(?P<before>[\[-])cut~(?P<name>whole|chars|words|\d+)(?P<after>[\]-])")
 _MARKER = "streamval_as_scripted"
+_LISTED = 5  # tests that a line names
 _SHOWN = 400  # characters of a cut that a failure shows
+
+
+def variant_of(nodeid: str) -> FailingCut | None:
+    """Return which test a variant belongs to and how it is cut, None for any other test.
+
+    The id is all that is known of a test whose process has crashed.
+    """
+    begin = max(0, nodeid.find("::"))  # a path may look like anything
+    found = _ID.search(nodeid, begin)
+    return None if found is None else FailingCut(nodeid[:begin] + without_cut(nodeid[begin:]), found["name"])
 
 
 def without_cut(name: str) -> str:
@@ -41,6 +52,7 @@ def cuts_named(words: Sequence[str]) -> list[Cut]:
     return [Cut(match["name"]) for word in words for match in _ID.finditer(word)]
 
 
+_UNREACHED = pytest.StashKey[bool]()
 _RECUT = pytest.StashKey[Recut]()
 
 
@@ -56,8 +68,9 @@ class Variants:
         self._count = count
         self._named = cuts_named(config.args)
         self._failures: dict[FailingCut, bool] = {}  # of those that ran, whether they failed
-        self._tests: set[str] = set()
-        self._ran = self._failed = 0
+        self._skipped: set[FailingCut] = set()
+        self._collected: set[FailingCut] = set()
+        self._unreached: set[str] = set()
         self._known = FailingCuts.of(config)
 
     @pytest.hookimpl(optionalhook=True)
@@ -78,30 +91,44 @@ class Variants:
         ids = [pytest.HIDDEN_PARAM, *(f"cut~{cut.name}" for cut in cuts)]
         metafunc.parametrize(CUT_FIXTURE, [None, *cuts], ids=ids, indirect=True)
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the variants, of which `--collect-only` runs none."""
+        self._collected.update(filter(None, (variant_of(item.nodeid) for item in session.items)))
+
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        """Note a test that takes a stream and has no variants, although it is not marked."""
+        is_cut = fixturedef.argname != CUT_FIXTURE or hasattr(request, "param")
+        if not is_cut and request.node.get_closest_marker(_MARKER) is None:
+            request.node.stash[_UNREACHED] = True
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Show below a failure how the streams were cut, and how to cut them so again."""
         report = yield
         recut = item.stash.get(_RECUT, None)
-        if recut is not None and report.when == "call":
-            # what the controller of pytest-xdist has to know, who sees no items
-            report.__dict__["streamval_variant"] = [_as_scripted(item), recut.cut.name]
-            if report.failed:
-                report.sections.append((f"streamval: cut~{recut.cut.name}", _explained(item, recut.scripts)))
+        if recut is not None and report.failed:
+            report.sections.append((f"streamval: cut~{recut.cut.name}", _explained(item, recut.scripts)))
+        if report.when == "teardown" and item.stash.get(_UNREACHED, False):
+            report.__dict__["streamval_unreached"] = True  # for the controller of pytest-xdist, which has no items
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note which cuts failed, and keep them."""
-        variant = getattr(report, "streamval_variant", None)
-        if variant is not None:
-            self._tests.add(variant[0])
-            self._ran += 1
-            self._failed += report.failed
-            found = FailingCut(*variant)
-            if not report.skipped:
-                self._failures[found] = self._failures.get(found, False) or report.failed
-            if report.failed:
-                self._known.keep(found)
+        """Note which cuts failed, and keep them.
+
+        A variant fails in any phase, or in one of its subtests, or with its process. It is one variant all the same.
+        """
+        if hasattr(report, "streamval_unreached"):
+            self._unreached.add(report.nodeid)
+        variant = variant_of(report.nodeid)
+        if variant is None:
+            return
+        if report.failed:
+            self._failures[variant] = True
+            self._known.keep(variant)
+        elif report.when == "call":
+            self._failures.setdefault(variant, False)
+            if report.skipped:
+                self._skipped.add(variant)
 
     def pytest_sessionfinish(self) -> None:
         """Forget the cuts under which a test passes now."""
@@ -109,30 +136,40 @@ class Variants:
             self._known.drop(variant)
 
     def _mended(self) -> list[FailingCut]:
-        return [variant for variant in self._known.known if self._failures.get(variant) is False]
+        return [
+            variant
+            for variant in self._known.known
+            if self._failures.get(variant) is False and variant not in self._skipped
+        ]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was fuzzed, or that nothing was."""
-        if self._ran:
-            tests = _counted(len(self._tests), "test")
-            line = f"streamval: {_counted(self._ran, 'variant')} of {tests} ran, {self._failed:,} failed"
-        elif self._count:
-            sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
-            line = f"streamval: nothing was fuzzed: no variant ran of a test that takes its stream from {sources}"
-        else:
-            line = "streamval: the variant that was asked for did not run"
-        terminalreporter.write_line(line)
+        for line in self._lines(only_collected=terminalreporter.config.getoption("collectonly")):
+            terminalreporter.write_line(f"streamval: {line}")
         if again := len(self._failures.keys() & set(self._known.known)):
             passing = f"{len(self._mended()):,} of them pass now"
             terminalreporter.write_line(f"streamval: {again:,} that had failed before came first, {passing}")
         if self._known.trouble:
             terminalreporter.write_line(f"streamval: not all failing cuts are kept in {self._known.trouble}")
 
-
-def _as_scripted(item: pytest.Item) -> str:
-    """Return the id of the test of which an item is a variant."""
-    name = without_cut(item.name)
-    return f"{item.parent.nodeid}::{name}" if item.parent is not None else name
+    def _lines(self, *, only_collected: bool) -> Iterator[str]:
+        ran = self._collected if only_collected else self._failures
+        if ran:
+            variants = f"{_counted(len(ran), 'variant')} of {_counted(len({each.test for each in ran}), 'test')}"
+            yield f"{variants} {'collected' if only_collected else f'ran, {sum(self._failures.values()):,} failed'}"
+        elif self._count:
+            sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
+            yield f"nothing was fuzzed: no variant ran of a test that takes its stream from {sources}"
+        else:
+            yield "the variant that was asked for did not run"
+        if self._unreached:
+            tests = sorted(self._unreached)
+            more = f" and {len(tests) - _LISTED:,} more" if len(tests) > _LISTED else ""
+            yield (
+                f"{_counted(len(tests), 'test')} could not be fuzzed: {', '.join(tests[:_LISTED])}{more}. Only a test "
+                "function that names its fixtures as arguments has variants; a scenario of pytest-bdd, a doctest, a "
+                "unittest.TestCase and request.getfixturevalue() ask for them while the test runs"
+            )
 
 
 def _counted(count: int, what: str) -> str:

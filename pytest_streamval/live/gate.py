@@ -8,18 +8,19 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
-from functools import wraps
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_streamval.errors import InvalidArgumentError, LiveTimeLimitError, UnknownProviderError
 from pytest_streamval.live.backend import LiveBackend
+from pytest_streamval.live.gating import Gating
 from pytest_streamval.live.probe import probe
 from pytest_streamval.live.providers import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from types import FrameType
 
     from pytest_streamval.errors import BackendUnavailableError
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 class Gate:
     """The part of the plugin that is active under `--streamval-live`."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, markers: Collection[str]) -> None:
         """Read which backend was chosen, and tell it to example scripts and sessions too.
+
+        Args:
+            config: of the run.
+            markers: the markers of live tests that this plugin registers.
 
         Raises:
             pytest.UsageError: it is none that is known, or the time limit is no number of seconds.
@@ -48,7 +53,19 @@ class Gate:
             raise pytest.UsageError(msg) from error
         os.environ["STREAMVAL_BACKEND"] = self.chosen.spec
         os.environ["STREAMVAL_URL"] = self.chosen.address
+        self._config, self._markers = config, markers
         self._probed: dict[tuple[str, str], BackendUnavailableError | None] = {}
+
+    @cached_property
+    def _gating(self) -> Gating:
+        return Gating(self._config, self._markers)  # at the first use: by then all markers are registered
+
+    def _is_live(self, item: pytest.Item) -> bool:
+        return self._gating.marker_of(item) is not None
+
+    def pytest_collection_finish(self) -> None:
+        """Check the configuration before the first test runs."""
+        _ = self._gating
 
     def backend_of(self, item: pytest.Item) -> LiveBackend:
         """Return the backend that a test is run on: Ollama for one that asks for it, else the chosen one."""
@@ -63,7 +80,7 @@ class Gate:
 
         Not at its set-up, where pytest would call it an error.
         """
-        if not is_live(item):
+        if not self._is_live(item):
             return
         backend = self.backend_of(item)
         name = (backend.spec, backend.address)
@@ -76,7 +93,7 @@ class Gate:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[None]:
         """Give a live test its time limit."""
-        if not self.limit or not is_live(pyfuncitem):
+        if not self.limit or not self._is_live(pyfuncitem):
             return (yield)
         if inspect.iscoroutinefunction(pyfuncitem.obj):
             pyfuncitem.obj = self._limited(pyfuncitem.obj)
@@ -102,11 +119,6 @@ class Gate:
 
 GATE = pytest.StashKey[Gate]()
 """Where the configuration of a live run keeps its gate."""
-
-
-def is_live(item: pytest.Item) -> bool:
-    """Return whether a test needs a live model."""
-    return any(item.get_closest_marker(name) is not None for name in ("ollama", "e2e"))
 
 
 def _first(option: str | None, variable: str, ini: str) -> str | None:

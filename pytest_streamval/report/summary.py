@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_streamval.harness.variants import variant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ _SLOW = 1.0  # seconds of a test above which it deserves a word
 _MANY = 200  # variants of which a count is kept while they run
 _STEPS = 10  # lines of that count in a run
 _LISTED = 5  # files that a line names
-_VARIANT = re.compile(r"[\[-]cut~\w+[\]-]")
+_NOT_LIVE = "run with --streamval-live"  # ends the reason for which live tests are skipped
 
 COUNT = "streamval_count"
 """The attribute of a test's last report that says how many streams it had."""
@@ -33,9 +34,11 @@ class Summary:
         self._calls: dict[str, float] = {}
         self._streams = self._tests = 0
         self._slowest = (0.0, "")
-        self._variants = self._variants_run = self._variants_failed = 0
+        self._variants = 0
+        self._variants_run: dict[str, bool] = {}  # by their ids, whether they failed
         self._played: set[str] = set()
         self._recorded: set[str] = set()
+        self._not_live = 0
         self.unused: set[str] = set()
         """The cassettes that no test has."""
 
@@ -49,16 +52,18 @@ class Summary:
         self._expect(ids)
 
     def _expect(self, ids: Iterable[str]) -> None:
-        self._variants = sum(_VARIANT.search(nodeid) is not None for nodeid in ids)
+        self._variants = sum(variant_of(nodeid) is not None for nodeid in ids)
 
     @pytest.hookimpl(trylast=True)  # behind the letter that pytest writes
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count what a phase of a test brings."""
         facts = report.__dict__
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self._not_live += report.longrepr[2].endswith(_NOT_LIVE)
+        if self._variants and (report.failed or report.when == "call") and variant_of(report.nodeid) is not None:
+            self._count_variant(report)
         if report.when == "call":
             self._calls[report.nodeid] = report.duration
-            if "streamval_variant" in facts:
-                self._count_variant(failed=report.failed)
         elif report.when == "teardown":
             seconds = self._calls.pop(report.nodeid, 0.0)
             if COUNT in facts:
@@ -69,15 +74,17 @@ class Summary:
             self._played.update(played)
             self._recorded.update(recorded)
 
-    def _count_variant(self, *, failed: bool) -> None:
-        self._variants_run += 1
-        self._variants_failed += failed
+    def _count_variant(self, report: pytest.TestReport) -> None:
+        is_known = report.nodeid in self._variants_run  # by one of its subtests, or another phase
+        self._variants_run[report.nodeid] = report.failed or self._variants_run.get(report.nodeid, False)
         step = max(1, self._variants // _STEPS)
-        if self._variants >= _MANY and self._variants_run % step == 0 and self._config.get_verbosity() >= 0:
+        is_due = self._variants >= _MANY and len(self._variants_run) % step == 0
+        if is_due and not is_known and self._config.get_verbosity() >= 0:
             terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
             if terminal is not None:
-                done = f"{self._variants_run:,} of {self._variants:,} variants"
-                terminal.write(f"\nstreamval: {done}, {self._variants_failed:,} failed\n", flush=True)
+                done = f"{len(self._variants_run):,} of {self._variants:,} variants"
+                failed = sum(self._variants_run.values())
+                terminal.write(f"\nstreamval: {done}, {failed:,} failed\n", flush=True)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  # a worker of pytest-xdist
@@ -85,7 +92,10 @@ class Summary:
         self.unused.update(getattr(node, "workeroutput", {}).get(UNUSED, ()))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what there was, if something of it deserves that."""
+        """Report what there was, if it deserves a line, and the live tests that were skipped in any case."""
+        if self._not_live:
+            tests = f"{counted(self._not_live, 'live test')} {'was' if self._not_live == 1 else 'were'} skipped"
+            terminalreporter.write_line(f"streamval: {tests}: {_NOT_LIVE}")
         if terminalreporter.verbosity < 0:
             return
         deserved = self._asked_for or self._recorded or self.unused or self._slowest[0] >= _SLOW

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.events import StreamEvent
-    from pytest_streamval.engine.orchestrator import Run
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
+    from pytest_streamval.engine.run import Run
 
 _SAID = 500  # characters kept of what was asked, and of what a requirement or an error said
 

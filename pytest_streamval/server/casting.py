@@ -13,10 +13,11 @@ from pytest_streamval.errors import (
     described,
     excerpt,
 )
-from pytest_streamval.harness.script import Script, as_script
+from pytest_streamval.harness.script import Script, as_script, note_taken
 from pytest_streamval.harness.shelf import differences
 from pytest_streamval.server.faults import Fault, Faulty, check_made
 from pytest_streamval.server.journal import ServedRequest
+from pytest_streamval.server.rules import Chosen, RuleThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +58,8 @@ class Casting:
         self._fault = fault
         self._recut = recut
         self._token_size = token_size
-        self._rule: Rule | None = None
+        self.rule: RuleThread | None = None
+        """Chooses the parts, instead of their order."""
         self._asked = 0  # how many of the parts were asked for: without a rule, the first ones
         self.parts: list[Part] = []
         """The parts, in order; those of a rule as it chose them."""
@@ -67,18 +69,24 @@ class Casting:
         """The requests for which a rule raised, or a script said what their protocol cannot."""
         if len(given) == 1 and callable(given[0]) and not isinstance(given[0], type):
             check_made("scripts[0]", given[0])
-            self._rule = given[0]
+            self.rule = RuleThread(given[0])
         else:
             self.parts = [self._part(each, f"scripts[{number}]") for number, each in enumerate(given)]
 
-    def part_of(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> Part | UnscriptedRequestError:
+    def part_of(
+        self, request: ServedRequest, earlier: Sequence[ServedRequest], chosen: Chosen | None = None
+    ) -> Part | UnscriptedRequestError:
         """Return the part of a request, or the error of one that has none.
 
         Args:
             request: what is asked.
-            earlier: all requests before.
+            earlier: all requests so far.
+            chosen: the rule's choice; None without a rule.
+
+        Raises:
+            BaseException: what the rule raised.
         """
-        part = self._chosen(request) if self._rule is not None else self._next(request)
+        part = self._next(request) if chosen is None else self._part_chosen(chosen)
         if part is not None:
             part.asked_by.append(request)
             return part
@@ -86,7 +94,7 @@ class Casting:
         self.refused.append(refusal)
         return refusal
 
-    def failed(self, request: ServedRequest, error: Exception) -> AnswerFailedError:
+    def failed(self, request: ServedRequest, error: BaseException) -> AnswerFailedError:
         """Note that a request could not be answered."""
         self.failures.append(AnswerFailedError(request.told, f"{type(error).__name__}: {described(error)}"))
         return self.failures[-1]
@@ -99,12 +107,12 @@ class Casting:
         if unasked and not (self._fault is not None and self._fault.refuses):
             yield UnaskedScriptError(len(self.parts), unasked)
 
-    def _chosen(self, request: ServedRequest) -> Part | None:
-        assert self._rule is not None  # noqa: S101  # for the type checker
-        chosen = self._rule(request)
-        if chosen is None:
+    def _part_chosen(self, chosen: Chosen) -> Part | None:
+        if chosen.error is not None:
+            raise chosen.error
+        if chosen.value is None:
             return None
-        self.parts.append(self._part(chosen, "what the rule returned"))
+        self.parts.append(self._part(chosen.value, "what the rule returned"))
         return self.parts[-1]
 
     def _next(self, request: ServedRequest) -> Part | None:
@@ -132,13 +140,15 @@ class Casting:
         if isinstance(given, Faulty) and given.fault.refuses:
             rule = "without a connection there is no request to answer; it is of the whole server: fault='refuse'."
             raise InvalidArgumentError(name, excerpt(given.fault.name), rule)
+        script = as_script(script, token_size=self._token_size)
+        note_taken(script)
         if self._recut is None or (fault is not None and fault.after_deltas is not None):
-            return Part(as_script(script, token_size=self._token_size), fault)  # whose place is told by its deltas
-        return Part(self._recut.script(script, token_size=self._token_size), fault)
+            return Part(script, fault)  # whose place is told by its deltas
+        return Part(self._recut.script(script), fault)
 
     def _refusal(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
         parts = [(part.told, ", ".join(each.told for each in part.asked_by)) for part in self.parts]
-        outputs = [each for each in earlier if each.protocol is not None]
+        outputs = [each for each in earlier if each.protocol is not None and each is not request]
         found = [(list(differences("body", request.body, each.body)), each) for each in outputs]
         nearest = min(found, key=lambda each: len(each[0]), default=None)
         if nearest is None:

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 import h11
 
-from pytest_streamval.server.steps import Break, Frame, Head, Pause, Turn, Work
+from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.harness.stalls import stall
+from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence, Turn, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -295,8 +297,11 @@ class Connection(asyncio.Protocol):
             await step.wait()
         elif isinstance(step, Break):
             self._break(step)
-        else:
-            await asyncio.get_running_loop().create_future()  # which nobody resolves
+        elif isinstance(step, Silence):
+            try:
+                await stall(step.place)
+            except StallTimeoutError:  # which fails the test; the client sees what it can see
+                self._break(Break("closed"))
 
     def _break(self, step: Break) -> None:
         self._ended = True

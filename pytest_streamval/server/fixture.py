@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_streamval.harness.cassette import FOLDER
+from pytest_streamval.harness.leaks.ledger import of_nobody
 from pytest_streamval.harness.names import file_name_of_test
 from pytest_streamval.harness.variants import recut_for
 from pytest_streamval.server.provider import ProviderServer
@@ -45,7 +46,9 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
                 options.setdefault("cut", recut_for(request.node, cut))
             if options.get("upstream") is not None and "cassettes" not in options:
                 options.update(_recorded(request, next(numbers), cut))
-            server = servers.enter_context(ProviderServer(*scripts, **options))
+            server = ProviderServer(*scripts, **options)
+            with of_nobody():  # this fixture closes it
+                servers.enter_context(server)
             guard.unmet.append(server.unmet)
             return server
 

@@ -101,6 +101,7 @@ class Journal:
         self.requests: list[ServedRequest] = []
         """In the order in which they came."""
         self._changed = threading.Condition()
+        self._ended = False  # nothing will happen any more
 
     def enter(self, request: ServedRequest) -> None:
         """Add a request."""
@@ -112,7 +113,11 @@ class Journal:
         with self._changed:
             self._changed.notify_all()
 
+    def leave_to_parent(self) -> None:
+        """Wait for nothing in a forked child, in which nothing will happen."""
+        self._changed, self._ended = threading.Condition(), True
+
     def wait_for(self, happened: Callable[[], bool], seconds: float) -> bool:
         """Return whether something has happened, or happens in time."""
         with self._changed:
-            return self._changed.wait_for(happened, seconds)
+            return self._changed.wait_for(happened, 0.0 if self._ended else seconds)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import threading
+import warnings
 from math import inf
 from typing import TYPE_CHECKING, Self
 
+from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.errors import (
     ClientStayedError,
     InvalidArgumentError,
@@ -20,7 +23,7 @@ from pytest_streamval.server.faults import checked_fault
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.relay import Relay
 from pytest_streamval.server.site import Site
-from pytest_streamval.server.threads import borrow, give_back
+from pytest_streamval.server.threads import borrow, disown, give_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +111,7 @@ class ProviderServer:
             relay=self._relay,
         )
         self._wanted_port = port
+        self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._thread: LoopThread | None = None
         self._address = ""
@@ -121,25 +125,83 @@ class ProviderServer:
             ServerStateError: a `RuntimeError`; it is, or was, open.
             OSError: the port is taken.
         """
-        if self._address:
-            raise ServerStateError("was opened before")
-        self._socket = _bound(self._wanted_port)
-        self._address = f"http://{_HOST}:{self._socket.getsockname()[1]}"
-        if not self._refuses:  # a port on which nobody listens refuses connections
-            self._socket.listen(_BACKLOG)
-            self._thread = borrow()
-            self._thread.run(lambda: self._site.open(self._listening))
+        with self._lock:
+            if self._address:
+                raise ServerStateError("was opened before")
+            self._socket = _bound(self._wanted_port)
+            self._address = f"http://{_HOST}:{self._socket.getsockname()[1]}"
+            self._thread = borrow(self)
+            try:
+                if not self._refuses:  # a port on which nobody listens refuses connections
+                    self._socket.listen(_BACKLOG)
+                    self._thread.run(lambda: self._site.open(self._listening))
+            except BaseException:
+                self._end()
+                raise
+        opened(self)
         return self
 
+    @property
+    def at_work(self) -> bool:
+        """Whether the server is open."""
+        return self._thread is not None
+
     def close(self) -> None:
-        """Close the server and all of its connections, at once; once more does nothing."""
-        if self._thread is not None:
-            self._thread.run(self._site.close)
-            self._thread = None
-            give_back()
+        """Close the server and all of its connections, at once; once more does nothing.
+
+        A call of its rule that is under way goes on, and its answer is dropped.
+        """
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        """Close what is open, under the lock."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            disown(self)
+            try:
+                thread.run(self._site.close)
+            finally:
+                give_back(thread)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def end_at_exit(self) -> None:
+        """Close the server at the end of the program."""
+        self._warn()
+        self.close()
+
+    def leave_to_parent(self) -> None:
+        """Leave the server to the parent, in a child process that was forked while it was open: it is closed here."""
+        self._lock = threading.Lock()  # the parent's may have been held
+        self._thread = None  # which this process does not have
+        self._journal.leave_to_parent()
+        self._end()
+
+    def __del__(self) -> None:
+        """Begin to close a server that is dropped while it is open, and warn."""
+        thread = getattr(self, "_thread", None)
+        if thread is None:  # it is closed, or was never opened, or its arguments were refused
+            return
+        self._warn()
+        dropped(self)
+        site, listening = self._site, self._listening
+
+        async def end() -> None:
+            await site.close()
+            listening.close()
+            give_back(thread)
+
+        thread.begin(end)
+
+    def _warn(self) -> None:
+        warnings.warn(
+            f"{self!r} was dropped while it was open, which closes it. Use 'with', or call close().",
+            ResourceWarning,
+            source=self,
+            stacklevel=3,
+        )
 
     def __enter__(self) -> Self:
         """Open the server."""

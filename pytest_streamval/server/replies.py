@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.delta import Delta, Usage
 from pytest_streamval.errors import ProviderStatusError, StreamTruncatedError, described
-from pytest_streamval.harness.script import Delay, Raise, Script, Stall, text_of_step
+from pytest_streamval.harness.script import Delay, Raise, Script, Stall, place_of_stall, text_of_step
 from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence
 from pytest_streamval.wire.exchange import Answer
 
@@ -130,7 +130,7 @@ def _streamed(question: Question, script: Script) -> Steps:
         elif isinstance(step, Delay):
             yield Pause(step.seconds)
         elif isinstance(step, Stall):
-            yield Silence()
+            yield Silence(place_of_stall(script))
         else:
             yield _failed(question, encoder, _raised(step))
             return
@@ -148,7 +148,7 @@ def _whole(question: Question, script: Script) -> Steps:
         if isinstance(step, Delay):
             yield Pause(step.seconds)
         elif isinstance(step, Stall):
-            yield Silence()
+            yield Silence(place_of_stall(script))
         elif isinstance(step, Raise):
             yield from _refused(question, step)
             return

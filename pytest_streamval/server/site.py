@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import UnscriptedRequestError
@@ -16,7 +18,7 @@ from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.relay import Relay, nothing
 from pytest_streamval.server.replies import Question, answered, kind_of
 from pytest_streamval.server.routes import Fact, Output, Refusal, routed
-from pytest_streamval.server.steps import Break
+from pytest_streamval.server.steps import Break, Work
 from pytest_streamval.wire.exchange import Asked
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     from pytest_streamval.harness.cuts import Cut
     from pytest_streamval.server.casting import Casting
     from pytest_streamval.server.connection import Incoming
+    from pytest_streamval.server.rules import Chosen, RuleThread
     from pytest_streamval.server.steps import Steps
+
+_ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
 
 
 class Site:
@@ -50,7 +55,11 @@ class Site:
         self._models = tuple(models)
         self._relay = relay
         self._cut = cut
-        self._server: asyncio.Server
+        self._numbers = count(1)
+        self._undecided: set[ServedRequest] = set()  # those for which the rule has not chosen yet
+        self._server: asyncio.Server | None = None
+        if casting.rule is not None:
+            casting.rule.called = self._decided
 
     async def open(self, listening: socket.socket) -> None:
         """Take connections."""
@@ -59,7 +68,12 @@ class Site:
 
     async def close(self) -> None:
         """Take no more, and end those that are there."""
-        self._server.close()
+        if self._server is not None:
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+            for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
+                await asyncio.sleep(0)
+            self._server.close()
         for connection in tuple(self.connections):
             connection.abort()
         await asyncio.gather(*(connection.ended() for connection in tuple(self.connections)))
@@ -72,28 +86,48 @@ class Site:
         """Return the entry of a request, its answer, and what to call when that has ended."""
         request = _entry(incoming)
         route = routed(incoming.method, incoming.target, incoming.body, self._models)
-        number = str(len(self._journal.requests) + 1)
+        number = str(next(self._numbers))
         close = nothing
         if isinstance(route, Output):
             request.protocol, request.model = route.adapter.protocol, route.asked.model
             request.stream, request.body = route.asked.stream, route.body
             question = Question(route.adapter, route.asked, number, time.time(), len(incoming.body))
-            if self._relay is None:
-                steps = self._played(request, question)
-            else:
+            if self._relay is not None:
                 steps, close = self._relay.answer(request, question, incoming)
+            elif (rule := self._casting.rule) is not None:
+                self._undecided.add(request)
+                steps, close = self._ruled(rule, request, question), lambda: self._decided(request)
+            else:
+                steps = self._played(request, question)
             steps = steps if self._cut is None else recut(steps, self._cut, question)
         elif self._relay is not None and (passed := self._relay.passed(request, _PLAIN, incoming)) is not None:
             steps, close = passed
         else:
             steps = _plain(route)
-        self._journal.enter(request)
+        if request not in self._undecided:
+            self._journal.enter(request)
         return request, steps, close
 
-    def _played(self, request: ServedRequest, question: Question) -> Steps:
+    def _ruled(self, rule: RuleThread, request: ServedRequest, question: Question) -> Steps:
+        """Yield the answer that a rule chooses."""
+        chosen: list[Chosen] = []
+
+        async def choose() -> None:
+            chosen.append(await rule.choose(request))
+
+        yield Work(choose)
+        yield from self._played(request, question, chosen[0])
+
+    def _decided(self, request: ServedRequest) -> None:
+        """Enter a request once, in whichever thread: its rule has chosen, or its client has left before."""
+        with suppress(KeyError):
+            self._undecided.remove(request)
+            self._journal.enter(request)
+
+    def _played(self, request: ServedRequest, question: Question, chosen: Chosen | None = None) -> Steps:
         try:
-            part = self._casting.part_of(request, self._journal.requests)
-        except Exception as error:  # noqa: BLE001  # a rule is the user's code
+            part = self._casting.part_of(request, self._journal.requests, chosen)
+        except BaseException as error:  # noqa: BLE001  # a rule is the user's code, and raises what it likes
             return question.refusal(500, self._casting.failed(request, error).failure)
         if isinstance(part, UnscriptedRequestError):
             return question.refusal(400, str(part))

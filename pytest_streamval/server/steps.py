@@ -48,6 +48,9 @@ class Pause(NamedTuple):
 class Silence(NamedTuple):
     """Nothing more goes out, until the client leaves or the server is closed."""
 
+    place: str = "A provider server"
+    """The script and the step, for messages."""
+
 
 class Break(NamedTuple):
     """The connection ends in the middle of the answer."""

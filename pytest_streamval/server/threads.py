@@ -1,4 +1,7 @@
-"""The thread in which servers live: one for all that are open in a process, none where none is."""
+"""The event loop in which servers live: one thread for all that are open in a process, none if none is open.
+
+Only code of this package runs in it. A rule, which is the user's code, has a thread of its own: see `rules`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import os
 import threading
 from concurrent.futures import Future
 from contextvars import Context
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -17,8 +21,18 @@ T = TypeVar("T")
 _NAME = "streamval server"
 
 
-class _Thread(threading.Thread):
-    """A thread that does nothing unless somebody connects."""
+class Owner(Protocol):
+    """An open server."""
+
+    def end_at_exit(self) -> None:
+        """Close it at the end of the program."""
+
+    def leave_to_parent(self) -> None:
+        """Give up, in a forked child, the copies of the parent's resources."""
+
+
+class AnsweringThread(threading.Thread):
+    """A thread that does nothing unless a client connects."""
 
     only_answers = True
     """That a virtual clock need not wait for it."""
@@ -28,14 +42,17 @@ class LoopThread:
     """An event loop in a thread of its own."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.SelectorEventLoop()
-        """The loop; only `run` and `call_soon_threadsafe` may be used from outside."""
+        self.users = 0
+        """The number of servers that need it, counted under the lock of this module."""
+        # a factory of its own keeps the runner from making it the event loop of the calling thread
+        self._runner = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)
+        self._loop = self._runner.get_loop()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._thread = _Thread(target=self._live, name=_NAME)
+        self._thread = AnsweringThread(target=self._live, name=_NAME)
         self._thread.start()
 
     def run(self, make: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Run a coroutine in the loop, and return its result once it is there."""
+        """Run a coroutine in the loop, and return its result."""
         result: Future[T] = Future()
 
         async def carry_out() -> None:
@@ -45,72 +62,84 @@ class LoopThread:
                 result.set_exception(error)
                 raise
 
+        self.begin(carry_out)
+        return result.result()
+
+    def begin(self, make: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Start a coroutine in the loop, without waiting and without a lock: a garbage collector may call this."""
+
         def begin() -> None:
-            task = self.loop.create_task(carry_out(), name=f"{_NAME}: {make.__qualname__}")
+            task = self._loop.create_task(make(), name=f"{_NAME}: {make.__qualname__}")
             self._tasks.add(task)
             task.add_done_callback(self._done)
 
         # an empty context: what lives here belongs to no test's context
-        self.loop.call_soon_threadsafe(begin, context=Context())
-        return result.result()
+        self._loop.call_soon_threadsafe(begin, context=Context())
 
     def stop(self) -> None:
-        """End the loop and the thread."""
-        self.loop.call_soon_threadsafe(self.loop.stop, context=Context())
-        self._thread.join()
+        """End the loop, and wait for the thread unless this is called in it."""
+        self._loop.call_soon_threadsafe(self._loop.stop, context=Context())
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
 
     def _done(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         task.cancelled() or task.exception()  # which `run` has raised
 
     def _live(self) -> None:
-        try:
-            self.loop.run_forever()
-        finally:
-            self.loop.close()
+        with self._runner:
+            self._loop.run_forever()
 
 
 _lock = threading.Lock()
 _shared: list[LoopThread] = []  # the one, while there are users
-_users = 0
+_owners: WeakSet[Owner] = WeakSet()  # the open servers
 
 
-def borrow() -> LoopThread:
+def borrow(owner: Owner) -> LoopThread:
     """Return the thread, which begins with its first user."""
-    global _users  # noqa: PLW0603  # counted under the lock
     with _lock:
         if not _shared:
             _shared.append(LoopThread())
-        _users += 1
+        _owners.add(owner)
+        _shared[0].users += 1
         return _shared[0]
 
 
-def give_back() -> None:
+def give_back(thread: LoopThread) -> None:
     """Need the thread no more; it ends with its last user."""
-    global _users  # noqa: PLW0603  # counted under the lock
     with _lock:
-        _users -= 1
-        if _users == 0 and _shared:
-            _shared.pop().stop()
+        thread.users -= 1
+        if thread.users:
+            return
+        _shared.remove(thread)
+    thread.stop()  # without the lock: the thread may itself be about to give back what was dropped
 
 
-def _stop_at_exit() -> None:
-    """End the thread of servers that nobody has closed: the interpreter would wait for it."""
-    with _lock:
-        while _shared:
-            _shared.pop().stop()
+def disown(owner: Owner) -> None:
+    """Forget a server that is closed."""
+    _owners.discard(owner)
 
 
-def _forget() -> None:
+def _end_all() -> None:
+    """Close the servers that are open at the end of the program: the interpreter would wait for their thread."""
+    for owner in tuple(_owners):
+        owner.end_at_exit()
+
+
+def _begin_anew() -> None:
     """Begin anew in a child process, which has none of its parent's threads."""
-    global _lock, _users  # the parent's lock may have been held
-    _lock, _users = threading.Lock(), 0
+    global _lock  # noqa: PLW0603  # the parent's may have been held
+    _lock = threading.Lock()
     _inherited.extend(_shared)  # not to be finalised here
     _shared.clear()
+    for owner in tuple(_owners):
+        owner.leave_to_parent()
+    _owners.clear()
 
 
 _inherited: list[LoopThread] = []
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-# What executors use too: it comes before the interpreter waits for threads, where atexit comes behind.
-threading._register_atexit(_stop_at_exit)  # type: ignore[attr-defined]
+    os.register_at_fork(after_in_child=_begin_anew)
+# Also used by executors: it comes before the interpreter waits for threads, unlike atexit.
+threading._register_atexit(_end_all)  # type: ignore[attr-defined]

@@ -19,6 +19,10 @@ T = TypeVar("T")
 
 _PATIENCE = 0.05  # seconds between two looks at whether the caller's own task was cancelled
 
+# Loops of the process that this one was forked from. They share its selector, so that closing one here, as the garbage
+# collector would, makes the parent's deaf.
+_inherited: list[asyncio.AbstractEventLoop | None] = []
+
 
 class BackgroundLoop:
     """Starts its thread with the first call, and ends it with `close`, at the latest with the program.
@@ -38,6 +42,21 @@ class BackgroundLoop:
         """Whether there is anything to end."""
         return self._loop is not None
 
+    @property
+    def running(self) -> bool:
+        """Whether the loop was started and nothing has ended it."""
+        return self.started and not self._closing
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs in this loop's thread."""
+        return threading.current_thread() is self._thread
+
+    def forked(self) -> None:
+        """Begin anew in a child process, which has none of its parent's threads."""
+        _inherited.append(self._loop)
+        self._lock, self._loop, self._thread = threading.Lock(), None, None
+
     def call(self, method: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what a coroutine returns; whatever interrupts the waiting cancels it, and waits for its end.
 
@@ -50,7 +69,7 @@ class BackgroundLoop:
             BlockingCallError: a `RuntimeError`; this thread is the loop's own.
             BaseException: what the coroutine raised.
         """
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             raise BlockingCallError(method)
         answer: concurrent.futures.Future[T] = concurrent.futures.Future()
         tasks: list[asyncio.Task[T]] = []
@@ -92,7 +111,7 @@ class BackgroundLoop:
     def close(self) -> None:
         """End the loop and all that runs in it, and wait until its thread has ended."""
         self.stop()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not None and not self.is_current:
             self._thread.join()
 
     def _begun(self, method: str) -> asyncio.AbstractEventLoop:

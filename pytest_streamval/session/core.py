@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
-from typing import TYPE_CHECKING, Any, Self
+import logging
+import os
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
 from pytest_streamval.engine.orchestrator import checked_answer
+from pytest_streamval.engine.owners import dropped, opened
+from pytest_streamval.engine.tasks import start_task
+from pytest_streamval.engine.weak import WeakObjects
 from pytest_streamval.errors import ClosedSessionError, GenerationCancelledError, InvalidArgumentError, excerpt
 from pytest_streamval.session.arguments import output_of
 from pytest_streamval.session.attempts import judged
 from pytest_streamval.session.background import BackgroundLoop
 from pytest_streamval.session.history import History
-from pytest_streamval.session.opened import Opened
+from pytest_streamval.session.opened import Opened, ended
 from pytest_streamval.session.waiting import check_loop, resolved, stop
 
 if TYPE_CHECKING:
@@ -25,9 +30,13 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
+logger = logging.getLogger("pytest_streamval")
+
 
 class SessionCore:
     """A backend, a context, an event loop for synchronous callers, and all that is being generated."""
+
+    _closed = True  # until it is made
 
     def __init__(
         self, backend: Backend, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
@@ -49,10 +58,10 @@ class SessionCore:
         self._talk = self._history if isinstance(ctx, ChatContext) else History(ChatContext())
         self._newest = self._history  # the one that the newest request belongs to
         self._opened = Opened()
-        self._closed = False
         self._background = BackgroundLoop()
-        # without waiting: whoever collects garbage may hold what the loop needs to end
-        weakref.finalize(self, self._background.stop).atexit = False
+        self._closed = False
+        _sessions.add(self)
+        opened(self)
 
     @property
     def ctx(self) -> Context:
@@ -66,6 +75,11 @@ class SessionCore:
     def closed(self) -> bool:
         """Whether the session is closed."""
         return self._closed
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the session keeps an event loop or a generation that is not over."""
+        return not self._closed and (self._background.running or len(self._opened) > 0)
 
     # Its end
 
@@ -88,10 +102,9 @@ class SessionCore:
         try:
             await self._opened.aclose()
         finally:
-            if self._background.started:
-                await asyncio.to_thread(self._background.close)
-            else:
-                self._background.stop()
+            self._background.stop()
+            if self._background.started and not self._background.is_current:
+                await ended([start_task(asyncio.to_thread(self._background.close), "streamval close session")])
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +120,43 @@ class SessionCore:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        except Exception:
+            if exc is None:
+                raise
+            logger.exception("A clean-up raised while a session was left by an error; the error goes on.")
+
+    def __del__(self) -> None:
+        """End a session that was dropped without being closed, and say so if it was still at work."""
+        if self._closed:
+            return
+        loop, count = self._background.running, len(self._opened)
+        self._background.stop()  # without waiting: the garbage collector may hold what the loop needs to end
+        if loop or count:
+            dropped(self)
+            left = [f"{count} of its generations running"] * (count > 0) + ["its event loop running"] * loop
+            warnings.warn(
+                f"{self!r} was dropped with {' and '.join(left)}. Use 'with start_session(...)' or 'async with', or "
+                "call close() or aclose().",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+    def __reduce__(self) -> NoReturn:
+        msg = (
+            f"{self!r} cannot be copied or pickled: it owns an event loop and the generations that it has started. "
+            "Start another session in the same context: start_session(session.backend, ctx=session.ctx)."
+        )
+        raise TypeError(msg)
+
+    def _forked(self) -> None:
+        """Begin anew in a child process, where nothing of the parent's generations runs."""
+        self._opened = Opened()
+        self._background.forked()
+        self._history.forked()
+        self._talk.forked()
 
     def __repr__(self) -> str:
         return f"<Session {'closed' if self._closed else 'open'} over {self.backend!r}>"
@@ -125,9 +174,8 @@ class SessionCore:
         self, method: str, history: History, action: Component | CBlock, *, form: object, options: dict[str, object]
     ) -> tuple[ModelOutputThunk, Context]:
         """Have the backend begin; the output ends with the session."""
-        answer = await self.backend.generate_from_context(
-            action, history.start(), model_options=options, **_given(form)
-        )
+        with history.request(method) as before, self._opened.starting():
+            answer = await self.backend.generate_from_context(action, before, model_options=options, **_given(form))
         thunk, ctx = await checked_answer(answer, type(self.backend).__name__)
         if self._closed:
             await stop(thunk)
@@ -181,6 +229,18 @@ class SessionCore:
         check_loop(thunk, "The output")
         await thunk.avalue()
         return ctx
+
+
+_sessions: WeakObjects[SessionCore] = WeakObjects()
+
+
+def _forked() -> None:
+    for session in _sessions:
+        session._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _given(form: object | None) -> dict[str, Any]:

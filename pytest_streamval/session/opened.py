@@ -4,36 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
+import logging
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
-from pytest_streamval.engine.tasks import settle
+from pytest_streamval.engine.tasks import settle, start_task
+from pytest_streamval.engine.weak import WeakObjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
+logger = logging.getLogger("pytest_streamval")
+
+_inside: ContextVar[tuple[Opened, ...]] = ContextVar("inside", default=())  # those whose generations run this code
+
 
 class Opened:
-    """What a session has to end: it keeps nothing alive, and may be asked from any thread."""
+    """The part of a session that ends its generations: it keeps none of them alive, and any thread may use it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._outputs: WeakSet[ModelOutputThunk] = WeakSet()
-        self._runs: WeakSet[StreamChunkingResult] = WeakSet()
+        self._outputs: WeakObjects[ModelOutputThunk] = WeakObjects()
+        self._runs: WeakObjects[StreamChunkingResult] = WeakObjects()
 
     def add_output(self, thunk: ModelOutputThunk) -> None:
-        """Note an output."""
-        with self._lock:
-            self._outputs.add(thunk)
+        """Note an output, which from now on may be dropped without a warning."""
+        thunk.has_owner = True
+        self._outputs.add(thunk)
 
     def add_run(self, result: StreamChunkingResult) -> None:
         """Note a run."""
-        with self._lock:
-            self._runs.add(result)
+        self._runs.add(result)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Mark the tasks that start meanwhile as generations of this session."""
+        token = _inside.set((*_inside.get(), self))
+        try:
+            yield
+        finally:
+            _inside.reset(token)
+
+    def __len__(self) -> int:
+        """Return how many generations are not over."""
+        return len(self._open_runs()) + len(self._open_outputs())
 
     def stop(self) -> None:
         """Begin to stop everything, without waiting for its end."""
@@ -45,27 +61,37 @@ class Opened:
     async def aclose(self) -> None:
         """Stop everything, and wait until all that lives in this event loop has ended; the rest has begun to.
 
+        A cancellation of the caller passes through after that. Code that runs as part of a generation does not wait,
+        since that generation waits for it.
+
         Raises:
             Exception: what the clean-up of a generation raised; a group, if there are several.
         """
+        if self in _inside.get():
+            self.stop()
+            return
         here = asyncio.get_running_loop()
         runs = [result for result in self._open_runs() if result.task.get_loop() is here]
         producers = [thunk.producer for thunk in self._open_outputs() if thunk.producer is not None]
         producers = [producer for producer in producers if producer.get_loop() is here]
-        for result in runs:
-            await result.aclose()
+        ends = [start_task(result.aclose(), f"streamval close {result.task.get_name()}") for result in runs]
+        for thunk in self._open_outputs():
+            self._stop(thunk)
+        ends.append(start_task(settle(producers), "streamval close outputs"))
+        try:
+            await ended(ends)
+        except asyncio.CancelledError:
+            for failure in _failures([*ends, *producers]):
+                logger.exception("A clean-up raised while a session was left by cancellation.", exc_info=failure)
+            raise
         self.stop()
-        await settle(producers)
-        failures = [failure for each in producers if not each.cancelled() and (failure := each.exception()) is not None]
-        _raise(failures)
+        _raise(_failures([*ends, *producers]))
 
     def _open_runs(self) -> list[StreamChunkingResult]:
-        with self._lock:
-            return [result for result in self._runs if not result.task.done()]
+        return [result for result in self._runs if not result.task.done()]
 
     def _open_outputs(self) -> list[ModelOutputThunk]:
-        with self._lock:
-            return [thunk for thunk in self._outputs if not thunk.is_computed() or _runs(thunk.producer)]
+        return [thunk for thunk in self._outputs if not thunk.is_computed() or _runs(thunk.producer)]
 
     def _stop(self, thunk: ModelOutputThunk) -> None:
         producer = thunk.producer
@@ -73,8 +99,20 @@ class Opened:
             thunk.abandon()
             return
         _in_loop(producer.get_loop(), thunk.abandon)
-        if thunk.is_computed() and not producer.cancelling():  # it works on behind the end of its output
+        if thunk.is_computed() and not producer.cancelling():  # it works on after the end of its output
             _in_loop(producer.get_loop(), producer.cancel)
+
+
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Wait until tasks have ended, and only then let a cancellation of the caller pass through."""
+    interrupted: asyncio.CancelledError | None = None
+    while pending := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as error:
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 def _runs(producer: asyncio.Task[Any] | None) -> bool:
@@ -90,6 +128,11 @@ def _in_loop(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> Non
         return
     with contextlib.suppress(RuntimeError):  # closed since
         loop.call_soon_threadsafe(stop)
+
+
+def _failures(tasks: Iterable[asyncio.Task[Any]]) -> list[BaseException]:
+    found = [failure for task in tasks if not task.cancelled() and (failure := task.exception()) is not None]
+    return list(dict.fromkeys(found))
 
 
 def _raise(failures: list[BaseException]) -> None:

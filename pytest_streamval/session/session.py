@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.engine.component import Message
-from pytest_streamval.engine.observer import observing
 from pytest_streamval.engine.orchestrator import checked_requirements, stream_with_chunking
 from pytest_streamval.errors import ClosedSessionError
 from pytest_streamval.session.arguments import (
@@ -21,7 +19,7 @@ from pytest_streamval.session.arguments import (
 )
 from pytest_streamval.session.attempts import Attempts
 from pytest_streamval.session.core import SessionCore
-from pytest_streamval.session.history import kept_answer
+from pytest_streamval.session.history import AnswerKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +73,8 @@ class Session(SessionCore):
         ask = partial(self._begin, "ainstruct", self._history, form=format, options=options)
         attempt, ctx = await ask(instruction)
         attempts = Attempts(instruction, max_attempts, judges, ask, self._judge, self._history.keep, attempt, ctx)
-        output = attempts.start()
+        with self._opened.starting():
+            output = attempts.start()
         self._opened.add_output(output)
         return output
 
@@ -326,13 +325,11 @@ class Session(SessionCore):
         self._check_open("stream")
         asked, options = checked_action(action), self._options(model_options)
         history = self._newest = self._history
-        here = asyncio.current_task()
-        # every run that starts meanwhile asks for an observer, whoever starts it
-        with observing(lambda: kept_answer(history if asyncio.current_task() is here else None)):
+        with history.request("stream") as ctx, self._opened.starting():
             result = await stream_with_chunking(
                 asked,
                 self.backend,
-                history.start(),
+                ctx,
                 requirements=requirements,
                 chunking=chunking,
                 validation_backend=validation_backend,
@@ -340,6 +337,7 @@ class Session(SessionCore):
                 fail_fast=fail_fast,
                 model_options=options,
             )
+        result.observe(AnswerKeeper(history))  # type: ignore[abstract]  # this run, and no other that the backend has started meanwhile
         if self._closed:
             await result.aclose()
             raise ClosedSessionError("stream")

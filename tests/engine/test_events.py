@@ -34,13 +34,13 @@ FACTS = {
     RetryEvent: {"attempt": 2, "reason": "too long"},
     CompletedEvent: {"success": True, "full_text": "One.", "attempts_used": 1},
     ErrorEvent: {"exception_type": "ValueError", "detail": "broken"},
-    StreamEvent: {},
 }
 EVERY = pytest.mark.parametrize(("kind", "facts"), FACTS.items(), ids=lambda value: getattr(value, "__name__", ""))
 
 
 def test_the_table_has_every_kind_of_event():
     found = {kind for _, kind in inspect.getmembers(events, inspect.isclass) if issubclass(kind, StreamEvent)}
+    found.remove(StreamEvent)
     assert found == set(FACTS)
 
 

@@ -101,7 +101,7 @@ async def test_an_observer_that_takes_the_deltas_of_a_read_together_is_told_of_n
 
 
 def test_a_factory_that_returns_none_gives_no_observer(monkeypatch):
-    monkeypatch.setattr(observer_module, "_factories", [lambda: None])
+    monkeypatch.setattr(observer_module, "_factories", (lambda: None,))
     assert Audience.assembled() is None
 
 
@@ -138,7 +138,7 @@ async def test_an_observer_hears_why_a_generation_is_stopped(watched, judge, nev
 async def test_an_observer_hears_of_a_run_that_was_cancelled_before_its_first_step(watched, shape, turns, never):
     result, _, observer = await watched(["One. ", never])
     result.task.cancel()
-    await turns(3)
+    await turns(6)
     assert observer.words(shape) == ["started", "cancelled", "completed False", "ended"]
     assert "before it began" in observer.facts("cancelled")[0]
     await result.aclose()
@@ -153,7 +153,7 @@ async def test_a_generation_that_is_over_is_not_told_as_cancelled(watched, judge
     result, backend, observer = await watched([never])
     backend.thunk.abandon()
     result.task.cancel()
-    await turns(3)
+    await turns(6)
     assert observer.words(shape) == ["started", "completed False", "ended"]
 
 

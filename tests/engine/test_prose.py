@@ -3,7 +3,6 @@
 import itertools
 import json
 import pickle
-import random
 import re
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from pytest_streamval.errors import InvalidArgumentError, InvalidLimitError, Unk
 DATA = Path(__file__).parents[1] / "data"
 GOLDEN = json.loads((DATA / "golden_rules_en.json").read_text(encoding="utf-8"))
 PUBLIC = json.loads((DATA / "sentences_en.json").read_text(encoding="utf-8"))
-REPORTED = json.loads((DATA / "sentences_reported.json").read_text(encoding="utf-8"))
 
 
 def sentences(text, language="en", **options):
@@ -220,8 +218,8 @@ LINES = {
     "a missing space before an initial": ("He left.J. R. Smith came.", ["He left.", "J. R. Smith came."]),
     "a missing space before an acronym": ("Really?U.S. troops came.", ["Really?", "U.S. troops came."]),
     "a missing space before Latin": ("See it.E.g. this one.", ["See it.", "E.g. this one."]),
-    "names with periods": ("Use Foo.Bar. or os.A.B.C and os.Mr.", ["Use Foo.Bar. or os.A.B.C and os.Mr."]),
-    "a firm with a period": ("Ask Home.Inc. about it.", ["Ask Home.Inc. about it."]),
+    "names with periods": ("Use Foo.Bar and os.A.B.C and os.Mr.", ["Use Foo.Bar and os.A.B.C and os.Mr."]),
+    "a firm with a period": ("Ask Home.Inc. about it.", ["Ask Home.Inc.", "about it."]),
     "a missing space behind a number": ("We have 5.He left.", ["We have 5.", "He left."]),
     "a footnote at the end": ("A habit.10 11 This holds.3", ["A habit.10 11", "This holds.3"]),
     "a bullet without a line": ("Bring: ◦ one ◦ two", ["Bring:", "◦ one ◦ two"]),
@@ -296,7 +294,7 @@ LANGUAGE_LINES = {
         "La Sig.ra Verdi sta in V.le Monza. | 'Ndrangheta è il nome. | Vedi il mar. | È blu.",
     ],
     "nl": [
-        "We zien elkaar op vr. 14 feb. | 't Is mooi weer. | 's Morgens is het zo. | Kom op zo. 4 apr. of do. 8 mei. | Goed.",
+        "We zien elkaar op vr. 14 feb. | 't Is mooi weer. | 's Morgens is het zo. | Kom op zo. 4 apr. of do. 8 mei. | 's-Hertogenbosch ligt daar. | Goed. | 't is laat.",
         "Prof. Jansen woont in de Kerkstr. 5. | Het duurt 5 min. | Daarna gaat hij.",
     ],
     "pt": [
@@ -382,46 +380,13 @@ def test_public_sentences_are_found_but_for_known_dissent(name):
     assert len(wrong) <= KNOWN[name], wrong
 
 
-@pytest.mark.parametrize("case", REPORTED, ids=lambda case: case["id"])
-def test_reported_sentences_are_found_however_the_text_is_cut(case):
-    strategy = ProseChunker(re.search(r"'(\w+)'", case["chunking"])[1])
-    text = case["text"]
-    chance = random.Random(case["id"])
-    for _ in range(50):
-        cuts = sorted(chance.sample(range(len(text) + 1), chance.randint(0, 9)))
-        pieces = [text[begin:end] for begin, end in itertools.pairwise([0, *cuts, len(text)])]
-        chunker = strategy.chunker()
-        found = [chunk for piece in pieces for chunk in chunker.feed(piece)] + chunker.flush()
-        assert [chunk.text for chunk in found] == case["expected"], pieces
-
-
 # A user's own abbreviations
 
 
-@pytest.mark.parametrize("own", [["Xyzabt.", "q.e.f."], ("Xyzabt", "q.e.f"), {"Xyzabt.": 1, "q.e.f.": 2}])
-def test_abbreviations_of_ones_own_end_no_sentence_but_before_a_beginning(own):
-    text = "Ask Xyzabt. Meier about q.e.f. Latin words of Xyzabt. 5 and q.e.f. so on. | It is Xyzabt. | The end."
+def test_an_abbreviation_of_ones_own_counts_though_the_language_has_it_as_another_kind():
+    text = "He works at Acme Co. Meeting there, etc. Nobody."
 
-    assert sentences(text.replace(" | ", " "), abbreviations=own) == text.split(" | ")
-    assert sentences("Ask Xyzabt. Meier.") == ["Ask Xyzabt.", "Meier."]
-
-
-def test_an_abbreviation_with_a_capital_counts_only_with_it():
-    own = ["Wort", "klein"]
-
-    assert sentences("Das Wort. Meier kam. Das wort. Meier kam. Am Klein. Meier kam.", "de", abbreviations=own) == [
-        "Das Wort. Meier kam.",
-        "Das wort.",
-        "Meier kam.",
-        "Am Klein. Meier kam.",
-    ]
-
-
-def test_an_abbreviation_that_a_language_has_can_be_given_again():
-    assert sentences("We met Dr. He there, at Acme Co. Ltd. Meeting.", abbreviations=["Dr.", "Ltd"]) == [
-        "We met Dr. He there, at Acme Co. Ltd. Meeting."
-    ]
-    assert sentences("Bring fruit, e.g. The Apple.", abbreviations=["e.g."]) == ["Bring fruit, e.g. The Apple."]
+    assert sentences(text, abbreviations=["Co.", "etc"]) == [text]
 
 
 def test_abbreviations_of_one_strategy_do_not_reach_another():
@@ -430,31 +395,16 @@ def test_abbreviations_of_one_strategy_do_not_reach_another():
     assert sentences("Das ist Meierlich. Kant kam.", "de") == ["Das ist Meierlich.", "Kant kam."]
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("Abt.", r"abbreviations='Abt.' .* must be an iterable of str, such as \[\"Abt.\", \"z.B.\"\]"),
-        (5, "abbreviations=5 .* must be an iterable of str"),
-        ([5], "5 in it must be a str"),
-        (["z. B."], "'z. B.' in it must be one word .* without spaces"),
-        (["", "x"], "'' in it must be one word"),
-        (["."], "'.' in it must be one word"),
-        (["5."], "'5.' in it must be one word"),
-        (["x.."], "'x..' in it must be one word"),
-        ([".x"], "'.x' in it must be one word"),
-        (["so!"], "'so!' in it must be one word"),
-    ],
-)
-def test_what_is_no_abbreviation_is_an_error_that_says_what_is(given, message):
-    with pytest.raises(InvalidArgumentError, match=message):
+@pytest.mark.parametrize("given", [["z. B."], ["5."], ["x.."], [".x"], ["so!"], ["x", 5]])
+def test_what_is_no_abbreviation_is_named(given):
+    with pytest.raises(
+        InvalidArgumentError, match=rf"list of words.*{re.escape(repr(given[-1]))} in it is not one word"
+    ):
         ProseChunker(abbreviations=given)
 
 
-def test_a_strategy_with_abbreviations_shows_them():
-    strategy = ProseChunker("de", abbreviations=iter(["Abt.", "z.B."]))
-
-    assert strategy.abbreviations == ("Abt", "z.B")
-    assert repr(strategy) == "ProseChunker('de', max_chars=32768, abbreviations=('Abt', 'z.B'))"
+def test_abbreviations_may_come_from_an_iterator():
+    assert ProseChunker("de", abbreviations=iter(["Abt.", "z.B."])).abbreviations == ("Abt", "z.B")
 
 
 # The strategy

@@ -658,19 +658,108 @@ async def test_a_producer_is_a_task_that_is_named_after_its_function():
     await other.avalue()
 
 
-async def test_a_producer_lives_though_nobody_else_refers_to_it():
-    async def produce(thunk):
-        await asyncio.get_running_loop().create_future()
+async def forever(thunk):
+    await thunk.put("Well.")
+    await asyncio.get_running_loop().create_future()
 
-    thunk = ModelOutputThunk()
-    thunk.start(produce)
-    del thunk
-    await turns()
-    gc.collect()
-    (producer,) = others_running()
-    producer.cancel()
+
+@pytest.mark.parametrize("turns_before", range(3))
+@pytest.mark.parametrize("read", [False, True], ids=["unread", "read"])
+async def test_an_output_that_is_dropped_while_it_is_generated_warns_and_stops_its_producer(turns_before, read):
+    outputs = [ModelOutputThunk()]
+    outputs[0].start(forever)
+    for _ in range(turns_before):
+        await asyncio.sleep(0)
+    if read:
+        await outputs[0].astream()
+    with pytest.warns(
+        ResourceWarning, match="generating> was dropped while it was generated, which stops its producer"
+    ):
+        outputs.clear()
     await turns()
     assert not others_running()
+
+
+async def test_a_producer_that_waits_for_room_is_stopped_when_its_output_is_dropped():
+    async def produce(thunk):
+        try:
+            for _ in range(30):
+                await thunk.put("word ")
+        finally:
+            ended.append(thunk.cancelled)
+
+    ended = []
+    outputs = [ModelOutputThunk()]
+    outputs[0].start(produce)
+    await turns()
+    with pytest.warns(ResourceWarning, match="was dropped"):
+        outputs.clear()
+    await turns()
+    assert ended == [True]
+    assert not others_running()
+
+
+async def test_an_output_is_dropped_quietly_once_nothing_is_generated_any_more():
+    async def brief(thunk):
+        await thunk.put("Well.")
+
+    async def closing(thunk):
+        thunk.close()
+        await asyncio.sleep(0)
+        ended.append(thunk)
+
+    ended = []
+    for produce in (brief, closing, forever):
+        output = ModelOutputThunk()
+        output.start(produce)
+        await turns()
+        if produce is forever:
+            await output.cancel_generation()
+        del output
+    ModelOutputThunk()
+    await turns()
+    assert ended
+
+
+async def test_an_output_that_has_an_owner_is_stopped_quietly():
+    output = ModelOutputThunk()
+    output.start(forever)
+    output.has_owner = True
+    await turns()
+    del output
+    await turns()
+    assert not others_running()
+
+
+def test_an_output_is_dropped_quietly_once_its_event_loop_is_closed():
+    async def begin():
+        output = ModelOutputThunk()
+        output.start(forever)
+        output.producer._log_destroy_pending = False  # or asyncio tells of it, as it should
+        return output
+
+    loop = asyncio.new_event_loop()
+    output = loop.run_until_complete(begin())
+    loop.close()
+    del output
+    gc.collect()
+
+
+async def test_a_producer_is_given_its_output_and_may_compare_it():
+    async def produce(thunk):
+        given.append(thunk)
+        thunk.generation.model = "small"
+        await thunk.put("Well.")
+
+    given = []
+    output = ModelOutputThunk()
+    output.start(produce)
+    assert await output.avalue() == "Well."
+    assert given == [output]
+    assert given[0].value == "Well."
+    assert {output: 1}[given[0]] == 1
+    assert output.generation.model == "small"
+    assert ModelOutputThunk("a") != ModelOutputThunk("a")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import copyreg
 import datetime as dt
+import itertools
 import os
 import pickle
 import re
@@ -18,22 +18,30 @@ import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from types import ModuleType, SimpleNamespace
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
+import fastapi
 import freezegun
+import httpx2 as httpx
 import pytest
+import time_machine
+from fastapi.testclient import TestClient
 
 from pytest_streamval import (
     Delay,
     InvalidArgumentError,
     PartialValidationResult,
+    ProviderServer,
+    RealTimeWarning,
     Requirement,
     Script,
     SimpleContext,
     Stall,
     StreamingMockBackend,
+    start_session,
     stream_with_chunking,
 )
 from pytest_streamval.errors import (
@@ -42,7 +50,7 @@ from pytest_streamval.errors import (
     VirtualClockUseError,
     VirtualDeadlockError,
 )
-from pytest_streamval.harness.clock import VirtualClock, clock_of_test, driver
+from pytest_streamval.harness.clock import VirtualClock, clock_of_test, driver, others
 from pytest_streamval.harness.clock.driver import LoopDriver, kind_of
 from pytest_streamval.harness.clock.outside import Connections
 from pytest_streamval.harness.clock.suspended import waiting_in
@@ -150,7 +158,7 @@ async def test_whatever_tells_the_time_tells_the_same(clock):
     assert clock.now == START
     await asyncio.sleep(90.25)
     assert clock.now == time.time() == START + 90.25
-    assert time.time_ns() == (START + 90.25) * 1e9
+    assert time.time_ns() == int(START) * 1_000_000_000 + 90_250_000_000
     assert dt.datetime.now(dt.UTC).timestamp() == START + 90.25
     assert dt.date.today() == dt.date(2026, 1, 1)  # noqa: DTZ011  # what an application may call
     assert time.gmtime()[:6] == (2026, 1, 1, 0, 1, 30)
@@ -276,6 +284,147 @@ async def test_a_clock_can_be_started_where_a_loop_runs_already():
     assert "time" not in vars(asyncio.get_running_loop())
 
 
+# Moving it
+
+
+def test_a_synchronous_test_moves_time_on(clock):
+    clock.advance(90.5)
+    assert (clock.elapsed, clock.now, time.monotonic()) == (90.5, START + 90.5, 90.5)
+    clock.run(asyncio.sleep(0.5))
+    clock.move_to("2026-01-01T01:00:00Z")
+    assert (clock.elapsed, clock.now) == (3600, START + 3600)
+
+
+async def test_what_comes_due_while_time_is_moved_on_runs_in_order(clock):
+    order = []
+
+    async def after(seconds):
+        await asyncio.sleep(seconds)
+        order.append((seconds, clock.elapsed))
+
+    async with asyncio.TaskGroup() as tasks:
+        for seconds in (3, 1, 6, 2, 5):
+            tasks.create_task(after(seconds))
+        await asyncio.sleep(0)
+        clock.advance(5)
+        assert (clock.elapsed, order) == (5, [])
+        await clock.advance(0)
+        assert order == [(1, 5), (2, 5), (3, 5), (5, 5)]
+    assert order[-1] == (6, 6)
+
+
+async def test_moving_time_on_is_over_when_every_task_waits_again(clock):
+    done = []
+
+    async def chain():
+        await asyncio.sleep(3)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await asyncio.sleep(10)
+        done.append(clock.elapsed)
+
+    async def beat():
+        for _ in itertools.count():
+            await asyncio.sleep(1)
+
+    tasks = [asyncio.create_task(chain()), asyncio.create_task(beat())]
+    await asyncio.sleep(0)
+    await clock.advance(5)
+    assert (clock.elapsed, done) == (5, [])
+    await clock.move_to(dt.datetime(2026, 1, 1, 0, 0, 20, tzinfo=dt.UTC))
+    assert (clock.elapsed, done) == (20, [20])
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_a_timeout_that_moved_time_has_passed_fires(clock):
+    async def wait():
+        async with asyncio.timeout(30):
+            await clock.advance(31)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await wait()
+    assert clock.elapsed == 31
+
+
+async def test_waiting_for_the_others_may_be_given_up(clock):
+    waiting = asyncio.ensure_future(clock.advance(1))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await clock.advance(1)
+    assert (waiting.cancelled(), clock.elapsed) == (True, 2)
+
+
+def test_an_earlier_instant_sets_the_date_back_and_no_more(clock):
+    clock.advance(60)
+    clock.move_to("2025-01-01")
+    assert dt.datetime.now(dt.UTC) == dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    assert (clock.elapsed, time.monotonic()) == (60, 60)
+    clock.advance(60)
+    assert time.strftime("%F %T") == "2025-01-01 00:01:00"
+
+
+NOON = dt.datetime(2030, 5, 5, 12, tzinfo=dt.UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        dt.datetime(2030, 5, 5, 12),  # noqa: DTZ001
+        dt.datetime(2030, 5, 5, 14, tzinfo=dt.timezone(dt.timedelta(hours=2))),
+        "2030-05-05T12:00",
+        "2030-05-05 12:00:00Z",
+        "2030-05-05T17:30:00+05:30",
+        int(NOON),
+        float(NOON),
+    ],
+)
+def test_an_instant_can_be_written_in_several_ways(instant):
+    with VirtualClock(instant) as clock:
+        assert clock.now == time.time() == NOON
+    with VirtualClock() as clock:
+        clock.move_to(instant)
+        assert clock.now == time.time() == NOON
+    with VirtualClock(dt.date(2030, 5, 5)) as clock:
+        assert clock.now == NOON - 43_200
+
+
+@pytest.mark.parametrize("wrong", ["tomorrow", True, float("nan"), 1e15, -1e12, [2030], b"2030-05-05"])
+def test_what_is_no_instant_is_refused(clock, wrong):
+    with pytest.raises(InvalidArgumentError, match=r"start.*a datetime, an ISO string such as"):
+        VirtualClock(wrong)
+    with pytest.raises(InvalidArgumentError, match=r"instant.*a datetime, an ISO string such as"):
+        clock.move_to(wrong)
+    assert clock.now == START
+
+
+@pytest.mark.parametrize("wrong", [-1, float("inf"), float("nan"), "5", True, 1e12])
+def test_what_is_no_length_of_time_is_refused(clock, wrong):
+    with pytest.raises(InvalidArgumentError, match="seconds"):
+        clock.advance(wrong)
+    assert clock.elapsed == 0
+
+
+def test_only_the_test_itself_moves_a_clock(clock):
+    with pytest.raises(VirtualClockUseError, match=r"advance\(\) was called where its time does not run"):
+        run_in_thread(lambda: clock.advance(1))
+    with pytest.raises(VirtualClockUseError, match=r"move_to\(\) was called .* before its start"):
+        VirtualClock().move_to(0)
+
+
+def test_to_wait_for_the_others_takes_a_loop_on_the_clock(clock):
+    settled = clock.advance(1)
+
+    async def wait():
+        await settled
+
+    with pytest.warns(RealTimeWarning), pytest.raises(UnsupportedLoopError):
+        run_in_thread(lambda: asyncio.run(wait()))
+
+
 # Who keeps real time
 
 
@@ -319,16 +468,85 @@ def test_other_threads_keep_real_time(clock):
     assert clock.elapsed == 0
 
 
-def test_an_event_loop_in_another_thread_keeps_real_time(clock):
-    def look():
-        async def main():
-            loop = asyncio.get_running_loop()
-            return vars(loop).get("time"), await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5)
-
-        return asyncio.run(main())
-
+def run_in_thread(function):
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        assert pool.submit(look).result() == (None, "done")
+        return pool.submit(function).result()
+
+
+async def look_at_loop():
+    loop = asyncio.get_running_loop()
+    return vars(loop).get("time"), await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5)
+
+
+def in_asyncio_run():
+    return run_in_thread(lambda: asyncio.run(look_at_loop()))
+
+
+def in_blocking_portal():
+    with anyio.from_thread.start_blocking_portal() as portal:
+        return portal.call(look_at_loop)
+
+
+def in_session():
+    with start_session(StreamingMockBackend("Hello.")) as session:
+        session.instruct("Hi")
+    return None, "done"
+
+
+@pytest.mark.parametrize("run", [in_asyncio_run, in_blocking_portal, in_session])
+def test_an_event_loop_in_another_thread_keeps_real_time_and_warns_of_it(clock, run):
+    with pytest.warns(RealTimeWarning, match="in real time, although the test has a virtual clock") as caught:
+        assert [run(), run()] == [(None, "done")] * 2
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert "TestClient" not in str(caught[0].message)
+    copy = pickle.loads(pickle.dumps(caught[0].message))  # noqa: S301
+    assert (str(copy), copy.thread) == (str(caught[0].message), caught[0].message.thread)
+
+
+def test_a_call_into_a_loop_that_ran_before_the_clock_warns_too():
+    with anyio.from_thread.start_blocking_portal() as portal:
+        with VirtualClock(), pytest.warns(RealTimeWarning, match=r"thread '.*portal.*'"):
+            assert portal.call(look_at_loop) == (None, "done")
+        assert portal.call(look_at_loop) == (None, "done")
+
+
+def test_the_error_that_a_warning_became_comes_out(clock):
+    with pytest.raises(RealTimeWarning):
+        in_asyncio_run()  # all warnings are errors here
+    assert in_asyncio_run() == (None, "done")
+
+
+async def test_a_provider_server_does_not_warn(clock):
+    with ProviderServer("Hello.") as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.openai_url).port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await writer.wait_closed()
+
+
+def served_app():
+    app = fastapi.FastAPI()
+
+    @app.get("/")
+    async def root(wait: int = 0) -> dict[str, float]:
+        await asyncio.sleep(wait)
+        return {"time": time.time()}
+
+    return app
+
+
+def test_starlette_s_test_client_warns_that_it_runs_in_real_time(clock):
+    with pytest.warns(RealTimeWarning, match=r"of Starlette's TestClient .*=httpx\.ASGITransport"):
+        answer = TestClient(served_app()).get("/").json()
+    assert answer["time"] > START
+
+
+async def test_an_application_in_the_loop_of_the_test_runs_in_virtual_time(clock):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=served_app()), base_url="http://test") as client:
+        answer = await client.get("/", params={"wait": 3600})
+    assert answer.json()["time"] == START + 3600
 
 
 # What is put back
@@ -337,11 +555,14 @@ def test_an_event_loop_in_another_thread_keeps_real_time(clock):
 def state():
     return (
         {name: vars(time)[name] for name in vars(time)},
-        dict(vars(dt)),
-        dict(copyreg.dispatch_table),
+        dict(vars(dt.datetime)),
+        dict(vars(dt.date)),
         vars(asyncio.events)["_set_running_loop"],
         vars(asyncio.futures)["_chain_future"],
-        list(freezegun.api.freeze_factories),
+        dict(vars(freezegun.api._freeze_time)),
+        dict(vars(freezegun.api.FakeDatetime)),
+        vars(time_machine.travel)["start"],
+        vars(time_machine.travel)["stop"],
     )
 
 
@@ -427,27 +648,254 @@ def test_a_module_that_freezegun_was_told_to_ignore_is_left_alone(monkeypatch):
         assert names.time is not time.time
 
 
-def test_freezing_within_a_clock_is_freezegun_s_affair(clock):
-    with freezegun.freeze_time("2030-05-05"):
-        assert time.gmtime()[:3] == (2030, 5, 5)
-        assert clock.now == START
-    assert time.gmtime()[:3] == (2026, 1, 1)
-
-
-def test_a_clock_within_a_frozen_time_gives_that_back(monkeypatch):
-    with freezegun.freeze_time("2030-05-05"):
-        with VirtualClock() as clock:
-            clock.run(asyncio.sleep(60))
-            assert time.time() == START + 60
-            names = module("latecomer", "from time import time", monkeypatch)
-        assert time.gmtime()[:3] == (2030, 5, 5)
-        assert names.time is time.time
-    assert time.time() > START
-
-
 def test_dates_can_be_pickled_on_a_clock(clock):
     then = dt.datetime.now(dt.UTC)
     assert pickle.loads(pickle.dumps(then)) == then  # noqa: S301
+
+
+# Dates that others have set
+
+FROZEN = dt.datetime(2000, 2, 2, 10, tzinfo=dt.UTC).timestamp()
+real = time.time, time.monotonic, time.strftime, time.ctime, dt.datetime, dt.date, vars(dt.datetime)["now"]
+
+
+def is_real():
+    now = time.time, time.monotonic, time.strftime, time.ctime, dt.datetime, dt.date, vars(dt.datetime)["now"]
+    return now == real and time.gmtime().tm_year > 2025 and dt.datetime.now(dt.UTC).timestamp() > START
+
+
+def agreeing(tz_offset=0):
+    """Return the time, once everything that tells it has been seen to tell the same."""
+    now, local = dt.datetime.now(), dt.datetime.now().astimezone()  # noqa: DTZ005  # what an application may call
+    form = "%Y-%m-%d %H:%M:%S"
+    assert time.strftime(form) == now.strftime(form) == local.strftime(form)
+    assert time.localtime()[:6] == time.localtime(time.time())[:6] == now.timetuple()[:6]
+    assert time.ctime() == time.asctime() == time.ctime(time.time()) == now.ctime()
+    assert time.mktime(time.localtime()) == time.time() // 1
+    assert dt.date.today() == now.date() == dt.date.fromtimestamp(time.time())  # noqa: DTZ011, DTZ012
+    assert dt.datetime.today() == dt.datetime.fromtimestamp(time.time()) == now  # noqa: DTZ002, DTZ006
+    assert dt.datetime.utcnow().timetuple()[:6] == time.gmtime()[:6]  # noqa: DTZ003
+    assert now.timestamp() == local.timestamp() == time.time()
+    if not tz_offset:  # freezegun adds it to aware dates too
+        assert dt.datetime.now(dt.UTC).timestamp() == time.time()
+    assert time.time_ns() // 1000 == round(time.time() * 1_000_000)
+    return time.time()
+
+
+@pytest.mark.parametrize("stopped_inside", [True, False])
+@pytest.mark.parametrize("tick", [True, False])
+def test_a_clock_starts_at_the_date_that_freezegun_has_frozen(stopped_inside, tick, monkeypatch):
+    freeze, clock = freezegun.freeze_time("2000-02-02 10:00", tick=tick), VirtualClock()
+    freeze.start()
+    with clock:
+        assert agreeing() == clock.now == pytest.approx(FROZEN, abs=60)
+        began = clock.now
+        clock.run(asyncio.sleep(60))
+        time.sleep(5)
+        assert agreeing() == clock.now == began + 65
+        names = module("latecomer", "from time import time", monkeypatch)
+        if stopped_inside:
+            freeze.stop()
+            assert agreeing() == clock.now == began + 65
+            clock.run(asyncio.sleep(60))
+            assert agreeing() == clock.now == names.time() == began + 125
+    if not stopped_inside:
+        assert time.time() == pytest.approx(FROZEN + 65, abs=60)
+        freeze.stop()
+    assert is_real()
+    assert names.time is time.time
+    assert clock.now == began + (125 if stopped_inside else 65)
+
+
+@pytest.mark.parametrize("stopped_inside", [True, False])
+@pytest.mark.parametrize("tick", [True, False])
+def test_a_date_that_freezegun_freezes_on_a_clock_goes_on_from_there(stopped_inside, tick):
+    freeze, clock = freezegun.freeze_time("2000-02-02 10:00", tick=tick), VirtualClock()
+    with clock:
+        clock.run(asyncio.sleep(60))
+        freeze.start()
+        assert agreeing() == clock.now == pytest.approx(FROZEN, abs=60)
+        began = clock.now
+        clock.run(asyncio.sleep(60))
+        assert agreeing() == clock.now == began + 60
+        if stopped_inside:
+            freeze.stop()
+            assert agreeing() == clock.now == START + 120
+    if not stopped_inside:
+        assert time.time() == pytest.approx(FROZEN + 60, abs=60)
+        freeze.stop()
+    assert is_real()
+
+
+def test_freezes_within_freezes_end_in_order_on_a_clock():
+    with freezegun.freeze_time("2000-02-02 10:00"), VirtualClock() as clock:
+        with freezegun.freeze_time("2010-01-01", tz_offset=-5):
+            clock.run(asyncio.sleep(60))
+            assert time.strftime("%F %T") == "2009-12-31 19:01:00"
+            assert agreeing(-5) == dt.datetime(2010, 1, 1, 0, 1, tzinfo=dt.UTC).timestamp()
+        assert agreeing() == FROZEN + 60
+    assert is_real()
+
+
+@pytest.mark.parametrize("freezer_first", [True, False])
+def test_freezegun_s_handle_moves_the_date_on_a_clock(freezer_first):
+    with ExitStack() as stack:
+        contexts = [freezegun.freeze_time("2000-02-02 10:00"), VirtualClock()]
+        entered = [stack.enter_context(context) for context in contexts[:: 1 if freezer_first else -1]]
+        freezer, clock = entered if freezer_first else entered[::-1]
+        clock.run(asyncio.sleep(60))
+        freezer.tick(5)
+        assert agreeing() == FROZEN + 65
+        freezer.move_to("2010-01-01")
+        clock.run(asyncio.sleep(60))
+        assert agreeing() == clock.now == dt.datetime(2010, 1, 1, 0, 1, tzinfo=dt.UTC).timestamp()
+        clock.move_to("2009-01-01")
+        assert agreeing() == dt.datetime(2009, 1, 1, tzinfo=dt.UTC).timestamp()
+        clock.move_to("2011-01-01")
+        assert agreeing() == dt.datetime(2011, 1, 1, tzinfo=dt.UTC).timestamp()
+    assert is_real()
+
+
+def test_other_threads_see_the_date_that_freezegun_has_frozen():
+    with freezegun.freeze_time("2000-02-02 10:00"), VirtualClock() as clock:
+        clock.run(asyncio.sleep(60))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            assert pool.submit(time.time).result() == FROZEN + 60
+
+
+def test_a_clock_starts_where_time_machine_has_travelled():
+    travel = time_machine.travel("2000-02-02 10:00", tick=False)
+    travel.start()
+    with VirtualClock() as clock:
+        clock.run(asyncio.sleep(60))
+        assert agreeing() == clock.now == FROZEN + 60
+        travel.stop()
+        assert agreeing() == FROZEN + 60
+    assert is_real()
+
+
+def test_time_machine_is_refused_on_a_clock(clock):
+    with (
+        pytest.raises(VirtualClockUseError, match=r"time-machine was started .* virtual_clock\.move_to"),
+        time_machine.travel("2000-02-02"),
+    ):
+        raise AssertionError
+    assert agreeing() == START
+
+
+def test_a_clock_is_not_told_two_dates():
+    with (
+        freezegun.freeze_time("2000-02-02"),
+        pytest.raises(VirtualClockUseError, match="Give it one of the two"),
+        VirtualClock("2001-01-01"),
+    ):
+        raise AssertionError
+    assert is_real()
+
+
+def test_a_clock_needs_neither_freezegun_nor_time_machine(monkeypatch):
+    for name in ("freezegun", "freezegun.api", "time_machine"):
+        monkeypatch.setitem(sys.modules, name, None)
+    others._installed.cache_clear()
+    try:
+        with VirtualClock() as clock:
+            clock.run(asyncio.sleep(60))
+            assert agreeing() == START + 60
+    finally:
+        others._installed.cache_clear()
+
+
+ZONES = """
+import datetime as dt, os, subprocess, sys, time
+import freezegun
+from pytest_streamval import VirtualClock
+from tests.harness.test_clock import agreeing
+for zone in sys.argv[1:]:
+    os.environ["TZ"] = zone
+    time.tzset()
+    for date in ("2026-01-15T12:30:45.25", "2026-03-29T01:30", "2026-07-15T12:30:45.25", "2026-10-25T00:59:59"):
+        start = dt.datetime.fromisoformat(date)
+        with VirtualClock(start) as clock:
+            for _ in range(3):
+                assert agreeing() == start.replace(tzinfo=dt.UTC).timestamp() + clock.elapsed, zone
+                assert (dt.datetime.now() - start).total_seconds() == clock.elapsed, zone
+                clock.advance(3600)
+        for offset in (0, 5.5):
+            with freezegun.freeze_time(date, tz_offset=offset), VirtualClock() as clock:
+                assert agreeing(offset) == start.replace(tzinfo=dt.UTC).timestamp()
+                assert dt.datetime.now() == start + dt.timedelta(hours=offset)
+print("agreed")
+"""
+
+
+def test_the_time_is_the_same_in_every_time_zone():
+    zones = "UTC America/New_York America/St_Johns Asia/Kolkata Asia/Kathmandu Australia/Lord_Howe Pacific/Kiritimati"
+    command = [
+        sys.executable,
+        "-W",
+        "ignore::DeprecationWarning",
+        "-c",
+        ZONES,
+        *zones.split(),
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("agreed\n", "")
+
+
+# Classes stay what they are
+
+
+def test_dates_on_a_clock_are_of_the_real_classes(clock):
+    class Meta(type):
+        pass
+
+    class Constrained(dt.date, metaclass=Meta):
+        """As in pydantic.v1."""
+
+    class Stamp(dt.datetime):
+        pass
+
+    assert Constrained.today() == dt.date(2026, 1, 1)
+    assert type(Constrained.fromtimestamp(0)) is Constrained
+    for made in (Stamp.now(dt.UTC), Stamp.now(), Stamp.fromtimestamp(time.time())):
+        assert (type(made), made.timestamp()) == (Stamp, START)
+        assert type(made.astimezone()) is Stamp
+    assert type(dt.datetime.now(dt.UTC)) is real[4]
+
+
+def test_other_threads_have_the_local_time_of_the_machine(clock):
+    def look():
+        then = dt.datetime(2026, 7, 1, 12)  # noqa: DTZ001
+        told = (
+            then.timestamp(),
+            then.astimezone(),
+            dt.datetime.fromtimestamp(0),  # noqa: DTZ006
+            dt.date.fromtimestamp(0),  # noqa: DTZ012
+            dt.date.today(),  # noqa: DTZ011
+        )
+        moment = time.localtime(0)
+        return (
+            *told,
+            time.mktime(moment),
+            time.strftime("%Y"),
+            time.gmtime()[0],
+            time.ctime(0),
+        )
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        inside = pool.submit(look).result()
+        clock._undo.close()
+        assert look() == inside
+
+
+def test_a_package_that_freezegun_was_told_to_ignore_has_real_dates(monkeypatch):
+    monkeypatch.setattr(freezegun.config.settings, "default_ignore_list", ["app"])
+    source = "import datetime as dt\ndef now(): return dt.datetime.now(dt.UTC).timestamp()"
+    ignored, other = module("app.jobs", source, monkeypatch), module("apple", source, monkeypatch)
+    with VirtualClock("2000-01-01") as clock:
+        assert ignored.now() > START
+        assert other.now() == clock.now
 
 
 # How it is used
@@ -469,7 +917,7 @@ async def test_an_async_test_awaits(clock):
 def test_a_clock_runs_nothing_behind_its_end():
     with VirtualClock() as clock:
         pass
-    with pytest.raises(VirtualClockUseError, match="behind the end of its test"):
+    with pytest.raises(VirtualClockUseError, match="after the end of its test"):
         clock.run(asyncio.sleep(1))
 
 
@@ -513,7 +961,7 @@ def test_the_function_of_an_async_test_is_wrapped_for_as_long_as_it_lasts():
 
 
 def test_an_item_without_a_function_gets_a_clock():
-    with clock_of_test(SimpleNamespace(obj=None)) as clock:
+    with clock_of_test(SimpleNamespace(obj=None, get_closest_marker=lambda name: None)) as clock:
         clock.run(asyncio.sleep(1))
 
 
@@ -1074,3 +1522,9 @@ def test_a_deadlock_shows_where_the_test_is_stuck(clock):
         asyncio.run(wrapped())
     assert [entry.name for entry in caught.traceback][-3:] == ["in_call", "in_event", "wait"]
     assert caught.value.__suppress_context__
+
+
+def test_a_marker_says_when_the_clock_of_a_test_starts():
+    marker = pytest.mark.streamval_clock("2030-05-05T12:00").mark
+    with clock_of_test(SimpleNamespace(obj=None, get_closest_marker={"streamval_clock": marker}.get)) as clock:
+        assert clock.now == NOON

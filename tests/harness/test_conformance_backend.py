@@ -540,8 +540,9 @@ class IsSilentWithoutStreaming(Plain):
 
 class ReturnsAStrWithoutStreaming(Plain):
     async def generate_from_context(self, action, ctx, **options):
-        answer = await super().generate_from_context(action, ctx, **options)
-        return answer if options["model_options"] is not None else (TEXT, ctx)
+        if options["model_options"] is None:
+            return TEXT, ctx
+        return await super().generate_from_context(action, ctx, **options)
 
 
 STREAMS, CONTEXT, OPTIONS = "is still being generated", "the context that it was given", "belong to the caller"

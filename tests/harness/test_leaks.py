@@ -1,6 +1,7 @@
 """The guard of a test without pytest: what it enters, what it finds, what it says."""
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import gc
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from pytest_streamval import (
+    ProviderServer,
     Script,
     ScriptExhaustedError,
     SimpleContext,
@@ -242,6 +244,80 @@ def test_leaks_that_differ_in_their_numbers_only_are_told_once(guard):
     asyncio.run(main())
     (found,) = leaks(guard)
     assert found.endswith("forever() (3 times)")
+
+
+def test_timers_that_have_fired_are_forgotten(guard):
+    async def main():
+        loop = asyncio.get_running_loop()
+        for _ in range(1_000):
+            loop.call_later(0, kept.append, 1)
+            await asyncio.sleep(0)
+        loop.call_later(3600, kept.clear)
+
+    kept = []
+    asyncio.run(main())
+    assert len(guard.test.timers) < 100
+    assert leaks(guard) == ["a timer that has not fired: list.clear"]
+
+
+@pytest.mark.parametrize("stubborn", [True, False])
+def test_a_timer_is_cancelled_unless_a_stubborn_task_may_wait_for_it(guard, stubborn):
+    async def work():
+        if stubborn:
+            with contextlib.suppress(asyncio.CancelledError):
+                await forever()
+        await forever()
+
+    async def main():
+        kept.append(asyncio.create_task(work(), name="mine"))
+        kept.append(asyncio.get_running_loop().call_later(3600, kept.clear))
+        await asyncio.sleep(0)
+
+    kept = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    assert sorted(found.partition(":")[0] for found in leaks(guard)) == [
+        "a task still pending",
+        "a timer that has not fired",
+    ]
+    assert kept[1].cancelled() is not stubborn
+    kept[1].cancel()
+    kept[0].cancel()
+    loop.run_until_complete(asyncio.wait([kept[0]]))
+    loop.close()
+
+
+def test_the_loop_of_a_thread_that_runs_is_left_to_its_thread(guard):
+    loop = asyncio.new_event_loop()
+    over = threading.Event()
+
+    def live():
+        current.set(guard.test)
+        loop.call_soon(over.set)
+        loop.run_forever()
+
+    thread = threading.Thread(target=live, name="mine")
+    thread.start()
+    over.wait()
+    work = asyncio.run_coroutine_threadsafe(forever(), loop)
+    assert leaks(guard) == ["a thread still alive: mine"]
+    work.cancel()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+def test_an_owner_that_opens_outside_a_test_is_of_nobody():
+    with ExitStack() as undo:
+        keep_books(undo)
+        guard = Guard(lambda: ())
+        undo.callback(guard.close)
+        with ProviderServer("x"):
+            assert leaks(guard) == []
+            with pytest.warns(ResourceWarning, match="was dropped while it was open"):
+                ProviderServer("x").start()
+            assert leaks(guard) == []
 
 
 # What is said

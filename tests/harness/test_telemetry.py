@@ -20,6 +20,7 @@ meter = metrics.get_meter("the code under test")
 requests = meter.create_counter("requests")
 sizes = meter.create_histogram("sizes")
 temperature = meter.create_gauge("temperature")
+in_flight = meter.create_up_down_counter("in_flight")
 
 
 def test_spans_of_the_code_under_test_are_captured_in_the_order_of_their_ends(captured):
@@ -48,6 +49,42 @@ def test_one_test_sees_nothing_of_another():
         assert second.spans == second.open_spans == ()
         assert second.metrics == {"requests": (Measured({}, 100),)}
     assert [span.name for span in first.open_spans] == ["of the first"]
+
+
+def test_one_test_sees_no_gauge_and_no_up_down_counter_of_another():
+    with capturing() as first:
+        temperature.set(30)
+        in_flight.add(3)
+        assert first.total("in_flight") == 3
+        in_flight.add(-1)
+    temperature.set(31)
+    in_flight.add(50)
+    with capturing() as second:
+        assert second.metrics == {}
+        in_flight.add(-2)
+        in_flight.add(1)
+        assert second.metrics == {"in_flight": (Measured({}, -1),)}
+        temperature.set(20)
+    assert second.metrics == {"in_flight": (Measured({}, -1),), "temperature": (Measured({}, 20),)}
+    assert first.metrics == {"in_flight": (Measured({}, 2),), "temperature": (Measured({}, 30),)}
+
+
+def test_captures_inside_each_other_see_everything_each():
+    with capturing() as outer:
+        requests.add(1)
+        with capturing() as inner:
+            requests.add(10)
+            assert inner.total("requests") == 10
+            assert outer.total("requests") == 11
+        requests.add(100)
+    assert (inner.total("requests"), outer.total("requests")) == (10, 111)
+
+
+def test_nothing_is_captured_once_the_test_is_over():
+    with capturing() as captured:
+        requests.add(1)
+    requests.add(10)
+    assert captured.total("requests") == 1
 
 
 def test_measurements_add_up_however_often_they_are_looked_at(captured):
@@ -116,6 +153,35 @@ def test_providers_that_the_program_has_set_are_joined_once_and_go_on(providers)
             assert captured.total("joined") == 1
     tracers.get_tracer("mine").start_span("of nobody").end()
     assert [span.name for span in exporter.get_finished_spans()] == ["mine", "mine", "of nobody"]
+    assert reader.get_metrics_data() is not None
+
+
+def test_measurements_of_callbacks_are_those_since_the_beginning(providers):
+    meters = MeterProvider(shutdown_on_exit=False)
+    providers(TracerProvider(shutdown_on_exit=False), meters)
+    seen = {"counter": 100, "level": 7}
+    mine = meters.get_meter("mine")
+    mine.create_observable_counter("seen", [lambda _: [metrics.Observation(seen["counter"])]])
+    mine.create_observable_gauge("level", [lambda _: [metrics.Observation(seen["level"])]])
+    for change in (5, 3):
+        with capturing() as captured:
+            seen.update(counter=seen["counter"] + change, level=change)
+            assert (captured.total("seen"), captured.total("level")) == (change, change)
+            seen.update(counter=seen["counter"] + 1, level=9)
+        assert (captured.total("seen"), captured.total("level")) == (change + 1, 9)
+
+
+def test_a_meter_provider_of_an_older_sdk_is_joined(providers, monkeypatch):
+    monkeypatch.delattr(MeterProvider, "add_metric_reader", raising=False)  # it came with SDK 1.43
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    counter = meters.get_meter("mine").create_counter("joined")
+    counter.add(5)
+    providers(TracerProvider(shutdown_on_exit=False), meters)
+    for _ in range(2):
+        with capturing() as captured:
+            counter.add(1)
+            assert captured.metrics == {"joined": (Measured({}, 1),)}
     assert reader.get_metrics_data() is not None
 
 

@@ -208,3 +208,185 @@ def test_a_live_test_is_refused_a_virtual_clock(pytester: pytest.Pytester) -> No
     result = pytester.runpytest_subprocess("--streamval-live")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*VirtualClockUseError: virtual_clock was asked for by a test that is marked e2e*"])
+
+
+FREEZER = """
+import asyncio, datetime as dt, time
+import freezegun, pytest
+
+START = dt.datetime(2000, 2, 2, 10, tzinfo=dt.UTC).timestamp()
+
+def check(clock, began=START):
+    assert clock.now == time.time() == dt.datetime.now().timestamp() == began
+    clock.run(asyncio.sleep(60))
+    assert clock.now == time.time() == dt.datetime.now().timestamp() == began + 60
+    assert time.strftime("%F %T") == f"{dt.datetime.now():%F %T}"
+
+@pytest.mark.freeze_time("2000-02-02 10:00")
+def test_marker(virtual_clock):
+    check(virtual_clock)
+
+@pytest.mark.freeze_time("2000-02-02 10:00")
+def test_marker_and_fixture(virtual_clock, freezer):
+    check(virtual_clock)
+
+def test_freezer_first(freezer, virtual_clock):
+    freezer.move_to("2000-02-02 10:00")
+    check(virtual_clock)
+    freezer.tick(30)
+    check(virtual_clock, START + 90)
+
+def test_clock_first(virtual_clock, freezer):
+    check(virtual_clock, 1767225600)
+    freezer.move_to("2000-02-02 10:00")
+    check(virtual_clock)
+    freezer.tick(30)
+    check(virtual_clock, START + 90)
+
+@freezegun.freeze_time("2000-02-02 10:00")
+def test_decorator(virtual_clock):
+    check(virtual_clock)
+
+@freezegun.freeze_time("2000-02-02 10:00")
+@pytest.mark.asyncio
+async def test_async(virtual_clock):
+    await asyncio.sleep(3600)
+    assert time.time() == virtual_clock.now == START + 3600
+
+def test_real_time_is_back():
+    assert dt.datetime.now().year > 2025 and time.gmtime().tm_year > 2025 and dt.datetime.__module__ == "datetime"
+"""
+
+MARKED = """
+import asyncio, datetime as dt, unittest
+import pytest
+
+@pytest.mark.streamval_clock("2030-05-05T12:00+02:00")
+def test_it(virtual_clock):
+    assert dt.datetime.now() == dt.datetime(2030, 5, 5, 10)
+
+@pytest.mark.streamval_clock(start=dt.datetime(2030, 5, 5))
+class TestClass:
+    def test_without_fixture(self):
+        asyncio.run(asyncio.sleep(3600))
+        assert dt.datetime.now() == dt.datetime(2030, 5, 5, 1)
+
+    @pytest.mark.streamval_clock(0)
+    @pytest.mark.asyncio
+    async def test_closest(self):
+        await asyncio.sleep(3600)
+        assert dt.datetime.now() == dt.datetime(1970, 1, 1, 1)
+
+@pytest.mark.streamval_clock("2030-05-05")
+class TestUnittest(unittest.TestCase):
+    def test_case(self):
+        assert dt.date.today() == dt.date(2030, 5, 5)
+
+@pytest.mark.streamval_clock("soon")
+def test_wrong():
+    pass
+"""
+
+ALONE = """
+import datetime as dt, importlib, importlib.util, sys, time
+
+def test_first_import(virtual_clock, tmp_path):
+    assert "pydantic" not in sys.modules and "fastapi" not in sys.modules
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+    @app.get("/")
+    async def root(day: dt.date, at: dt.datetime | None = None) -> dict:
+        return {"now": dt.datetime.now(dt.UTC).timestamp()}
+
+    import pydantic.v1  # which derives from date, with a metaclass
+    assert pydantic.v1.types.ConstrainedDate.__bases__ == (dt.date,)
+    source = "from datetime import date, datetime\\nfrom time import time\\nclass Day(date): pass"
+    (tmp_path / "late.py").write_text(source)
+    sys.path.insert(0, str(tmp_path))
+    spec = importlib.util.find_spec("late")
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    late = importlib.util.module_from_spec(spec)
+    sys.modules["late"] = late
+    spec.loader.exec_module(late)
+    for _ in range(2):
+        assert (late.Day.today(), late.time()) == (late.Day(2026, 1, 1), virtual_clock.now)
+        assert late.datetime.now(dt.UTC).timestamp() == virtual_clock.now
+        late = importlib.reload(late)
+
+def test_real_time_is_back():
+    import late
+    assert late.time is time.time and late.datetime is dt.datetime and late.Day.today().year == time.gmtime().tm_year
+"""
+
+CLIENT = """
+import warnings
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+def ask():
+    assert TestClient(FastAPI()).get("/docs").status_code == 200
+
+def test_told(virtual_clock):
+    ask()
+
+@pytest.mark.filterwarnings("ignore::pytest_streamval.RealTimeWarning")
+def test_intended(virtual_clock):
+    ask()
+
+def test_real_time():
+    ask()
+"""
+
+
+@pytest.mark.parametrize("options", [["-p", "no:randomly"], ["-n", "2"]])
+def test_the_clock_starts_at_the_date_that_pytest_freezer_has_frozen(
+    pytester: pytest.Pytester, options: list[str]
+) -> None:
+    pytester.makepyfile(FREEZER)
+    pytester.runpytest_subprocess(*options).assert_outcomes(passed=7)
+
+
+def test_a_marker_says_when_the_clock_starts_and_brings_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MARKED)
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(["*start='soon'*a datetime, an ISO string such as*"])
+    markers = pytester.runpytest_subprocess("--markers").stdout
+    markers.fnmatch_lines(["@pytest.mark.streamval_clock(start): *"])
+
+
+def test_modules_that_a_test_imports_first_have_the_real_classes(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(ALONE)
+    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_starlette_s_test_client_on_a_clock_is_told_of(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CLIENT)
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-W", "default")
+    result.assert_outcomes(passed=3, warnings=1)
+    result.stdout.fnmatch_lines(["*RealTimeWarning: An event loop of Starlette's TestClient runs in the thread*"])
+
+
+def test_the_clock_gets_on_with_features_of_pytest(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import asyncio, logging, pytest, time
+        @pytest.mark.asyncio
+        async def test_it(virtual_clock, subtests, capsys, caplog, recwarn, tmp_path, monkeypatch):
+            assert asyncio.get_running_loop().get_debug()
+            for number in range(3):
+                with subtests.test(number=number):
+                    await asyncio.sleep(3600)
+                    print(time.strftime("%H:%M"))
+                    logging.getLogger("app").warning("at %s", virtual_clock.elapsed)
+                    assert number != 1
+            assert capsys.readouterr().out == "01:00\\n02:00\\n03:00\\n"
+            assert [record.created - 1767225600 for record in caplog.records] == [3600, 7200, 10800]
+    """)
+    result = pytester.runpytest_subprocess(
+        "--durations=5", "-vv", "--log-level=INFO", "--log-cli-level=INFO", "-o", "asyncio_debug=true"
+    )
+    result.stdout.fnmatch_lines(["*SUBFAIL*number=1*", "*1 failed*"])
+    assert "INTERNALERROR" not in result.stdout.str()

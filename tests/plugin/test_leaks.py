@@ -81,6 +81,8 @@ READ = "Read it to its end, for instance with `await thunk.avalue()`, or `await 
 CLOSE = "Use 'async with', or await acomplete() or aclose(), or read astream() to its end."
 ACLOSE = "Read it in `async with contextlib.aclosing(...)`, or await its aclose()."
 JOIN = "Tell it to end, and join() it."
+CANCEL = "Keep the handle that call_later() or call_at() returns, and cancel() it."
+LEAVE = "Use 'with', or call close() or, on a session, await aclose()."
 # What is said of each: what it is, where it is suspended, what to do about it.
 PLANTED = {
     "producer": [
@@ -128,7 +130,7 @@ PLANTED = {
     "result": [
         (
             r"a StreamChunkingResult .*: streamval run 'go'.*",
-            r"(at .*orchestrator.py:\d+ in Run.drive|from test_planted.py:\d+ in result)",
+            r"(at .*run.py:\d+ in (Run.drive|_first_step)|from test_planted.py:\d+ in result)",
             CLOSE,
         )
     ],
@@ -144,6 +146,13 @@ PLANTED = {
             "a StreamChunkingResult dropped while it was running: streamval run 'go'",
             r"from test_planted.py:\d+ in result_that_was_dropped",
             CLOSE,
+        )
+    ],
+    "output_that_was_dropped": [
+        (
+            r"an output dropped while it was generated: streamval producer output_that_.*, output_.*produce\(\)",
+            r"(of|at) test_planted.py:\d+ in output_that_was_dropped.<locals>.produce",
+            "Read it to its end, or await cancel_generation().",
         )
     ],
     "thread": [
@@ -173,6 +182,25 @@ PLANTED = {
         )
     ],
     "timeout": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "task_begun_from_a_thread": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "task_begun_in_an_executor": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "task_begun_in_an_empty_context": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "timer": [("a timer that has not fired: builtins.print", r"from test_planted.py:\d+ in timer", CANCEL)],
+    "timer_in_an_empty_context": [
+        ("a timer that has not fired: list.clear", r"from test_planted.py:\d+ in timer_in_an_empty_context", CANCEL)
+    ],
+    "session": [
+        (r"a Session left open: <Session open over .*>", r"opened at test_planted.py:\d+ in session", LEAVE),
+    ],
+    "session_of_an_output": [
+        ("an output neither read to its end nor cancelled: the answer to '.*go.*'", "its producer has sent .*", READ),
+    ],
+    "server": [
+        (r"a ProviderServer left open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server", LEAVE),
+    ],
+    "server_that_was_dropped": [
+        ("dropped while it was open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server_that_.*", LEAVE),
+    ],
 }
 
 
@@ -229,7 +257,7 @@ def test_what_passes_for_nothing_fails_in_plain_words(pytester: pytest.Pytester)
     assert {name.removeprefix("test_"): IN_VAIN[name] in text for name, text in failed.items()} == {
         name.removeprefix("test_"): True for name in IN_VAIN
     }
-    assert sum("clean" in name for name in found) == len(found) - len(failed) == 12
+    assert sum("clean" in name for name in found) == len(found) - len(failed) == 14
 
 
 IN_VAIN = {
@@ -249,6 +277,12 @@ IN_VAIN = {
     ),
     "test_a_judge_without_a_script_that_nobody_noticed": "came from Instruction 'Requirement: is short",
     "test_a_playback_not_read": "A playback of 'abc' was made and never read: ",
+    "test_a_script_not_played": (
+        "stream_script made 2 scripts for this test. Never played:\n"
+        f"  '{'d' * 39} ... {'d' * 39}'\n"
+        "Play each one with play() or play_sync(), or give it to a backend or a server.\n"
+        "If this is intended, mark the test with @pytest.mark.streamval_allow_unplayed."
+    ),
     "test_events_not_read": (
         "A transcript without events was made, and nobody has read the events of\n  the run 'go': 3 events\n"
     ),
@@ -426,6 +460,159 @@ def test_a_fixture_that_is_asked_for_by_the_test_itself_guards_from_then_on(
     assert "still pending: mine, forever()" in kept[-1].longreprtext
     if others:
         assert "Never played" in kept[-1].longreprtext
+
+
+UNITTEST = """
+import threading
+import unittest
+
+@pytest.mark.usefixtures("streaming_mock_backend")
+class TestIt(unittest.IsolatedAsyncioTestCase):
+    async def test_task(self):
+        KEPT.append(asyncio.create_task(forever()))
+        await asyncio.sleep(0)
+
+    async def test_generator(self):
+        async def numbers():
+            yield 1
+
+        KEPT.append(numbers())
+        await anext(KEPT[-1])
+
+    async def test_thread(self):
+        over = threading.Event()
+        self.addClassCleanup(over.set)
+        threading.Thread(target=over.wait).start()
+
+    async def test_run(self):
+        from pytest_streamval import StreamingMockBackend
+        KEPT.append(await start(StreamingMockBackend))
+
+class TestSetUp(TestIt):
+    async def asyncSetUp(self):
+        KEPT.append(asyncio.create_task(forever()))
+
+    async def test_task(self):
+        pass
+
+    test_generator = test_thread = test_run = None
+"""
+
+
+def test_leaks_of_asynchronous_tests_of_unittest_are_found(pytester: pytest.Pytester) -> None:
+    found = run(pytester, UNITTEST)
+    assert {name: said(kept[0])[0][0].split(":")[0] for name, kept in found.items()} == {
+        "TestIt::test_task": "a task still pending",
+        "TestIt::test_generator": "an asynchronous generator not closed",
+        "TestIt::test_thread": "a thread still alive",
+        "TestIt::test_run": "a StreamChunkingResult neither completed nor closed",
+        "TestSetUp::test_task": "a task still pending",
+    }
+
+
+SHARED = """
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+EXECUTOR = ThreadPoolExecutor(1)
+
+def start_elsewhere(loop):
+    KEPT.append(asyncio.run_coroutine_threadsafe(forever(), loop))
+
+async def test_first(streaming_mock_backend):
+    pass
+
+@pytest.mark.parametrize("call", [Context().run, lambda *call: EXECUTOR.submit(*call).result()])
+async def test_later(streaming_mock_backend, call):
+    call(start_elsewhere, asyncio.get_running_loop())
+    await asyncio.sleep(0)
+
+async def test_without_a_guard():
+    start_elsewhere(asyncio.get_running_loop())
+    EXECUTOR.submit(start_elsewhere, asyncio.get_running_loop()).result()
+
+async def test_clean(streaming_mock_backend):
+    pass
+
+async def test_end():
+    EXECUTOR.shutdown()
+"""
+
+
+def test_a_task_that_came_into_a_shared_loop_from_elsewhere_is_of_the_test_that_was_running(
+    pytester: pytest.Pytester,
+) -> None:
+    found = run(pytester, SHARED)
+    assert {name: kept[0].outcome for name, kept in found.items()} == {
+        "test_first": "passed",
+        "test_later[run]": "failed",
+        "test_later[<lambda>]": "failed",
+        "test_without_a_guard": "passed",
+        "test_clean": "passed",
+        "test_end": "passed",
+    }
+
+
+ALLOWED_BY_NAME = """
+import gc
+import threading
+from pytest_streamval import ProviderServer
+
+async def watch():
+    await asyncio.Event().wait()
+
+async def test_task(streaming_mock_backend):
+    KEPT.append(asyncio.create_task(forever(), name="watcher-1"))
+    await asyncio.sleep(0)
+
+async def test_function(streaming_mock_backend):
+    KEPT.append(asyncio.create_task(watch()))
+    await asyncio.sleep(0)
+
+def test_thread(streaming_mock_backend):
+    over = threading.Event()
+    threading.Thread(target=over.wait, name="watcher", daemon=True).start()
+    KEPT.append(over)
+
+async def test_timer(streaming_mock_backend):
+    asyncio.get_running_loop().call_later(3600, print)
+
+async def test_generator(streaming_mock_backend):
+    async def numbers():
+        yield 1
+
+    KEPT.append(numbers())
+    await anext(KEPT[-1])
+
+async def test_destroyed_task(streaming_mock_backend):
+    asyncio.create_task(forever(), name="watcher-2")
+    await asyncio.sleep(0)
+    gc.collect()
+
+def test_server(streaming_mock_backend):
+    KEPT.append(ProviderServer("x").start())
+
+async def test_other(streaming_mock_backend):
+    KEPT.append(asyncio.create_task(forever(), name="other"))
+    await asyncio.sleep(0)
+
+async def test_dropped_run(streaming_mock_backend):
+    await start(streaming_mock_backend)
+    for _ in range(9):
+        await asyncio.sleep(0)
+
+def test_end():
+    [each.set() for each in KEPT if isinstance(each, threading.Event)]
+    [each.close() for each in KEPT if isinstance(each, ProviderServer)]
+"""
+
+
+def test_the_ini_value_allows_leaks_by_name(pytester: pytest.Pytester) -> None:
+    patterns = ["watcher*", "test_*.watch", "test_*.numbers", "builtins.print", "ProviderServer"]
+    pytester.makeini(INI + "\n  ".join(["streamval_leaks_allow =", *patterns]))
+    found = run(pytester, ALLOWED_BY_NAME)
+    assert [name for name, kept in found.items() if kept[0].failed] == ["test_other", "test_dropped_run"]
 
 
 VARIANTS = """

@@ -41,5 +41,5 @@ def test_a_run_that_uses_no_fixture_loads_nothing(tmp_path: Path) -> None:
 
 
 def test_the_check_sees_what_a_fixture_loads(tmp_path: Path) -> None:
-    test = "def test_something(stream_script):\n    stream_script('x')\n"
+    test = "def test_something(stream_script):\n    list(stream_script('x').play_sync())\n"
     assert "asyncio" in loaded_at_the_end(tmp_path, test)

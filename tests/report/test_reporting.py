@@ -83,11 +83,7 @@ def test_workers_tell_how_many_variants_there_are_and_what_nobody_uses() -> None
         [f"test_it[{cut}]" for cut in [*(f"cut~{n}" for n in range(200)), "other"]]
     )
     for number in range(200):
-        summary.pytest_runtest_logreport(
-            reported(
-                f"test_it[cut~{number}]", "call", "failed" if number == 7 else None, streamval_variant=["test_it", "1"]
-            )
-        )
+        summary.pytest_runtest_logreport(reported(f"test_it[cut~{number}]", "call", "failed" if number == 7 else None))
     assert of.terminal.written[0] == "\nstreamval: 20 of 200 variants, 1 failed\n"
     assert len(of.terminal.written) == 10
     summary.pytest_testnodedown(SimpleNamespace(workeroutput={UNUSED: ["b", "a"]}))
@@ -107,8 +103,8 @@ def test_a_run_without_a_terminal_counts_for_nobody() -> None:
     of.pluginmanager.get_plugin = lambda name: None
     summary = Summary(of)
     summary.pytest_xdist_node_collection_finished(["test_it[cut~1]"] * 200)
-    for _ in range(200):
-        summary.pytest_runtest_logreport(reported("test_it", "call", streamval_variant=["test_it", "1"]))
+    for number in range(200):
+        summary.pytest_runtest_logreport(reported(f"test_it[cut~{number}]", "call"))
 
 
 def test_a_failure_in_an_unknown_form_is_left_as_it_is() -> None:

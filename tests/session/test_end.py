@@ -146,7 +146,7 @@ def test_the_guard_sees_what_a_session_leaves_behind(pytester, begin, closing):
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     result.assert_outcomes(**({"failed": 1} if "pass" in closing else {"passed": 1}))
     if "pass" in closing:
-        result.stdout.fnmatch_lines(["*left 1 thing behind*"])
+        result.stdout.fnmatch_lines(["*dropped while it was open: <Session open over*"])
 
 
 # A closed session

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import gc
 import signal
 import subprocess
 import sys
@@ -107,12 +106,12 @@ def test_the_loop_starts_with_the_first_call_and_ends_with_the_session(streaming
     assert session_threads() == []
 
 
-def test_a_session_that_is_dropped_ends_its_loop():
-    session = start_session(StreamingMockBackend("Yes."))
-    session.instruct("Go.")
+def test_a_session_that_is_dropped_ends_its_loop_and_warns():
+    sessions = [start_session(StreamingMockBackend("Yes."))]
+    sessions[0].instruct("Go.")
     (thread,) = session_threads()
-    del session
-    gc.collect()
+    with pytest.warns(ResourceWarning, match="was dropped with its event loop running. Use 'with start_session"):
+        sessions.clear()
     thread.join(10)
     assert not thread.is_alive()
 

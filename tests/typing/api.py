@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
@@ -52,6 +53,7 @@ from pytest_streamval import (
     StreamingMockBackendFactory,
     Timeouts,
     ValidationResult,
+    VirtualClock,
     WireRequest,
     faults,
     per_member,
@@ -221,3 +223,17 @@ async def use_sessions(backend: Backend) -> None:
         assert_type(await session.stream("Go.", requirements=[Mine()], chunking="word"), StreamChunkingResult)
     start_session("openai:gpt-4.1")
     start_session(3)  # type: ignore[arg-type]
+
+
+def tell_the_time(virtual_clock: VirtualClock) -> None:
+    """A virtual clock."""
+    for clock in (VirtualClock(), VirtualClock("2030-05-05"), VirtualClock(0.5), VirtualClock(date(2030, 5, 5))):
+        with clock as running:
+            assert_type(running.elapsed, float)
+    virtual_clock.advance(5)
+    virtual_clock.move_to(datetime(2030, 5, 5, tzinfo=UTC))
+
+
+async def await_the_time(virtual_clock: VirtualClock) -> None:
+    """Tasks that have their turn."""
+    await virtual_clock.advance(5)

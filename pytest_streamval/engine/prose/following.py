@@ -64,6 +64,11 @@ class Next:
         """Whether the word cannot grow any more."""
         return not self._more or self._ahead.end() < len(self._view)
 
+    def kind_behind(self) -> str:
+        """Return what the word behind the first one begins with, `""` where more of the text tells."""
+        behind = self._view[self._ahead.end() :].lstrip(" -")
+        return kind_of_letter(behind[0]) if behind else "" if self._more else OTHER
+
     @property
     def after(self) -> str:
         """The character behind the word, `""` where the text ends."""

@@ -100,8 +100,11 @@ class ProseCuts(Layout):
                 return self._weigh(place)
             if nesting.holds_behind(self._window[place + 1 : end], at):
                 return place + 1
-        if kind == LOWER and end > place + 1:
-            return place + 1
+        if kind == LOWER:
+            if end > place + 1:
+                return place + 1
+            if self._window[end + 1] in "'‘’":
+                return self._weigh(place)  # 't Is laat.
         return self._meet_word(place, end, kind, word.period.get(kind) if period else word.mark.get(kind))
 
     def _meet_word(self, place: int, end: int, kind: str, answer: Verdict | Rule | None) -> int:

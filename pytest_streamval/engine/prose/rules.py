@@ -8,7 +8,7 @@ limited number of words: see `Word`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -54,6 +54,7 @@ KNOWN: Final = 1_024
 _NUMBER: Final = re.compile(r"[^\w]*\d[\d.,:]*\Z")
 _ABBREVIATES: Final = frozenset("°º&ª")
 _BEFORE_INITIAL: Final = frozenset("-‐/('’\"“")
+_APOSTROPHES: Final = ("'", "‘", "’")
 _MENTIONS: Final = frozenset("\"'“‘„‚«»*_`")
 """Before an abbreviation and after it, these make it a word that the sentence is about."""
 _INTRODUCES: Final = frozenset(",;:(-–—")
@@ -90,8 +91,8 @@ _BEHIND_MARK: Final = {UPPER: ENDS, DIGIT: ENDS, OTHER: ENDS}
 class Rules:
     """The rules over the words of one language."""
 
-    def __init__(self, language: Language) -> None:
-        self._words = Words(language)
+    def __init__(self, language: Language, abbreviations: Iterable[str] = ()) -> None:
+        self._words = Words(language, abbreviations)
         self._starters = language.words["starters"]
         self._ordinal = language.ordinal
         self._beginnings = _beginnings(self._starters)
@@ -105,7 +106,7 @@ class Rules:
             Kind.NUMBER: _answers(GOES_ON, _before_number, GOES_ON, ENDS),
             Kind.ENDING: _answers(GOES_ON, self._ending, GOES_ON, ENDS),
             Kind.OFTEN: self._often_answers,
-            Kind.DAY: _answers(ENDS, ENDS, GOES_ON, ENDS),
+            Kind.DAY: _answers(_if_small, ENDS, GOES_ON, ENDS),
             Kind.CLOCK: _answers(GOES_ON, self._clock, GOES_ON, _before_other_script),
         }
 
@@ -127,8 +128,14 @@ class Rules:
                 return GOES_ON  # "Stop!" he said.
         if following.dash and (following.closing or kind == LOWER):
             return GOES_ON  # who said it: "Be yourself." — Oscar Wilde
+        if kind == LOWER and following.opening in _APOSTROPHES and following.word.lower() in self._contractions:
+            kind = following.kind_behind()
+            if not kind:
+                return WAIT
         if run == ".":
             answer = self.word(left[left.rfind(" ") + 1 :]).period[kind]
+            if kind != following.kind:
+                return GOES_ON if answer is GOES_ON else ENDS  # 't Is laat.
             return answer if isinstance(answer, Verdict) else answer(left, following)
         if "!" in run or "?" in run or run.strip(".… \xa0"):
             return self._strong(left, run, following)
@@ -350,6 +357,12 @@ def _before_number(left: str, following: Next) -> Verdict:
         return WAIT
     word = following.word
     return GOES_ON if len(word) == 1 or following.after.isdigit() or NUMERAL.match(word) else ENDS
+
+
+def _if_small(left: str, following: Next) -> Verdict:
+    """End only if all sentences begin in lower case."""
+    del following
+    return ENDS if _starts_small(left) else GOES_ON
 
 
 def _before_other_script(left: str, following: Next) -> Verdict:

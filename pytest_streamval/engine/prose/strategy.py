@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from pytest_streamval.engine.chunking import Chunker, ChunkingStrategy
-from pytest_streamval.engine.prose.languages import LANGUAGES, Group, Kind, Language
+from pytest_streamval.engine.prose.languages import LANGUAGES
 from pytest_streamval.engine.prose.machine import ProseCuts
 from pytest_streamval.engine.prose.rules import Rules
 from pytest_streamval.errors import InvalidArgumentError, InvalidLimitError, UnknownLanguageError, excerpt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _ABBREVIATION: Final = re.compile(r"(?=.*[^\W\d_])(?:[^\s.!?…]+\.)*[^\s.!?…]*\w\.?")
 """A word, with periods in it and after it, but none before it and no two together."""
@@ -32,9 +29,8 @@ class ProseChunker(ChunkingStrategy):
     Args:
         language: the language of the text, an ISO 639-1 code; `languages.LANGUAGES` holds the known ones.
         max_chars: the longest chunk, in characters; text without a boundary is cut behind the last whitespace within.
-        abbreviations: further abbreviations, with or without their final period: `"Abt."`, `"z.B."`. The sentence goes
-            on after each of them unless a word follows that often begins sentences, such as "The". An abbreviation
-            with a capital counts only with that capital.
+        abbreviations: further abbreviations, such as `"approx."` or `"z.B."`, after which no sentence ends; the final
+            period may be left out. One with a capital counts only with that capital.
 
     Raises:
         UnknownLanguageError: a `ValueError` that names the known languages.
@@ -50,7 +46,7 @@ class ProseChunker(ChunkingStrategy):
         self.language = language
         self.max_chars = max_chars
         self.abbreviations = _checked(abbreviations)
-        self._rules = Rules(_extended(LANGUAGES[language], self.abbreviations))
+        self._rules = Rules(LANGUAGES[language], self.abbreviations)
 
     def split(self, accumulated_text: str) -> list[str]:
         """Return the complete sentences of the text."""
@@ -71,36 +67,19 @@ class ProseChunker(ChunkingStrategy):
         return ProseCuts(self._rules, self.max_chars)
 
     def __repr__(self) -> str:
-        own = f", abbreviations={self.abbreviations!r}" if self.abbreviations else ""
-        return f"{type(self).__name__}({self.language!r}, max_chars={self.max_chars}{own})"
+        own = f"abbreviations={list(self.abbreviations)}, " if self.abbreviations else ""
+        return f"{type(self).__name__}({self.language!r}, {own}max_chars={self.max_chars})"
 
 
 def _checked(abbreviations: Iterable[str]) -> tuple[str, ...]:
     """Return the abbreviations without their final periods, or raise for one that no text can have."""
-    if isinstance(abbreviations, str) or not hasattr(abbreviations, "__iter__"):
-        rule = 'It must be an iterable of str, such as ["Abt.", "z.B."].'
-        raise InvalidArgumentError("abbreviations", excerpt(abbreviations), rule)
-    given = tuple(abbreviations)
-    for word in given:
-        if not isinstance(word, str):
-            raise InvalidArgumentError("abbreviations", excerpt(given), f"{excerpt(word)} in it must be a str.")
-        if not _ABBREVIATION.fullmatch(word):
-            rule = (
-                f"{excerpt(word)} in it must be one word that ends with a letter or digit, or with a period after it. "
-                'Write a form with several periods without spaces: "z.B.".'
-            )
-            raise InvalidArgumentError("abbreviations", excerpt(given), rule)
-    return tuple(word.removesuffix(".") for word in given)
-
-
-def _extended(language: Language, abbreviations: tuple[str, ...]) -> Language:
-    """Return a language with further abbreviations; those after which its sentences always go on stay as they are."""
-    new = [word for word in abbreviations if _kind(language, word) not in (Kind.NEVER, Kind.TITLE)]
-    if not new:
-        return language
-    own = Group("the user's own", Kind.OFTEN, "the argument `abbreviations`", " ".join(new))
-    return replace(language, groups=(*language.groups, own))
-
-
-def _kind(language: Language, word: str) -> Kind | None:
-    return language.kinds.get(word) or language.kinds.get(word.lower())
+    rule = 'It must be a list of words, such as ["approx.", "z.B."]'
+    given: object = abbreviations
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidArgumentError("abbreviations", excerpt(given), f"{rule}.")
+    words = tuple(given)
+    for word in words:
+        if not isinstance(word, str) or not _ABBREVIATION.fullmatch(word.strip()):
+            rule = f"{rule}; {excerpt(word)} in it is not one word with a letter and at most one period at its end."
+            raise InvalidArgumentError("abbreviations", excerpt(words), rule)
+    return tuple(word.strip().removesuffix(".") for word in words)

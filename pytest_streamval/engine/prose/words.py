@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_streamval.engine.prose.languages.base import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_streamval.engine.prose.languages.base import Language
 
 NUMERAL: Final = re.compile(r"[IVXLCDM]+\Z")
@@ -51,8 +53,8 @@ _SHORTEST: Final = 4
 class Words:
     """The words of one language."""
 
-    def __init__(self, language: Language) -> None:
-        self._kinds = language.kinds
+    def __init__(self, language: Language, abbreviations: Iterable[str] = ()) -> None:
+        self._kinds = language.kinds | dict.fromkeys(abbreviations, Kind.NEVER)
         self._words = language.words
         self._short = language.words["short"]
 

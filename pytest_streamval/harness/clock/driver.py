@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors import UnsupportedLoopError
+from pytest_streamval.harness.clock.reals import FUNCTIONS
 from pytest_streamval.harness.clock.references import swap
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """For how many seconds of real time what is under way outside the loop holds virtual time still."""
-
-END = 2.5e11
-"""Seconds of virtual time, some 8,000 years: what is due later has no date, and does not come."""
 
 _SLICE = 0.05  # seconds of real time, at most, after which a thread that ended in silence is noticed
 _SETTLE = 0.001  # seconds that bytes may take from one end of a connection to the other, within this machine
@@ -78,14 +76,14 @@ class LoopDriver:
         # before the look: what ends between the two has woken the loop by then
         under_way = outside.under_way(self.loop)
         events = [] if nothing_watched else self._look(_SETTLE if outside.talks_to_itself else 0)
-        if events or self.loop._ready:
+        if events or self.loop._ready or self._clock._settle():
             return events
         scheduled = self.loop._scheduled
         due = scheduled[0]._when if scheduled else math.inf
         if under_way:
-            return self._wait(due if due <= END else math.inf)
+            return self._wait(due if due <= self._clock._end else math.inf)
         self._begin_anew()
-        if due <= END:
+        if due <= self._clock._end:
             self._jump(due)
         else:
             self._clock._stuck(self.loop)
@@ -99,14 +97,13 @@ class LoopDriver:
 
     def _wait(self, due: float) -> list[Any]:
         """Wait in real time for what is under way; what is due comes when as much real time has passed."""
-        from freezegun.api import real_monotonic  # nobody has frozen this one
-
+        monotonic = FUNCTIONS["monotonic"]
         distance = due - self._clock._reading
         needed = max(PATIENCE, self._spent + distance)
         while self._waited < needed:
-            began = real_monotonic()
+            began = monotonic()
             events = self._poll(min(_SLICE, _SETTLE + self._waited / 2, needed - self._waited))
-            self._waited += real_monotonic() - began
+            self._waited += monotonic() - began
             under_way = self._clock._outside.under_way(self.loop)
             if events or not under_way:
                 self._begin_anew()
@@ -119,7 +116,7 @@ class LoopDriver:
         return []
 
     def _jump(self, due: float) -> None:
-        self._clock._reading = due
+        self._clock._move(due)
         # the loop runs what is due before now + resolution, which has to be a later moment after some years too
         self.loop._clock_resolution = max(self._resolution, math.ulp(due))
 

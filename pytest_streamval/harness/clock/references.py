@@ -20,11 +20,25 @@ def swap(undo: ExitStack, namespace: dict[Any, Any], name: object, value: object
         name: the key.
         value: what takes the place of what is there, if anything is.
     """
-    if name in namespace:
-        undo.callback(namespace.__setitem__, name, namespace[name])
-    else:
-        undo.callback(namespace.pop, name, None)
+    missing = object()
+    before = namespace.get(name, missing)
+
+    def restore() -> None:
+        if namespace.get(name, missing) is not value:
+            return  # replaced by another one meanwhile, which is its affair
+        if before is missing:
+            del namespace[name]
+        else:
+            namespace[name] = before
+
+    undo.callback(restore)
     namespace[name] = value
+
+
+def swap_attribute(undo: ExitStack, owner: type, name: str, value: object) -> None:
+    """Give a class another attribute, in place of one of its own, until the stack is closed."""
+    undo.callback(setattr, owner, name, vars(owner)[name])
+    setattr(owner, name, value)
 
 
 class References:
@@ -38,7 +52,7 @@ class References:
         """Find names in every module but those that are left out.
 
         Args:
-            left_out: returns the top-level packages that are, and how the names of further modules begin that are.
+            left_out: returns the top-level packages that are, and further packages, each with a dot after its name.
         """
         self._left_out = left_out
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -71,7 +85,7 @@ class References:
     def _namespaces(self, modules: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         packages, beginnings = self._left_out()
         for name in modules:
-            if name.partition(".")[0] in packages or name.startswith(beginnings):
+            if name.partition(".")[0] in packages or f"{name}.".startswith(beginnings):
                 continue
             module = sys.modules.get(name)
             # by its type, and past its own attribute access: a lazy module is loaded by being looked at

@@ -70,6 +70,7 @@ def _is_standard(frame: FrameType) -> bool:
 
 
 def _is_own(frame: FrameType) -> bool:
+    """Return whether a frame is of the code that is tested or tests: of no library, nor of Python's own."""
     return _is_own_code(frame.f_code)
 
 

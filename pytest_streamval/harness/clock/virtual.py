@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from contextlib import ExitStack
+import math
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import wraps
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -16,20 +18,35 @@ from pytest_streamval.errors import (
     VirtualDeadlockError,
     excerpt,
 )
+from pytest_streamval.harness.clock import others, present, wall
 from pytest_streamval.harness.clock.driver import LoopDriver, kind_of
+from pytest_streamval.harness.clock.instants import LAST, Instant, checked_seconds, microseconds_of
+from pytest_streamval.harness.clock.other_loops import OtherLoops
 from pytest_streamval.harness.clock.outside import Outside
 from pytest_streamval.harness.clock.references import swap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Generator, Iterator
     from types import TracebackType
 
 T = TypeVar("T")
 
 START = 1_767_225_600
-"""What the wall clock shows at the start: 2026-01-01 00:00 UTC, in seconds since the epoch."""
+"""The time at the start, if none was asked for: 2026-01-01 00:00 UTC, in seconds since the epoch."""
 
 _MICROSECONDS = 1_000_000  # in a second
+_NO_OFFSET = timedelta()
+
+
+class Settled:
+    """The end of `advance` and `move_to`: an async test may await it, so that other tasks have their turn."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait until everything that has come due has run, and every task waits again."""
+        return self._clock._settled().__await__()
 
 
 class VirtualClock:
@@ -42,12 +59,29 @@ class VirtualClock:
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, start: Instant | None = None) -> None:
+        """Make a clock that shows a certain time when it is started.
+
+        Args:
+            start: a datetime, a date, an ISO string, or seconds since the epoch; without a time zone it is in UTC. By
+                default it is the date that freezegun or time-machine has set, and otherwise 2026-01-01 00:00 UTC.
+
+        Raises:
+            InvalidArgumentError: a `ValueError`; `start` is none of these.
+        """
+        self._chosen = None if start is None else microseconds_of(start, "start")
+        self._origin = START * _MICROSECONDS if self._chosen is None else self._chosen
         self._reading = 0.0
+        self._end = math.inf  # the reading at the end of the calendar: what is due later does not come
+        self._freezes: list[Any] = []  # freezegun's own list, while the clock runs
+        self._earlier_freezes = 0
+        self._waiting: list[asyncio.Future[None]] = []
         self._thread: int | None = None
         self._undo = ExitStack()
+        self._on = ExitStack()
         self._driver: LoopDriver | None = None
         self._outside: Outside
+        self._other_loops: OtherLoops
         self._watched: asyncio.Task[Any] | None = None
         self._deadlock: VirtualDeadlockError | None = None
 
@@ -58,9 +92,49 @@ class VirtualClock:
 
     @property
     def now(self) -> float:
-        """What `time.time()` says: seconds since the epoch, `elapsed` after 2026-01-01 00:00 UTC."""
-        seconds, rest = divmod(self._microseconds(), _MICROSECONDS)
-        return START + seconds + rest / _MICROSECONDS
+        """What `time.time()` says: seconds since the epoch."""
+        seconds, rest = divmod(self._wall(), _MICROSECONDS)
+        return seconds + rest / _MICROSECONDS
+
+    def advance(self, seconds: float) -> Settled:
+        """Move time on at once, as if the code that calls had taken so long.
+
+        What comes due meanwhile runs when the event loop has its next turn, in the order in which it is due; in an
+        async test, `await virtual_clock.advance(5)` returns when all of it has run.
+
+        Args:
+            seconds: how long; 0 or more.
+
+        Raises:
+            InvalidArgumentError: a `ValueError`; that is no length of time, or time would run out of the calendar.
+            VirtualClockUseError: the clock does not run, or not in this thread.
+        """
+        self._check_running("advance")
+        reading = self._reading + checked_seconds(seconds)
+        if reading > self._end:
+            raise InvalidArgumentError("seconds", excerpt(seconds), "virtual time ends with the year 9999.")
+        self._move(reading)
+        return Settled(self)
+
+    def move_to(self, instant: Instant) -> Settled:
+        """Move time on to an instant, as `advance` does; to an earlier one only the date is set back.
+
+        Args:
+            instant: a datetime, a date, an ISO string, or seconds since the epoch; without a time zone it is in UTC.
+
+        Raises:
+            InvalidArgumentError: a `ValueError`; `instant` is none of these.
+            VirtualClockUseError: the clock does not run, or not in this thread.
+        """
+        self._check_running("move_to")
+        distance = microseconds_of(instant, "instant") - self._wall()
+        if distance >= 0:
+            self._move((self._microseconds() + distance) / _MICROSECONDS)
+        elif self._freezes:
+            others.move(self._freezes, distance)
+        else:
+            self._begin_at(self._origin + distance)
+        return Settled(self)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end on this clock, in an event loop of its own: for a synchronous test.
@@ -93,16 +167,18 @@ class VirtualClock:
             raise error.with_traceback(None) from None
 
     def __enter__(self) -> Self:
-        from pytest_streamval.harness.clock.wall import freeze  # which imports freezegun
-
         with ExitStack() as undo:
-            freeze(self, undo)
+            present.take(self, undo)
+            self._begin()
             undo.callback(self._stop)
+            self._on = wall.put_on()
+            others.watch(self._lifted, undo)
             self._thread = get_ident()
-            self._outside = Outside()
+            self._outside, self._other_loops = Outside(), OtherLoops(self._thread)
             events, futures = vars(asyncio.events), vars(asyncio.futures)
             swap(undo, events, "_set_running_loop", self._on_running_loop(events["_set_running_loop"]))
             swap(undo, futures, "_chain_future", self._on_chained(futures["_chain_future"]))
+            self._other_loops.watch(undo)
             if (loop := asyncio._get_running_loop()) is not None:
                 self._drive(loop)
             self._undo = undo.pop_all()
@@ -168,6 +244,8 @@ class VirtualClock:
                 if loop is not None:
                     self._drive(loop)
             announce(loop)
+            if loop is not None:
+                self._other_loops.notice(get_ident())
 
         return set_running_loop
 
@@ -192,18 +270,93 @@ class VirtualClock:
 
     def _stop(self) -> None:
         self._release()
+        self._begin_at(self._wall() - self._microseconds())  # the time goes by itself from now on
+        self._freezes = []
+        self._on.close()
         self._thread = None
+
+    # What the time is
+
+    def _begin(self) -> None:
+        """Find the time at which to start."""
+        self._freezes, self._earlier_freezes = others.freezes(), len(others.freezes())
+        travelled = others.travelled()
+        if self._chosen is not None and (self._freezes or travelled is not None):
+            self._freezes = []
+            raise VirtualClockUseError(
+                "A virtual clock was given a start, and freezegun or time-machine has set another date.",
+                "Give it one of the two.",
+            )
+        found = self._wall() if self._freezes else travelled
+        self._begin_at(self._origin if found is None else found - self._microseconds())
+
+    def _begin_at(self, origin: int) -> None:
+        self._origin = origin
+        self._end = LAST - origin / _MICROSECONDS
 
     def _microseconds(self) -> int:
         return round(self._reading * _MICROSECONDS)
 
-    def _check_usable(self) -> None:
+    def _wall(self) -> int:
+        """Return the time, in microseconds since the epoch."""
+        if self._freezes:
+            return others.moment_of(self._freezes[-1])
+        return self._origin + round(self._reading * _MICROSECONDS)
+
+    def _local(self) -> timedelta:
+        """Return by how much local time is ahead of UTC."""
+        return others.frozen_offset() if self._freezes else _NO_OFFSET
+
+    def _move(self, reading: float) -> None:
+        before, self._reading = self._reading, reading
+        if self._freezes:
+            distance = self._microseconds() - round(before * _MICROSECONDS)
+            others.move(self._freezes, distance)
+
+    @contextmanager
+    def _lifted(self) -> Iterator[None]:
+        """Take the clock off while freezegun or time-machine starts or stops."""
+        now = self._wall()
+        self._on.close()
+        try:
+            yield
+        finally:
+            self._on = wall.put_on()
+            if len(self._freezes) < self._earlier_freezes:  # one from before the clock has ended: its date goes on
+                self._earlier_freezes = len(self._freezes)
+                self._begin_at(now - self._microseconds())
+
+    # Giving others their turn
+
+    async def _settled(self) -> None:
+        """Wait until the event loop has nothing to do any more at the present time."""
+        loop = asyncio.get_running_loop()
+        if self._driver is None or self._driver.loop is not loop:
+            raise UnsupportedLoopError(kind_of(loop))
+        self._waiting.append(loop.create_future())
+        await self._waiting[-1]
+
+    def _settle(self) -> bool:
+        """Wake those who wait for this, if there are any and nothing is due."""
+        scheduled = self._waiting and cast("Any", self._waiting[0].get_loop())._scheduled
+        if not self._waiting or (scheduled and scheduled[0]._when <= self._reading):
+            return False
+        for future in self._waiting:
+            if not future.cancelled():
+                future.set_result(None)
+        self._waiting.clear()
+        return True
+
+    def _check_running(self, method: str) -> None:
         if get_ident() != self._thread:
             raise VirtualClockUseError(
-                "virtual_clock.run() was called where its time does not run: behind the end of its test, or in another "
-                "thread.",
+                f"virtual_clock.{method}() was called where its time does not run: before its start, after the end of "
+                "its test, or in another thread.",
                 "Call it in the test itself.",
             )
+
+    def _check_usable(self) -> None:
+        self._check_running("run")
         if asyncio._get_running_loop() is not None:
             raise VirtualClockUseError(
                 "virtual_clock.run() was called in a running event loop.",

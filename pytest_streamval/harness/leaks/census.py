@@ -6,19 +6,23 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.engine.eager import Turn
-from pytest_streamval.engine.orchestrator import Run, current_run
+from pytest_streamval.engine.run import Run, current_run
 from pytest_streamval.harness.clock.suspended import _in_numbers
 from pytest_streamval.harness.leaks.holders import held_among
-from pytest_streamval.harness.leaks.ledger import begun_in, context_of, current
+from pytest_streamval.harness.leaks.ledger import begun_in, context_of
 from pytest_streamval.harness.leaks.suspects import (
     DestroyedTask,
+    DroppedOutput,
+    DroppedOwner,
     DroppedRun,
     Leak,
     LiveThread,
     OpenGenerator,
     OpenOutput,
+    OpenOwner,
     PendingRun,
     PendingTask,
+    PendingTimer,
     Suspect,
 )
 
@@ -43,9 +47,9 @@ class Scope(NamedTuple):
 
 
 def open_things(scope: Scope, backends: Iterable[StreamingMockBackend]) -> list[Suspect]:
-    """Return what has not ended in the event loops of a scope: runs, outputs, tasks, generators."""
+    """Return what has not ended in the event loops of a scope: runs, outputs, tasks, generators, timers."""
     tasks = _tasks(scope)
-    generators = _generators(scope, tasks)
+    generators = [*_generators(scope, tasks), *_timers(scope)]
     if not tasks:  # as it is nearly always
         return [*_outputs(scope, backends, ()), *generators]
     pairs = [(task, run) for task in tasks if (run := _run_of(task)) is not None]
@@ -61,7 +65,16 @@ def lost_things(ledgers: Iterable[Ledger]) -> list[Leak]:
     """Return what was forgotten while it was going: results that were dropped, tasks that nobody kept."""
     watches = [watch for ledger in ledgers for watch in ledger.runs]
     runs = [DroppedRun(watch, watch.run) for watch in watches if watch.run is not None and watch.run.dropped]
-    return [*runs, *(DestroyedTask(task) for ledger in ledgers for task in ledger.destroyed)]
+    outputs = [DroppedOutput(task) for ledger in ledgers for task in ledger.outputs]
+    owners = [DroppedOwner(watch) for ledger in ledgers for watch in ledger.owners if watch.described]
+    tasks = [DestroyedTask(task) for ledger in ledgers for task in ledger.destroyed]
+    return [*runs, *outputs, *owners, *tasks]
+
+
+def open_owners(ledgers: Iterable[Ledger]) -> list[Suspect]:
+    """Return the sessions and servers of this package that are not closed."""
+    owners = [(watch, watch.owner()) for ledger in ledgers for watch in ledger.owners]
+    return [OpenOwner(owner, watch) for watch, owner in owners if owner is not None and owner.at_work]
 
 
 def live_threads(ledgers: Iterable[Ledger]) -> list[Suspect]:
@@ -114,9 +127,14 @@ def _run_of(task: asyncio.Task[Any]) -> Run | None:
     return run
 
 
+def _timers(scope: Scope) -> list[PendingTimer]:
+    """Return the timers whose time has not come."""
+    timers = [timer for ledger in scope.ledgers for timer in ledger.timers if timer.loop in scope.loops]
+    return [PendingTimer(timer) for timer in timers if timer.is_pending()]
+
+
 def _is_of(task: asyncio.Task[Any], scope: Scope) -> bool:
-    ledger = context_of(task).get(current)
-    return ledger is not None and ledger in scope.ledgers
+    return any(ledger.owns(task) for ledger in scope.ledgers)
 
 
 def _hosts(task: asyncio.Task[Any]) -> bool:

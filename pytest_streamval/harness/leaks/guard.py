@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.harness.leaks.census import Scope, live_threads, lost_things, open_things
+from pytest_streamval.harness.leaks.census import Scope, live_threads, lost_things, open_owners, open_things
 from pytest_streamval.harness.leaks.holders import held_among
 from pytest_streamval.harness.leaks.ledger import Ledger, RunWatch, current, on_loop_end
-from pytest_streamval.harness.leaks.suspects import LiveThread
+from pytest_streamval.harness.leaks.suspects import LiveThread, PendingTimer
+from pytest_streamval.harness.script import on_take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pytest_streamval.harness.leaks.suspects import Leak, Suspect
     from pytest_streamval.harness.mock import StreamingMockBackend, StreamingMockBackendFactory
-    from pytest_streamval.harness.script import Script
+    from pytest_streamval.harness.script import Script, ScriptFactory
 
 _TURNS = 20  # of an event loop, in which what is about to end may do so
 _PATIENCE = 0.1  # seconds for threads that are about to end
@@ -30,12 +32,15 @@ _NUMBERED = re.compile(r"\b(Task|Thread)-\d+")  # names that asyncio and threadi
 class Guard:
     """Looks after one test."""
 
-    def __init__(self, holders: Callable[[], Iterable[object]], *, leaks: bool = True) -> None:
+    def __init__(
+        self, holders: Callable[[], Iterable[object]], *, leaks: bool = True, allowed: Sequence[str] = ()
+    ) -> None:
         """Begin to look.
 
         Args:
             holders: returns what can still end the things that it holds: fixtures, before their teardown.
             leaks: whether it looks for leaks; otherwise it only remembers what the test makes.
+            allowed: patterns of names of tasks, threads and functions that may be left behind.
         """
         self.fixtures = Ledger(leaks=leaks)
         """What began in the fixtures of the test."""
@@ -43,21 +48,29 @@ class Guard:
         """What began in its function."""
         self.backends: list[StreamingMockBackend] = []
         """The mock backends that were made for it."""
+        self.scripts: list[Script] = []
+        """The scripts that `stream_script` made for it."""
+        self.taken: list[Script] = []
+        """The scripts that anything has taken to play them, in whatever thread."""
         self.unmet: list[Callable[[], Iterable[Exception]]] = []
         """Asked at the end of a test that passed: each returns what was to happen and did not."""
         self._holders = holders
         self._looks = leaks
+        self._allowed = allowed
         self._hosts: set[asyncio.Task[Any] | None] = set()
         self._accused: dict[int, Leak] = {}  # by the id of the thing
         self._to_end: list[Suspect] = []
         self._leaks: list[tuple[str, str, str]] = []
         self._observed = ExitStack()
         self._observed.enter_context(observing(RunWatch))
+        self._take = self.taken.append
+        on_take.append(self._take)
         on_loop_end.append(self._loop_ends)
 
     def close(self) -> None:
         """Look no more."""
         on_loop_end.remove(self._loop_ends)
+        on_take.remove(self._take)
         self._observed.close()
         self.fixtures.close()
         self.test.close()
@@ -72,6 +85,16 @@ class Guard:
             backend = make(*scripts, token_size=token_size)
             self.backends.append(backend)
             return backend
+
+        return kept
+
+    def keeping_scripts(self, make: ScriptFactory) -> ScriptFactory:
+        """Return what makes scripts, and remembers them."""
+
+        def kept(script: Script | str, *, token_size: int = 1) -> Script:
+            made = make(script, token_size=token_size)
+            self.scripts.append(made)
+            return made
 
         return kept
 
@@ -118,12 +141,13 @@ class Guard:
     @contextmanager
     def _attempt(self) -> Iterator[None]:
         __tracebackhide__ = True
-        made = len(self.backends), len(self.test.playbacks)
+        lists: list[list[Any]] = [self.backends, self.scripts, self.test.playbacks]
+        made = [len(each) for each in lists]
         try:
             yield
         except BaseException:
-            del self.backends[made[0] :]
-            del self.test.playbacks[made[1] :]
+            for each, length in zip(lists, made, strict=True):
+                del each[length:]
             raise
 
     # What it leaves behind
@@ -136,10 +160,14 @@ class Guard:
     def look(self, *ledgers: Ledger) -> None:
         """See what is open now, wherever it lives, and end it."""
         if self._looks:
-            # those that are closed were looked into before
-            found = self._open(ledgers, [loop for each in ledgers for loop in each.loops if not loop.is_closed()])
-            self._note_leaks(lost_things(ledgers))
+            # those that are closed were looked into before, and one that runs elsewhere ends with its thread
+            loops = [
+                loop for each in ledgers for loop in each.loops if not loop.is_closed() and not _runs_elsewhere(loop)
+            ]
+            found = self._open(ledgers, loops)
+            self._note_leaks([leak for leak in lost_things(ledgers) if not self._allows(leak)])
             self._examine([*found, *live_threads(ledgers)])
+            self._examine(open_owners(ledgers))  # whose generations have been told, and are ended
 
     def leaks(self) -> list[tuple[str, str, str]]:
         """Return what was found since the last call: what each is, where it is suspended, what to do about it."""
@@ -150,7 +178,8 @@ class Guard:
         return [_counted(same[0], len(same)) for same in alike.values()]
 
     def _loop_ends(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._examine(self._open((self.fixtures, self.test), (loop,)))
+        if loop in self.fixtures.loops or loop in self.test.loops:
+            self._examine(self._open((self.fixtures, self.test), (loop,)))
 
     def _open(self, ledgers: Collection[Ledger], loops: Collection[asyncio.AbstractEventLoop]) -> list[Suspect]:
         return open_things(Scope(ledgers, loops, self._hosts), self.backends) if loops and self._looks else []
@@ -163,18 +192,26 @@ class Guard:
         later = [suspect for suspect in found if not suspect.at_once]
         _settle(later)
         self._accuse([suspect for suspect in later if suspect.is_open()])
-        ending, self._to_end = self._to_end, []
+        accused, self._to_end = self._to_end, []
+        ending = [suspect for suspect in accused if not isinstance(suspect, PendingTimer)]
         for suspect in ending:
             suspect.end()
         _settle(ending, patience=0.0)
+        needed = {suspect.loop for suspect in ending if suspect.is_open()}  # a task may wait for a timer to end it
+        for suspect in accused:
+            if isinstance(suspect, PendingTimer) and suspect.loop not in needed and suspect.is_open():
+                suspect.end()
 
     def _unexcused(self, found: list[Suspect]) -> list[Suspect]:
-        """Return those that are new, and that no fixture holds."""
-        new = [suspect for suspect in found if id(suspect.thing) not in self._accused]
+        """Return those that are new, that are not allowed, and that no fixture holds."""
+        new = [suspect for suspect in found if id(suspect.thing) not in self._accused and not self._allows(suspect)]
         if not new:  # as it is nearly always
             return []
         held = held_among([suspect.thing for suspect in new], self._holders())
         return [suspect for suspect in new if id(suspect.thing) not in held]
+
+    def _allows(self, leak: Leak) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self._allowed for name in leak.names())
 
     def _accuse(self, found: Sequence[Suspect]) -> None:
         self._note_leaks(found)
@@ -197,6 +234,10 @@ def _settle(found: Collection[Suspect], patience: float = _PATIENCE) -> None:
     threads = [suspect.thread for suspect in found if isinstance(suspect, LiveThread)]
     for thread in threads:
         thread.join(patience / len(threads))
+
+
+def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+    return loop.is_running() and loop is not asyncio._get_running_loop()
 
 
 async def _turns(found: Collection[Suspect]) -> None:

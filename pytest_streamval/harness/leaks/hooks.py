@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import ExitStack
+from contextvars import Context
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ import pytest
 
 from pytest_streamval.errors import LeakError
 from pytest_streamval.harness.leaks.guard import Guard
-from pytest_streamval.harness.leaks.ledger import current, keep_books
-from pytest_streamval.harness.leaks.played import done_in_vain
+from pytest_streamval.harness.leaks.ledger import _NOBODY, current, keep_books
+from pytest_streamval.harness.leaks.played import done_in_vain, idle_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -41,7 +42,9 @@ class Guards:
             what: (config.getoption(f"streamval_{what}") or config.getini(f"streamval_{what}")) == "on"
             for what in ("leaks", "unplayed")
         }
+        self._allowed = tuple(config.getini("streamval_leaks_allow"))
         self._guard: Guard | None = None
+        self._item: pytest.Item | None = None  # the one that is guarded
         self._live: dict[pytest.FixtureDef[Any], None] = {}  # the fixtures that are set up, in that order
         undo = ExitStack()
         keep_books(undo)
@@ -57,8 +60,9 @@ class Guards:
     def _begin(self, item: pytest.Item) -> Guard:
         leaks = self._guards(item, "leaks")
         if leaks:  # a leak, which needs no warning; pytest drops the filter with those of the test
-            warnings.filterwarnings("ignore", "<StreamChunkingResult", ResourceWarning)
-        self._guard = Guard(self._holders, leaks=leaks)
+            kinds = "StreamChunkingResult|ModelOutputThunk|ProviderServer|Session"
+            warnings.filterwarnings("ignore", f"<({kinds}) ", ResourceWarning)
+        self._guard, self._item = Guard(self._holders, leaks=leaks, allowed=self._allowed), item
         return self._guard
 
     def _guards(self, item: pytest.Item, what: str) -> bool:
@@ -78,7 +82,7 @@ class Guards:
         """Enter what begins in a fixture of the test, but not what begins in one that others use too."""
         __tracebackhide__ = True
         guard = self._guard
-        token = current.set(guard.fixtures if guard is not None and fixturedef.scope == "function" else None)
+        token = current.set(guard.fixtures if guard is not None and fixturedef.scope == "function" else _NOBODY)
         try:
             value = yield
         finally:
@@ -98,7 +102,7 @@ class Guards:
         __tracebackhide__ = True
         with ExitStack() as undo:
             guard = self._guard
-            token = current.set(None if guard is None else guard.test)
+            token = current.set(_NOBODY if guard is None else guard.test)
             undo.callback(current.reset, token)
             if guard is not None:
                 _supervise(item, guard, undo)
@@ -111,6 +115,7 @@ class Guards:
         if self._guard is not None:
             ledgers = self._guard.fixtures, self._guard.test
             in_vain = done_in_vain(getattr(item, "function", None), ledgers, self._guard.backends)
+            in_vain += idle_scripts(self._guard.scripts, self._guard.taken)
             in_vain += [error for unmet in self._guard.unmet for error in unmet()]
             if in_vain and self._guards(item, "unplayed"):
                 found += in_vain
@@ -128,7 +133,7 @@ class Guards:
         else:
             found = self._leaks()
         finally:
-            guard, self._guard = self._guard, None
+            guard, self._guard, self._item = self._guard, None, None
             if guard is not None:
                 guard.close()
                 current.set(None)
@@ -149,10 +154,11 @@ class Guards:
         if found:
             item.add_report_section(when, "leaks", _text(found))
 
-    def _holders(self) -> list[pytest.FixtureDef[Any]]:
-        """Return the fixtures that have a teardown before them."""
+    def _holders(self) -> list[object]:
+        """Return the fixtures that have a teardown before them, and the finalizers that the test has added itself."""
         ending = _ending()
-        return [fixture for fixture in self._live if fixture is not ending and _can_end(fixture)]
+        fixtures = [fixture for fixture in self._live if fixture is not ending and _can_end(fixture)]
+        return [*fixtures, _finalizers(self._item)]
 
 
 def _fail(found: Sequence[Exception]) -> None:
@@ -167,7 +173,10 @@ def _text(found: Sequence[Exception]) -> str:
 def _supervise(item: Any, guard: Guard, undo: ExitStack) -> None:  # noqa: ANN401  # what it has depends on its class
     """Wrap the function of an asynchronous test, and that of a test of Hypothesis, whichever plugin will run it."""
     test = getattr(item, "obj", None)
-    if iscoroutinefunction(test):
+    context = getattr(getattr(item, "instance", None), "_asyncioTestContext", None)
+    if isinstance(context, Context):  # of unittest, which runs its clean-up in the same event loop before it closes it
+        context.run(current.set, guard.test)
+    elif iscoroutinefunction(test):
         item.obj = guard.supervised(test)
         undo.callback(setattr, item, "obj", test)
     handle = getattr(test, "hypothesis", None)
@@ -187,6 +196,12 @@ def _ending() -> object:
             return owner
         frame = frame.f_back
     return None
+
+
+def _finalizers(item: pytest.Item | None) -> list[object]:
+    """Return the finalizers of an item that have not run."""
+    finalizers, _ = ([], None) if item is None else item.session._setupstate.stack.get(item, ([], None))
+    return [each for each in finalizers if getattr(each, "__self__", None) is not item]  # which is its own teardown
 
 
 def _can_end(fixture: pytest.FixtureDef[Any]) -> bool:

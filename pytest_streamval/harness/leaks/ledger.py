@@ -10,29 +10,37 @@ import asyncio
 import sys
 import threading
 from asyncio import runners
+from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from gc import get_referents
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet, ref
+from weakref import WeakSet, WeakValueDictionary, ref
 
 from pytest_streamval.engine.observer import Observer
+from pytest_streamval.engine.owners import on_drop, on_open
+from pytest_streamval.engine.thunk import on_drop as on_output_drop
 from pytest_streamval.harness.clock.suspended import _is_own, _is_own_code
+from pytest_streamval.harness.leaks.origins import create_task, forget_collected, is_of_library, timer_of
 from pytest_streamval.harness.leaks.places import Site, is_in_own_task
 from pytest_streamval.harness.playback import on_play
 from pytest_streamval.harness.transcript import on_empty
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
     from contextlib import ExitStack
     from types import AsyncGeneratorType, CodeType, FrameType
 
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.owners import Owner
+    from pytest_streamval.engine.run import Run
+    from pytest_streamval.harness.leaks.origins import Timer
     from pytest_streamval.harness.playback import _Playback
 
+_MANY = 64  # timers, after which those that have fired are forgotten
+
 current: ContextVar[Ledger | None] = ContextVar("streamval_ledger", default=None)
-"""The ledger of whatever runs in this context."""
+"""The ledger of whatever runs in this context; None if nothing is known of it: then the event loop decides."""
 
 on_loop_end: list[Callable[[asyncio.AbstractEventLoop], None]] = []
 """Called with every event loop that is about to cancel all that is left in it, or to be closed."""
@@ -48,12 +56,20 @@ class Ledger:
         """Whether anybody will look for leaks."""
         self.loops: set[asyncio.AbstractEventLoop] = set()
         """The event loops that ran."""
+        self.earlier: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """The tasks that were there before, in those of them that had run before."""
+        self.timers: list[Timer] = []
+        """The calls that its own code has put off."""
+        self.owners: list[OwnerWatch] = []
+        """The sessions and servers of this package that it has opened."""
         self.threads: list[threading.Thread] = []
         """The threads that its own code started, not those of an executor."""
         self.dropped: list[Begun] = []
         """The asynchronous generators that were dropped before their end by code that is not there any more."""
         self.destroyed: list[asyncio.Task[Any]] = []
         """The tasks that the garbage collector found, while they were pending and nobody else knew of them."""
+        self.outputs: list[asyncio.Task[Any]] = []
+        """The producers of the outputs that were dropped while they were generated."""
         self.runs: list[RunWatch] = []
         self.playbacks: list[_Playback] = []
         self.empty_transcripts = 0
@@ -63,8 +79,41 @@ class Ledger:
         self.open = False
         for number in [number for number, begun in _begun.items() if begun.ledger is self]:
             del _begun[number]
-        for entries in (self.loops, self.threads, self.dropped, self.destroyed, self.runs, self.playbacks):
+        forget_collected()
+        self.loops.clear()
+        self.earlier.clear()
+        for entries in (
+            self.timers,
+            self.owners,
+            self.threads,
+            self.dropped,
+            self.destroyed,
+            self.outputs,
+            self.runs,
+            self.playbacks,
+        ):
             entries.clear()
+
+    def owns(self, task: asyncio.Task[Any]) -> bool:
+        """Return whether a task began here: by its context, or, if that tells nothing, by its event loop."""
+        if is_of_library(task):
+            return False
+        ledger = context_of(task).get(current)
+        if ledger is not None:
+            return ledger is self
+        return task.get_loop() in self.loops and task not in self.earlier
+
+
+class OwnerWatch:
+    """Sees one session or server of this package, and does not keep it."""
+
+    def __init__(self, owner: Owner, site: Site | None) -> None:
+        self.owner = ref(owner)
+        """Returns it, or None if it is gone."""
+        self.site = site
+        """Where in the user's own code it was opened."""
+        self.described = ""
+        """A description of one that was dropped while it was open."""
 
 
 @dataclass(slots=True)
@@ -99,9 +148,25 @@ class RunWatch(Observer):
         self.run = run
 
 
+_NOBODY = Ledger()
+_NOBODY.open = False
+
+
+@contextmanager
+def of_nobody() -> Iterator[None]:
+    """Enter nothing that begins here: it is of a session or a module, and not of a test."""
+    token = current.set(_NOBODY)
+    try:
+        yield
+    finally:
+        current.reset(token)
+
+
 def kept_here() -> Ledger | None:
     """Return the ledger into which what begins here is entered."""
     ledger = current.get()
+    if ledger is None and asyncio._get_running_loop() is not None and (task := asyncio.current_task()) is not None:
+        ledger = context_of(task).get(current)  # called in a context that is not the task's
     return ledger if ledger is not None and ledger.open else None
 
 
@@ -129,6 +194,9 @@ def keep_books(undo: ExitStack) -> None:
     for owner, name, make in (
         (threading.Thread, "start", _start),
         (loops, "run_forever", _run_forever),
+        (loops, "create_task", create_task),
+        (loops, "call_later", _put_off),
+        (loops, "call_at", _put_off),
         (loops, "close", _close),
         (loops, "call_exception_handler", _call_exception_handler),
         (loops, "_asyncgen_firstiter_hook", _first_read),
@@ -141,6 +209,9 @@ def keep_books(undo: ExitStack) -> None:
     listeners: tuple[tuple[list[Any], Callable[..., None]], ...] = (
         (on_play, _enter_playback),
         (on_empty, _enter_empty_transcript),
+        (on_output_drop, _enter_dropped_output),
+        (on_open, _enter_owner),
+        (on_drop, _enter_dropped),
     )
     for told, enter in listeners:
         if enter not in told:  # it is, where a session of pytest runs inside another one
@@ -153,9 +224,44 @@ def _enter_playback(played: _Playback) -> None:
         ledger.playbacks.append(played)
 
 
+def _enter_dropped_output(producer: asyncio.Task[Any]) -> None:
+    ledger = context_of(producer).get(current)
+    if ledger is not None and ledger.open:
+        ledger.outputs.append(producer)
+
+
 def _enter_empty_transcript() -> None:
     if (ledger := kept_here()) is not None:
         ledger.empty_transcripts += 1
+
+
+def _enter_owner(owner: Owner) -> None:
+    if (ledger := kept_here()) is not None and ledger.leaks:
+        ledger.owners = [watch for watch in ledger.owners if watch.described or watch.owner() is not None]
+        ledger.owners.append(OwnerWatch(owner, Site.of_caller(sys._getframe(1))))
+        _watches[id(owner)] = ledger.owners[-1]
+
+
+def _enter_dropped(owner: Owner) -> None:
+    """Remember a description; weak references to the owner may be gone by now."""
+    watch = _watches.pop(id(owner), None)
+    if watch is not None and (watch.owner() is owner or watch.owner() is None):
+        watch.described = repr(owner)
+
+
+_watches: WeakValueDictionary[int, OwnerWatch] = WeakValueDictionary()
+
+
+def _put_off(original: Callable[..., asyncio.TimerHandle]) -> Callable[..., asyncio.TimerHandle]:
+    def put_off(loop: asyncio.BaseEventLoop, *args: Any, **options: Any) -> asyncio.TimerHandle:  # noqa: ANN401  # as asyncio's
+        handle = original(loop, *args, **options)
+        if (ledger := kept_here()) is not None and (timer := timer_of(handle, loop, sys._getframe(1))) is not None:
+            if len(ledger.timers) % _MANY == _MANY - 1:
+                ledger.timers = [each for each in ledger.timers if each.is_pending()]
+            ledger.timers.append(timer)
+        return handle
+
+    return put_off
 
 
 def _start(original: Callable[..., None]) -> Callable[..., None]:
@@ -169,8 +275,9 @@ def _start(original: Callable[..., None]) -> Callable[..., None]:
 
 def _run_forever(original: Callable[..., None]) -> Callable[..., None]:
     def run_forever(loop: asyncio.BaseEventLoop) -> None:
-        if (ledger := kept_here()) is not None:
+        if (ledger := kept_here()) is not None and loop not in ledger.loops:
             ledger.loops.add(loop)
+            ledger.earlier.update(asyncio.all_tasks(loop))
         original(loop)
 
     return run_forever
@@ -190,7 +297,7 @@ def _call_exception_handler(original: Callable[..., None]) -> Callable[..., None
         task = context.get("task")
         if isinstance(task, asyncio.Task) and not task.done() and "destroyed" in str(context.get("message")):
             ledger = context_of(task).get(current)
-            if ledger is not None and ledger.open and ledger.leaks:
+            if ledger is not None and ledger.open and ledger.leaks and not is_of_library(task):
                 ledger.destroyed.append(task)
                 return
         original(loop, context)

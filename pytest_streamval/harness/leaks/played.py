@@ -20,10 +20,11 @@ from pytest_streamval.harness.leaks.places import Site
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_streamval.engine.orchestrator import Run
+    from pytest_streamval.engine.run import Run
     from pytest_streamval.errors import ScriptExhaustedError
     from pytest_streamval.harness.leaks.ledger import Ledger
     from pytest_streamval.harness.mock import StreamingMockBackend
+    from pytest_streamval.harness.script import Script
 
 # What a test that waits for the error has in its code, and what the function that catches it has.
 _IN_TEST = frozenset({"ScriptExhaustedError", "RaisesGroup"})
@@ -57,6 +58,19 @@ def _unplayed(backend: StreamingMockBackend) -> list[StreamvalError]:
     if calls == given:
         return []
     return [UnplayedScriptError(given, calls, [excerpt(script.text) for script in backend.scripts[calls:]])]
+
+
+def idle_scripts(made: Sequence[Script], taken: Sequence[Script]) -> list[Exception]:
+    """Return the error for the scripts that a test made and that nothing has taken to play them.
+
+    Args:
+        made: the scripts of `stream_script`.
+        taken: what was played, or given to a backend or a server, whose own scripts are looked at elsewhere.
+    """
+    by_id, texts = {id(script) for script in taken}, {script.text for script in taken}
+    # a script that was cut elsewhere, or written and loaded again, is another one with the same text
+    idle = [script for script in made if id(script) not in by_id and script.text not in texts]
+    return [UnplayedScriptError(len(made), None, [excerpt(script.text) for script in idle])] if idle else []
 
 
 def _unread(runs: Sequence[Run]) -> list[StreamvalError]:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import AsyncGenerator, Sequence
 
-    from pytest_streamval.engine.orchestrator import Run
-    from pytest_streamval.harness.leaks.ledger import Begun
+    from pytest_streamval.engine.owners import Owner
+    from pytest_streamval.engine.run import Run
+    from pytest_streamval.harness.leaks.ledger import Begun, OwnerWatch
+    from pytest_streamval.harness.leaks.origins import Timer
     from pytest_streamval.harness.mock import MockCall
 
 
@@ -35,6 +37,10 @@ class Leak(ABC):
     def described(self) -> tuple[str, str, str]:
         """Return what it is, where it is suspended, and what to do about it."""
         return self._what(), self._place(), self.way_out
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names by which the ini value `streamval_leaks_allow` may allow it."""
+        return ()
 
     @abstractmethod
     def _what(self) -> str:
@@ -84,6 +90,10 @@ class PendingTask(Suspect):
         self.task.cancel()
         self.task.add_done_callback(_take_error)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the name of the task, and that of its coroutine function with its module."""
+        return self.task.get_name(), _in_module(self.task.get_coro())
+
     def _what(self) -> str:
         if self.task.get_name().startswith("streamval producer "):
             kind = "producer still running"
@@ -104,12 +114,25 @@ class DestroyedTask(Leak):
         super().__init__(task)
         self._task = task
 
+    def names(self) -> tuple[str, ...]:
+        """Return the name of the task, and that of its coroutine function."""
+        return self._task.get_name(), _in_module(self._task.get_coro())
+
     def _what(self) -> str:
         return f"a task destroyed while it was pending: {_named(self._task)}"
 
     def _place(self) -> str:
         code = getattr(self._task.get_coro(), "cr_code", None)  # whose frame is gone
         return "of a function that Python does not tell" if code is None else f"of {Site(code, code.co_firstlineno)}"
+
+
+class DroppedOutput(DestroyedTask):
+    """An output that was dropped while it was generated, which stopped its producer."""
+
+    way_out = "Read it to its end, or await cancel_generation()."
+
+    def _what(self) -> str:
+        return f"an output dropped while it was generated: {_named(self._task)}"
 
 
 class PendingRun(PendingTask):
@@ -200,6 +223,10 @@ class OpenGenerator(Suspect):
         if not self._dropped and self.loop is not None and not self.loop.is_closed():
             self.loop.create_task(self._generator.aclose()).add_done_callback(_take_error)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the name of its function with its module."""
+        return (_in_module(self._generator),)
+
     def _what(self) -> str:
         return f"an asynchronous generator not closed: {self._generator.__qualname__}()"
 
@@ -220,11 +247,106 @@ class LiveThread(Suspect):
         """Return whether it is alive."""
         return self.thread.is_alive()
 
+    def names(self) -> tuple[str, ...]:
+        """Return its name."""
+        return (self.thread.name,)
+
     def _what(self) -> str:
         return f"a {'daemon ' if self.thread.daemon else ''}thread still alive: {self.thread.name}"
 
     def _place(self) -> str:
         return place_of_thread(self.thread)
+
+
+class PendingTimer(Suspect):
+    """A call that is put off beyond the end of the test."""
+
+    way_out = "Keep the handle that call_later() or call_at() returns, and cancel() it."
+    at_once = True
+
+    def __init__(self, timer: Timer) -> None:
+        super().__init__(timer.handle, timer.loop)
+        self._timer = timer
+
+    def is_open(self) -> bool:
+        """Return whether its time has not come."""
+        return self._timer.is_pending()
+
+    def end(self) -> None:
+        """Cancel it."""
+        self._timer.handle.cancel()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of the function that was to be called."""
+        return (self._called(),)
+
+    def _called(self) -> str:
+        callback = getattr(self._timer.handle, "_callback", None)
+        name = getattr(callback, "__qualname__", type(callback).__name__)
+        return f"{getattr(callback, '__module__', None) or ''}.{name}".removeprefix(".")
+
+    def _what(self) -> str:
+        return f"a timer that has not fired: {self._called()}"
+
+    def _place(self) -> str:
+        return f"from {self._timer.site}"
+
+
+class OpenOwner(Suspect):
+    """A session or a server of this package that is open."""
+
+    way_out = "Use 'with', or call close() or, on a session, await aclose()."
+    at_once = True
+
+    def __init__(self, owner: Owner, watch: OwnerWatch) -> None:
+        super().__init__(owner)
+        self._owner = owner
+        self._watch = watch
+
+    def is_open(self) -> bool:
+        """Return whether it keeps anything."""
+        return self._owner.at_work
+
+    def end(self) -> None:
+        """Close it."""
+        self._owner.close()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of its class."""
+        return (type(self._owner).__name__,)
+
+    def _what(self) -> str:
+        return f"a {type(self._owner).__name__} left open: {self._owner!r}"
+
+    def _place(self) -> str:
+        return _opened(self._watch)
+
+
+class DroppedOwner(Leak):
+    """A session or a server of this package that was dropped while it was open, which has closed it."""
+
+    way_out = OpenOwner.way_out
+
+    def __init__(self, watch: OwnerWatch) -> None:
+        super().__init__(watch)
+        self._watch = watch
+
+    def _what(self) -> str:
+        return f"dropped while it was open: {self._watch.described}"
+
+    def _place(self) -> str:
+        return _opened(self._watch)
+
+
+def _opened(watch: OwnerWatch) -> str:
+    return "opened by code of a library" if watch.site is None else f"opened at {watch.site}"
+
+
+def _in_module(awaited: Any) -> str:  # noqa: ANN401  # whatever a task runs
+    """Return the name of a coroutine or a generator, with its module while that is known."""
+    frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
+    name = getattr(awaited, "__qualname__", type(awaited).__name__)
+    return name if frame is None else f"{frame.f_globals.get('__name__')}.{name}"
 
 
 def _named(task: asyncio.Task[Any]) -> str:

@@ -3,14 +3,26 @@
 import asyncio
 import contextlib
 import threading
+import unittest
 
 import anyio
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sse_starlette import EventSourceResponse
+from starlette.applications import Starlette
+from starlette.routing import Route
 
-from pytest_streamval import Script, SimpleContext, Stall, StreamChunkingResult, stream_with_chunking
+from pytest_streamval import (
+    ProviderServer,
+    Script,
+    SimpleContext,
+    Stall,
+    StreamChunkingResult,
+    start_session,
+    stream_with_chunking,
+)
 
 
 async def forever():
@@ -119,6 +131,137 @@ def test_a_thread_that_a_finalizer_ends(finalized_app):
     finalized_app.thread.start()
 
 
+@pytest.mark.asyncio
+async def test_a_task_that_a_finalizer_of_the_test_ends(request, streaming_mock_backend):
+    request.addfinalizer(asyncio.create_task(forever()).cancel)
+
+
+@pytest.mark.asyncio
+async def test_a_task_in_a_list_that_a_finalizer_of_the_test_empties(request, streaming_mock_backend):
+    tasks = [asyncio.create_task(forever())]
+    request.addfinalizer(lambda: [task.cancel() for task in tasks])
+    await asyncio.sleep(0)
+
+
+def test_a_finalizer_of_a_synchronous_test(request, streaming_mock_backend):
+    async def main():
+        task = asyncio.create_task(forever())
+        request.addfinalizer(task.cancel)
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def tasks():
+    return []
+
+
+@pytest_asyncio.fixture
+async def end_of_tasks(tasks):
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.asyncio
+async def test_a_task_in_the_list_of_a_fixture_that_another_one_empties(end_of_tasks, tasks, streaming_mock_backend):
+    tasks.append(asyncio.create_task(forever()))
+
+
+@pytest.fixture
+def finalized_tasks(request):
+    tasks = []
+    request.addfinalizer(lambda: [task.cancel() for task in tasks])  # noqa: PT021  # the other way
+    return tasks
+
+
+@pytest.mark.asyncio
+async def test_a_task_in_the_list_of_a_fixture_with_a_finalizer(finalized_tasks, streaming_mock_backend):
+    finalized_tasks.append(asyncio.create_task(forever()))
+
+
+@pytest.fixture
+def tasks_of_monkeypatch(monkeypatch):
+    tasks = []
+    with monkeypatch.context():
+        yield tasks
+        for task in tasks:
+            task.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_task_in_a_list_under_anyio(anyio_backend, tasks_of_monkeypatch, streaming_mock_backend):
+    tasks_of_monkeypatch.append(asyncio.create_task(forever()))
+
+
+@pytest.fixture
+def session_and_server(streaming_mock_backend):
+    session = start_session(streaming_mock_backend("One."))
+    with ProviderServer(lambda request: request.prompt) as server, session:
+        yield session, server
+
+
+def test_a_session_and_a_server_that_a_fixture_closes(session_and_server):
+    session, _ = session_and_server
+    assert str(session.instruct("go")) == "One."
+
+
+def test_a_server_of_the_fixture_and_a_timer_that_fires(provider_server, streaming_mock_backend):
+    async def main():
+        fired = asyncio.Event()
+        asyncio.get_running_loop().call_later(0, fired.set)
+        await fired.wait()
+
+    provider_server(lambda request: "One.")
+    asyncio.run(main())
+
+
+async def stream_in_response_to(request):
+    async def events():
+        yield "One."
+        yield "Two."
+
+    return EventSourceResponse(events())
+
+
+@pytest.mark.asyncio
+async def test_the_watcher_of_sse_starlette(streaming_mock_backend):
+    app = Starlette(routes=[Route("/", stream_in_response_to)])
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b""} if not sent else await forever()
+
+    async def send(message):
+        sent.append(message.get("body", b""))
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+    assert b"Two." in b"".join(sent)
+    assert any("_shutdown_watcher" in repr(task) for task in asyncio.all_tasks())
+
+
+@pytest.mark.usefixtures("streaming_mock_backend")
+class TestOfUnittest(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.task = asyncio.create_task(forever())
+        self.ended = asyncio.create_task(forever())
+        self.addAsyncCleanup(self.end)
+
+    async def end(self):
+        self.ended.cancel()
+
+    async def asyncTearDown(self):
+        self.task.cancel()
+
+    async def test_its_own_clean_up(self):
+        await asyncio.sleep(0)
+
+    async def test_again(self):
+        assert not self.task.done()
+
+
 @pytest.mark.usefixtures("streaming_mock_backend")
 class TestOfTheOldKind:
     def setup_method(self):
@@ -168,12 +311,12 @@ def test_a_synchronous_test_with_an_anyio_fixture(anyio_group):
     pass
 
 
-async def beat():
+async def beat(pause=0.0):
     """Start others all the time, and hold a generator meanwhile."""
 
     async def ticks():
         while True:
-            yield asyncio.create_task(asyncio.sleep(0.001))
+            yield asyncio.create_task(asyncio.sleep(pause))
 
     async for task in ticks():
         await task
@@ -189,7 +332,8 @@ async def anyio_heart(anyio_backend):
 
 @pytest.mark.anyio
 async def test_beside_the_background_task_of_an_anyio_fixture(anyio_heart, streaming_mock_backend):
-    await asyncio.sleep(0.002)
+    for _ in range(9):
+        await asyncio.sleep(0)
     await complete(streaming_mock_backend("One."))
 
 
@@ -205,7 +349,8 @@ async def heart():
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("number", range(3))
 async def test_beside_the_background_task_of_a_session(heart, streaming_mock_backend, number):
-    await asyncio.sleep(0.002)
+    for _ in range(9):
+        await asyncio.sleep(0)
     await complete(streaming_mock_backend("One."))
 
 
@@ -224,7 +369,7 @@ def server():
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    work = asyncio.run_coroutine_threadsafe(beat(), loop)
+    work = asyncio.run_coroutine_threadsafe(beat(pause=0.001), loop)
     yield loop
     work.cancel()
     loop.call_soon_threadsafe(loop.stop)

@@ -6,10 +6,12 @@ import contextlib
 import pytest
 
 from pytest_streamval import (
+    LiveBackend,
     Requirement,
     Script,
     ScriptExhaustedError,
     SimpleContext,
+    StreamingMockBackend,
     Transcript,
     assert_event_order,
     stream_with_chunking,
@@ -61,6 +63,11 @@ async def test_a_playback_not_read(streaming_mock_backend):
     Script.from_text("abc").play()
 
 
+async def test_a_script_not_played(stream_script):
+    played, _idle = stream_script("abc"), stream_script("d" * 200)
+    assert [text async for text in played.play()]
+
+
 async def test_events_not_read(streaming_mock_backend):
     result = await start(streaming_mock_backend("One."))
     result.events()
@@ -77,6 +84,24 @@ async def test_a_transcript_made_too_early(streaming_mock_backend):
 
 
 # They pass
+
+
+async def test_clean_scripts_that_others_play(stream_script, streaming_mock_backend, provider_server):
+    cut = stream_script("One. Two.").recut([2])
+    assert "".join([text async for text in cut.play()])
+    assert "".join(delta.text for delta in stream_script(Script.of("by hand")).deltas)
+    await (await start(streaming_mock_backend(stream_script("Three.")))).acomplete()
+    server = provider_server(stream_script("Four."))
+    backend = LiveBackend("openai:m", base_url=server.openai_url)
+    await (await start(backend)).acomplete()
+    own = StreamingMockBackend(stream_script("Five."))
+    assert own.scripts
+    await asyncio.to_thread(lambda: list(stream_script("Six.").play_sync()))
+
+
+@pytest.mark.streamval_allow_unplayed
+def test_clean_script_by_its_marker(stream_script):
+    stream_script("One.")
 
 
 async def test_clean_call_too_many_expected(streaming_mock_backend):

@@ -4,16 +4,21 @@ import asyncio
 import contextlib
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 
 import pytest
 
 from pytest_streamval import (
+    ModelOutputThunk,
     PartialValidationResult,
+    ProviderServer,
     Requirement,
     Script,
     SimpleContext,
     Stall,
     ValidationResult,
+    start_session,
     stream_with_chunking,
 )
 
@@ -28,6 +33,11 @@ def kind(function):
 
 async def forever():
     await asyncio.Event().wait()
+
+
+async def turns():
+    for _ in range(9):
+        await asyncio.sleep(0)
 
 
 async def numbers():
@@ -65,17 +75,15 @@ async def task_that_nobody_keeps(make):
 
 @kind
 async def task_that_ignores_its_cancellation(make):
-    over = asyncio.Event()
-
     async def stubborn():
-        while not over.is_set():
+        for _ in range(2):  # the third comes with the end of the event loop, which nobody could close otherwise
             with contextlib.suppress(asyncio.CancelledError):
                 await forever()
+        await forever()
 
     KEPT.append(asyncio.create_task(stubborn()))
     await asyncio.sleep(0)
     KEPT[-1].cancel()
-    asyncio.get_running_loop().call_later(0.001, over.set)  # or nobody could ever close this loop
 
 
 @kind
@@ -105,6 +113,18 @@ async def result_that_is_kept(make):
 @kind
 async def result_that_was_dropped(make):
     await stream_with_chunking("go", make(Script.of("One. ", Stall())), SimpleContext())
+    for _ in range(9):
+        await asyncio.sleep(0)
+
+
+@kind
+async def output_that_was_dropped(make):
+    async def produce(output):
+        await output.put("One.")
+        await forever()
+
+    output = ModelOutputThunk()
+    output.start(produce)
     for _ in range(9):
         await asyncio.sleep(0)
 
@@ -164,8 +184,64 @@ async def validators_of_a_run(make):
 async def timeout(make):
     KEPT.append(asyncio.create_task(forever()))
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.001):
+        async with asyncio.timeout(0):
             await forever()
+
+
+@kind
+async def task_begun_from_a_thread(make):
+    loop = asyncio.get_running_loop()
+    thread = threading.Thread(target=lambda: KEPT.append(asyncio.run_coroutine_threadsafe(forever(), loop)))
+    thread.start()
+    thread.join()
+    await turns()
+
+
+@kind
+async def task_begun_in_an_executor(make):
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor() as executor:
+        executor.submit(lambda: KEPT.append(asyncio.run_coroutine_threadsafe(forever(), loop))).result()
+    await turns()
+
+
+@kind
+async def task_begun_in_an_empty_context(make):
+    KEPT.append(Context().run(asyncio.run_coroutine_threadsafe, forever(), asyncio.get_running_loop()))
+    await turns()
+
+
+@kind
+async def timer(make):
+    asyncio.get_running_loop().call_later(3600, print)
+
+
+@kind
+async def timer_in_an_empty_context(make):
+    loop = asyncio.get_running_loop()
+    KEPT.append(loop.call_at(loop.time() + 3600, KEPT.clear, context=Context()))
+
+
+@kind
+async def session(make):
+    KEPT.append(start_session(make("One.")))
+    assert str(KEPT[-1].chat("go")) == "One."
+
+
+@kind
+async def session_of_an_output(make):
+    KEPT.append(start_session(make(Script.of("One.", Stall()))))
+    KEPT.append(await KEPT[-1].ainstruct("go"))
+
+
+@kind
+async def server(make):
+    KEPT.append(ProviderServer("x").start())
+
+
+@kind
+async def server_that_was_dropped(make):
+    ProviderServer("x").start()
 
 
 @pytest.fixture(autouse=True)

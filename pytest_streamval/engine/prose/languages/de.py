@@ -20,7 +20,8 @@ GERMAN: Final = Language(
             pd doz ao.prof o.prof emer vet theol oec rer.nat rer.pol dr.med dr.phil dr.jur dr.-ing dr.rer.nat dent pharm
             agr iur oblt ltn hauptm ofw fw uffz stuffz stfw gefr obergefr genlt genmaj brig.gen adm korv.kpt kpt kptlt
             reg.-rat präs vors vizepräs bgm obgm sr p mgr msgr ehrw bisch ebf bf hl hll geschw gf vj freifr insp kommiss
-            hofr ghzgl kgl kais nob exz prim univ mdg ra ra'in stb wp
+            hofr ghzgl kgl kais nob exz prim univ mdg ra ra'in stb wp bürgerm abg minr pfr lic mmag dipl.-päd obl olt
+            kapt r.a dres mssr
             """,
         ),
         Group(
@@ -30,7 +31,8 @@ GERMAN: Final = Language(
             """
             nr art abs s bd bde kap abb tab fig ziff § aufl jg zeile anm rn rdnr tel hs lfd abschn absch anh anlg aufz
             ausz beibl beisp bl buchst diagr erg.bd gl gr hj lekt nrn num par pos randnr rz taf teilbd th üb vers z zf
-            bearb hnr whg og eg stg plz pf postf vol vv nos no pp quart kal.-w tgb az drs bt-drs
+            bearb hnr whg og eg stg plz pf postf vol vv nos no pp quart kal.-w tgb az drs bt-drs sek bsp tz urt teilb
+            ersch blg
             """,
         ),
         Group(
@@ -45,7 +47,8 @@ GERMAN: Final = Language(
             a.g a.d.s b.a b.w c.t s.t e.h erf f.d h.c hins jew jmd jmdm jmdn jmds k.a k.u.k l.t m.a.w m.w m.w.n n.a n.b
             n.j o.dgl o.e o.j o.n o.t o.u o.v p.a p.m p.s r.g s.a s.g s.l s.str tw teilw überh übl unbek ungef ungen unv
             v.a v.a.w v.h v.l v.d v.u wg wvl z.d.a z.k z.n z.s z.w zz zzt zuz zus evt eventl exempl übertr verb versch
-            vermutl vorl vorw mhd ahd nhd norw dän schwed poln ungar tschech türk niederl arab hebr chin bayr schwäb
+            vermutl vorl vorw mhd ahd nhd norw dän schwed poln ungar tschech türk niederl arab hebr chin bayr schwäb u.d
+            s.r vglw zul n.v b.z.w
             """,
         ),
         Group(
@@ -54,7 +57,8 @@ GERMAN: Final = Language(
             "Duden",
             """
             usw etc u.v.m u.s.w usf uvm ff gmbh co inc ltd e.v mio mrd jh jhd jhdt str o.b u.dgl u.dgl.m u.a.m u.ä.m
-            dgl.m ag ohg gbr kgaa mbh e.g e.k e.kfr sarl s.a.r.l ltda corp plc bros gmbh&co rd nachf bhf m.b.h
+            dgl.m ag ohg gbr kgaa mbh e.g e.k e.kfr sarl s.a.r.l ltda corp plc bros gmbh&co rd nachf bhf m.b.h v.j d.m
+            v.m
             """,
         ),
         Group(
@@ -62,7 +66,7 @@ GERMAN: Final = Language(
             Kind.ENDING,
             "Duden, list of abbreviations; SI Brochure",
             """
-            min std sek stck stk km kg cm mm ml ltr mg qm kw kwh ccm cbm pfd ztr tsd mill tl el pck pkg msp grad
+            min std stck stk km kg cm mm ml ltr mg qm kw kwh ccm cbm pfd ztr tsd mill tl el pck pkg msp grad
             """,
         ),
         Group(

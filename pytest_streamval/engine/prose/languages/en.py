@@ -22,7 +22,8 @@ ENGLISH: Final = Language(
             herr frau st ste mt mts ft dir chmn amb treas bp abp msgr sec'y secy hr mgr lieut comdt cmdt vadm radm cmsgt
             msgt ssgt tsgt sfc spc pte sqn flt rt cllr ald ofc ofcr ven engr arch gens capts lts sgts dep mdm mlles sres
             attys surg archbp bps lt.col maj.gen lt.gen lt.cmdr brig.gen rear.adm asst.prof assoc.prof snr.insp
-            dipl.-ing sgt.maj chas jos thos edw benj
+            dipl.-ing sgt.maj chas jos thos edw benj brig-gen col.-gen congr esqr invt lcpl lt-col lt-gen maj-gen mons
+            srgt supts vice-pres
             """,
         ),
         Group(
@@ -69,8 +70,7 @@ ENGLISH: Final = Language(
             Kind.OFTEN,
             f"{_CMOS}, 10.39-10.40",
             """
-            Mar Jun Jul Sep Mon Wed Fri Sat Sun jan feb apr aug
-            sept oct nov dec tue tues thu thur thurs
+            Mar Jun Jul Sep Mon Wed Fri Sat Sun jan feb apr aug sept oct nov dec tue tues thu thur thurs
             """,
         ),
         Group(

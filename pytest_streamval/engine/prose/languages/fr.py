@@ -18,7 +18,7 @@ FRENCH: Final = Language(
             m mme mmes mlle mlles dr drs pr prof me mgr st ste cap capt col gén lt sgt cdt hon mr mrs dre mgrs messrs sr
             srs s.m s.a.r s.exc s.em s.é r.p rr.pp rp fr frs card év lieut lt-col adjt adj-chef cal cne cba gal sgt-chef
             maj brig am ing arch prés secr v.-prés vve vde cte ctesse bne chev dq mtre insp commre préf sén stes sts phd
-            dr-ing
+            dr-ing pdt vtesse
             """,
         ),
         Group(
@@ -28,7 +28,7 @@ FRENCH: Final = Language(
             """
             p pp n no nos n° art al chap fig vol t ch tabl pl § tél éd alin num nº nᵒ nᵒˢ nrs pag vols tt chaps arts
             fasc ff fol fº §§ ann annx app pls figs tab tabs r rv rº vº v vv l liv sect ref rem exp bât appt apt esc étg
-            cp b.p bp fax c.p bl cah
+            cp b.p bp fax c.p bl cah exs tom
             """,
         ),
         Group(
@@ -39,7 +39,7 @@ FRENCH: Final = Language(
             c.-à-d c.à.d cad p.ex ex cf env ap apr j.-c i.e e.g vs adj adv approx resp dit ibid id loc c-à-d càd cà-d
             c-a-d p.-ex envir e.a conf v.g s.-e av.j.-c apr.j.-c ap.j.-c s.v s.l s.d s.l.n.d op cit op.cit art.cit
             loc.cit n.b nb n.d.l.r ndlr n.d.t ndt n.d.a n.d.é p.-s p.s r.s.v.p rsvp s.v.p svp suiv sq sqq subst vx qq
-            qqch qqn q.v réc rac
+            qqch qqn q.v réc rac p.-ê ibidem téléph dépt
             """,
         ),
         Group(
@@ -47,8 +47,8 @@ FRENCH: Final = Language(
             Kind.ENDING,
             "Imprimerie nationale, Lexique",
             """
-            etc inc ltd s.a sté ets bros corp co max éts & sarl s.a.r.l s.a.s sas s.c.i sci s.n.c snc eurl s.p.r.l
-            sprl plc gmbh llc jr a.m p.m qc
+            etc inc ltd s.a sté ets bros corp co max éts & sarl s.a.r.l s.a.s sas s.c.i sci s.n.c snc eurl s.p.r.l sprl
+            plc gmbh llc jr a.m p.m qc
             """,
         ),
         Group(
@@ -64,7 +64,7 @@ FRENCH: Final = Language(
             Kind.OFTEN,
             "Imprimerie nationale, Lexique; CLDR 46 sentence-break suppressions (fr)",
             """
-            janv févr avr juil sept oct nov déc lun ven dim
+            janv févr avr juil sept oct nov déc lun ven dim jan fév juill octob
             """,
         ),
         Group(
@@ -80,19 +80,18 @@ FRENCH: Final = Language(
             Kind.OFTEN,
             "CLDR 46 sentence-break suppressions (fr)",
             """
-            cie
-            acoust adr anc anon append aux bd boul broch bull cam categ coll collab comm config dest dict dir doc encycl
-            exempl gouv graph hôp ill illustr imm impr imprim indus masc fém métaph niv observ quart réf sing plur symb
-            synth syst trav publ édit équiv éval u.s u.s.a adm dép hab av bld bvd blvd ave che chem rte fg fbg faub rés
-            résid zac z.i z.a lieu-d abrév abs absolt accus adapt admin aéron affl agric alg amér anat angl anthrop apic
-            aph archéol archit arith astr astrol astron auj autom bibl bibliogr biol bot byz cath celt chim chir chrét
-            cin circonsc coef compl conj contr corresp cosm ctr cuis démogr dér dériv dial eccl écol écon élec élém empr
-            ency épist équit esp esth ethn étym euph exc excl expr ext fam féod fisc gallo-rom généal géogr géol géom
-            germ gr gram hébr hérald hist hortic impers inform intr inv ital jud jurid lang lat ling litt liturg log
-            math méc méd mérid métall météor mil mod moy myth naut néol néerl obsc occ oppos ord orig orn ouvr p.ê
-            partic péj pers pharm philo philos phon phys poét pol polit poss prép prob probabl prom prov psych psychol
-            qqf rég rel relig rhét scand sculpt seult spéc spécialt stat subj suff sup sylv syn techn technol théâtr
-            théol typogr univ vén vét vitic vulg zool tjrs bcp qqes cts
+            cie acoust adr anc anon append aux bd boul broch bull cam categ coll collab comm config dest dict dir doc
+            encycl exempl gouv graph hôp ill illustr imm impr imprim indus masc fém métaph niv observ quart réf sing
+            plur symb synth syst trav publ édit équiv éval u.s u.s.a adm dép hab av bld bvd blvd ave che chem rte fg fbg
+            faub rés résid zac z.i z.a lieu-d abrév abs absolt accus adapt admin aéron affl agric alg amér anat angl
+            anthrop apic aph archéol archit arith astr astrol astron auj autom bibl bibliogr biol bot byz cath celt chim
+            chir chrét cin circonsc coef compl conj contr corresp cosm ctr cuis démogr dér dériv dial eccl écol écon
+            élec élém empr ency épist équit esp esth ethn étym euph exc excl expr ext fam féod fisc gallo-rom généal
+            géogr géol géom germ gr gram hébr hérald hist hortic impers inform intr inv ital jud jurid lang lat ling
+            litt liturg log math méc méd mérid métall météor mil mod moy myth naut néol néerl obsc occ oppos ord orig
+            orn ouvr p.ê partic péj pers pharm philo philos phon phys poét pol polit poss prép prob probabl prom prov
+            psych psychol qqf rég rel relig rhét scand sculpt seult spéc spécialt stat subj suff sup sylv syn techn
+            technol théâtr théol typogr univ vén vét vitic vulg zool tjrs bcp qqes cts
             """,
         ),
     ),

@@ -25,7 +25,7 @@ ITALIAN: Final = Language(
             gent.ma gentma gentmo egr.i spett.le spettle preg pregg preg.mo pregmo stim stim.mo dir.re dirett pres
             pres.te presid v.pres segr on.le onle proc isp ispett dep p.ind per.ind perind dott.arch m mr mrs ms mme
             mlle lic l.go lgo p.le ple p.za pza pzza p.tta v.lo vlo str s.da b.go c.da fraz lung l.mare lungom vle c.po
-            pal rac b.gata ctr
+            pal rac b.gata ctr dott.sse cap.no gen.le can.co mons.re m.o revd sen.re sotten ten.te magg.re app.to egr.io
             """,
         ),
         Group(
@@ -47,7 +47,7 @@ ITALIAN: Final = Language(
             ad p.es p.e cfr v i.e e.g ca circa a.c d.c segg sgg st d meteor idraul cf conf ved vd a.e.v a.v d.e.v av.cr
             d.cr c.a circ op.cit cit citt loc.cit l.c ib ibid id n.b nb n.d.a n.d.r n.d.t ndr ndt p.s p.c p.c.c p.v
             p.p.v c.m c.s c.v s.d s.l s.n s.v u.u risp rispett appross spec pross prec precc sopr sott succ sg inv
-            dev.mo devmo aff.mo affmo obbl.mo c/o incl escl
+            dev.mo devmo aff.mo affmo obbl.mo c/o incl escl per.es c.d cd c.f cso ss.mm.ii s.m.i
             """,
         ),
         Group(
@@ -72,7 +72,7 @@ ITALIAN: Final = Language(
             Kind.OFTEN,
             "CLDR 46 sentence-break suppressions (it)",
             """
-            gen feb apr mag giu lug ago sett ott nov dic lun mer gio ven dom
+            gen feb apr mag giu lug ago sett ott nov dic lun mer gio ven dom genn febb marz giugn lugl agos
             """,
         ),
         Group(

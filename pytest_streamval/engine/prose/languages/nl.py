@@ -20,7 +20,7 @@ DUTCH: Final = Language(
             z.k.h h.m h.k.h z.exc excell h.exc z.h h ste mr.dr prof.dr prof.ir dr.ir minr stas staatssecr wethr weth
             gouv gem.secr secr secr-gen dir adj-dir voorz pres vice-pres adm vadm sbn kpt luit luitkol lt-kol lt.kol
             lt.gen genm gen-maj maj ritm sgt serg sgt-maj kpl korp sld wmr owmr aoo brig insp hinsp comm commr cdt
-            commdt advoc adv gerechtsd weled weledelgel weledelgeb w.e.g gez zr br arch bouwk psych
+            commdt advoc adv gerechtsd weled weledelgel weledelgeb w.e.g gez zr br arch bouwk psych st penn ltz hoogl
             """,
         ),
         Group(
@@ -30,7 +30,7 @@ DUTCH: Final = Language(
             """
             nr nrs art blz p pp par hfst fig afb vol tel lid § pag ma di wo vr no num artt bl bldz blzn pg parr hfdst hs
             figg figs afbn ill tab tabn tbl dln jg jrg jaarg afl aflev r rn r.o ro rov v vv stb stcrt trb tfn telnr mob
-            fax ext toest kad huisnr hnr bus pb postb gb k lok loknr zitt kst
+            fax ext toest kad huisnr hnr bus pb postb gb k lok loknr zitt kst alin blzz rubr vb
             """,
         ),
         Group(
@@ -48,7 +48,8 @@ DUTCH: Final = Language(
             a.d a.h a.i a.j.b a.o a.u a.w a.p b.d b.g.g b.h b.o b.w b.z c.v conf d.a.v d.o.v e.k f.d f.o g.v g.g h.d h.i
             h.l k.k l.c l.k l.s l.v lett loc loc.cit op.cit plm plusm t.o.m vd v.g.a v.l.n.r v.h.k w.b w.g w.i.w w.v
             w.v.t.t.k w.v.v z.a z.b.b z.d z.i z.n z.o z.o.z z.p z.s.m z.t zog zogen z.g.a.n vlgs verg vergel aangeh geh
-            bijgen voorn voorm v/h v.h vh overl ovl echtg m.e.z m.o bep ev desbetr ihb
+            bijgen voorn voorm v/h v.h vh overl ovl echtg m.e.z m.o bep ev desbetr ihb b.v.d d.i.m e.o i.b.v i.e.g i.g.v
+            i.r.t o.m.v p.d s.s t.p.v o.t.t o.v.t
             """,
         ),
         Group(
@@ -57,7 +58,7 @@ DUTCH: Final = Language(
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             enz etc e.d e.a e.v n.v b.v ltd inc co m.m o.i.d ff e.v.a jl a.s d.v enzv enzov e.d.m e.m ea cs c.s bvba
-            b.v.b.a cvba c.v.b.a v.o.f vof v.z.w vzw v.z.w.d z.w s.a sa plc gmbh corp ag bros gebrs h.o a.m v.m j.l
+            b.v.b.a cvba c.v.b.a v.o.f vof v.z.w vzw v.z.w.d z.w s.a sa plc gmbh corp ag bros gebrs h.o a.m v.m j.l mld
             """,
         ),
         Group(
@@ -65,7 +66,7 @@ DUTCH: Final = Language(
             Kind.ENDING,
             "Nederlandse Taalunie, lijst van afkortingen; SI Brochure",
             """
-            min sec u km kg cm mm ml cl dl mg gr kw kwh st stks ltr mtr ha pk jr mnd wk
+            min sec u km kg cm mm ml cl dl mg gr kw kwh stks ltr mtr ha pk jr mnd wk
             """,
         ),
         Group(
@@ -73,7 +74,7 @@ DUTCH: Final = Language(
             Kind.OFTEN,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
-            jan feb mrt apr jun jul aug sep sept okt dec
+            jan feb mrt apr jun jul aug sep sept okt dec febr maa din woe zat
             """,
         ),
         Group(

@@ -1,0 +1,46 @@
+"""The functions and classes that tell the real time, even if freezegun replaced them before this module was loaded."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import time as _time
+from typing import Any, NamedTuple
+
+
+def _real(module: Any, name: str) -> Any:  # noqa: ANN401  # a function or a class
+    """Return what freezegun keeps as the real thing, and otherwise what the module has."""
+    return getattr(sys.modules.get("freezegun.api"), f"real_{name}", getattr(module, name))
+
+
+FUNCTIONS: dict[str, Any] = {
+    name: _real(_time, name)
+    for name in (
+        "asctime",
+        "ctime",
+        "gmtime",
+        "localtime",
+        "mktime",
+        "monotonic",
+        "monotonic_ns",
+        "perf_counter",
+        "perf_counter_ns",
+        "sleep",
+        "strftime",
+        "time",
+        "time_ns",
+    )
+}
+"""The functions of `time`, by name."""
+
+
+class Real(NamedTuple):
+    """The real classes; a tuple, because freezegun replaces whatever it finds as an attribute of a module."""
+
+    date: Any
+    datetime: Any
+
+
+CLASSES = Real(_real(dt, "date"), _real(dt, "datetime"))
+EPOCH: dt.datetime = CLASSES.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MICROSECOND = dt.timedelta(microseconds=1)

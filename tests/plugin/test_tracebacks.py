@@ -1,0 +1,75 @@
+"""Tracebacks that users see: of their own code, not of this package, unless the fault is in the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+pytest_plugins = ["pytester"]
+
+FAILS = """
+import asyncio
+import pytest
+from pytest_streamval import Raise, Script, SimpleContext, StreamingMockBackend, start_session
+
+@pytest.fixture
+def wrong(stream_script):
+    return stream_script(3)
+
+def test_fixture(wrong):
+    pass
+
+def test_step():
+    Script.of("One.", 5)
+
+def test_backend(council):
+    council(3)
+
+def test_session():
+    start_session(3)
+
+async def refuse():
+    await StreamingMockBackend().generate_from_context("Hi", SimpleContext())
+
+def test_call_too_many():
+    asyncio.run(refuse())
+
+def test_scripted_error():
+    "".join(Script.of("One.", Raise(KeyError("mine"))).play_sync())
+
+def test_cause():
+    try:
+        Script.of("One.", 5)
+    except ValueError as error:
+        raise RuntimeError("of mine") from error
+"""
+
+
+def test_the_frames_of_this_package_are_left_out(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(test_it=FAILS)
+    result = pytester.runpytest_subprocess("--tb=short", "-rN")
+    result.assert_outcomes(failed=6, errors=1)
+    result.stdout.no_fnmatch_line("*pytest_streamval/*.py:*")
+    result.stdout.fnmatch_lines(["test_it.py:*: in wrong"])
+    full = pytester.runpytest_subprocess("--full-trace", "-k", "test_step")
+    full.stdout.fnmatch_lines(["*pytest_streamval/harness/script.py:*"])
+
+
+def test_a_fault_of_this_package_is_shown_with_its_frames(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(
+        """
+        import pytest_streamval.harness.script as module
+        from pytest_streamval import Script
+
+        def test_it(monkeypatch):
+            monkeypatch.setattr(module, "Step", None)
+            Script.of("One.")
+        """
+    )
+    result = pytester.runpytest_subprocess("--tb=short")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*pytest_streamval/harness/script.py:*: in __post_init__", "E   TypeError: *"])

@@ -1,0 +1,260 @@
+"""Leaving a session: by cancellation, by an error, with clean-ups that raise, from inside, and by dropping it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import pickle
+import warnings
+
+import pytest
+
+from pytest_streamval import (
+    Backend,
+    ModelOutputThunk,
+    Requirement,
+    Script,
+    Stall,
+    StreamingMockBackend,
+    start_session,
+    stream_with_chunking,
+)
+
+SILENT = Script.of("Well. ", Stall())
+
+
+class Slow(Backend):
+    """Its producers end, once they are cancelled, when their gate opens, and may raise then."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.begun = self.running = 0
+        self.gate = asyncio.Event()
+
+    async def generate_from_context(self, action, ctx, *, model_options=None):
+        error = self.errors[self.begun] if self.begun < len(self.errors) else None
+        self.begun += 1
+
+        async def produce(thunk):
+            self.running += 1
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await self.gate.wait()
+                self.running -= 1
+                if error is not None:
+                    raise error
+
+        thunk = ModelOutputThunk(action=action)
+        thunk.start(produce)
+        return thunk, ctx.add(action).add(thunk)
+
+
+async def begin_all(session):
+    """Begin two runs and two outputs, and let them take their first steps."""
+    kept = [await session.stream("a"), await session.stream("b"), await session.aact("c"), await session.aact("d")]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return kept
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_session_left_by_cancellation_stops_every_generation(virtual_clock, turns):
+    backend = Slow()
+
+    async def work():
+        async with start_session(backend) as session:
+            kept.extend(await begin_all(session))
+            await asyncio.Event().wait()
+
+    kept = []
+    task = asyncio.create_task(work())
+    for _ in range(12):
+        await asyncio.sleep(0)
+    assert backend.running == 4
+    task.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()  # once more, while the session waits for its generations
+    for _ in range(8):
+        await asyncio.sleep(0)
+    assert not task.done()
+    backend.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert backend.running == 0
+    assert all(each.finished for each in kept[:2])
+    assert all(each.cancelled for each in kept[2:])
+
+
+@pytest.mark.parametrize("failing", range(4))
+async def test_a_clean_up_that_raises_leaves_no_other_generation_running(virtual_clock, failing):
+    backend = Slow(*[OSError("disk") if index == failing else None for index in range(4)])
+    backend.gate.set()
+    session = start_session(backend)
+    kept = await begin_all(session)
+    if failing < 2:  # the run has it
+        await session.aclose()
+        assert "disk" in str(kept[failing].history)
+    else:
+        with pytest.raises(OSError, match="disk"):
+            await session.aclose()
+    assert backend.running == 0
+
+
+async def test_an_error_that_leaves_a_session_is_not_replaced_by_a_clean_ups(virtual_clock, caplog):
+    backend = Slow(OSError("disk"))
+    backend.gate.set()
+
+    async def work():
+        async with start_session(backend) as session:
+            await session.aact("a")
+            await asyncio.sleep(0)
+            raise LookupError("the application's")
+
+    with pytest.raises(LookupError, match="the application's"):
+        await work()
+    assert backend.running == 0
+    assert "disk" in caplog.text
+
+
+async def test_a_limit_around_a_session_ends_in_timeout_error_whatever_a_clean_up_raises(virtual_clock, caplog):
+    backend = Slow(OSError("disk"))
+    backend.gate.set()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(5), start_session(backend) as session:
+            await (await session.aact("a")).avalue()
+    assert "disk" in caplog.text
+    assert virtual_clock.elapsed == 5
+
+
+async def test_a_clean_up_that_raises_while_closing_is_cancelled_is_logged(virtual_clock, caplog):
+    backend = Slow(OSError("disk"))
+    session = start_session(backend)
+    kept = await session.aact("a")
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(session.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.sleep(0)
+    backend.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert kept.cancelled
+    assert "disk" in caplog.text
+
+
+async def test_a_requirement_may_close_its_own_session(virtual_clock):
+    async def close(ctx):
+        await session.aclose()
+        return True
+
+    session = start_session(StreamingMockBackend("Yes.", "Yes."))
+    thunk = await session.ainstruct("a", requirements=[Requirement("", close)], max_attempts=2)
+    await asyncio.wait([thunk.producer])
+    result = None
+    assert thunk.cancelled
+    session = start_session(StreamingMockBackend("Yes."))
+    result = await session.stream("a", requirements=[Requirement("", close)])
+    await asyncio.wait([result.task])
+    assert result.task.cancelled()
+
+
+async def test_a_producer_may_close_its_own_session(virtual_clock):
+    class Closing(Backend):
+        async def generate_from_context(self, action, ctx, *, model_options=None):
+            async def produce(thunk):
+                await session.aclose()
+                await asyncio.Event().wait()
+
+            thunk = ModelOutputThunk(action=action)
+            thunk.start(produce)
+            return thunk, ctx.add(action).add(thunk)
+
+    session = start_session(Closing())
+    thunk = await session.aact("a")
+    await asyncio.wait([thunk.producer])
+    assert thunk.cancelled
+
+
+def test_a_requirement_of_a_call_that_waits_may_close_its_session():
+    def close(ctx):
+        session.close()
+        return True
+
+    async def aclose(ctx):
+        await session.aclose()
+        return True
+
+    for function in (close, aclose):
+        session = start_session(StreamingMockBackend("Yes."))
+        with pytest.raises(RuntimeError):
+            session.instruct("a", requirements=[Requirement("", function)], max_attempts=1)
+        session.close()
+
+
+# What a history takes in
+
+
+class Delegating(Backend):
+    """Has another backend's answer checked by a run of its own, and passes it on."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    async def generate_from_context(self, action, ctx, *, model_options=None):
+        async with await stream_with_chunking(action, self.inner, ctx) as run:
+            await run.acomplete()
+        text = run.full_text
+
+        async def produce(thunk):
+            await thunk.put(text.upper())
+
+        thunk = ModelOutputThunk(action=action)
+        thunk.start(produce)
+        return thunk, ctx.add(action).add(thunk)
+
+
+async def test_the_history_of_a_session_has_nothing_of_the_runs_that_its_backend_makes(virtual_clock):
+    async with start_session(Delegating(StreamingMockBackend("Inner.", "More."))) as session:
+        result = await session.stream("a")
+        assert session.ctx.as_list() == []
+        await result.acomplete()
+        assert [str(entry) for entry in session.ctx.as_list()] == ["a", "INNER."]
+        result = await session.stream("b")
+        await result.acomplete()
+    assert [str(entry) for entry in session.ctx.as_list()] == ["b", "MORE."]
+
+
+# Dropped, copied
+
+
+async def test_a_session_that_is_dropped_while_it_generates_warns():
+    sessions = [start_session(StreamingMockBackend(SILENT))]
+    kept = await sessions[0].stream("a")
+    with pytest.warns(ResourceWarning, match="was dropped with 1 of its generations running"):
+        sessions.clear()
+    await kept.aclose()
+
+
+async def test_a_session_that_has_nothing_open_is_dropped_quietly():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        start_session(StreamingMockBackend())
+        session = start_session(StreamingMockBackend("Yes."))
+        await session.achat("a")
+        del session
+        gc.collect()
+
+
+def test_a_session_that_was_never_made_is_dropped_quietly():
+    with pytest.raises(TypeError):
+        start_session(StreamingMockBackend(), ctx="chat")
+    gc.collect()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_session_cannot_be_copied(copied):
+    with pytest.raises(TypeError, match=r"cannot be copied or pickled: .* start_session\(session.backend, ctx="):
+        copied(start_session(StreamingMockBackend()))
