@@ -118,19 +118,31 @@ ONE_LINE = {
     "more quotes than anybody needs": "(((((((((((((((( “So. So” )))))))))))))))) and so on. | Fine.",
     "one ideograph": "It is 好. | Fine.",
     "a dash of dialogue": "Who is it? | – Nobody.",
-    "contractions": "'Tis late. | 'Twas dark, 'cause 'em lamps were out. | ‘Tis true. | ’Twas so. | 'Cause I say so. | Go.",
-    "a quote that begins like a contraction": "'This is it! Yes!' he said. | 'Causes? Many!' | 'Twa. So.' he said. | Go.",
-    "short years": "'80s music is loud. | ‘90s music is not. | ’70s music is old. | '99 was hot. | '1999 was. So!' he said.",
-    "a number that begins a quote": "'100 men? Never!' he said. | '8_0 is. So.' is odd.",
-    "units that are words": "He is 5 ft. 6 in. tall. | It is 6 in. | She is 10 ft. away. | It took 1 hr. | Nobody left.",
+    "contractions": (
+        "'Tis late. | 'Twas dark, 'cause 'em lamps were out. | ‘Tis true. | ’Twas so. | 'Cause I say so. | Go."
+    ),
+    "a quote that begins like a contraction": (
+        "'This is it! Yes!' he said. | 'Causes? Many!' | 'Twa. So.' he said. | Go."
+    ),
+    "short years": (
+        "'80s music is loud. | ‘90s music is not. | ’70s music is old. | '99 was hot. | '1999 was. So!' he said."
+    ),
+    "a number that begins a quote": "'100 men? Never!' he said. | '8_0 is. So.' is odd. | '½ of it! So!' he said.",
+    "units that are words": (
+        "He is 5 ft. 6 in. tall. | It is 6 in. | She is 10 ft. away. | It took 1 hr. | Nobody left."
+    ),
     "units without a number": "She came in. | and so on. | Ft. Worth is far. | She said no. | He left.",
     "units and numerals": "It is (½ in. wide). | It is 3-4 in. wide. | It is XIV in. wide. | Come in. | we left.",
     "titles before titles": "Lt. Gov. Prof. Smith met Maj. Gen. Rev. Dr. King and Asst. Prof. Mr./Mrs. Hill.",
     "a title before another script": "Mr. 王 left. | Mr.王来了。 | Dr. 李来了。 | Fine.",
     "an abbreviation before another script": "It is at 2 p.m. | 请别迟到。 | She lives in the U.S. | 他很好。",
     "an abbreviation within another script": "他在 U.S. 政府工作，2 p.m. 开始。 | Fine (at 2 p.m. (请)). | So.",
-    "emphasised abbreviations": 'It is _e.g._ | Continue. | It is **i.e.** | Next. | It is `e.g.` | Go. | It is "e.g." | Go.',
-    "emphasised abbreviations that go on": "**Dr.** Smith ate fruit, *e.g.* Gala apples. | *E.g.* Gala. | It is *e.g. Gala*.",
+    "emphasised abbreviations": (
+        'It is _e.g._ | Continue. | It is **i.e.** | Next. | It is `e.g.` | Go. | It is "e.g." | Go.'
+    ),
+    "emphasised abbreviations that go on": (
+        "**Dr.** Smith ate fruit, *e.g.* Gala apples. | *E.g.* Gala. | It is *e.g. Gala*."
+    ),
     "an emphasised title": "Call her _Dr._ | She is one. | _Dr. Smith_ left.",
     "Hindi titles": "डॉ. सिंह आज अस्पताल में हैं। | प्रो. शर्मा एम.ए. पास हैं। | यह पहला है. | यह दूसरा है.",
     "single guillemets": '›Komm! Geh.‹ | ‹Ja! So.› | »Ja! So.« | ‚Ja! So.‘ | „Ja! So." | Fine.',
@@ -282,27 +294,45 @@ LANGUAGE_LINES = {
         "'s ist spät. | 'Ne gute Idee. | ’s war so. | Siehe Abschn. 4 und Anm. 2, bspw. Kant.",
     ],
     "es": [
-        "El Mag. Gil y la Profa. Ruiz viven en la Av. Bolívar. | El art. 4 y el nro. 8 son clave. | Vimos el mar. | Es azul.",
+        (
+            "El Mag. Gil y la Profa. Ruiz viven en la Av. Bolívar. | El art. 4 y el nro. 8 son clave. | "
+            "Vimos el mar. | Es azul."
+        ),
         "El Ing. Soto trabaja en la Cía. Minera. | Llegó el mar. 3 de mar. de 2024 y esperó 5 min. | Luego se fue.",
     ],
     "fr": [
-        "Le Pr. Martin habite av. Foch. | Il aime la mer. | Elle nage. | C'est mer. 14 févr. à 10 h. | Il attend 5 min. | Puis il part.",
+        (
+            "Le Pr. Martin habite av. Foch. | Il aime la mer. | Elle nage. | C'est mer. 14 févr. à 10 h. | "
+            "Il attend 5 min. | Puis il part."
+        ),
         "Voir réf. 12 et fasc. 3. | « Va-t'en ! » | Puis elle part.",
     ],
     "it": [
-        "Il Dott. Rossi e l'Avv. Bianchi vivono in P.zza Garibaldi. | Vedi art. 5. | Era mar. 5 set. 2023. | Aspetta 5 min. | Poi va.",
+        (
+            "Il Dott. Rossi e l'Avv. Bianchi vivono in P.zza Garibaldi. | Vedi art. 5. | Era mar. 5 set. 2023. | "
+            "Aspetta 5 min. | Poi va."
+        ),
         "La Sig.ra Verdi sta in V.le Monza. | 'Ndrangheta è il nome. | Vedi il mar. | È blu.",
     ],
     "nl": [
-        "We zien elkaar op vr. 14 feb. | 't Is mooi weer. | 's Morgens is het zo. | Kom op zo. 4 apr. of do. 8 mei. | 's-Hertogenbosch ligt daar. | Goed. | 't is laat.",
+        (
+            "We zien elkaar op vr. 14 feb. | 't Is mooi weer. | 's Morgens is het zo. | "
+            "Kom op zo. 4 apr. of do. 8 mei. | 's-Hertogenbosch ligt daar. | Goed. | 't is laat."
+        ),
         "Prof. Jansen woont in de Kerkstr. 5. | Het duurt 5 min. | Daarna gaat hij.",
     ],
     "pt": [
-        "Vive na Av. Sempre Viva. | O Eng. Lima mora na R. Augusta. | Ele quer ter. | Ela não. | É seg. 5 fev. | São 5 min. | Depois vai.",
+        (
+            "Vive na Av. Sempre Viva. | O Eng. Lima mora na R. Augusta. | Ele quer ter. | Ela não. | "
+            "É seg. 5 fev. | São 5 min. | Depois vai."
+        ),
         "'Tá bom. | 'Cê vem? | Vou.",
     ],
     "ru": [
-        "Статья опубликована в мар. 2024 г. | Он родился в XIX в. | Потом уехал. | См. рис. 5 на стр. 14. | Жил в г. Москва, д. 5.",
+        (
+            "Статья опубликована в мар. 2024 г. | Он родился в XIX в. | Потом уехал. | См. рис. 5 на стр. 14. | "
+            "Жил в г. Москва, д. 5."
+        ),
         "Чл.-корр. Петров приехал в пн. 5 фев. | Это стоит 500 руб. | Он ушёл.",
     ],
 }
@@ -315,6 +345,9 @@ def test_a_language_has_its_titles_streets_days_and_units(language, line):
     expected = line.split(" | ")
 
     assert sentences(" ".join(expected), language) == expected
+    chunker = ProseChunker(language).chunker()
+    found = [chunk for character in " ".join(expected) for chunk in chunker.feed(character)] + chunker.flush()
+    assert [chunk.text for chunk in found] == expected
 
 
 LANGUAGE_CASES = {
@@ -387,6 +420,10 @@ def test_an_abbreviation_of_ones_own_counts_though_the_language_has_it_as_anothe
     text = "He works at Acme Co. Meeting there, etc. Nobody."
 
     assert sentences(text, abbreviations=["Co.", "etc"]) == [text]
+
+
+def test_an_abbreviation_with_a_period_within_is_no_glued_sentence():
+    assert sentences("Ask Food.Dr. Meier.", abbreviations=["Food.Dr."]) == ["Ask Food.Dr. Meier."]
 
 
 def test_abbreviations_of_one_strategy_do_not_reach_another():

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _CLOSING_SPEECH: Final = frozenset("\"”'’»)")
 _OPENING_SPEECH: Final = frozenset("\"“'‘„‚«‹»*_¿¡")
+_APOSTROPHES: Final = frozenset("'‘’")
 _BREAKS_OFF: Final = frozenset("-—–")
 
 
@@ -54,6 +55,8 @@ class ProseCuts(Layout):
         if first == " ":
             letter = behind[1:2]
             if letter in _OPENING_SPEECH:
+                if letter in _APOSTROPHES and behind[2:].islower():
+                    return self._weigh(place)  # 't Is laat.
                 letter = behind[2:]
             if letter.isalnum() or letter in ("", "`"):
                 return self._meet_gap(place, place + 1, letter)
@@ -100,11 +103,8 @@ class ProseCuts(Layout):
                 return self._weigh(place)
             if nesting.holds_behind(self._window[place + 1 : end], at):
                 return place + 1
-        if kind == LOWER:
-            if end > place + 1:
-                return place + 1
-            if self._window[end + 1] in "'‘’":
-                return self._weigh(place)  # 't Is laat.
+        if kind == LOWER and end > place + 1:
+            return place + 1
         return self._meet_word(place, end, kind, word.period.get(kind) if period else word.mark.get(kind))
 
     def _meet_word(self, place: int, end: int, kind: str, answer: Verdict | Rule | None) -> int:
@@ -309,7 +309,7 @@ class ProseCuts(Layout):
         at = self._base + place
         left = self._left(place)
         if not self._nesting.code(at):
-            if character != "’" and after.isalnum():
+            if after.isalnum() and character != "’" and self._rules.may_contract(window[place + 1 : place + 3]):
                 view, more = self._view(place)
                 contracts = self._rules.contracts(view, more=more)
                 if contracts is None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from pytest_streamval.engine.prose.characters import LEFT, OPENING, is_ideographic
+from pytest_streamval.engine.prose.characters import LEFT, OPENING, is_ideographic, sure
 from pytest_streamval.engine.prose.following import DIGIT, HOLDS, LOWER, OTHER, UPPER, Next
 from pytest_streamval.engine.prose.languages import Kind
 from pytest_streamval.engine.prose.markers import may_be_label
@@ -98,6 +98,7 @@ class Rules:
         self._beginnings = _beginnings(self._starters)
         self._contractions = language.words["contractions"]
         self._contraction_beginnings = _beginnings(self._contractions)
+        self._contraction_letters = frozenset(word for word in self._contractions if len(word) == 1)
         self._known: dict[str, Word] = {}
         self._often_answers = _answers(GOES_ON, self._often, GOES_ON, _before_other_script)
         self._by_kind = {
@@ -114,7 +115,7 @@ class Rules:
         """Return what the rules make of the last word of `text`, which holds no space before it."""
         return self._known.get(text) or self._learn(text)
 
-    def verdict(self, left: str, run: str, following: Next) -> Verdict:  # noqa: PLR0911  # an answer a rule
+    def verdict(self, left: str, run: str, following: Next) -> Verdict:  # noqa: C901, PLR0911  # an answer a rule
         """Return what the terminators `run` do between `left` and what follows."""
         kind = following.kind
         if kind == HOLDS or (len(left) < LEFT and not _has_letter(left)):
@@ -128,14 +129,12 @@ class Rules:
                 return GOES_ON  # "Stop!" he said.
         if following.dash and (following.closing or kind == LOWER):
             return GOES_ON  # who said it: "Be yourself." — Oscar Wilde
-        if kind == LOWER and following.opening in _APOSTROPHES and following.word.lower() in self._contractions:
-            kind = following.kind_behind()
-            if not kind:
-                return WAIT
         if run == ".":
-            answer = self.word(left[left.rfind(" ") + 1 :]).period[kind]
-            if kind != following.kind:
-                return GOES_ON if answer is GOES_ON else ENDS  # 't Is laat.
+            if kind == LOWER and following.opening in _APOSTROPHES and following.word in self._contractions:
+                kind = following.kind_behind()
+            answer = self.word(left[left.rfind(" ") + 1 :]).period.get(kind, WAIT)
+            if kind != following.kind:  # 't Is laat.
+                return answer if answer in (GOES_ON, WAIT) else ENDS
             return answer if isinstance(answer, Verdict) else answer(left, following)
         if "!" in run or "?" in run or run.strip(".… \xa0"):
             return self._strong(left, run, following)
@@ -182,11 +181,14 @@ class Rules:
             return len(word) == 1 or kind not in (None, Kind.ENDING)
         return kind is Kind.TITLE and not letters and after.isupper()
 
+    def may_contract(self, begin: str) -> bool:
+        """Return whether a quote may be the apostrophe of a contraction, given the two characters after it."""
+        key = begin.lower()
+        return key in self._contraction_beginnings or key[:1] in self._contraction_letters or key[:1].isdecimal()
+
     def contracts(self, view: str, *, more: bool) -> bool | None:
         """Return whether a single quote is the apostrophe of a contraction, None if more of the text decides."""
-        found = CONTRACTED.match(view)
-        if found is None:
-            return False
+        found = sure(CONTRACTED.match(view))
         word, after = found["word"], found["after"]
         if more and not after:
             return None if word is None or word.lower() in self._contraction_beginnings else False
