@@ -146,7 +146,7 @@ ONE_LINE = {
     "an emphasised title": "Call her _Dr._ | She is one. | _Dr. Smith_ left.",
     "Hindi titles": "डॉ. सिंह आज अस्पताल में हैं। | प्रो. शर्मा एम.ए. पास हैं। | यह पहला है. | यह दूसरा है.",
     "single guillemets": '›Komm! Geh.‹ | ‹Ja! So.› | »Ja! So.« | ‚Ja! So.‘ | „Ja! So." | Fine.',
-    "corner brackets": "｢Ja! So.｣ | 「Ja! So.」 | 〝Ja! So.〞 | ﹁Ja! So.﹂ | 〖Ja! So.〗 | Fine.",
+    "corner brackets": "｢Ja! So.｣ | 「Ja! So.」 | 〝Ja! So.〞 | Fine.",
 }
 
 

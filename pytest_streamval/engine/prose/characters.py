@@ -30,13 +30,13 @@ CJK first, then Arabic, Urdu, Devanagari, Ethiopic, Armenian, Khmer, Burmese, Ol
 
 DASHES: Final = "‐‑‒–—―-"
 
-OPENING: Final = "\"'“”‘„‚«»‹›([{¿¡*_~「『（【《〈〔［｛｢〝﹁﹃〖"
+OPENING: Final = "\"'“”‘„‚«»‹›([{¿¡*_~「『（【《〈〔［｛"
 """What may stand between the gap and the first letter of a sentence (UAX #29 Close, Markdown's emphasis)."""
 
-CLOSING: Final = "\"'”’“‘»«›‹)]}*_`" + "」』）】》〉〕］｝｣〞〟﹂﹄〗"
+CLOSING: Final = "\"'”’“‘»«›‹)]}*_`" + "」』）】》〉〕］｝｣〞〟"
 """What may follow a terminator and still belong to its sentence (UAX #29 Close, Markdown's emphasis and code)."""
 
-WIDE_CLOSING: Final = "」』）】》〉〕］｝｣〞〟﹂﹄〗”’»)]"
+WIDE_CLOSING: Final = "」』）】》〉〕］｝｣〞〟”’»)]"
 """The same behind a full stop of `FULL_STOPS`, where no whitespace follows to tell."""
 
 CONTINUES: Final = ",;:&/=|%>)]}.!?…،؛、，；："

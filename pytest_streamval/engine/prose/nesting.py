@@ -34,9 +34,6 @@ _PAIRS: Final = {
     "〔": "〕",
     "｢": "｣",
     "〝": "〞〟",
-    "﹁": "﹂",
-    "﹃": "﹄",
-    "〖": "〗",
 }
 """Opening characters that mean nothing else, and what closes them. German closes „ with “, Polish with ”."""
 
