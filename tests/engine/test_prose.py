@@ -76,7 +76,7 @@ ONE_LINE = {
     "low quotes as commas": "Hij kwam. | ,,Het is zo! | Ja!” zei hij.",
     "single quotes": "'Well!' thought Alice, 'after all! How nice.' | She fell. | He said 'Yes! No!' to it.",
     "apostrophes": "I wrote it in the 'nineties. | It's the dogs' house. | Isn't it? | He won't. | Really.",
-    "a quote within a word": "O‘Neill was here. | So it was.",
+    "a quote within a word": "O‘Neill was here ‘ too. | So it was.",
     "brackets in code": "Call `f(x)` (or `g(1)`) now. | Then `a) b` runs. | Done.",
     "inches": 'It is 6" wide. | A 12" ruler helps.',
     "an attribution": '"Be yourself." — Oscar Wilde "No."',

@@ -309,7 +309,7 @@ class ProseCuts(Layout):
         at = self._base + place
         left = self._left(place)
         if not self._nesting.code(at):
-            if after.isalnum() and character != "’" and self._rules.may_contract(window[place + 1 : place + 3]):
+            if character != "’" and after.isalnum() and window[place + 1 : place + 3] in self._rules.contraction_starts:
                 view, more = self._view(place)
                 contracts = self._rules.contracts(view, more=more)
                 if contracts is None:

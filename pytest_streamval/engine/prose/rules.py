@@ -8,6 +8,7 @@ limited number of words: see `Word`.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -98,7 +99,8 @@ class Rules:
         self._beginnings = _beginnings(self._starters)
         self._contractions = language.words["contractions"]
         self._contraction_beginnings = _beginnings(self._contractions)
-        self._contraction_letters = frozenset(word for word in self._contractions if len(word) == 1)
+        self.contraction_starts = _starts(self._contractions)
+        """The first two characters of a contraction, and the first one alone."""
         self._known: dict[str, Word] = {}
         self._often_answers = _answers(GOES_ON, self._often, GOES_ON, _before_other_script)
         self._by_kind = {
@@ -180,11 +182,6 @@ class Rules:
         if after.isspace():
             return len(word) == 1 or kind not in (None, Kind.ENDING)
         return kind is Kind.TITLE and not letters and after.isupper()
-
-    def may_contract(self, begin: str) -> bool:
-        """Return whether a quote may be the apostrophe of a contraction, given the two characters after it."""
-        key = begin.lower()
-        return key in self._contraction_beginnings or key[:1] in self._contraction_letters or key[:1].isdecimal()
 
     def contracts(self, view: str, *, more: bool) -> bool | None:
         """Return whether a single quote is the apostrophe of a contraction, None if more of the text decides."""
@@ -375,6 +372,14 @@ def _before_other_script(left: str, following: Next) -> Verdict:
 def _beginnings(words: frozenset[str]) -> frozenset[str]:
     """Return all that the words begin with, themselves included."""
     return frozenset(word[:length] for word in words for length in range(1, len(word) + 1))
+
+
+def _starts(words: frozenset[str]) -> frozenset[str]:
+    """Return the first character and the first two of every word, in each case, and of every year such as '80s."""
+    cased = {form for word in words for form in (word, word.capitalize(), word.upper())}
+    alone = {word + after for word in cased if len(word) == 1 for after in (*string.punctuation, *" \n\t\xa0’")}
+    years = {f"{year:02}" for year in range(100)}
+    return frozenset(start for word in cased | alone | years for start in (word[:1], word[:2]))
 
 
 def _parenthesis(following: Next) -> Verdict:

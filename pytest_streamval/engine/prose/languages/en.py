@@ -175,7 +175,7 @@ ENGLISH: Final = Language(
         """,
     contractions="""
         tis twas twere twill twould tisn twasn twixt tween gainst neath neathe mongst mid cause cuz cos coz em im
-        til till round bout cept ere alf ouse ave appen arf fraid fore nother nuff nough sall spose scuse sup
-        zat zup n kay
+        til till round bout cept ere alf ouse ave appen arf fraid fore nuff sall spose scuse sup
+        zat zup kay
         """,
 )
