@@ -130,6 +130,7 @@ if TYPE_CHECKING:
         assert_accepted,
         assert_event_order,
         assert_no_unvalidated_text,
+        assert_stopped,
         assert_stopped_within,
         in_any_order,
     )
@@ -347,6 +348,7 @@ __all__ = [
     "assert_boundary_invariant",
     "assert_event_order",
     "assert_no_unvalidated_text",
+    "assert_stopped",
     "assert_stopped_within",
     "check_backend",
     "check_chunker",
@@ -486,6 +488,7 @@ _HOMES = {
         "assert_accepted",
         "assert_event_order",
         "assert_no_unvalidated_text",
+        "assert_stopped",
         "assert_stopped_within",
         "in_any_order",
     ),

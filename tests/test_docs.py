@@ -58,5 +58,40 @@ def test_a_block_does_what_the_page_says(block: Block, pytester: pytest.Pytester
         assert done.stdout == block.output
 
 
+FUZZED = ("README.md", "docs/council.md", "docs/server.md", "docs/time.md")
+
+
+def fuzzed_blocks() -> list[object]:
+    return [each for each in blocks() if each.id.startswith(FUZZED) and "def test_" in each.values[0].code]
+
+
+@pytest.mark.parametrize("block", fuzzed_blocks())
+def test_a_block_of_tests_holds_under_other_cuts(block: Block, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n")
+    pytester.makepyfile(block.code)
+    result = pytester.runpytest_subprocess(
+        "--streamval-fuzz", "20", *(["--snapshot-update"] if "event_snapshot" in block.code else [])
+    )
+    assert set(result.parseoutcomes()) <= {"passed", "skipped"}
+    assert result.ret == pytest.ExitCode.OK
+
+
+LINK = re.compile(r"(?:\]\(|^\[[^\]]+\]: )(?!https?://(?!github\.com/pytest-streamval))([^)\s]+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_a_link_leads_to_a_file(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in LINK.findall(text):
+        path = re.sub(r"https://github.com/pytest-streamval/pytest-streamval/(?:blob|tree)/main", str(ROOT), target)
+        assert (page.parent / path.partition("#")[0]).exists(), target
+    if page.name == "README.md":
+        assert len(LINK.findall(text)) >= 15
+        named = re.findall(r"`(docs/[\w-]+\.md)`(?!\])", text)
+        assert named == [], "a page that is named is a link"
+
+
 def test_there_are_blocks_to_run() -> None:
     assert len(blocks()) >= 8

@@ -13,7 +13,7 @@ from pytest_streamval.council.redaction import told
 from pytest_streamval.council.results import ModelAnswer
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.engine.delta import Delta
+from pytest_streamval.engine.delta import Delta, ToolCallDelta
 from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent
 from pytest_streamval.engine.orchestrator import checked_answer, stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
@@ -61,11 +61,32 @@ class Answering:
     """One member, one prompt, one answer, which is there from the beginning and grows."""
 
     def __init__(
-        self, member: Member, prompt: str, terms: Terms, *, streams: bool, floor: Floor | None, role: Role = "member"
+        self,
+        member: Member,
+        prompt: str,
+        terms: Terms,
+        *,
+        streams: bool,
+        floor: Floor | None,
+        role: Role = "member",
+        kept: ModelAnswer | None = None,
     ) -> None:
+        """Make an answer that `run` fills.
+
+        Args:
+            member: the member.
+            prompt: its prompt.
+            terms: how it is asked and judged.
+            streams: whether it is asked for a stream.
+            floor: who receives its events.
+            role: its role in the council.
+            kept: the answer that its model gave in an earlier run. The model is not asked again, but the answer is
+                judged by the requirements of this run.
+        """
         self.member = member
         self._prompt = prompt
         self._terms = terms
+        self._kept = kept
         self._streams = streams
         self._floor = floor  # who is told of it, if anybody is
         self._role: Role = role
@@ -120,7 +141,7 @@ class Answering:
             async with limit:
                 result = await stream_with_chunking(
                     self._prompt,
-                    _Asked(backend, terms.model_options, streams=streams),
+                    _Asked(backend, terms.model_options, streams=streams) if self._kept is None else _Kept(self._kept),
                     SimpleContext(),
                     requirements=terms.requirements,
                     chunking=terms.chunking if terms.requirements else None,  # where nothing is judged, nothing waits
@@ -202,6 +223,8 @@ class Answering:
     def _made(self, error: str | None) -> ModelAnswer:
         """Return the answer as far as it has come."""
         seconds = 0.0 if self._loop is None else self._loop.time() - self._began
+        if self._kept is not None:
+            seconds = self._kept.latency_s
         name, model, result = self.member.name, self.member.model, self._result
         if result is None:
             return ModelAnswer(name, model, error=error, latency_s=seconds)
@@ -209,7 +232,8 @@ class Answering:
         verdicts = zip(result.requirements, result.final_validations, strict=False)
         failures += [(each.name, verdict.reason) for each, verdict in verdicts if not verdict]
         failed = "; ".join(name if reason is None else f"{name}: {reason}" for name, reason in failures)
-        known = result.as_thunk.generation if result.finished else None
+        output = result.as_thunk if result.finished else None
+        known = None if output is None else output.generation
         return ModelAnswer(
             name,
             (known.model if known is not None else None) or model,
@@ -219,6 +243,8 @@ class Answering:
             seconds,
             None if known is None else known.usage,
             None if known is None else known.finish_reason,
+            "" if output is None else output.thinking,
+            () if output is None else output.tool_calls,
         )
 
 
@@ -245,6 +271,30 @@ class _Asked(Backend):
         answer = await self._backend.generate_from_context(action, ctx, format=format, model_options=options)
         thunk, answered_in = await checked_answer(answer, type(self._backend).__name__)
         return (_as_stream(thunk) if thunk.is_computed() else thunk), answered_in
+
+
+class _Kept(Backend):
+    """A backend that gives the answer of an earlier run once more, as a stream of one delta."""
+
+    def __init__(self, kept: ModelAnswer) -> None:
+        self._kept = kept
+
+    async def generate_from_context(
+        self,
+        action: Action,
+        ctx: Context,
+        *,
+        format: object | None = None,  # noqa: A002  # as in Backend
+        model_options: Mapping[str, object] | None = None,
+    ) -> tuple[ModelOutputThunk, Context]:
+        """Return the answer; no model is asked."""
+        del format, model_options
+        kept, thunk = self._kept, ModelOutputThunk(action=action)
+        calls = [ToolCallDelta(index, each.id, each.name, each.arguments) for index, each in enumerate(kept.tool_calls)]
+        thunk.generation.model = kept.model
+        thunk.try_put(Delta(kept.text, kept.thinking, tuple(calls), kept.usage, kept.finish_reason))
+        thunk.close()
+        return thunk, ctx.add(action).add(thunk)
 
 
 def _as_stream(computed: ModelOutputThunk) -> ModelOutputThunk:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pytest_streamval.engine.delta import Usage
+from pytest_streamval.engine.delta import ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,10 @@ class ModelAnswer:
     """The provider's token count; None where it gave none, or the answer was cut."""
     finish_reason: str | None = None
     """Why generation ended, in the provider's own word; None where the answer was cut."""
+    thinking: str = ""
+    """The model's thinking; empty where it gave none, or the answer was cut."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that the model called; empty where the answer was cut."""
 
     @property
     def ok(self) -> bool:
@@ -53,7 +57,7 @@ class CouncilResult:
     synthesis: str | None = None
     """The synthesizer's text, a verdict where the mode is adversarial; None where there is none or it failed."""
     cached: bool = field(default=False, compare=False)
-    """Whether it was kept from an earlier run; how it came here is no part of what was answered."""
+    """Whether all answers were kept from an earlier run; how they came here is no part of what was answered."""
     synthesizer: ModelAnswer | None = None
     """The synthesizer's whole answer, its error included; None where it was not asked."""
     rounds: tuple[tuple[ModelAnswer, ...], ...] = ()
@@ -99,4 +103,5 @@ def _answers(found: list[dict[str, Any]]) -> tuple[ModelAnswer, ...]:
 
 def _answer(facts: dict[str, Any]) -> ModelAnswer:
     usage = facts["usage"]
-    return ModelAnswer(**{**facts, "usage": None if usage is None else Usage(**usage)})
+    calls = tuple(ToolCall(**call) for call in facts["tool_calls"])
+    return ModelAnswer(**{**facts, "usage": None if usage is None else Usage(**usage), "tool_calls": calls})

@@ -69,6 +69,9 @@ class Sitting:
         self._latest: dict[str, Answering] = {}
         self._conclusion: Answering | None = None
         self._held: CouncilResult | None = None
+        self._kept: CouncilResult | None = None  # what models said in an earlier run, as long as this one is equal
+        self._turns = 0  # how often members were asked
+        self._asks_models = False  # a model was asked in this run
 
     async def hold(self, floor: Floor | None = None) -> CouncilResult:
         """Ask, and return what came of it.
@@ -80,16 +83,12 @@ class Sitting:
             asyncio.CancelledError: the caller was cancelled; every member has been stopped.
         """
         self._floor = floor
-        result = None
         if self._cache is not None and self._key is not None:
-            result = await _in_thread(self._cache.load, self._key)
-        if result is not None:
-            self._tell_again(result)
-        else:
-            await self._course(self)
-            result = self.so_far()
-            if self._cache is not None and self._key is not None and result.ok:
-                await _in_thread(self._cache.store, self._key, result)
+            self._kept = await _in_thread(self._cache.load, self._key)
+        await self._course(self)
+        result = self.so_far()
+        if self._cache is not None and self._key is not None and result.ok and not result.cached:
+            await _in_thread(self._cache.store, self._key, result)
         self._held = result
         if floor is not None:
             floor.tell(CouncilEvent("done", result=result))
@@ -102,39 +101,47 @@ class Sitting:
         answers = tuple(self._latest[member.name].answer for member in self.members if member.name in self._latest)
         conclusion = None if self._conclusion is None else self._conclusion.answer
         synthesis = conclusion.text if conclusion is not None and conclusion.ok else None
-        rounds = tuple(self.rounds)
-        return CouncilResult(self.prompt, self._mode, answers, synthesis, False, conclusion, rounds)  # noqa: FBT003  # in their order
+        cached = bool(self._latest) and not self._asks_models
+        return CouncilResult(self.prompt, self._mode, answers, synthesis, cached, conclusion, tuple(self.rounds))
 
     # What a mode is made of
 
     async def hear(self, asked: Iterable[tuple[Member, str]]) -> tuple[ModelAnswer, ...]:
         """Ask members, each its own prompt, all at once; return their answers in this order."""
-        answerings = [self._answering(member, prompt, self._terms, "member") for member, prompt in asked]
+        kept = self._kept_of_turn(self._turns)
+        self._turns += 1
+        answerings = [
+            self._answering(member, prompt, self._terms, "member", kept.get(member.name)) for member, prompt in asked
+        ]
         self._latest |= {answering.member.name: answering for answering in answerings}
-        await _at_once(answerings)
-        return tuple(answering.answer for answering in answerings)
+        if kept and not self._terms.requirements:
+            for answering in answerings:  # nothing to wait for: each member's events are kept together
+                await _at_once([answering])
+        else:
+            await _at_once(answerings)
+        answers = tuple(answering.answer for answering in answerings)
+        if any(answer != kept.get(answer.name) for answer in answers):
+            self._kept = None  # what follows depends on these answers, and was said about others
+        return answers
+
+    def _kept_of_turn(self, turn: int) -> dict[str, ModelAnswer]:
+        """Return the kept answers of a turn, by the names of the members."""
+        if self._kept is None:
+            return {}
+        turns = self._kept.rounds or (self._kept.answers,)
+        return {answer.name: answer for answer in turns[turn]} if turn < len(turns) else {}
 
     async def conclude(self, prompt: str) -> None:
         """Have the synthesizer answer, if there is one; what members have to fulfil is not asked of it."""
         if self.synthesizer is not None:
             terms = replace(self._terms, requirements=())
-            self._conclusion = self._answering(self.synthesizer, prompt, terms, "synthesis")
+            kept = None if self._kept is None else self._kept.synthesizer
+            self._conclusion = self._answering(self.synthesizer, prompt, terms, "synthesis", kept)
             await _at_once([self._conclusion])
 
-    def _answering(self, member: Member, prompt: str, terms: Terms, role: Role) -> Answering:
-        return Answering(member, prompt, terms, streams=self._streams, floor=self._floor, role=role)
-
-    def _tell_again(self, result: CouncilResult) -> None:
-        """Tell what is known from an earlier run: each text in one piece."""
-        floor = self._floor
-        if floor is None:
-            return
-        for answer in result.answers:
-            floor.tell(CouncilEvent("member_delta", answer.name, answer.text))
-            floor.tell(CouncilEvent("member_done", answer.name, answer=answer))
-        if result.synthesizer is not None:
-            floor.tell(CouncilEvent("synthesis_delta", result.synthesizer.name, result.synthesizer.text))
-            floor.tell(CouncilEvent("synthesis_done", result.synthesizer.name, answer=result.synthesizer))
+    def _answering(self, member: Member, prompt: str, terms: Terms, role: Role, kept: ModelAnswer | None) -> Answering:
+        self._asks_models = self._asks_models or kept is None
+        return Answering(member, prompt, terms, streams=self._streams, floor=self._floor, role=role, kept=kept)
 
 
 async def _in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:

@@ -83,6 +83,8 @@ class ModelOutputThunk(Generic[Parsed_co]):
         self.generation = GenerationMetadata()
         self.deltas_read = 0
         """How many deltas the reader has taken."""
+        self.deltas_refused = 0
+        """How many deltas the producer tried to put after the end of the output."""
         self.has_owner = False
         """Whether something else than its holder ends it, as a session does: dropping it is then no mistake."""
         self._action = action
@@ -295,6 +297,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
     def _admit(self) -> bool:
         """Return whether a delta may be put, where `_room` alone does not say so."""
         if self._closed:
+            self.deltas_refused += 1
             raise ThunkClosedError("cancelled" if self._cancelled else "closed")
         if self._begun:
             return False

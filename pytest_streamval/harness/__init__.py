@@ -4,6 +4,7 @@ from pytest_streamval.harness.assertions import (
     assert_accepted,
     assert_event_order,
     assert_no_unvalidated_text,
+    assert_stopped,
     assert_stopped_within,
     in_any_order,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "assert_boundary_invariant",
     "assert_event_order",
     "assert_no_unvalidated_text",
+    "assert_stopped",
     "assert_stopped_within",
     "check_backend",
     "check_chunker",

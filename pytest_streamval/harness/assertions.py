@@ -149,6 +149,41 @@ def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: in
         raise NotStoppedError("", sent, deltas)
 
 
+class Producers(Protocol):
+    """Something that produces streams and knows what its producers did, such as a `StreamingMockBackend`."""
+
+    def unstopped(self, within: float) -> Iterable[str]:
+        """Return a line for each stream that went on after its reader was gone, or still goes on."""
+
+
+def assert_stopped(backend_or_server: Producers, *, within: float = 1.0) -> None:
+    """Assert that no producer still runs, and that none sent anything once its run or its client was gone.
+
+    It holds for streams that were stopped and for streams that came to their end before, so it does not depend on the
+    place at which a text is cut.
+
+    Args:
+        backend_or_server: a `StreamingMockBackend` or a `ProviderServer`.
+        within: seconds that a server has to notice that its clients have left. A synchronous wait: if a client lives
+            in the event loop of the test, let it close its connection first.
+
+    Raises:
+        NotStoppedError: an `AssertionError`; it names the calls or requests that went on, or says that there were none.
+        InvalidArgumentError: a `TypeError`; it is neither a backend that plays scripts nor a server.
+    """
+    __tracebackhide__ = True
+    calls = getattr(backend_or_server, "calls", None)
+    asked = getattr(backend_or_server, "requests", None) if calls is None else calls
+    if asked is None or not hasattr(backend_or_server, "unstopped"):
+        rule = "It must be a StreamingMockBackend or a ProviderServer."
+        raise InvalidArgumentError("backend_or_server", excerpt(backend_or_server), rule)
+    if not asked:
+        raise NotStoppedError("nothing was asked of it, so there was nothing to stop", 0, 0)
+    if lines := list(backend_or_server.unstopped(within)):
+        rule = "End each run with `async with` or `await run.aclose()`, and close each client's stream"
+        raise NotStoppedError("\n".join([f"{len(lines)} of {len(asked)} went on. {rule}:", *lines]), 0, 0)
+
+
 # In which order things happened
 
 

@@ -13,7 +13,7 @@ from pytest_streamval.errors import InvalidArgumentError, ScriptExhaustedError, 
 from pytest_streamval.harness.script import Script, as_script, note_taken, perform, text_of_step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
@@ -68,6 +68,16 @@ class MockCall:
             else:
                 await perform(step, self.script)
         self.finished = True
+
+    @property
+    def unstopped(self) -> str:
+        """What the producer did after its reader was gone, or still does, in a few words; empty if it has stopped."""
+        producer = self.thunk.producer
+        if producer is not None and not producer.done():
+            return "is being stopped, but has not ended" if producer.stopping else "still runs"
+        if late := self.thunk.deltas_refused:
+            return f"tried to send {late} more after the end of its output"
+        return ""
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "cancelled" if self.cancelled else "playing"
@@ -130,6 +140,17 @@ class StreamingMockBackend(Backend):
         call.thunk.generation.streaming = bool(options.get(ModelOption.STREAM))
         call.thunk.start(call.play)
         return call.thunk, ctx.add(action).add(call.thunk)
+
+    def unstopped(self, within: float) -> Iterator[str]:
+        """Yield the calls whose producers still run, or sent something after their reader was gone.
+
+        Args:
+            within: unused: a producer in the test's own event loop makes no progress while the test waits.
+        """
+        del within
+        for call in self.calls:
+            if call.unstopped:
+                yield f"{_said(call.action)}: the producer {call.unstopped}: {call!r}"
 
     def __repr__(self) -> str:
         return f"<StreamingMockBackend, {len(self.calls)} of {len(self.scripts)} scripts played>"

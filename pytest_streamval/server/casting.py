@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_streamval.engine.delta import Delta
 from pytest_streamval.errors import (
     AnswerFailedError,
     InvalidArgumentError,
@@ -13,7 +15,7 @@ from pytest_streamval.errors import (
     described,
     excerpt,
 )
-from pytest_streamval.harness.script import Script, as_script, note_taken
+from pytest_streamval.harness.script import Script, as_script, note_taken, text_of_step
 from pytest_streamval.harness.shelf import differences
 from pytest_streamval.server.faults import Fault, Faulty, check_made
 from pytest_streamval.server.journal import ServedRequest
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.errors import StreamvalError
     from pytest_streamval.harness.recutting import Recut
+    from pytest_streamval.harness.script import Step
 
 Playable: TypeAlias = Script | str | Fault | Faulty
 """What a request is answered with: a script or a text, one with a fault, or a fault alone."""
@@ -143,8 +146,8 @@ class Casting:
         script = as_script(script, token_size=self._token_size)
         note_taken(script)
         if self._recut is None or (fault is not None and fault.after_deltas is not None):
-            return Part(script, fault)  # whose place is told by its deltas
-        return Part(self._recut.script(script), fault)
+            return _placed(script, fault)  # whose place is told by its deltas
+        return _placed(self._recut.script(script), fault)
 
     def _refusal(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
         parts = [(part.told, ", ".join(each.told for each in part.asked_by)) for part in self.parts]
@@ -154,3 +157,23 @@ class Casting:
         if nearest is None:
             return UnscriptedRequestError(request.told, parts, "", [])
         return UnscriptedRequestError(request.told, parts, nearest[1].told, nearest[0][:_SHOWN])
+
+
+def _placed(script: Script, fault: Fault | None) -> Part:
+    """Return the part of a script; a truncation without a place gets the middle of the text, whatever the deltas."""
+    if fault is None or fault.name != "truncate" or fault.after_deltas is not None or fault.after_bytes is not None:
+        return Part(script, fault)
+    left, before = len(script.text) // 2, 0
+    steps: list[Step] = []
+    for number, step in enumerate(script.steps):
+        text = text_of_step(step)
+        if isinstance(step, str | Delta) and len(text) > left:
+            first, rest = text[:left], text[left:]
+            pieces = [first, rest if isinstance(step, str) else replace(step, text=rest)] if first else [step]
+            steps += [*pieces, *script.steps[number + 1 :]]
+            before += bool(first)
+            break
+        left -= len(text)
+        before += isinstance(step, str | Delta)
+        steps.append(step)
+    return Part(replace(script, steps=tuple(steps)), replace(fault, after_deltas=before))

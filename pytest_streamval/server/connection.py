@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import struct
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -192,6 +193,7 @@ class Connection(asyncio.Protocol):
         self._entry, steps, close = self._site.answer(incoming)
         name = f"streamval server: {self._entry.method} {self._entry.path}"
         self.task = asyncio.get_running_loop().create_task(self._answer(self._entry, steps, close), name=name)
+        self.task.add_done_callback(partial(self._note_end, self._entry))
 
     def _refuse(self, status: int, message: str) -> None:
         """Say what is wrong with a request, and take no more from this client."""
@@ -231,6 +233,12 @@ class Connection(asyncio.Protocol):
             self._advance()
         else:
             self._transport.close()
+
+    def _note_end(self, entry: ServedRequest, task: asyncio.Task[None]) -> None:
+        """Note that the producer of an answer has ended, even if its task never took a step."""
+        del task
+        entry.ended = True
+        self._site.note()
 
     async def _fail(self, entry: ServedRequest, error: Exception) -> None:
         await self._play(entry, self._site.failed(entry, error, begun=entry.status is not None))
@@ -278,6 +286,7 @@ class Connection(asyncio.Protocol):
         """Write what is due, in one write, and wait until it is gone."""
         if self._deltas:
             entry.deltas_sent += self._deltas
+            entry.deltas_late += self._deltas if entry.client_disconnected else 0
             self._deltas = 0
         if not self._due:
             return

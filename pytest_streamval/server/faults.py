@@ -200,7 +200,11 @@ def reset(*, after_deltas: int | None = None, after_bytes: int | None = None) ->
 
 
 def truncate(*, after_deltas: int | None = None, after_bytes: int | None = None) -> Fault:
-    """The body ends, as if it were whole: before the frame that ends the stream, or where it is said."""
+    """The body ends as if it were complete: in the middle of the text, or at the given place.
+
+    Real traffic, whose length is not known beforehand, ends after its first delta. `after_deltas=N`, with all deltas of
+    a script, leaves out only the frames that end the stream.
+    """
     return Fault("truncate", after_deltas, after_bytes)
 
 

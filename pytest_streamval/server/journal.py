@@ -41,6 +41,10 @@ class ServedRequest:
         """Whether the whole answer was handed to the network."""
         self.client_disconnected = False
         """Whether the client went away before that."""
+        self.ended = False
+        """Whether the producer of the answer has ended, however it did."""
+        self.deltas_late = 0
+        """How many deltas were sent after the client had gone."""
         self.fault: str | None = None
         """The name of the fault that the answer had."""
 
@@ -48,6 +52,13 @@ class ServedRequest:
     def prompt(self) -> str:
         """The last message of the request, as far as it is text."""
         return prompt_of(self.body)
+
+    @property
+    def unstopped(self) -> str:
+        """What the producer did after its client was gone, or still does, in a few words; empty if it has stopped."""
+        if not self.ended:
+            return "still runs"
+        return f"sent {self.deltas_late} more after its client had gone" if self.deltas_late else ""
 
     @property
     def told(self) -> str:

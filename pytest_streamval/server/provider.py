@@ -340,6 +340,17 @@ class ProviderServer:
         if not self._journal.wait_for(happened, within):
             raise ClientStayedError(within, [repr(each) for each in self.requests])
 
+    def unstopped(self, within: float) -> Iterator[str]:
+        """Yield the requests whose answers are still produced, or were after their client had gone.
+
+        Args:
+            within: seconds to wait for the end of all producers; a client's leaving is noticed in the server's thread.
+        """
+        self._journal.wait_for(lambda: all(each.ended for each in self.requests), within)
+        for request in self.requests:
+            if request.unstopped:
+                yield f"{request.told}: the producer {request.unstopped}: {request!r}"
+
     def __repr__(self) -> str:
         return f"<ProviderServer {self._address or 'not open'}, {len(self.requests)} requests>"
 

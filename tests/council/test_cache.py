@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 import sqlite3
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -27,9 +29,11 @@ from pytest_streamval import (
     Raise,
     Requirement,
     Script,
+    SimpleContext,
+    ToolCall,
+    ToolCallDelta,
     Usage,
-    ValidationResult,
-    WordChunker,
+    per_member,
 )
 from pytest_streamval.council.cache import default_path
 
@@ -129,6 +133,105 @@ async def test_a_run_that_was_stopped_is_not_kept(council, cache) -> None:
     assert not cache.path.exists()
 
 
+# Judging anew
+
+FORBIDDEN = ["dogs"]
+
+
+class Helped(Requirement):
+    """Judges by a global, which is nowhere in its code."""
+
+    async def stream_validate(self, chunk, *, backend, ctx):
+        found = [word for word in FORBIDDEN if word in chunk]
+        return PartialValidationResult("fail", reason=f"says {found[0]}") if found else PartialValidationResult("pass")
+
+
+async def told_of(asked: Council, prompt: str = "Go") -> tuple[list[str], CouncilResult]:
+    events = [event async for event in asked.ask_stream(prompt)]
+    return [str(event) for event in per_member(events)], events[-1].result
+
+
+async def test_a_kept_answer_that_fails_the_rules_of_today_is_told_as_a_fresh_one(council, cache, monkeypatch) -> None:
+    def asking(**options) -> Council:
+        scripts = {"a": ["One cat. Two cats. Three."], "b": ["No pets."]}
+        return council(scripts, synthesizer=["Both.", "One."], requirements=[Helped()], **options)
+
+    kept = asking(cache=cache)
+    assert (await kept.ask("Go")).ok
+    monkeypatch.setitem(globals(), "FORBIDDEN", ["Two cats"])
+    lines, result = await told_of(kept)
+    assert result.answers[0].failed_requirement == "Helped: says Two cats"
+    assert result.answers[0].text.strip() == "One cat."
+    assert [len(member.backend.calls) for member in kept.members] == [1, 1]
+    assert not result.cached, "the synthesizer was asked about the answer that is left"
+    assert result.synthesis == "One."
+    assert "Two cats" not in str(kept.synthesizer.backend.calls[1].action)
+    fresh = asking()
+    output, _ = await fresh.synthesizer.backend.generate_from_context("first", SimpleContext())
+    assert await output.avalue() == "Both."
+    fresh_lines, fresh_result = await told_of(fresh)
+    assert lines == fresh_lines
+    assert 'a: check FAILED, "says Two cats"' in lines
+    assert result == fresh_result
+
+    monkeypatch.setitem(globals(), "FORBIDDEN", [])
+    assert (await kept.ask("Go")).cached, "a failed judgement takes no answer from the cache"
+
+
+async def test_an_answer_that_fails_as_a_whole_today_is_no_hit_for_the_synthesis(council, cache) -> None:
+    await council("Hello there.", synthesizer="So.", cache=cache).ask("Go")
+    short = Requirement("short", lambda ctx: len(str(ctx.last_output())) < 5)
+    strict = council("Hello there.", synthesizer="So.", requirements=[short], cache=cache)
+    result = await strict.ask("Go")
+    assert result.answers[0].failed_requirement
+    assert (result.synthesis, result.cached) == (None, True)
+    assert not strict.members[0].backend.calls
+    strict.members[0].backend.scripts = strict.synthesizer.backend.scripts = ()  # which they were not to play
+
+
+async def test_a_debate_goes_on_without_the_one_that_fails_today(council, cache) -> None:
+    def debating(*requirements) -> Council:
+        scripts = {"a": ["cats", "cats"], "b": ["b1", "b2"], "c": ["c1", "c2"]}
+        return council(scripts, synthesizer="So.", requirements=requirements, cache=cache)
+
+    assert (await debating().debate("Go")).ok
+    asked = debating(Word("cats"))
+    result = await asked.debate("Go")
+    assert [[answer.name for answer in turn] for turn in result.rounds] == [["a", "b", "c"], ["b", "c"]]
+    assert [len(member.backend.calls) for member in asked.members] == [0, 1, 1], "the second round was asked anew"
+    assert "cats" not in str(asked.members[1].backend.calls[0].action)
+    for member in asked.members:
+        member.backend.scripts = member.backend.scripts[: len(member.backend.calls)]
+
+
+async def test_thinking_and_tool_calls_are_judged_anew(council, cache) -> None:
+    call = ToolCallDelta(0, "i", "search", "{}")
+    script = Script.of(Delta(thinking="Hm."), "Hi.", Delta(tool_calls=(call,)))
+    await council(script, cache=cache).ask("Go", mode="raw")
+    seen = []
+
+    def look(ctx) -> bool:
+        seen.append((ctx.last_output().thinking, ctx.last_output().tool_calls))
+        return True
+
+    asked = council(script, requirements=[Requirement("looks", look)], cache=cache)
+    assert (await asked.ask("Go", mode="raw")).cached
+    assert seen == [("Hm.", (ToolCall("i", "search", "{}"),))]
+    asked.members[0].backend.scripts = ()  # which it was not to play
+
+
+async def test_a_result_that_an_earlier_version_kept_is_not_given(council, cache) -> None:
+    old = {"versions": [1, 1], "prompt": "Go", "mode": "raw", "rounds": 1}
+    facts = RESULT.as_dict()
+    for answer in (*facts["answers"], facts["synthesizer"], *facts["rounds"][0]):
+        del answer["thinking"], answer["tool_calls"]
+    cache.store(key := hashlib.sha256(json.dumps(old).encode()).hexdigest(), RESULT)
+    with closing(sqlite3.connect(cache.path)) as connection, connection:
+        connection.execute("UPDATE results SET result = ?", (json.dumps(facts),))
+    assert cache.load(key) is None
+    assert not (await council("Hi.", cache=cache).ask("Go", mode="raw")).cached
+
+
 # The name
 
 
@@ -153,51 +256,9 @@ def key(prompt: str = "Go", mode: str = "synthesize", rounds: int = 2, models=No
 
 @dataclass
 class Setting:
-    """Something that a requirement may hold."""
+    """Something that an option may be."""
 
     limit: int
-
-
-class Holder(Word):
-    """Holds anything."""
-
-    extra = ("a", 1)
-
-    def __init__(self, held: object) -> None:
-        super().__init__("x")
-        self.held = held
-
-
-class WithProperty(Word):
-    """Has attributes of every kind."""
-
-    __slots__ = ("more",)
-
-    @property
-    def length(self):
-        return len(self.word)
-
-    @staticmethod
-    def check(text):
-        return len(text)
-
-    @classmethod
-    def make(cls):
-        return cls("x")
-
-    def __copy__(self):
-        return super().__copy__()
-
-
-def with_default(value: object) -> Requirement:
-    """Depends on a default that is nowhere in its code, as the signature of `validate` has them."""
-
-    class WithDefault(Word):
-        async def validate(self, backend, ctx, *, model_options=value, **options):
-            return ValidationResult(result=bool(model_options))
-
-    WithDefault.__qualname__ = "WithDefault"
-    return WithDefault("x")
 
 
 BASE = {"requirements": [Word("x")], "synthesizer": Named("s")}
@@ -212,25 +273,11 @@ OTHERS = {
     "the synthesizer": {"synthesizer": Named("t")},
     "an option": {"model_options": {"temperature": 0}},
     "another option": {"model_options": {"temperature": "0"}},
-    "what a requirement holds": {"requirements": [Word("y")]},
-    "the class of a requirement": {"requirements": [Holder("x")]},
-    "the kind of what it holds": {"requirements": [Holder(["x"])]},
-    "a set": {"requirements": [Holder({"x", "y"})]},
-    "a mapping": {"requirements": [Holder({"x": "y"})]},
-    "a dataclass": {"requirements": [Holder(Setting(1))]},
-    "another dataclass": {"requirements": [Holder(Setting(2))]},
-    "a requirement in a requirement": {"requirements": [Holder(Word("x"))]},
-    "a class with more in it": {"requirements": [WithProperty("x")]},
-    "a default": {"requirements": [with_default(None)]},
-    "another default": {"requirements": [with_default(3)]},
-    "a description": {"requirements": [Requirement("short")]},
-    "no requirement": {"requirements": []},
-    "the order of requirements": {"requirements": [Word("x"), Word("y")]},
-    "the chunking": {"chunking": "word"},
-    "a strategy": {"chunking": WordChunker()},
-    "a strategy of one's own": {"chunking": Lines()},
-    "no chunking": {"chunking": None},
-    "the judge": {"validation_backend": Named("j")},
+    "a list": {"model_options": {"stop": ["x"]}},
+    "a set": {"model_options": {"stop": {"x", "y"}}},
+    "a mapping": {"model_options": {"stop": {"x": "y"}}},
+    "a dataclass": {"model_options": {"stop": Setting(1)}},
+    "another dataclass": {"model_options": {"stop": Setting(2)}},
 }
 
 
@@ -241,33 +288,23 @@ def test_the_name_is_another_for_all_that_can_change_the_answer() -> None:
     assert {case: key(**{**BASE, **options}) for case, options in OTHERS.items()}.items() <= names.items()
 
 
-def test_without_requirements_the_chunking_changes_nothing() -> None:
-    assert key(chunking="word") == key(chunking="sentence")
+SAME = {
+    "a requirement": {"requirements": [Word("y")]},
+    "a function": {"requirements": [Requirement("short", lambda ctx: True)]},
+    "no requirement": {"requirements": []},
+    "the chunking": {"chunking": Lines()},
+    "the judge": {"validation_backend": Named(None)},
+}
 
 
-def closing_over(word: str) -> Requirement:
-    class Local(Requirement):
-        async def stream_validate(self, chunk, *, backend, ctx):
-            return PartialValidationResult("fail" if word in chunk else "pass")
-
-    return Local()
-
-
-class WithPartial(Word):
-    """Has a function that was not written with def."""
-
-    check = staticmethod(len)
+@pytest.mark.parametrize("options", SAME.values(), ids=SAME)
+def test_the_name_is_the_same_whatever_judges_the_answer(options) -> None:
+    assert key(**{**BASE, **options}) == key(**BASE) is not None
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"requirements": [Requirement("short", lambda ctx: True)]},
-        {"requirements": [closing_over("x")]},
-        {"requirements": [Holder(object())]},
-        {"requirements": [with_default(object())]},
-        {"requirements": [WithPartial("x")]},
-        {"requirements": [Requirement("short")], "validation_backend": Named(None)},
         {"models": {"alice": Named(None)}},
         {"models": ["nobody:x"]},
         {"model_options": {"format": object()}},
@@ -278,7 +315,7 @@ async def test_what_cannot_be_told_apart_has_no_name(options) -> None:
 
 
 async def test_what_has_no_name_is_asked_every_time(council, cache) -> None:
-    asked = council(["Hi.", "Hi."], requirements=[Requirement("short", lambda ctx: True)], cache=cache)
+    asked = council(["Hi.", "Hi."], model_options={"setting": object()}, cache=cache)
     assert not (await asked.ask("Go")).cached
     assert not (await asked.ask("Go")).cached
     assert not cache.path.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import traceback
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from pytest_streamval import (
     ErrorEvent,
     EventOrderError,
     InvalidArgumentError,
+    ModelOutputThunk,
     NotStoppedError,
     PartialValidationResult,
     QuickCheckEvent,
@@ -29,15 +31,19 @@ from pytest_streamval import (
     StreamEvent,
     StreamingDoneEvent,
     StreamingMockBackend,
+    ThunkClosedError,
     Transcript,
     UnvalidatedTextError,
     assert_event_order,
     assert_no_unvalidated_text,
+    assert_stopped,
     assert_stopped_within,
     in_any_order,
     stream_with_chunking,
     transcribe,
 )
+from pytest_streamval.engine.component import as_action
+from pytest_streamval.harness.mock import MockCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,6 +230,68 @@ async def test_anything_that_counts_its_deltas_may_be_the_call() -> None:
         assert_stopped_within(result, SimpleNamespace(deltas_sent=result.deltas_read + 4), deltas=3)
 
 
+@pytest.mark.parametrize("token_size", [1, 200])
+async def test_assert_stopped_does_not_depend_on_the_cut(token_size: int) -> None:
+    backend = StreamingMockBackend("A bad one. " + "x" * 100, token_size=token_size)
+    async with stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) as run:
+        await run.acomplete()
+    assert backend.calls[0].cancelled == (token_size == 1)
+    assert_stopped(backend)
+
+
+async def test_assert_stopped_names_the_call_that_still_runs() -> None:
+    backend = StreamingMockBackend("One.", Script.of("Two. ", Stall()))
+    await (await stream_with_chunking("first", backend, SimpleContext())).acomplete()
+    async with stream_with_chunking("second", backend, SimpleContext()) as run:
+        assert await anext(run.astream()) == "Two."
+        with pytest.raises(NotStoppedError, match=r"1 of 2 went on.*\n.*second.*still runs: <MockCall playing, 1 of 1"):
+            assert_stopped(backend)
+    assert_stopped(backend)
+
+
+async def test_assert_stopped_waits_for_no_producer_that_cleans_up() -> None:
+    backend = StreamingMockBackend(Script.of("One. ", Stall()))
+    run = await stream_with_chunking("go", backend, SimpleContext())
+    assert await anext(run.astream()) == "One."
+    backend.calls[0].thunk.abandon()
+    with pytest.raises(NotStoppedError, match="is being stopped, but has not ended"):
+        assert_stopped(backend)
+    await run.aclose()
+    assert_stopped(backend)
+
+
+class Stubborn(StreamingMockBackend):
+    """Sends on when it is stopped."""
+
+    async def generate_from_context(self, action, ctx, **options):
+        self.calls.append(call := MockCall(self.scripts[0], as_action(action), ctx, None, {}))
+
+        async def produce(thunk: ModelOutputThunk) -> None:
+            try:
+                await call.play(thunk)
+            finally:
+                with suppress(ThunkClosedError):
+                    thunk.try_put("more")
+
+        call.thunk.start(produce)
+        return call.thunk, ctx
+
+
+async def test_assert_stopped_names_a_producer_that_sends_on() -> None:
+    backend = Stubborn(Script.of("A bad one. ", Stall()))
+    async with stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) as run:
+        await run.acomplete()
+    with pytest.raises(NotStoppedError, match="tried to send 1 more after the end of its output"):
+        assert_stopped(backend)
+
+
+def test_assert_stopped_needs_something_that_was_asked() -> None:
+    with pytest.raises(NotStoppedError, match="nothing was asked of it"):
+        assert_stopped(StreamingMockBackend("One."))
+    with pytest.raises(InvalidArgumentError, match="must be a StreamingMockBackend or a ProviderServer"):
+        assert_stopped("backend")
+
+
 # In which order things happened
 
 STOPPED = Transcript(
@@ -398,9 +466,10 @@ def test_in_any_order_shows_what_it_is_made_of() -> None:
     [
         lambda: assert_event_order([], ChunkEvent),
         lambda: assert_no_unvalidated_text([], "x"),
+        lambda: assert_stopped(None),
         lambda: assert_stopped_within(None, None),
     ],
-    ids=["assert_event_order", "assert_no_unvalidated_text", "assert_stopped_within"],
+    ids=["assert_event_order", "assert_no_unvalidated_text", "assert_stopped", "assert_stopped_within"],
 )
 def test_a_failure_is_shown_where_the_test_asserts(assertion: Callable[[], None]) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011  # of three kinds

@@ -66,7 +66,11 @@ def _cases() -> list[Case]:
         ],
         "truncate": [
             Case("truncate", faults.truncate()),
-            Case("truncate(after_deltas=1)", faults.truncate(after_deltas=1), told="the body ends behind a delta"),
+            Case(
+                "truncate(after_deltas=3)",
+                faults.truncate(after_deltas=len(PIECES)),
+                told="the body ends after the last delta, before the frame that ends the stream",
+            ),
         ],
         "unfinished": [
             Case("unfinished", faults.unfinished()),

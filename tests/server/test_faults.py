@@ -10,12 +10,14 @@ import pytest
 
 from pytest_streamval import (
     Delay,
+    Delta,
     Fault,
     InvalidArgumentError,
     ProviderServer,
     ProviderStatusError,
     Raise,
     Script,
+    Usage,
     faults,
 )
 from pytest_streamval.server.replies import Question
@@ -273,17 +275,40 @@ def test_the_end_of_a_body_tells_a_truncation_from_a_broken_connection() -> None
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_truncated_stream_lacks_nothing_but_its_end(protocol: str) -> None:
-    with ProviderServer(HELLO, fault=faults.truncate()) as server:
+def test_a_truncation_behind_the_last_delta_lacks_nothing_but_the_end(protocol: str) -> None:
+    with ProviderServer(HELLO, fault=faults.truncate(after_deltas=3)) as server:
         text, error = ask(server, protocol)
     assert (text, type(error).__name__) == ("H\xe9llo.", "StreamTruncatedError")
 
 
-def test_a_stream_that_reports_an_error_has_no_end_to_be_cut_off() -> None:
-    broken = Script((*HELLO.steps, Raise(ValueError("no"))))
+IN_THE_MIDDLE = {
+    "many deltas": (Script.of("H", "\xe9", "l", "l", "o", "."), "H\xe9l"),
+    "one delta": (Script.of("H\xe9llo."), "H\xe9l"),
+    "a delta across the middle": (HELLO, "H\xe9l"),
+    "a delta that ends there": (Script.of("H\xe9l", Delta(thinking="Hm."), "lo."), "H\xe9l"),
+    "a Delta": (Script.of(Delta("H\xe9llo.", usage=Usage(1, 2))), "H\xe9l"),
+    "one character": (Script.of(Delta(thinking="Hm."), "H"), ""),
+    "no text": (Script.of(Delta(thinking="Hm.")), ""),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_MIDDLE.values(), ids=IN_THE_MIDDLE)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("cut", [None, "whole", "chars", "3"])
+def test_a_truncation_without_a_place_is_in_the_middle_of_the_text(
+    protocol: str, case: tuple[Script, str], cut: object
+) -> None:
+    script, left = case
+    with ProviderServer(script, fault=faults.truncate(), cut=cut) as server:
+        text, error = ask(server, protocol)
+    assert (text, type(error).__name__) == (left, "StreamTruncatedError")
+
+
+def test_a_stream_that_reports_an_error_before_its_middle_ends_with_that() -> None:
+    broken = Script.of("H\xe9", Raise(ValueError("no")), "llo.")
     with ProviderServer(broken, fault=faults.truncate()) as server:
         text, error = ask(server, "openai")
-    assert (text, type(error).__name__) == ("H\xe9llo.", "ProviderStreamError")
+    assert (text, type(error).__name__) == ("H\xe9", "ProviderStreamError")
 
 
 DAMAGED = {

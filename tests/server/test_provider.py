@@ -19,6 +19,7 @@ from pytest_streamval import (
     LiveBackend,
     ModelOption,
     NotRequestedError,
+    NotStoppedError,
     ProviderServer,
     ProviderStatusError,
     ProviderStreamError,
@@ -30,6 +31,7 @@ from pytest_streamval import (
     SimpleContext,
     Stall,
     StreamTruncatedError,
+    assert_stopped,
     faults,
 )
 from pytest_streamval.engine.delta import ToolCall, ToolCallDelta, Usage
@@ -291,6 +293,27 @@ def test_a_client_that_leaves_while_the_producer_is_held_back_is_noticed() -> No
             client.sendall(request())
             eventually(lambda: any(connection._room for connection in server._site.connections))
         server.assert_client_disconnected(within=5)
+
+
+def test_assert_stopped_holds_once_a_client_has_left_and_names_one_that_stays() -> None:
+    with ProviderServer("Hi.", Script.of("One, ", Stall())) as server:
+        assert ask(server, "openai") == ("Hi.", None)
+        with connected(server) as client:
+            client.sendall(request())
+            until(client, b"One")
+            with pytest.raises(NotStoppedError, match=r"1 of 2 went on.*\nPOST .*: the producer still runs: <Served"):
+                assert_stopped(server, within=0)
+        assert_stopped(server)
+        server.requests[1].deltas_late = 2
+        with pytest.raises(NotStoppedError, match="sent 2 more after its client had gone"):
+            assert_stopped(server)
+
+
+@pytest.mark.parametrize("fault", [faults.reset(), faults.unauthorized(), faults.truncate()])
+def test_assert_stopped_holds_for_an_answer_that_a_fault_has_ended(fault: faults.Fault) -> None:
+    with ProviderServer("Hi there.", fault=fault) as server:
+        assert ask(server, "openai")[1] is not None
+        assert_stopped(server)
 
 
 def test_requests_can_be_waited_for() -> None:
