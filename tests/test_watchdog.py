@@ -100,7 +100,8 @@ def test_a_run_that_ends_by_itself_keeps_its_output_and_its_exit_code(watchdog, 
 
 
 def test_an_interruption_goes_to_the_run(watchdog):
-    code = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\nprint('ready', flush=True)\n"
+    code = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"  # a job in the background ignores it
+    code += "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\nprint('ready', flush=True)\n"
     code += "signal.sigwait({signal.SIGINT})\nprint('stopped')"
     shown = Shown(watchdog, [sys.executable, "-c", code])
     take = shown.watchdog._show

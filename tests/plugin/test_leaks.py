@@ -137,7 +137,7 @@ PLANTED = {
     "result_that_is_kept": [
         (
             r"a StreamChunkingResult neither .* closed: streamval run 'go', from .*:\d+ in result_that_is_kept",
-            r"at .*thunk.py:\d+ in ModelOutputThunk.read_deltas",
+            r"at .*thunk.py:\d+ in ModelOutputThunk.take_deltas",
             CLOSE,
         )
     ],
