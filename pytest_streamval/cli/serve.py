@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pytest_streamval.cli.terminal import complain
 
@@ -49,8 +49,15 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     except (OSError, OverflowError, ValueError) as error:
         parser.error(str(error))
     with closing(server):
-        _announce(server, options.script or options.upstream, fault)
-        return _follow(server)
+        try:
+            _announce(server, options.script or options.upstream, fault)
+            _follow(server)
+        except KeyboardInterrupt:
+            for error in server.unmet():
+                complain(str(error))
+            return 0
+        finally:
+            sys.stdout.flush()
 
 
 def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
@@ -75,21 +82,14 @@ def _announce(server: ProviderServer, name: str, fault: Fault | None) -> None:
         print(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
 
 
-def _follow(server: ProviderServer) -> int:
-    """Say what is asked, as it comes, until somebody interrupts."""
+def _follow(server: ProviderServer) -> NoReturn:
+    """Print the requests as they come, until the user interrupts."""
     told = 0
-    try:
-        while True:
-            server.wait_for_requests(told + 1, within=_GLANCE)
-            for request in server.requests[told:]:
-                print(request.told, flush=True)
-                told += 1
-    except KeyboardInterrupt:
-        for error in server.unmet():
-            complain(str(error))
-        return 0
-    finally:
-        sys.stdout.flush()
+    while True:
+        server.wait_for_requests(told + 1, within=_GLANCE)
+        for request in server.requests[told:]:
+            print(request.told, flush=True)
+            told += 1
 
 
 def _script(path: str, *, timing: bool) -> Script:
