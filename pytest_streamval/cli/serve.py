@@ -53,8 +53,8 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             _announce(server, options.script or options.upstream, fault)
             _follow(server)
         except KeyboardInterrupt:
-            for error in server.unmet():
-                complain(str(error))
+            for unmet in server.unmet():
+                complain(str(unmet))
             return 0
         finally:
             sys.stdout.flush()
