@@ -212,7 +212,9 @@ def test_an_interrupted_recording_keeps_what_had_come(tmp_path: Path, model: typ
     # a shell starts what runs in its background with this signal ignored
     listening = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND[-1]}"
     command = [*COMMAND[:-1], listening, "record", "openai:m", "wait", "-o", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.read(5) == "One. "
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
@@ -226,7 +228,9 @@ def test_an_interrupted_recording_keeps_what_had_come(tmp_path: Path, model: typ
 def test_a_recording_goes_on_where_nobody_reads_the_text(tmp_path: Path, model: type[Model]) -> None:
     path = tmp_path / "it.jsonl"
     command = [*COMMAND, "record", "openai:m", "Count.", "-o", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         process.stdout.close()
         err = process.stderr.read()
     assert (process.returncode, err.startswith(f"streamval: {path}: ")) == (0, True)
@@ -347,7 +351,10 @@ def test_a_wrong_call_exits_with_2_and_says_why(
 def test_a_reader_who_leaves_early_ends_the_command_as_it_does_others(water: str, arguments: list[str]) -> None:
     command, *options = arguments
     with subprocess.Popen(
-        [*COMMAND, command, water, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, command, water, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -358,7 +365,9 @@ def test_an_error_is_said_behind_what_was_printed_before(tmp_path: Path, water: 
     cut = tmp_path / "cut.jsonl"
     cut.write_text("\n".join(Path(water).read_text().splitlines()[:9]))
     command = [*COMMAND, "replay", str(cut), "--fast"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     *printed, last = done.stdout.splitlines()
     assert last.startswith("streamval: StreamTruncatedError")
     assert "deltas" in printed[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.council.floor import Floor
 from pytest_streamval.engine.tasks import settle, start_task
-from pytest_streamval.errors import ConcurrentReadError, excerpt
+from pytest_streamval.errors import ConcurrentReadError, DifferentLoopsError, excerpt
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,6 +40,7 @@ class CouncilStream:
         return self
 
     async def __anext__(self) -> CouncilEvent:
+        self._check_loop()
         if self._next == len(self._given):
             await self._more()
         event = self._given[self._next]
@@ -51,6 +52,7 @@ class CouncilStream:
 
         A cancellation of the caller passes through, once they have.
         """
+        self._check_loop()
         self._closed = True
         self._given, self._next = [], 0
         if self._task is not None:
@@ -84,6 +86,13 @@ class CouncilStream:
             self._closed = True
             self._task.result()  # raises the cancellation of a task that somebody else cancelled
             raise StopAsyncIteration
+
+    def _check_loop(self) -> None:
+        """Raise if members are answering in another event loop, for which this one would wait for ever."""
+        if self._task is None or self._task.done():
+            return
+        if self._loop is not asyncio.get_running_loop():
+            raise DifferentLoopsError("This council")
 
     async def __aenter__(self) -> Self:
         return self

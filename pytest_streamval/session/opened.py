@@ -99,8 +99,8 @@ class Opened:
             thunk.abandon()
             return
         _in_loop(producer.get_loop(), thunk.abandon)
-        if thunk.is_computed() and not producer.cancelling():  # it works on after the end of its output
-            _in_loop(producer.get_loop(), producer.cancel)
+        if thunk.is_computed():  # it works on after the end of its output
+            _in_loop(producer.get_loop(), producer.stop)
 
 
 async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

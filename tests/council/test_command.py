@@ -221,7 +221,9 @@ def test_a_terminal_gets_lines_that_fit_and_nothing_that_it_would_obey(model, mo
 def interrupted(model: type[Model], *words: str, first: Sequence[str] = ()) -> tuple[str, str]:
     """Interrupt the command when lines were printed and the model that waits has begun; return what it printed."""
     command = [*COMMAND, "ask", "Say it.", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert sorted(process.stdout.readline() for _ in first) == sorted(first)  # their order is nobody's promise
         assert model.begun.wait(10)
         process.send_signal(signal.SIGINT)
@@ -247,7 +249,10 @@ def test_an_interruption_shows_machines_what_there_is(model) -> None:
 
 def test_a_pipe_that_is_closed_ends_it_without_a_word(model) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "ask", "Say it.", "-m", "openai:a", "-m", "openai:b"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "ask", "Say it.", "-m", "openai:a", "-m", "openai:b"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     process.stdout.close()
     assert process.wait(10) == 141

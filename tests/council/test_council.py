@@ -16,6 +16,7 @@ from pytest_streamval import (
     CouncilResult,
     Delay,
     Delta,
+    DifferentLoopsError,
     EventLoopRunningError,
     InvalidArgumentError,
     ModelAnswer,
@@ -479,3 +480,23 @@ async def test_nothing_is_left_of_a_council_that_was_dropped(council) -> None:
     for _ in range(20):
         await asyncio.sleep(0)
     assert asked.members[0].backend.calls[0].cancelled
+
+
+async def test_a_stream_of_a_council_cannot_be_read_or_closed_in_another_event_loop(council) -> None:
+    stream = council({"alice": "Hello. Hi."}).ask_stream("Hi")
+    first = await anext(stream)
+    assert first.type == "member_delta"
+    for method in (stream.__anext__, stream.aclose):
+        with pytest.raises(DifferentLoopsError, match=r"This council .* another event loop"):
+            await asyncio.to_thread(_run, method)
+    await stream.aclose()
+    await asyncio.to_thread(_run, stream.aclose)
+
+
+def _run(method) -> None:
+    """Call a method in an event loop of its own."""
+
+    async def call() -> None:
+        await method()
+
+    asyncio.run(call())

@@ -283,5 +283,7 @@ def test_the_page_on_recordings_shows_what_there_is(pytester: pytest.Pytester, m
     monkeypatch.setenv("PYTHONUTF8", "1")
     (pytester.path / "weather.jsonl").write_text(cassette, encoding="utf-8")
     command = [sys.executable, "-c", "from pytest_streamval.cli import main; raise SystemExit(main())"]
-    done = subprocess.run([*command, "show", "weather.jsonl"], capture_output=True, encoding="utf-8", check=True)
+    done = subprocess.run(
+        [*command, "show", "weather.jsonl"], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=True
+    )
     assert f"$ streamval show weather.jsonl\n{done.stdout}```" in page

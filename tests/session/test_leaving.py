@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import gc
 import pickle
@@ -143,6 +144,37 @@ async def test_a_clean_up_that_raises_while_closing_is_cancelled_is_logged(virtu
         await closing
     assert kept.cancelled
     assert "disk" in caplog.text
+
+
+class Lingering(Backend):
+    """Its producers close their output, wait for 5 seconds at most, and then for ever."""
+
+    def __init__(self):
+        self.producers = []
+
+    async def generate_from_context(self, action, ctx, *, model_options=None):
+        async def produce(thunk):
+            self.producers.append(asyncio.current_task())
+            thunk.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+        thunk = ModelOutputThunk(action=action)
+        thunk.start(produce)
+        return thunk, ctx.add(action).add(thunk)
+
+
+async def test_a_producer_whose_own_limit_ends_while_the_session_is_left_is_stopped(virtual_clock):
+    backend = Lingering()
+    async with asyncio.timeout(60):
+        async with start_session(backend) as session:
+            output = await session.aact("a")
+            await asyncio.sleep(5)
+            assert backend.producers[0].cancelling()
+        assert backend.producers[0].cancelled()
+    assert output.is_computed()
 
 
 async def test_a_requirement_may_close_its_own_session(virtual_clock):
