@@ -19,10 +19,10 @@ from playwright.sync_api import sync_playwright
 from benchmarks.measure import compare
 from benchmarks.workloads import Passing, engine, prose
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.harness.leaks.ledger import RunWatch
-from pytest_streamval.report.run import Entry, Report
+from pytest_streamval.guards.tracking import RunWatch
+from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Bar, Lane, Timeline, Verdict
-from pytest_streamval.report.watch import FOR_A_PAGE, FOR_A_PICTURE, Limits, StreamWatch
+from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, Limits, StreamWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_streamval import ServedRequest
-    from pytest_streamval.server.casting import Playable
+    from pytest_streamval.server.script_queue import Playable
 
 STREAMS, DELTAS = 200, 500
 ROUNDS = 5  # of the throughput, of which the median counts

@@ -23,7 +23,7 @@ from benchmarks.measure import compare
 from benchmarks.workloads import Passing, engine, prose
 from pytest_streamval import observing
 from pytest_streamval.engine import observer
-from pytest_streamval.engine.telemetry import telemetry
+from pytest_streamval.engine.telemetry.spans import telemetry
 
 if TYPE_CHECKING:
     from benchmarks.measure import Work

@@ -24,13 +24,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.harness.cassette import Cassette
+from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.wire import ADAPTERS, Asked, NDJSONDecoder, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pytest_streamval.engine.delta import Delta
+    from pytest_streamval.model import Delta
     from pytest_streamval.wire import FrameDecoder
 
 STREAMS = Path(__file__).parent.parent / "tests" / "data" / "streams"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
     from pytest_streamval.engine.component import CBlock, Component, Instruction, Message
     from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
-    from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+    from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
     from pytest_streamval.engine.events import (
         ChunkEvent,
         CompletedEvent,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.engine.run import Run
-    from pytest_streamval.engine.telemetry import set_span_status_error
+    from pytest_streamval.engine.telemetry.spans import set_span_status_error
     from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
     from pytest_streamval.errors import (
         AnswerFailedError,
@@ -125,8 +125,8 @@ if TYPE_CHECKING:
         VirtualDeadlockError,
         WireError,
     )
-    from pytest_streamval.harness import strategies
-    from pytest_streamval.harness.assertions import (
+    from pytest_streamval.fuzzing import strategies
+    from pytest_streamval.transcripts.assertions import (
         assert_accepted,
         assert_event_order,
         assert_no_unvalidated_text,
@@ -134,25 +134,25 @@ if TYPE_CHECKING:
         assert_stopped_within,
         in_any_order,
     )
-    from pytest_streamval.harness.captured import CapturedTelemetry, Measured
-    from pytest_streamval.harness.cassette import Cassette, Ending, Read, Recording
-    from pytest_streamval.harness.clock import VirtualClock
-    from pytest_streamval.harness.conformance import check_backend, check_chunker
-    from pytest_streamval.harness.fuzz import assert_boundary_invariant
-    from pytest_streamval.harness.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
-    from pytest_streamval.harness.playback import Playback, SyncPlayback
-    from pytest_streamval.harness.script import Delay, Raise, Script, ScriptFactory, Stall, Step
-    from pytest_streamval.harness.transcript import Transcript, transcribe
+    from pytest_streamval.engine.telemetry.captured import CapturedTelemetry, Measured
+    from pytest_streamval.recordings.cassette import Cassette, Ending, Read, Recording
+    from pytest_streamval.virtual_time import VirtualClock
+    from pytest_streamval.conformance import check_backend, check_chunker
+    from pytest_streamval.fuzzing.invariance import assert_boundary_invariant
+    from pytest_streamval.scripting.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
+    from pytest_streamval.scripting.playback import Playback, SyncPlayback
+    from pytest_streamval.scripting.script import Delay, Raise, Script, ScriptFactory, Stall, Step
+    from pytest_streamval.transcripts.transcript import Transcript, transcribe
     from pytest_streamval.live.backend import LiveBackend
-    from pytest_streamval.live.recorder import RecordingTransport, recording
-    from pytest_streamval.live.replay import ReplayTransport, replaying
-    from pytest_streamval.live.stream_cassette import StreamCassette
-    from pytest_streamval.live.transport import Timeouts
+    from pytest_streamval.live.recording_transport import RecordingTransport, recording
+    from pytest_streamval.live.replay_transport import ReplayTransport, replaying
+    from pytest_streamval.plugin.cassettes import StreamCassette
+    from pytest_streamval.http.client import Timeouts
     from pytest_streamval.server import Fault, Faulty, ProviderServer, ServedRequest, faults
-    from pytest_streamval.server.fixture import ProviderServerFactory
+    from pytest_streamval.plugin.server import ProviderServerFactory
     from pytest_streamval.session.session import Session
     from pytest_streamval.session.start import start_session
-    from pytest_streamval.session.waiting import wait_for_all_mots
+    from pytest_streamval.session.outputs import wait_for_all_mots
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.anthropic import AnthropicMessages, AnthropicMessagesDecoder
     from pytest_streamval.wire.encoding import FrameEncoder
@@ -384,7 +384,7 @@ _HOMES = {
     "engine.chunking": ("Chunk", "Chunker", "ChunkingStrategy"),
     "engine.component": ("CBlock", "Component", "Instruction", "Message"),
     "engine.context": ("ChatContext", "Context", "SimpleContext"),
-    "engine.delta": ("Delta", "ToolCall", "ToolCallDelta", "Usage"),
+    "model": ("Delta", "ToolCall", "ToolCallDelta", "Usage"),
     "engine.events": (
         "ChunkEvent",
         "CompletedEvent",
@@ -401,7 +401,7 @@ _HOMES = {
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
     "engine.run": ("Run",),
-    "engine.telemetry": ("set_span_status_error",),
+    "engine.telemetry.spans": ("set_span_status_error",),
     "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),
     "errors": (
         "AnswerFailedError",
@@ -484,7 +484,7 @@ _HOMES = {
         "WireError",
     ),
     "harness": ("strategies",),
-    "harness.assertions": (
+    "transcripts.assertions": (
         "assert_accepted",
         "assert_event_order",
         "assert_no_unvalidated_text",
@@ -492,25 +492,25 @@ _HOMES = {
         "assert_stopped_within",
         "in_any_order",
     ),
-    "harness.captured": ("CapturedTelemetry", "Measured"),
-    "harness.cassette": ("Cassette", "Ending", "Read", "Recording"),
-    "harness.clock": ("VirtualClock",),
-    "harness.conformance": ("check_backend", "check_chunker"),
-    "harness.fuzz": ("assert_boundary_invariant",),
-    "harness.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
-    "harness.playback": ("Playback", "SyncPlayback"),
-    "harness.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
-    "harness.transcript": ("Transcript", "transcribe"),
+    "engine.telemetry.captured": ("CapturedTelemetry", "Measured"),
+    "recordings.cassette": ("Cassette", "Ending", "Read", "Recording"),
+    "virtual_time": ("VirtualClock",),
+    "conformance": ("check_backend", "check_chunker"),
+    "fuzzing.invariance": ("assert_boundary_invariant",),
+    "scripting.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
+    "scripting.playback": ("Playback", "SyncPlayback"),
+    "scripting.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
+    "transcripts.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
-    "live.recorder": ("RecordingTransport", "recording"),
-    "live.replay": ("ReplayTransport", "replaying"),
-    "live.stream_cassette": ("StreamCassette",),
-    "live.transport": ("Timeouts",),
+    "live.recording_transport": ("RecordingTransport", "recording"),
+    "live.replay_transport": ("ReplayTransport", "replaying"),
+    "plugin.cassettes": ("StreamCassette",),
+    "http.client": ("Timeouts",),
     "server": ("Fault", "Faulty", "ProviderServer", "ServedRequest", "faults"),
-    "server.fixture": ("ProviderServerFactory",),
+    "plugin.server": ("ProviderServerFactory",),
     "session.session": ("Session",),
     "session.start": ("start_session",),
-    "session.waiting": ("wait_for_all_mots",),
+    "session.outputs": ("wait_for_all_mots",),
     "wire.adapter": ("Adapter",),
     "wire.anthropic": ("AnthropicMessages", "AnthropicMessagesDecoder"),
     "wire.encoding": ("FrameEncoder",),

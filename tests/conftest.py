@@ -28,7 +28,7 @@ def streams() -> Path:
 @pytest.fixture
 def captured() -> Iterator[CapturedTelemetry]:
     """Capture telemetry, unguarded: the fixture of the plugin would have the whole session guarded."""
-    from pytest_streamval.harness.telemetry import capturing
+    from pytest_streamval.engine.telemetry.capture import capturing
 
     with capturing() as captured:
         yield captured

@@ -150,7 +150,7 @@ def test_record_keeps_what_came_of_a_stream_that_failed_and_exits_with_1(
     error: str,
     kept: str,
 ) -> None:
-    monkeypatch.setattr("pytest_streamval.live.transport._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("pytest_streamval.http.client._FIRST_PAUSE", 0.0)
     path = tmp_path / "it.jsonl"
     assert main(["record", "openai:m", prompt, "-o", str(path), "--json"]) == 1
     shown = capsys.readouterr()
@@ -163,7 +163,7 @@ def test_record_keeps_what_came_of_a_stream_that_failed_and_exits_with_1(
 def test_record_says_that_nobody_was_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_streamval.live.transport._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("pytest_streamval.http.client._FIRST_PAUSE", 0.0)
     path = tmp_path / "it.jsonl"
     assert main(["record", "openai:m", "x", "-o", str(path), "--url", "http://127.0.0.1:1", "--json"]) == 1
     shown = capsys.readouterr()

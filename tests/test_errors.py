@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from pytest_streamval import errors
-from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import (
     AnswerFailedError,
     BackendUnavailableError,

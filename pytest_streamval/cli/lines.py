@@ -68,7 +68,7 @@ def _plain(speaker: str, head: str, line: str) -> None:
 
 def _coloured(speakers: Sequence[str]) -> Callable[[str, str, str], None]:
     """Return what prints on a terminal: in colours where rich is installed, and never what the terminal would obey."""
-    from pytest_streamval.harness.cassette_view import harmless
+    from pytest_streamval.recordings.terminal_view import harmless
 
     try:
         from rich.console import Console

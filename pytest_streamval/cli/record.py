@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.cli.terminal import Commands
     from pytest_streamval.live.backend import LiveBackend
-    from pytest_streamval.live.recorder import RecordingTransport
+    from pytest_streamval.live.recording_transport import RecordingTransport
 
 
 def add(commands: Commands) -> None:
@@ -58,7 +58,7 @@ def _record(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
 async def _ask(backend: LiveBackend, prompt: str, options: argparse.Namespace) -> int:
     from pytest_streamval.engine import ModelOption, SimpleContext
     from pytest_streamval.errors import InvalidArgumentError, MissingExtraError, StreamvalError
-    from pytest_streamval.live.recorder import RecordingTransport, carried, network_of
+    from pytest_streamval.live.recording_transport import RecordingTransport, carried, network_of
 
     asked: dict[str, object] = {
         ModelOption.STREAM: True,
@@ -87,8 +87,8 @@ async def _ask(backend: LiveBackend, prompt: str, options: argparse.Namespace) -
 
 def _tell(transport: RecordingTransport, failure: str, options: argparse.Namespace) -> int:
     """Say what was recorded, and what went wrong."""
-    from pytest_streamval.harness.cassette import Cassette
-    from pytest_streamval.harness.cassette_view import View
+    from pytest_streamval.recordings.cassette import Cassette
+    from pytest_streamval.recordings.terminal_view import View
 
     kept = View.of(Cassette.load(transport.written[0])) if transport.written else None
     if options.json:
@@ -117,7 +117,7 @@ class _Screen:
     def progress(self, what: str) -> None:
         """Show one line, which the next one replaces."""
         if self._tells:
-            from pytest_streamval.harness.cassette_view import fitted
+            from pytest_streamval.recordings.terminal_view import fitted
 
             self._clear()
             print(fitted(f"{self._name}: {what}", columns() - 1), end="", file=sys.stderr, flush=True)
@@ -144,7 +144,7 @@ class _Screen:
             self._telling = False
 
     def _print(self, text: str) -> None:
-        from pytest_streamval.harness.cassette_view import harmless
+        from pytest_streamval.recordings.terminal_view import harmless
 
         self._ends_line = text.endswith("\n")
         try:

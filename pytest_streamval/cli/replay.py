@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_streamval.cli.terminal import Commands
-    from pytest_streamval.harness.script import Script
+    from pytest_streamval.scripting.script import Script
 
 
 def add(commands: Commands) -> None:
@@ -29,7 +29,7 @@ def _replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
     import asyncio
 
     from pytest_streamval.engine.chunkers import resolve_chunking
-    from pytest_streamval.harness.script import Delay, Script
+    from pytest_streamval.scripting.script import Delay, Script
 
     if not options.speed > 0:
         parser.error(f"--speed {options.speed:g} does not fit: give a number above 0, or --fast.")
@@ -49,7 +49,7 @@ async def _play(script: Script, options: argparse.Namespace) -> int:
     import time
 
     from pytest_streamval.engine import ChunkEvent, ErrorEvent, SimpleContext, stream_with_chunking
-    from pytest_streamval.harness import StreamingMockBackend
+    from pytest_streamval.scripting.mock import StreamingMockBackend
 
     began, failed = time.time(), False
     backend = StreamingMockBackend(script)

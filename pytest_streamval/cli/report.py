@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
 
 def _merge(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Join parts."""
-    from pytest_streamval.report.run import Report, suffix_fault
+    from pytest_streamval.report.document import Report, suffix_fault
 
     if fault := suffix_fault(options.output):
         parser.error(f"-o {options.output} does not fit: {fault}.")

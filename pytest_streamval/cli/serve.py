@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_streamval.cli.terminal import Commands
-    from pytest_streamval.harness.script import Script
+    from pytest_streamval.scripting.script import Script
     from pytest_streamval.server import Fault, ProviderServer, ServedRequest
 
 _PORT = 8_765
@@ -97,7 +97,7 @@ def _script(path: str, *, timing: bool) -> Script:
     from pathlib import Path
 
     from pytest_streamval.errors import InvalidCassetteError
-    from pytest_streamval.harness.script import Script
+    from pytest_streamval.scripting.script import Script
 
     data = Path(path).read_bytes()
     if not path.endswith(".jsonl"):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_streamval.cli.terminal import Commands
-    from pytest_streamval.harness.cassette import Cassette
+    from pytest_streamval.recordings.cassette import Cassette
 
 
 def add(commands: Commands) -> None:
@@ -27,8 +27,8 @@ def add(commands: Commands) -> None:
 
 def _show(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Show what was recorded."""
-    from pytest_streamval.harness.cassette import Cassette
-    from pytest_streamval.harness.cassette_view import View
+    from pytest_streamval.recordings.cassette import Cassette
+    from pytest_streamval.recordings.terminal_view import View
 
     if options.output and not options.html:
         parser.error(f"-o {options.output} does not fit: it is where a page goes, with --html.")
@@ -51,8 +51,8 @@ def _page(cassette: Cassette, output: str | None) -> int:
     """Write or print the page of a cassette."""
     from pathlib import Path
 
-    from pytest_streamval.harness.files import put_file
-    from pytest_streamval.report.html import page_of
+    from pytest_streamval.recordings.files import put_file
+    from pytest_streamval.report.page import page_of
     from pytest_streamval.report.recorded import report_of
 
     page = page_of(report_of(cassette), title=Path(cassette.path).name).encode("utf-8", "backslashreplace")

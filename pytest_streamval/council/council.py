@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_streamval.council import modes, sitting
-from pytest_streamval.council.answering import Terms
+from pytest_streamval.council.member_run import Terms
 from pytest_streamval.council.cache import CouncilCache, as_cache
 from pytest_streamval.council.identity import key_of
 from pytest_streamval.council.members import Model, as_member, members_of
-from pytest_streamval.council.sitting import Sitting
+from pytest_streamval.council.run import Sitting
 from pytest_streamval.council.stream import CouncilStream
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.engine.chunkers import resolve_chunking

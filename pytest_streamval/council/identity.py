@@ -16,7 +16,7 @@ from pytest_streamval.council import prompts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_streamval.council.answering import Terms
+    from pytest_streamval.council.member_run import Terms
     from pytest_streamval.council.members import Member
 
 _FORM = 2  # of a stored result; results of another form are not read

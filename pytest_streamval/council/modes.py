@@ -10,7 +10,7 @@ from pytest_streamval.council import prompts
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pytest_streamval.council.sitting import Sitting
+    from pytest_streamval.council.run import Sitting
 
 
 def debate(rounds: int) -> Callable[[Sitting], Awaitable[None]]:

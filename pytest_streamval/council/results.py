@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pytest_streamval.engine.delta import ToolCall, Usage
+from pytest_streamval.model import ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)

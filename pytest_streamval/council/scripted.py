@@ -11,7 +11,7 @@ from pytest_streamval.engine.backend import Backend
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval.harness.script import Script
+    from pytest_streamval.scripting.script import Script
 
     Scripted: TypeAlias = str | Script | Sequence[str | Script] | Backend
     """What a member plays: a text or a script for its one call, or one for each; or a backend."""

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from pytest_streamval.council.floor import Floor
+from pytest_streamval.council.event_channel import Floor
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import ConcurrentReadError, DifferentLoopsError, excerpt
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.council.events import CouncilEvent
     from pytest_streamval.council.results import CouncilResult
-    from pytest_streamval.council.sitting import Sitting
+    from pytest_streamval.council.run import Sitting
 
 
 class CouncilStream:

@@ -5,7 +5,7 @@ from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, Sent
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.component import CBlock, Component, Instruction, Message
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
-from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,

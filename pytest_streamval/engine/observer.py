@@ -51,7 +51,7 @@ def _telemetry() -> Observer | None:
     """Return what tells OpenTelemetry of a run; nobody can have set that up where it was never imported."""
     if "opentelemetry" not in sys.modules:
         return None
-    from pytest_streamval.engine.telemetry import telemetry
+    from pytest_streamval.engine.telemetry.spans import telemetry
 
     return telemetry()
 

@@ -7,7 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_streamval.engine.backend import Backend, ModelOption, checked_options
-from pytest_streamval.engine.checks import Judges
+from pytest_streamval.engine.validators import Judges
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, started
 from pytest_streamval.engine.component import CBlock, Component, as_action, text_of

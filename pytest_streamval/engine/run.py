@@ -23,7 +23,7 @@ from pytest_streamval.errors import GenerationCancelledError, described, raisabl
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-    from pytest_streamval.engine.checks import Judges
+    from pytest_streamval.engine.validators import Judges
     from pytest_streamval.engine.chunking import Chunk, Chunker
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context

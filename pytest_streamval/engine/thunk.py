@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from pytest_streamval.engine.component import CBlock, Parsed_co
-from pytest_streamval.engine.delta import Delta, Usage, merge_tool_calls
+from pytest_streamval.model import Delta, Usage, merge_tool_calls
 from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
     ConcurrentReadError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.delta import ToolCall, ToolCallDelta
+    from pytest_streamval.model import ToolCall, ToolCallDelta
 
 logger = logging.getLogger("pytest_streamval")
 

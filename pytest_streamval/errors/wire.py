@@ -9,7 +9,7 @@ from pytest_streamval.errors.base import StreamvalError, excerpt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_streamval.engine.delta import Delta
+    from pytest_streamval.model import Delta
 
 # Wire protocols
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import CBlock, Message, as_action
-from pytest_streamval.engine.delta import Delta, ToolCallDelta
+from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     InvalidArgumentError,
@@ -16,17 +16,17 @@ from pytest_streamval.errors import (
     WireError,
     excerpt,
 )
-from pytest_streamval.harness.http import HttpRequest
-from pytest_streamval.harness.secrets import Secrets
+from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
-from pytest_streamval.live.transport import HttpTransport
+from pytest_streamval.http.client import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context, Entry
-    from pytest_streamval.live.transport import HttpResponse, Timeouts, Transport
+    from pytest_streamval.http.client import HttpResponse, Timeouts, Transport
     from pytest_streamval.wire.exchange import WireRequest
     from pytest_streamval.wire.frames import FrameDecoder
 

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import BackendUnavailableError, MissingExtraError, MissingKeyError
-from pytest_streamval.harness.http import LOOPBACK
-from pytest_streamval.harness.secrets import Secrets
+from pytest_streamval.http.request import LOOPBACK
+from pytest_streamval.http.secrets import Secrets
 
 if TYPE_CHECKING:
     from pytest_streamval.live.backend import LiveBackend

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError, excerpt
-from pytest_streamval.harness.secrets import Secrets
+from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
 from pytest_streamval.wire.ollama import Ollama

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.chunkers import SentenceChunker
 from pytest_streamval.errors import described
-from pytest_streamval.report.run import Entry, Report
+from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Bar, Timeline
-from pytest_streamval.report.watch import shortened
+from pytest_streamval.report.timeline_observer import shortened
 
 if TYPE_CHECKING:
-    from pytest_streamval.harness.cassette import Cassette
+    from pytest_streamval.recordings.cassette import Cassette
 
 _OUTCOMES = {"complete": "complete", "left": "cancelled"}  # by how the recording ended; every other one is an error
 

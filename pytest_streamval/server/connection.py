@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
-from pytest_streamval.harness.stalls import stall
-from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence, Turn, Work
+from pytest_streamval.scripting.stalls import stall
+from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_streamval.server.journal import ServedRequest
-    from pytest_streamval.server.steps import Step, Steps
+    from pytest_streamval.server.actions import Step, Steps
 
 logger = logging.getLogger("pytest_streamval.server")
 

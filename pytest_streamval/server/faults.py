@@ -20,9 +20,9 @@ from pytest_streamval.server.spoiling import KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_streamval.harness.script import Script
-    from pytest_streamval.server.replies import Question
-    from pytest_streamval.server.steps import Steps
+    from pytest_streamval.scripting.script import Script
+    from pytest_streamval.server.rendering import Question
+    from pytest_streamval.server.actions import Steps
 
 __all__ = [
     "Fault",

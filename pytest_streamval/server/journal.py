@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import excerpt
-from pytest_streamval.harness.cassette import prompt_of
+from pytest_streamval.recordings.cassette import prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,25 +15,25 @@ from pytest_streamval.errors import (
     NotRequestedError,
     ServerStateError,
 )
-from pytest_streamval.harness.cuts import Cut
-from pytest_streamval.harness.recutting import Recut
+from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.fuzzing.recut_scripts import Recut
 from pytest_streamval.server.arguments import check_numbers, check_times, checked_mode, checked_models
-from pytest_streamval.server.casting import Casting
+from pytest_streamval.server.script_queue import Casting
 from pytest_streamval.server.faults import checked_fault
 from pytest_streamval.server.journal import Journal, ServedRequest
-from pytest_streamval.server.relay import Relay
-from pytest_streamval.server.site import Site
-from pytest_streamval.server.threads import borrow, disown, give_back
+from pytest_streamval.server.proxy import Relay
+from pytest_streamval.server.handler import Site
+from pytest_streamval.server.loop_thread import borrow, disown, give_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
-    from pytest_streamval.harness.cassette import Cassette
-    from pytest_streamval.server.casting import Playable, Rule
+    from pytest_streamval.recordings.cassette import Cassette
+    from pytest_streamval.server.script_queue import Playable, Rule
     from pytest_streamval.server.faults import Fault
-    from pytest_streamval.server.threads import LoopThread
+    from pytest_streamval.server.loop_thread import LoopThread
 
 MODELS = ("streamval",)
 """The models that a server says it has, unless told otherwise. It answers for any model."""

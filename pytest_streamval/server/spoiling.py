@@ -9,15 +9,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import InvalidArgumentError
-from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence, Turn
-from pytest_streamval.wire.values import json_text
+from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn
+from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
     from pytest_streamval.server.faults import Fault
-    from pytest_streamval.server.replies import Question
-    from pytest_streamval.server.steps import Step, Steps
+    from pytest_streamval.server.rendering import Question
+    from pytest_streamval.server.actions import Step, Steps
 
     Spoiler = Callable[[Steps, Fault, Question], Steps]
 

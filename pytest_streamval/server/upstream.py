@@ -11,16 +11,16 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 
 from pytest_streamval.errors import InvalidArgumentError, described, excerpt
-from pytest_streamval.harness.http import LOOPBACK
-from pytest_streamval.server.steps import Break, Frame, Head, Work
+from pytest_streamval.http.request import LOOPBACK
+from pytest_streamval.server.actions import Break, Frame, Head, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_streamval.harness.tape import Tape
+    from pytest_streamval.recordings.stream_recorder import Tape
     from pytest_streamval.server.connection import Incoming
-    from pytest_streamval.server.replies import Question
-    from pytest_streamval.server.steps import Steps
+    from pytest_streamval.server.rendering import Question
+    from pytest_streamval.server.actions import Steps
 
 _VERSION = "/v1"
 _READ = 65_536  # bytes of one read

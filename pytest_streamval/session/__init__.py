@@ -2,6 +2,6 @@
 
 from pytest_streamval.session.session import Session
 from pytest_streamval.session.start import start_session
-from pytest_streamval.session.waiting import wait_for_all_mots
+from pytest_streamval.session.outputs import wait_for_all_mots
 
 __all__ = ["Session", "start_session", "wait_for_all_mots"]

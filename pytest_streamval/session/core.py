@@ -19,8 +19,8 @@ from pytest_streamval.session.arguments import output_of
 from pytest_streamval.session.attempts import judged
 from pytest_streamval.session.background import BackgroundLoop
 from pytest_streamval.session.history import History
-from pytest_streamval.session.opened import Opened, ended
-from pytest_streamval.session.waiting import check_loop, resolved, stop
+from pytest_streamval.session.open_generations import Opened, ended
+from pytest_streamval.session.outputs import check_loop, resolved, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.errors import InvalidArgumentError, UnknownProviderError, excerpt
-from pytest_streamval.harness.script import Script
+from pytest_streamval.scripting.script import Script
 from pytest_streamval.session.session import Session
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _backend(given: object, model_options: Mapping[str, object] | None) -> Backe
 
 
 def _playing(*scripts: Script | str) -> Backend:
-    from pytest_streamval.harness.mock import StreamingMockBackend
+    from pytest_streamval.scripting.mock import StreamingMockBackend
 
     return StreamingMockBackend(*scripts)
 

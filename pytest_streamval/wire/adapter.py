@@ -15,7 +15,7 @@ from pytest_streamval.errors import (
     excerpt,
 )
 from pytest_streamval.wire.exchange import WireRequest
-from pytest_streamval.wire.values import FrameFaultError, ProviderReportError, json_text, parse_object, report
+from pytest_streamval.wire.json_values import FrameFaultError, ProviderReportError, json_text, parse_object, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

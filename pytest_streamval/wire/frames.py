@@ -17,12 +17,12 @@ from pytest_streamval.errors import (
     StreamTruncatedError,
 )
 from pytest_streamval.wire.sse import SSEDecoder
-from pytest_streamval.wire.values import FrameFaultError, ProviderReportError, optional, parse_object, report
+from pytest_streamval.wire.json_values import FrameFaultError, ProviderReportError, optional, parse_object, report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_streamval.engine.delta import Delta
+    from pytest_streamval.model import Delta
     from pytest_streamval.wire.ndjson import NDJSONDecoder
     from pytest_streamval.wire.sse import Frame
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import DecoderClosedError, InvalidArgumentError, excerpt
-from pytest_streamval.wire.values import json_text
+from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:
     from pytest_streamval.wire.sse import Frame

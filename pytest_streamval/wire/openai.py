@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, model_in
 from pytest_streamval.wire.encoding import FrameEncoder
 from pytest_streamval.wire.exchange import Answer, Asked
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.sse import sse_frame
-from pytest_streamval.wire.values import FrameFaultError, expect, json_text, optional, parse_object, report
+from pytest_streamval.wire.json_values import FrameFaultError, expect, json_text, optional, parse_object, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

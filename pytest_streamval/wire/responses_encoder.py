@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from pytest_streamval.wire.encoding import FrameEncoder
 from pytest_streamval.wire.openai import OpenAIChatEncoder
 from pytest_streamval.wire.sse import sse_frame
-from pytest_streamval.wire.values import json_text
+from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+    from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
     from pytest_streamval.wire.encoding import Json
     from pytest_streamval.wire.exchange import Answer, Asked
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pytest_streamval.report.run import Report
+    from pytest_streamval.report.document import Report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

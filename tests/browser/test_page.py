@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_streamval.report.run import Entry, Report
+from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Bar, Timeline
 from tests.report.streams import NASTY, stream
 

@@ -32,7 +32,7 @@ from pytest_streamval import (
     ValidationResult,
     per_member,
 )
-from pytest_streamval.harness.snapshot import TranscriptSnapshotExtension
+from pytest_streamval.plugin.snapshot import TranscriptSnapshotExtension
 
 SENTENCES = "One fish. Two fish. Red fish. Blue fish."
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_streamval import Council, Delta, LiveBackend, Usage, recording, replaying
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.live.transport import Timeouts
+from pytest_streamval.http.client import Timeouts
 from pytest_streamval.wire.exchange import Answer, Asked
 from tests.live.loopback import answering, chunk, head, silent
 

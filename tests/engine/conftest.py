@@ -9,7 +9,7 @@ import pytest
 
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.engine.delta import Delta
+from pytest_streamval.model import Delta
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage, merge_tool_calls
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage, merge_tool_calls
 
 VALUES = [
     Delta("Hi", "hm", (ToolCallDelta(0, "id", "f", "{}"),), Usage(1, 2), "stop"),

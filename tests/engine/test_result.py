@@ -22,7 +22,7 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.engine.chunking import ChunkingStrategy
-from pytest_streamval.engine.delta import Delta, Usage
+from pytest_streamval.model import Delta, Usage
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent
 from pytest_streamval.engine.requirement import PartialValidationResult
 

@@ -11,7 +11,7 @@ from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.engine.component import CBlock, Instruction
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.engine.events import CompletedEvent, ErrorEvent, FullValidationEvent, QuickCheckEvent
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult

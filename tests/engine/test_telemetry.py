@@ -33,9 +33,9 @@ from pytest_streamval import (
 )
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine import tasks
-from pytest_streamval.engine import telemetry as telemetry_module
-from pytest_streamval.engine.telemetry import SPAN, telemetry
-from pytest_streamval.harness.clock import clock_of_test
+from pytest_streamval.engine.telemetry.spans import spans as telemetry_module
+from pytest_streamval.engine.telemetry.spans import SPAN, telemetry
+from pytest_streamval.virtual_time import clock_of_test
 
 
 @pytest.fixture

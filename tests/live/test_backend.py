@@ -29,7 +29,7 @@ from pytest_streamval import (
 )
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.live.transport import HttpTransport
+from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.wire.exchange import Answer, Asked
 from tests.live.loopback import answering, chunk, head, openai_frames, silent
 

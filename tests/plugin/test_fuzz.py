@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import pytest_streamval.harness.variants  # noqa: F401  # before a run in this process, which forgets what it loads
+import pytest_streamval.plugin.variants  # noqa: F401  # before a run in this process, which forgets what it loads
 
 pytest_plugins = ["pytester"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.harness.variants  # noqa: F401  # before a run in this process, which forgets what it loads
+import pytest_streamval.plugin.variants  # noqa: F401  # before a run in this process, which forgets what it loads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,9 @@ import pytest
 from fakeredis import TcpFakeServer
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-import pytest_streamval.harness.variants  # noqa: F401  # before a run in this process, which forgets what it loads
-from pytest_streamval.harness.cuts import Cut
-from pytest_streamval.harness.failing_cuts import _KEY, FailingCut, _fetched
+import pytest_streamval.plugin.variants  # noqa: F401  # before a run in this process, which forgets what it loads
+from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.plugin.failing_cuts import _KEY, FailingCut, _fetched
 from tests.plugin.test_fuzz import INI, MISSES_A_CUT_WORD, PASSES, outcomes, run
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_all_workers_collect_the_same_whatever_becomes_known_meanwhile(pytester:
     pytester.makeconftest(
         f"""
         from hypothesis.database import DirectoryBasedExampleDatabase
-        from pytest_streamval.harness.failing_cuts import _KEY, FailingCut
+        from pytest_streamval.plugin.failing_cuts import _KEY, FailingCut
 
         def pytest_configure(config):
             if hasattr(config, "workerinput"):

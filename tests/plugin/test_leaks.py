@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.harness.clock
-import pytest_streamval.harness.clock.wall
-import pytest_streamval.harness.leaks
-import pytest_streamval.harness.snapshot  # noqa: F401  # what the inner runs import stays the same in all of them
+import pytest_streamval.virtual_time
+import pytest_streamval.virtual_time.patched_time
+import pytest_streamval.guards
+import pytest_streamval.plugin.snapshot  # noqa: F401  # what the inner runs import stays the same in all of them
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

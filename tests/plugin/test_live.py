@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.harness.examples
-import pytest_streamval.live.gate  # noqa: F401  # before a run in this process, which forgets what it loads
+import pytest_streamval.plugin.examples
+import pytest_streamval.plugin.live  # noqa: F401  # before a run in this process, which forgets what it loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

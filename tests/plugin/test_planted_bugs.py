@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.harness import planted
+from tests.fuzzing import planted
 
 if TYPE_CHECKING:
     import pytest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval.report.run import Report
+from pytest_streamval.report.document import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # loaded once, as pytester would forget what its runs have loaded, and the façade would not
-import pytest_streamval.server.fixture  # noqa: F401
+import pytest_streamval.plugin.server  # noqa: F401
 
 pytest_plugins = ["pytester"]
 

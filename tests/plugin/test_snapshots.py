@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.harness.snapshot  # noqa: F401  # before a run in this process, which forgets what it loads
+import pytest_streamval.plugin.snapshot  # noqa: F401  # before a run in this process, which forgets what it loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

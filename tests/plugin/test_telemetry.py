@@ -125,7 +125,7 @@ def test_another_missing_module_is_no_missing_extra(pytester: pytest.Pytester) -
     pytester.makepyfile("def test_it(captured_telemetry):\n    pass\n")
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*ModuleNotFoundError: No module named 'pytest_streamval.harness.telemetry'"])
+    result.stdout.fnmatch_lines(["*ModuleNotFoundError: No module named 'pytest_streamval.engine.telemetry.capture'"])
 
 
 def test_a_run_without_telemetry_loads_nothing_of_it() -> None:

@@ -55,14 +55,14 @@ def test_the_frames_of_this_package_are_left_out(pytester: pytest.Pytester) -> N
     result.stdout.no_fnmatch_line("*pytest_streamval/*.py:*")
     result.stdout.fnmatch_lines(["test_it.py:*: in wrong"])
     full = pytester.runpytest_subprocess("--full-trace", "-k", "test_step")
-    full.stdout.fnmatch_lines(["*pytest_streamval/harness/script.py:*"])
+    full.stdout.fnmatch_lines(["*pytest_streamval/scripting/script.py:*"])
 
 
 def test_a_fault_of_this_package_is_shown_with_its_frames(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(
         """
-        import pytest_streamval.harness.script as module
+        import pytest_streamval.scripting.script as module
         from pytest_streamval import Script
 
         def test_it(monkeypatch):
@@ -72,4 +72,4 @@ def test_a_fault_of_this_package_is_shown_with_its_frames(pytester: pytest.Pytes
     )
     result = pytester.runpytest_subprocess("--tb=short")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*pytest_streamval/harness/script.py:*: in __post_init__", "E   TypeError: *"])
+    result.stdout.fnmatch_lines(["*pytest_streamval/scripting/script.py:*: in __post_init__", "E   TypeError: *"])

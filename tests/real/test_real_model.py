@@ -32,8 +32,8 @@ from pytest_streamval import (
     transcribe,
     wait_for_all_mots,
 )
-from pytest_streamval.live.recorder import network_of
-from pytest_streamval.live.transport import HttpResponse
+from pytest_streamval.live.recording_transport import network_of
+from pytest_streamval.http.client import HttpResponse
 
 pytestmark = pytest.mark.e2e
 

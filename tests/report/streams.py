@@ -19,8 +19,8 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.harness.clock import VirtualClock
-from pytest_streamval.report.watch import FOR_A_PAGE, Limits, StreamWatch
+from pytest_streamval.virtual_time import VirtualClock
+from pytest_streamval.report.timeline_observer import FOR_A_PAGE, Limits, StreamWatch
 
 if TYPE_CHECKING:
     from pytest_streamval.report.timeline import Timeline

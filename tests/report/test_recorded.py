@@ -11,9 +11,9 @@ import pytest
 
 from pytest_streamval import Cassette
 from pytest_streamval.cli import main
-from pytest_streamval.harness.cassette import Read
+from pytest_streamval.recordings.cassette import Read
 from pytest_streamval.report.recorded import timeline_of
-from pytest_streamval.report.run import Entry, Report
+from pytest_streamval.report.document import Entry, Report
 from tests.report.streams import stream
 
 if TYPE_CHECKING:

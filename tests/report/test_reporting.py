@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_streamval.report.collecting import STREAMS, Collecting, pictured
-from pytest_streamval.report.reporting import Reporting
-from pytest_streamval.report.summary import CASSETTES, COUNT, UNUSED, Summary
+from pytest_streamval.plugin.collecting import STREAMS, Collecting, pictured
+from pytest_streamval.plugin.report import Reporting
+from pytest_streamval.plugin.summary import CASSETTES, COUNT, UNUSED, Summary
 from tests.report.streams import stream
 
 if TYPE_CHECKING:

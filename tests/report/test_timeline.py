@@ -10,7 +10,7 @@ import pytest
 from pytest_streamval import SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.report.timeline import OUTCOMES, Bar, Lane, Stop, Verdict
-from pytest_streamval.report.watch import Limits, StreamWatch
+from pytest_streamval.report.timeline_observer import Limits, StreamWatch
 from tests.report.streams import NASTY, stream
 
 

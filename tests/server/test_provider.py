@@ -34,7 +34,7 @@ from pytest_streamval import (
     assert_stopped,
     faults,
 )
-from pytest_streamval.engine.delta import ToolCall, ToolCallDelta, Usage
+from pytest_streamval.model import ToolCall, ToolCallDelta, Usage
 from tests.server.clients import (
     PROTOCOLS,
     QUESTION,

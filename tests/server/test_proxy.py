@@ -23,8 +23,8 @@ from pytest_streamval import (
     Stall,
     faults,
 )
-from pytest_streamval.server.relay import played
-from pytest_streamval.server.steps import Break, Frame, Head, Pause, Silence, Turn
+from pytest_streamval.server.proxy import played
+from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn
 from pytest_streamval.server.upstream import _tls
 from tests.server.clients import (
     CHAT,
@@ -44,7 +44,7 @@ from tests.server.clients import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_streamval.server.steps import Step
+    from pytest_streamval.server.actions import Step
 
 CLOSE = "connection: close"
 CERTIFICATE = Path(__file__).parent.parent / "data" / "server" / "loopback.pem"  # its own, with its key

@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from pytest_streamval.engine.delta import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.errors import MalformedResponseError, ProviderResponseError, UnencodableDeltaError
 from pytest_streamval.wire import ADAPTERS, Answer, Asked
 

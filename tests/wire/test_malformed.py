@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import (
     DecoderClosedError,
     InvalidArgumentError,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire import ADAPTERS, Answer, Asked
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pytest_streamval.engine.delta import Delta, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import StreamTruncatedError
 from pytest_streamval.wire import ADAPTERS, Answer, Asked, NDJSONDecoder, SSEDecoder
 

@@ -1,0 +1,1 @@
+"""Cuts of texts, and the search for a cut that changes a result."""

@@ -1,0 +1,126 @@
+"""Two results side by side, for a person who looks for what differs."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from itertools import accumulate, zip_longest
+from pprint import pformat
+from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
+
+from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.errors import described
+from pytest_streamval.transcripts.transcript import Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_CELL = 48  # columns of the terminal that one cell takes at most
+_AROUND = 2  # rows shown that are alike, before the first difference and behind the last that is shown
+_SHOWN = 12  # rows shown in all
+_WINDOW = 200  # rows behind the first difference that are aligned at all
+_ERROR = 200  # characters of an error's message
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")  # where an object lies, which says nothing about it
+
+
+def rows_of(result: object) -> list[str]:
+    """Return a result in rows: one for each item, line, key or event, on one line each."""
+    return [_ADDRESS.sub("0x…", row) for row in _rows(result)]
+
+
+def _rows(result: object) -> list[str]:
+    if isinstance(result, Exception):
+        first, *more = described(result).splitlines() or [""]
+        shown = first if len(first) <= _ERROR else f"{first[:_ERROR]} ..."
+        return [f"raised {type(result).__name__}: {shown}{' ...' if more else ''}"]
+    if isinstance(result, Transcript):
+        return result.lines
+    if isinstance(result, str):
+        return [repr(line) for line in result.splitlines(keepends=True)] or [repr(result)]
+    if type(result) in {list, tuple} and result:
+        return [_row(item) for item in result]  # type: ignore[attr-defined]  # it is one of the two
+    if type(result) is dict and result:
+        return [f"{key!r}: {value!r}" for key, value in result.items()]
+    return pformat(result, width=_CELL, sort_dicts=False).splitlines()
+
+
+def _row(item: object) -> str:
+    return f"{item.text!r} {item.start}-{item.end}" if type(item) is Chunk else repr(item)
+
+
+def side_by_side(titles: tuple[str, str], left: Sequence[str], right: Sequence[str]) -> list[str]:
+    """Return the lines of a table of two columns, those marked `!` whose cells differ.
+
+    Of long results only the rows around the first difference are shown.
+
+    Args:
+        titles: of the two columns.
+        left: the rows of one result.
+        right: the rows of the other.
+    """
+    alike = next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
+    alike = min(len(left), len(right)) if alike is None else alike
+    first = max(0, alike - _AROUND)
+    rows: list[tuple[str | None, str | None]] = [(row, row) for row in left[first:alike]]
+    rows += _aligned(left[alike : alike + _WINDOW], right[alike : alike + _WINDOW])
+    differing = [at for at, (a, b) in enumerate(rows[:_SHOWN]) if a != b]
+    shown = rows[: min(_SHOWN, max(differing, default=_SHOWN) + _AROUND + 1)]
+    cells = [_fitted(*row) for row in shown]
+    width = max(_columns(cell) for cell, _ in [titles, *cells])
+    lines = [f"  {_padded(titles[0], width)}  {titles[1]}"]
+    if first:
+        lines.append(f"  ... {_counted(first)} alike")
+    lines += [
+        f"{' ' if a == b else '!'} {_padded(cell, width)}  {other}".rstrip()
+        for (a, b), (cell, other) in zip(shown, cells, strict=True)
+    ]
+    return [*lines, *_rest(rows[len(shown) :], max(len(left), len(right)) - alike - _WINDOW, left == right)]
+
+
+def _rest(rows: Sequence[tuple[str | None, str | None]], beyond: int, same: bool) -> Iterator[str]:  # noqa: FBT001  # private
+    """Yield what is to be said of the rows that are not shown, of which `beyond` were not even aligned."""
+    if beyond > 0:
+        yield f"  ... {_counted(len(rows) + beyond)} more"
+    elif rows:
+        yield f"  ... {_counted(len(rows))} more, of which {sum(a != b for a, b in rows) or 'none'} differ"
+    if same:
+        yield "  They look alike, but are not equal."
+
+
+def _aligned(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[str | None, str | None]]:
+    """Yield pairs of rows, equal ones beside each other, with None where a side has no row."""
+    for _, a, a_end, b, b_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        yield from zip_longest(left[a:a_end], right[b:b_end])
+
+
+def _fitted(left: str | None, right: str | None) -> tuple[str, str]:
+    """Return two cells cut to their width, so that the first difference stays in sight."""
+    a, b = left or "", right or ""
+    start = 0
+    if a != b and a and b and max(len(a), len(b)) > _CELL:
+        common = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+        start = max(0, common - _CELL // 3)
+    return _clipped(a, start), _clipped(b, start)
+
+
+def _clipped(cell: str, start: int) -> str:
+    """Return what is shown of a cell from an offset on."""
+    shown = f"…{cell[start:]}" if start else cell
+    if _columns(shown) <= _CELL:
+        return shown
+    fitting = sum(columns < _CELL for columns in accumulate(map(_columns, shown)))
+    return f"{shown[:fitting]}…"
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(0 if combining(each) else 2 if east_asian_width(each) in {"W", "F"} else 1 for each in text)
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - _columns(cell))
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"

@@ -1,0 +1,275 @@
+"""Hypothesis strategies: texts as models write them, and streams that bring them cut anyhow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
+from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.fuzzing import cuts as _cuts
+from pytest_streamval.scripting.script import Delay, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import DrawFn
+
+    from pytest_streamval.scripting.script import Step
+
+__all__ = ["byte_splits", "cuts", "scripts", "texts", "tokenizations"]
+
+# What texts are put together from. The simplest comes first: Hypothesis prefers it when it looks for a small example.
+# fmt: off
+_PROSE: Final = (
+    "a", " ", ".", ". ", "One", " two", "!", "?", "? ", "...", "…", ", ", ": ", "; ", " – ", "—", "-", "'", '"', "“",
+    "”", "‘", "’", "«", "»", "(", ")", "Dr.", " Mr. ", " e.g. ", " i.e., ", " p.m.", "U.S.", " A. B. ", " No. 5", "3",
+    "3.14", "1,000", "1.000,5", " $5", "50 %", " v1.2.3", "\n", "\n\n", "  ", "\t", " I", " He said", "Yes", "a.b/c?d",
+    ".", " ", ". ", ".", " ", "! ", "?", " ", '."', ".) ", "\r\n",  # what most boundaries are, once more
+)
+_MARKDOWN: Final = (
+    "a", " ", "\n", "\n\n", "# ", "## ", "- ", "* ", "1. ", "2) ", "10. ", "> ", "`", "```", "```\n", "\n```\n", "~~~",
+    "```python\n", "    ", "**", "_", "[a](b.c)", "![", "| a | b |\n", "|---|:-:|\n", "---\n", "[^1]", "[x] ", "  \n",
+    "One", " two", ". ", "<br>", "&amp;", "$x$", "\\*",
+)
+_CODE: Final = (
+    "a", " ", "\n", "{", "}", "[", "]", "(", ")", ";\n", ": ", ",", "'", '"', '"""', "\\", "\\n", "\\u00e9", "\\ud83c",
+    "x = 1\n", "def f():\n", "    ", "\t", "return a.b\n", "# a. B\n", "// ", "/* ", " */", "```\n", "<p>", "</p>",
+    "<think>", "</think>", '{"a": ', "null", "-1.5e3", "data: ", "[DONE]", "```json\n", "\\[", "\\]",
+)
+_OTHER_SCRIPTS: Final = (
+    "中", "。", "あ", "文字", "「", "」", "『", "』", "！", "？", "、", "，", "\u3000", "．", "①", "한국", " ", "\n",
+    "ﾊﾟ", "\U00020bb7", "مرحبا", "؟", "۔", "שלום", "ภาษา", "हिन्दी", "।", "Привет", "т. д.", "Ελλ", "ß", "İ", "ﬁ", "…",
+)
+_CLUSTERS: Final = (
+    "🍎", " ", ". ", "e\u0301", "👩", "\U0001f1e9", "\u0301", "n\u0303", "👍🏽", "❤\ufe0f", "1\ufe0f\u20e3", "a",
+    "🇩🇪", "🇯🇵", "👩\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈", "\u200d", "\ufe0f", "\u200b", "\ufeff", "\u202e", "क्षि",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "\u1100\u1161\u11a8", "กำ",
+)
+_LINE_ENDS: Final = (
+    "\n", "\r\n", "\r", "\r\n\r\n", "\n\n", "\n\r\n", "\r\r", " \n", "a", " ", ".", "One", "\t", "\v", "\f", "\x85",
+    "\u2028", "\u2029", "\xa0", "\x1c", "\x1f", "\x00",
+)
+# fmt: on
+
+_STYLES: Final = (_PROSE, _LINE_ENDS, _MARKDOWN, _CODE, _OTHER_SCRIPTS, _CLUSTERS)
+_CUT: Final = "\uffff"  # stands for a cut in texts that are drawn with their cuts; Unicode gives it no meaning
+_FIRST: Final = 0xE000  # of the characters that stand for parts
+_PARTS: Final = 16  # at least, in every second passage
+# The default of st.text is the same, but looks at every character there is, for seconds, when it is first used.
+_ANY: Final = st.characters(exclude_categories=["Cs"])
+_INSIDE_UTF8: Final = range(0x80, 0xC0)  # a byte that begins no character
+_MASKS: Final = ("0123456789abcdef", "0123", "01", "1")  # a place whose character is 1 is cut: few, more, all
+_MASKED: Final = 64  # places that a mask covers at most: a longer one would take long to shrink
+_EXTRA: Final[SearchStrategy[Step]] = st.sampled_from(
+    (
+        "",
+        Delta(thinking="Hm. "),
+        Delta(thinking="Let me see.\n\n"),
+        Delta(usage=Usage(7)),
+        Delta(tool_calls=(ToolCallDelta(0, "call_1", "search", '{"q": '),)),
+        Delta(),
+    )
+)
+_ENDINGS: Final[tuple[tuple[str | None, tuple[Step, ...]], ...]] = (
+    (None, ()),
+    ("stop", ()),
+    (None, (Delta(finish_reason="stop"),)),
+    ("length", (Delta(usage=Usage(7, 5)),)),
+    (None, (Delta(finish_reason="stop", usage=Usage(7, 5)), "")),
+)
+
+
+def texts(*, min_size: int = 0, max_size: int | None = None) -> SearchStrategy[str]:
+    """Return texts made of whatever boundaries are made of, and of what looks like it.
+
+    Prose with abbreviations, quotes and numbers, Markdown, code, scripts without spaces, emoji and combining marks,
+    line ends of every kind, and noise, mixed; all can be encoded in UTF-8. Shrinks to few and simple parts.
+
+    Args:
+        min_size: the least number of characters; a text of more than some thousand repeats itself.
+        max_size: the greatest number of characters; None leaves it open, which gives about 100 and rarely 1,000.
+
+    Raises:
+        InvalidArgumentError: a `ValueError`; the sizes leave no text.
+    """
+    least: object = min_size
+    most: object = max_size
+    if not isinstance(least, int) or least < 0:
+        raise InvalidArgumentError("min_size", excerpt(min_size), "it is a number of characters, 0 or more.")
+    if most is not None and (not isinstance(most, int) or most < least):
+        rule = f"it is a number of characters, min_size={min_size} or more, or None."
+        raise InvalidArgumentError("max_size", excerpt(max_size), rule)
+    return _texts(min_size, max_size)
+
+
+def cuts(text: str) -> SearchStrategy[tuple[int, ...]]:
+    """Return cuts of a text: where its pieces but the first begin, in order, in characters from its start.
+
+    Anywhere but inside a surrogate pair: few cuts, and runs of them that leave single characters. Shrinks to no cut,
+    to fewer, and to the beginning of the text.
+
+    Raises:
+        InvalidArgumentError: a `TypeError`; the text is none.
+    """
+    return _offsets(_text(text))
+
+
+def tokenizations(text: str | None = None) -> SearchStrategy[list[str]]:
+    """Return pieces of a text, none empty: those into which `cuts` take it, or of any text.
+
+    Args:
+        text: the text; None takes any, as `texts()` does, drawn together with its cuts. That shrinks better than
+            `texts().flatmap(tokenizations)`.
+
+    Raises:
+        InvalidArgumentError: a `TypeError`; the text is none.
+    """
+    return _pieces_of_any() if text is None else _pieces(_text(text))
+
+
+def byte_splits(data: bytes) -> SearchStrategy[list[bytes]]:
+    """Return bytes as reads may bring them: in pieces, none empty, cut anywhere, inside UTF-8 sequences too.
+
+    Shrinks as `cuts` does.
+
+    Raises:
+        InvalidArgumentError: a `TypeError`; the data are no bytes.
+    """
+    given: object = data
+    if not isinstance(given, bytes):
+        raise InvalidArgumentError("data", excerpt(data), "they are bytes; a str has to be encoded first.")
+    return _reads(data)
+
+
+def scripts(text: str | None = None, *, max_delay: float = 0.0) -> SearchStrategy[Script]:
+    """Return scripts of a text that is cut anyhow, with what else a provider may send.
+
+    Deltas with thinking, with a usage, with a finish reason, and empty ones come between the pieces or with them.
+    Shrinks to a script of few pieces of text and nothing else.
+
+    Args:
+        text: the text; None takes any of `texts()`.
+        max_delay: the longest `Delay` before a delta, in seconds, which play in real time unless a test has a virtual
+            clock; 0 makes none.
+
+    Raises:
+        InvalidArgumentError: a `TypeError` and `ValueError`; an argument does not fit.
+    """
+    seconds: object = max_delay
+    if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+        raise InvalidArgumentError("max_delay", excerpt(max_delay), "it is a number of seconds, 0 or more.")
+    return _scripts(None if text is None else _text(text), max_delay)
+
+
+def _text(text: object) -> str:
+    if isinstance(text, str):
+        return text
+    hint = " Of a strategy that makes texts, use strategy.flatmap(...)." if isinstance(text, SearchStrategy) else ""
+    raise InvalidArgumentError("text", excerpt(text), f"it is a str.{hint}")
+
+
+@st.composite
+def _texts(draw: DrawFn, min_size: int, max_size: int | None) -> str:
+    text = "".join(draw(st.lists(_passage(max(_PARTS, min_size // 4)), max_size=4)))
+    if len(text) < min_size:
+        text = text or "a"
+        text = (text * -(-min_size // len(text)))[:min_size]
+    return text[:max_size]
+
+
+@st.composite
+def _passage(draw: DrawFn, parts: int, cut: bool = False) -> str:  # noqa: FBT001, FBT002  # private
+    """Draw a text of one style: of few parts, or of `parts` and more; with marks where it is cut, if that is wanted.
+
+    The parts are drawn as one text, in which a character stands for each: a list would take several times as long to
+    draw, and much longer to shrink.
+    """
+    number = draw(st.integers(0, len(_STYLES)))
+    least = draw(st.sampled_from((0, parts)))
+    if number == len(_STYLES):
+        return draw(st.text(_ANY, min_size=least, max_size=4 * parts))
+    style = _STYLES[number]
+    size = len(style) * 3 // 2 if cut else len(style)
+    drawn = draw(st.text("".join(map(chr, range(_FIRST, _FIRST + size))), min_size=least, max_size=4 * parts))
+    return _joined(style, [ord(character) - _FIRST for character in drawn])
+
+
+def _joined(style: Sequence[str], numbers: Sequence[int]) -> str:
+    """Join the parts that are numbered; a number beyond them cuts before the next part, if it is odd inside it too."""
+    text = ""
+    apart = False
+    for number in numbers:
+        if number < len(style):
+            text += _CUT.join(style[number]) if apart else style[number]
+            apart = False
+        else:
+            text += _CUT
+            apart = number % 2 == 1
+    return text
+
+
+@st.composite
+def _pieces_of_any(draw: DrawFn) -> list[str]:
+    passages = draw(st.lists(_passage(_PARTS, cut=True), max_size=4))
+    return [piece for passage in passages for piece in passage.split(_CUT) if piece]
+
+
+@st.composite
+def _offsets(draw: DrawFn, text: str) -> tuple[int, ...]:
+    possible = _cuts.places(text)
+    return _drawn(draw, possible, _cuts.edges(text, possible))
+
+
+@st.composite
+def _pieces(draw: DrawFn, text: str) -> list[str]:
+    return _cuts.pieces_of(text, draw(_offsets(text)))
+
+
+@st.composite
+def _reads(draw: DrawFn, data: bytes) -> list[bytes]:
+    possible = range(1, len(data))
+    inside = [offset for offset in possible if data[offset] in _INSIDE_UTF8 or data[offset - 1] in b"\r\n"]
+    ends = [0, *_drawn(draw, possible, inside), len(data)]
+    return [data[start:end] for start, end in pairwise(ends) if start < end]
+
+
+def _drawn(draw: DrawFn, possible: Sequence[int], edges: Sequence[int]) -> tuple[int, ...]:
+    """Draw some of the possible offsets: a few, at edges more often, or by masks, which are single texts to draw."""
+    if not possible:
+        return ()
+    if not draw(st.booleans()):
+        # Lists, as Hypothesis cannot leave out one element of a set without changing the others.
+        return tuple(sorted(set(draw(st.lists(st.sampled_from([*possible, *edges]), max_size=8)))))
+    drawn: set[int] = set()
+    for start in draw(st.lists(st.sampled_from(range(0, len(possible), _MASKED)), min_size=1, max_size=8)):
+        masked = possible[start : start + _MASKED]
+        alphabet = draw(st.sampled_from(_MASKS))
+        least = draw(st.sampled_from((0, len(masked))))
+        mask = draw(st.text(alphabet, min_size=least, max_size=len(masked)))
+        drawn.update(offset for offset, cut in zip(masked, mask, strict=False) if cut == "1")
+    return tuple(sorted(drawn))
+
+
+@st.composite
+def _scripts(draw: DrawFn, text: str | None, max_delay: float) -> Script:
+    pieces = draw(_pieces_of_any() if text is None else _pieces(text))
+    extra = _EXTRA | st.floats(0, max_delay).map(Delay) if max_delay else _EXTRA
+    apart: dict[int, list[Step]] = {}
+    within: dict[int, Delta] = {}
+    for at, step, joined in draw(st.lists(st.tuples(st.integers(0, len(pieces)), extra, st.booleans()), max_size=4)):
+        if joined and isinstance(step, Delta):
+            within[at] = step
+        else:
+            apart.setdefault(at, []).append(step)
+    steps: list[Step] = []
+    for at, piece in enumerate(pieces):
+        steps += apart.get(at, ())
+        steps.append(replace(within[at], text=piece) if at in within else piece)
+    reason, ending = draw(st.sampled_from(_ENDINGS))
+    script = Script.of(*steps, *apart.get(len(pieces), ()), finish_reason=reason)
+    return Script((*script.steps, *ending))

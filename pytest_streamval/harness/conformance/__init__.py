@@ -1,6 +1,0 @@
-"""Conformance kits: what a chunking strategy and a backend have to keep, checked without pytest."""
-
-from pytest_streamval.harness.conformance.backends import check_backend
-from pytest_streamval.harness.conformance.chunkers import check_chunker
-
-__all__ = ["check_backend", "check_chunker"]

@@ -1,6 +1,0 @@
-"""Guards: that a test leaves nothing behind, and that it does not pass for nothing."""
-
-from pytest_streamval.harness.leaks.guard import Guard
-from pytest_streamval.harness.leaks.hooks import Guards, guards_of
-
-__all__ = ["Guard", "Guards", "guards_of"]

@@ -1,0 +1,1 @@
+"""Recordings of streams: cassettes, the recorder that writes them, matching and redaction."""

@@ -1,0 +1,145 @@
+"""Tapes: a stream that is being recorded, whoever carries it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, described
+from pytest_streamval.recordings.cassette import Cassette, Ending, Read
+from pytest_streamval.recordings.redaction import redacted
+from pytest_streamval.wire.registry import ADAPTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pytest_streamval.http.request import HttpRequest
+    from pytest_streamval.http.secrets import Secrets
+
+
+class Tape:
+    """What is known of one stream, so far: what was asked, and what has come."""
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        secrets: Secrets,
+        *,
+        protocol: str,
+        provider: str,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Begin a recording.
+
+        Args:
+            request: as it goes out.
+            secrets: what must not be written.
+            protocol: by which name its adapter is known.
+            provider: who is asked.
+            clock: tells the time in seconds; without it that of the event loop counts.
+        """
+        self.ending: Ending | None = None
+        """How the stream ended, once it has."""
+        self._request = request
+        self._provider = provider
+        self._protocol = protocol
+        self._secrets = secrets
+        self._clock = clock or asyncio.get_running_loop().time
+        self._began = self._clock()
+        self._status: int | None = None
+        self._headers: Mapping[str, str] = {}
+        self._reads: list[Read] = []
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Note the head of the answer."""
+        self._status, self._headers = status, headers
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether anybody was reached."""
+        return self._status is not None or self.ending is not None
+
+    def read(self, data: bytes) -> None:
+        """Note what a read brought."""
+        self._reads.append(Read(self._clock() - self._began, data))
+
+    def end(self, how: str, why: str = "", seconds: float | None = None) -> None:
+        """Note how the stream ended; of several things, the first one counts."""
+        if self.ending is None:
+            self.ending = Ending(how, self._clock() - self._began, self._secrets.text(why), seconds)
+
+    def broke(self, error: Exception) -> None:
+        """Note what broke the stream."""
+        if isinstance(error, ProviderTimeoutError):
+            self.end("silent", error.awaited, error.seconds)
+        else:
+            self.end("broken", getattr(error, "fault", None) or f"{type(error).__name__}: {described(error)}")
+
+    def failed(self, error: BaseException) -> None:
+        """Note what was raised: by the reader once there was an answer, otherwise in the place of one."""
+        if self._status is not None or isinstance(error, asyncio.CancelledError):
+            self.end("left", type(error).__name__)
+        elif isinstance(error, ProviderStatusError):
+            self._status = error.status
+            self.read(error.body.encode())
+            self.end("refused", seconds=error.retry_after)
+        elif isinstance(error, ProviderTimeoutError):
+            self.broke(error)
+
+    def cassette(self, path: Path) -> Cassette:
+        """Return what was recorded, without its secrets."""
+        reads = redacted([read.data for read in self._reads], self._secrets)
+        pairs = zip(self._reads, reads, strict=True)
+        return Cassette(str(path), self._header(), tuple(Read(read.at, data) for read, data in pairs))
+
+    def _header(self) -> dict[str, Any]:
+        where = urlsplit(self._request.url)
+        path, body = path_of(self._request.url, self._secrets), body_of(self._request, self._secrets)
+        return {
+            "protocol": self._protocol,
+            "provider": self._provider,
+            "model": _model(self._protocol, path, body),
+            "server": self._secrets.text(f"{where.scheme}://{where.netloc.rpartition('@')[2]}"),
+            "method": self._request.method,
+            "path": path,
+            "request": body,
+            "status": self._status,
+            "headers": [list(pair) for pair in self._secrets.headers(self._headers).items()],
+            "end": self._ended(),
+        }
+
+    def _ended(self) -> dict[str, object]:
+        how, at, why, seconds = self.ending or Ending("left", self._clock() - self._began)
+        known = {"why": why, "seconds": seconds}
+        return {"how": how, "at": round(at, 6), **{name: value for name, value in known.items() if value}}
+
+
+def path_of(url: str, secrets: Secrets) -> str:
+    """Return the path of an address as a cassette has it: with its query, without secrets."""
+    parts = urlsplit(url)._replace(scheme="", netloc="", fragment="")
+    return secrets.url(parts.geturl()) or "/"
+
+
+def body_of(request: HttpRequest, secrets: Secrets) -> object:
+    """Return the body of a request as a cassette has it: JSON, or text where it is none; None for no body."""
+    if not request.body:
+        return None
+    try:
+        return secrets.body(json.loads(request.body))
+    except (ValueError, RecursionError):
+        return secrets.text(request.body.decode(errors="replace"))
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Return the path of the cassette of this number: `name.jsonl`, `name.2.jsonl`, ..."""
+    return path if number == 1 else path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def _model(protocol: str, path: str, body: object) -> str:
+    """Return the model that a request names in its body or, as Gemini's do, in its path; an empty string for none."""
+    fields: Mapping[str, object] = body if isinstance(body, dict) else {}
+    asked = ADAPTERS[protocol].asked(path, fields)
+    return asked.model if asked is not None else str(fields.get("model", ""))

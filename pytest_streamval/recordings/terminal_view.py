@@ -1,0 +1,314 @@
+"""A cassette as a person reads it in a terminal: what was asked, what came, where it was cut, and when."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from unicodedata import category
+
+from pytest_streamval.model import merge_tool_calls
+from pytest_streamval.fuzzing.side_by_side import _columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_streamval.model import Delta
+    from pytest_streamval.recordings.cassette import Cassette
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+LETTERS = " .:-=+*#%"  # where the terminal has no blocks
+_HEIGHT = 4  # lines of the picture
+_HEAD = 16  # rows of a long table that are shown of its beginning,
+_TAIL = 4  # and of its end
+_LABEL = 10  # columns of the names in the header
+_PROMPT = 400  # characters of a prompt
+_NO_OPTIONS = {"model", "messages", "contents", "prompt", "system", "systemInstruction"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One read of a cassette."""
+
+    number: int
+    """From 1."""
+    at: float
+    """Seconds since the request."""
+    pause: float
+    """Seconds since the read before, or the request."""
+    size: int
+    """Bytes."""
+    deltas: tuple[Delta, ...]
+    """What it completed."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to say about a cassette."""
+
+    cassette: Cassette
+    rows: tuple[Row, ...]
+    """Its reads."""
+    error: str
+    """What was wrong with the stream; empty where nothing was."""
+
+    @classmethod
+    def of(cls, cassette: Cassette) -> View:
+        """Decode a cassette."""
+        recording = cassette.decode()
+        decoded = [deltas for _, deltas in recording.reads]
+        last = len(cassette.reads) - 1
+        # an answer that came as a whole is there with its last read, and so is what the end of a stream completes
+        places = [min(number, last) if len(decoded) > 1 else last for number in range(len(decoded))]
+        deltas: list[list[Delta]] = [[] for _ in cassette.reads]
+        for place, completed in zip(places, decoded, strict=True):
+            if deltas:
+                deltas[place] += completed
+        before = [0.0, *(read.at for read in cassette.reads)]
+        rows = (
+            Row(number, at, at - before[number - 1], len(data), tuple(deltas[number - 1]))
+            for number, (at, data) in enumerate(cassette.reads, 1)
+        )
+        return cls(cassette, tuple(rows), "" if recording.error is None else _error(recording.error))
+
+    @property
+    def deltas(self) -> list[Delta]:
+        """All deltas."""
+        return [delta for row in self.rows for delta in row.deltas]
+
+    @property
+    def text(self) -> str:
+        """All text."""
+        return "".join(delta.text for delta in self.deltas)
+
+    @property
+    def seconds(self) -> float:
+        """When the stream ended, in seconds since the request."""
+        return max(self.cassette.ending.at, self.rows[-1].at if self.rows else 0.0)
+
+    def torn(self) -> tuple[int, int]:
+        """Return how many reads end inside a frame, and how many of those inside a character."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        frames = characters = 0
+        line_ends = (b"\n",) if self.cassette.header["protocol"] == "ollama" else (b"\n\n", b"\r\n\r\n", b"\r\r")
+        tail = b""
+        for _, data in self.cassette.reads:
+            decoder.decode(data)
+            tail = (tail + data)[-4:]
+            frames += not tail.endswith(line_ends)
+            characters += bool(decoder.getstate()[0])
+        return frames, characters
+
+    def summary(self) -> str:
+        """Return how much it is, and how long it took, in a line."""
+        first = f"first byte after {self.rows[0].at:.3f} s, " if self.rows else ""
+        size = sum(row.size for row in self.rows)
+        return (
+            f"{_counted(len(self.rows), 'read')}, {_counted(size, 'byte')}, {_counted(len(self.deltas), 'delta')}, "
+            f"{_counted(len(self.text), 'character')}; {first}{self.seconds:.3f} s in all"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Return all of it, as values of JSON."""
+        deltas = self.deltas
+        calls = merge_tool_calls([call for delta in deltas for call in delta.tool_calls])
+        usage = next((delta.usage for delta in reversed(deltas) if delta.usage), None)
+        return {
+            "file": self.cassette.path,
+            "header": dict(self.cassette.header),
+            "ended": self.cassette.ending.how,
+            "error": self.error or None,
+            "text": self.text,
+            "thinking": "".join(delta.thinking for delta in deltas),
+            "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls],
+            "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
+            "usage": None if usage is None else asdict(usage),
+            "bytes": sum(row.size for row in self.rows),
+            "first_byte": self.rows[0].at if self.rows else None,
+            "seconds": self.seconds,
+            "reads": [
+                {
+                    "at": row.at,
+                    "pause": round(row.pause, 6),
+                    "bytes": row.size,
+                    "texts": [each.text for each in row.deltas],
+                }
+                for row in self.rows
+            ],
+        }
+
+    # Lines
+
+    def lines(self, width: int = 80, *, whole: bool = False, blocks: bool = True) -> Iterator[str]:
+        """Yield the lines to show.
+
+        Args:
+            width: columns of the terminal.
+            whole: show every read, of a long stream too.
+            blocks: whether the terminal can show block characters.
+        """
+        yield from self._header(width)
+        yield ""
+        yield from wrapped(self.text, width) if self.text else ["(no text)"]
+        yield from self._rest(width)
+        yield ""
+        yield from wrapped(" ".join([f"{self.summary()}.", *self._pace()]), width)
+        if self.rows:
+            yield ""
+            yield from picture(self.rows, self.seconds, width, blocks=blocks)
+            yield ""
+            yield from self._table(width, whole=whole)
+
+    def _header(self, width: int) -> Iterator[str]:
+        header, ending = self.cassette.header, self.cassette.ending
+        request = header.get("request")
+        fields = request if isinstance(request, dict) else {}
+        options = (f"{name} {_plain(value)}" for name, value in fields.items() if name not in _NO_OPTIONS)
+        prompt = self.cassette.prompt
+        kinds = [value for name, value in header.get("headers") or () if name.lower() == "content-type"]
+        why = f": {ending.why}" if ending.why else ""
+        facts = {
+            "file": self.cassette.path,
+            "model": header.get("model"),
+            "server": header.get("server"),
+            "request": f"{header.get('method', '')} {header.get('path', '')} ({header['protocol']})".strip(),
+            "options": ", ".join(options),
+            "prompt": prompt if len(prompt) <= _PROMPT else f"{prompt[:_PROMPT]} ...",
+            "answer": ", ".join(map(str, [header.get("status") or "none", *kinds])),
+            "ended": f"{ending.how}, {self.seconds:.3f} s after the request{why}",
+            "finish": ", ".join(self._finish()),
+            "error": self.error,
+        }
+        for name, value in facts.items():
+            if value:
+                first, *more = wrapped(str(value), width - _LABEL)
+                yield f"{name:{_LABEL}}{first}"
+                yield from (f"{'':{_LABEL}}{line}" for line in more)
+
+    def _finish(self) -> Iterator[str]:
+        facts = self.facts()
+        if facts["finish_reason"]:
+            yield facts["finish_reason"]
+        if facts["usage"]:
+            yield "{input_tokens} tokens in, {output_tokens} out".format(**facts["usage"])
+
+    def _rest(self, width: int) -> Iterator[str]:
+        """Yield what came beside the text."""
+        facts = self.facts()
+        told = {"thinking": facts["thinking"], "tool calls": facts["tool_calls"]}
+        for name, value in told.items():
+            if value:
+                yield ""
+                yield from wrapped(f"{name}: {_plain(value)}", width)
+
+    def _pace(self) -> Iterator[str]:
+        """Yield what there is to say of times and boundaries."""
+        pauses = [row.pause for row in self.rows[1:]]
+        if pauses:
+            longest = max(self.rows[1:], key=lambda row: row.pause)
+            yield (
+                f"A read came every {_milliseconds(median(pauses))} (median); the longest pause, "
+                f"{_milliseconds(longest.pause)}, was before read {longest.number}."
+            )
+        frames, characters = self.torn() if self.cassette.is_stream else (0, 0)
+        if frames:
+            yield f"{_counted(frames, 'read')} ended inside a frame, {characters} of them inside a character."
+        elif self.rows and self.cassette.is_stream:
+            yield "Every read ended with a frame."
+
+    def _table(self, width: int, *, whole: bool) -> Iterator[str]:
+        yield "  read        at      pause   bytes  text"
+        rows = self.rows
+        head = len(rows) if whole or len(rows) <= _HEAD + _TAIL + 1 else _HEAD
+        yield from (self._row(row, width) for row in rows[:head])
+        if head < len(rows):
+            yield f"   ...  {len(rows) - _HEAD - _TAIL:,} more, shown by --all"
+            yield from (self._row(row, width) for row in rows[-_TAIL:])
+
+    def _row(self, row: Row, width: int) -> str:
+        said = " ".join(filter(None, map(_said, row.deltas))) or "-"
+        line = f"{row.number:6,} {row.at:7.3f} s {_milliseconds(row.pause):>10} {row.size:7,}  "
+        return f"{line}{fitted(said, width - len(line))}"
+
+
+def picture(rows: Sequence[Row], seconds: float, width: int, *, blocks: bool = True) -> Iterator[str]:
+    """Yield a picture of when the text came: its characters over time, as bars.
+
+    Args:
+        rows: the reads.
+        seconds: how long the stream took.
+        width: columns of the terminal.
+        blocks: whether the terminal can show block characters.
+    """
+    levels = BLOCKS if blocks else LETTERS
+    columns = max(10, width - 2)
+    amounts = [0] * columns
+    for row in rows:
+        place = min(columns - 1, int(row.at / seconds * columns)) if seconds else 0
+        amounts[place] += max(1, sum(len(delta.text) + len(delta.thinking) for delta in row.deltas))
+    top, full = max(amounts), len(levels) - 1
+    heights = [-(-amount * full * _HEIGHT // top) for amount in amounts]
+    for line in range(_HEIGHT - 1, -1, -1):
+        yield f" {''.join(levels[min(full, max(0, height - line * full))] for height in heights)}".rstrip()
+    rule, end = ("─", "┴") if blocks else ("-", "+")
+    yield f" {end}{rule * (columns - 2)}{end}"
+    left, right = " 0 s", f"{seconds:.3f} s"
+    middle = f"a column is {_milliseconds(seconds / columns)}, the highest {_counted(top, 'character')}"
+    yield f"{left}{middle:^{columns + 1 - len(left) - len(right)}}{right}"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text in lines of a number of columns, broken at spaces where there are any; controls are escaped."""
+    return [line for whole in harmless(text).split("\n") for line in _wrapped(whole.expandtabs(4), width)]
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    while _columns(text) > width:
+        most = max(1, sum(columns <= width for columns in accumulate(map(_columns, text))))
+        space = text.rfind(" ", 1, most + 1)
+        end = space if space > 0 else most
+        yield text[:end]
+        text = text[end:].removeprefix(" ")
+    yield text
+
+
+def fitted(text: str, width: int) -> str:
+    """Return as much of a text as a number of columns can show."""
+    if _columns(text) <= width:
+        return text
+    return text[: sum(columns < width for columns in accumulate(map(_columns, text)))] + "…"
+
+
+def harmless(text: str) -> str:
+    """Return a text without what a terminal would obey: control characters, but for line ends and tabs, are escaped."""
+    return "".join(repr(each)[1:-1] if category(each) == "Cc" and each not in "\n\t" else each for each in text)
+
+
+def _said(delta: Delta) -> str:
+    """Return what a delta brings, in short."""
+    parts = [repr(delta.text) if delta.text else ""]
+    parts.append(f"thinking {delta.thinking!r}" if delta.thinking else "")
+    parts += [f"tool {call.name or ''}{call.arguments!r}" for call in delta.tool_calls]
+    parts.append(f"finish {delta.finish_reason}" if delta.finish_reason else "")
+    parts.append(f"usage {delta.usage.input_tokens}+{delta.usage.output_tokens}" if delta.usage else "")
+    return " ".join(filter(None, parts))
+
+
+def _error(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _milliseconds(seconds: float) -> str:
+    milliseconds = seconds * 1000
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"  # noqa: PLR2004  # two digits
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,127 @@
+"""The timeline of one stream as a terminal shows it: a dozen lines at most."""
+
+from __future__ import annotations
+
+import locale
+from typing import TYPE_CHECKING
+
+from pytest_streamval.errors import excerpt
+from pytest_streamval.recordings.terminal_view import BLOCKS, LETTERS, fitted, harmless
+from pytest_streamval.transcripts.transcript import escaped, quoted
+from pytest_streamval.report.timeline import OUTCOMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_streamval.report.timeline import Timeline, Verdict
+
+_WIDTH = 79  # columns: the same wherever it is made, as the terminal may be that of another machine
+_LABEL = 18  # columns of the names of the rows
+_LANES = 4  # requirements that have a row
+_TEXT = _WIDTH - _LABEL - 6  # characters of a text
+_SIGNS = {"pass": "+", "fail": "X", "unknown": "?"}
+
+
+def picture(stream: Timeline, *, more: int = 0, blocks: bool | None = None) -> list[str]:
+    """Return the lines that show a stream.
+
+    Args:
+        stream: what happened.
+        more: how many other streams there were, which are not shown.
+        blocks: whether block characters can be shown; by default, whether the locale can.
+    """
+    if blocks is None:
+        blocks = locale.getencoding().lower() in {"utf-8", "utf8"}
+    return [fitted(escaped(line), _WIDTH) for line in _lines(stream, more, BLOCKS if blocks else LETTERS)]
+
+
+def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
+    chart = _Chart(stream)
+    others = f" (and {more:,} more)" if more else ""
+    yield f"The stream {excerpt(stream.asked, 40)} {OUTCOMES[stream.outcome]}{others}"
+    if stream.why:
+        yield f"  {harmless(stream.why).replace(chr(10), ' ')}"
+    yield _row("tokens", chart.tokens(levels))
+    yield _row("chunks", chart.chunks())
+    for name, verdicts in chart.lanes():
+        yield _row(name, verdicts)
+    if stream.received:
+        yield _row("received", chart.marks([bar.at for bar in stream.received], "o"))
+    yield _row("", chart.axis())
+    released, held = stream.text[: stream.released], stream.text[stream.released :]
+    cut = "… " if len(released) > _TEXT else ""
+    yield _row("released", cut + quoted(released[-_TEXT:]) if released else "nothing")
+    if stream.outcome not in {"complete", "invalid"} and held.strip():
+        yield _row("not released", quoted(held[:_TEXT]) + (" …" if len(held) > _TEXT else ""))
+
+
+def _row(name: str, what: str) -> str:
+    return f"  {fitted(harmless(name), _LABEL - 1):{_LABEL}}{what}".rstrip()
+
+
+class _Chart:
+    """Columns over the time that a stream took."""
+
+    def __init__(self, stream: Timeline) -> None:
+        self._stream = stream
+        self._columns = _WIDTH - _LABEL - 4
+        self._span = max(1, stream.span)
+
+    def _column(self, at: int) -> int:
+        return min(self._columns - 1, max(0, at * self._columns // self._span))
+
+    def tokens(self, levels: str) -> str:
+        """Show how many tokens came when."""
+        counts = [0] * self._columns
+        for at in self._stream.times:
+            counts[self._column(at)] += 1
+        top = max(1, *counts)
+        return "".join(levels[-(-count * (len(levels) - 1) // top)] for count in counts)
+
+    def marks(self, moments: Sequence[int], sign: str) -> str:
+        """Show when something happened."""
+        cells = [" "] * self._columns
+        for at in moments:
+            cells[self._column(at)] = sign
+        return "".join(cells)
+
+    def chunks(self) -> str:
+        """Show the numbers of the chunks where they were released, and where the run stopped its producer."""
+        cells = [" "] * self._columns
+        for number, bar in enumerate(self._stream.chunks):
+            column = self._column(bar.at)
+            for place, digit in enumerate(str(number), column):
+                if place < self._columns and cells[place] == " ":
+                    cells[place] = digit
+        if self._stream.stop is not None:
+            cells[self._column(self._stream.stop.at)] = "|"
+        return "".join(cells)
+
+    def lanes(self) -> Iterator[tuple[str, str]]:
+        """Yield the requirements with their verdicts, those that failed something first where they are many."""
+        lanes = self._stream.lanes
+        if len(lanes) > _LANES:
+            lanes = sorted(lanes, key=lambda lane: not any(verdict.word == "fail" for verdict in lane.verdicts))
+        for name, verdicts, final in lanes[:_LANES]:
+            yield name, self._signs([*verdicts, *([final] if final is not None else [])])
+
+    def _signs(self, verdicts: Sequence[Verdict]) -> str:
+        cells = [" "] * self._columns
+        for verdict in verdicts:
+            column = self._column(verdict.at)
+            if cells[column] != _SIGNS["fail"]:
+                cells[column] = _SIGNS[verdict.word]
+        return "".join(cells)
+
+    def axis(self) -> str:
+        """Show how long it took, and how far the producer was ahead where it was stopped."""
+        stop = self._stream.stop
+        ahead = f"; stopped behind delta {stop.after:,}, {stop.unread:,} more sent" if stop is not None else ""
+        count = self._stream.tokens
+        return f"{count:,} delta{'' if count == 1 else 's'} in {duration(self._stream.span)}{ahead}"
+
+
+def duration(microseconds: int) -> str:
+    """Return a time as a person says it."""
+    seconds = microseconds / 1e6
+    return f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

@@ -1,0 +1,168 @@
+"""`StreamingMockBackend`: a backend that plays scripts, and knows what it sent and whether it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_streamval.engine.backend import Backend, ModelOption
+from pytest_streamval.engine.component import as_action, text_of
+from pytest_streamval.model import Delta
+from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.errors import InvalidArgumentError, ScriptExhaustedError, excerpt
+from pytest_streamval.scripting.script import Script, as_script, note_taken, perform, text_of_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_streamval.engine.component import Action
+    from pytest_streamval.engine.context import Context
+
+
+class MockCall:
+    """One call of a mock backend, with the producer's own record of it."""
+
+    def __init__(
+        self,
+        script: Script,
+        action: Action,
+        ctx: Context,
+        format: object | None,  # noqa: A002  # as in Backend
+        model_options: Mapping[str, object],
+    ) -> None:
+        self.script = script
+        """What was played."""
+        self.action = action
+        """What was asked."""
+        self.ctx = ctx
+        """The context in which it was asked."""
+        self.format = format
+        """The format that was asked for."""
+        self.model_options = model_options
+        """The options of the call."""
+        self.thunk = ModelOutputThunk(action=action)
+        """The output."""
+        self.deltas_sent = 0
+        """How many deltas were handed over."""
+        self.finished = False
+        """Whether the script was played to its end."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the producer was stopped before the end of its script."""
+        return self.thunk.cancelled and not self.finished
+
+    @property
+    def sent_text(self) -> str:
+        """The text that was handed over, whether or not anybody read it."""
+        sent = [step for step in self.script.steps if isinstance(step, (str, Delta))][: self.deltas_sent]
+        return "".join(text_of_step(step) for step in sent)
+
+    async def play(self, thunk: ModelOutputThunk) -> None:
+        """Play the script into an output."""
+        for step in self.script.steps:
+            if isinstance(step, (str, Delta)):
+                if not thunk.try_put(step):
+                    await thunk.put(step)
+                self.deltas_sent += 1
+            else:
+                await perform(step, self.script)
+        self.finished = True
+
+    @property
+    def unstopped(self) -> str:
+        """What the producer did after its reader was gone, or still does, in a few words; empty if it has stopped."""
+        producer = self.thunk.producer
+        if producer is not None and not producer.done():
+            return "is being stopped, but has not ended" if producer.stopping else "still runs"
+        if late := self.thunk.deltas_refused:
+            return f"tried to send {late} more after the end of its output"
+        return ""
+
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "cancelled" if self.cancelled else "playing"
+        return f"<MockCall {state}, {self.deltas_sent} of {len(self.script.deltas)} deltas sent>"
+
+
+class StreamingMockBackend(Backend):
+    """Plays scripts in place of a model: one for each call, in order.
+
+    `calls` tells of every call what was asked, and what the producer really did.
+    """
+
+    __test__ = False  # a double, whatever its name begins with
+
+    def __init__(self, *scripts: Script | str, token_size: int = 1) -> None:
+        """Make a backend.
+
+        Args:
+            scripts: what each call gets; a text is sent in deltas of `token_size` characters.
+            token_size: characters in each delta of a text.
+        """
+        for index, script in enumerate(scripts):
+            if not isinstance(script, Script | str):
+                raise InvalidArgumentError(f"scripts[{index}]", excerpt(script), "it takes Scripts and texts.")
+        self.scripts = tuple(as_script(script, token_size=token_size) for script in scripts)
+        for script in self.scripts:
+            note_taken(script)
+        self.calls: list[MockCall] = []
+        self.refused: list[ScriptExhaustedError] = []
+        """The errors of the calls too many."""
+
+    @property
+    def identity(self) -> str | None:
+        """Its class and the scripts it was made with."""
+        digest = hashlib.sha256(repr(self.scripts).encode(errors="surrogatepass")).hexdigest()
+        return f"{type(self).__module__}.{type(self).__qualname__} of {digest}"
+
+    async def generate_from_context(
+        self,
+        action: Action | str,
+        ctx: Context,
+        *,
+        format: object | None = None,  # noqa: A002  # as in Backend
+        model_options: Mapping[str, object] | None = None,
+    ) -> tuple[ModelOutputThunk, Context]:
+        """Start playing the next script.
+
+        Raises:
+            ScriptExhaustedError: there is none left; the message says who asked.
+        """
+        action = as_action(action)
+        if len(self.calls) == len(self.scripts):
+            earlier = [_said(call.action) for call in self.calls]
+            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), _said(action), earlier))
+            raise self.refused[-1]
+        options = dict(model_options or {})
+        call = MockCall(self.scripts[len(self.calls)], action, ctx, format, options)
+        self.calls.append(call)
+        call.thunk.generation.provider = "mock"
+        call.thunk.generation.streaming = bool(options.get(ModelOption.STREAM))
+        call.thunk.start(call.play)
+        return call.thunk, ctx.add(action).add(call.thunk)
+
+    def unstopped(self, within: float) -> Iterator[str]:
+        """Yield the calls whose producers still run, or sent something after their reader was gone.
+
+        Args:
+            within: unused: a producer in the test's own event loop makes no progress while the test waits.
+        """
+        del within
+        for call in self.calls:
+            if call.unstopped:
+                yield f"{_said(call.action)}: the producer {call.unstopped}: {call!r}"
+
+    def __repr__(self) -> str:
+        return f"<StreamingMockBackend, {len(self.calls)} of {len(self.scripts)} scripts played>"
+
+
+class StreamingMockBackendFactory(Protocol):
+    """What the fixture `streaming_mock_backend` is: makes as many backends as a test wants."""
+
+    def __call__(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
+        """Make a backend that plays scripts; the arguments are those of `StreamingMockBackend`."""
+
+
+def _said(action: Action) -> str:
+    """Return what was asked, in a line."""
+    return f"{type(action).__name__} {excerpt(text_of(action))}"

@@ -1,0 +1,155 @@
+"""Playbacks: a script as a plain iterator of text, for code that knows no backend."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+
+from pytest_streamval.model import Delta
+from pytest_streamval.errors import ConcurrentReadError, PlaybackBusyError, SyncStallError, raisable
+from pytest_streamval.scripting.script import Delay, Raise, Stall, note_taken, perform, text_of_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_streamval.scripting.script import Script
+
+on_play: list[Callable[[_Playback], None]] = []
+"""Called with every playback that is made, for guards that look for forgotten ones."""
+
+
+class _Playback:
+    """A script that is played to one reader, and how far it got.
+
+    Like a generator, it ends with whatever is raised in it, a cancellation of the reader included.
+    """
+
+    _made_by: ClassVar[str]
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        """What is played."""
+        self.started = False
+        """Whether anybody read."""
+        self.deltas_sent = 0
+        """How many deltas were played, those without text included."""
+        self.finished = False
+        """Whether the reader was told that the script is at its end."""
+        self.closed = False
+        """Whether nothing more comes: it is finished, it failed, its reader was cancelled, or it was closed."""
+        self._steps = iter(script.steps)
+        self._reader = Lock()  # never waited for; it holds against threads too
+        note_taken(script)
+        for tell in on_play:
+            tell(self)
+
+    def _enter(self) -> None:
+        if not self._reader.acquire(blocking=False):
+            raise ConcurrentReadError(self._made_by)
+        self.started = True
+
+    def _move(self) -> str | Delay | Raise | Stall | None:
+        """Return the next text, or what is to be done before it; None at the end."""
+        for step in self._steps:
+            if not isinstance(step, (str, Delta)):
+                return step
+            self.deltas_sent += 1
+            if text := text_of_step(step):
+                return text
+        self.finished = self.finished or not self.closed
+        self._end()
+        return None
+
+    def _close(self) -> None:
+        if self._reader.locked():
+            raise PlaybackBusyError(self._made_by)
+        self._end()
+
+    def _end(self) -> None:
+        self.closed = True
+        self._steps = iter(())
+
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "closed" if self.closed else "playing"
+        return f"<{type(self).__name__} {state}, {self.deltas_sent} of {len(self.script.deltas)} deltas sent>"
+
+
+class Playback(_Playback):
+    """The text of a script as an asynchronous iterator, with the producer's own record of it.
+
+    It has nothing to finalise where a reader breaks out of its loop, and `aclose()` for those who close all the same.
+    """
+
+    _made_by = "play()"
+
+    def __aiter__(self) -> Playback:
+        return self
+
+    async def __anext__(self) -> str:
+        self._enter()
+        try:
+            while not isinstance(move := self._move(), str | None):
+                await perform(move, self.script)
+        except StopAsyncIteration as error:
+            self._end()
+            raise raisable(error) from error
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._reader.release()
+        if move is None:
+            raise StopAsyncIteration
+        return move
+
+    async def aclose(self) -> None:
+        """End the playback.
+
+        Raises:
+            PlaybackBusyError: a task waits for its next text.
+        """
+        self._close()
+
+
+class SyncPlayback(_Playback):
+    """The text of a script as an iterator, with the producer's own record of it."""
+
+    _made_by = "play_sync()"
+
+    def __iter__(self) -> SyncPlayback:
+        return self
+
+    def __next__(self) -> str:
+        self._enter()
+        try:
+            while not isinstance(move := self._move(), str | None):
+                self._perform(move)
+        except StopIteration as error:
+            self._end()
+            msg = "StopIteration was raised, which would have ended the reader's loop in silence."
+            raise RuntimeError(msg) from error
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._reader.release()
+        if move is None:
+            raise StopIteration
+        return move
+
+    def _perform(self, step: Delay | Raise | Stall) -> None:
+        if isinstance(step, Delay):
+            time.sleep(step.seconds)
+        elif isinstance(step, Raise):
+            raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
+        else:
+            raise SyncStallError(self.script.steps.index(step))
+
+    def close(self) -> None:
+        """End the playback.
+
+        Raises:
+            PlaybackBusyError: a thread waits for its next text.
+        """
+        self._close()

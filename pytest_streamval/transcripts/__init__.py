@@ -1,0 +1,1 @@
+"""Transcripts of runs, and assertions about runs."""

@@ -1,0 +1,172 @@
+"""The streaming HTTP boundary, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, ProviderUnreachableError
+from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http import client as transport
+from pytest_streamval.http.client import HttpTransport, Timeouts
+from tests.live.loopback import answering, chunk, head, silent
+
+WHOLE = answering(head(), chunk(b"one"), chunk(b"two"), chunk(b""))
+"""An answer in two chunks."""
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.0)
+
+
+async def read(served, carrier: HttpTransport, body: bytes = b"{}") -> list[bytes]:
+    async with carrier.stream(HttpRequest(f"{served.url}/x", body, {"x-a": "b"}), provider="test") as response:
+        return [data async for data in response.reads]
+
+
+async def test_an_answer_comes_read_for_read(provider) -> None:
+    async with provider(WHOLE) as served:
+        assert await read(served, HttpTransport()) == [b"one", b"two"]
+    assert served.requests[0].method == "POST"
+    assert served.requests[0].headers["x-a"] == "b"
+    assert served.requests[0].headers["accept-encoding"] == "identity"
+
+
+async def test_the_head_of_the_answer_is_there(provider) -> None:
+    async with (
+        provider(answering(head("201 Created", "x-request-id: 7"), chunk(b"x"), chunk(b""))) as served,
+        HttpTransport().stream(HttpRequest(served.url), provider="test") as response,
+    ):
+        assert response.status == 201
+        assert response.headers["x-request-id"] == "7"
+    assert served.requests[0].method == "GET"
+
+
+async def test_an_empty_body_brings_nothing(provider) -> None:
+    async with provider(answering(head(), chunk(b""))) as served:
+        assert await read(served, HttpTransport()) == []
+
+
+async def test_leaving_closes_the_connection_at_once(provider) -> None:
+    async with provider(silent(head(), chunk(b"one"))) as served:
+        async with HttpTransport().stream(HttpRequest(served.url), provider="test") as response:
+            async for data in response.reads:
+                assert data == b"one"
+                break
+        await served.disconnected.wait()
+
+
+async def test_a_cancelled_reader_closes_the_connection_at_once(provider) -> None:
+    async with provider(silent(head(), chunk(b"one"))) as served:
+        reader = asyncio.create_task(read(served, HttpTransport()), name="reader")
+        await served.asked.wait()
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        await served.disconnected.wait()
+
+
+@pytest.mark.parametrize("status", ["408 Request Timeout", "429 Too Many", "500 Error", "503 Unavailable", "529 Busy"])
+async def test_a_refusal_that_may_pass_is_followed_by_another_attempt(provider, status) -> None:
+    refusal = answering(head(status, "retry-after: 0"), chunk(b"later"), chunk(b""))
+    async with provider(refusal, refusal, WHOLE) as served:
+        assert await read(served, HttpTransport()) == [b"one", b"two"]
+    assert len(served.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [("401 Unauthorized", "Check the key"), ("404 Not Found", "model exists"), ("418 Pot", "own words")],
+)
+async def test_a_refusal_that_stays_is_final(provider, status, advice) -> None:
+    refusal = answering(head(status, kind="application/json"), chunk(b'{"error": "no secret-key-1"}'), chunk(b""))
+    async with provider(refusal) as served:
+        with pytest.raises(ProviderStatusError, match=advice) as caught:
+            await read(served, HttpTransport(secrets=Secrets(["secret-key-1"])))
+    assert len(served.requests) == 1
+    assert caught.value.status == int(status[:3])
+    assert caught.value.body == '{"error": "no [redacted]"}'
+
+
+async def test_the_last_refusal_is_raised(provider) -> None:
+    async with provider(answering(head("503 Unavailable"), chunk(b"x" * 70_000), chunk(b""))) as served:
+        with pytest.raises(ProviderStatusError) as caught:
+            await read(served, HttpTransport(retries=1))
+    assert len(served.requests) == 2
+    assert len(caught.value.body) == 65_536
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("-5", 0),
+        ("1.5", 1.5),
+        ("soon", None),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0),
+        (None, None),
+    ],
+    ids=["at once", "below nothing", "a part", "no number", "a date that is past", "none"],
+)
+def test_a_wait_is_a_number_or_a_date(value, seconds) -> None:
+    assert transport._retry_after(value) == seconds
+
+
+def test_a_date_to_come_is_counted_from_now() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    assert 3_500 < transport._retry_after(later) <= 3_600
+
+
+async def test_nobody_waits_for_hours(provider) -> None:
+    async with provider(answering(head("429 Too Many", "retry-after: 7200"), chunk(b""))) as served:
+        with pytest.raises(ProviderStatusError, match="Wait, or send fewer") as caught:
+            await read(served, HttpTransport())
+    assert caught.value.retry_after == 7200
+    assert len(served.requests) == 1
+
+
+async def test_nobody_there_is_told_after_some_attempts() -> None:
+    with pytest.raises(ProviderUnreachableError, match=r"test cannot be reached at http://127\.0\.0\.1:1/"):
+        async with HttpTransport().stream(HttpRequest("http://127.0.0.1:1/"), provider="test"):
+            pytest.fail("nobody answers at that port")
+
+
+async def test_a_connection_that_breaks_before_the_first_byte_is_tried_again(provider) -> None:
+    async with provider(answering(), WHOLE) as served:
+        assert await read(served, HttpTransport()) == [b"one", b"two"]
+
+
+async def test_a_connection_that_breaks_later_is_not(provider) -> None:
+    async with (
+        provider(answering(head(), chunk(b"one")), WHOLE) as served,
+        HttpTransport().stream(HttpRequest(served.url), provider="test") as response,
+    ):
+        assert await anext(response.reads) == b"one"
+        with pytest.raises(ProviderUnreachableError, match="RemoteProtocolError"):
+            await anext(response.reads)
+    assert len(served.requests) == 1
+
+
+async def test_silence_before_the_first_byte_has_its_own_limit(provider) -> None:
+    async with provider(silent(head())) as served:
+        with pytest.raises(ProviderTimeoutError, match=r"the first byte did not come within 0.01 s"):
+            await read(served, HttpTransport(Timeouts(first_byte=0.01), retries=0))
+
+
+async def test_silence_between_two_reads_has_its_own_limit(provider) -> None:
+    async with provider(silent(head(), chunk(b"one"))) as served:
+        with pytest.raises(ProviderTimeoutError, match=r"more of the answer did not come within 0.01 s"):
+            await read(served, HttpTransport(Timeouts(between=0.01)))
+
+
+async def test_an_outer_timeout_stays_a_timeout(provider) -> None:
+    async with provider(silent(head())) as served:
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.01):
+                await read(served, HttpTransport())
+    assert not isinstance(caught.value, ProviderTimeoutError)

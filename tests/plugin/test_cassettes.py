@@ -1,0 +1,220 @@
+"""The recordings of one test, in every mode."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_streamval import Cassette, InvalidArgumentError, InvalidCassetteError, ModelOption, Read, SimpleContext
+from pytest_streamval.errors import (
+    HiddenRequestError,
+    MissingCassetteError,
+    UnmatchedRequestError,
+    UnusedCassetteError,
+)
+from pytest_streamval.virtual_time import VirtualClock
+from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.live.backend import LiveBackend
+from pytest_streamval.plugin.cassettes import StreamCassette, recorded_at
+from tests.live.loopback import answering, chunk, head, openai_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STREAM = {ModelOption.STREAM: True}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "__cassettes__" / "test_it" / "test_it[a].jsonl"
+
+
+def saying(text: str):
+    return answering(head(), *map(chunk, openai_frames(text)), chunk(b""))
+
+
+async def ask(cassette: StreamCassette, url: str, *prompts: str) -> list[str]:
+    backend = cassette(LiveBackend("openai:m", base_url=url))
+    answers = []
+    for prompt in prompts:
+        thunk, _ = await backend.generate_from_context(prompt, SimpleContext(), model_options=STREAM)
+        answers.append(await thunk.avalue())
+    return answers
+
+
+async def record(provider, path: Path, mode: str, *prompts: str, answers: tuple[str, ...] = ()) -> int:
+    """Ask in a mode, as a test would, and return how many requests reached the provider."""
+    async with provider(*map(saying, answers or prompts)) as served:
+        cassette = StreamCassette(path, mode)
+        await ask(cassette, served.url, *prompts)
+        cassette.close()
+    return len(served.requests)
+
+
+def recorded(path: Path) -> dict[str, str]:
+    """Return what was asked in each recording, by the name of its file."""
+    return {found.name: Cassette.load(found).prompt for found in recorded_at(path).values()}
+
+
+async def test_none_replays_and_asks_nobody(provider, path) -> None:
+    await record(provider, path, "all", "One", "Two")
+    cassette = StreamCassette(path, "none")
+    assert await ask(cassette, "http://127.0.0.1:1", "Two", "One") == ["Two", "One"]
+    assert list(cassette.faults()) == []
+    assert cassette.written == []
+
+
+def test_none_without_a_recording_names_the_command_that_makes_it(path) -> None:
+    cassette = StreamCassette(path, test="tests/test_it.py::test_it[a b]")
+    with pytest.raises(MissingCassetteError) as caught:
+        cassette(LiveBackend("openai:m"))
+    assert str(caught.value) == (
+        f"There is no recording at {path}, and --streamval-record none, the default, lets nothing out to a provider. "
+        "Record it with: pytest 'tests/test_it.py::test_it[a b]' --streamval-record once"
+    )
+
+
+def test_paths_are_shown_as_short_as_they_are_clear(path, tmp_path) -> None:
+    for root, shown in ((tmp_path, "__cassettes__/test_it/test_it[a].jsonl"), (tmp_path / "elsewhere", str(path))):
+        with pytest.raises(MissingCassetteError) as caught:
+            StreamCassette(path, root=root)(LiveBackend("openai:m"))
+        assert caught.value.path == shown
+
+
+async def test_once_records_what_has_no_recordings(provider, path) -> None:
+    assert await record(provider, path, "once", "One", "Two") == 2
+    assert recorded(path) == {"test_it[a].jsonl": "One", "test_it[a].2.jsonl": "Two"}
+    assert await record(provider, path, "once", "One", "Two") == 0
+
+
+async def test_once_does_not_record_what_is_missing(provider, path) -> None:
+    await record(provider, path, "once", "One")
+    with pytest.raises(
+        UnmatchedRequestError, match=r"record what is asked now: pytest t\.py::t --streamval-record all"
+    ):
+        await ask(StreamCassette(path, "once", test="t.py::t"), "http://127.0.0.1:1", "One", "Two")
+
+
+async def test_new_records_what_is_missing(provider, path) -> None:
+    await record(provider, path, "once", "One", "Two")
+    path.unlink()
+    assert await record(provider, path, "new", "Two", "Three", answers=("Three",)) == 1
+    assert recorded(path) == {"test_it[a].2.jsonl": "Two", "test_it[a].3.jsonl": "Three"}
+
+
+async def test_new_records_a_test_that_has_no_recordings(provider, path) -> None:
+    assert await record(provider, path, "new", "One") == 1
+    assert recorded(path) == {"test_it[a].jsonl": "One"}
+
+
+async def test_all_records_anew_and_leaves_no_recording_behind_that_is_not_asked_any_more(provider, path) -> None:
+    await record(provider, path, "once", "One", "Two", "Three")
+    assert await record(provider, path, "all", "Four", "Five") == 2
+    assert recorded(path) == {"test_it[a].jsonl": "Four", "test_it[a].2.jsonl": "Five"}
+
+
+async def test_all_keeps_what_there_is_where_nobody_can_be_reached(provider, path) -> None:
+    await record(provider, path, "once", "One", "Two")
+    cassette = StreamCassette(path, "all")
+    backend = cassette(LiveBackend("openai:m", base_url="http://127.0.0.1:1", retries=0))
+    thunk, _ = await backend.generate_from_context("x", SimpleContext(), model_options=STREAM)
+    with pytest.raises(ConnectionError):
+        await thunk.avalue()
+    cassette.close()
+    assert recorded(path) == {"test_it[a].jsonl": "One", "test_it[a].2.jsonl": "Two"}
+
+
+async def test_all_can_replace_what_is_no_cassette(provider, path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text("merge conflict", encoding="utf-8")
+    with pytest.raises(InvalidCassetteError):
+        StreamCassette(path, "none")
+    assert await record(provider, path, "all", "One") == 1
+    assert recorded(path) == {"test_it[a].jsonl": "One"}
+
+
+async def test_several_backends_of_a_test_share_its_recordings(provider, path) -> None:
+    async with provider(saying("One"), saying("Two")) as served:
+        cassette = StreamCassette(path, "once")
+        assert await ask(cassette, served.url, "1") + await ask(cassette, served.url, "2") == ["One", "Two"]
+    assert recorded(path) == {"test_it[a].jsonl": "1", "test_it[a].2.jsonl": "2"}
+    again = StreamCassette(path)
+    assert await ask(again, served.url, "2") + await ask(again, served.url, "1") == ["Two", "One"]
+
+
+async def test_a_recording_of_real_time_has_real_times_under_a_virtual_clock(provider, path, monkeypatch) -> None:
+    times: list[float] = []
+    real_time = type(asyncio.get_running_loop()).time
+    monkeypatch.setattr(
+        type(asyncio.get_running_loop()), "time", lambda loop: times.append(real_time(loop)) or times[-1]
+    )
+    with VirtualClock() as clock:
+        await record(provider, path, "once", "One")
+    ats = [read.at for read in Cassette.load(path).reads]
+    assert all(at in {round(later - earlier, 6) for earlier in times for later in times} for at in ats)
+    assert clock.elapsed == 0
+    assert ats[-1] > 0
+
+
+async def test_unplayed_recordings_and_hidden_requests_are_faults(provider, path) -> None:
+    await record(provider, path, "once", "One", "Two")
+    cassette = StreamCassette(path, test="t.py::t")
+    with pytest.raises(UnmatchedRequestError):
+        await ask(cassette, "http://127.0.0.1:1", "One", "Three")
+    hidden, unused = cassette.faults()
+    assert isinstance(hidden, HiddenRequestError)
+    assert "No recording answers this request" in str(hidden)
+    assert isinstance(unused, UnusedCassetteError)
+    assert f"{path.with_name('test_it[a].2.jsonl')}: POST /v1/chat/completions 'Two'" in str(unused)
+    assert "pytest t.py::t --streamval-record all" in str(unused)
+
+
+@pytest.mark.parametrize(("given", "called", "seconds"), [(inf, None, 0.0), (1.0, None, 0.25), (1.0, 2.0, 0.125)])
+def test_the_speed_is_the_fixtures_unless_the_test_says_otherwise(path, given, called, seconds) -> None:
+    Cassette(str(path), {"protocol": "openai"}, (Read(0.25, b"".join(openai_frames("a"))),)).dump()
+
+    async def play() -> str:
+        backend = StreamCassette(path, speed=given)(LiveBackend("openai:m"), speed=called)
+        thunk, _ = await backend.generate_from_context("x", SimpleContext(), model_options=STREAM)
+        return await thunk.avalue()
+
+    with VirtualClock() as clock:
+        assert clock.run(play()) == "a"
+    assert clock.elapsed == seconds
+
+
+async def test_a_cut_is_that_of_every_backend(provider, path) -> None:
+    await record(provider, path, "once", "One")
+    backend = StreamCassette(path, cut=Cut("chars"))(LiveBackend("openai:m"))
+    assert backend._transport.cut == Cut("chars")
+    assert not backend._transport.needs_key
+
+
+async def test_the_cut_of_what_was_played_is_shown(provider, path) -> None:
+    await record(provider, path, "once", "One", "Two")
+    shown = {}
+    for name in ("whole", "chars"):
+        cassette = StreamCassette(path, cut=Cut(name))
+        await ask(cassette, "http://127.0.0.1:1", "One")
+        (shown[name],) = cassette.cuts()
+    size = len(Cassette.load(path).body)
+    assert shown["whole"].startswith(f"The bytes of {path} came in 1 read:\n  'data: {{")
+    assert shown["chars"].startswith(f"The bytes of {path} came in {size} reads:\n  'd|·a|·t|·a|·:")
+    assert list(StreamCassette(path).cuts()) == []
+
+
+def test_what_is_no_live_backend_is_refused(path) -> None:
+    with pytest.raises(InvalidArgumentError, match="it is a LiveBackend"):
+        StreamCassette(path, "all")("openai:m")
+    assert repr(StreamCassette(path, "all")) == f"<StreamCassette {path}, --streamval-record all>"
+
+
+def test_recordings_are_told_from_those_of_tests_with_similar_names(path) -> None:
+    path.parent.mkdir(parents=True)
+    for name in ("test_it[a].jsonl", "test_it[a].10.jsonl", "test_it[a].9.jsonl", "test_it[a]b.jsonl", "test_it.jsonl"):
+        path.with_name(name).write_text("")
+    assert list(recorded_at(path)) == [1, 9, 10]
+    assert recorded_at(path.with_name("elsewhere") / "x.jsonl") == {}

@@ -1,0 +1,478 @@
+"""The assertions about streams: what they let pass, and what they say of what they do not."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import traceback
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_streamval import (
+    ChunkEvent,
+    CompletedEvent,
+    ErrorEvent,
+    EventOrderError,
+    InvalidArgumentError,
+    ModelOutputThunk,
+    NotStoppedError,
+    PartialValidationResult,
+    QuickCheckEvent,
+    Requirement,
+    RetryEvent,
+    Script,
+    SimpleContext,
+    Stall,
+    StreamEvent,
+    StreamingDoneEvent,
+    StreamingMockBackend,
+    ThunkClosedError,
+    Transcript,
+    UnvalidatedTextError,
+    assert_event_order,
+    assert_no_unvalidated_text,
+    assert_stopped,
+    assert_stopped_within,
+    in_any_order,
+    stream_with_chunking,
+    transcribe,
+)
+from pytest_streamval.engine.component import as_action
+from pytest_streamval.scripting.mock import MockCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_streamval import StreamChunkingResult
+
+
+class NoBad(Requirement):
+    async def stream_validate(self, chunk, *, backend, ctx):
+        return PartialValidationResult("fail" if "bad" in chunk else "pass")
+
+
+async def start(
+    script: Script | str, *requirements: Requirement, **options: object
+) -> tuple[StreamChunkingResult, StreamingMockBackend]:
+    backend = StreamingMockBackend(script, token_size=1)
+    result = await stream_with_chunking("go", backend, SimpleContext(), requirements=requirements, **options)
+    return result, backend
+
+
+def check(index: int, passed: bool = True, attempt: int = 1) -> QuickCheckEvent:
+    return QuickCheckEvent(index, attempt, passed, (PartialValidationResult("pass" if passed else "fail"),))
+
+
+def chunk(text: str, index: int = 0, attempt: int = 1) -> ChunkEvent:
+    return ChunkEvent(text, index, attempt)
+
+
+# What reached the consumer
+
+
+@pytest.mark.parametrize(
+    "received", ["One.\n\nTwo.", "One.Two.", "One. T", "", "  ", ["One.", "Two."], ["One."], iter(["One."])]
+)
+async def test_released_text_or_a_beginning_of_it_may_be_received(received: object) -> None:
+    result, _ = await start("One.\n\nTwo. A bad one.", NoBad())
+    assert_no_unvalidated_text(await transcribe(result), received)
+    assert_no_unvalidated_text(result, "One.")
+    assert_no_unvalidated_text(result.history, "One.")
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+async def test_what_astream_gives_is_validated(lossless: bool) -> None:
+    result, _ = await start("One.\n\nTwo. Three. \n", NoBad())
+    received = [piece async for piece in result.astream(lossless=lossless)]
+    assert_no_unvalidated_text(result, received)
+
+
+@pytest.mark.parametrize(
+    ("received", "message"),
+    [
+        ("One. A bad", "'A bad' reached the consumer behind 'One. ', where it is not what had been validated"),
+        (["A bad one."], "'A bad one.' reached the consumer, where it is not"),
+        ("One. One.", "'One.' reached the consumer behind 'One. ', where"),
+    ],
+)
+async def test_text_beyond_what_was_released_is_named(received: object, message: str) -> None:
+    result, _ = await start("One. A bad one.", NoBad())
+    with pytest.raises(UnvalidatedTextError) as caught:
+        assert_no_unvalidated_text(await transcribe(result), received)
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).endswith(
+        "What happened until then:\n"
+        '  check passed: pass\n  chunk "One."\n  check FAILED: fail\n  completed WITHOUT SUCCESS'
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "message", "last"),
+    [
+        ([check(0), chunk("Ok."), chunk("Sly.", 1)], "'Sly.' was released before any verdict.", '  chunk "Sly."'),
+        (
+            [check(0, passed=False), chunk("Bad."), CompletedEvent(True, "Bad.", 1)],
+            "'Bad.' was released although it had failed.",
+            '  chunk "Bad."',
+        ),
+        ([chunk("Early."), check(0)], "'Early.' was released before any verdict.", '  chunk "Early."'),
+        (
+            [check(0), chunk("Ok."), RetryEvent(2, "again"), chunk("Ok.", 0, 2)],
+            "'Ok.' was released before any verdict.",
+            '  chunk "Ok."',
+        ),
+    ],
+    ids=["no verdict", "failed", "too early", "judged in another attempt"],
+)
+def test_a_chunk_released_without_a_verdict_that_lets_it_pass_is_named(
+    events: list[StreamEvent], message: str, last: str
+) -> None:
+    with pytest.raises(UnvalidatedTextError) as caught:
+        assert_no_unvalidated_text(events, "")
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).splitlines()[-1] == last
+
+
+async def test_a_run_without_requirements_validates_nothing_and_says_so() -> None:
+    result, _ = await start("One.")
+    with pytest.raises(UnvalidatedTextError, match=r"'One\.' was .*verdict.*give the run requirements"):
+        assert_no_unvalidated_text(await transcribe(result), "One.")
+
+
+def test_of_a_long_run_the_message_shows_its_last_lines() -> None:
+    events = [event for index in range(50) for event in (check(index), chunk(f"{index}.", index))]
+    with pytest.raises(UnvalidatedTextError) as caught:
+        assert_no_unvalidated_text([*events, chunk("Sly.", 50)], "")
+    shown = str(caught.value).splitlines()[1:]
+    assert (len(shown), shown[0], shown[-1]) == (16, "  ... 86 more before", '  chunk "Sly."')
+
+
+@pytest.mark.parametrize(
+    "received", [None, 7, [chunk("One.")], [b"One."]], ids=["nothing", "a number", "events", "bytes"]
+)
+def test_what_is_no_text_was_not_received(received: object) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"received=.* does not fit: .*\[chunk async for chunk in"):
+        assert_no_unvalidated_text([], received)
+
+
+# What the producer did
+
+
+async def stopped_early(sent_more: int) -> tuple[StreamChunkingResult, StreamingMockBackend]:
+    """Return a run that was stopped while its producer was a number of deltas ahead."""
+    result, backend = await start("A bad one. " + "x" * 100, NoBad())
+    await result.acomplete()
+    assert not result.completed
+    backend.calls[0].deltas_sent = result.deltas_read + sent_more
+    return result, backend
+
+
+@pytest.mark.parametrize(("sent_more", "limit"), [(20, {}), (0, {"deltas": 0}), (7, {"deltas": 7})])
+async def test_a_producer_that_was_stopped_in_time_passes(sent_more: int, limit: dict[str, int]) -> None:
+    result, backend = await stopped_early(sent_more)
+    assert_stopped_within(result, backend.calls[0], **limit)
+
+
+async def test_a_real_producer_is_stopped_within_its_buffer() -> None:
+    result, backend = await start("A bad one. " + "x" * 100, NoBad())
+    await result.acomplete()
+    assert_stopped_within(result, backend.calls[0])
+    assert backend.calls[0].cancelled
+
+
+async def test_a_producer_that_went_on_is_told_how_far() -> None:
+    result, backend = await stopped_early(21)
+    with pytest.raises(NotStoppedError, match=r"sent 21 deltas more .* at most 20 were allowed.*put\(delta\)"):
+        assert_stopped_within(result, backend.calls[0])
+
+
+async def test_a_run_that_is_still_going_was_not_stopped() -> None:
+    result, backend = await start(Script.of("One. ", Stall()))
+    with pytest.raises(NotStoppedError, match=r"the run is still going: await result.acomplete\(\) first"):
+        assert_stopped_within(result, backend.calls[0])
+    await result.aclose()
+    assert_stopped_within(result, backend.calls[0])
+
+
+async def test_a_run_that_came_to_its_end_was_not_stopped() -> None:
+    result, backend = await start("One.")
+    await result.acomplete()
+    with pytest.raises(NotStoppedError, match="came to its natural end: let a requirement fail, or leave it early"):
+        assert_stopped_within(result, backend.calls[0])
+
+
+async def test_the_call_has_to_be_the_one_that_fed_the_run() -> None:
+    backend = StreamingMockBackend("A bad one.", "Another bad one.")
+    results = [await stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) for _ in range(2)]
+    await asyncio.gather(*(result.acomplete() for result in results))
+    for result, call in zip(results, backend.calls, strict=True):
+        assert_stopped_within(result, call)
+    with pytest.raises(InvalidArgumentError, match="belongs to another run; pass the call that fed this one"):
+        assert_stopped_within(results[0], backend.calls[1])
+
+
+async def test_what_is_no_call_is_refused() -> None:
+    result, backend = await stopped_early(0)
+    for call in (backend, backend.calls):
+        with pytest.raises(InvalidArgumentError, match=r"one call, backend\.calls\[i\]"):
+            assert_stopped_within(result, call)
+
+
+async def test_anything_that_counts_its_deltas_may_be_the_call() -> None:
+    result, _ = await stopped_early(0)
+    assert_stopped_within(result, SimpleNamespace(deltas_sent=result.deltas_read + 3), deltas=3)
+    with pytest.raises(NotStoppedError, match="sent 4 deltas more"):
+        assert_stopped_within(result, SimpleNamespace(deltas_sent=result.deltas_read + 4), deltas=3)
+
+
+@pytest.mark.parametrize("token_size", [1, 200])
+async def test_assert_stopped_does_not_depend_on_the_cut(token_size: int) -> None:
+    backend = StreamingMockBackend("A bad one. " + "x" * 100, token_size=token_size)
+    async with stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) as run:
+        await run.acomplete()
+    assert backend.calls[0].cancelled == (token_size == 1)
+    assert_stopped(backend)
+
+
+async def test_assert_stopped_names_the_call_that_still_runs() -> None:
+    backend = StreamingMockBackend("One.", Script.of("Two. ", Stall()))
+    await (await stream_with_chunking("first", backend, SimpleContext())).acomplete()
+    async with stream_with_chunking("second", backend, SimpleContext()) as run:
+        assert await anext(run.astream()) == "Two."
+        with pytest.raises(NotStoppedError, match=r"1 of 2 went on.*\n.*second.*still runs: <MockCall playing, 1 of 1"):
+            assert_stopped(backend)
+    assert_stopped(backend)
+
+
+async def test_assert_stopped_waits_for_no_producer_that_cleans_up() -> None:
+    backend = StreamingMockBackend(Script.of("One. ", Stall()))
+    run = await stream_with_chunking("go", backend, SimpleContext())
+    assert await anext(run.astream()) == "One."
+    backend.calls[0].thunk.abandon()
+    with pytest.raises(NotStoppedError, match="is being stopped, but has not ended"):
+        assert_stopped(backend)
+    await run.aclose()
+    assert_stopped(backend)
+
+
+class Stubborn(StreamingMockBackend):
+    """Sends on when it is stopped."""
+
+    async def generate_from_context(self, action, ctx, **options):
+        self.calls.append(call := MockCall(self.scripts[0], as_action(action), ctx, None, {}))
+
+        async def produce(thunk: ModelOutputThunk) -> None:
+            try:
+                await call.play(thunk)
+            finally:
+                with suppress(ThunkClosedError):
+                    thunk.try_put("more")
+
+        call.thunk.start(produce)
+        return call.thunk, ctx
+
+
+async def test_assert_stopped_names_a_producer_that_sends_on() -> None:
+    backend = Stubborn(Script.of("A bad one. ", Stall()))
+    async with stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) as run:
+        await run.acomplete()
+    with pytest.raises(NotStoppedError, match="tried to send 1 more after the end of its output"):
+        assert_stopped(backend)
+
+
+def test_assert_stopped_needs_something_that_was_asked() -> None:
+    with pytest.raises(NotStoppedError, match="nothing was asked of it"):
+        assert_stopped(StreamingMockBackend("One."))
+    with pytest.raises(InvalidArgumentError, match="must be a StreamingMockBackend or a ProviderServer"):
+        assert_stopped("backend")
+
+
+# In which order things happened
+
+STOPPED = Transcript(
+    [check(0), chunk("One."), check(1), chunk("Two.", 1), check(2, passed=False), CompletedEvent(False, "One. Two.", 1)]
+)
+
+
+def is_second(event: StreamEvent) -> bool:
+    return getattr(event, "chunk_index", None) == 1
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        [ChunkEvent],
+        [StreamEvent] * 6,
+        [QuickCheckEvent, ChunkEvent, ChunkEvent, CompletedEvent],
+        [chunk("One."), chunk("Two.", 1)],
+        ["check passed", 'chunk "Two', "check FAILED", "completed WITHOUT"],
+        [is_second, is_second],
+        [lambda event: isinstance(event, ChunkEvent), "completed"],
+        [in_any_order("check FAILED", ChunkEvent, ChunkEvent), CompletedEvent],
+        [in_any_order(StreamEvent, 'chunk "One."'), in_any_order(CompletedEvent, 'chunk "Two."', QuickCheckEvent)],
+        [in_any_order(is_second, is_second)],
+    ],
+)
+def test_events_may_be_named_in_many_ways_and_others_may_lie_between(expected: list[object]) -> None:
+    assert_event_order(STOPPED, *expected)
+    assert_event_order(list(STOPPED), *expected)
+
+
+async def test_the_order_of_a_result_can_be_asserted() -> None:
+    result, _ = await start("One. A bad two.", NoBad())
+    await result.acomplete()
+    assert_event_order(result, QuickCheckEvent, ChunkEvent, "check FAILED", CompletedEvent)
+
+
+@pytest.mark.parametrize(
+    ("expected", "message", "marked"),
+    [
+        ([ErrorEvent], "ErrorEvent did not happen. Each", "      "),
+        ([ChunkEvent, "validation"], "'validation' did not happen after ChunkEvent. Each", " >    "),
+        (
+            [ChunkEvent, "check FAILED", ChunkEvent],
+            "ChunkEvent did not happen after ChunkEvent, 'check FAILED', only before, where < stands. Each",
+            " > <> ",
+        ),
+        ([CompletedEvent, 'chunk "One."'], "'chunk \"One.\"' did not happen after CompletedEvent, only", " <   >"),
+        ([is_second, is_second, is_second], "is_second did not happen after is_second, is_second. Each", "  >>  "),
+        ([chunk("Three.")], "ChunkEvent(timestamp=", "      "),
+        ([lambda event: False], "<lambda> did not happen", "      "),
+        (
+            [QuickCheckEvent, in_any_order(CompletedEvent, ErrorEvent, ChunkEvent)],
+            "ErrorEvent of in_any_order(CompletedEvent, ErrorEvent, ChunkEvent) did not happen after QuickCheckEvent.",
+            ">>   >",
+        ),
+        (
+            [in_any_order("check FAILED", ChunkEvent), in_any_order(ChunkEvent, ChunkEvent)],
+            "ChunkEvent of in_any_order(ChunkEvent, ChunkEvent) did not happen after in_any_order('check FAILED'",
+            " > <> ",
+        ),
+        (
+            ["check"] * 3 + ["chunk"],
+            "'chunk' did not happen after 'check', 'check', 'check', only before, where < stands",
+            "><><> ",
+        ),
+        (
+            ["check", "chunk", "check", "chunk", "chunk"],
+            "'chunk' did not happen after ..., 'chunk', 'check', 'chunk'. Each",
+            ">>>>  ",
+        ),
+    ],
+)
+def test_what_did_not_happen_is_shown_in_what_did(expected: list[object], message: str, marked: str) -> None:
+    with pytest.raises(EventOrderError) as caught:
+        assert_event_order(STOPPED, *expected)
+    first, *rows = str(caught.value).splitlines()
+    assert first.startswith(message)
+    assert first.endswith("What happened, > marks what was found:")
+    assert rows == [f"{mark} {line}" for mark, line in zip(marked, STOPPED.lines, strict=True)]
+
+
+def test_in_a_run_without_events_nothing_happened() -> None:
+    with pytest.raises(EventOrderError, match=r"ChunkEvent did not happen\. .*\n  nothing at all$"):
+        assert_event_order([], ChunkEvent)
+
+
+def test_of_a_long_run_the_message_shows_the_lines_around_the_last_found() -> None:
+    events = [chunk(f"{index}.", index) for index in range(100)]
+    with pytest.raises(EventOrderError) as caught:
+        assert_event_order(events, 'chunk "40."', ErrorEvent)
+    rows = str(caught.value).splitlines()[1:]
+    assert rows[0] == "  ... 26 more before"
+    assert rows[15] == '> chunk "40."'
+    assert rows[-1] == "  ... 44 more behind"
+    assert len(rows) == 32
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (["a", "ab"], ["ab", "a"]),
+        (["a", "ab", "abc"], ["abc", "ab", "a"]),
+        (["a", "a", "b"], ["b", "x", "a", "a"]),
+        (["a", "ab"], ["a", "x", "ab"]),
+    ],
+)
+def test_in_any_order_finds_an_assignment_if_there_is_one(names: list[str], rows: list[str]) -> None:
+    expected = in_any_order(*(f'chunk "{name}' for name in names))
+    for order in itertools.permutations(rows):
+        assert_event_order([chunk(name) for name in order], expected)
+
+
+LETTERS = st.lists(st.sampled_from("ab"), max_size=5)
+
+
+@given(LETTERS, st.lists(st.sets(st.sampled_from("ab"), min_size=1), min_size=1, max_size=4))
+def test_in_any_order_agrees_with_trying_all_orders(rows: list[str], wanted: list[set[str]]) -> None:
+    def one_of(letters: set[str]) -> Callable[[StreamEvent], bool]:
+        return lambda event: isinstance(event, ChunkEvent) and event.text in letters
+
+    possible = any(
+        all(row in letters for row, letters in zip(chosen, order, strict=True))
+        for chosen in itertools.combinations(rows, len(wanted))
+        for order in itertools.permutations(wanted)
+    )
+    try:
+        assert_event_order([chunk(row) for row in rows], in_any_order(*map(one_of, wanted)))
+    except EventOrderError:
+        assert not possible
+    else:
+        assert possible
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=8), st.lists(st.sampled_from("abc"), min_size=1, max_size=4))
+def test_an_order_is_found_wherever_it_is_a_subsequence(rows: list[str], wanted: list[str]) -> None:
+    remaining = iter(rows)
+    possible = all(letter in remaining for letter in wanted)
+    try:
+        assert_event_order([chunk(row) for row in rows], *(f'chunk "{letter}' for letter in wanted))
+    except EventOrderError:
+        assert not possible
+    else:
+        assert possible
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [(), ("",), (int,), (42,), (None,), (in_any_order,), (ChunkEvent, ["check"])],
+    ids=repr,
+)
+def test_what_cannot_be_expected_is_refused(expected: tuple[object, ...]) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"expected=.* does not fit: name at least one event"):
+        assert_event_order(STOPPED, *expected)
+
+
+@pytest.mark.parametrize("expected", [(), ("",), (int,), (in_any_order(ChunkEvent),)], ids=repr)
+def test_what_cannot_be_expected_in_any_order_is_refused(expected: tuple[object, ...]) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"in_any_order=.* does not fit: name at least one event"):
+        in_any_order(*expected)
+
+
+def test_in_any_order_shows_what_it_is_made_of() -> None:
+    assert (
+        repr(in_any_order(StreamingDoneEvent, "check", is_second))
+        == "in_any_order(StreamingDoneEvent, 'check', is_second)"
+    )
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        lambda: assert_event_order([], ChunkEvent),
+        lambda: assert_no_unvalidated_text([], "x"),
+        lambda: assert_stopped(None),
+        lambda: assert_stopped_within(None, None),
+    ],
+    ids=["assert_event_order", "assert_no_unvalidated_text", "assert_stopped", "assert_stopped_within"],
+)
+def test_a_failure_is_shown_where_the_test_asserts(assertion: Callable[[], None]) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # of three kinds
+        assertion()
+    assert caught.traceback.filter(caught)[-1].path.name == "test_assertions.py"
+    assert traceback.extract_tb(caught.tb)[-1].filename.endswith("assertions.py")
