@@ -22,7 +22,8 @@ from pytest_streamval.engine.observer import observing
 from pytest_streamval.guards.tracking import RunWatch
 from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Bar, Lane, Timeline, Verdict
-from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, Limits, StreamWatch
+from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, Limits, TimelineObserver
+from pytest_streamval.report.write import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +59,8 @@ def report() -> Report:
     verdicts = [Verdict("pass", None, bar.at, bar.after) for bar in bars]
     lanes = [Lane(f"Requirement {number}", verdicts, verdicts[-1]) for number in range(LANES)]
     size = TOKENS * 6
-    facts = Timeline(
-        "Go on", "complete", "", times[-1], size, TOKENS, size, times, texts, bars, bars, lanes, None
-    ).facts()
-    return Report([Entry(f"test_it.py::test_{at}", streams=[facts]) for at in range(STREAMS)], STREAMS)
+    timeline = Timeline("Go on", "complete", "", times[-1], size, TOKENS, size, times, texts, bars, bars, lanes, None)
+    return Report([Entry(f"test_it.py::test_{at}", streams=[timeline]) for at in range(STREAMS)], STREAMS)
 
 
 def open_page(path: Path) -> list[float]:
@@ -88,7 +87,7 @@ async def watched(factory: Callable[[], Observer]) -> None:
 
 def watching(limits: Limits) -> str:
     """Compare a run that is watched for a timeline with one that is watched for leaks, as all are in tests."""
-    found = compare(partial(watched, partial(StreamWatch, limits)), partial(watched, RunWatch))
+    found = compare(partial(watched, partial(TimelineObserver, limits)), partial(watched, RunWatch))
     return f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})"
 
 
@@ -108,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         began = time.perf_counter()
-        report().dump(folder / "report.html")
+        write_report(report(), folder / "report.html")
         seconds, size = time.perf_counter() - began, (folder / "report.html").stat().st_size / 1e6
         print(f"a page of {STREAMS} streams of {TOKENS} tokens: written in {seconds:.2f} s, {size:.1f} MB")
         took = open_page(folder / "report.html")

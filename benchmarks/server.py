@@ -1,7 +1,9 @@
-"""Measure the provider server: python -m benchmarks.server [throughput | memory | start | soak] [SECONDS].
+"""Measure the provider server: python -m benchmarks.server [throughput | memory | start | proxy | soak] [SECONDS].
 
 The throughput is that of 200 concurrent streams of 500 deltas each, asked by a client in a process of its own: sockets
 on loopback, a chunk of HTTP for each delta. Memory is looked at behind each of 100 rounds of 200 streams of 20. The
+proxy is a second server between the client and the first one: measured are the delay that it adds to the first delta of
+a stream, and the throughput of 50 concurrent streams. The
 soak asks for streams with faults and cuts chosen at random, by a seed, from clients that may leave early, and counts
 what is left of descriptors and threads.
 """
@@ -34,6 +36,7 @@ STREAMS, DELTAS = 200, 500
 ROUNDS = 5  # of the throughput, of which the median counts
 MEMORY_ROUNDS, MEMORY_DELTAS = 100, 20
 STARTS = 200
+PROXIED, DELAYS = 50, 300  # streams at once, and streams one after the other, through a proxy
 SOAK = 60.0  # seconds
 SEED = 20261121
 RATE, GROWTH, START = 50_000, 2.0, 10.0  # the goals: deltas a second, megabytes, milliseconds
@@ -75,12 +78,12 @@ class Reader(asyncio.Protocol):
         self.done.set_result(self.frames if whole else -1)
 
 
-async def read_streams(port: int) -> None:
-    """Read all streams at once, and print the seconds that it took and the deltas that came."""
+async def read_streams(port: int, count: int) -> None:
+    """Read `count` streams at once, and print the seconds that it took and the deltas that came."""
     loop = asyncio.get_running_loop()
     request = asking(PATHS[0])
     began = time.perf_counter()
-    made = [loop.create_connection(lambda: Reader(request), "127.0.0.1", port) for _ in range(STREAMS)]
+    made = [loop.create_connection(lambda: Reader(request), "127.0.0.1", port) for _ in range(count)]
     readers = [reader for _, reader in await asyncio.gather(*made)]
     counts = await asyncio.gather(*(reader.done for reader in readers))
     print(json.dumps({"seconds": time.perf_counter() - began, "deltas": sum(counts), "least": min(counts)}), flush=True)
@@ -101,11 +104,11 @@ class Client:
         """End it."""
         self._process.communicate()
 
-    def round(self, server: ProviderServer, deltas: int = DELTAS) -> float:
-        """Read all streams of a server at once, and return the seconds that it took."""
+    def round(self, server: ProviderServer, deltas: int = DELTAS, streams: int = STREAMS) -> float:
+        """Read some streams of a server at once, and return the seconds that it took."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(server.port, file=self._process.stdin, flush=True)
+        print(server.port, streams, file=self._process.stdin, flush=True)
         found = json.loads(self._process.stdout.readline())
         assert found["least"] == deltas, found
         seconds: float = found["seconds"]
@@ -173,6 +176,34 @@ def start() -> bool:
     return middle < START
 
 
+def proxy() -> bool:
+    """Measure what a server between a client and a provider costs."""
+    with ProviderServer(always(script(1))) as provider, ProviderServer(upstream=provider.url) as between:
+        pairs = [(first_delta(provider), first_delta(between)) for _ in range(DELAYS)]
+    with (
+        Client() as client,
+        ProviderServer(always(script())) as provider,
+        ProviderServer(upstream=provider.url) as between,
+    ):
+        client.round(between, streams=PROXIED)  # warm up
+        rates = [DELTAS * PROXIED / client.round(between, streams=PROXIED) for _ in range(ROUNDS)]
+    direct, passed = (statistics.median(times) * 1e3 for times in zip(*pairs, strict=True))
+    rate = statistics.median(rates)
+    print(f"proxy        {passed:10.2f} ms to the first delta, {direct:.2f} without it; {rate:,.0f} deltas/s")
+    return passed < START
+
+
+def first_delta(server: ProviderServer) -> float:
+    """Return the seconds from a connection to the first delta of its stream."""
+    began = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(asking(PATHS[0]))
+        data = b""
+        while b'"content":"tok' not in data:
+            data += client.recv(65536)
+        return time.perf_counter() - began
+
+
 def soak(seconds: float = SOAK) -> bool:
     """Ask for faulty streams for a time, and count what is left."""
     chance = random.Random(SEED)
@@ -237,9 +268,15 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["client"]:
         for line in sys.stdin:
-            asyncio.run(read_streams(int(line)))
+            asyncio.run(read_streams(*map(int, line.split())))
         return
-    measures: dict[str, Callable[[], bool]] = {"throughput": throughput, "memory": memory, "start": start, "soak": soak}
+    measures: dict[str, Callable[[], bool]] = {
+        "throughput": throughput,
+        "memory": memory,
+        "start": start,
+        "proxy": proxy,
+        "soak": soak,
+    }
     if words[:1] == ["soak"] and len(words) > 1:
         measures["soak"] = lambda: soak(float(words[1]))
     kept = [measure() for name, measure in measures.items() if not words or name in words]

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_streamval.conformance import check_backend, check_chunker
     from pytest_streamval.council import (
         Council,
         CouncilCache,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
     from pytest_streamval.engine.component import CBlock, Component, Instruction, Message
     from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
-    from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
     from pytest_streamval.engine.events import (
         ChunkEvent,
         CompletedEvent,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.telemetry.captured import CapturedTelemetry, Measured
     from pytest_streamval.engine.telemetry.spans import set_span_status_error
     from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
     from pytest_streamval.errors import (
@@ -126,6 +127,23 @@ if TYPE_CHECKING:
         WireError,
     )
     from pytest_streamval.fuzzing import strategies
+    from pytest_streamval.fuzzing.invariance import assert_boundary_invariant
+    from pytest_streamval.http.client import Timeouts
+    from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.live.recording_transport import RecordingTransport, recording
+    from pytest_streamval.live.replay_transport import ReplayTransport, replaying
+    from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
+    from pytest_streamval.plugin.cassettes import StreamCassette
+    from pytest_streamval.plugin.server import ProviderServerFactory
+    from pytest_streamval.recordings.cassette import Cassette, Ending, Read, Recording
+    from pytest_streamval.scripting.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
+    from pytest_streamval.scripting.playback import Playback, SyncPlayback
+    from pytest_streamval.scripting.script import Script, ScriptFactory
+    from pytest_streamval.scripting.steps import Delay, Raise, Stall, Step
+    from pytest_streamval.server import Fault, Faulty, ProviderServer, ServedRequest, faults
+    from pytest_streamval.session.outputs import wait_for_all_mots
+    from pytest_streamval.session.session import Session
+    from pytest_streamval.session.start import start_session
     from pytest_streamval.transcripts.assertions import (
         assert_accepted,
         assert_event_order,
@@ -134,25 +152,8 @@ if TYPE_CHECKING:
         assert_stopped_within,
         in_any_order,
     )
-    from pytest_streamval.engine.telemetry.captured import CapturedTelemetry, Measured
-    from pytest_streamval.recordings.cassette import Cassette, Ending, Read, Recording
-    from pytest_streamval.virtual_time import VirtualClock
-    from pytest_streamval.conformance import check_backend, check_chunker
-    from pytest_streamval.fuzzing.invariance import assert_boundary_invariant
-    from pytest_streamval.scripting.mock import MockCall, StreamingMockBackend, StreamingMockBackendFactory
-    from pytest_streamval.scripting.playback import Playback, SyncPlayback
-    from pytest_streamval.scripting.script import Delay, Raise, Script, ScriptFactory, Stall, Step
     from pytest_streamval.transcripts.transcript import Transcript, transcribe
-    from pytest_streamval.live.backend import LiveBackend
-    from pytest_streamval.live.recording_transport import RecordingTransport, recording
-    from pytest_streamval.live.replay_transport import ReplayTransport, replaying
-    from pytest_streamval.plugin.cassettes import StreamCassette
-    from pytest_streamval.http.client import Timeouts
-    from pytest_streamval.server import Fault, Faulty, ProviderServer, ServedRequest, faults
-    from pytest_streamval.plugin.server import ProviderServerFactory
-    from pytest_streamval.session.session import Session
-    from pytest_streamval.session.start import start_session
-    from pytest_streamval.session.outputs import wait_for_all_mots
+    from pytest_streamval.virtual_time import VirtualClock
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.anthropic import AnthropicMessages, AnthropicMessagesDecoder
     from pytest_streamval.wire.encoding import FrameEncoder
@@ -483,7 +484,7 @@ _HOMES = {
         "VirtualDeadlockError",
         "WireError",
     ),
-    "harness": ("strategies",),
+    "fuzzing": ("strategies",),
     "transcripts.assertions": (
         "assert_accepted",
         "assert_event_order",
@@ -499,7 +500,8 @@ _HOMES = {
     "fuzzing.invariance": ("assert_boundary_invariant",),
     "scripting.mock": ("MockCall", "StreamingMockBackend", "StreamingMockBackendFactory"),
     "scripting.playback": ("Playback", "SyncPlayback"),
-    "scripting.script": ("Delay", "Raise", "Script", "ScriptFactory", "Stall", "Step"),
+    "scripting.script": ("Script", "ScriptFactory"),
+    "scripting.steps": ("Delay", "Raise", "Stall", "Step"),
     "transcripts.transcript": ("Transcript", "transcribe"),
     "live.backend": ("LiveBackend",),
     "live.recording_transport": ("RecordingTransport", "recording"),

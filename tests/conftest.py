@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.loopback import Provider
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from pytest_streamval import CapturedTelemetry
 
@@ -52,3 +56,21 @@ def in_threads() -> Iterator[Callable[[Callable[[int], object]], list[object]]]:
     sys.setswitchinterval(1e-6)
     yield call
     sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def provider() -> Callable[..., Any]:
+    """Serve answers: `async with provider(answering(...)) as served:`."""
+
+    @asynccontextmanager
+    async def serve(*answers: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[Provider]:
+        served = Provider(list(answers))
+        server = await asyncio.start_server(served.connect, "127.0.0.1", 0)
+        served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            try:
+                yield served
+            finally:
+                await served.close()
+
+    return serve

@@ -31,7 +31,7 @@ def water(streams: Path) -> str:
 
 
 class Model(BaseHTTPRequestHandler):
-    """Answers a prompt that it knows; "wait" is answered by half."""
+    """A model whose answer depends on the prompt. It sends half of its answer to "wait"."""
 
     asked: list[dict[str, object]]
     ended: threading.Event
@@ -54,12 +54,12 @@ class Model(BaseHTTPRequestHandler):
             self.wfile.write(b"data: [DONE]\n\n")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Model]]:
-    """Serve a model, where OpenAI is said to be."""
+    """Serve a model at the address of OpenAI."""
     handler = type("Handler", (Model,), {"asked": [], "ended": threading.Event()})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -72,21 +72,21 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Model]]:
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A text stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def screen(shown: str) -> list[str]:
-    """Return the lines that stand on a terminal at the end."""
+    """Return the lines that remain on a terminal."""
     return [line.rpartition("\r\x1b[K")[2] for line in shown.split("\n")]
 
 
 # record
 
 
-def test_record_shows_the_text_and_keeps_the_stream(
+def test_record_shows_the_text_and_saves_the_stream(
     tmp_path: Path, model: type[Model], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "new" / "it.jsonl"
@@ -100,7 +100,9 @@ def test_record_shows_the_text_and_keeps_the_stream(
     assert Cassette.load(path).prompt == "Count."
 
 
-def test_record_asks_as_it_is_told(tmp_path: Path, model: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_sends_the_prompt_of_a_pipe_and_the_model_options(
+    tmp_path: Path, model: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("From a pipe.\n"))
     settings = ["--system", "Be brief.", "--temperature", "0", "--max-tokens", "9", "--seed", "7"]
     assert main(["record", "openai:m", "-", "-o", str(tmp_path / "it.jsonl"), *settings]) == 0
@@ -120,15 +122,13 @@ def test_record_asks_as_it_is_told(tmp_path: Path, model: type[Model], monkeypat
     ]
 
 
-def test_record_finds_the_provider_where_it_is_told(tmp_path: Path, model: type[Model], monkeypatch) -> None:
+def test_record_uses_the_address_of_url(tmp_path: Path, model: type[Model], monkeypatch) -> None:
     url = os.environ["OPENAI_BASE_URL"]
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
     assert main(["record", "openai:m", "x", "-o", str(tmp_path / "it.jsonl"), "--url", url]) == 0
 
 
-def test_record_tells_machines_everything_in_one_line(
-    tmp_path: Path, model: type[Model], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_record_json_prints_one_object(tmp_path: Path, model: type[Model], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["record", "openai:m", "Count.", "-o", str(tmp_path / "it.jsonl"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["text"], facts["error"], facts["file"]) == ("One. Two.", None, str(tmp_path / "it.jsonl"))
@@ -141,7 +141,7 @@ def test_record_tells_machines_everything_in_one_line(
         ("refuse", "ProviderStatusError: openai at http://", "refused"),
     ],
 )
-def test_record_keeps_what_came_of_a_stream_that_failed_and_exits_with_1(
+def test_record_saves_a_stream_that_failed_and_exits_with_1(
     tmp_path: Path,
     model: type[Model],
     capsys: pytest.CaptureFixture[str],
@@ -155,12 +155,12 @@ def test_record_keeps_what_came_of_a_stream_that_failed_and_exits_with_1(
     assert main(["record", "openai:m", prompt, "-o", str(path), "--json"]) == 1
     shown = capsys.readouterr()
     assert f"streamval: {error}" in shown.err
-    assert f"streamval: {path}: what had come is kept: " in shown.err
+    assert f"streamval: {path}: the stream so far: " in shown.err
     assert json.loads(shown.out)["error"].startswith(error)
     assert Cassette.load(path).ending.how in {kept, "complete"}
 
 
-def test_record_says_that_nobody_was_there(
+def test_record_reports_an_unreachable_provider(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_streamval.http.client._FIRST_PAUSE", 0.0)
@@ -172,7 +172,7 @@ def test_record_says_that_nobody_was_there(
     assert not path.exists()
 
 
-def test_record_needs_httpx2_and_says_how_to_get_it(
+def test_record_without_httpx2_names_the_extra_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
@@ -183,7 +183,7 @@ def test_record_needs_httpx2_and_says_how_to_get_it(
 
 
 @pytest.mark.parametrize("out", [Terminal, io.StringIO], ids=["text on the terminal", "text elsewhere"])
-def test_progress_is_one_line_on_a_terminal_and_gone_at_the_end(
+def test_progress_is_one_line_on_a_terminal_and_removed_at_the_end(
     tmp_path: Path, model: type[Model], monkeypatch: pytest.MonkeyPatch, out: type[io.StringIO]
 ) -> None:
     monkeypatch.setattr("sys.stderr", shown := Terminal())
@@ -195,7 +195,7 @@ def test_progress_is_one_line_on_a_terminal_and_gone_at_the_end(
     assert text.getvalue() == ("One. Two.\\x1b[31m\n" if out is Terminal else f"One. Two.{ESCAPE}\n")
 
 
-def test_a_progress_line_is_no_wider_than_the_terminal(
+def test_progress_is_narrower_than_the_terminal(
     tmp_path: Path, model: type[Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -207,9 +207,9 @@ def test_a_progress_line_is_no_wider_than_the_terminal(
     assert {len(line) for line in lines} == {79}
 
 
-def test_an_interrupted_recording_keeps_what_had_come(tmp_path: Path, model: type[Model]) -> None:
+def test_an_interrupted_recording_keeps_the_stream_so_far(tmp_path: Path, model: type[Model]) -> None:
     path = tmp_path / "it.jsonl"
-    # a shell starts what runs in its background with this signal ignored
+    # a shell starts background commands with this signal ignored
     listening = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND[-1]}"
     command = [*COMMAND[:-1], listening, "record", "openai:m", "wait", "-o", str(path)]
     with subprocess.Popen(
@@ -220,12 +220,12 @@ def test_an_interrupted_recording_keeps_what_had_come(tmp_path: Path, model: typ
         out, err = process.communicate()
     assert process.returncode == 130
     assert out == "\n"
-    assert err == f"streamval: interrupted; what had come is in {path}\n"
+    assert err == f"streamval: interrupted; {path} holds the stream so far\n"
     assert Cassette.load(path).ending.how == "left"
     model.ended.wait()
 
 
-def test_a_recording_goes_on_where_nobody_reads_the_text(tmp_path: Path, model: type[Model]) -> None:
+def test_a_recording_goes_on_without_a_reader_of_its_text(tmp_path: Path, model: type[Model]) -> None:
     path = tmp_path / "it.jsonl"
     command = [*COMMAND, "record", "openai:m", "Count.", "-o", str(path)]
     with subprocess.Popen(
@@ -240,7 +240,7 @@ def test_a_recording_goes_on_where_nobody_reads_the_text(tmp_path: Path, model: 
 # show
 
 
-def test_show_shows_the_text_the_reads_and_the_times(
+def test_show_prints_the_text_the_reads_and_the_times(
     water: str, capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -256,14 +256,16 @@ def test_show_shows_the_text_the_reads_and_the_times(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "unheard-of"])
-def test_show_draws_with_what_the_terminal_has(water: str, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+def test_show_draws_with_the_characters_of_the_encoding(
+    water: str, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
     shown = type("Out", (io.StringIO,), {"encoding": encoding})()
     monkeypatch.setattr("sys.stdout", shown)
     assert main(["show", water]) == 0
     assert shown.getvalue().isascii()
 
 
-def test_show_tells_machines_everything_in_one_line(water: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_json_prints_one_object(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", water, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert len(facts["reads"]) == 31
@@ -274,7 +276,7 @@ def test_show_tells_machines_everything_in_one_line(water: str, capsys: pytest.C
 # replay
 
 
-def test_replay_shows_each_chunk_with_its_place(water: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_prints_each_chunk_with_its_offsets(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", water, "--fast"]) == 0
     first, line, last = capsys.readouterr().out.splitlines()
     assert "32 deltas, 145 characters" in first
@@ -283,24 +285,24 @@ def test_replay_shows_each_chunk_with_its_place(water: str, capsys: pytest.Captu
     assert "The water cycle is a fundamental process" in line
 
 
-def test_replay_cuts_as_it_is_told(water: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_uses_the_chunking_of_the_option(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", water, "--fast", "--chunking", "word"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 29
 
 
-def test_replay_at_a_speed_plays_the_recorded_pauses(water: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_speed_divides_the_recorded_pauses(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", water, "--speed", "1e9"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_replay_tells_machines_a_line_for_each_chunk(water: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_json_prints_one_object_for_each_chunk(water: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", water, "--fast", "--chunking", "word", "--json"]) == 0
     chunks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [chunk["text"] for chunk in chunks[:3]] == ["The", "water", "cycle"]
     assert (chunks[1]["start"], chunks[1]["end"], len(chunks)) == (4, 9, 27)
 
 
-def test_a_stream_that_failed_when_recorded_exits_with_1(
+def test_replay_of_a_truncated_stream_exits_with_1(
     tmp_path: Path, water: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cut = tmp_path / "cut.jsonl"
@@ -309,10 +311,10 @@ def test_a_stream_that_failed_when_recorded_exits_with_1(
     shown = capsys.readouterr()
     assert "'water'" in shown.out
     assert "streamval: StreamTruncatedError" in shown.err
-    assert main(["show", str(cut)]) == 0  # which shows it as it should
+    assert main(["show", str(cut)]) == 0  # show succeeds
 
 
-# All of them
+# All commands
 
 
 @pytest.mark.parametrize(
@@ -321,20 +323,20 @@ def test_a_stream_that_failed_when_recorded_exits_with_1(
         ([], "required: COMMAND"),
         (["replay"], "required: FILE"),
         (["replay", "nowhere.jsonl"], "No such file"),
-        (["replay", __file__], "no JSON"),
-        (["replay", "WATER", "--speed", "0"], "give a number above 0"),
+        (["replay", __file__], "Invalid JSON"),
+        (["replay", "WATER", "--speed", "0"], "Invalid --speed: 0. It must be above 0."),
         (["replay", "WATER", "--chunking", "sentances"], "Unknown chunking alias 'sentances'"),
         (["show", "nowhere.jsonl"], "No such file"),
-        (["show", __file__], "no JSON"),
+        (["show", __file__], "Invalid JSON"),
         (["record", "openai:m", "x"], "required: -o/--output"),
         (["record", "nobody:m", "x", "-o", "y"], "Unknown backend 'nobody:m'"),
         (["record", "ollama:m", "x", "-o", "y", "--url", "ftp://x"], "it is an address such as"),
         (["record", "anthropic:m", "x", "-o", "y"], "ANTHROPIC_API_KEY is not set"),
-        (["record", "ollama:m", "x", "-o", "."], "-o . is a folder"),
+        (["record", "ollama:m", "x", "-o", "."], "Invalid -o: '.'. It must be a file, not a folder."),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
 )
-def test_a_wrong_call_exits_with_2_and_says_why(
+def test_wrong_arguments_exit_with_2_and_a_reason(
     water: str, monkeypatch, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
@@ -348,7 +350,7 @@ def test_a_wrong_call_exits_with_2_and_says_why(
 @pytest.mark.parametrize(
     "arguments", [["replay", "--fast", "--chunking", "word"], ["show"], ["show", "--json"]], ids=" ".join
 )
-def test_a_reader_who_leaves_early_ends_the_command_as_it_does_others(water: str, arguments: list[str]) -> None:
+def test_a_closed_pipe_ends_the_command_with_141_and_no_message(water: str, arguments: list[str]) -> None:
     command, *options = arguments
     with subprocess.Popen(
         [*COMMAND, command, water, *options],
@@ -361,7 +363,7 @@ def test_a_reader_who_leaves_early_ends_the_command_as_it_does_others(water: str
     assert process.returncode == 141
 
 
-def test_an_error_is_said_behind_what_was_printed_before(tmp_path: Path, water: str) -> None:
+def test_an_error_is_printed_after_earlier_output(tmp_path: Path, water: str) -> None:
     cut = tmp_path / "cut.jsonl"
     cut.write_text("\n".join(Path(water).read_text().splitlines()[:9]))
     command = [*COMMAND, "replay", str(cut), "--fast"]

@@ -7,7 +7,6 @@ import pickle
 import pytest
 
 from pytest_streamval import errors
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import (
     AnswerFailedError,
     BackendUnavailableError,
@@ -88,6 +87,7 @@ from pytest_streamval.errors import (
     WireError,
     excerpt,
 )
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 
 DELTAS = [Delta("Hi", tool_calls=(ToolCallDelta(0, "id"),), usage=Usage(1, 2))]
 
@@ -161,17 +161,17 @@ CASES = [
         "pip install 'syrupy>=7'",
     ),
     (
-        InvalidPartError("part.json", "it is no JSON"),
+        InvalidPartError("part.json", "it is not JSON"),
         ValueError,
-        "part.json is no part of a report: it is no JSON",
-        "A part is what pytest --streamval-report writes",
-        "ends in .json",
+        "Invalid part of a report: part.json: it is not JSON",
+        "written by pytest --streamval-report",
+        "whose name ends in .json",
     ),
     (
         ReportPathError("nowhere/report.html", "Permission denied"),
         ValueError,
         "--streamval-report nowhere/report.html cannot be written: Permission denied",
-        "in a folder that can be written to",
+        "Name a file in a writable folder",
         "report.html for a page",
     ),
     (UnfinishedRunError(), RuntimeError, "still going", "of a whole run", "Await result.acomplete() first"),
@@ -584,3 +584,24 @@ def test_an_excerpt_is_the_repr_cut_in_the_middle_where_it_is_long(value, shown)
 
 def test_an_excerpt_may_be_of_another_length():
     assert excerpt("abcdefghij", 4) == "'a ... j'"
+
+
+# The wording that messages share
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0 reads"), (1, "1 read"), (2, "2 reads"), (2_000, "2,000 reads")])
+def test_a_count_has_its_noun_in_the_right_number(count, shown):
+    assert errors.plural(count, "read") == shown
+
+
+@pytest.mark.parametrize(
+    ("names", "most", "shown"),
+    [
+        ("", None, "none"),
+        ("abc", None, "a, b, c"),
+        ("abc", 3, "a, b, c"),
+        ("abcde", 2, "a, b and 3 more"),
+    ],
+)
+def test_names_are_listed_and_the_others_counted(names, most, shown):
+    assert errors.listed(iter(names), most) == shown

@@ -15,7 +15,7 @@ import pytest
 import pytest_streamval
 
 SOURCE = Path(pytest_streamval.__file__)
-ROOMS = ("council", "engine", "harness", "session", "wire")
+ROOMS = ("council", "engine", "session", "wire")
 
 
 def imported_for_type_checkers() -> set[str]:

@@ -1,4 +1,4 @@
-"""The command `streamval`: a module for each thing it does."""
+"""The command `streamval`: one module for each subcommand."""
 
 from pytest_streamval.cli.command import main
 

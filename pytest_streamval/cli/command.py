@@ -1,4 +1,4 @@
-"""The command itself: what can be called, and its exit codes."""
+"""The entry point of the command, with its subcommands and exit codes."""
 
 from __future__ import annotations
 
@@ -7,33 +7,25 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_streamval.cli import ask, faults, providers, record, replay, report, serve, show
-from pytest_streamval.cli.terminal import stop_printing
+from pytest_streamval.cli.terminal import discard_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = (
-    ask,
-    providers,
-    record,
-    show,
-    replay,
-    report,
-    serve,
-    faults,
-)  # modules: `add(commands)` makes the parser, which names the function to run
-_PIPE_CLOSED = 141  # as a shell sees a command that SIGPIPE ended
-_INTERRUPTED = 130  # and SIGINT
+# In each module, `add(commands)` adds a parser, which names the function to run.
+_COMMANDS = (ask, providers, record, show, replay, report, serve, faults)
+_PIPE_CLOSED = 141  # the exit code that a shell gives to a command killed by SIGPIPE
+_INTERRUPTED = 130  # the same for SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 for a stream that failed; a wrong call exits with 2."""
+    """Run the command and return its exit code: 0, or 1 if a stream failed. Wrong arguments exit with 2."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options.parser, options)
         sys.stdout.flush()
     except BrokenPipeError:
-        stop_printing()
+        discard_output()
         return _PIPE_CLOSED
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -43,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from importlib.metadata import version
 
-    parser = argparse.ArgumentParser(prog="streamval", description="Streamed model output, recorded, cut and checked.")
+    parser = argparse.ArgumentParser(prog="streamval", description="Record, replay, show and serve streams of models.")
     parser.add_argument("--version", action="version", version=f"pytest-streamval {version('pytest-streamval')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in _COMMANDS:

@@ -1,10 +1,10 @@
-"""`streamval faults`: what can go wrong between a provider and its client."""
+"""`streamval faults`: list the faults of a provider server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import print_json, takes_json
+from pytest_streamval.cli.terminal import add_json_option, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -16,11 +16,11 @@ def add(commands: Commands) -> None:
     """Add the command."""
     faults = commands.add_parser("faults", help="list the faults that a provider server can have")
     faults.set_defaults(parser=faults, run=_list)
-    takes_json(faults)
+    add_json_option(faults)
 
 
 def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Print the faults, one a line: the name, and what goes wrong."""
+    """Print each fault on one line: its name and its effect."""
     del parser
     from pytest_streamval.server import faults
 

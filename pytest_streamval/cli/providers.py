@@ -1,11 +1,11 @@
-"""`streamval providers`: who can be asked, where, and whether there is a key."""
+"""`streamval providers`: list the providers, their addresses, and whether there is a key for each."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import print_json, takes_json
+from pytest_streamval.cli.terminal import add_json_option, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     providers = commands.add_parser("providers", help="list the providers, and whether there is a key for each")
-    providers.set_defaults(parser=providers, run=_providers)
-    takes_json(providers)
+    providers.set_defaults(parser=providers, run=_list)
+    add_json_option(providers)
 
 
-def _providers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """List the providers; a key itself is never shown."""
+def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Print each provider on one line. A key is never printed."""
     del parser
     from pytest_streamval.live.providers import PROVIDERS
 
@@ -40,10 +40,10 @@ def _providers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
 
 def _facts(provider: Provider) -> dict[str, object]:
     from pytest_streamval.errors import InvalidArgumentError
-    from pytest_streamval.live.providers import secrets_of_environment
+    from pytest_streamval.http.secrets import Secrets, keys_in_environment
 
     try:
-        url = secrets_of_environment().url(provider.address(None))
+        url = Secrets(keys_in_environment()).url(provider.address(None))
     except InvalidArgumentError:
         url = f"no address in {' or '.join(provider.urls)}"
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import complain, print_json, takes_cassette, takes_json
+from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json, print_note
 
 if TYPE_CHECKING:
     import argparse
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    replay = commands.add_parser("replay", help="play a cassette and show each chunk when it is released")
+    replay = commands.add_parser("replay", help="play a cassette, and show each chunk when it is released")
     replay.set_defaults(parser=replay, run=_replay)
-    replay.add_argument("--speed", type=float, default=1.0, metavar="N", help="times as fast as recorded (default: 1)")
-    replay.add_argument("--fast", action="store_true", help="without the recorded pauses")
-    replay.add_argument("--chunking", default="sentence", metavar="ALIAS", help="how to cut (default: sentence)")
-    takes_cassette(replay)
-    takes_json(replay)
+    replay.add_argument("--speed", type=float, default=1.0, metavar="N", help="the speed (default: 1, as recorded)")
+    replay.add_argument("--fast", action="store_true", help="skip the recorded pauses")
+    replay.add_argument("--chunking", default="sentence", metavar="ALIAS", help="the chunking (default: sentence)")
+    add_cassette(replay)
+    add_json_option(replay)
 
 
 def _replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
@@ -29,17 +29,20 @@ def _replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
     import asyncio
 
     from pytest_streamval.engine.chunkers import resolve_chunking
-    from pytest_streamval.scripting.script import Delay, Script
+    from pytest_streamval.errors import plural
+    from pytest_streamval.scripting.script import Script
+    from pytest_streamval.scripting.steps import Delay
 
     if not options.speed > 0:
-        parser.error(f"--speed {options.speed:g} does not fit: give a number above 0, or --fast.")
+        parser.error(f"Invalid --speed: {options.speed:g}. It must be above 0. --fast skips the pauses.")
     try:
         resolve_chunking(options.chunking)
         script = Script.from_cassette(options.file, timing=not options.fast)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     if not options.json:
-        print(f"{options.file}: {len(script.deltas)} deltas, {len(script.text)} characters. Released, place, chunk:")
+        counts = f"{plural(len(script.deltas), 'delta')}, {plural(len(script.text), 'character')}"
+        print(f"{options.file}: {counts}. Time of release, offsets, chunk:")
     steps = (Delay(step.seconds / options.speed) if isinstance(step, Delay) else step for step in script.steps)
     return asyncio.run(_play(Script(tuple(steps)), options))
 
@@ -62,7 +65,7 @@ async def _play(script: Script, options: argparse.Namespace) -> int:
             print(f"{at:7.3f} s  {event.start:5}-{event.end:<5}  {event.text!r}", flush=True)
         elif isinstance(event, ErrorEvent):
             failed = True
-            complain(f"{event.exception_type}: {event.detail}")
+            print_note(f"{event.exception_type}: {event.detail}")
     await result.aclose()
     if not failed and not options.json:
         print(f"{time.time() - began:7.3f} s  end of the stream")

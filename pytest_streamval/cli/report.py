@@ -1,11 +1,11 @@
-"""`streamval report`: join the parts that several machines wrote."""
+"""`streamval report merge`: join the parts of a report that several machines wrote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import print_json, takes_json
+from pytest_streamval.cli.terminal import add_json_option, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -17,41 +17,40 @@ def add(commands: Commands) -> None:
     """Add the command."""
     report = commands.add_parser("report", help="join the parts of a report that several machines wrote")
     inner = report.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    merge = inner.add_parser("merge", help="write one page, or one part, of several parts")
+    merge = inner.add_parser("merge", help="write one page, or one part, from several parts")
     merge.set_defaults(parser=merge, run=_merge)
-    merge.add_argument("parts", metavar="PART", nargs="+", help="what pytest --streamval-report PART.json wrote")
-    merge.add_argument(
-        "-o", "--output", metavar="FILE", required=True, help="where to: report.html for a page, report.json for a part"
-    )
-    takes_json(merge)
+    merge.add_argument("parts", metavar="PART", nargs="+", help="a file that pytest --streamval-report PART.json wrote")
+    output = "the file to write: report.html for a page, report.json for a part"
+    merge.add_argument("-o", "--output", metavar="FILE", required=True, help=output)
+    add_json_option(merge)
 
 
 def _merge(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Join parts."""
-    from pytest_streamval.report.document import Report, suffix_fault
+    from pytest_streamval.errors import plural
+    from pytest_streamval.report.document import Report
+    from pytest_streamval.report.write import SUFFIX_RULE, has_suffix_of_report, write_report
 
-    if fault := suffix_fault(options.output):
-        parser.error(f"-o {options.output} does not fit: {fault}.")
+    output, paths = options.output, options.parts
+    if not has_suffix_of_report(output):
+        parser.error(f"Invalid -o: {output!r}, {SUFFIX_RULE}.")
     try:
-        parts = [(_name(path, options.parts), Report.load(path)) for path in options.parts]
+        parts = [(_name(path, paths), Report.load(path)) for path in paths]
         report = Report.merged(parts)
-        report.dump(options.output)
+        write_report(report, output)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     if options.json:
-        print_json(
-            file=options.output, parts=len(parts), tests=len(report.tests), streams=report.streams, lost=report.lost
-        )
+        print_json(file=output, parts=len(parts), tests=len(report.tests), streams=report.streams, lost=report.lost)
         return 0
-    plural = "" if report.streams == 1 else "s"
-    print(f"{options.output}: {report.streams:,} stream{plural} of {len(parts)} part{'' if len(parts) == 1 else 's'}")
+    print(f"{output}: {plural(report.streams, 'stream')} of {plural(len(parts), 'part')}")
     for sentence in report.lost:
         print(f"  {sentence}")
     return 0
 
 
 def _name(path: str, paths: list[str]) -> str:
-    """Return what a part is called: its file's name, or all of its path where another file has the same name."""
+    """Return the name of a part: the stem of its file, or the complete path if another file has the same stem."""
     names = [Path(each).stem for each in paths]
     name = Path(path).stem
     return name if names.count(name) == 1 else path

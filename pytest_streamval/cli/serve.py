@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import complain
+from pytest_streamval.cli.terminal import print_note
 
 if TYPE_CHECKING:
     import argparse
@@ -15,26 +15,28 @@ if TYPE_CHECKING:
     from pytest_streamval.server import Fault, ProviderServer, ServedRequest
 
 _PORT = 8_765
-_TOKEN = 4  # characters of a plain text that come at once
-_GLANCE = 0.5  # seconds between two looks for an interrupt
+_TOKEN = 4  # characters of a delta of plain text
+_WAIT = 0.5  # seconds after which a wait for requests lets Python see an interrupt
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     serve = commands.add_parser("serve", help="play a script over HTTP, as OpenAI, Anthropic, Gemini and Ollama would")
     serve.set_defaults(parser=serve, run=_serve)
-    what = "what every request gets: a script, a cassette, or any text"
-    serve.add_argument("script", metavar="SCRIPT", nargs="?", help=what)
-    serve.add_argument("--upstream", metavar="URL", help="instead, a real provider to which requests are passed on")
-    serve.add_argument("-o", "--output", metavar="DIR", help="where to record what the upstream answers")
-    serve.add_argument("--port", type=int, default=_PORT, metavar="N", help=f"where (default: {_PORT}; 0 for any)")
-    serve.add_argument("--fast", action="store_true", help="without the pauses that a cassette has recorded")
-    serve.add_argument("--fault", metavar="NAME", help="what goes wrong; streamval faults lists the names")
-    serve.add_argument("--cut", metavar="NAME", help="how to cut: whole, chars, words, or a number for a random cut")
+    script = "the answer to every request: a script, a cassette or a plain text"
+    serve.add_argument("script", metavar="SCRIPT", nargs="?", help=script)
+    serve.add_argument("--upstream", metavar="URL", help="pass requests on to this provider instead")
+    serve.add_argument("-o", "--output", metavar="DIR", help="the folder for recordings of the upstream's answers")
+    serve.add_argument("--port", type=int, default=_PORT, metavar="N", help=f"the port (default: {_PORT}; 0 for any)")
+    serve.add_argument("--fast", action="store_true", help="skip the pauses of a cassette")
+    serve.add_argument("--fault", metavar="NAME", help="a fault of the answers; streamval faults lists them")
+    serve.add_argument(
+        "--cut", metavar="NAME", help="other boundaries: whole, chars, words, or a number for random ones"
+    )
 
 
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Serve until somebody interrupts."""
+    """Serve until an interrupt."""
     from contextlib import closing
 
     from pytest_streamval.server import faults
@@ -42,22 +44,15 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if (options.script is None) == (options.upstream is None):
         parser.error("give either a SCRIPT to play or --upstream URL to pass requests on.")
     if options.output is not None and options.upstream is None:
-        parser.error("-o records what an upstream answers: give --upstream URL too.")
+        parser.error("-o records the answers of an upstream: give --upstream URL too.")
     try:
         fault = None if options.fault is None else faults.named(options.fault)
         server = _server(options, fault).start()
     except (OSError, OverflowError, ValueError) as error:
         parser.error(str(error))
     with closing(server):
-        try:
-            _announce(server, options.script or options.upstream, fault)
-            _follow(server)
-        except KeyboardInterrupt:
-            for unmet in server.unmet():
-                complain(str(unmet))
-            return 0
-        finally:
-            sys.stdout.flush()
+        _print_addresses(server, options.script or options.upstream, fault)
+        return _print_requests(server)
 
 
 def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
@@ -76,24 +71,31 @@ def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
     return ProviderServer(always, fault=fault, cut=options.cut, port=options.port)
 
 
-def _announce(server: ProviderServer, name: str, fault: Fault | None) -> None:
-    print(f"{name} is served{'' if fault is None else f', and {fault.what}'}. Ctrl-C ends it.")
+def _print_addresses(server: ProviderServer, name: str, fault: Fault | None) -> None:
+    print(f"Serving {name}{'' if fault is None else f', with a fault: {fault.what}'}. Ctrl-C stops the server.")
     for provider in ("openai", "anthropic", "gemini", "ollama"):
         print(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
 
 
-def _follow(server: ProviderServer) -> NoReturn:
-    """Print the requests as they come, until the user interrupts."""
-    told = 0
-    while True:
-        server.wait_for_requests(told + 1, within=_GLANCE)
-        for request in server.requests[told:]:
-            print(request.told, flush=True)
-            told += 1
+def _print_requests(server: ProviderServer) -> int:
+    """Print each request when it arrives, until an interrupt."""
+    printed = 0
+    try:
+        while True:
+            server.wait_for_requests(printed + 1, within=_WAIT)
+            for request in server.requests[printed:]:
+                print(request.told, flush=True)
+                printed += 1
+    except KeyboardInterrupt:
+        for error in server.unmet():
+            print_note(str(error))
+        return 0
+    finally:
+        sys.stdout.flush()
 
 
 def _script(path: str, *, timing: bool) -> Script:
-    """Return the script in a file: one that was dumped, a cassette, or a text."""
+    """Return the script in a file, which holds a script, a cassette or a plain text."""
     from pathlib import Path
 
     from pytest_streamval.errors import InvalidCassetteError
@@ -104,8 +106,7 @@ def _script(path: str, *, timing: bool) -> Script:
         return Script.from_text(data.decode(), _TOKEN)
     try:
         return Script.from_cassette(path, timing=timing)
-    except InvalidCassetteError as error:
+    except InvalidCassetteError:
         if b'"protocol"' in data.partition(b"\n")[0]:
             raise
-        del error
         return Script.load(path)

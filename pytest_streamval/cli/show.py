@@ -1,11 +1,12 @@
-"""`streamval show`: what was recorded, as a table and a picture."""
+"""`streamval show`: show a cassette as text, or as a page."""
 
 from __future__ import annotations
 
 import sys
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import columns, print_json, takes_cassette, takes_json
+from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -16,22 +17,22 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    show = commands.add_parser("show", help="show what was recorded: the text, the reads, and when they came")
+    show = commands.add_parser("show", help="show a cassette: its text, its reads, and their times")
     show.set_defaults(parser=show, run=_show)
-    show.add_argument("--all", action="store_true", help="every read, of a long stream too")
-    show.add_argument("--html", action="store_true", help="as a page for a browser, printed or written to -o")
-    show.add_argument("-o", "--output", metavar="PAGE", help="where the page goes")
-    takes_cassette(show)
-    takes_json(show)
+    show.add_argument("--all", action="store_true", help="show every read of a long stream")
+    show.add_argument("--html", action="store_true", help="make a page for a browser, printed or written to -o")
+    show.add_argument("-o", "--output", metavar="PAGE", help="the file for the page")
+    add_cassette(show)
+    add_json_option(show)
 
 
 def _show(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Show what was recorded."""
+    """Show a cassette."""
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.recordings.terminal_view import View
 
     if options.output and not options.html:
-        parser.error(f"-o {options.output} does not fit: it is where a page goes, with --html.")
+        parser.error(f"-o {options.output} needs --html: only a page is written to a file.")
     try:
         cassette = Cassette.load(options.file)
         if options.html:
@@ -42,7 +43,7 @@ def _show(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.json:
         print_json(**view.facts())
         return 0
-    for line in view.lines(columns(), whole=options.all, blocks=_has_blocks()):
+    for line in view.lines(get_terminal_size().columns, whole=options.all, blocks=_can_print_blocks()):
         print(line)
     return 0
 
@@ -52,8 +53,8 @@ def _page(cassette: Cassette, output: str | None) -> int:
     from pathlib import Path
 
     from pytest_streamval.recordings.files import put_file
+    from pytest_streamval.report.cassette_document import report_of
     from pytest_streamval.report.page import page_of
-    from pytest_streamval.report.recorded import report_of
 
     page = page_of(report_of(cassette), title=Path(cassette.path).name).encode("utf-8", "backslashreplace")
     if output is None:
@@ -63,8 +64,8 @@ def _page(cassette: Cassette, output: str | None) -> int:
     return 0
 
 
-def _has_blocks() -> bool:
-    """Return whether what is printed can hold the characters of a picture."""
+def _can_print_blocks() -> bool:
+    """Return whether the encoding of standard output has the characters of the picture."""
     try:
         "█─┴…".encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

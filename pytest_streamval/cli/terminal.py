@@ -1,4 +1,4 @@
-"""What every command shares: how it prints, complains and stops printing."""
+"""Output and arguments that the commands share."""
 
 from __future__ import annotations
 
@@ -14,35 +14,57 @@ if TYPE_CHECKING:
 
 
 def print_json(**values: object) -> None:
-    """Print one value for machines, on a line."""
+    """Print a JSON object, on one line."""
     print(json.dumps(values, ensure_ascii=False), flush=True)
 
 
-def complain(message: str) -> None:
-    """Say what went wrong, behind everything that was printed before."""
+def print_note(message: str) -> None:
+    """Print an error or a note on standard error, after everything that was printed before it."""
     try:
         sys.stdout.flush()
     finally:
         print(f"streamval: {message}", file=sys.stderr)
 
 
-def stop_printing() -> None:
-    """Let nothing more go where nobody reads; Python would complain once more when it flushes at exit."""
+def discard_output() -> None:
+    """Discard all further output, because its reader has closed the pipe. Python would fail to flush it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def columns() -> int:
-    """Return how wide the terminal is, in characters."""
-    from shutil import get_terminal_size
-
-    return get_terminal_size().columns
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option for output that programs can read."""
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
 
 
-def takes_json(parser: argparse.ArgumentParser) -> None:
-    """Add the option of every command that a machine may call."""
-    parser.add_argument("--json", action="store_true", help="for machines: JSON, one value a line")
-
-
-def takes_cassette(parser: argparse.ArgumentParser) -> None:
-    """Add the recording that a command is about."""
+def add_cassette(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a cassette."""
     parser.add_argument("file", metavar="FILE", help="a cassette: a recorded stream, JSONL")
+
+
+def add_prompt(parser: argparse.ArgumentParser) -> None:
+    """Add the prompt and the options that go to a model with it."""
+    parser.add_argument("prompt", metavar="PROMPT", help="the prompt; - reads it from standard input")
+    parser.add_argument("--system", metavar="TEXT", help="the system prompt")
+    parser.add_argument("--temperature", type=float, metavar="N", help="the temperature; 0 for the likeliest words")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="the length limit of an answer, in tokens")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="a seed, for a repeatable answer if the model supports it"
+    )
+
+
+def prompt_of(options: argparse.Namespace) -> str:
+    """Return the prompt that `add_prompt` has parsed."""
+    return sys.stdin.read() if options.prompt == "-" else str(options.prompt)
+
+
+def model_options_of(options: argparse.Namespace) -> dict[str, object]:
+    """Return the model options that `add_prompt` has parsed, without those that were not given."""
+    from pytest_streamval.engine.backend import ModelOption
+
+    given = {
+        ModelOption.SYSTEM_PROMPT: options.system,
+        ModelOption.TEMPERATURE: options.temperature,
+        ModelOption.MAX_NEW_TOKENS: options.max_tokens,
+        ModelOption.SEED: options.seed,
+    }
+    return {str(name): value for name, value in given.items() if value is not None}

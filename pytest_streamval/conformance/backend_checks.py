@@ -10,12 +10,6 @@ import inspect
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from pytest_streamval.engine.backend import Backend, ModelOption
-from pytest_streamval.engine.component import Instruction
-from pytest_streamval.engine.context import Context, SimpleContext
-from pytest_streamval.engine.orchestrator import stream_with_chunking
-from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import ConformanceError, InvalidArgumentError, excerpt
 from pytest_streamval.conformance.rules import (
     ANSWERS_AT_ONCE,
     APART,
@@ -30,6 +24,12 @@ from pytest_streamval.conformance.rules import (
     WAITS,
     Rule,
 )
+from pytest_streamval.engine.backend import Backend, ModelOption
+from pytest_streamval.engine.component import Instruction
+from pytest_streamval.engine.context import Context, SimpleContext
+from pytest_streamval.engine.orchestrator import stream_with_chunking
+from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.errors import ConformanceError, InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence

@@ -10,10 +10,10 @@ from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from pytest_streamval.engine.tasks import start_task
-from pytest_streamval.errors import ConformanceError, EventLoopRequiredError, InvalidArgumentError, excerpt
 from pytest_streamval.conformance.backend_checks import CHECKS, FACTORY, TURNS, Exam, current_exam, turn
 from pytest_streamval.conformance.rules import LEAVES_NOTHING, raised
+from pytest_streamval.engine.tasks import start_task
+from pytest_streamval.errors import ConformanceError, EventLoopRequiredError, InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
     from pytest_streamval.conformance.backend_checks import Check, Factory

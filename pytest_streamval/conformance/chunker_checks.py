@@ -9,8 +9,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
-from pytest_streamval.errors import excerpt
 from pytest_streamval.conformance.rules import (
     AGREE,
     DELAY,
@@ -24,6 +22,8 @@ from pytest_streamval.conformance.rules import (
     STATELESS,
     raised,
 )
+from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.errors import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

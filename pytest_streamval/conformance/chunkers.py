@@ -7,9 +7,6 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import ChunkingStrategy
-from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
 from pytest_streamval.conformance.chunker_checks import (
     OTHER,
     Fault,
@@ -26,8 +23,12 @@ from pytest_streamval.conformance.chunker_checks import (
 from pytest_streamval.conformance.corpus import corpus
 from pytest_streamval.conformance.growth import DELTA, growing_quarters
 from pytest_streamval.conformance.rules import ANSWERS, ANY_TEXT, LINEAR, MONOTONE, RELEASE, raised
+from pytest_streamval.engine.chunkers import resolve_chunking
+from pytest_streamval.engine.chunking import ChunkingStrategy
+from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
+from pytest_streamval.fuzzing.cuts import Cut, marked
 from pytest_streamval.fuzzing.shrinking import shrink
-from pytest_streamval.fuzzing.cuts import Cut, marked, pieces_of
+from pytest_streamval.scripting.script import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_streamval.council import modes, sitting
-from pytest_streamval.council.member_run import Terms
+from pytest_streamval.council import modes
+from pytest_streamval.council import run as sitting
 from pytest_streamval.council.cache import CouncilCache, as_cache
 from pytest_streamval.council.identity import key_of
+from pytest_streamval.council.member_run import Terms
 from pytest_streamval.council.members import Model, as_member, members_of
 from pytest_streamval.council.run import Sitting
 from pytest_streamval.council.stream import CouncilStream

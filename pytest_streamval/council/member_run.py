@@ -13,11 +13,11 @@ from pytest_streamval.council.redaction import told
 from pytest_streamval.council.results import ModelAnswer
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent
 from pytest_streamval.engine.orchestrator import checked_answer, stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import MemberTimeoutError, NotStreamingError, ProviderStatusError
+from pytest_streamval.model import Delta, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

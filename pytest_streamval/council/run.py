@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pytest_streamval.council import prompts
-from pytest_streamval.council.member_run import Answering, Role, Terms
 from pytest_streamval.council.events import CouncilEvent
+from pytest_streamval.council.member_run import Answering, Role, Terms
 from pytest_streamval.council.results import CouncilResult
 from pytest_streamval.engine.tasks import settle, start_task
 

@@ -5,7 +5,6 @@ from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, Sent
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.component import CBlock, Component, Instruction, Message
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,
@@ -23,6 +22,7 @@ from pytest_streamval.engine.requirement import PartialValidationResult, Require
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.run import Run
 from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 
 __all__ = [
     "Backend",

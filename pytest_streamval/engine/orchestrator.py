@@ -7,7 +7,6 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_streamval.engine.backend import Backend, ModelOption, checked_options
-from pytest_streamval.engine.validators import Judges
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, started
 from pytest_streamval.engine.component import CBlock, Component, as_action, text_of
@@ -17,6 +16,7 @@ from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.run import Run
 from pytest_streamval.engine.tasks import note_cleanup
 from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.engine.validators import Judges
 from pytest_streamval.errors import InvalidArgumentError, NotStreamingError, excerpt
 
 if TYPE_CHECKING:

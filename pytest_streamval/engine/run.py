@@ -23,13 +23,13 @@ from pytest_streamval.errors import GenerationCancelledError, described, raisabl
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-    from pytest_streamval.engine.validators import Judges
     from pytest_streamval.engine.chunking import Chunk, Chunker
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.tasks import OwnedTask
     from pytest_streamval.engine.thunk import ModelOutputThunk
+    from pytest_streamval.engine.validators import Judges
 
 Outcome: TypeAlias = Literal["done", "stopped", "failed", "left"]
 """How a run ended: naturally, by a failed check, by an error, or because it was closed, cancelled or dropped."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from pytest_streamval.engine.component import CBlock, Parsed_co
-from pytest_streamval.model import Delta, Usage, merge_tool_calls
 from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
     ConcurrentReadError,
@@ -23,6 +22,7 @@ from pytest_streamval.errors import (
     excerpt,
     raisable,
 )
+from pytest_streamval.model import Delta, Usage, merge_tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

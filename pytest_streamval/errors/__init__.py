@@ -16,12 +16,7 @@ from pytest_streamval.errors.assertions import (
     UnrepeatableResultError,
     UnvalidatedTextError,
 )
-from pytest_streamval.errors.base import (
-    StreamvalError,
-    described,
-    excerpt,
-    raisable,
-)
+from pytest_streamval.errors.base import StreamvalError, raisable
 from pytest_streamval.errors.clock import (
     RealTimeWarning,
     UnsupportedLoopError,
@@ -96,6 +91,7 @@ from pytest_streamval.errors.telemetry import (
     TelemetryConflictError,
     UnexpectedSpansError,
 )
+from pytest_streamval.errors.text import described, excerpt, listed, plural
 from pytest_streamval.errors.wire import (
     DecoderClosedError,
     MalformedFrameError,
@@ -188,5 +184,7 @@ __all__ = [
     "WireError",
     "described",
     "excerpt",
+    "listed",
+    "plural",
     "raisable",
 ]

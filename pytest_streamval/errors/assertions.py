@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors.base import StreamvalError, excerpt, listed
+from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.text import excerpt, plural, surrounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ class UnvalidatedTextError(StreamvalError, AssertionError):
 
     def __str__(self) -> str:
         lines = self.transcript.splitlines()
-        happened = "\n".join(listed([f"  {line}" for line in lines], len(lines)))
+        happened = "\n".join(surrounding([f"  {line}" for line in lines], len(lines)))
         return (
             f"{self.shown} {self.why}. A consumer may get a chunk once every requirement has judged it and none "
             "failed it; give the run requirements, and read the chunks from result.astream(). What happened until "
@@ -69,7 +70,7 @@ class NotStoppedError(StreamvalError, AssertionError):
         if self.fault:
             return f"The producer was to be stopped, but {self.fault}."
         return (
-            f"The producer sent {self.sent} deltas more than the run had taken when it stopped, and at most "
+            f"The producer sent {plural(self.sent, 'delta')} more than the run had taken when it stopped, and at most "
             f"{self.limit} were allowed. It has to stop where `await thunk.put(delta)` is cancelled or raises "
             "ThunkClosedError."
         )
@@ -104,7 +105,7 @@ class EventOrderError(StreamvalError, AssertionError):
         marks = {**dict.fromkeys(self.earlier, "<"), **dict.fromkeys(self.found, ">")}
         lines = [f"{marks.get(number, ' ')} {line}" for number, line in enumerate(self.lines)]
         rule = "Each event is looked for behind the one before it. What happened, > marks what was found:"
-        shown = listed(lines, max(self.found, default=-1) + 1) or ["  nothing at all"]
+        shown = surrounding(lines, max(self.found, default=-1) + 1) or ["  nothing at all"]
         return "\n".join([f"{self.expected[self.missing]} did not happen{after}{early}. {rule}", *shown])
 
 

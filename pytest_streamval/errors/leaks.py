@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,7 @@ class LeakError(StreamvalError, AssertionError):
         """What each is, where it is suspended, and what to do about it."""
 
     def __str__(self) -> str:
-        number = "1 thing" if len(self.leaks) == 1 else f"{len(self.leaks)} things"
-        lines = [f"This test left {number} behind:"]
+        lines = [f"This test left {plural(len(self.leaks), 'thing')} behind:"]
         for what, place, way_out in self.leaks[:_LEAKS]:
             lines += [f"  {what}", f"    {place}", f"    {way_out}"]
         if len(self.leaks) > _LEAKS:
@@ -60,6 +60,7 @@ class UnplayedScriptError(StreamvalError, AssertionError):
                 ]
             )
         calls = {0: "never called", 1: "called once"}.get(self.calls, f"called {self.calls} times")
+        scripts = plural(self.given, "script")
         lines = [
             f"A mock backend was given {scripts}, one for each call, and was {calls}. Never played:",
             *(f"  script {number}: {text}" for number, text in enumerate(self.unplayed, self.calls + 1)),
@@ -114,7 +115,7 @@ class UnreadEventsError(StreamvalError, AssertionError):
     def __str__(self) -> str:
         lines = [
             "A transcript without events was made, and nobody has read the events of",
-            *(f"  the run {asked}: {count} event{'' if count == 1 else 's'}" for asked, count in self.runs),
+            *(f"  the run {asked}: {plural(count, 'event')}" for asked, count in self.runs),
             "events() gives nothing to a list by itself: make the transcript with `await transcribe(result)`.",
             "Where that is as it should be: @pytest.mark.streamval_allow_unplayed.",
         ]

@@ -6,7 +6,7 @@ from pytest_streamval.errors.base import StreamvalError
 
 
 class InvalidPartError(StreamvalError, ValueError):
-    """A file is no part of a report."""
+    """A file is not a part of a report."""
 
     def __init__(self, path: str, fault: str) -> None:
         super().__init__(path, fault)
@@ -15,13 +15,13 @@ class InvalidPartError(StreamvalError, ValueError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path} is no part of a report: {self.fault}. A part is what pytest --streamval-report writes to a "
-            "file whose name ends in .json."
+            f"Invalid part of a report: {self.path}: {self.fault}. A part is a file whose name ends in .json, written "
+            "by pytest --streamval-report or by streamval report merge."
         )
 
 
 class ReportPathError(StreamvalError, ValueError):
-    """A report cannot be written where it is to go."""
+    """A report cannot be written to its path."""
 
     def __init__(self, path: str, fault: str) -> None:
         super().__init__(path, fault)
@@ -30,6 +30,6 @@ class ReportPathError(StreamvalError, ValueError):
 
     def __str__(self) -> str:
         return (
-            f"--streamval-report {self.path} cannot be written: {self.fault}. Name a file in a folder that can be "
-            "written to: report.html for a page, report.json for a part that streamval report merge joins with others."
+            f"--streamval-report {self.path} cannot be written: {self.fault}. Name a file in a writable folder: "
+            "report.html for a page, report.json for a part that streamval report merge can join with others."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,8 @@ class ScriptExhaustedError(StreamvalError, RuntimeError):
     def __str__(self) -> str:
         lines = [
             (
-                f"Call {self.calls} of this mock backend came from {self.caller}, but it was given {self.scripts} "
-                f"script{'' if self.scripts == 1 else 's'}, one for each call, in order."
+                f"Call {self.calls} of this mock backend came from {self.caller}, but it was given "
+                f"{plural(self.scripts, 'script')}, one for each call, in order."
             ),
             *(f"  call {number}: {action}" for number, action in enumerate(self.earlier, 1)),
             (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors.base import StreamvalError, excerpt
+from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +38,8 @@ class UnexpectedSpansError(StreamvalError, AssertionError):
         """The names of those that have not."""
 
     def __str__(self) -> str:
+        ended, still_open = listed(dict.fromkeys(self.ended)), listed(dict.fromkeys(self.still_open))
         return (
             f"{self.ended.count(self.name)} spans with the name {self.name!r} have ended, and span() returns the only "
-            f"one. Ended: {_listed(self.ended)}; still open: {_listed(self.still_open)}. Of several, choose from spans."
+            f"one. Ended: {ended}; still open: {still_open}. Of several, choose from spans."
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(names)) or "none"

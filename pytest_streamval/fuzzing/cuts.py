@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
 
-from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, excerpt, plural
+from pytest_streamval.scripting.script import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,16 +33,6 @@ def edges(text: str, possible: Iterable[int]) -> list[int]:
     return [offset for offset in possible if not (plain[offset - 1] and plain[offset])]
 
 
-def pieces_of(text: str, offsets: Iterable[int]) -> list[str]:
-    """Return a text in pieces, which begin at the offsets; offsets at its ends cut nothing off."""
-    ends = sorted({0, len(text), *offsets})
-    if ends[0] < 0 or ends[-1] > len(text):
-        outside = ends[0] if ends[0] < 0 else ends[-1]
-        rule = f"an offset is a place in the text, from 0 to its {len(text)} characters."
-        raise InvalidArgumentError("offset", excerpt(outside), rule)
-    return [text[start:end] for start, end in pairwise(ends)]
-
-
 def marked(pieces: Sequence[str], limit: int | None = None) -> str:
     """Return pieces as a person reads them: `'One.|· Two'`, where `|·` is the cut.
 
@@ -60,8 +51,7 @@ def marked(pieces: Sequence[str], limit: int | None = None) -> str:
     ] or [repr(text[:limit])]
     before = "... " if shown and shown[0][0] else ""
     behind = " ..." if not shown or shown[-1][2] < len(text) else ""
-    count = "1 cut" if len(offsets) == 1 else f"{len(offsets):,} cuts"
-    return f"{before}{' ... '.join(parts)}{behind} ({count} in {len(text):,} characters)"
+    return f"{before}{' ... '.join(parts)}{behind} ({plural(len(offsets), 'cut')} in {len(text):,} characters)"
 
 
 def _groups(offsets: Sequence[int], limit: int) -> list[list[int]]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.errors import BoundaryVarianceError, InvalidArgumentError, UnrepeatableResultError, excerpt
+from pytest_streamval.fuzzing.cuts import Cut, edges, marked, places
 from pytest_streamval.fuzzing.side_by_side import side_by_side
-from pytest_streamval.fuzzing.cuts import Cut, edges, marked, pieces_of, places
 from pytest_streamval.fuzzing.subject import Outcome, Player
+from pytest_streamval.scripting.script import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from difflib import SequenceMatcher
 from itertools import accumulate, zip_longest
 from pprint import pformat
 from typing import TYPE_CHECKING
-from unicodedata import combining, east_asian_width
 
 from pytest_streamval.engine.chunking import Chunk
-from pytest_streamval.errors import described
+from pytest_streamval.errors import described, plural
+from pytest_streamval.errors.text import display_width
 from pytest_streamval.transcripts.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def side_by_side(titles: tuple[str, str], left: Sequence[str], right: Sequence[s
     differing = [at for at, (a, b) in enumerate(rows[:_SHOWN]) if a != b]
     shown = rows[: min(_SHOWN, max(differing, default=_SHOWN) + _AROUND + 1)]
     cells = [_fitted(*row) for row in shown]
-    width = max(_columns(cell) for cell, _ in [titles, *cells])
+    width = max(display_width(cell) for cell, _ in [titles, *cells])
     lines = [f"  {_padded(titles[0], width)}  {titles[1]}"]
     if first:
-        lines.append(f"  ... {_counted(first)} alike")
+        lines.append(f"  ... {plural(first, 'row')} alike")
     lines += [
         f"{' ' if a == b else '!'} {_padded(cell, width)}  {other}".rstrip()
         for (a, b), (cell, other) in zip(shown, cells, strict=True)
@@ -81,9 +81,9 @@ def side_by_side(titles: tuple[str, str], left: Sequence[str], right: Sequence[s
 def _rest(rows: Sequence[tuple[str | None, str | None]], beyond: int, same: bool) -> Iterator[str]:  # noqa: FBT001  # private
     """Yield what is to be said of the rows that are not shown, of which `beyond` were not even aligned."""
     if beyond > 0:
-        yield f"  ... {_counted(len(rows) + beyond)} more"
+        yield f"  ... {plural(len(rows) + beyond, 'row')} more"
     elif rows:
-        yield f"  ... {_counted(len(rows))} more, of which {sum(a != b for a, b in rows) or 'none'} differ"
+        yield f"  ... {plural(len(rows), 'row')} more, of which {sum(a != b for a, b in rows) or 'none'} differ"
     if same:
         yield "  They look alike, but are not equal."
 
@@ -107,20 +107,11 @@ def _fitted(left: str | None, right: str | None) -> tuple[str, str]:
 def _clipped(cell: str, start: int) -> str:
     """Return what is shown of a cell from an offset on."""
     shown = f"…{cell[start:]}" if start else cell
-    if _columns(shown) <= _CELL:
+    if display_width(shown) <= _CELL:
         return shown
-    fitting = sum(columns < _CELL for columns in accumulate(map(_columns, shown)))
+    fitting = sum(columns < _CELL for columns in accumulate(map(display_width, shown)))
     return f"{shown[:fitting]}…"
 
 
-def _columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(0 if combining(each) else 2 if east_asian_width(each) in {"W", "F"} else 1 for each in text)
-
-
 def _padded(cell: str, width: int) -> str:
-    return cell + " " * (width - _columns(cell))
-
-
-def _counted(rows: int) -> str:
-    return "1 row" if rows == 1 else f"{rows:,} rows"
+    return cell + " " * (width - display_width(cell))

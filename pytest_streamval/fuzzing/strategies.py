@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.fuzzing import cuts as _cuts
-from pytest_streamval.scripting.script import Delay, Script
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
+from pytest_streamval.scripting.script import Script, pieces_of
+from pytest_streamval.scripting.steps import Delay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hypothesis.strategies import DrawFn
 
-    from pytest_streamval.scripting.script import Step
+    from pytest_streamval.scripting.steps import Step
 
 __all__ = ["byte_splits", "cuts", "scripts", "texts", "tokenizations"]
 
@@ -227,7 +228,7 @@ def _offsets(draw: DrawFn, text: str) -> tuple[int, ...]:
 
 @st.composite
 def _pieces(draw: DrawFn, text: str) -> list[str]:
-    return _cuts.pieces_of(text, draw(_offsets(text)))
+    return pieces_of(text, draw(_offsets(text)))
 
 
 @st.composite

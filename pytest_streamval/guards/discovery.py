@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.engine.eager import Turn
 from pytest_streamval.engine.run import Run, current_run
-from pytest_streamval.virtual_time.task_locations import _in_numbers
-from pytest_streamval.guards.reachability import held_among
-from pytest_streamval.guards.tracking import begun_in, context_of
 from pytest_streamval.guards.leak_kinds import (
     DestroyedTask,
     DroppedOutput,
@@ -25,6 +22,9 @@ from pytest_streamval.guards.leak_kinds import (
     PendingTimer,
     Suspect,
 )
+from pytest_streamval.guards.reachability import held_among
+from pytest_streamval.guards.tracking import begun_in, context_of
+from pytest_streamval.virtual_time.task_locations import _in_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

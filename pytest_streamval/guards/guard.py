@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.guards.discovery import Scope, live_threads, lost_things, open_owners, open_things
+from pytest_streamval.guards.leak_kinds import LiveThread, PendingTimer
 from pytest_streamval.guards.reachability import held_among
 from pytest_streamval.guards.tracking import Ledger, RunWatch, current, on_loop_end
-from pytest_streamval.guards.leak_kinds import LiveThread, PendingTimer
-from pytest_streamval.scripting.script import on_take
+from pytest_streamval.scripting.playback import on_take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pytest_streamval.guards.leak_kinds import Leak, Suspect
     from pytest_streamval.scripting.mock import StreamingMockBackend, StreamingMockBackendFactory
+    from pytest_streamval.scripting.playback import PlayableScript
     from pytest_streamval.scripting.script import Script, ScriptFactory
 
 _TURNS = 20  # of an event loop, in which what is about to end may do so
@@ -50,7 +51,7 @@ class Guard:
         """The mock backends that were made for it."""
         self.scripts: list[Script] = []
         """The scripts that `stream_script` made for it."""
-        self.taken: list[Script] = []
+        self.taken: list[PlayableScript] = []
         """The scripts that anything has taken to play them, in whatever thread."""
         self.unmet: list[Callable[[], Iterable[Exception]]] = []
         """Asked at the end of a test that passed: each returns what was to happen and did not."""

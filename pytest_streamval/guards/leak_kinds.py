@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_streamval.engine.component import text_of
 from pytest_streamval.errors import excerpt
-from pytest_streamval.virtual_time.task_locations import _is_own
-from pytest_streamval.guards.tracking import RunWatch
 from pytest_streamval.guards.source_locations import Site, place_of, place_of_thread
+from pytest_streamval.guards.tracking import RunWatch
+from pytest_streamval.virtual_time.task_locations import _is_own
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.owners import Owner
     from pytest_streamval.engine.run import Run
-    from pytest_streamval.guards.tracking import Begun, OwnerWatch
     from pytest_streamval.guards.origins import Timer
+    from pytest_streamval.guards.tracking import Begun, OwnerWatch
     from pytest_streamval.scripting.mock import MockCall
 
 

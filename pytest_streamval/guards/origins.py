@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
-from pytest_streamval.virtual_time.task_locations import _INSTALLED, _PACKAGE, _is_own, _is_own_code, _is_standard
 from pytest_streamval.guards.source_locations import Site
+from pytest_streamval.virtual_time.task_locations import _INSTALLED, _PACKAGE, _is_own, _is_own_code, _is_standard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,6 @@ from contextvars import Context
 from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_streamval.guards.tracking import Ledger
 from pytest_streamval.scripting.mock import StreamingMockBackend
 
 if TYPE_CHECKING:
@@ -25,13 +24,14 @@ _OPAQUE = (
     CodeType,
     Context,
     asyncio.AbstractEventLoop,
-    Ledger,
     StreamingMockBackend,
     str,
     bytes,
     int,
     float,
 )
+
+_OPAQUE_MODULES = ("_pytest.", "pytest_streamval.guards.")  # a guard knows everything that a test has started
 
 
 def held_among(things: Iterable[object], holders: Iterable[object]) -> set[int]:
@@ -56,4 +56,4 @@ def held_among(things: Iterable[object], holders: Iterable[object]) -> set[int]:
 
 def _is_opaque(each: object) -> bool:
     kind = type(each)  # not isinstance(), which asks each for its __class__, and a lazy object loads itself then
-    return issubclass(kind, _OPAQUE) or kind.__module__.startswith("_pytest.")
+    return issubclass(kind, _OPAQUE) or kind.__module__.startswith(_OPAQUE_MODULES)

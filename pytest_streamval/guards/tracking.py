@@ -21,11 +21,11 @@ from weakref import WeakSet, WeakValueDictionary, ref
 from pytest_streamval.engine.observer import Observer
 from pytest_streamval.engine.owners import on_drop, on_open
 from pytest_streamval.engine.thunk import on_drop as on_output_drop
-from pytest_streamval.virtual_time.task_locations import _is_own, _is_own_code
 from pytest_streamval.guards.origins import create_task, forget_collected, is_of_library, timer_of
 from pytest_streamval.guards.source_locations import Site, is_in_own_task
 from pytest_streamval.scripting.playback import on_play
 from pytest_streamval.transcripts.transcript import on_empty
+from pytest_streamval.virtual_time.task_locations import _is_own, _is_own_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_streamval.errors import ScriptExhaustedError
     from pytest_streamval.guards.tracking import Ledger
     from pytest_streamval.scripting.mock import StreamingMockBackend
+    from pytest_streamval.scripting.playback import PlayableScript
     from pytest_streamval.scripting.script import Script
 
 # What a test that waits for the error has in its code, and what the function that catches it has.
@@ -60,7 +61,7 @@ def _unplayed(backend: StreamingMockBackend) -> list[StreamvalError]:
     return [UnplayedScriptError(given, calls, [excerpt(script.text) for script in backend.scripts[calls:]])]
 
 
-def idle_scripts(made: Sequence[Script], taken: Sequence[Script]) -> list[Exception]:
+def idle_scripts(made: Sequence[Script], taken: Sequence[PlayableScript]) -> list[Exception]:
     """Return the error for the scripts that a test made and that nothing has taken to play them.
 
     Args:

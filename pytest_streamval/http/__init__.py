@@ -1,1 +1,1 @@
-"""HTTP: requests as values, the secrets they hold, and the one client that sends them."""
+"""HTTP: requests as values, the secrets in them, and the one client that sends them."""

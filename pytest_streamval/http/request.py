@@ -1,4 +1,4 @@
-"""What goes over HTTP, as plain values that whoever sends, serves, records and replays it shares."""
+"""A request over HTTP as a plain value, shared by the code that sends, serves, records and replays it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as it goes out."""
+    """A request to send."""
 
     url: str
-    """The whole address."""
+    """The complete address."""
     body: bytes = b""
-    """What is sent, JSON as a rule; without a body it is a GET."""
+    """The body, usually JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """The headers, the secret ones included."""
+    """The headers, including the secret ones."""
+    method: str = ""
+    """The method. By default POST with a body, GET without one."""
 
-    @property
-    def method(self) -> str:
-        """The method."""
-        return "POST" if self.body else "GET"
+    def __post_init__(self) -> None:
+        if not self.method:
+            object.__setattr__(self, "method", "POST" if self.body else "GET")

@@ -1,10 +1,11 @@
-"""Secrets: what never reaches an error, a log or a file."""
+"""Secrets: the values that never reach an error, a log or a file, and the names that tell them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import os
 import re
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -16,78 +17,87 @@ if TYPE_CHECKING:
     from pytest_streamval.http.request import HttpRequest
 
 REDACTED = "[redacted]"
-"""What stands in the place of a secret."""
+"""The text in place of a secret."""
 
-_SHORTEST = 6  # characters of a secret that is looked for in texts; a shorter one is a word that occurs anyway
-_PIECE = 8  # characters of a secret that are one too, where a message may have cut it
+_SHORTEST = 6  # characters of a secret that is searched for in texts; a shorter one is a word that occurs anyway
+_PIECE = 8  # characters of a piece that counts as a secret, too, as a message may have cut the value
 _SECRET_NAME = re.compile(
     r"(?:^|[-_.])(?:auth|authorization|cookies?|set-cookie|credentials?|passwords?|passwd|passphrase|pwd|secrets?|"
     r"signature|sig|jwt|tokens?|bearer|key|apikey|accesskey)$",
     re.IGNORECASE,
 )
 _LIMIT_NAME = re.compile(r"rate-?limit", re.IGNORECASE)  # x-ratelimit-remaining-tokens counts tokens
-# In an answer, `key`, `token` and `signature` alone are words of the protocols: logprobs, thinking.
+# In a response, `key`, `token` and `signature` alone are words of the protocols: logprobs, thinking.
 _SECRET_NAME_IN_ANSWER = re.compile(
     r"(?:^|[-_.])(?:authorization|cookies?|credentials?|passwords?|passwd|passphrase|"
     r"(?:api|access|auth|client|private|refresh|secret|session)[-_.]?(?:key|token|secret))$",
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# What the keys of the known providers look like, should one turn up where nobody expects it. They are drawn at random,
-# so that there is a digit or a capital in each; names of functions, such as hf_hub_download_files, have neither.
+# The form of the known providers' keys, in case one turns up in an unexpected place. They are random, so each has a
+# digit or a capital letter. Names of functions, such as hf_hub_download_files, have neither.
 _PREFIXES = ("sk", "pk", "rk", "xai", "gsk", "pplx", "tgp", "hf", "ghp", "gho", "ghs", "github_pat")
 _SECRET_VALUE = re.compile(
     r"(?:(?<=Bearer )|(?<=bearer )|(?<=Basic ))[\w.~+/=-]{8,}"
     rf"|\b(?:{'|'.join(_PREFIXES)})[-_](?=[\w-]*[\dA-Z])[\w-]{{16,}}"
     r"|\bAIza[\w-]{30,}|\bAKIA[\dA-Z]{16}\b"
 )
-# One of these is in each of them. To look for these first takes little, and most texts have none.
+# Each of them contains one of these. Searching for these first is cheap, and most texts have none.
 _HINTS = ("earer ", "Basic ", "AIza", "AKIA", *(f"{prefix}{dash}" for prefix in _PREFIXES for dash in "-_"))
 _LIKELY = re.compile(r"(?=\S*\d)\S{8,}")  # a value that is a secret, not only the content of a field called "key"
+_KEY_VARIABLE = "API_KEY"  # the end of the names of variables that hold a provider's key
+
+
+def keys_in_environment(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the API keys in the environment: the values of all variables whose name ends in `API_KEY`.
+
+    This covers all providers, also those that only an application knows.
+    """
+    return [value for name, value in environment.items() if name.upper().endswith(_KEY_VARIABLE) and value]
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a header, parameter or field of this name holds a secret: `x-api-key`, `apiKey`, `key`, ..."""
+    """Return whether a header, parameter or field with this name holds a secret: `x-api-key`, `apiKey`, `key`, ..."""
     return _SECRET_NAME.search(_CAMEL.sub("-", name)) is not None and _LIMIT_NAME.search(name) is None
 
 
 def is_secret_name_in_answer(name: str) -> bool:
-    """Return whether a field of this name holds a secret in what a provider answers too."""
+    """Return whether a field with this name holds a secret in a provider's response, too."""
     return _SECRET_NAME_IN_ANSWER.search(_CAMEL.sub("-", name)) is not None
 
 
 class Secrets:
-    """The secrets that are known, and how they are kept out of what people see."""
+    """The known secrets, which are redacted in texts, headers, addresses and bodies."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        """Know some secrets.
+        """Remember secrets.
 
         Args:
-            values: each is looked for as it is, and as it stands in addresses, in JSON and in base64; one of fewer than
-                6 characters is not looked for.
+            values: The secrets. Each is searched for as it is, and in its forms in addresses, in JSON and in base64. A
+                secret of fewer than 6 characters is not searched for.
         """
         known = {value for value in values if len(value) >= _SHORTEST}
         self.values = tuple(sorted({form for value in known for form in _forms(value)}, key=len, reverse=True))
-        """What is looked for, longest first."""
+        """All forms of the secrets, longest first."""
 
     @classmethod
     def of(cls, request: HttpRequest, more: Iterable[str] = ()) -> Secrets:
-        """Return the secrets that a request holds, as its headers, its address and its body name them.
+        """Return the secrets of a request, by the names in its headers, its address and its body.
 
         Args:
-            request: as it goes out.
-            more: secrets that may turn up as well.
+            request: The request that is sent.
+            more: Other secrets that may turn up.
         """
         return cls([*more, *_in_headers(request.headers), *_in_url(request.url), *_in_body(request.body)])
 
     def text(self, text: str) -> str:
-        """Return a text without the known secrets, and without what looks like one."""
+        """Return a text without the known secrets, and without values that look like a key."""
         for value in self.values:
             text = text.replace(value, REDACTED)
         return _SECRET_VALUE.sub(REDACTED, text) if _may_hold_a_key(text) else text
 
     def message(self, text: str) -> str:
-        """Return the message of an error, which may have cut a value in the middle: pieces of secrets go too."""
+        """Return the message of an error without secrets and pieces of secrets, as it may have cut a value."""
         text = self.text(text)
         kept: list[str] = []
         at = 0
@@ -98,7 +108,7 @@ class Secrets:
         return "".join(kept)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where a text holds known secrets, the beginning of one at its end, or what looks like one.
+        """Yield the spans of secrets in a text: known ones, the beginning of one at its end, and values like a key.
 
         Spans may overlap.
         """
@@ -113,11 +123,11 @@ class Secrets:
             yield from (match.span() for match in _SECRET_VALUE.finditer(text))
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return headers with the secret ones redacted."""
+        """Return headers with the secrets redacted."""
         return {name: REDACTED if is_secret_name(name) else self.text(value) for name, value in headers.items()}
 
     def url(self, url: str) -> str:
-        """Return an address without credentials and without secrets in its query."""
+        """Return an address without its credentials and without the secrets in its query."""
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
         query = [
@@ -128,7 +138,7 @@ class Secrets:
         return self.text(urlunsplit(parts._replace(netloc=netloc, query=urlencode(query, safe="[]"))))
 
     def body(self, value: object) -> object:
-        """Return a JSON value with the fields redacted that hold a secret by their name, and secrets anywhere else."""
+        """Return a JSON value with secrets redacted, by the names of fields and anywhere else."""
         if isinstance(value, dict):
             return {
                 self.text(str(name)): REDACTED if _is_secret(str(name), part) else self.body(part)
@@ -144,7 +154,7 @@ def _may_hold_a_key(text: str) -> bool:
 
 
 def _common(text: str, at: int, value: str) -> int:
-    """Return how many characters of a text, from an offset on, stand in a secret as well; 0 for too few to tell."""
+    """Return how many characters of a text, from an offset on, are also in a secret. Return 0 if there are too few."""
     size = _PIECE
     if len(text) - at < size or text[at : at + size] not in value:
         return 0
@@ -154,18 +164,18 @@ def _common(text: str, at: int, value: str) -> int:
 
 
 def _begun(value: str, text: str) -> int:
-    """Return how much of a secret stands at the end of a text, where the stream was cut; 0 for nothing to speak of."""
+    """Return how much of a secret is at the end of a text, where a stream was cut. Return 0 if there is too little."""
     longest = min(len(value) - 1, len(text))
     return next((size for size in range(longest, _SHORTEST - 1, -1) if text.endswith(value[:size])), 0)
 
 
 def _is_secret(name: str, value: object) -> bool:
-    """Return whether a field of a request's body is a secret; `max_tokens` and its like are numbers."""
+    """Return whether a field of a request's body is a secret. A number, such as `max_tokens`, is not."""
     return isinstance(value, str) and bool(value) and is_secret_name(name)
 
 
 def _forms(value: str) -> set[str]:
-    """Return a secret as it stands in texts of several kinds."""
+    """Return the forms of a secret in texts of several kinds."""
     data = value.encode(errors="surrogatepass")
     return {
         value,
@@ -193,7 +203,7 @@ def _in_headers(headers: Mapping[str, str]) -> Iterator[str]:
 
 
 def _basic(credentials: str) -> Iterator[str]:
-    """Yield the password in what `Authorization: Basic` holds."""
+    """Yield the password in the credentials of `Authorization: Basic`."""
     try:
         yield base64.b64decode(credentials).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import CBlock, Message, as_action
-from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     InvalidArgumentError,
@@ -16,10 +15,11 @@ from pytest_streamval.errors import (
     WireError,
     excerpt,
 )
+from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
-from pytest_streamval.http.client import HttpTransport
+from pytest_streamval.model import Delta, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

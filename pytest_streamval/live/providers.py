@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError, excerpt
-from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
 from pytest_streamval.wire.ollama import Ollama
@@ -117,12 +116,6 @@ PROVIDERS = {
     )
 }
 """The known providers, by name. Any other server of OpenAI's kind is `openai:MODEL` with an address."""
-
-
-def secrets_of_environment(environment: Mapping[str, str] = os.environ) -> Secrets:
-    """Return all keys of known providers that the environment holds."""
-    names = (name for provider in PROVIDERS.values() for name in provider.keys)
-    return Secrets(environment[name] for name in names if environment.get(name))
 
 
 def parse_spec(spec: str) -> tuple[Provider, str]:

@@ -1,4 +1,4 @@
-"""Replaying: a recording in the place of the network, read for read."""
+"""Replay of recordings in place of the network, read for read."""
 
 from __future__ import annotations
 
@@ -16,58 +16,59 @@ from pytest_streamval.errors import (
     ProviderUnreachableError,
     excerpt,
 )
-from pytest_streamval.recordings.cassette import Cassette
-from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.recordings.matching import Shelf, recut
-from pytest_streamval.live.recording_transport import carried, protocol_of
+from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.http.client import HttpResponse
+from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.live.recording_transport import carried, protocol_of
+from pytest_streamval.recordings.cassette import Cassette
+from pytest_streamval.recordings.matching import CassetteMatcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.http.client import Transport
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.live.backend import LiveBackend
-    from pytest_streamval.http.client import Transport
 
 Recorded: TypeAlias = "Cassette | str | PathLike[str]"
 """A recording, or the path of its file."""
 
-_GRACE = 1.0  # seconds that a replay goes on beyond where its reader had left, for one that leaves after a time
+_GRACE = 1.0  # seconds that a replay goes on after its reader had left, for a reader that leaves after some time
 
 
 class ReplayTransport:
-    """Carries requests to recordings: each one to the first that was asked the same and was not played yet.
+    """A transport that answers each request with the first recording of the same request that was not played yet.
 
-    Reads come as they were recorded, at the recorded times, and a stream ends as it did: a refusal is refused again, a
-    connection breaks again. It needs no network, and no key.
+    Reads arrive as they were recorded, at the recorded times, and a stream ends in the same way: a refusal is refused
+    again, a connection breaks again. It needs neither a network nor a key.
     """
 
     def __init__(
         self,
-        cassettes: Shelf | Recorded | Iterable[Recorded],
+        cassettes: CassetteMatcher | Recorded | Iterable[Recorded],
         *,
         speed: float = 1.0,
         cut: Cut | None = None,
         otherwise: Transport | None = None,
     ) -> None:
-        """Make a transport.
+        """Create a transport.
 
         Args:
-            cassettes: the recordings, or the paths of their files.
-            speed: times as fast as recorded; `math.inf` leaves out the pauses.
-            cut: where to cut the bytes instead, inside characters and line ends too; each piece comes when the last of
-                its bytes did.
-            otherwise: carries the requests that fit no recording.
+            cassettes: The recordings, or the paths of their files.
+            speed: The factor by which the replay is faster than the recording. `math.inf` leaves out the pauses.
+            cut: The places to cut the bytes instead, also inside characters and line ends. Each piece arrives with its
+                last byte.
+            otherwise: The transport of the requests that have no recording.
 
         Raises:
-            InvalidCassetteError: a `ValueError`; a file is no cassette.
-            InvalidArgumentError: a `ValueError`; the speed is not above 0.
+            InvalidCassetteError: A `ValueError`. If a file is not a cassette.
+            InvalidArgumentError: A `ValueError`. If the speed is not above 0.
         """
         if not speed > 0:
-            raise InvalidArgumentError("speed", excerpt(speed), "it is above 0; math.inf leaves out the pauses.")
-        self.shelf = cassettes if isinstance(cassettes, Shelf) else Shelf(_loaded(cassettes))
-        """The recordings, and which of them were played."""
+            raise InvalidArgumentError("speed", excerpt(speed), "It must be above 0. math.inf leaves out the pauses.")
+        self.matcher = cassettes if isinstance(cassettes, CassetteMatcher) else CassetteMatcher(_loaded(cassettes))
+        """The recordings, and those of them that were played."""
         self.speed = speed
         self.cut = cut
         self.otherwise = otherwise
@@ -79,17 +80,17 @@ class ReplayTransport:
         """Play the recording of a request.
 
         Raises:
-            UnmatchedRequestError: a `LookupError`; there is none, or none any more.
-            Exception: what had been raised when it was recorded, if that was a provider's fault.
+            UnmatchedRequestError: A `LookupError`. If there is none, or none that was not played yet.
+            Exception: If a fault of the provider was recorded.
         """
-        if self.otherwise is not None and not self.shelf.has(request, protocol_of(provider)):
+        if self.otherwise is not None and not self.matcher.has(request, protocol_of(provider)):
             async with self.otherwise.stream(request, provider=provider) as response:
                 yield response
             return
-        cassette = self.shelf.take(request, protocol_of(provider))
+        cassette = self.matcher.take(request, protocol_of(provider))
         if self.cut is not None:
-            cassette = recut(cassette, self.cut)
-        played = _Played(cassette, self.speed, provider, Secrets.of(request).url(request.url))
+            cassette = recut_cassette(cassette, self.cut)
+        played = _ReplayedReads(cassette, self.speed, provider, Secrets.of(request).url(request.url))
         await played.begin()
         headers = dict(cassette.header.get("headers") or ())
         yield HttpResponse(cassette.header.get("status") or 200, headers, played)
@@ -102,13 +103,13 @@ def replaying(
     speed: float = 1.0,
     cut: Cut | None = None,
 ) -> LiveBackend:
-    """Return a backend that asks as the given one does, but recordings: it needs no network and no key.
+    """Return a backend that gets the responses to its requests from recordings. It needs neither a network nor a key.
 
     Args:
-        backend: a backend of the provider and the model that were recorded.
-        cassettes: the recordings, or the paths of their files.
-        speed: times as fast as recorded; `math.inf` leaves out the pauses.
-        cut: where to cut the bytes instead.
+        backend: A backend of the provider and the model that were recorded.
+        cassettes: The recordings, or the paths of their files.
+        speed: The factor by which the replay is faster than the recording. `math.inf` leaves out the pauses.
+        cut: The places to cut the bytes instead.
     """
     return carried(backend, ReplayTransport(cassettes, speed=speed, cut=cut))
 
@@ -118,11 +119,11 @@ def _loaded(cassettes: Recorded | Iterable[Recorded]) -> Iterator[Cassette]:
         yield each if isinstance(each, Cassette) else Cassette.load(each)
 
 
-# Playing it
+# Playback
 
 
-class _Played:
-    """The reads of a recording, each when it is due."""
+class _ReplayedReads:
+    """The reads of a recording, each at its time."""
 
     def __init__(self, cassette: Cassette, speed: float, provider: str, url: str) -> None:
         self._cassette = cassette
@@ -134,7 +135,7 @@ class _Played:
         self._began = self._clock()
 
     async def begin(self) -> None:
-        """Wait for the first bytes, as a connection does, and for what came in their place."""
+        """Wait for the first bytes, as a connection does, or for the error in their place."""
         reads, ending = self._cassette.reads, self._cassette.ending
         if ending.how == "refused" or not self._cassette.header.get("status", 200):
             await self._end()
@@ -153,7 +154,7 @@ class _Played:
         return read.data
 
     async def _end(self) -> None:
-        """Wait for the end, and raise what it was, unless the stream was complete."""
+        """Wait for the end, and raise its error, unless the stream was complete."""
         ending = self._cassette.ending
         await self._until(ending.at)
         if ending.how == "complete":
@@ -176,5 +177,5 @@ class _Played:
         return CassetteEndedError(cassette.path, ending.at, ending.why)
 
     async def _until(self, at: float) -> None:
-        # counted from the beginning, so that a reader who takes its time is not late for what follows
+        # counted from the beginning, so that a slow reader is not late for the following reads
         await asyncio.sleep(max(0.0, self._began + at / self._speed - self._clock()))

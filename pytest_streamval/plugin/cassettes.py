@@ -22,29 +22,24 @@ from pytest_streamval.errors import (
     UnmatchedRequestError,
     UnusedCassetteError,
     excerpt,
+    plural,
 )
-from pytest_streamval.recordings.cassette import FOLDER, Cassette
 from pytest_streamval.fuzzing.cuts import marked
-from pytest_streamval.plugin.file_names import file_name_of_test
-from pytest_streamval.recordings.matching import Shelf, recut, told
-from pytest_streamval.plugin.variants import recut_for, without_cut
+from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, carried, network_of
 from pytest_streamval.live.replay_transport import ReplayTransport
+from pytest_streamval.plugin.file_names import file_name_of_test
+from pytest_streamval.plugin.variants import recut_for, without_cut
+from pytest_streamval.recordings.cassette import FOLDER, Cassette
+from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
+from pytest_streamval.recordings.modes import RecordMode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from pytest_streamval.fuzzing.cuts import Cut
-
-MODES = {
-    "none": "replay what is recorded and ask no provider",
-    "once": "record a test that has no recordings",
-    "new": "record what a test asks that is not recorded",
-    "all": "record everything anew",
-}
-"""How tests get at their recordings; the values of `--streamval-record`."""
 
 _SHOWN = 400  # characters of a cut that a failure shows
 
@@ -69,7 +64,7 @@ class StreamCassette:
 
         Args:
             path: of the first recording; see `RecordingTransport`.
-            mode: one of `MODES`.
+            mode: the name of a `RecordMode`, as `--streamval-record` has it.
             test: the id of the test, for commands that errors name.
             root: what errors show paths relative to.
             speed: times as fast as recorded.
@@ -84,13 +79,13 @@ class StreamCassette:
         self._speed = speed
         self._cut = cut
         existing = recorded_at(path)
-        self._mode = mode
-        self._replays = mode in {"none", "new"} or (mode == "once" and bool(existing))
-        self._records = mode in {"all", "new"} or not (existing or mode == "none")
-        self._stale = list(existing.values()) if mode == "all" else []
-        self._numbers = count(max(existing, default=0) + 1 if mode == "new" else 1)
+        self._mode = RecordMode.named(mode, "mode")
+        self._replays = self._mode.replays(recorded=bool(existing))
+        self._records = self._mode.records(recorded=bool(existing))
+        self._stale = list(existing.values()) if self._mode.replaces else []
+        self._numbers = count(max(existing, default=0) + 1 if self._replays else 1)
         self._recorders: list[RecordingTransport] = []
-        self.shelf = Shelf(
+        self.matcher = CassetteMatcher(
             [self._loaded(each) for each in existing.values()] if self._replays else (),
             way_out=f"To record what is asked now: {self._command('all')}",
         )
@@ -115,10 +110,10 @@ class StreamCassette:
         recorder = self._recorder(backend) if self._records else None
         if recorder is not None and not self._replays:
             return carried(backend, recorder)
-        if recorder is None and not self.shelf.cassettes:
+        if recorder is None and not self.matcher.cassettes:
             raise MissingCassetteError(self._shown(self.path), self._command("once"))
         speed = self._speed if speed is None else speed
-        return carried(backend, ReplayTransport(self.shelf, speed=speed, cut=self._cut, otherwise=recorder))
+        return carried(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
 
     @property
     def written(self) -> list[Path]:
@@ -127,18 +122,19 @@ class StreamCassette:
 
     def faults(self) -> Iterator[StreamvalError]:
         """Yield what shows that a test did something else than what is recorded."""
-        for refusal in self.shelf.refused:
+        for refusal in self.matcher.refused:
             yield HiddenRequestError(str(refusal))
-        if unplayed := self.shelf.unplayed:
-            yield UnusedCassetteError([(cassette.path, told(cassette)) for cassette in unplayed], self._command("all"))
+        if unplayed := self.matcher.unplayed:
+            yield UnusedCassetteError(
+                [(cassette.path, request_summary(cassette)) for cassette in unplayed], self._command("all")
+            )
 
     def cuts(self) -> Iterator[str]:
         """Yield how the bytes that were played were cut, where that is not as they were recorded."""
         if self._cut is not None:
-            for cassette in self.shelf.played:
-                pieces = [read.data.decode("latin-1") for read in recut(cassette, self._cut).reads]
-                counted = "1 read" if len(pieces) == 1 else f"{len(pieces):,} reads"
-                yield f"The bytes of {cassette.path} came in {counted}:\n  {marked(pieces, _SHOWN)}"
+            for cassette in self.matcher.played:
+                pieces = [read.data.decode("latin-1") for read in recut_cassette(cassette, self._cut).reads]
+                yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {marked(pieces, _SHOWN)}"
 
     def close(self) -> None:
         """Remove the recordings that were replaced by fewer."""
@@ -162,7 +158,7 @@ class StreamCassette:
         return f"pytest {self._test} --streamval-record {mode}"
 
     def __repr__(self) -> str:
-        return f"<StreamCassette {self.path}, --streamval-record {self._mode}>"
+        return f"<StreamCassette {self.path}, --streamval-record {self._mode.value}>"
 
 
 def recorded_at(path: Path) -> dict[int, Path]:
@@ -231,7 +227,7 @@ class _Checks:
         report: pytest.TestReport = yield
         cassette = item.stash.get(_CASSETTE, None)
         if call.when == "teardown" and cassette is not None:
-            played = [each.path for each in cassette.shelf.played]
+            played = [each.path for each in cassette.matcher.played]
             report.__dict__["streamval_cassettes"] = [played, [str(path) for path in cassette.written]]
         return report
 

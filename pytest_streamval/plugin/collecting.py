@@ -1,8 +1,7 @@
-"""The part of the plugin that watches the streams of tests, in the process that runs them."""
+"""The observation of tests' streams, in the process that runs the tests."""
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from contextlib import ExitStack
 from copy import copy
@@ -11,79 +10,77 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.report.text_view import picture
 from pytest_streamval.plugin.summary import COUNT
-from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, StreamWatch
+from pytest_streamval.report.text_view import picture
+from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, TimelineObserver
+from pytest_streamval.report.typed_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator
 
-_KEPT = 1_000  # streams of one test that a page shows
-_PICTURED = 8  # that are kept for a picture, of which one is shown
+_PAGE_STREAMS = 1_000  # streams of one test that a page shows
+_PICTURE_STREAMS = 8  # streams of one test that are kept for a picture, which shows one of them
 STREAMS = "streamval_streams"
-"""The attribute of a test's last report with the timelines, as JSON: pytest-xdist carries no tuple, no surrogate."""
+"""The attribute of a test's last report that holds its timelines, as JSON. pytest-xdist carries no tuple."""
 
 
-class Collecting:
-    """Watches streams: all of them for a page, or those of tests that use some fixtures, for a picture of a failure."""
+class StreamCollector:
+    """The plugin that records timelines: of all tests for a page, of tests with certain fixtures for a picture."""
 
     def __init__(self, fixtures: Collection[str], *, for_page: bool) -> None:
         self._fixtures = fixtures
         self._for_page = for_page
-        self._watches: deque[StreamWatch] = deque(maxlen=_KEPT if for_page else _PICTURED)
+        self._observers: deque[TimelineObserver] = deque(maxlen=_PAGE_STREAMS if for_page else _PICTURE_STREAMS)
         self._count = 0
-        self._observed = ExitStack()
+        self._observing = ExitStack()
 
-    def _watch(self) -> StreamWatch:
+    def _new_observer(self) -> TimelineObserver:
         self._count += 1
-        watch = StreamWatch(FOR_A_PAGE if self._for_page else FOR_A_PICTURE)
-        self._watches.append(watch)
-        return watch
+        observer = TimelineObserver(FOR_A_PAGE if self._for_page else FOR_A_PICTURE)
+        self._observers.append(observer)
+        return observer
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin to watch."""
+        """Start to observe the streams of a test."""
         if self._for_page or not set(self._fixtures).isdisjoint(getattr(item, "fixturenames", ())):
-            self._observed.enter_context(observing(self._watch))
+            self._observing.enter_context(observing(self._new_observer))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Show the stream above what failed, and hand on what there was when the test is over."""
+        """Put a picture above a failure, and attach the timelines to the test's last report."""
         report: pytest.TestReport = yield
         has_traceback = report.failed and item.config.getoption("tbstyle") not in {"line", "no"}
-        if has_traceback and self._watches and call.when != "teardown":
-            report.longrepr = pictured(report.longrepr, self._picture())
+        if has_traceback and self._observers and call.when != "teardown":
+            report.longrepr = with_picture(report.longrepr, self._picture())
         if call.when == "teardown":
-            self._observed.close()
+            self._observing.close()
             if self._count:
-                self._hand_on(report)
-            self._watches.clear()
+                report.__dict__[COUNT] = self._count
+                if self._for_page:
+                    report.__dict__[STREAMS] = to_json([observer.timeline() for observer in self._observers])
+            self._observers.clear()
             self._count = 0
         return report
 
     def _picture(self) -> str:
-        """Return the picture of the stream that ended badly last, else of the last one."""
-        timelines = [watch.timeline() for watch in self._watches]
+        """Return the picture of the last stream that ended badly, or of the last stream if none did."""
+        timelines = [observer.timeline() for observer in self._observers]
         bad = [stream for stream in timelines if stream.outcome != "complete"]
         return "\n".join(picture((bad or timelines)[-1], more=self._count - 1))
 
-    def _hand_on(self, report: pytest.TestReport) -> None:
-        report.__dict__[COUNT] = self._count
-        if self._for_page:
-            report.__dict__[STREAMS] = json.dumps([watch.timeline().facts() for watch in self._watches])
 
+def with_picture(longrepr: Any, text: str) -> Any:  # noqa: ANN401  # pytest has several kinds of it
+    """Return the representation of a failure with a picture above it.
 
-def pictured(longrepr: Any, text: str) -> Any:  # noqa: ANN401  # pytest has several forms of it
-    """Return what a report says of a failure with a text above it.
-
-    A traceback without entries in front of the chain of tracebacks is carried by pytest-xdist as the others are, and
-    leaves the last one, of which the summary speaks, where it was.
+    The picture becomes a traceback without entries, put before the chain of tracebacks. pytest-xdist carries it like
+    the others, and the last traceback, from which pytest's summary takes its line, stays last.
     """
     if hasattr(longrepr, "chain"):
         above = copy(longrepr.reprtraceback)
         above.reprentries, above.extraline = [], text
         longrepr.chain = [(above, None, None), *longrepr.chain]
-    elif hasattr(longrepr, "reprtraceback"):  # as it is under --tb=native, all of it in one entry
+    elif hasattr(longrepr, "reprtraceback"):  # --tb=native: everything is in one entry
         entry = longrepr.reprtraceback.reprentries[0]
         entry.lines = [f"{text}\n\n", *entry.lines]
     elif isinstance(longrepr, str):

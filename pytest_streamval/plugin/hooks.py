@@ -6,27 +6,33 @@ fixture needs is imported when a test asks for it.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_streamval.recordings.modes import MODES
+from pytest_streamval.scripting.stalls import limits
+
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pytest_streamval.council.scripted import CouncilFactory
-    from pytest_streamval.errors import StallTimeoutError
     from pytest_streamval.engine.telemetry.captured import CapturedTelemetry
-    from pytest_streamval.virtual_time import VirtualClock
+    from pytest_streamval.errors import StallTimeoutError
     from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.scripting.mock import StreamingMockBackendFactory
-    from pytest_streamval.scripting.script import ScriptFactory
-    from pytest_streamval.plugin.snapshot import EventSnapshot
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.plugin.cassettes import StreamCassette
-    from pytest_streamval.plugin.summary import Summary
     from pytest_streamval.plugin.server import ProviderServerFactory
+    from pytest_streamval.plugin.snapshot import EventSnapshot
+    from pytest_streamval.plugin.summary import Summary
+    from pytest_streamval.scripting.mock import StreamingMockBackendFactory
+    from pytest_streamval.scripting.script import ScriptFactory
+    from pytest_streamval.virtual_time import VirtualClock
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -42,8 +48,6 @@ _LIVE_VALUES = [
 _DROPPABLE = ("StreamChunkingResult", "ModelOutputThunk", "ProviderServer", "Session")
 _COLLECTING = "streamval-collecting"  # the plugin that watches streams
 _SUMMARY = "streamval-summary"
-RUNNING: list[pytest.Config] = []
-"""The runs of pytest in this process, an inner one last; a scripted stall finds its limit here."""
 _GUARDED: set[str] = set()  # the fixtures whose tests are guarded
 _GUARDS = {
     "leaks": "fail a test that leaves behind what it has started: tasks, runs, generators, threads",
@@ -72,7 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("streamval_examples", "files that are example scripts, as patterns relative to the root", type="args")
     group.addoption(
         "--streamval-record",
-        choices=("none", "once", "new", "all"),
+        choices=MODES,
         default="none",
         help="what stream_cassette does: replay and never ask a provider (none, the default), record a test that has "
         "no recordings (once), record what is missing (new), record everything anew (all)",
@@ -124,7 +128,9 @@ def pytest_configure(config: pytest.Config) -> None:
             msg = f"streamval_{name} = {value} does not fit: it is on or off."
             raise pytest.UsageError(msg)
     _check_stall_timeout(config.getini("streamval_stall_timeout"))
-    RUNNING.append(config)
+    limit = functools.partial(_limited_stall, config)
+    limits.append(limit)
+    config.add_cleanup(functools.partial(limits.remove, limit))
     if config.getoption("--streamval-live"):
         from pytest_streamval.plugin.live import GATE, Gate
 
@@ -141,10 +147,10 @@ def pytest_configure(config: pytest.Config) -> None:
         continue_trace(config.workerinput)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Forget the run."""
-    if config in RUNNING:
-        RUNNING.remove(config)
+def _limited_stall(config: pytest.Config, silence: asyncio.Future[None], place: str) -> AbstractContextManager[None]:
+    from pytest_streamval.plugin.stalls import limited
+
+    return limited(config, silence, place)
 
 
 def _check_stall_timeout(value: str) -> None:
@@ -173,13 +179,13 @@ def _fuzz(config: pytest.Config) -> int:
 def _report(config: pytest.Config) -> None:
     """Watch all streams, and write the report in the process that the others, if there are any, report to."""
     from pytest_streamval.errors import ReportPathError
-    from pytest_streamval.plugin.collecting import Collecting
-    from pytest_streamval.plugin.report import Reporting
+    from pytest_streamval.plugin.collecting import StreamCollector
+    from pytest_streamval.plugin.report import ReportWriter
 
-    config.pluginmanager.register(Collecting(_GUARDED, for_page=True), _COLLECTING)
+    config.pluginmanager.register(StreamCollector(_GUARDED, for_page=True), _COLLECTING)
     if not hasattr(config, "workerinput"):
         try:
-            config.pluginmanager.register(Reporting(config.getoption("--streamval-report")), "streamval-report")
+            config.pluginmanager.register(ReportWriter(config.getoption("--streamval-report")), "streamval-report")
         except ReportPathError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -237,13 +243,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if names is not None and "virtual_clock" not in names and item.get_closest_marker("streamval_clock"):
             names.insert(0, "virtual_clock")
     if not all(_GUARDED.isdisjoint(getattr(item, "fixturenames", ())) for item in items):
-        from pytest_streamval.guards import guards_of
+        from pytest_streamval.plugin.guards import guards_of
 
         guards_of(config, _GUARDED)
         if not config.pluginmanager.hasplugin(_COLLECTING):
-            from pytest_streamval.plugin.collecting import Collecting
+            from pytest_streamval.plugin.collecting import StreamCollector
 
-            config.pluginmanager.register(Collecting(_GUARDED, for_page=False), _COLLECTING)
+            config.pluginmanager.register(StreamCollector(_GUARDED, for_page=False), _COLLECTING)
         _look_for_unused(config, items)
     if not config.getoption("--streamval-live"):
         _skip_live(config, items)
@@ -302,7 +308,7 @@ def _guarded(fixture: F) -> F:
 @_guarded
 def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays it in place of a model."""
-    from pytest_streamval.guards import guards_of
+    from pytest_streamval.plugin.guards import guards_of
     from pytest_streamval.scripting.mock import StreamingMockBackend
 
     guard = guards_of(request.config, _GUARDED).guard_of(request.node)
@@ -326,7 +332,7 @@ def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFacto
 @_guarded
 def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
     """Make scripts to play: `stream_script("Some text.", token_size=4).play()`, for code that knows no backend."""
-    from pytest_streamval.guards import guards_of
+    from pytest_streamval.plugin.guards import guards_of
     from pytest_streamval.scripting.script import as_script
 
     guard = guards_of(request.config, _GUARDED).guard_of(request.node)
@@ -341,7 +347,7 @@ def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) ->
 @_guarded
 def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
     """Let the test live on virtual time: sleeps, timeouts and timestamps, which jump to what is due next."""
-    from pytest_streamval.virtual_time import clock_of_test
+    from pytest_streamval.plugin.clock import clock_of_test
 
     with clock_of_test(request.node, _gated(request.config)) as clock:
         yield clock
@@ -373,7 +379,7 @@ def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: Cut | None) 
 @_guarded
 def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[ProviderServerFactory]:
     """Serve scripts over HTTP on loopback: `provider_server("Some text.").openai_url` goes into any client."""
-    from pytest_streamval.guards import guards_of
+    from pytest_streamval.plugin.guards import guards_of
     from pytest_streamval.plugin.server import provider_servers
 
     guard = guards_of(request.config, _GUARDED).guard_of(request.node)
@@ -431,7 +437,7 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 
 
 def _ended_stalls() -> list[StallTimeoutError]:
-    module = sys.modules.get("pytest_streamval.scripting.stalls")  # loaded, if a script has stalled
+    module = sys.modules.get("pytest_streamval.plugin.stalls")  # loaded, if a script has stalled
     return [] if module is None else module.take_ended()
 
 

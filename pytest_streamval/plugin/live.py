@@ -15,9 +15,9 @@ import pytest
 
 from pytest_streamval.errors import InvalidArgumentError, LiveTimeLimitError, UnknownProviderError
 from pytest_streamval.live.backend import LiveBackend
-from pytest_streamval.plugin.gating import Gating
 from pytest_streamval.live.probe import probe
 from pytest_streamval.live.providers import DEFAULT
+from pytest_streamval.plugin.gating import Gating
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

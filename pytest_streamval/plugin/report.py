@@ -1,4 +1,4 @@
-"""`--streamval-report`: the part of the plugin that puts together what the tests of a run have streamed."""
+"""`--streamval-report`: the report of the streams of a run."""
 
 from __future__ import annotations
 
@@ -8,38 +8,41 @@ from tempfile import TemporaryFile
 
 import pytest
 
-from pytest_streamval.errors import ReportPathError
+from pytest_streamval.errors import ReportPathError, plural
 from pytest_streamval.plugin.collecting import STREAMS
-from pytest_streamval.report.document import Entry, Report, suffix_fault
-from pytest_streamval.plugin.summary import COUNT, counted
+from pytest_streamval.plugin.summary import COUNT
+from pytest_streamval.report.document import Entry, Report
+from pytest_streamval.report.timeline import Timeline
+from pytest_streamval.report.typed_json import from_json
+from pytest_streamval.report.write import SUFFIX_RULE, has_suffix_of_report, write_report
 
-_MESSAGE = 2_000  # characters of a failure that the page shows
+_MESSAGE = 2_000  # characters of a failure's message that the page shows
 
 
-class Reporting:
-    """Writes the report of a run: in the process that all tests report to."""
+class ReportWriter:
+    """The plugin that writes the report, in the process that all tests report to."""
 
     def __init__(self, path: str) -> None:
-        """Look whether the report can be written.
+        """Check that the report can be written.
 
         Raises:
-            ReportPathError: a `ValueError`; it cannot.
+            ReportPathError: A `ValueError`. If it cannot.
         """
         self.path = Path(path).absolute()
-        if fault := suffix_fault(path) or _fault(self.path):
+        if fault := _fault(self.path):
             raise ReportPathError(path, fault)
         self.failure: OSError | None = None
-        """Why it could not be written in the end."""
+        """The reason why it could not be written at the end of the run."""
         self.report = Report()
         self._entries: dict[str, Entry] = {}
         self._streamed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add what a phase of a test brings."""
+        """Add the results and the streams of a phase of a test."""
         entry = self._entries.setdefault(report.nodeid, Entry(report.nodeid))
         entry.seconds += report.duration
-        if report.when not in {"setup", "call", "teardown"}:  # as pytest-xdist reports for a worker that is gone
-            self.report.lost.append(f"{report.longrepr}: what it streamed is lost.")
+        if report.when not in {"setup", "call", "teardown"}:  # pytest-xdist reports a worker that crashed
+            self.report.lost.append(f"{report.longrepr}: the streams of this test are lost.")
             entry.outcome = "crashed"
             self._streamed.add(report.nodeid)
         elif report.failed or (report.skipped and entry.outcome == "passed"):
@@ -47,7 +50,7 @@ class Reporting:
         if report.failed and not entry.message:
             entry.message = _message(report)
         if STREAMS in report.__dict__:
-            streams = json.loads(report.__dict__[STREAMS])
+            streams = from_json(list[Timeline], json.loads(report.__dict__[STREAMS]))
             entry.streams += streams
             entry.left_out += report.__dict__[COUNT] - len(streams)
             self._streamed.add(report.nodeid)
@@ -61,32 +64,33 @@ class Reporting:
         self.report.tests_run = len(self._entries)
         self.report.sort()
         try:
-            self.report.dump(self.path)
+            write_report(self.report, self.path)
         except OSError as error:
             self.failure = error
             if session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say where it is."""
+        """Print the path of the report."""
         if self.failure is not None:
             terminalreporter.write_line(f"streamval: the report could not be written: {self.failure}", red=True)
         elif terminalreporter.verbosity >= 0 and not terminalreporter.config.getoption("collectonly"):
-            lost = f", {counted(len(self.report.lost), 'test')} lost" if self.report.lost else ""
-            terminalreporter.write_line(
-                f"streamval: report of {counted(self.report.streams, 'stream')}{lost}: {self.path}"
-            )
+            lost = f", {plural(len(self.report.lost), 'test')} lost" if self.report.lost else ""
+            streams = plural(self.report.streams, "stream")
+            terminalreporter.write_line(f"streamval: report of {streams}{lost}: {self.path}")
 
 
 def _message(report: pytest.TestReport) -> str:
-    """Return what a test failed with, without the way there."""
+    """Return the message of a failure, without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
     message = str(report.longrepr if crash is None else crash.message)
     return message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]} ..."
 
 
 def _fault(path: Path) -> str:
-    """Return why a file cannot be written, if that is so."""
+    """Return the reason why a report cannot be written to a path, if there is one."""
+    if not has_suffix_of_report(path):
+        return SUFFIX_RULE
     if path.is_dir():
         return "it is a folder"
     try:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_streamval.recordings.cassette import FOLDER
 from pytest_streamval.guards.tracking import of_nobody
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.variants import recut_for
+from pytest_streamval.recordings.cassette import FOLDER
 from pytest_streamval.server.provider import ProviderServer
 
 if TYPE_CHECKING:

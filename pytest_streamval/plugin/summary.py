@@ -1,4 +1,4 @@
-"""What a run says of its streams at its end, and of variants while they are many."""
+"""The lines about streams and cassettes at the end of a run, and the progress of a run of many variants."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_streamval.errors import listed, plural
 from pytest_streamval.plugin.variants import variant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_SLOW = 1.0  # seconds of a test above which it deserves a word
-_MANY = 200  # variants of which a count is kept while they run
-_STEPS = 10  # lines of that count in a run
+_SLOW = 1.0  # seconds of a test from which the summary is shown
+_MANY = 200  # variants from which progress is shown
+_STEPS = 10  # lines of progress in a run
 _LISTED = 5  # files that a line names
 _NOT_LIVE = "run with --streamval-live"  # ends the reason for which live tests are skipped
 
 COUNT = "streamval_count"
-"""The attribute of a test's last report that says how many streams it had."""
+"""The attribute of a test's last report that holds the number of its streams."""
 CASSETTES = "streamval_cassettes"
-"""The one that has the cassettes that it played, and those that it recorded."""
+"""The attribute of a test's last report that holds the cassettes that it played, and those that it recorded."""
 UNUSED = "streamval_unused"
-"""What a worker of pytest-xdist tells at its end: the cassettes that no test of its collection has."""
+"""The output of a pytest-xdist worker that holds the cassettes of which it has collected no test."""
 
 
 class Summary:
-    """Counts what tests report, in the process that all of them report to."""
+    """The plugin that counts streams and cassettes, in the process that all tests report to."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._asked_for = any(config.getoption(f"streamval_{name}") for name in ("live", "fuzz", "report"))
+        self._requested = any(config.getoption(f"streamval_{name}") for name in ("live", "fuzz", "report"))
         self._calls: dict[str, float] = {}
         self._streams = self._tests = 0
         self._slowest = (0.0, "")
@@ -40,7 +41,7 @@ class Summary:
         self._recorded: set[str] = set()
         self._not_live = 0
         self.unused: set[str] = set()
-        """The cassettes that no test has."""
+        """The cassettes that belong to no test."""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count the variants that will run."""
@@ -48,15 +49,15 @@ class Summary:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Count the variants that workers will run, of which each has collected all."""
+        """Count the variants that workers will run. Every worker has collected all of them."""
         self._expect(ids)
 
     def _expect(self, ids: Iterable[str]) -> None:
         self._variants = sum(variant_of(nodeid) is not None for nodeid in ids)
 
-    @pytest.hookimpl(trylast=True)  # behind the letter that pytest writes
+    @pytest.hookimpl(trylast=True)  # after the letter that pytest writes
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count what a phase of a test brings."""
+        """Count the streams and cassettes that a phase of a test reports."""
         facts = report.__dict__
         if report.skipped and isinstance(report.longrepr, tuple):
             self._not_live += report.longrepr[2].endswith(_NOT_LIVE)
@@ -88,18 +89,18 @@ class Summary:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  # a worker of pytest-xdist
-        """Take over what a worker found; one that crashed has nothing to tell."""
+        """Add the unused cassettes that a worker found. A worker that crashed reports none."""
         self.unused.update(getattr(node, "workeroutput", {}).get(UNUSED, ()))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Report what there was, if it deserves a line, and the live tests that were skipped in any case."""
+        """Print the summary if it was requested or has something unusual, and the number of skipped live tests."""
         if self._not_live:
-            tests = f"{counted(self._not_live, 'live test')} {'was' if self._not_live == 1 else 'were'} skipped"
+            tests = f"{plural(self._not_live, 'live test')} {'was' if self._not_live == 1 else 'were'} skipped"
             terminalreporter.write_line(f"streamval: {tests}: {_NOT_LIVE}")
         if terminalreporter.verbosity < 0:
             return
-        deserved = self._asked_for or self._recorded or self.unused or self._slowest[0] >= _SLOW
-        if deserved or terminalreporter.verbosity > 0:
+        is_shown = self._requested or self._recorded or self.unused or self._slowest[0] >= _SLOW
+        if is_shown or terminalreporter.verbosity > 0:
             for line in self._lines():
                 terminalreporter.write_line(f"streamval: {line}")
 
@@ -107,22 +108,14 @@ class Summary:
         if self._streams:
             seconds, test = self._slowest
             slowest = f", the slowest {seconds:.2f} s: {test}"
-            yield f"{counted(self._streams, 'stream')} in {counted(self._tests, 'test')}{slowest}"
+            yield f"{plural(self._streams, 'stream')} in {plural(self._tests, 'test')}{slowest}"
         if self._played or self._recorded:
-            used = counted(len(self._played), "cassette")
-            yield f"{used} used, {len(self._recorded):,} recorded{_named(self._recorded)}"
+            used = plural(len(self._played), "cassette")
+            yield f"{used} used, {len(self._recorded):,} recorded{_paths(self._recorded)}"
         if self.unused:
-            yield f"{counted(len(self.unused), 'cassette')} unused, of no test that there is{_named(self.unused)}"
+            yield f"{plural(len(self.unused), 'cassette')} without a test{_paths(self.unused)}"
 
 
-def counted(count: int, what: str) -> str:
-    """Return a number of things in words."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _named(paths: set[str]) -> str:
-    """Return the first of some files, and how many more there are."""
-    if not paths:
-        return ""
-    more = f" and {len(paths) - _LISTED:,} more" if len(paths) > _LISTED else ""
-    return f": {', '.join(sorted(paths)[:_LISTED])}{more}"
+def _paths(paths: set[str]) -> str:
+    """Return the first paths, and the number of the others."""
+    return f": {listed(sorted(paths), _LISTED)}" if paths else ""

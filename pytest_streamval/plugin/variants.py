@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_streamval.errors import plural
 from pytest_streamval.fuzzing.cuts import Cut, marked
+from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, FailingCut, FailingCuts
-from pytest_streamval.fuzzing.recut_scripts import Recut
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -53,12 +54,12 @@ def cuts_named(words: Sequence[str]) -> list[Cut]:
 
 
 _UNREACHED = pytest.StashKey[bool]()
-_RECUT = pytest.StashKey[Recut]()
+_RECUT = pytest.StashKey[ScriptRecutter]()
 
 
-def recut_for(item: pytest.Item, cut: Cut) -> Recut:
+def recut_for(item: pytest.Item, cut: Cut) -> ScriptRecutter:
     """Return what recuts the streams of a variant, which the report of its failure asks again."""
-    return item.stash.setdefault(_RECUT, Recut(cut))
+    return item.stash.setdefault(_RECUT, ScriptRecutter(cut))
 
 
 class Variants:
@@ -155,7 +156,7 @@ class Variants:
     def _lines(self, *, only_collected: bool) -> Iterator[str]:
         ran = self._collected if only_collected else self._failures
         if ran:
-            variants = f"{_counted(len(ran), 'variant')} of {_counted(len({each.test for each in ran}), 'test')}"
+            variants = f"{plural(len(ran), 'variant')} of {plural(len({each.test for each in ran}), 'test')}"
             yield f"{variants} {'collected' if only_collected else f'ran, {sum(self._failures.values()):,} failed'}"
         elif self._count:
             sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
@@ -166,14 +167,10 @@ class Variants:
             tests = sorted(self._unreached)
             more = f" and {len(tests) - _LISTED:,} more" if len(tests) > _LISTED else ""
             yield (
-                f"{_counted(len(tests), 'test')} could not be fuzzed: {', '.join(tests[:_LISTED])}{more}. Only a test "
+                f"{plural(len(tests), 'test')} could not be fuzzed: {', '.join(tests[:_LISTED])}{more}. Only a test "
                 "function that names its fixtures as arguments has variants; a scenario of pytest-bdd, a doctest, a "
                 "unittest.TestCase and request.getfixturevalue() ask for them while the test runs"
             )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _explained(item: pytest.Item, scripts: Sequence[Script]) -> str:

@@ -1,1 +1,1 @@
-"""Recordings of streams: cassettes, the recorder that writes them, matching and redaction."""
+"""Recordings of streams: cassettes, the recorder that writes them, record modes, matching and redaction."""

@@ -1,8 +1,8 @@
 """Cassettes: recorded streams, byte for byte, with the boundaries and times of the reads.
 
-A cassette is JSONL. The first line is the header: at least `protocol`, and what is known of request and response.
-Every further line is one read: `at`, the seconds since the request, and the bytes as `text` where they are UTF-8 and
-as `base64` where they are not.
+A cassette is JSONL. The first line is the header: at least `protocol`, and facts of request and response.
+Every further line is one read: `at`, the seconds since the request, and the bytes, as `text` if they are UTF-8
+and as `base64` otherwise.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
+from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.recordings.files import put_file
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.adapter import Adapter
 
 FOLDER = "__cassettes__"
-"""Where recordings are, beside the tests."""
+"""The folder of recordings, beside the tests."""
 
-_FAILURE = 400  # the lowest status that says failure
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")  # ends of lines to an editor, or not in UTF-8
-_SAYING = ("messages", "contents", "content", "parts", "text", "prompt")  # fields of requests that lead to what is said
+_FAILURE = 400  # the lowest status of a failure
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")  # line ends to an editor, or not in UTF-8
+_SAYING = ("messages", "contents", "content", "parts", "text", "prompt")  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
 _KINDS = {"how": str, "at": int | float, "why": str, "seconds": int | float}
 
 
 class Read(NamedTuple):
-    """What one read of the response's body brought."""
+    """One read of a response's body."""
 
     at: float
     """Seconds since the request."""
@@ -46,16 +46,16 @@ class Read(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a stream ended."""
+    """The end of a stream."""
 
     how: str
-    """`complete`; `refused` by a status; `broken` off; `silent` for too long; or `left` by its reader."""
+    """`complete`, `refused` by a status, `broken` off, `silent` for too long, or `left` by its reader."""
     at: float
     """Seconds since the request."""
     why: str = ""
-    """What broke, what was waited for, or what made the reader leave, as far as that is known."""
+    """The fault, the awaited bytes, or the reason of the reader to leave. Empty if unknown."""
     seconds: float | None = None
-    """How long was waited, or after how long the provider wants to be asked again."""
+    """The time limit that passed, or the wait that the provider asks for before another request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Recording:
     """The deltas of a cassette."""
 
     reads: tuple[tuple[float, tuple[Delta, ...]], ...]
-    """For each read the seconds since the request, and the deltas that it completed; maybe none."""
+    """For each read the seconds since the request, and the deltas that it completed."""
     error: WireError | None
-    """What was wrong with the stream behind the last delta, if anything."""
+    """The fault of the stream after the last delta, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +73,23 @@ class Cassette:
     """A recorded stream."""
 
     path: str
-    """Where it was read from, or is to be written."""
+    """The file from which it was read, or to which it is written."""
     header: Mapping[str, Any]
-    """What is known of request and response."""
+    """The facts of request and response."""
     reads: tuple[Read, ...]
     """The reads of the response's body, in order."""
 
     def __repr__(self) -> str:
-        told = f"{self.header.get('method', 'POST')} {self.header.get('path', 'anything')}"
-        return f"<Cassette {self.path}: {told}, {len(self.reads)} reads, {len(self.body)} bytes>"
+        request = f"{self.header.get('method', 'POST')} {self.header.get('path', 'anything')}"
+        return f"<Cassette {self.path}: {request}, {len(self.reads)} reads, {len(self.body)} bytes>"
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Cassette:
         """Read a cassette.
 
         Raises:
-            InvalidCassetteError: a `ValueError`; a line is not what it has to be, or the protocol is not known.
-            OSError: the file cannot be read.
+            InvalidCassetteError: A `ValueError`. If a line is invalid, or the protocol is unknown.
+            OSError: If the file cannot be read.
         """
         lines = Path(path).read_bytes().splitlines()
         objects = [_parse(str(path), number, line) for number, line in enumerate(lines, 1)]
@@ -101,14 +101,14 @@ class Cassette:
         return cls(str(path), header, tuple(_read(str(path), number, line) for number, line in enumerate(rest, 2)))
 
     def dump(self, path: str | PathLike[str] | None = None) -> None:
-        """Write a file that `load` reads; it is there as a whole or, after an error, not at all.
+        """Write a file that `load` reads. It is written completely or, after an error, not at all.
 
         Args:
-            path: where to, if not to the cassette's own path; missing folders are made.
+            path: The file, by default the cassette's own path. Missing folders are made.
 
         Raises:
-            OSError: the file cannot be written.
-            ValueError: the header holds what JSON cannot.
+            OSError: If the file cannot be written.
+            ValueError: If the header holds a value that JSON cannot.
         """
         lines = [self.header, *({"at": round(at, 6), **_written(data)} for at, data in self.reads)]
         put_file(Path(self.path if path is None else path), "".join(map(_line, lines)).encode())
@@ -120,28 +120,28 @@ class Cassette:
 
     @property
     def prompt(self) -> str:
-        """The last message of the request, as far as it is text."""
+        """The text of the last message of the request."""
         return prompt_of(self.header.get("request"))
 
     @property
     def ending(self) -> Ending:
-        """How the stream ended; where the header does not say, the status does."""
+        """The end of the stream, from the header or, without one there, from the status."""
         how = "refused" if self._is_refusal() else "complete"
         return Ending(**{"how": how, "at": self._last, **self.header.get("end", {})})
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is a stream indeed: an answer may also come as one JSON object, as the report of an error does."""
+        """Whether it is a stream. A response may also be one JSON object, like the report of an error."""
         kinds = [value for name, value in self.header.get("headers") or () if name.lower() == "content-type"]
-        whole = any(kind.partition(";")[0].strip().lower() == "application/json" for kind in kinds)
-        return not whole and not self._is_refusal()
+        is_json = any(kind.partition(";")[0].strip().lower() == "application/json" for kind in kinds)
+        return not is_json and not self._is_refusal()
 
     @property
     def _last(self) -> float:
         return self.reads[-1].at if self.reads else 0.0
 
     def decode(self) -> Recording:
-        """Return what the provider sent; a fault in the stream is part of the recording, and raises nothing."""
+        """Return the deltas that the provider sent. A fault in the stream is part of the result and is not raised."""
         adapter = ADAPTERS[self.header["protocol"]]
         if self._is_refusal():
             return Recording((), adapter.parse_error(self.body))
@@ -171,7 +171,7 @@ class Cassette:
 
 
 def prompt_of(request: object) -> str:
-    """Return the last message in the body of a request of any protocol, as far as it is text."""
+    """Return the text of the last message in the body of a request of any protocol."""
     if isinstance(request, list):
         return next(filter(None, map(prompt_of, reversed(request))), "")
     if not isinstance(request, dict):
@@ -180,7 +180,7 @@ def prompt_of(request: object) -> str:
 
 
 def _as_delta(adapter: Adapter, body: bytes) -> Delta:
-    """Return an answer that was not streamed as the one delta of a stream."""
+    """Return a response that was not streamed as one delta."""
     answer = adapter.parse_response(body)
     calls = (ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in enumerate(answer.tool_calls))
     return Delta(answer.text, answer.thinking, tuple(calls), answer.usage, answer.finish_reason)
@@ -193,31 +193,31 @@ def _parse(path: str, number: int, line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise InvalidCassetteError(path, number, f"no JSON: {error}") from error
+        raise InvalidCassetteError(path, number, f"Invalid JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidCassetteError(path, number, f"{excerpt(found)} is no JSON object")
+        raise InvalidCassetteError(path, number, f"{excerpt(found)} is not a JSON object")
     return found
 
 
 def _fault(header: Mapping[str, Any]) -> str:
-    """Return what is wrong with a header, if anything is."""
+    """Return the fault of a header, or an empty string."""
     protocol = header.get("protocol")
-    if protocol not in list(ADAPTERS):  # a list, as what JSON brings may be unhashable
+    if protocol not in list(ADAPTERS):  # a list, as a value of JSON may be unhashable
         known = ", ".join(repr(name) for name in ADAPTERS)
-        return f'"protocol" is {excerpt(protocol)}, and known are {known}'
+        return f'Invalid "protocol": {excerpt(protocol)}. It must be one of {known}'
     return next(_faults(header), "")
 
 
 def _faults(header: Mapping[str, Any]) -> Iterator[str]:
     status, headers, end = header.get("status"), header.get("headers"), header.get("end", {"how": "complete"})
     if status is not None and type(status) is not int:
-        yield f'"status" is {excerpt(status)} and no whole number'
+        yield f'Invalid "status": {excerpt(status)}. It must be a whole number'
     if headers is not None and not (isinstance(headers, list) and all(map(_is_pair, headers))):
-        yield f'"headers" is {excerpt(headers)} and no list of pairs, ["name", "value"] each'
+        yield f'Invalid "headers": {excerpt(headers)}. It must be a list of pairs, ["name", "value"]'
     if not isinstance(end, dict) or end.get("how") not in _ENDINGS or not end.keys() <= set(Ending._fields):
-        yield f'"end" is {excerpt(end)}, and its "how" is one of {", ".join(_ENDINGS)}'
+        yield f'Invalid "end": {excerpt(end)}. Its "how" must be one of {", ".join(_ENDINGS)}'
     elif not all(isinstance(value, _KINDS[name]) for name, value in end.items()):
-        yield f'"end" is {excerpt(end)}, of which "at" and "seconds" are numbers and "why" is a text'
+        yield f'Invalid "end": {excerpt(end)}. "at" and "seconds" must be numbers and "why" a text'
 
 
 def _is_pair(value: object) -> bool:
@@ -227,7 +227,7 @@ def _is_pair(value: object) -> bool:
 def _read(path: str, number: int, line: Mapping[str, Any]) -> Read:
     at, text, encoded = line.get("at"), line.get("text"), line.get("base64")
     if isinstance(at, bool) or not isinstance(at, int | float):
-        raise InvalidCassetteError(path, number, f'"at" is {excerpt(at)} and no number of seconds')
+        raise InvalidCassetteError(path, number, f'Invalid "at": {excerpt(at)}. It must be a number of seconds')
     if isinstance(text, str) and encoded is None:
         return Read(float(at), text.encode("utf-8", "surrogatepass"))
     if isinstance(encoded, str) and text is None:
@@ -235,7 +235,7 @@ def _read(path: str, number: int, line: Mapping[str, Any]) -> Read:
             return Read(float(at), base64.b64decode(encoded, validate=True))
         except binascii.Error as error:
             raise InvalidCassetteError(path, number, f'"base64" cannot be decoded: {error}') from error
-    raise InvalidCassetteError(path, number, 'a read has either "text" or "base64", and that is a string')
+    raise InvalidCassetteError(path, number, 'Invalid read. It must have either "text" or "base64", a string')
 
 
 # Writing

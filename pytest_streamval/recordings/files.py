@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def put_file(path: Path, data: bytes) -> None:
-    """Put a file in its place in one step; missing folders are made.
+    """Write a file in one step, with its missing folders.
 
     Raises:
-        OSError: it cannot be written; whatever was there before still is.
+        OSError: If the file cannot be written. An older file of that name stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid4().hex}.tmp")

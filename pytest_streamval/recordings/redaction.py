@@ -1,8 +1,8 @@
-"""Secrets in what a provider answers: overwritten byte for byte, so that nothing else moves.
+"""Secrets in a provider's response. They are overwritten byte for byte, so that nothing else moves.
 
 A secret may come in several reads, and a model that repeats its prompt sends it in several deltas, a piece in each
-frame. So the answer is searched as a whole, and twice: its bytes as they are, and the strings of its JSON, those of the
-same place in frame after frame put together.
+frame. So the complete response is searched twice: its bytes as they are, and the strings of its JSON, those of the same
+place in all frames joined.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     Span = tuple[int, int]
     Places = dict[str, dict[str, list[Span]]]
-    """Strings by the path to them in their frame, and by the values of `index`: answers and calls may alternate."""
+    """Strings by their path in their frame, and by the values of `index`, as answers and calls may alternate."""
 
 _FILLING = b"*"
-# The start of a frame, a string with what makes it a key, and a number behind that, a bracket. Bytes are read as
-# Latin-1, a character each: none of a longer UTF-8 sequence is any of these. A string ends with its line at the latest.
+# The start of a frame; a string, with the colon that makes it a key and a number after that; a bracket. Bytes are read
+# as Latin-1, a character each: no byte of a longer UTF-8 sequence is any of these. A string ends with its line at the
+# latest.
 _TOKEN = re.compile(
     r"""(?P<frame>^(?:data:|(?=\{)))"""
     r"""|"(?P<string>(?:[^"\\\r\n]++|\\[^\r\n])*+)(?:"(?P<key>\s*+:(?:\s*+(?P<number>\d++))?)?|(?=[\r\n\\]|\Z))"""
@@ -37,7 +38,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 def redacted(reads: Sequence[bytes], secrets: Secrets) -> list[bytes]:
-    """Return what reads brought with every secret overwritten; there are as many bytes in each as before."""
+    """Return the bytes of reads with every secret overwritten. Each read keeps its length."""
     body = b"".join(reads)
     clean = bytearray(body)
     for start, end in _spans(body.decode("latin-1"), secrets):
@@ -47,11 +48,11 @@ def redacted(reads: Sequence[bytes], secrets: Secrets) -> list[bytes]:
 
 
 def _spans(text: str, secrets: Secrets) -> Iterator[Span]:
-    """Yield where secrets are in an answer."""
+    """Yield the spans of the secrets in a response."""
     for start, end in secrets.spans(text):
         yield start + _is_escaped(text, start), end
-    for path, answers in _strings(text).items():
-        for strings in answers.values():
+    for path, by_index in _strings(text).items():
+        for strings in by_index.values():
             if is_secret_name_in_answer(path.rpartition("/")[2]):
                 yield from strings
             else:
@@ -59,7 +60,7 @@ def _spans(text: str, secrets: Secrets) -> Iterator[Span]:
 
 
 def _is_escaped(text: str, at: int) -> bool:
-    """Return whether a character is the n, for instance, of an escaped line end before a secret, which has to stay."""
+    """Return whether a character belongs to an escape sequence, such as the n of a line end before a secret."""
     first = at
     while first and text[first - 1] == "\\":
         first -= 1
@@ -67,9 +68,9 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 def _in_strings(text: str, strings: Sequence[Span], secrets: Secrets) -> Iterator[Span]:
-    """Yield where secrets are in strings that belong together, each of their characters by itself."""
-    said = "".join(_decoded(text[start:end]) for start, end in strings)
-    found = list(secrets.spans(said))
+    """Yield the spans of the secrets in strings that belong together, one span for each character."""
+    joined = "".join(_decoded(text[start:end]) for start, end in strings)
+    found = list(secrets.spans(joined))
     if found:
         units = [unit.span() for start, end in strings for unit in _UNIT.finditer(text, start, end)]
         for start, end in found:
@@ -87,7 +88,7 @@ def _character(unit: re.Match[str]) -> str:
 
 
 def _strings(text: str) -> Places:
-    """Return where the strings in the JSON of an answer are."""
+    """Return the places of the strings in the JSON of a response."""
     places: Places = defaultdict(lambda: defaultdict(list))
     frame = _Frame()
     for token in _TOKEN.finditer(text):
@@ -125,9 +126,9 @@ class _Frame:
                 self._numbers.append(token["number"])
 
     def enter(self, places: Places) -> None:
-        """Add the strings to those of other frames."""
-        which = ",".join(self._numbers)
+        """Add the strings to those of the other frames."""
+        index = ",".join(self._numbers)
         for path, span in self._strings:
             # a frame that was cut off may lack the number that comes last
-            for each in {which, *(places[path] if self._path else ())}:
+            for each in {index, *(places[path] if self._path else ())}:
                 places[path][each].append(span)

@@ -1,4 +1,4 @@
-"""A cassette as a person reads it in a terminal: what was asked, what came, where it was cut, and when."""
+"""A cassette in a terminal: its request, its text, and the boundaries and times of its reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
+from pytest_streamval.errors import plural
+from pytest_streamval.errors.text import display_width
 from pytest_streamval.model import merge_tool_calls
-from pytest_streamval.fuzzing.side_by_side import _columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from pytest_streamval.recordings.cassette import Cassette
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
-LETTERS = " .:-=+*#%"  # where the terminal has no blocks
+LETTERS = " .:-=+*#%"  # if the terminal has no blocks
 _HEIGHT = 4  # lines of the picture
-_HEAD = 16  # rows of a long table that are shown of its beginning,
-_TAIL = 4  # and of its end
+_HEAD = 16  # rows shown at the beginning of a long table
+_TAIL = 4  # rows shown at its end
 _LABEL = 10  # columns of the names in the header
-_PROMPT = 400  # characters of a prompt
+_PROMPT = 400  # characters shown of a prompt
 _NO_OPTIONS = {"model", "messages", "contents", "prompt", "system", "systemInstruction"}
 
 
@@ -38,30 +39,30 @@ class Row:
     at: float
     """Seconds since the request."""
     pause: float
-    """Seconds since the read before, or the request."""
+    """Seconds since the previous read, or since the request."""
     size: int
-    """Bytes."""
+    """The number of bytes."""
     deltas: tuple[Delta, ...]
-    """What it completed."""
+    """The deltas that it completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What there is to say about a cassette."""
+    """A cassette with its decoded reads."""
 
     cassette: Cassette
     rows: tuple[Row, ...]
     """Its reads."""
     error: str
-    """What was wrong with the stream; empty where nothing was."""
+    """The fault of the stream, or an empty string."""
 
     @classmethod
     def of(cls, cassette: Cassette) -> View:
-        """Decode a cassette."""
+        """Return the view of a cassette."""
         recording = cassette.decode()
         decoded = [deltas for _, deltas in recording.reads]
         last = len(cassette.reads) - 1
-        # an answer that came as a whole is there with its last read, and so is what the end of a stream completes
+        # a response in one piece is complete with its last read, as are the deltas at the end of a stream
         places = [min(number, last) if len(decoded) > 1 else last for number in range(len(decoded))]
         deltas: list[list[Delta]] = [[] for _ in cassette.reads]
         for place, completed in zip(places, decoded, strict=True):
@@ -86,11 +87,11 @@ class View:
 
     @property
     def seconds(self) -> float:
-        """When the stream ended, in seconds since the request."""
+        """The end of the stream, in seconds since the request."""
         return max(self.cassette.ending.at, self.rows[-1].at if self.rows else 0.0)
 
     def torn(self) -> tuple[int, int]:
-        """Return how many reads end inside a frame, and how many of those inside a character."""
+        """Return how many reads end inside a frame, and how many of those end inside a character."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         frames = characters = 0
         line_ends = (b"\n",) if self.cassette.header["protocol"] == "ollama" else (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -103,16 +104,16 @@ class View:
         return frames, characters
 
     def summary(self) -> str:
-        """Return how much it is, and how long it took, in a line."""
+        """Return the amounts and the duration on one line."""
         first = f"first byte after {self.rows[0].at:.3f} s, " if self.rows else ""
         size = sum(row.size for row in self.rows)
         return (
-            f"{_counted(len(self.rows), 'read')}, {_counted(size, 'byte')}, {_counted(len(self.deltas), 'delta')}, "
-            f"{_counted(len(self.text), 'character')}; {first}{self.seconds:.3f} s in all"
+            f"{plural(len(self.rows), 'read')}, {plural(size, 'byte')}, {plural(len(self.deltas), 'delta')}, "
+            f"{plural(len(self.text), 'character')}; {first}{self.seconds:.3f} s in all"
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return all of it, as values of JSON."""
+        """Return everything as values of JSON."""
         deltas = self.deltas
         calls = merge_tool_calls([call for delta in deltas for call in delta.tool_calls])
         usage = next((delta.usage for delta in reversed(deltas) if delta.usage), None)
@@ -143,12 +144,12 @@ class View:
     # Lines
 
     def lines(self, width: int = 80, *, whole: bool = False, blocks: bool = True) -> Iterator[str]:
-        """Yield the lines to show.
+        """Yield the lines for a terminal.
 
         Args:
-            width: columns of the terminal.
-            whole: show every read, of a long stream too.
-            blocks: whether the terminal can show block characters.
+            width: The columns of the terminal.
+            whole: Whether to show every read, also of a long stream.
+            blocks: Whether the terminal can show block characters.
         """
         yield from self._header(width)
         yield ""
@@ -196,16 +197,16 @@ class View:
             yield "{input_tokens} tokens in, {output_tokens} out".format(**facts["usage"])
 
     def _rest(self, width: int) -> Iterator[str]:
-        """Yield what came beside the text."""
+        """Yield the thinking and the tool calls."""
         facts = self.facts()
-        told = {"thinking": facts["thinking"], "tool calls": facts["tool_calls"]}
-        for name, value in told.items():
+        others = {"thinking": facts["thinking"], "tool calls": facts["tool_calls"]}
+        for name, value in others.items():
             if value:
                 yield ""
                 yield from wrapped(f"{name}: {_plain(value)}", width)
 
     def _pace(self) -> Iterator[str]:
-        """Yield what there is to say of times and boundaries."""
+        """Yield sentences about times and boundaries."""
         pauses = [row.pause for row in self.rows[1:]]
         if pauses:
             longest = max(self.rows[1:], key=lambda row: row.pause)
@@ -215,7 +216,7 @@ class View:
             )
         frames, characters = self.torn() if self.cassette.is_stream else (0, 0)
         if frames:
-            yield f"{_counted(frames, 'read')} ended inside a frame, {characters} of them inside a character."
+            yield f"{plural(frames, 'read')} ended inside a frame, {characters} of them inside a character."
         elif self.rows and self.cassette.is_stream:
             yield "Every read ended with a frame."
 
@@ -229,19 +230,19 @@ class View:
             yield from (self._row(row, width) for row in rows[-_TAIL:])
 
     def _row(self, row: Row, width: int) -> str:
-        said = " ".join(filter(None, map(_said, row.deltas))) or "-"
+        content = " ".join(filter(None, map(_delta_summary, row.deltas))) or "-"
         line = f"{row.number:6,} {row.at:7.3f} s {_milliseconds(row.pause):>10} {row.size:7,}  "
-        return f"{line}{fitted(said, width - len(line))}"
+        return f"{line}{fitted(content, width - len(line))}"
 
 
 def picture(rows: Sequence[Row], seconds: float, width: int, *, blocks: bool = True) -> Iterator[str]:
-    """Yield a picture of when the text came: its characters over time, as bars.
+    """Yield the lines of a bar chart of the text's characters over time.
 
     Args:
-        rows: the reads.
-        seconds: how long the stream took.
-        width: columns of the terminal.
-        blocks: whether the terminal can show block characters.
+        rows: The reads.
+        seconds: The duration of the stream.
+        width: The columns of the terminal.
+        blocks: Whether the terminal can show block characters.
     """
     levels = BLOCKS if blocks else LETTERS
     columns = max(10, width - 2)
@@ -256,18 +257,18 @@ def picture(rows: Sequence[Row], seconds: float, width: int, *, blocks: bool = T
     rule, end = ("─", "┴") if blocks else ("-", "+")
     yield f" {end}{rule * (columns - 2)}{end}"
     left, right = " 0 s", f"{seconds:.3f} s"
-    middle = f"a column is {_milliseconds(seconds / columns)}, the highest {_counted(top, 'character')}"
+    middle = f"a column is {_milliseconds(seconds / columns)}, the highest {plural(top, 'character')}"
     yield f"{left}{middle:^{columns + 1 - len(left) - len(right)}}{right}"
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return a text in lines of a number of columns, broken at spaces where there are any; controls are escaped."""
-    return [line for whole in harmless(text).split("\n") for line in _wrapped(whole.expandtabs(4), width)]
+    """Return a text in lines of `width` columns, broken at spaces if there are any, with control characters escaped."""
+    return [line for full in harmless(text).split("\n") for line in _wrapped(full.expandtabs(4), width)]
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    while _columns(text) > width:
-        most = max(1, sum(columns <= width for columns in accumulate(map(_columns, text))))
+    while display_width(text) > width:
+        most = max(1, sum(columns <= width for columns in accumulate(map(display_width, text))))
         space = text.rfind(" ", 1, most + 1)
         end = space if space > 0 else most
         yield text[:end]
@@ -276,19 +277,19 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 
 def fitted(text: str, width: int) -> str:
-    """Return as much of a text as a number of columns can show."""
-    if _columns(text) <= width:
+    """Return the beginning of a text that fits into `width` columns."""
+    if display_width(text) <= width:
         return text
-    return text[: sum(columns < width for columns in accumulate(map(_columns, text)))] + "…"
+    return text[: sum(columns < width for columns in accumulate(map(display_width, text)))] + "…"
 
 
 def harmless(text: str) -> str:
-    """Return a text without what a terminal would obey: control characters, but for line ends and tabs, are escaped."""
+    """Return a text with its control characters escaped, except for line ends and tabs."""
     return "".join(repr(each)[1:-1] if category(each) == "Cc" and each not in "\n\t" else each for each in text)
 
 
-def _said(delta: Delta) -> str:
-    """Return what a delta brings, in short."""
+def _delta_summary(delta: Delta) -> str:
+    """Return the content of a delta on one line."""
     parts = [repr(delta.text) if delta.text else ""]
     parts.append(f"thinking {delta.thinking!r}" if delta.thinking else "")
     parts += [f"tool {call.name or ''}{call.arguments!r}" for call in delta.tool_calls]
@@ -308,7 +309,3 @@ def _plain(value: object) -> str:
 def _milliseconds(seconds: float) -> str:
     milliseconds = seconds * 1000
     return f"{milliseconds:,.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"  # noqa: PLR2004  # two digits
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What streams looked like: a page of all of a run's, a picture of the one a test failed over, a few lines at its end.
+"""Streams made visible: a page of a run's streams, a picture of a failed test's stream, and the timelines of both.
 
-Loaded where a test streams or a report is asked for; each part imports what it needs itself.
+Loaded if a test streams or a report is requested. Each module imports its own dependencies.
 """

@@ -1,23 +1,23 @@
-"""The timeline of one stream as a terminal shows it: a dozen lines at most."""
+"""The picture of a stream: its timeline in a dozen lines of a terminal."""
 
 from __future__ import annotations
 
 import locale
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import excerpt
+from pytest_streamval.errors import excerpt, plural
 from pytest_streamval.recordings.terminal_view import BLOCKS, LETTERS, fitted, harmless
-from pytest_streamval.transcripts.transcript import escaped, quoted
 from pytest_streamval.report.timeline import OUTCOMES
+from pytest_streamval.transcripts.transcript import escaped, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_streamval.report.timeline import Timeline, Verdict
 
-_WIDTH = 79  # columns: the same wherever it is made, as the terminal may be that of another machine
-_LABEL = 18  # columns of the names of the rows
-_LANES = 4  # requirements that have a row
+_WIDTH = 79  # columns, always the same: the terminal may belong to another machine
+_LABEL = 18  # columns of the name of a row
+_LANES = 4  # requirements that get a row
 _TEXT = _WIDTH - _LABEL - 6  # characters of a text
 _SIGNS = {"pass": "+", "fail": "X", "unknown": "?"}
 
@@ -26,9 +26,9 @@ def picture(stream: Timeline, *, more: int = 0, blocks: bool | None = None) -> l
     """Return the lines that show a stream.
 
     Args:
-        stream: what happened.
-        more: how many other streams there were, which are not shown.
-        blocks: whether block characters can be shown; by default, whether the locale can.
+        stream: The timeline of the stream.
+        more: The number of other streams, which are not shown.
+        blocks: Whether the terminal can show block characters. By default, the locale decides.
     """
     if blocks is None:
         blocks = locale.getencoding().lower() in {"utf-8", "utf8"}
@@ -55,12 +55,12 @@ def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
         yield _row("not released", quoted(held[:_TEXT]) + (" …" if len(held) > _TEXT else ""))
 
 
-def _row(name: str, what: str) -> str:
-    return f"  {fitted(harmless(name), _LABEL - 1):{_LABEL}}{what}".rstrip()
+def _row(name: str, cells: str) -> str:
+    return f"  {fitted(harmless(name), _LABEL - 1):{_LABEL}}{cells}".rstrip()
 
 
 class _Chart:
-    """Columns over the time that a stream took."""
+    """Rows of columns, which divide the duration of a stream."""
 
     def __init__(self, stream: Timeline) -> None:
         self._stream = stream
@@ -71,7 +71,7 @@ class _Chart:
         return min(self._columns - 1, max(0, at * self._columns // self._span))
 
     def tokens(self, levels: str) -> str:
-        """Show how many tokens came when."""
+        """Return the row of the tokens: the more came in a column, the higher its block."""
         counts = [0] * self._columns
         for at in self._stream.times:
             counts[self._column(at)] += 1
@@ -79,14 +79,14 @@ class _Chart:
         return "".join(levels[-(-count * (len(levels) - 1) // top)] for count in counts)
 
     def marks(self, moments: Sequence[int], sign: str) -> str:
-        """Show when something happened."""
+        """Return a row with a sign at each moment."""
         cells = [" "] * self._columns
         for at in moments:
             cells[self._column(at)] = sign
         return "".join(cells)
 
     def chunks(self) -> str:
-        """Show the numbers of the chunks where they were released, and where the run stopped its producer."""
+        """Return the row of the chunks: their numbers where they were released, and a bar where the run was stopped."""
         cells = [" "] * self._columns
         for number, bar in enumerate(self._stream.chunks):
             column = self._column(bar.at)
@@ -98,7 +98,7 @@ class _Chart:
         return "".join(cells)
 
     def lanes(self) -> Iterator[tuple[str, str]]:
-        """Yield the requirements with their verdicts, those that failed something first where they are many."""
+        """Yield the requirements with the rows of their verdicts. If there are many, those that failed come first."""
         lanes = self._stream.lanes
         if len(lanes) > _LANES:
             lanes = sorted(lanes, key=lambda lane: not any(verdict.word == "fail" for verdict in lane.verdicts))
@@ -114,14 +114,13 @@ class _Chart:
         return "".join(cells)
 
     def axis(self) -> str:
-        """Show how long it took, and how far the producer was ahead where it was stopped."""
+        """Return the duration, and how many deltas the producer had sent ahead when it was stopped."""
         stop = self._stream.stop
-        ahead = f"; stopped behind delta {stop.after:,}, {stop.unread:,} more sent" if stop is not None else ""
-        count = self._stream.tokens
-        return f"{count:,} delta{'' if count == 1 else 's'} in {duration(self._stream.span)}{ahead}"
+        ahead = f"; stopped after delta {stop.after:,}, {stop.unread:,} more sent" if stop is not None else ""
+        return f"{plural(self._stream.tokens, 'delta')} in {duration(self._stream.span)}{ahead}"
 
 
 def duration(microseconds: int) -> str:
-    """Return a time as a person says it."""
+    """Return a duration with a unit that suits it."""
     seconds = microseconds / 1e6
     return f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

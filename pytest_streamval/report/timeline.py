@@ -1,11 +1,12 @@
-"""The timeline of a stream: what came when, what was judged how, what the consumer had when, and how it ended."""
+"""The timeline of a stream: its deltas, chunks and verdicts, with the time of each, and how the stream ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
 
-OUTCOMES = {
+Outcome: TypeAlias = Literal["complete", "invalid", "stopped", "error", "cancelled", "unfinished"]
+OUTCOMES: dict[Outcome, str] = {
     "complete": "came to its end",
     "invalid": "failed its final validation",
     "stopped": "was stopped by a requirement",
@@ -13,16 +14,7 @@ OUTCOMES = {
     "cancelled": "was cancelled",
     "unfinished": "had not ended",
 }
-"""How a stream may end, and how that is said."""
-
-
-class Moment(NamedTuple):
-    """A point in the life of a stream."""
-
-    at: int
-    """Microseconds since it began."""
-    after: int
-    """How many deltas had been read by then."""
+"""How a stream can end, in the words of a picture or a page."""
 
 
 class Bar(NamedTuple):
@@ -31,15 +23,15 @@ class Bar(NamedTuple):
     at: int
     """Microseconds since the stream began."""
     after: int
-    """How many deltas had been read by then."""
+    """The number of deltas that had been read by then."""
     start: int
-    """Offset of its first character."""
+    """The offset of its first character."""
     end: int
-    """Offset behind its last character."""
+    """The offset after its last character."""
 
 
 class Verdict(NamedTuple):
-    """What a requirement said."""
+    """The verdict of a requirement."""
 
     word: str
     """`pass`, `fail` or `unknown`."""
@@ -47,65 +39,60 @@ class Verdict(NamedTuple):
     at: int
     """Microseconds since the stream began."""
     after: int
-    """How many deltas had been read by then."""
+    """The number of deltas that had been read by then."""
 
 
 class Lane(NamedTuple):
-    """What one requirement said."""
+    """All verdicts of one requirement."""
 
     name: str
     verdicts: list[Verdict]
-    """On each chunk, also on one that was not released."""
+    """On each chunk, including a chunk that was not released."""
     final: Verdict | None
-    """On the whole."""
+    """On the complete output."""
 
 
 class Stop(NamedTuple):
-    """The end that a run put to its generation."""
+    """The moment when a run stopped its generation."""
 
     at: int
     """Microseconds since the stream began."""
     after: int
-    """How many deltas had been read by then."""
+    """The number of deltas that had been read by then."""
     reason: str
     unread: int
-    """How many deltas the producer had sent that were never read."""
+    """The number of deltas that the producer had sent and that were never read."""
 
 
 @dataclass(slots=True)
 class Timeline:
-    """A stream, as values that JSON can hold. Offsets are characters in the full text."""
+    """A stream, as values that JSON can hold. Offsets count characters in the full text."""
 
     asked: str
-    """What was asked, shortened."""
-    outcome: str
-    """One of `OUTCOMES`."""
+    """The prompt, shortened."""
+    outcome: Outcome
     why: str
-    """What stopped it or was wrong with it; empty where nothing was."""
+    """The reason why it was stopped or failed. Empty if there is none."""
     span: int
-    """How long it took, in microseconds."""
+    """Its duration, in microseconds."""
     released: int
-    """How many characters may be shown to anybody: the length of the full text."""
+    """The length of the full text, in characters. Later characters must not be shown to the consumer."""
     tokens: int
-    """How many deltas were read."""
+    """The number of deltas that were read."""
     characters: int
-    """How many characters they had."""
+    """The number of their characters."""
     times: list[int]
-    """When each delta was read, in microseconds since the stream began; of a long stream the first ones only."""
+    """When each delta was read, in microseconds since the stream began. Of a long stream, the first deltas only."""
     texts: list[str]
-    """What each of them was; the last one may be shortened."""
+    """The text of each of them. The last one may be shortened."""
     chunks: list[Bar]
     """The chunks, when they were released."""
     received: list[Bar]
     """The chunks that the consumer took, when it took them."""
     lanes: list[Lane]
-    """What the requirements said."""
+    """The verdicts of the requirements."""
     stop: Stop | None
     """When and why the run stopped its generation, if it did."""
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as values of JSON, which makes an array of each named tuple."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @property
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""Watching a run for its timeline."""
+"""The observer that records the timeline of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from pytest_streamval.engine.component import text_of
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent, FullValidationEvent, QuickCheckEvent
 from pytest_streamval.engine.observer import Observer
-from pytest_streamval.report.timeline import Bar, Lane, Stop, Timeline, Verdict
+from pytest_streamval.report.timeline import Bar, Lane, Outcome, Stop, Timeline, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
     from pytest_streamval.engine.run import Run
 
-_SAID = 500  # characters kept of what was asked, and of what a requirement or an error said
+_LONGEST = 500  # characters that are kept of a prompt, a reason or an error
 
 
 class Limits(NamedTuple):
-    """How much is kept of one stream; the rest is counted."""
+    """The amounts that are kept of one stream. The rest is counted."""
 
     tokens: int
     characters: int
@@ -33,15 +33,15 @@ FOR_A_PAGE = Limits(tokens=100_000, characters=6_000_000, chunks=50_000)
 FOR_A_PICTURE = Limits(tokens=4_000, characters=40_000, chunks=2_000)
 
 
-class StreamWatch(Observer):
-    """Sees one run. What it keeps is put in order when somebody asks for the timeline."""
+class TimelineObserver(Observer):
+    """Records one run. It does little while the run streams: `timeline()` puts the records in order."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._left = limits.characters
-        self._most = limits.tokens
+        self._room = limits.characters
+        self._token_limit = limits.tokens
         self._missed_tokens = self._missed_characters = 0
-        self._began = time.time()  # that of the events, which a virtual clock sets
+        self._began = time.time()  # the clock of the events, which a virtual clock controls
         self._released = 0
         self._times: list[float] = []
         self._texts: list[str] = []
@@ -55,59 +55,59 @@ class StreamWatch(Observer):
     # The observer
 
     def started(self, run: Run) -> None:
-        """Note what was asked."""
+        """Record the prompt and the names of the requirements."""
         self._run = run
         self._asked = shortened(text_of(run.action))
         self._names = [requirement.name for requirement in run.judges.requirements]
 
     def delta(self, text: str) -> None:
-        """Note when a delta was read."""
+        """Record when a delta was read."""
         self.deltas((text,))
 
     def deltas(self, texts: Sequence[str]) -> None:
-        """Note when deltas were read: those of one read, at one time."""
-        kept = texts[: max(0, self._most - len(self._texts))]
+        """Record when deltas were read: all deltas of one read have the same time."""
+        kept = texts[: max(0, self._token_limit - len(self._texts))]
         self._texts += kept
         self._times += [time.time()] * len(kept)
-        self._left -= sum(map(len, kept))
+        self._room -= sum(map(len, kept))
         if len(kept) < len(texts):
             self._missed_tokens += len(texts) - len(kept)
             self._missed_characters += sum(map(len, texts[len(kept) :]))
-        if self._left < 0:
-            self._fill()
+        if self._room < 0:
+            self._drop_surplus()
 
-    def _fill(self) -> None:
-        """Keep of the deltas only what there is room for, and of all that follow nothing."""
-        self._most = 0
-        while self._left < 0:
+    def _drop_surplus(self) -> None:
+        """Drop the text for which there is no room, and keep no further delta."""
+        self._token_limit = 0
+        while self._room < 0:
             last = self._texts.pop()
-            self._left += len(last)
+            self._room += len(last)
             self._missed_tokens += 1
             self._missed_characters += len(last)
-        if self._left:
-            self._texts.append(last[: self._left])
+        if self._room:
+            self._texts.append(last[: self._room])
             self._missed_tokens -= 1
-            self._missed_characters -= self._left
+            self._missed_characters -= self._room
         del self._times[len(self._texts) :]
 
     def event(self, event: StreamEvent) -> None:
-        """Note what happened."""
+        """Record an event. Of the usual ones, only the first are kept."""
         is_usual = isinstance(event, ChunkEvent) or (isinstance(event, QuickCheckEvent) and event.passed)
         if not is_usual or len(self._events) < 2 * self._limits.chunks:
             self._events.append((event, self._tokens))
 
     def received(self, chunk: Chunk) -> None:
-        """Note when the consumer took a chunk."""
+        """Record when the consumer took a chunk."""
         if len(self._received) < self._limits.chunks:
             self._received.append((chunk, time.time(), self._tokens))
 
     def cancelled(self, reason: str) -> None:
-        """Note when the generation was stopped, and how far its producer was ahead."""
+        """Record when the generation was stopped, and how many deltas its producer had sent ahead."""
         unread = 0 if self._run is None else self._run.thunk.deltas_unread
         self._stop = time.time(), self._tokens, shortened(reason), unread
 
     def ended(self, run: Run) -> None:
-        """Note how far it came, and let go of the run."""
+        """Record the length of the full text, and drop the reference to the run."""
         self._released = len(run.full_text)
         self._run = None
 
@@ -115,10 +115,10 @@ class StreamWatch(Observer):
     def _tokens(self) -> int:
         return len(self._times) + self._missed_tokens
 
-    # What came of it
+    # The timeline
 
     def timeline(self) -> Timeline:
-        """Return the timeline of what was seen so far."""
+        """Return the timeline of the run so far."""
         outcome, why = self._outcome()
         if self._run is not None:
             self._released = len(self._run.full_text)
@@ -145,8 +145,8 @@ class StreamWatch(Observer):
     def _since(self, moment: float) -> int:
         return max(0, round((moment - self._began) * 1e6))
 
-    def _outcome(self) -> tuple[str, str]:
-        """Return how it ended, one of `OUTCOMES`, and why."""
+    def _outcome(self) -> tuple[Outcome, str]:
+        """Return how the run ended, and why."""
         events = [event for event, _ in self._events]
         if not (events and isinstance(events[-1], CompletedEvent)):
             return "unfinished", ""
@@ -154,15 +154,15 @@ class StreamWatch(Observer):
             if isinstance(event, ErrorEvent):
                 return "error", shortened(f"{event.exception_type}: {event.detail}")
             if isinstance(event, FullValidationEvent | QuickCheckEvent) and not event.passed:
-                whole = isinstance(event, FullValidationEvent)
-                return ("invalid" if whole else "stopped"), self._blamed(event)
+                final = isinstance(event, FullValidationEvent)
+                return ("invalid" if final else "stopped"), self._failures(event)
         if events[-1].success:
             return "complete", ""
         return "cancelled", self._stop[2] if self._stop is not None else ""
 
-    def _blamed(self, event: FullValidationEvent | QuickCheckEvent) -> str:
-        """Return which requirements failed what."""
-        what = f"chunk {event.chunk_index}" if isinstance(event, QuickCheckEvent) else "the whole"
+    def _failures(self, event: FullValidationEvent | QuickCheckEvent) -> str:
+        """Return the requirements that failed a chunk or the complete output, with their reasons."""
+        what = f"chunk {event.chunk_index}" if isinstance(event, QuickCheckEvent) else "the complete output"
         results = zip(self._names, map(_verdict, event.results), strict=True)
         failed = [(name, reason) for name, (word, reason) in results if word == "fail"]
         return "; ".join(f"{name} failed {what}{f': {reason}' if reason else ''}" for name, reason in failed)
@@ -191,5 +191,5 @@ def _verdict(result: PartialValidationResult | ValidationResult) -> tuple[str, s
 
 
 def shortened(text: str) -> str:
-    """Return what a timeline keeps of what somebody said."""
-    return text if len(text) <= _SAID else f"{text[: _SAID - 1]}…"
+    """Return a prompt or a reason as a timeline keeps it."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

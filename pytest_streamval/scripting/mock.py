@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import as_action, text_of
-from pytest_streamval.model import Delta
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import InvalidArgumentError, ScriptExhaustedError, excerpt
-from pytest_streamval.scripting.script import Script, as_script, note_taken, perform, text_of_step
+from pytest_streamval.model import Delta
+from pytest_streamval.scripting.playback import note_taken
+from pytest_streamval.scripting.script import Script, as_script
+from pytest_streamval.scripting.steps import perform, text_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,7 +68,7 @@ class MockCall:
                     await thunk.put(step)
                 self.deltas_sent += 1
             else:
-                await perform(step, self.script)
+                await perform(step, self.script.steps)
         self.finished = True
 
     @property

@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import time
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from pytest_streamval.model import Delta
 from pytest_streamval.errors import ConcurrentReadError, PlaybackBusyError, SyncStallError, raisable
-from pytest_streamval.scripting.script import Delay, Raise, Stall, note_taken, perform, text_of_step
+from pytest_streamval.model import Delta
+from pytest_streamval.scripting.steps import Delay, Raise, Stall, perform, text_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval.scripting.script import Script
+    from pytest_streamval.scripting.steps import Step
 
 on_play: list[Callable[[_Playback], None]] = []
 """Called with every playback that is made, for guards that look for forgotten ones."""
+
+
+on_take: list[Callable[[PlayableScript], None]] = []
+"""Called with each script that is taken to be played, for guards that look for scripts that nothing plays."""
+
+
+class PlayableScript(Protocol):
+    """A script, as far as a playback needs it."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, in order."""
+
+    @property
+    def deltas(self) -> tuple[Delta, ...]:
+        """The deltas of the steps."""
+
+    @property
+    def text(self) -> str:
+        """The text of all deltas."""
+
+
+def note_taken(script: PlayableScript) -> None:
+    """Note that a script is going to be played."""
+    for call in tuple(on_take):
+        call(script)
 
 
 class _Playback:
@@ -27,9 +53,9 @@ class _Playback:
 
     _made_by: ClassVar[str]
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: PlayableScript) -> None:
         self.script = script
-        """What is played."""
+        """The script that is played."""
         self.started = False
         """Whether anybody read."""
         self.deltas_sent = 0
@@ -90,7 +116,7 @@ class Playback(_Playback):
         self._enter()
         try:
             while not isinstance(move := self._move(), str | None):
-                await perform(move, self.script)
+                await perform(move, self.script.steps)
         except StopAsyncIteration as error:
             self._end()
             raise raisable(error) from error

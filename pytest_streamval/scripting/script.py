@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import index
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_streamval.model import Delta
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import Delta
 from pytest_streamval.recordings.cassette import Cassette
-from pytest_streamval.fuzzing.cuts import pieces_of
+from pytest_streamval.scripting.playback import Playback, SyncPlayback, note_taken
+from pytest_streamval.scripting.script_file import read_steps, write_steps
+from pytest_streamval.scripting.steps import Delay, Raise, Step, text_of_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from os import PathLike
-
-    from pytest_streamval.scripting.playback import Playback, SyncPlayback
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """The producer waits."""
-
-    seconds: float
-    """How long, in seconds."""
-
-    def __post_init__(self) -> None:
-        seconds: object = self.seconds
-        if not isinstance(seconds, int | float) or not seconds >= 0:
-            raise InvalidArgumentError("seconds", excerpt(self.seconds), "a delay is 0 seconds or more.")
-
-
-@dataclass(frozen=True, slots=True)
-class Raise:
-    """The producer fails."""
-
-    exc: BaseException | type[BaseException]
-    """What it raises."""
-
-    def __post_init__(self) -> None:
-        exc: object = self.exc
-        if not isinstance(exc, BaseException) and not (isinstance(exc, type) and issubclass(exc, BaseException)):
-            raise InvalidArgumentError("exc", excerpt(exc), "it is what a raise statement takes: an exception.")
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """The producer goes silent, until it is stopped."""
-
-
-on_take: list[Callable[[Script], None]] = []
-"""Called with each script that is taken to be played, for guards that look for scripts that nothing plays."""
-
-Step: TypeAlias = str | Delta | Delay | Raise | Stall
-"""What a script is made of; a `str` is a delta that brings text only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +97,7 @@ class Script:
             InvalidScriptError: a `ValueError`; it names the line and the column where a step is not what it has to be.
             OSError: the file cannot be read.
         """
-        from pytest_streamval.scripting.script_file import load  # which imports this module
-
-        return load(path)
+        return cls(tuple(read_steps(path)))
 
     def dump(self, path: str | PathLike[str]) -> None:
         """Write the script to a file that `load` reads, one step a line.
@@ -149,9 +108,7 @@ class Script:
             InvalidArgumentError: a `ValueError`; a step would not come back the same. Nothing was written.
             OSError: the file cannot be written.
         """
-        from pytest_streamval.scripting.script_file import dump  # which imports this module
-
-        dump(self, path)
+        write_steps(self.steps, path)
 
     @property
     def deltas(self) -> tuple[Delta, ...]:
@@ -201,14 +158,10 @@ class Script:
         It yields the text of each delta that has any, and does what the other steps say: a `Delay` and a `Stall` wait,
         a `Raise` raises.
         """
-        from pytest_streamval.scripting.playback import Playback  # which imports this module
-
         return Playback(self)
 
     def play_sync(self) -> SyncPlayback:
         """Return a new iterator over the text, for synchronous code; as `play`, but a `Stall` is a `SyncStallError`."""
-        from pytest_streamval.scripting.playback import SyncPlayback  # which imports this module
-
         return SyncPlayback(self)
 
 
@@ -229,33 +182,14 @@ def as_script(script: Script | str, *, token_size: int = 1) -> Script:
     return Script.from_text(script, token_size)
 
 
-def note_taken(script: Script) -> None:
-    """Note that a script is going to be played."""
-    for tell in tuple(on_take):
-        tell(script)
-
-
-def text_of_step(step: Step) -> str:
-    """Return the text that a step brings."""
-    return step if isinstance(step, str) else step.text if isinstance(step, Delta) else ""
-
-
-async def perform(step: Delay | Raise | Stall, script: Script) -> None:
-    """Do what a step of a script says that hands nothing over."""
-    if isinstance(step, Delay):
-        await asyncio.sleep(step.seconds)
-    elif isinstance(step, Raise):
-        raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
-    else:
-        from pytest_streamval.scripting.stalls import stall  # which few scripts need
-
-        await stall(place_of_stall(script))
-
-
-def place_of_stall(script: Script) -> str:
-    """Return the place of the first stall of a script, for messages; no other one is ever reached."""
-    number = next(number for number, step in enumerate(script.steps) if isinstance(step, Stall))
-    return f"steps[{number}] of the script {excerpt(script.text)}, a Stall,"
+def pieces_of(text: str, offsets: Iterable[int]) -> list[str]:
+    """Return a text in pieces, which begin at the offsets; offsets at its ends cut nothing off."""
+    ends = sorted({0, len(text), *offsets})
+    if ends[0] < 0 or ends[-1] > len(text):
+        outside = ends[0] if ends[0] < 0 else ends[-1]
+        rule = f"an offset is a place in the text, from 0 to its {len(text)} characters."
+        raise InvalidArgumentError("offset", excerpt(outside), rule)
+    return [text[start:end] for start, end in pairwise(ends)]
 
 
 def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:

@@ -13,15 +13,15 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidArgumentError, InvalidScriptError, described, excerpt
-from pytest_streamval.scripting.script import Delay, Raise, Script, Stall
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
+from pytest_streamval.scripting.steps import Delay, Raise, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
 
-    from pytest_streamval.scripting.script import Step
+    from pytest_streamval.scripting.steps import Step
 
 _BOM = b"\xef\xbb\xbf"
 _DECODER = json.JSONDecoder()
@@ -34,20 +34,20 @@ _MADE_AGAIN = (
 )
 
 
-def load(path: str | PathLike[str]) -> Script:
-    """Read a script file; see `Script.load`."""
+def read_steps(path: str | PathLike[str]) -> list[Step]:
+    """Read the steps of a script file; see `Script.load`."""
     steps: list[Step] = []
     data = Path(path).read_bytes().removeprefix(_BOM)
     for number, raw in enumerate(data.split(b"\n"), 1):  # not splitlines(): a string may have U+2028 in it
         line = _Line(str(path), number, _decoded(str(path), number, raw.removesuffix(b"\r")))
         if line.text.strip() and not line.text.lstrip().startswith("#"):
             steps.append(_step(line, first=not steps))
-    return Script(tuple(steps))
+    return steps
 
 
-def dump(script: Script, path: str | PathLike[str]) -> None:
+def write_steps(steps: Iterable[Step], path: str | PathLike[str]) -> None:
     """Write a script file; see `Script.dump`."""
-    lines = [_written(number, step) for number, step in enumerate(script.steps)]
+    lines = [_written(number, step) for number, step in enumerate(steps)]
     Path(path).write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.recordings.modes import RecordMode
 
 _HIGHEST_PORT = 65_535
 
@@ -36,17 +37,18 @@ def checked_models(models: object) -> Sequence[str]:
     return models
 
 
-def checked_mode(record: str | None, upstream: object) -> str:
-    """Return what is recorded.
+def checked_mode(record: str | None, upstream: object) -> RecordMode:
+    """Return the record mode of a server.
 
     Raises:
-        InvalidArgumentError: a `ValueError`; something is to be recorded, and there is no provider.
+        InvalidArgumentError: A `ValueError`. If there is no such mode, or it records and there is no provider.
     """
-    if upstream is not None:
-        return record or "new"
-    if record in {"once", "new", "all"}:
-        raise InvalidArgumentError("record", repr(record), "what is recorded is a provider; give it as upstream.")
-    return record or "none"
+    if record is None:
+        return RecordMode.NONE if upstream is None else RecordMode.NEW
+    mode = RecordMode.named(record, "record")
+    if upstream is None and mode is not RecordMode.NONE:
+        raise InvalidArgumentError("record", repr(record), "It must be none without an upstream: give the provider.")
+    return mode
 
 
 def _whole(number: object, highest: float = float("inf")) -> bool:

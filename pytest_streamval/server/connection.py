@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
-from pytest_streamval.scripting.stalls import stall
+from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from pytest_streamval.server.journal import ServedRequest
     from pytest_streamval.server.actions import Step, Steps
+    from pytest_streamval.server.journal import ServedRequest
 
 logger = logging.getLogger("pytest_streamval.server")
 
@@ -50,8 +50,8 @@ class Site(Protocol):
     body_limit: int
     connections: set[Connection]
 
-    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], None]]:
-        """Return the entry of a request, its answer, and what to call when that has ended."""
+    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], Awaitable[None]]]:
+        """Return the entry of a request, its answer, and the function to await when that has ended."""
 
     def failed(self, entry: ServedRequest, error: Exception, *, begun: bool) -> Steps:
         """Return what follows where the answer cannot go on."""
@@ -212,14 +212,14 @@ class Connection(asyncio.Protocol):
 
     # Answers
 
-    async def _answer(self, entry: ServedRequest, steps: Steps, close: Callable[[], None]) -> None:
+    async def _answer(self, entry: ServedRequest, steps: Steps, close: Callable[[], Awaitable[None]]) -> None:
         try:
             await asyncio.sleep(0)  # a client that has left already is noticed first
             await self._play(entry, steps)
         except Exception as error:  # noqa: BLE001  # whatever a script or a rule holds, the server goes on
             await self._fail(entry, error)
         finally:
-            close()
+            await close()
         if self._transport.is_closing():
             return
         self.task = None

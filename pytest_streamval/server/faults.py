@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_streamval.scripting.script import Script
-    from pytest_streamval.server.rendering import Question
     from pytest_streamval.server.actions import Steps
+    from pytest_streamval.server.rendering import Question
 
 __all__ = [
     "Fault",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -12,25 +13,25 @@ from pytest_streamval.errors import UnscriptedRequestError
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
+from pytest_streamval.server.actions import Break, Work
 from pytest_streamval.server.connection import Connection
-from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.journal import Journal, ServedRequest
-from pytest_streamval.server.proxy import Relay, nothing
+from pytest_streamval.server.proxy import Proxy, nothing
+from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Question, answered, kind_of
 from pytest_streamval.server.routes import Fact, Output, Refusal, routed
-from pytest_streamval.server.actions import Break, Work
 from pytest_streamval.wire.exchange import Asked
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.server.script_queue import Casting
+    from pytest_streamval.server.actions import Steps
     from pytest_streamval.server.connection import Incoming
     from pytest_streamval.server.rule_thread import Chosen, RuleThread
-    from pytest_streamval.server.actions import Steps
+    from pytest_streamval.server.script_queue import Casting
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
 
@@ -46,14 +47,14 @@ class Site:
         models: Sequence[str],
         body_limit: int,
         cut: Cut | None,
-        relay: Relay | None,
+        proxy: Proxy | None,
     ) -> None:
         self.body_limit = body_limit
         self.connections: set[Connection] = set()
         self._casting = casting
         self._journal = journal
         self._models = tuple(models)
-        self._relay = relay
+        self._proxy = proxy
         self._cut = cut
         self._numbers = count(1)
         self._undecided: set[ServedRequest] = set()  # those for which the rule has not chosen yet
@@ -82,25 +83,25 @@ class Site:
         """Be told that an entry has changed."""
         self._journal.note()
 
-    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], None]]:
-        """Return the entry of a request, its answer, and what to call when that has ended."""
+    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], Awaitable[None]]]:
+        """Return the entry of a request, its answer, and the function to await when that has ended."""
         request = _entry(incoming)
         route = routed(incoming.method, incoming.target, incoming.body, self._models)
         number = str(next(self._numbers))
-        close = nothing
+        close: Callable[[], Awaitable[None]] = nothing
         if isinstance(route, Output):
             request.protocol, request.model = route.adapter.protocol, route.asked.model
             request.stream, request.body = route.asked.stream, route.body
             question = Question(route.adapter, route.asked, number, time.time(), len(incoming.body))
-            if self._relay is not None:
-                steps, close = self._relay.answer(request, question, incoming)
+            if self._proxy is not None:
+                steps, close = self._proxy.answer(request, question, incoming)
             elif (rule := self._casting.rule) is not None:
                 self._undecided.add(request)
-                steps, close = self._ruled(rule, request, question), lambda: self._decided(request)
+                steps, close = self._ruled(rule, request, question), partial(self._ended, request)
             else:
                 steps = self._played(request, question)
             steps = steps if self._cut is None else recut(steps, self._cut, question)
-        elif self._relay is not None and (passed := self._relay.passed(request, _PLAIN, incoming)) is not None:
+        elif self._proxy is not None and (passed := self._proxy.passed(request, _PLAIN, incoming)) is not None:
             steps, close = passed
         else:
             steps = _plain(route)
@@ -123,6 +124,9 @@ class Site:
         with suppress(KeyError):
             self._undecided.remove(request)
             self._journal.enter(request)
+
+    async def _ended(self, request: ServedRequest) -> None:
+        self._decided(request)
 
     def _played(self, request: ServedRequest, question: Question, chosen: Chosen | None = None) -> Steps:
         try:

@@ -16,14 +16,14 @@ from pytest_streamval.errors import (
     ServerStateError,
 )
 from pytest_streamval.fuzzing.cuts import Cut
-from pytest_streamval.fuzzing.recut_scripts import Recut
+from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.server.arguments import check_numbers, check_times, checked_mode, checked_models
-from pytest_streamval.server.script_queue import Casting
 from pytest_streamval.server.faults import checked_fault
-from pytest_streamval.server.journal import Journal, ServedRequest
-from pytest_streamval.server.proxy import Relay
 from pytest_streamval.server.handler import Site
+from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.loop_thread import borrow, disown, give_back
+from pytest_streamval.server.proxy import Proxy
+from pytest_streamval.server.script_queue import Casting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_streamval.recordings.cassette import Cassette
-    from pytest_streamval.server.script_queue import Playable, Rule
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.loop_thread import LoopThread
+    from pytest_streamval.server.script_queue import Playable, Rule
 
 MODELS = ("streamval",)
 """The models that a server says it has, unless told otherwise. It answers for any model."""
@@ -58,7 +58,7 @@ class ProviderServer:
         self,
         *scripts: Playable | Rule,
         fault: Fault | str | None = None,
-        cut: Cut | Recut | str | None = None,
+        cut: Cut | ScriptRecutter | str | None = None,
         token_size: int = 1,
         upstream: str | None = None,
         cassettes: str | PathLike[str] | None = None,
@@ -93,11 +93,11 @@ class ProviderServer:
         recut, fault = _recut(cut), checked_fault(fault)
         check_numbers(speed=speed, body_limit=body_limit, port=port)
         self._casting = Casting(scripts, fault, token_size, recut)
-        self._relay: Relay | None = None
+        self._proxy: Proxy | None = None
         if upstream is not None or cassettes is not None:
             if scripts:
                 raise InvalidArgumentError("upstream", repr(upstream), "a server has scripts or a provider, not both.")
-            self._relay = Relay(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
+            self._proxy = Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
         elif record is not None:
             raise InvalidArgumentError("record", repr(record), "there is neither an upstream nor cassettes.")
         self._refuses = fault is not None and fault.refuses
@@ -108,7 +108,7 @@ class ProviderServer:
             models=checked_models(models),
             body_limit=body_limit,
             cut=None if recut is None else recut.cut,
-            relay=self._relay,
+            proxy=self._proxy,
         )
         self._wanted_port = port
         self._lock = threading.Lock()
@@ -262,7 +262,7 @@ class ProviderServer:
     @property
     def recordings(self) -> tuple[Cassette, ...]:
         """What was recorded of an upstream, in the order in which its answers ended."""
-        return () if self._relay is None else tuple(self._relay.recordings)
+        return () if self._proxy is None else tuple(self._proxy.recordings)
 
     def wait_for_requests(self, count: int, *, within: float) -> bool:
         """Return whether there are so many requests, or come within some seconds."""
@@ -270,7 +270,7 @@ class ProviderServer:
 
     def unmet(self) -> Iterator[Exception]:
         """Yield what was asked and not scripted, what was scripted and not asked, and what failed here."""
-        return self._casting.unmet() if self._relay is None else self._relay.unmet()
+        return self._casting.unmet() if self._proxy is None else self._proxy.unmet()
 
     def assert_requested(
         self,
@@ -368,7 +368,7 @@ def _bound(port: int) -> socket.socket:
     return found
 
 
-def _recut(cut: Cut | Recut | str | None) -> Recut | None:
-    if cut is None or isinstance(cut, Recut):
+def _recut(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:
+    if cut is None or isinstance(cut, ScriptRecutter):
         return cut
-    return Recut(cut if isinstance(cut, Cut) else Cut(cut))
+    return ScriptRecutter(cut if isinstance(cut, Cut) else Cut(cut))

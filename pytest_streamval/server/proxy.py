@@ -1,8 +1,7 @@
-"""Relays: what answers in the place of scripts, a real provider or what was recorded of one."""
+"""The proxy: it answers requests from recordings, or passes them on to a real provider and records the responses."""
 
 from __future__ import annotations
 
-import os
 from itertools import count
 from math import inf
 from pathlib import Path
@@ -14,195 +13,214 @@ from pytest_streamval.errors import (
     UnmatchedRequestError,
     UnusedCassetteError,
     WireError,
-    described,
     excerpt,
 )
+from pytest_streamval.http.connection import load_httpx2
+from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import Cassette
-from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.recordings.matching import Shelf, told
-from pytest_streamval.recordings.stream_recorder import Tape, numbered
-from pytest_streamval.server.spoiling import frames
+from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
+from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
 from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn
-from pytest_streamval.server.upstream import Exchange, Upstream
+from pytest_streamval.server.passed_on import PassedOnRequest, Upstream, as_sent
+from pytest_streamval.server.spoiling import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from os import PathLike
 
-    from pytest_streamval.errors import StreamvalError
+    from pytest_streamval.errors import ProviderUnreachableError, StreamvalError
+    from pytest_streamval.http.request import HttpRequest
+    from pytest_streamval.recordings.modes import RecordMode
+    from pytest_streamval.server.actions import Steps
     from pytest_streamval.server.connection import Incoming
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.journal import ServedRequest
     from pytest_streamval.server.rendering import Question
-    from pytest_streamval.server.actions import Steps
-
-MODES = ("none", "once", "new", "all")
-"""How recordings and a provider go together; see `ProviderServer`."""
 
 _FILE = "stream.jsonl"
-_OWN = {"connection", "content-length", "content-type", "transfer-encoding"}
-_WAY_OUT = "To record what is asked now, give the provider as upstream, with record='new'."
+_FRAMING = {"connection", "content-length", "content-type", "transfer-encoding"}
+_WAY_OUT = "To record this request, give the provider as upstream, with record='new'."
 
 
-class Relay:
-    """Answers from recordings, and asks a real provider for the rest."""
+class Proxy:
+    """The recordings and the provider of a server, which answer its requests."""
 
     def __init__(
         self,
         upstream: str | None,
         folder: str | PathLike[str] | None,
         *,
-        mode: str,
+        mode: RecordMode,
         fault: Fault | None,
         speed: float = inf,
     ) -> None:
-        if mode not in MODES:
-            raise InvalidArgumentError("record", excerpt(mode), f"it is one of {', '.join(MODES)}.")
+        """Load the recordings, or delete them if they are to be replaced.
+
+        Args:
+            upstream: The address of the provider, or None if there is none.
+            folder: The folder of the recordings, or None to keep new ones in memory only.
+            mode: The record mode.
+            fault: The fault of all answers.
+            speed: The factor by which a replay is faster than the recording.
+
+        Raises:
+            InvalidArgumentError: A `ValueError`. If an argument is invalid.
+            MissingExtraError: An `ImportError`. If requests are passed on, and httpx2 is not installed.
+        """
         self.recordings: list[Cassette] = []
-        """What was recorded, in the order in which the answers ended."""
+        """The new recordings, in the order in which the responses ended."""
         self.failures: list[AnswerFailedError] = []
-        """The requests that could not be passed on."""
+        """The errors of the requests that reached no provider."""
         self._upstream = None if upstream is None else Upstream(upstream)
         self._folder = None if folder is None else Path(folder)
         if self._folder is not None and (self._folder.is_file() or (upstream is None and not self._folder.is_dir())):
-            rule = "it is a folder of recordings; without an upstream, one that is there. One cassette is a script: "
-            raise InvalidArgumentError("cassettes", excerpt(str(folder)), f"{rule}Script.from_cassette(path).")
+            rule = (
+                "It must be a folder of recordings, an existing one without an upstream. "
+                "To play one cassette, give it as a script: Script.from_cassette(path)."
+            )
+            raise InvalidArgumentError("cassettes", excerpt(str(folder)), rule)
         self._fault = fault
         self._speed = speed
-        there = [] if self._folder is None else sorted(self._folder.glob("*.jsonl"), key=_number)
-        replays = mode in {"none", "new"} or (mode == "once" and bool(there))
-        self._asks = self._upstream is not None and (mode in {"new", "all"} or (mode == "once" and not there))
-        if self._upstream is not None and self._folder is None:
-            self._asks = True  # there is nothing to replay
-        self._numbers = count(max(map(_number, there), default=0) + 1 if replays else 1)
-        self._shelf = Shelf([Cassette.load(path) for path in there] if replays else (), way_out=_WAY_OUT)
-        for path in () if replays else there:
+        existing = [] if self._folder is None else sorted(self._folder.glob("*.jsonl"), key=_number)
+        replays = mode.replays(recorded=bool(existing))
+        # without a folder there is nothing to replay
+        records = self._folder is None or mode.records(recorded=bool(existing))
+        self._passes_on = self._upstream is not None and records
+        if self._passes_on:
+            load_httpx2("Provider servers with an upstream")
+        self._numbers = count(max(map(_number, existing), default=0) + 1 if replays else 1)
+        self._matcher = CassetteMatcher([Cassette.load(path) for path in existing] if replays else (), way_out=_WAY_OUT)
+        for path in existing if mode.replaces else ():
             path.unlink()
 
     def answer(
         self, request: ServedRequest, question: Question, incoming: Incoming
-    ) -> tuple[Steps, Callable[[], None]]:
-        """Return an answer, and what to call when it has ended or its client has left."""
+    ) -> tuple[Steps, Callable[[], Awaitable[None]]]:
+        """Return the answer to a request for an output, and the function to await after its end."""
         steps, close = self._source(request, question, incoming)
         if self._fault is not None:
             request.fault = self._fault.name
-            steps = self._fault.applied(_counted(frames(steps, question), question), question)
+            steps = self._fault.applied(_with_deltas(frames(steps, question), question), question)
         else:
-            steps = _counted(steps, question)
+            steps = _with_deltas(steps, question)
         return steps, close
 
     def passed(
         self, request: ServedRequest, question: Question, incoming: Incoming
-    ) -> tuple[Steps, Callable[[], None]] | None:
-        """Return the answer to what is no request for an output, where a provider can be asked."""
-        if self._upstream is None or not self._asks:
+    ) -> tuple[Steps, Callable[[], Awaitable[None]]] | None:
+        """Return the provider's answer to any other request, or None if requests are not passed on."""
+        if self._upstream is None or not self._passes_on:
             return None
-        exchange = Exchange(
-            self._upstream, incoming, tape=None, keep=nothing, failed=lambda error: self._failed(request, error)
+        passed_on = PassedOnRequest(
+            self._upstream,
+            incoming,
+            recorder=None,
+            keep=_keep_nothing,
+            failed=lambda error: self._failed(request, error),
         )
-        return exchange.steps(question), exchange.close
+        return passed_on.steps(question), passed_on.close
 
     def unmet(self) -> Iterator[StreamvalError]:
-        """Yield what could not be answered, and what was recorded and not asked."""
+        """Yield the errors of requests without an answer, and of recordings that were not played."""
         yield from self.failures
-        yield from self._shelf.refused
-        if not self._asks and (unplayed := self._shelf.unplayed):
-            yield UnusedCassetteError([(each.path, told(each)) for each in unplayed], "a server with record='all'")
+        yield from self._matcher.refused
+        if not self._passes_on and (unplayed := self._matcher.unplayed):
+            summaries = [(each.path, request_summary(each)) for each in unplayed]
+            yield UnusedCassetteError(summaries, "a server with record='all'")
 
     def _source(
         self, request: ServedRequest, question: Question, incoming: Incoming
-    ) -> tuple[Steps, Callable[[], None]]:
+    ) -> tuple[Steps, Callable[[], Awaitable[None]]]:
         protocol = question.adapter.protocol
-        url = incoming.target if self._upstream is None else self._upstream.url(incoming.target)
-        asked = HttpRequest(url, incoming.body, {name.lower(): value for name, value in incoming.headers})
-        if self._upstream is None or not self._asks or self._shelf.has(asked, protocol):
-            return self._replayed(question, asked), nothing
-        secrets = Secrets.of(asked, _keys())
-        tape = Tape(asked, secrets, protocol=protocol, provider=protocol)
-        exchange = Exchange(
+        if self._upstream is None:
+            return self._replayed(question, as_sent(incoming.target, incoming)), nothing
+        sent = as_sent(self._upstream.url(incoming.target), incoming)
+        if not self._passes_on or self._matcher.has(sent, protocol):
+            return self._replayed(question, sent), nothing
+        secrets = Secrets.of(sent, keys_in_environment())
+        recorder = StreamRecorder(sent, secrets, protocol=protocol, provider=protocol)
+        passed_on = PassedOnRequest(
             self._upstream,
             incoming,
-            tape=tape,
-            keep=lambda: self._keep(tape),
+            recorder=recorder,
+            keep=lambda: self._keep(recorder),
             failed=lambda error: self._failed(request, error),
         )
-        return exchange.steps(question), exchange.close
+        return passed_on.steps(question), passed_on.close
 
-    def _replayed(self, question: Question, asked: HttpRequest) -> Steps:
+    def _replayed(self, question: Question, sent: HttpRequest) -> Steps:
         try:
-            cassette = self._shelf.take(asked, question.adapter.protocol)
+            cassette = self._matcher.take(sent, question.adapter.protocol)
         except UnmatchedRequestError as error:
             return question.refusal(400, str(error))
         return played(cassette, self._speed)
 
-    def _failed(self, request: ServedRequest, error: Exception) -> None:
-        """Note why nobody was reached."""
-        self.failures.append(AnswerFailedError(request.told, f"{type(error).__name__}: {described(error)}"))
+    def _failed(self, request: ServedRequest, error: ProviderUnreachableError) -> None:
+        self.failures.append(AnswerFailedError(request.told, error.fault))
 
-    def _keep(self, tape: Tape) -> None:
-        """Keep what was recorded."""
-        cassette = tape.cassette(Path(_FILE) if self._folder is None else self._path())
+    def _keep(self, recorder: StreamRecorder) -> None:
+        cassette = recorder.cassette(Path(_FILE) if self._folder is None else self._next_path(self._folder))
         self.recordings.append(cassette)
         if self._folder is not None:
             cassette.dump()
 
-    def _path(self) -> Path:
-        assert self._folder is not None  # noqa: S101  # for the type checker
-        return numbered(self._folder / _FILE, next(self._numbers))
+    def _next_path(self, folder: Path) -> Path:
+        return numbered(folder / _FILE, next(self._numbers))
 
 
-def nothing() -> None:
-    """Do what there is to do where nothing was opened."""
+async def nothing() -> None:
+    """Close nothing, for an answer that opened nothing."""
+
+
+def _keep_nothing() -> None:
+    """Keep no recording, for a request that is not recorded."""
 
 
 def _number(path: Path) -> int:
-    """Return the number of a recording: `stream.jsonl` is the first, `stream.2.jsonl` the second."""
+    """Return the number of a recording: 1 for `stream.jsonl`, 2 for `stream.2.jsonl`."""
     number = path.stem.rpartition(".")[2]
     return int(number) if number.isdecimal() else 1
 
 
-def _keys() -> Iterator[str]:
-    """Yield the keys in the environment."""
-    yield from (value for name, value in os.environ.items() if name.upper().endswith("API_KEY"))
+# The recordings
 
 
 def played(cassette: Cassette, speed: float) -> Steps:
-    """Yield a recording as it came, read for read."""
+    """Yield a recording as it arrived, read for read."""
     headers = {name.lower(): value for name, value in cassette.header.get("headers") or ()}
-    kind = headers.get("content-type", "text/event-stream")
-    others = tuple((name, value) for name, value in headers.items() if name not in _OWN)
+    others = tuple((name, value) for name, value in headers.items() if name not in _FRAMING)
+    head = Head(cassette.header.get("status") or 200, headers.get("content-type", "text/event-stream"), others)
     now = 0.0
-    begun = False
+    has_begun = False
     for read in cassette.reads:
         if speed != inf and read.at > now:
             yield Pause((read.at - now) / speed)
             now = read.at
-        if not begun:
-            yield Head(cassette.header.get("status") or 200, kind, others)
+        if not has_begun:
+            yield head
         elif speed == inf:
             yield Turn()
-        begun = True
+        has_begun = True
         yield Frame(read.data)
     ending = cassette.ending
-    if not begun and ending.how in {"complete", "refused"}:
-        yield Head(cassette.header.get("status") or 200, kind, others)
+    if not has_begun and ending.how in {"complete", "refused"}:
+        yield head
     if ending.how == "silent":
         yield Silence()
     elif ending.how in {"broken", "left"}:
         yield Break("closed")
 
 
-def _counted(steps: Steps, question: Question) -> Steps:
-    """Yield the steps, each frame with the deltas that are complete with it."""
+def _with_deltas(steps: Steps, question: Question) -> Steps:
+    """Yield steps, each frame with the deltas that it completes."""
     decoder = question.adapter.decoder()
-    reads = question.asked.stream
+    is_readable = question.asked.stream
     for step in steps:
-        if isinstance(step, Frame) and reads:
+        if isinstance(step, Frame) and is_readable:
             try:
                 deltas = decoder.feed(step.data)
             except WireError as error:
-                deltas, reads = list(error.deltas), False
+                deltas, is_readable = list(error.deltas), False
             yield step._replace(deltas=len(deltas), text="".join(delta.text for delta in deltas))
         else:
             yield step

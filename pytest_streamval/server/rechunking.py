@@ -6,13 +6,13 @@ import random
 import re
 from typing import TYPE_CHECKING
 
-from pytest_streamval.server.spoiling import apart, frames, together
 from pytest_streamval.server.actions import Frame
+from pytest_streamval.server.spoiling import apart, frames, together
 
 if TYPE_CHECKING:
     from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.server.rendering import Question
     from pytest_streamval.server.actions import Steps
+    from pytest_streamval.server.rendering import Question
 
 _INSIDE = re.compile(rb"(?<=\r)(?=\n)|(?<=\n)(?=\r?\n)|(?<=[\x80-\xff])(?=[\x80-\xbf])|(?<=[\xc2-\xf4])(?=[\x80-\xbf])")
 _DENSITIES = (1 / 4, 1 / 16, 1 / 64)  # of a random cut: how many of the places it takes

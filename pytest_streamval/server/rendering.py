@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_streamval.model import Delta, Usage
 from pytest_streamval.errors import ProviderStatusError, StreamTruncatedError, described
-from pytest_streamval.scripting.script import Delay, Raise, Script, Stall, place_of_stall, text_of_step
+from pytest_streamval.model import Delta, Usage
+from pytest_streamval.scripting.steps import Delay, Raise, Stall, place_of_stall, text_of_step
 from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence
 from pytest_streamval.wire.exchange import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_streamval.scripting.script import Step
+    from pytest_streamval.scripting.script import Script
+    from pytest_streamval.scripting.steps import Step
     from pytest_streamval.server.actions import Steps
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.encoding import FrameEncoder
@@ -130,7 +131,7 @@ def _streamed(question: Question, script: Script) -> Steps:
         elif isinstance(step, Delay):
             yield Pause(step.seconds)
         elif isinstance(step, Stall):
-            yield Silence(place_of_stall(script))
+            yield Silence(place_of_stall(script.steps))
         else:
             yield _failed(question, encoder, _raised(step))
             return
@@ -148,7 +149,7 @@ def _whole(question: Question, script: Script) -> Steps:
         if isinstance(step, Delay):
             yield Pause(step.seconds)
         elif isinstance(step, Stall):
-            yield Silence(place_of_stall(script))
+            yield Silence(place_of_stall(script.steps))
         elif isinstance(step, Raise):
             yield from _refused(question, step)
             return

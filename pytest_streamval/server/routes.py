@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.wire.exchange import Asked
-from pytest_streamval.wire.registry import ADAPTERS
 from pytest_streamval.wire.json_values import FrameFaultError, parse_object
+from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

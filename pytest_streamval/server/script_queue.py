@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_streamval.model import Delta
 from pytest_streamval.errors import (
     AnswerFailedError,
     InvalidArgumentError,
@@ -15,8 +14,11 @@ from pytest_streamval.errors import (
     described,
     excerpt,
 )
-from pytest_streamval.scripting.script import Script, as_script, note_taken, text_of_step
+from pytest_streamval.model import Delta
 from pytest_streamval.recordings.matching import differences
+from pytest_streamval.scripting.playback import note_taken
+from pytest_streamval.scripting.script import Script, as_script
+from pytest_streamval.scripting.steps import text_of_step
 from pytest_streamval.server.faults import Fault, Faulty, check_made
 from pytest_streamval.server.journal import ServedRequest
 from pytest_streamval.server.rule_thread import Chosen, RuleThread
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_streamval.errors import StreamvalError
-    from pytest_streamval.fuzzing.recut_scripts import Recut
-    from pytest_streamval.scripting.script import Step
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
+    from pytest_streamval.scripting.steps import Step
 
 Playable: TypeAlias = Script | str | Fault | Faulty
 """What a request is answered with: a script or a text, one with a fault, or a fault alone."""
@@ -56,7 +58,7 @@ class Casting:
     """Gives each request its part: by a rule, or in order."""
 
     def __init__(
-        self, given: Sequence[Playable | Rule], fault: Fault | None, token_size: int, recut: Recut | None
+        self, given: Sequence[Playable | Rule], fault: Fault | None, token_size: int, recut: ScriptRecutter | None
     ) -> None:
         self._fault = fault
         self._recut = recut

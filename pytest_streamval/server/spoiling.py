@@ -15,9 +15,9 @@ from pytest_streamval.wire.json_values import json_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
+    from pytest_streamval.server.actions import Step, Steps
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.rendering import Question
-    from pytest_streamval.server.actions import Step, Steps
 
     Spoiler = Callable[[Steps, Fault, Question], Steps]
 

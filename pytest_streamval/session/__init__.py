@@ -1,7 +1,7 @@
 """The application's door: sessions over any backend."""
 
+from pytest_streamval.session.outputs import wait_for_all_mots
 from pytest_streamval.session.session import Session
 from pytest_streamval.session.start import start_session
-from pytest_streamval.session.outputs import wait_for_all_mots
 
 __all__ = ["Session", "start_session", "wait_for_all_mots"]

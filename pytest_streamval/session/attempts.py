@@ -7,10 +7,10 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from pytest_streamval.engine.validators import Judges
-from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.engine.validators import Judges
 from pytest_streamval.errors import NoAcceptedAttemptError
+from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.session.outputs import resolved, stop
 
 if TYPE_CHECKING:

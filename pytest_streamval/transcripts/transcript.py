@@ -20,7 +20,7 @@ from pytest_streamval.engine.events import (
     StreamingDoneEvent,
 )
 from pytest_streamval.engine.result import StreamChunkingResult
-from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, excerpt, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -147,7 +147,7 @@ class Transcript:
         return hash(tuple(map(_bare, self.events)))
 
     def __repr__(self) -> str:
-        return f"<Transcript of {len(self.events)} event{'' if len(self.events) == 1 else 's'}:\n{self.text()}>"
+        return f"<Transcript of {plural(len(self.events), 'event')}:\n{self.text()}>"
 
 
 TranscriptSource: TypeAlias = "Transcript | StreamChunkingResult | Iterable[StreamEvent]"
@@ -262,7 +262,7 @@ def difference(expected: Sequence[str], found: Sequence[str], *, width: int | No
     more = sum(line[0] != " " for line in changes[_SHOWN:])
     more += max(0, len(first) - _WINDOW) + max(0, len(second) - _WINDOW)
     if more:
-        yield f"  ... {_counted(more)} more not as expected"
+        yield f"  ... {plural(more, 'line')} more not as expected"
     else:
         yield from _equal(expected[len(expected) - end :], width)
 
@@ -277,7 +277,7 @@ def _before(lines: Sequence[str], width: int | None) -> Iterator[str]:
     hidden = lines[:-_CONTEXT]
     if hidden:
         heading = next((f", the last below {line}" for line in reversed(hidden) if line.startswith("[")), "")
-        yield f"  ... {_counted(len(hidden))} as expected{heading}"
+        yield f"  ... {plural(len(hidden), 'line')} as expected{heading}"
     yield from _equal(lines[-_CONTEXT:], width)
 
 
@@ -285,7 +285,7 @@ def _equal(lines: Sequence[str], width: int | None) -> Iterator[str]:
     """Yield the first of some lines that are as expected."""
     yield from (f"  {_cut(line, 0, width and _CONTEXT_WIDTH)}" for line in lines[:_CONTEXT])
     if len(lines) > _CONTEXT:
-        yield f"  ... {_counted(len(lines) - _CONTEXT)} as expected"
+        yield f"  ... {plural(len(lines) - _CONTEXT, 'line')} as expected"
 
 
 def _changes(expected: Sequence[str], found: Sequence[str], width: int | None) -> Iterator[str]:
@@ -311,7 +311,3 @@ def _cut(line: str, at: int, width: int | None) -> str:
     begin = at - width // 3
     end = begin + width - _HEAD
     return f"{line[:_HEAD]} ... {line[begin:end]}{' ...' if end < len(line) else ''}"
-
-
-def _counted(lines: int) -> str:
-    return "1 line" if lines == 1 else f"{lines:,} lines"

@@ -7,7 +7,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import VirtualClockUseError
-from pytest_streamval.virtual_time import other_libraries as others
+from pytest_streamval.virtual_time import other_libraries
 from pytest_streamval.virtual_time.module_patching import swap
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def dated_by() -> VirtualClock | None:
     if (clock := here()) is None:
         return None
     caller: str = sys._getframe(2).f_globals.get("__name__", "")
-    return None if caller.partition(".")[0] in _JUDGES or f"{caller}.".startswith(others.ignored()) else clock
+    return None if caller.partition(".")[0] in _JUDGES or f"{caller}.".startswith(other_libraries.ignored()) else clock
 
 
 def measured_by() -> VirtualClock | None:

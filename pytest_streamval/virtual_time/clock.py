@@ -18,12 +18,12 @@ from pytest_streamval.errors import (
     VirtualDeadlockError,
     excerpt,
 )
-from pytest_streamval.virtual_time import others, present, wall
-from pytest_streamval.virtual_time.loop_driver import LoopDriver, kind_of
-from pytest_streamval.virtual_time.instants import LAST, Instant, checked_seconds, microseconds_of
-from pytest_streamval.virtual_time.other_loops import OtherLoops
+from pytest_streamval.virtual_time import active_clock, other_libraries, patched_time
 from pytest_streamval.virtual_time.external_activity import Outside
+from pytest_streamval.virtual_time.instants import LAST, Instant, checked_seconds, microseconds_of
+from pytest_streamval.virtual_time.loop_driver import LoopDriver, kind_of
 from pytest_streamval.virtual_time.module_patching import swap
+from pytest_streamval.virtual_time.other_loops import OtherLoops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator
@@ -131,7 +131,7 @@ class VirtualClock:
         if distance >= 0:
             self._move((self._microseconds() + distance) / _MICROSECONDS)
         elif self._freezes:
-            others.move(self._freezes, distance)
+            other_libraries.move(self._freezes, distance)
         else:
             self._begin_at(self._origin + distance)
         return Settled(self)
@@ -168,11 +168,11 @@ class VirtualClock:
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
-            present.take(self, undo)
+            active_clock.take(self, undo)
             self._begin()
             undo.callback(self._stop)
-            self._on = wall.put_on()
-            others.watch(self._lifted, undo)
+            self._on = patched_time.put_on()
+            other_libraries.watch(self._lifted, undo)
             self._thread = get_ident()
             self._outside, self._other_loops = Outside(), OtherLoops(self._thread)
             events, futures = vars(asyncio.events), vars(asyncio.futures)
@@ -279,8 +279,8 @@ class VirtualClock:
 
     def _begin(self) -> None:
         """Find the time at which to start."""
-        self._freezes, self._earlier_freezes = others.freezes(), len(others.freezes())
-        travelled = others.travelled()
+        self._freezes, self._earlier_freezes = other_libraries.freezes(), len(other_libraries.freezes())
+        travelled = other_libraries.travelled()
         if self._chosen is not None and (self._freezes or travelled is not None):
             self._freezes = []
             raise VirtualClockUseError(
@@ -300,18 +300,18 @@ class VirtualClock:
     def _wall(self) -> int:
         """Return the time, in microseconds since the epoch."""
         if self._freezes:
-            return others.moment_of(self._freezes[-1])
+            return other_libraries.moment_of(self._freezes[-1])
         return self._origin + round(self._reading * _MICROSECONDS)
 
     def _local(self) -> timedelta:
         """Return by how much local time is ahead of UTC."""
-        return others.frozen_offset() if self._freezes else _NO_OFFSET
+        return other_libraries.frozen_offset() if self._freezes else _NO_OFFSET
 
     def _move(self, reading: float) -> None:
         before, self._reading = self._reading, reading
         if self._freezes:
             distance = self._microseconds() - round(before * _MICROSECONDS)
-            others.move(self._freezes, distance)
+            other_libraries.move(self._freezes, distance)
 
     @contextmanager
     def _lifted(self) -> Iterator[None]:
@@ -321,7 +321,7 @@ class VirtualClock:
         try:
             yield
         finally:
-            self._on = wall.put_on()
+            self._on = patched_time.put_on()
             if len(self._freezes) < self._earlier_freezes:  # one from before the clock has ended: its date goes on
                 self._earlier_freezes = len(self._freezes)
                 self._begin_at(now - self._microseconds())

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors import UnsupportedLoopError
-from pytest_streamval.virtual_time.real_time import FUNCTIONS
 from pytest_streamval.virtual_time.module_patching import swap
+from pytest_streamval.virtual_time.real_time import FUNCTIONS
 
 if TYPE_CHECKING:
     import asyncio

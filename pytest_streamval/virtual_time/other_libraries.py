@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors import VirtualClockUseError
-from pytest_streamval.virtual_time.real_time import CLASSES, EPOCH, FUNCTIONS, MICROSECOND
 from pytest_streamval.virtual_time.module_patching import swap_attribute
+from pytest_streamval.virtual_time.real_time import CLASSES, EPOCH, FUNCTIONS, MICROSECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable

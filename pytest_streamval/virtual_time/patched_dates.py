@@ -12,8 +12,8 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.virtual_time.active_clock import dated_by
-from pytest_streamval.virtual_time.real_time import CLASSES, EPOCH, MICROSECOND
 from pytest_streamval.virtual_time.module_patching import swap
+from pytest_streamval.virtual_time.real_time import CLASSES, EPOCH, MICROSECOND
 
 if TYPE_CHECKING:
     from contextlib import ExitStack

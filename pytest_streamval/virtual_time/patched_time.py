@@ -11,12 +11,12 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from pytest_streamval.virtual_time import others, reals
-from pytest_streamval.virtual_time.patched_dates import replace_methods
+from pytest_streamval.virtual_time import other_libraries, real_time
 from pytest_streamval.virtual_time.active_clock import WAIT_IN_EARNEST, here, measured_by
 from pytest_streamval.virtual_time.module_patching import References, swap
+from pytest_streamval.virtual_time.patched_dates import replace_methods
 
-_real = reals.FUNCTIONS
+_real = real_time.FUNCTIONS
 
 _below: dict[str, Any] = dict(_real)  # the functions on top of which a clock was put: the real ones, or freezegun's
 
@@ -31,7 +31,7 @@ def put_on() -> ExitStack:
             swap(undo, vars(time), name, fake)
         _references.replace(fakes, undo)
         undo.callback(_references.replace_in_new, thawed)
-        others.on_top(undo)
+        other_libraries.on_top(undo)
         replace_methods(undo)
         return undo.pop_all()
 
@@ -124,12 +124,12 @@ def sleep(seconds: float, /) -> None:
         clock._move(clock._reading + seconds)
 
 
-_FAKES: dict[str, Any] = {name: globals()["wall_time" if name == "time" else name] for name in reals.FUNCTIONS}
+_FAKES: dict[str, Any] = {name: globals()["wall_time" if name == "time" else name] for name in real_time.FUNCTIONS}
 
 
 def _left_out() -> tuple[frozenset[str], tuple[str, ...]]:
     """Return which modules keep their own names for the real functions."""
-    return WAIT_IN_EARNEST, (f"{__package__}.", *others.ignored())
+    return WAIT_IN_EARNEST, (f"{__package__}.", *other_libraries.ignored())
 
 
 _references = References(_left_out)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 _STANDARD = str(Path(os.__file__).parent) + os.sep
-_PACKAGE = str(Path(__file__).parents[2]) + os.sep
-_ROOT = str(Path(__file__).parents[3]) + os.sep
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_ROOT = str(Path(__file__).parents[2]) + os.sep
 _INSTALLED = f"{os.sep}site-packages{os.sep}"
 # Await something themselves without telling what.
 _WRAPPERS = {"coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable"}

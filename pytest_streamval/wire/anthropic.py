@@ -19,13 +19,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, model_in, text_content
 from pytest_streamval.wire.encoding import FrameEncoder, arguments_of
 from pytest_streamval.wire.exchange import Answer, Asked
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.sse import sse_frame
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     arguments_text,
@@ -36,6 +35,7 @@ from pytest_streamval.wire.json_values import (
     parse_object,
     report,
 )
+from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidDeltaError, UnencodableDeltaError, excerpt
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.exchange import latest_counts
 from pytest_streamval.wire.json_values import json_text
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_streamval.model import Delta, ToolCall, Usage, merge_tool_calls
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import Delta, ToolCall, Usage, merge_tool_calls
 from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pytest_streamval.errors import (
     ProviderStreamError,
     StreamTruncatedError,
 )
-from pytest_streamval.wire.sse import SSEDecoder
 from pytest_streamval.wire.json_values import FrameFaultError, ProviderReportError, optional, parse_object, report
+from pytest_streamval.wire.sse import SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

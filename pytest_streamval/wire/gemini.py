@@ -21,13 +21,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qs, quote, unquote
 
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, text_content
 from pytest_streamval.wire.encoding import FrameEncoder, WholeCallEncoder, arguments_of
 from pytest_streamval.wire.exchange import Answer, Asked
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.sse import sse_frame
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     arguments_text,
@@ -37,6 +36,7 @@ from pytest_streamval.wire.json_values import (
     parse_object,
     report,
 )
+from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,14 +16,14 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, model_in, text_content
 from pytest_streamval.wire.encoding import FrameEncoder, WholeCallEncoder, arguments_of
 from pytest_streamval.wire.exchange import Answer, Asked
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
 from pytest_streamval.wire.json_values import arguments_text, expect, optional, parse_object, report
+from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -27,8 +27,8 @@ from pytest_streamval.wire.adapter import Adapter, model_in
 from pytest_streamval.wire.encoding import FrameEncoder
 from pytest_streamval.wire.exchange import Answer, Asked
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.sse import sse_frame
 from pytest_streamval.wire.json_values import FrameFaultError, expect, json_text, optional, parse_object, report
+from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -20,12 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, model_in
 from pytest_streamval.wire.exchange import Answer, Asked
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.responses_encoder import OpenAIResponsesEncoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     ProviderReportError,
@@ -35,6 +34,7 @@ from pytest_streamval.wire.json_values import (
     parse_object,
     report,
 )
+from pytest_streamval.wire.responses_encoder import OpenAIResponsesEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

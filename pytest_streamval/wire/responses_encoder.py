@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.wire.encoding import FrameEncoder
+from pytest_streamval.wire.json_values import json_text
 from pytest_streamval.wire.openai import OpenAIChatEncoder
 from pytest_streamval.wire.sse import sse_frame
-from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

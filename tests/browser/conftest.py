@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, or the one that the variable CHROMIUM names."""
+"""A real browser: Debian's Chromium, or the browser that the variable CHROMIUM names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pytest_streamval.report.write import write_report
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="module")  # while it is there, an event loop runs
+@pytest.fixture(scope="module")  # an event loop runs until it is closed
 def browser() -> Iterator[Browser]:
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
@@ -28,7 +30,7 @@ def browser() -> Iterator[Browser]:
             pytrace=False,
         )
     with sync_playwright() as playwright:
-        # whoever is root in a container has no namespaces to build the sandbox from; the pages are our own
+        # root in a container cannot create the namespaces of the sandbox; the pages are our own
         arguments = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
         yield browser
@@ -37,12 +39,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Open the page of a report in a window without network; at the end nobody may have complained."""
+    """Return a function that opens the page of a report in a window without network, and fail on any complaint."""
     complaints: list[str] = []
     contexts = []
 
     def opened(report: Report, **options: object) -> Page:
-        report.dump(tmp_path / "report.html")
+        write_report(report, tmp_path / "report.html")
         context = browser.new_context(viewport={"width": 1000, "height": 800}, offline=True, **options)
         contexts.append(context)
         page = context.new_page()

@@ -8,15 +8,15 @@ from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Bar, Timeline
 from tests.report.streams import NASTY, stream
 
-# Streamed before the browser is there, whose client has an event loop running from then on.
-STREAMS = {outcome: stream(outcome).facts() for outcome in ("stopped", "complete", "error", "invalid")}
-NASTY_STREAM = stream("stopped", (NASTY, "<img src=x onerror=alert(2)> ", "BAD. "), asked=NASTY).facts()
-WIDE_STREAM = stream("stopped", ("😀😀. ", "BAD. ")).facts()
+# Created before the browser, whose client runs an event loop from then on.
+STREAMS = {outcome: stream(outcome) for outcome in ("stopped", "complete", "error", "invalid")}
+NASTY_STREAM = stream("stopped", (NASTY, "<img src=x onerror=alert(2)> ", "BAD. "), asked=NASTY)
+WIDE_STREAM = stream("stopped", ("😀😀. ", "BAD. "))
 
 
 @pytest.fixture
 def report() -> Report:
-    """A failed test of a stream that was stopped, and passed ones of the others."""
+    """A report of a failed test whose stream was stopped, and of passed tests with the other streams."""
     entries = [
         Entry(f"test_it.py::test_{outcome}", "failed" if outcome == "stopped" else "passed", 0.4, "", [facts])
         for outcome, facts in STREAMS.items()
@@ -36,7 +36,7 @@ def visible_streams(page) -> list[str]:
     return page.locator(".stream:visible .badge").all_text_contents()
 
 
-def test_the_test_that_failed_is_first_and_has_a_lane_for_each_requirement(opened, report) -> None:
+def test_the_failed_test_is_first_and_has_a_lane_for_each_requirement(opened, report) -> None:
     page = opened(report)
     first = page.locator(".test").first
     assert "failed" in first.inner_text()
@@ -51,7 +51,7 @@ def test_the_test_that_failed_is_first_and_has_a_lane_for_each_requirement(opene
     assert first.locator("line.stop").count() == 1
 
 
-def test_bars_stand_where_things_happened_on_the_axis_of_time(opened, report) -> None:
+def test_bars_are_at_their_times_on_the_axis_of_time(opened, report) -> None:
     page = opened(report)
     svg = page.locator("svg").first
     rects = [(float(rect.get_attribute("x")), float(rect.get_attribute("width"))) for rect in svg.locator("rect").all()]
@@ -137,7 +137,7 @@ def test_the_other_axis_counts_tokens(opened, report) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_light_or_dark_as_the_reader_likes(opened, report, scheme: str) -> None:
+def test_the_page_follows_the_light_or_dark_mode_of_the_system(opened, report, scheme: str) -> None:
     page = opened(report, color_scheme=scheme)
     background, ink = page.evaluate(
         "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
@@ -146,7 +146,7 @@ def test_the_page_is_light_or_dark_as_the_reader_likes(opened, report, scheme: s
     assert is_dark == [scheme == "dark", scheme == "light"]
 
 
-def test_nothing_of_a_test_or_a_model_is_run(opened) -> None:
+def test_text_of_a_test_or_a_model_is_never_run(opened) -> None:
     entry = Entry(f"test[{NASTY}]", "failed", 1, NASTY, [NASTY_STREAM], run=NASTY)
     page = opened(Report([entry], 1, [NASTY]))
     page.locator(".stream").first.focus()
@@ -157,7 +157,7 @@ def test_nothing_of_a_test_or_a_model_is_run(opened) -> None:
     assert "<script>alert(1)</script>" in page.inner_text(".lost")
 
 
-def test_a_report_of_nothing_says_so(opened) -> None:
+def test_the_page_of_an_empty_report_says_that_no_test_streamed(opened) -> None:
     page = opened(Report(tests_run=3))
     assert page.inner_text("main") == "No test streamed anything."
     assert page.inner_text("#shown") == "0 of 0 streams"
@@ -171,7 +171,7 @@ def test_a_crashed_test_without_streams_is_shown(opened, report) -> None:
     assert page.locator(".test:visible").count() == 1
 
 
-def test_five_megabytes_in_one_stream_can_be_looked_at(opened) -> None:
+def test_a_stream_of_five_megabytes_can_be_read(opened) -> None:
     text = "0123456789" * 524_288
     one = Timeline(
         "all at once", "complete", "", 9, len(text), 1, len(text), [5], [text], [Bar(9, 1, 0, len(text))], [], [], None
@@ -182,7 +182,7 @@ def test_five_megabytes_in_one_stream_can_be_looked_at(opened) -> None:
     many = Timeline(
         "bit by bit", "cancelled", "", len(texts), 40, len(texts), len(text), times, texts, bars, bars, [], None
     )
-    page = opened(Report([Entry("test_it.py::test_size", streams=[one.facts(), many.facts()])], 1))
+    page = opened(Report([Entry("test_it.py::test_size", streams=[one, many])], 1))
     page.locator(".stream").first.focus()
     page.keyboard.press("Home")
     assert tip(page)[0] == text[:300] + "…"

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_streamval.conformance import check_backend
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.model import Delta, Usage
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import ConformanceError, EventLoopRequiredError, InvalidArgumentError
-from pytest_streamval.conformance import check_backend
+from pytest_streamval.model import Delta, Usage
 from pytest_streamval.scripting.mock import StreamingMockBackend
-from pytest_streamval.scripting.script import Delay, Raise, Script
+from pytest_streamval.scripting.script import Script
+from pytest_streamval.scripting.steps import Delay, Raise
 
 WORDS = [f"w{number} " for number in range(40)]
 TEXT = "".join(WORDS)

@@ -11,10 +11,10 @@ from itertools import count
 
 import pytest
 
+from pytest_streamval.conformance import check_chunker, growth
 from pytest_streamval.engine.chunkers import LineChunker, SentenceChunker, WordChunker
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, UnknownChunkingError
-from pytest_streamval.conformance import check_chunker, growth
 from pytest_streamval.fuzzing.shrinking import shrink
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval.cli import main
+from pytest_streamval.cli.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,7 +88,7 @@ def ask(*models: str, options: list[str] | None = None) -> int:
 
 
 @pytest.mark.parametrize("options", [["--stream"], []], ids=["streamed", "buffered"])
-def test_lines_are_whole_and_begin_with_the_name(model, capsys, options) -> None:
+def test_lines_are_complete_and_begin_with_the_name(model, capsys, options) -> None:
     assert ask("a", "b", options=[*options, "-s", "openai:s"]) == 0
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
@@ -135,7 +136,7 @@ def test_without_a_usable_answer_it_exits_with_1_and_shows_no_key(model, capsys,
     assert "ProviderStatusError: openai at" in shown.out + shown.err
     assert "[redacted]" in shown.out + shown.err
     assert KEY not in shown.out + shown.err
-    assert ("nobody gave a usable answer" in shown.err) == (options != ["--json"])
+    assert ("no member gave a usable answer" in shown.err) == (options != ["--json"])
 
 
 def test_one_usable_answer_is_enough(model, capsys) -> None:
@@ -152,7 +153,7 @@ def test_a_mode_that_is_buffered_does_not_stream(model, capsys, mode, options) -
     with pytest.raises(SystemExit) as exited:
         ask("a", options=["--stream", "--mode", mode, *options])
     assert exited.value.code == 2
-    assert f"--stream --mode {mode} does not fit: what streams is synthesize and raw." in capsys.readouterr().err
+    assert f"Invalid --mode with --stream: {mode!r}. It must be synthesize or raw." in capsys.readouterr().err
     assert model.asked == []
 
 
@@ -198,7 +199,7 @@ def test_members_are_asked_as_the_command_says(model, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("rich", [True, False], ids=["with rich", "without"])
-def test_a_terminal_gets_lines_that_fit_and_nothing_that_it_would_obey(model, monkeypatch, rich) -> None:
+def test_lines_fit_on_a_terminal_and_hold_no_control_characters(model, monkeypatch, rich) -> None:
     if not rich:
         monkeypatch.setitem(sys.modules, "rich", None)
         monkeypatch.setitem(sys.modules, "rich.console", None)
@@ -215,7 +216,18 @@ def test_a_terminal_gets_lines_that_fit_and_nothing_that_it_would_obey(model, mo
     lines = [line for line in plain.splitlines() if line.startswith("openai:odd")]
     assert len(lines) > 2
     assert max(len(line.replace("\\x1b", "-")) for line in lines) < 40
-    assert "".join(line.partition(" | ")[2] for line in lines).replace("\\x1b", "\x1b") == TEXTS["odd"][0]
+    assert " ".join(line.partition(" | ")[2] for line in lines).replace("\\x1b", "\x1b") == TEXTS["odd"][0]
+
+
+def test_lines_of_wide_characters_fit_on_a_terminal(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout", shown := Terminal())
+    lines = Lines(["a", "b"])
+    lines.show("a", "日本語" * 20)
+    lines.end_all()
+    texts = [line.rpartition("| ")[2].removeprefix("\x1b[0m") for line in shown.getvalue().splitlines()]
+    assert "".join(texts) == "日本語" * 20
+    assert max(map(len, texts)) == 17  # of two columns each
 
 
 def interrupted(model: type[Model], *words: str, first: Sequence[str] = ()) -> tuple[str, str]:

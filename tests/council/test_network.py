@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from pytest_streamval import Council, Delta, LiveBackend, Usage, recording, replaying
-from pytest_streamval.live.providers import PROVIDERS
 from pytest_streamval.http.client import Timeouts
+from pytest_streamval.live.providers import PROVIDERS
 from pytest_streamval.wire.exchange import Answer, Asked
-from tests.live.loopback import answering, chunk, head, silent
+from tests.loopback import answering, chunk, head, silent
 
 PROTOCOLS = ("anthropic", "gemini", "ollama", "openai")
 KEYS = ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY")

@@ -9,7 +9,6 @@ import pytest
 
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.model import Delta
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,
@@ -21,6 +20,7 @@ from pytest_streamval.engine.events import (
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.model import Delta
 
 
 class PlayedBackend(Backend):

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import ProxyTracerProvider
 
 from pytest_streamval import Measured, TelemetryConflictError, UnexpectedSpansError
-from pytest_streamval.engine.telemetry.spans import capture as telemetry
+from pytest_streamval.engine.telemetry import capture as telemetry
 from pytest_streamval.engine.telemetry.capture import capturing
 
 tracer = trace.get_tracer("the code under test")

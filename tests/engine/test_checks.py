@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from pytest_streamval.engine.validators import Judges
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+from pytest_streamval.engine.validators import Judges
 from pytest_streamval.errors import InvalidVerdictError
 
 PASS = PartialValidationResult("pass")

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.engine.prose import ProseChunker
+from pytest_streamval.engine.prose.boundaries import ProseCuts
 from pytest_streamval.engine.prose.characters import LEFT, LOOK
 from pytest_streamval.engine.prose.languages.en import ENGLISH
-from pytest_streamval.engine.prose.boundaries import ProseCuts
 from pytest_streamval.engine.prose.rules import Rules
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden_rules_en.json").read_text(encoding="utf-8"))

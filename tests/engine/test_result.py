@@ -22,9 +22,9 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.engine.chunking import ChunkingStrategy
-from pytest_streamval.model import Delta, Usage
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent
 from pytest_streamval.engine.requirement import PartialValidationResult
+from pytest_streamval.model import Delta, Usage
 
 STORY = ["One. ", "Two", ".  Thr", "ee \n"]
 

@@ -11,11 +11,11 @@ from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.engine.component import CBlock, Instruction
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.engine.events import CompletedEvent, ErrorEvent, FullValidationEvent, QuickCheckEvent
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.errors import GenerationCancelledError, ValidatorTimeoutError
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 
 STORY = ["One. ", "Two", ". Thr", "ee"]
 

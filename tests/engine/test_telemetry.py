@@ -33,9 +33,9 @@ from pytest_streamval import (
 )
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine import tasks
-from pytest_streamval.engine.telemetry.spans import spans as telemetry_module
+from pytest_streamval.engine.telemetry import spans as telemetry_module
 from pytest_streamval.engine.telemetry.spans import SPAN, telemetry
-from pytest_streamval.virtual_time import clock_of_test
+from pytest_streamval.plugin.clock import clock_of_test
 
 
 @pytest.fixture

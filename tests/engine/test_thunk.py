@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.engine.component import CBlock, Message
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
 from pytest_streamval.errors import (
@@ -22,6 +21,7 @@ from pytest_streamval.errors import (
     InvalidDeltaError,
     ThunkClosedError,
 )
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 
 CAPACITY = 20
 

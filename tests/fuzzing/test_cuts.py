@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_streamval.errors import InvalidArgumentError
-from pytest_streamval.fuzzing.cuts import Cut, edges, marked, pieces_of, places
+from pytest_streamval.fuzzing.cuts import Cut, edges, marked, places
+from pytest_streamval.scripting.script import pieces_of
 
 PAIR = "\ud83c\udf4e"  # an apple, as two surrogates
 FAMILY = "👩\u200d👩\u200d👧"

@@ -181,7 +181,7 @@ class Reader:
         (stripped, "stripped", "stripped(['a', ' b'])"),
         (Reader().read, "Reader.read", "['a', ' b']"),
         (Reader(), "<a reader>", "['a', ' b']"),
-        (lambda pieces: f"{stripped(pieces)}", "the lambda at test_fuzz.py:", "['a', ' b']"),
+        (lambda pieces: f"{stripped(pieces)}", "the lambda at test_invariance.py:", "['a', ' b']"),
         (functools.partial(stripped), "functools.partial(<function stripped", "['a', ' b']"),
     ],
     ids=["function", "method", "object", "lambda", "partial"],

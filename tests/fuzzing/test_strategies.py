@@ -12,13 +12,14 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.engine.context import SimpleContext
-from pytest_streamval.model import Delta
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.errors import InvalidArgumentError
 from pytest_streamval.fuzzing import strategies
 from pytest_streamval.fuzzing.cuts import places
+from pytest_streamval.model import Delta
 from pytest_streamval.scripting.mock import StreamingMockBackend
-from pytest_streamval.scripting.script import Delay, Script
+from pytest_streamval.scripting.script import Script
+from pytest_streamval.scripting.steps import Delay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

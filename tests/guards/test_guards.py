@@ -20,10 +20,10 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.errors import LeakError
-from pytest_streamval.guards import Guard, holders
+from pytest_streamval.guards import Guard, reachability
 from pytest_streamval.guards.reachability import held_among
-from pytest_streamval.guards.tracking import Begun, _begun, context_of, current, keep_books
 from pytest_streamval.guards.source_locations import Site, place_of, place_of_thread
+from pytest_streamval.guards.tracking import Begun, _begun, context_of, current, keep_books
 from pytest_streamval.guards.unplayed import done_in_vain
 
 
@@ -397,7 +397,7 @@ def test_the_search_for_holders_has_an_end(monkeypatch):
     for _ in range(100):
         chain = [chain]
     assert held_among([thing], [chain]) == {id(thing)}
-    monkeypatch.setattr(holders, "_LIMIT", 50)
+    monkeypatch.setattr(reachability, "_LIMIT", 50)
     assert held_among([thing], [chain]) == set()
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpx2
 import pytest
 
 from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, ProviderUnreachableError
-from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.http import client as transport
 from pytest_streamval.http.client import HttpTransport, Timeouts
-from tests.live.loopback import answering, chunk, head, silent
+from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.retry_after import seconds_to_wait
+from pytest_streamval.http.secrets import Secrets
+from tests.loopback import answering, chunk, head, silent
 
 WHOLE = answering(head(), chunk(b"one"), chunk(b"two"), chunk(b""))
 """An answer in two chunks."""
@@ -47,6 +51,34 @@ async def test_the_head_of_the_answer_is_there(provider) -> None:
     assert served.requests[0].method == "GET"
 
 
+async def test_repeated_headers_are_joined(provider) -> None:
+    async with (
+        provider(answering(head("200 OK", "x-a: 1", "X-A: 2"), chunk(b"x"), chunk(b""))) as served,
+        HttpTransport().stream(HttpRequest(served.url), provider="test") as response,
+    ):
+        assert response.headers["x-a"] == "1, 2"
+
+
+async def test_an_error_names_the_fault_of_the_socket() -> None:
+    with pytest.raises(ProviderUnreachableError, match=r"ConnectionRefusedError: .*Connect call failed"):
+        async with HttpTransport(retries=0).stream(HttpRequest("http://127.0.0.1:1/"), provider="test"):
+            pytest.fail("nothing listens at that port")
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [(0.5, "a connection did not come within 0.5 s"), (None, "cannot be reached at .*ConnectTimeout")],
+)
+async def test_a_connection_that_takes_too_long_has_a_limit_of_its_own(monkeypatch, limit, error) -> None:
+    async def send(*args: object, **options: object) -> None:
+        raise httpx2.ConnectTimeout("")
+
+    monkeypatch.setattr(httpx2.AsyncClient, "send", send)
+    with pytest.raises((ProviderTimeoutError, ProviderUnreachableError), match=error):
+        async with HttpTransport(Timeouts(connect=limit), retries=0).stream(HttpRequest("http://x/"), provider="test"):
+            pytest.fail("there is no connection")
+
+
 async def test_an_empty_body_brings_nothing(provider) -> None:
     async with provider(answering(head(), chunk(b""))) as served:
         assert await read(served, HttpTransport()) == []
@@ -69,6 +101,20 @@ async def test_a_cancelled_reader_closes_the_connection_at_once(provider) -> Non
         with pytest.raises(asyncio.CancelledError):
             await reader
         await served.disconnected.wait()
+
+
+async def test_leaving_leaves_no_generator_to_the_event_loop(provider) -> None:
+    left: list[object] = []
+    async with provider(silent(head(), chunk(b"one"), chunk(b"two"))) as served:
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(finalizer=left.append)
+        try:
+            async with HttpTransport().stream(HttpRequest(served.url), provider="test") as response:
+                assert await anext(response.reads) == b"one"
+            gc.collect()
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+    assert left == []
 
 
 @pytest.mark.parametrize("status", ["408 Request Timeout", "429 Too Many", "500 Error", "503 Unavailable", "529 Busy"])
@@ -108,18 +154,19 @@ async def test_the_last_refusal_is_raised(provider) -> None:
         ("-5", 0),
         ("1.5", 1.5),
         ("soon", None),
+        ("inf", None),
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0),
         (None, None),
     ],
-    ids=["at once", "below nothing", "a part", "no number", "a date that is past", "none"],
+    ids=["at once", "below nothing", "a part", "no number", "no end", "a date that is past", "none"],
 )
 def test_a_wait_is_a_number_or_a_date(value, seconds) -> None:
-    assert transport._retry_after(value) == seconds
+    assert seconds_to_wait(value) == seconds
 
 
 def test_a_date_to_come_is_counted_from_now() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-    assert 3_500 < transport._retry_after(later) <= 3_600
+    assert 3_500 < seconds_to_wait(later) <= 3_600
 
 
 async def test_nobody_waits_for_hours(provider) -> None:

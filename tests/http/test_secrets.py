@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.fuzzing.cuts import pieces_of
 from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.secrets import (
+    REDACTED,
+    Secrets,
+    is_secret_name,
+    is_secret_name_in_answer,
+    keys_in_environment,
+)
 from pytest_streamval.recordings.redaction import redacted
-from pytest_streamval.http.secrets import REDACTED, Secrets, is_secret_name, is_secret_name_in_answer
+from pytest_streamval.scripting.script import pieces_of
 from pytest_streamval.wire.openai import OpenAIChatDecoder
 
 KEY = "Zq7-planted/Key+0123456789"
@@ -32,6 +38,14 @@ def decoded(body: bytes) -> str:
     decoder = OpenAIChatDecoder()
     decoder.feed(body)
     return decoder.text
+
+
+# The environment
+
+
+def test_the_secrets_of_the_environment_are_the_values_of_variables_for_api_keys() -> None:
+    environment = {"MINE_API_KEY": "a-key", "mine_api_key": "another", "EMPTY_API_KEY": "", "PWD": "/home", "KEY": "x"}
+    assert keys_in_environment(environment) == ["a-key", "another"]
 
 
 # Names

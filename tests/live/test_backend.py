@@ -27,11 +27,11 @@ from pytest_streamval import (
     Usage,
     stream_with_chunking,
 )
+from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.wire.exchange import Answer, Asked
-from tests.live.loopback import answering, chunk, head, openai_frames, silent
+from tests.loopback import answering, chunk, head, openai_frames, silent
 
 PROTOCOLS = ("anthropic", "gemini", "ollama", "openai", "openai-responses")
 STREAM = {ModelOption.STREAM: True}

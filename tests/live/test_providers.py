@@ -8,7 +8,8 @@ import pytest
 
 from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError
-from pytest_streamval.live.providers import PROVIDERS, parse_spec, secrets_of_environment
+from pytest_streamval.http.secrets import keys_in_environment
+from pytest_streamval.live.providers import PROVIDERS, Provider, parse_spec
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,7 @@ def test_a_provider_itself_wants_a_key_and_a_server_of_ones_own_does_not() -> No
     assert PROVIDERS["ollama"].key(PROVIDERS["ollama"].url, {}) is None
 
 
-def test_the_keys_that_the_environment_holds_are_known_as_secrets() -> None:
-    environment = {"GROQ_API_KEY": "first-planted-key", "GOOGLE_API_KEY": "second-planted-key", "OPENAI_API_KEY": ""}
-    assert secrets_of_environment(environment).text("first-planted-key, second-planted-key") == "[redacted], [redacted]"
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_the_keys_of_every_provider_are_secrets_of_the_environment(provider: Provider) -> None:
+    environment = {name: f"planted in {name}" for name in provider.keys}
+    assert keys_in_environment(environment) == list(environment.values())

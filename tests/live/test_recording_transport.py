@@ -21,13 +21,13 @@ from pytest_streamval import (
     ProviderUnreachableError,
     SimpleContext,
 )
-from pytest_streamval.virtual_time import VirtualClock
+from pytest_streamval.http.client import HttpResponse, HttpTransport
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.recordings.stream_recorder import numbered
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, recording
-from pytest_streamval.http.client import HttpResponse, HttpTransport
-from tests.live.loopback import answering, chunk, head, openai_frames, silent
+from pytest_streamval.recordings.stream_recorder import numbered
+from pytest_streamval.virtual_time import VirtualClock
+from tests.loopback import answering, chunk, head, openai_frames, silent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -301,7 +301,7 @@ async def test_no_request_goes_out_that_could_not_be_recorded(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         await read(RecordingTransport(Refusing(AssertionError("it was sent")), tmp_path / "file" / "it.jsonl"))
-    with pytest.raises(InvalidArgumentError, match="provider='test' does not fit: it is one of ollama, openai"):
+    with pytest.raises(InvalidArgumentError, match="It must be one of ollama, openai"):
         async with RecordingTransport(Refusing(AssertionError("sent")), tmp_path / "x").stream(ASKED, provider="test"):
             pass
 

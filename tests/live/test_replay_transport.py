@@ -25,15 +25,15 @@ from pytest_streamval import (
     StreamTruncatedError,
 )
 from pytest_streamval.errors import CassetteEndedError, UnmatchedRequestError
-from pytest_streamval.virtual_time import VirtualClock
 from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.fuzzing.recutting import recut_cassette
+from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.recordings.matching import recut
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport
 from pytest_streamval.live.replay_transport import ReplayTransport, replaying
-from pytest_streamval.http.client import HttpTransport
-from tests.live.loopback import answering, chunk, head, openai_frames
+from pytest_streamval.virtual_time import VirtualClock
+from tests.loopback import answering, chunk, head, openai_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +147,7 @@ async def test_a_recording_replays_as_it_was_recorded_over_a_real_connection(pro
             came = [data async for data in response.reads]
     again = ReplayTransport(tmp_path / "it.jsonl", speed=inf)
     assert await read(again) == came  # at another address, as only the path counts
-    assert again.shelf.unplayed == []
+    assert again.matcher.unplayed == []
 
 
 # Other cuts
@@ -166,7 +166,7 @@ async def test_bytes_can_be_cut_elsewhere_inside_characters_and_line_ends_too(na
 
 
 def test_a_piece_comes_when_the_last_of_its_bytes_did() -> None:
-    assert recut(cassette(), Cut("chars")).reads == (
+    assert recut_cassette(cassette(), Cut("chars")).reads == (
         Read(0.5, b"a"),
         Read(0.5, b"\xf0"),
         Read(0.5, b"\x9f"),
@@ -176,19 +176,19 @@ def test_a_piece_comes_when_the_last_of_its_bytes_did() -> None:
         Read(2.0, b"\n"),
         Read(2.0, b"b"),
     )
-    assert recut(cassette(), Cut("whole")).reads == (Read(2.0, b"a\xf0\x9f\x8d\x8e\r\nb"),)
+    assert recut_cassette(cassette(), Cut("whole")).reads == (Read(2.0, b"a\xf0\x9f\x8d\x8e\r\nb"),)
 
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_random_cut_loses_nothing(number) -> None:
-    again = recut(cassette(), Cut(str(number)))
+    again = recut_cassette(cassette(), Cut(str(number)))
     assert again.body == cassette().body
     assert [each.at for each in again.reads] == sorted(each.at for each in again.reads)
 
 
 def test_nothing_cannot_be_cut() -> None:
     empty = replace(cassette(), reads=())
-    assert recut(empty, Cut("chars")) == empty
+    assert recut_cassette(empty, Cut("chars")) == empty
 
 
 # How it ends
@@ -266,7 +266,7 @@ async def test_a_request_gets_the_recording_that_was_asked_the_same() -> None:
     hi, bye = cassette(Read(0, b"hi")), cassette(Read(0, b"bye"), request=json.loads(asking("Bye").body))
     transport = ReplayTransport([hi, bye])
     assert await read(transport, asking("Bye")) == [b"bye"]
-    assert transport.shelf.unplayed == [hi]
+    assert transport.matcher.unplayed == [hi]
     assert await read(transport) == [b"hi"]
 
 
@@ -337,7 +337,7 @@ async def test_a_request_without_a_recording_shows_all_there_are_and_where_the_n
         "A request is told by protocol, path and body.",
         "If the recording is out of date, record it anew.",
     ]
-    assert transport.shelf.refused == [caught.value]
+    assert transport.matcher.refused == [caught.value]
 
 
 async def test_a_request_that_was_played_already_is_one_too_many() -> None:

@@ -15,11 +15,11 @@ from pytest_streamval.errors import (
     UnmatchedRequestError,
     UnusedCassetteError,
 )
-from pytest_streamval.virtual_time import VirtualClock
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.plugin.cassettes import StreamCassette, recorded_at
-from tests.live.loopback import answering, chunk, head, openai_frames
+from pytest_streamval.virtual_time import VirtualClock
+from tests.loopback import answering, chunk, head, openai_frames
 
 if TYPE_CHECKING:
     from pathlib import Path

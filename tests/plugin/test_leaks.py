@@ -8,11 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.virtual_time
-import pytest_streamval.virtual_time.patched_time
-import pytest_streamval.guards
-import pytest_streamval.plugin.snapshot  # noqa: F401  # what the inner runs import stays the same in all of them
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -1,8 +1,7 @@
-"""`--streamval-report`, and the picture above a failure."""
+"""`--streamval-report`, and the picture of a stream above a failure."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from pytest_streamval.report.document import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytest_plugins = ["pytester"]
 
@@ -25,7 +23,7 @@ def _ini(pytester: pytest.Pytester) -> None:
 
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """Run the tests: in this process, which is quicker and measured by coverage, unless others are asked for."""
+    """Run the tests, in this process unless the options request others: that is faster, and coverage measures it."""
     return (pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess)(*options)
 
 
@@ -78,31 +76,27 @@ def test_fixture(streamed):
 )
 
 
-def read(path: Path) -> Report:
-    return Report.load(path)
-
-
 def normalised(report: Report) -> object:
-    """Return a report without the times that differ from run to run: those of tests that have no virtual clock."""
+    """Return a report without the times that differ from run to run: those of tests without a virtual clock."""
     found = []
     for entry in report.tests:
         for stream in entry.streams:
             if "test_streams" not in entry.test:
-                stream["span"], stream["times"] = 0, []
-                stream["chunks"] = [bar[2:] for bar in stream["chunks"]]
-                stream["received"] = [bar[2:] for bar in stream["received"]]
+                stream.span, stream.times = 0, []
+                stream.chunks = [bar._replace(at=0, after=0) for bar in stream.chunks]
+                stream.received = [bar._replace(at=0, after=0) for bar in stream.received]
         found.append([entry.test, entry.outcome, entry.message, entry.streams, entry.left_out])
-    return json.loads(json.dumps([found, report.tests_run, report.lost]))
+    return [found, report.tests_run, report.lost]
 
 
-def test_a_spread_run_gives_the_same_report_as_one_process(pytester: pytest.Pytester) -> None:
+def test_the_report_of_a_distributed_run_equals_that_of_one_process(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     reports = []
     for workers in ("0", "4"):
         result = run(pytester, "--streamval-report", "part.json", "-n", workers)
         result.assert_outcomes(passed=8, failed=3, skipped=1)
         result.stdout.fnmatch_lines(["streamval: report of 12 streams: *part.json"])
-        reports.append(normalised(read(pytester.path / "part.json")))
+        reports.append(normalised(Report.load(pytester.path / "part.json")))
     assert reports[0] == reports[1]
     assert [[test.partition("::")[2], outcome, len(streams)] for test, outcome, _, streams, _ in reports[0][0]] == [
         *([f"test_streams[bad{number}]", "failed", 1] for number in range(3)),
@@ -112,7 +106,7 @@ def test_a_spread_run_gives_the_same_report_as_one_process(pytester: pytest.Pyte
     ]
 
 
-def test_the_page_is_for_a_reader(pytester: pytest.Pytester) -> None:
+def test_a_report_with_the_suffix_html_is_a_page(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     run(pytester, "--streamval-report", "new/report.html")
     page = (pytester.path / "new" / "report.html").read_text()
@@ -120,32 +114,30 @@ def test_the_page_is_for_a_reader(pytester: pytest.Pytester) -> None:
     assert "12 streams\nin 11 tests, of 12 that ran." in page
 
 
-def test_a_crashed_worker_loses_its_own_part_and_the_report_says_so(pytester: pytest.Pytester) -> None:
+def test_the_report_names_the_test_whose_streams_a_crashed_worker_lost(pytester: pytest.Pytester) -> None:
     crash = "\ndef test_zz_crash():\n    asyncio.run(stream(StreamingMockBackend('Lost.')))\n    os._exit(1)\n"
     pytester.makepyfile(TESTS + crash)
     run(pytester, "--streamval-report", "part.json", "-n", "2")
-    report = read(pytester.path / "part.json")
+    report = Report.load(pytester.path / "part.json")
     assert report.streams == 12
     crashed = next(entry for entry in report.tests if entry.outcome == "crashed")
     assert crashed.test.endswith("::test_zz_crash")
     assert crashed.streams == []
     assert re.fullmatch(
-        r"worker 'gw\d' crashed while running '.*test_zz_crash': what it streamed is lost\.", *report.lost
+        r"worker 'gw\d' crashed while running '.*test_zz_crash': the streams of this test are lost\.", *report.lost
     )
 
 
 @pytest.mark.parametrize(
     ("path", "rule"),
     [
-        ("report.txt", "its name ends in .html for a page, or in .json for a part"),
-        ("report", "its name ends in .html"),
+        ("report.txt", "its name must end in .html for a page, or in .json for a part"),
+        ("report", "its name must end in .html"),
         ("a_file/report.html", "Not a directory|File exists"),
         ("a_folder.html", "it is a folder"),
     ],
 )
-def test_a_path_that_cannot_be_written_to_ends_the_run_before_it_begins(
-    pytester: pytest.Pytester, path: str, rule: str
-) -> None:
+def test_a_path_that_cannot_be_written_is_a_usage_error(pytester: pytest.Pytester, path: str, rule: str) -> None:
     pytester.makepyfile(TESTS)
     pytester.path.joinpath("a_file").touch()
     pytester.path.joinpath("a_folder.html").mkdir()
@@ -155,21 +147,21 @@ def test_a_path_that_cannot_be_written_to_ends_the_run_before_it_begins(
     assert "Name a file" in result.stderr.str()
 
 
-def test_a_report_that_cannot_be_written_in_the_end_fails_the_run_and_says_so(pytester: pytest.Pytester) -> None:
+def test_a_report_that_cannot_be_written_at_the_end_fails_the_run(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import os\ndef test_it():\n    os.rmdir('folder')\n    open('folder', 'w').close()\n")
     result = run(pytester, "--streamval-report", "folder/report.html")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["streamval: the report could not be written: *"])
 
 
-def test_a_run_that_streams_nothing_has_a_report(pytester: pytest.Pytester) -> None:
+def test_a_run_without_streams_has_a_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it():\n    pass\n")
     result = run(pytester, "--streamval-report", "report.html")
     result.stdout.fnmatch_lines(["streamval: report of 0 streams: *report.html"])
     assert "No test streamed anything." in (pytester.path / "report.html").read_text()
 
 
-def test_nothing_is_written_where_nothing_is_run(pytester: pytest.Pytester) -> None:
+def test_collect_only_writes_no_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     run(pytester, "--streamval-report", "report.html", "--collect-only")
     assert not pytester.path.joinpath("report.html").exists()
@@ -200,9 +192,7 @@ PICTURE = [
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "1"), ("--tb=short",), ("--tb=native",)], ids=" ".join)
-def test_a_failing_test_shows_its_stream_before_the_assertion(
-    pytester: pytest.Pytester, options: tuple[str, ...]
-) -> None:
+def test_a_failure_shows_the_picture_before_the_assertion(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     pytester.makepyfile(test_it=FAILING)
     result = run(pytester, *options)
     result.stdout.fnmatch_lines([*PICTURE, "*AssertionError*"])
@@ -210,14 +200,14 @@ def test_a_failing_test_shows_its_stream_before_the_assertion(
 
 
 @pytest.mark.parametrize("options", [("--tb=no",), ("--tb=line",)], ids=" ".join)
-def test_no_picture_is_shown_where_no_traceback_is(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+def test_a_failure_without_a_traceback_shows_no_picture(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     pytester.makepyfile(test_it=FAILING)
     result = run(pytester, *options)
     result.stdout.no_fnmatch_line("The stream *")
     result.assert_outcomes(failed=1)
 
 
-def test_of_several_streams_the_one_that_ended_badly_is_shown(pytester: pytest.Pytester) -> None:
+def test_the_picture_shows_the_stream_that_ended_badly(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         HEAD
         + """
@@ -232,12 +222,12 @@ async def test_it(streaming_mock_backend):
     result.stdout.fnmatch_lines(["The stream 'Go on' was stopped by a requirement (and 4 more)", "now"])
 
 
-def test_a_test_that_streams_nothing_shows_no_picture(pytester: pytest.Pytester) -> None:
+def test_a_test_without_streams_shows_no_picture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(streaming_mock_backend):\n    assert not streaming_mock_backend\n")
     run(pytester).stdout.no_fnmatch_line("The stream *")
 
 
-def test_a_failure_without_a_traceback_shows_the_picture_above_it(pytester: pytest.Pytester) -> None:
+def test_a_failure_that_is_plain_text_shows_the_picture_above_it(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("""
         import pytest
 
@@ -257,7 +247,7 @@ def test_a_failure_without_a_traceback_shows_the_picture_above_it(pytester: pyte
 
 @pytest.fixture
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a gateway of pytest-xdist on a socket, as another machine would, and return its specification."""
+    """Serve a gateway of pytest-xdist on a socket, like another machine, and return its specification."""
     folder = tmp_path_factory.mktemp("elsewhere")
     command = [sys.executable, "-u", "-m", "execnet.script.socketserver", "127.0.0.1:0"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
@@ -266,7 +256,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
 
 
-def test_the_streams_of_a_machine_behind_a_socket_are_in_the_report(pytester: pytest.Pytester, gateway: str) -> None:
+def test_the_report_has_the_streams_of_another_machine(pytester: pytest.Pytester, gateway: str) -> None:
     (pytester.path / "project").mkdir()
     (pytester.path / "project" / "test_it.py").write_text(TESTS)
     project = str(pytester.path / "project")
@@ -274,4 +264,4 @@ def test_the_streams_of_a_machine_behind_a_socket_are_in_the_report(pytester: py
     report = ("--streamval-report", "part.json")
     result = pytester.runpytest_subprocess(*elsewhere, *report, f"{project}/test_it.py")
     result.assert_outcomes(passed=8, failed=3, skipped=1)
-    assert read(pytester.path / "part.json").streams == 12
+    assert Report.load(pytester.path / "part.json").streams == 12

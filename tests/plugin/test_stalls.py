@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_streamval import Script, Stall, StallTimeoutError, VirtualClock
-from pytest_streamval.scripting import stalls
+from pytest_streamval.plugin import stalls
 
 pytest_plugins = ["pytester"]
 

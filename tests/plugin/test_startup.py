@@ -37,6 +37,9 @@ def test_a_run_that_uses_no_fixture_loads_nothing(tmp_path: Path) -> None:
     assert {name for name in loaded if name.startswith("pytest_streamval")} == {
         "pytest_streamval",
         "pytest_streamval.plugin",
+        "pytest_streamval.plugin.hooks",
+        "pytest_streamval.recordings",
+        "pytest_streamval.recordings.modes",  # an enum, for the choices of an option
     }
 
 

@@ -1,4 +1,4 @@
-"""The line in pytest's header, and what a run says of its streams at its end."""
+"""The line in pytest's header, and the summary of streams at the end of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _ini(pytester: pytest.Pytester) -> None:
 
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """Run the tests: in this process, which is quicker and measured by coverage, unless others are asked for."""
+    """Run the tests, in this process unless the options request others: that is faster, and coverage measures it."""
     return (pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess)(*options)
 
 
@@ -56,7 +56,7 @@ RECORDED = (
 )
 
 
-def said(result: pytest.RunResult) -> list[str]:
+def summary(result: pytest.RunResult) -> list[str]:
     return [line for line in result.outlines if line.startswith("streamval: ")]
 
 
@@ -72,70 +72,70 @@ def said(result: pytest.RunResult) -> list[str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_the_header_says_what_decides_how_tests_stream(
+def test_the_header_has_the_settings_that_affect_streams(
     pytester: pytest.Pytester, options: Sequence[str], line: str
 ) -> None:
-    assert said(pytester.runpytest_subprocess(*options))[0] == f"streamval: {line}"
+    assert summary(pytester.runpytest_subprocess(*options))[0] == f"streamval: {line}"
 
 
-def test_a_usual_run_says_nothing_more(pytester: pytest.Pytester) -> None:
+def test_a_normal_run_has_no_summary(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    assert len(said(run(pytester))) == 1
+    assert len(summary(run(pytester))) == 1
 
 
-@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
-def test_who_wants_to_know_hears_how_many_streams_there_were(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+def test_verbose_shows_the_number_of_streams(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     pytester.makepyfile(test_it=TESTS)
-    line = said(run(pytester, "-v", *spread))[-1]
+    line = summary(run(pytester, "-v", *workers))[-1]
     assert re.fullmatch(r"streamval: 2 streams in 1 test, the slowest \d+\.\d\d s: test_it\.py::test_stream", line)
 
 
-@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
-def test_a_fuzz_run_counts_while_it_runs_and_sums_up(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+def test_a_fuzz_run_shows_progress_and_a_summary(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     pytester.makepyfile(test_it=TESTS)
-    lines = said(run(pytester, "--streamval-fuzz", "100", *spread))
+    lines = summary(run(pytester, "--streamval-fuzz", "100", *workers))
     counts = [f"streamval: {count} of 200 variants, 0 failed" for count in range(20, 201, 20)]
     assert [line for line in lines if " of 200 " in line] == counts
     assert any(line.startswith("streamval: 202 streams in 101 tests, the slowest ") for line in lines)
     assert "streamval: 200 variants of 2 tests ran, 0 failed" in lines
 
 
-def test_a_short_fuzz_run_does_not_count(pytester: pytest.Pytester) -> None:
+def test_a_short_fuzz_run_shows_no_progress(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    assert not any(" of " in line and "failed" not in line for line in said(run(pytester, "--streamval-fuzz", "9")))
+    assert not any(" of " in line and "failed" not in line for line in summary(run(pytester, "--streamval-fuzz", "9")))
 
 
-def test_a_quiet_run_is_quiet(pytester: pytest.Pytester) -> None:
+def test_quiet_hides_the_summary(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    lines = said(run(pytester, "-q", "--streamval-fuzz", "100", "--streamval-report", "r.html"))
+    lines = summary(run(pytester, "-q", "--streamval-fuzz", "100", "--streamval-report", "r.html"))
     assert lines == ["streamval: 200 variants of 2 tests ran, 0 failed"]
 
 
-@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
-def test_cassettes_that_no_test_has_are_named(pytester: pytest.Pytester, spread: Sequence[str]) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+def test_the_summary_names_cassettes_without_a_test(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     pytester.makepyfile(test_it=CASSETTE)
     folder = pytester.path / "__cassettes__" / "test_it"
     folder.mkdir(parents=True)
     for name in ("test_it", "test_old", "test_old.2", *(f"test_other{number}" for number in range(4))):
         (folder / f"{name}.jsonl").write_text(RECORDED)
-    result = run(pytester, *spread)
+    result = run(pytester, *workers)
     result.assert_outcomes(passed=1)
     names = ", ".join(
         f"__cassettes__/test_it/{name}.jsonl"
         for name in ("test_old.2", "test_old", "test_other0", "test_other1", "test_other2")
     )
-    assert said(result)[1:] == [
+    assert summary(result)[1:] == [
         "streamval: 1 cassette used, 0 recorded",
-        f"streamval: 6 cassettes unused, of no test that there is: {names} and 1 more",
+        f"streamval: 6 cassettes without a test: {names} and 1 more",
     ]
 
 
-def test_who_runs_a_part_hears_nothing_of_the_cassettes_of_others(pytester: pytest.Pytester) -> None:
+def test_a_run_of_some_tests_ignores_the_cassettes_of_others(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=CASSETTE + "\ndef test_other(stream_cassette):\n    stream_cassette\n")
     folder = pytester.path / "__cassettes__" / "test_it"
     folder.mkdir(parents=True)
     for name in ("test_it", "test_old"):
         (folder / f"{name}.jsonl").write_text(RECORDED)
-    assert len(said(run(pytester, "test_it.py::test_it"))) == 1
+    assert len(summary(run(pytester, "test_it.py::test_it"))) == 1
     (folder / "test_old.jsonl").rename(folder / "test_other.jsonl")
-    assert len(said(run(pytester, "-k", "test_it and not other"))) == 1
+    assert len(summary(run(pytester, "-k", "test_it and not other"))) == 1

@@ -120,7 +120,7 @@ def test_without_opentelemetry_runs_go_on_and_the_fixture_says_what_to_install(p
 def test_another_missing_module_is_no_missing_extra(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
     pytester.makeconftest(
-        WITHOUT.replace('name.partition(".")[0] == "opentelemetry"', 'name.endswith("harness.telemetry")')
+        WITHOUT.replace('name.partition(".")[0] == "opentelemetry"', 'name.endswith("telemetry.capture")')
     )
     pytester.makepyfile("def test_it(captured_telemetry):\n    pass\n")
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")

@@ -32,8 +32,8 @@ from pytest_streamval import (
     transcribe,
     wait_for_all_mots,
 )
-from pytest_streamval.live.recording_transport import network_of
 from pytest_streamval.http.client import HttpResponse
+from pytest_streamval.live.recording_transport import network_of
 
 pytestmark = pytest.mark.e2e
 

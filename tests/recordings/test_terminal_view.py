@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval import Cassette, Read
+from pytest_streamval.errors.text import display_width
 from pytest_streamval.recordings.terminal_view import View, fitted, harmless, picture, wrapped
-from pytest_streamval.fuzzing.side_by_side import _columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +106,7 @@ def test_a_picture_of_no_time_at_all_has_one_bar() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_no_line_is_wider_than_the_terminal(streams: Path, name: str, width: int) -> None:
     shown = View.of(Cassette.load(streams / f"{name}.jsonl"))
-    assert max(map(_columns, shown.lines(width))) <= width
+    assert max(map(display_width, shown.lines(width))) <= width
 
 
 def test_of_a_long_stream_the_beginning_and_the_end_are_shown(streams: Path) -> None:

@@ -1,4 +1,4 @@
-"""Streams of every outcome, on a virtual clock: what the tests of pictures, pages and parts look at."""
+"""Timelines of streams with every outcome, made on a virtual clock, for the tests of pictures, pages and parts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.engine.observer import observing
+from pytest_streamval.report.timeline_observer import FOR_A_PAGE, Limits, TimelineObserver
 from pytest_streamval.virtual_time import VirtualClock
-from pytest_streamval.report.timeline_observer import FOR_A_PAGE, Limits, StreamWatch
 
 if TYPE_CHECKING:
     from pytest_streamval.report.timeline import Timeline
@@ -29,7 +29,7 @@ NASTY = "<script>alert(1)</script>&\x1b[31m\u202e\u2028 </script>"
 
 
 class NoBad(Requirement):
-    """Fails a chunk with BAD in it, knows nothing of a question, and fails a whole without an end."""
+    """Fails a chunk with BAD in it and a complete output without END. Its verdict on a question is unknown."""
 
     async def stream_validate(self, chunk, *, backend, ctx):
         await asyncio.sleep(0.05)
@@ -52,25 +52,20 @@ SCRIPTS = {
 
 
 def stream(outcome: str, script: tuple = (), asked: str = "Go on", limits: Limits = FOR_A_PAGE) -> Timeline:
-    """Return the timeline of a stream that ends so: a delta every 0.1 s, a verdict 0.05 s later."""
+    """Return the timeline of a stream with an outcome. A delta comes every 0.1 s, its verdict 0.05 s later."""
     steps = [part for step in script or SCRIPTS[outcome] for part in (Delay(0.1), step)]
-    watches: list[StreamWatch] = []
-
-    def watch() -> StreamWatch:
-        watches.append(StreamWatch(limits))
-        return watches[-1]
 
     async def consume() -> Timeline:
+        observer = TimelineObserver(limits)
         backend, requirements = StreamingMockBackend(Script.of(*steps)), [NoBad("no BAD")]
-        run = stream_with_chunking(asked, backend, SimpleContext(), requirements=requirements)
-        async with await run as result:
-            with suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(5):
-                    async for _ in result.astream():
-                        if outcome == "unfinished":
-                            return watches[0].timeline()
-                        await asyncio.sleep(0.02)
-        return watches[0].timeline()
+        with observing(lambda: observer), suppress(ConnectionError, TimeoutError):
+            run = await stream_with_chunking(asked, backend, SimpleContext(), requirements=requirements)
+            async with run as result, asyncio.timeout(5):
+                async for _ in result.astream():
+                    if outcome == "unfinished":
+                        return observer.timeline()
+                    await asyncio.sleep(0.02)
+        return observer.timeline()
 
-    with VirtualClock() as clock, observing(watch):
+    with VirtualClock() as clock:
         return clock.run(consume())

@@ -20,8 +20,8 @@ from pytest_streamval import (
     Usage,
     faults,
 )
-from pytest_streamval.server.rendering import Question
 from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence
+from pytest_streamval.server.rendering import Question
 from pytest_streamval.wire import ADAPTERS, Asked
 from tests.server.clients import (
     CHAT,

@@ -406,7 +406,7 @@ WRONG = {
     "no port": ({"port": 65_536}, "up to 65535"),
     "a port in words": ({"port": "http"}, "0 for any"),
     "nothing to record": ({"record": "new"}, "neither an upstream nor cassettes"),
-    "nobody to record": ({"record": "all", "cassettes": "anywhere"}, "give it as upstream"),
+    "nobody to record": ({"record": "all", "cassettes": "anywhere"}, "It must be none without an upstream"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 from pytest_streamval import (
     Cassette,
     InvalidArgumentError,
+    MissingExtraError,
     ProviderServer,
     ProviderStatusError,
     Raise,
@@ -23,9 +25,9 @@ from pytest_streamval import (
     Stall,
     faults,
 )
-from pytest_streamval.server.proxy import played
+from pytest_streamval.http.connection import tls_context
 from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn
-from pytest_streamval.server.upstream import _tls
+from pytest_streamval.server.proxy import played
 from tests.server.clients import (
     CHAT,
     PROTOCOLS,
@@ -33,8 +35,10 @@ from tests.server.clients import (
     ask,
     asked,
     connected,
+    eventually,
     everything,
     exchanged,
+    head_of,
     refusal,
     request,
     server_threads,
@@ -92,6 +96,17 @@ def test_what_comes_is_passed_on_before_the_next_is_there() -> None:
         with connected(proxy) as client:
             client.sendall(request())
             assert b"Hel" in until(client, b"Hel")
+        provider.assert_client_disconnected(within=5)
+        proxy.assert_client_disconnected(within=5)
+
+
+def test_a_client_that_leaves_without_reading_closes_the_connection_to_the_provider() -> None:
+    script = Script.of("x" * 10_000_000, Stall())
+    with ProviderServer(script) as provider, ProviderServer(upstream=provider.url) as proxy:
+        with connected(proxy) as client:
+            client.sendall(request())
+            until(client, b"xxx")
+            eventually(lambda: proxy.requests[0].bytes_sent > 100_000)
         provider.assert_client_disconnected(within=5)
         proxy.assert_client_disconnected(within=5)
 
@@ -303,14 +318,72 @@ def test_an_answer_that_breaks_off_is_recorded_as_broken(rest: bytes) -> None:
             assert [each.ending.how for each in proxy.recordings] == ["broken"]
 
 
+def passed_on(data: bytes, answer: bytes) -> tuple[bytes, bytes]:
+    """Return the request that a provider received from a proxy, and the answer that the client received."""
+    listening, url = silent_provider()
+    with listening, ProviderServer(upstream=url) as proxy, connected(proxy) as client:
+        client.sendall(data)
+        connection, _ = listening.accept()
+        with connection:
+            received = until(connection, b"\r\n\r\n")
+            connection.sendall(answer)
+            connection.shutdown(socket.SHUT_WR)
+            return received, everything(client)
+
+
+def test_the_path_and_the_headers_of_a_request_are_sent_as_they_are() -> None:
+    target = "/v1/../files/a%2Fb|c//?key=%7e&x={1}"
+    data = request("", target, "x-mine: 1", "x-mine: 2", "user-agent: me", CLOSE, method="PUT")
+    received, _ = passed_on(data, b"HTTP/1.1 204 No Content\r\n\r\n")
+    first, *lines = received.split(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert first == f"PUT {target} HTTP/1.1"
+    names = [line.partition(":")[0] for line in lines]
+    assert names == ["host", "accept-encoding", "connection", "content-length", "x-mine", "x-mine", "user-agent"]
+
+
+def test_a_compressed_answer_and_repeated_headers_are_passed_on_as_they_are() -> None:
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 3\r\n\r\n"
+    )
+    received, answer = passed_on(head_of(b"", "/v1/models", CLOSE, method="GET"), head + b"\x1f\x8b!")
+    assert b"content-length" not in received
+    assert answer.endswith(b"\r\n\r\n\x1f\x8b!")
+    assert answer.count(b"set-cookie: ") == 2
+    assert b"content-encoding: gzip" in answer
+
+
+def test_an_answer_that_is_not_recorded_breaks_off_here_too() -> None:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    _, answer = passed_on(request("", "/v1/models", CLOSE, method="GET"), head + b"5\r\nab")
+    assert answer.endswith(b"\r\n2\r\nab\r\n")
+
+
+def test_the_head_of_an_answer_is_passed_on_before_its_first_byte() -> None:
+    listening, url = silent_provider()
+    with listening, ProviderServer(upstream=url) as proxy, connected(proxy) as client:
+        client.sendall(request())
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9\r\n\r\n")
+            assert b"200" in until(client, b"\r\n\r\n")
+
+
+def test_a_server_that_passes_requests_on_needs_httpx2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(MissingExtraError, match=r"with an upstream need httpx2.*pytest-streamval\[live\]"):
+        ProviderServer(upstream="https://api.openai.com")
+    with ProviderServer(upstream="https://api.openai.com", cassettes=tmp_path, record="none") as replay:
+        assert b"No recording answers" in exchanged(replay, request(None, CHAT, CLOSE))
+
+
 WRONG = {
-    "no address": ({"upstream": "nowhere"}, "it is an address"),
-    "half an address": ({"upstream": "http://[::1"}, "it is an address"),
-    "no port": ({"upstream": "http://127.0.0.1:99999"}, "it is an address"),
-    "a file": ({"cassettes": __file__}, "it is a folder of recordings.*from_cassette"),
-    "no folder": ({"cassettes": "nowhere"}, "without an upstream, one that is there"),
-    "no text": ({"upstream": 5}, "it is an address"),
-    "in the open": ({"upstream": "http://example.com"}, "begins with https"),
+    "no address": ({"upstream": "nowhere"}, "It must be an address"),
+    "half an address": ({"upstream": "http://[::1"}, "It must be an address"),
+    "no port": ({"upstream": "http://127.0.0.1:99999"}, "It must be an address"),
+    "a file": ({"cassettes": __file__}, "It must be a folder of recordings.*from_cassette"),
+    "no folder": ({"cassettes": "nowhere"}, "an existing one without an upstream"),
+    "no text": ({"upstream": 5}, "It must be an address"),
+    "in the open": ({"upstream": "http://example.com"}, "begin with https"),
     "a mode that is none": ({"upstream": "http://localhost:1", "record": "maybe"}, "none, once, new, all"),
 }
 
@@ -342,7 +415,7 @@ def test_many_streams_pass_through_at_once() -> None:
 
 def test_a_provider_is_reached_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    _tls.cache_clear()
+    tls_context.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     body = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi."}}]}\n\ndata: [DONE]\n\n'
@@ -356,11 +429,11 @@ def test_a_provider_is_reached_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:
             assert body in everything(client)
         assert proxy.requests[0].deltas_sent == 1
         assert proxy.recordings[0].header["server"] == url.replace("http:", "https:")
-    _tls.cache_clear()
+    tls_context.cache_clear()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    _tls.cache_clear()
+    tls_context.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     listening, url = silent_provider()

@@ -78,7 +78,7 @@ REFUSED = {
     "a cut that is none": (["said.txt", "--cut", "nothing"], "a cut is one of whole"),
     "a port that is none": (["said.txt", "--port", "99999"], "a whole number up to 65535"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
-    "a broken cassette": (["cassette.jsonl"], "known are"),
+    "a broken cassette": (["cassette.jsonl"], "It must be one of"),
     "no text": (["binary.txt"], "codec can't decode"),
 }
 

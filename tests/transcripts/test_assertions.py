@@ -386,7 +386,7 @@ def test_of_a_long_run_the_message_shows_the_lines_around_the_last_found() -> No
     rows = str(caught.value).splitlines()[1:]
     assert rows[0] == "  ... 26 more before"
     assert rows[15] == '> chunk "40."'
-    assert rows[-1] == "  ... 44 more behind"
+    assert rows[-1] == "  ... 44 more after"
     assert len(rows) == 32
 
 

@@ -50,9 +50,10 @@ from pytest_streamval.errors import (
     VirtualClockUseError,
     VirtualDeadlockError,
 )
-from pytest_streamval.virtual_time import VirtualClock, clock_of_test, driver, others
-from pytest_streamval.virtual_time.loop_driver import LoopDriver, kind_of
+from pytest_streamval.plugin.clock import clock_of_test
+from pytest_streamval.virtual_time import VirtualClock, loop_driver, other_libraries
 from pytest_streamval.virtual_time.external_activity import Connections
+from pytest_streamval.virtual_time.loop_driver import LoopDriver, kind_of
 from pytest_streamval.virtual_time.task_locations import waiting_in
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()
@@ -796,13 +797,13 @@ def test_a_clock_is_not_told_two_dates():
 def test_a_clock_needs_neither_freezegun_nor_time_machine(monkeypatch):
     for name in ("freezegun", "freezegun.api", "time_machine"):
         monkeypatch.setitem(sys.modules, name, None)
-    others._installed.cache_clear()
+    other_libraries._installed.cache_clear()
     try:
         with VirtualClock() as clock:
             clock.run(asyncio.sleep(60))
             assert agreeing() == START + 60
     finally:
-        others._installed.cache_clear()
+        other_libraries._installed.cache_clear()
 
 
 ZONES = """
@@ -1087,7 +1088,7 @@ async def in_connection_to_thread(gate):
     ],
 )
 async def test_what_is_under_way_outside_holds_time_still(clock, gate, monkeypatch, work):
-    monkeypatch.setattr(driver, "PATIENCE", 60)
+    monkeypatch.setattr(loop_driver, "PATIENCE", 60)
     async with asyncio.timeout(0.001):
         for _ in range(2):  # the second time, workers are there already
             gate.clear()
@@ -1108,7 +1109,7 @@ async def from_to_thread():
 
 @pytest.mark.parametrize("work", [from_anyio_thread, from_to_thread])
 async def test_a_thread_that_waits_for_the_loop_does_not_hold_it_up(clock, monkeypatch, work):
-    monkeypatch.setattr(driver, "PATIENCE", 60)
+    monkeypatch.setattr(loop_driver, "PATIENCE", 60)
     async with asyncio.timeout(7201):
         await work()
         await work()
@@ -1145,7 +1146,7 @@ async def test_a_thread_that_was_there_before_holds_nothing_up(gate):
 
 
 async def test_what_takes_too_long_lets_time_go_on_at_its_own_pace(clock, gate, monkeypatch, caplog):
-    monkeypatch.setattr(driver, "PATIENCE", 0.002)
+    monkeypatch.setattr(loop_driver, "PATIENCE", 0.002)
     stuck, ticks = threading.Event(), []
 
     async def tick():

@@ -3,8 +3,8 @@ import pickle
 
 import pytest
 
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.errors import MalformedResponseError, ProviderResponseError, UnencodableDeltaError
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire import ADAPTERS, Answer, Asked
 
 protocols = pytest.mark.parametrize("protocol", ADAPTERS)

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.errors import ProviderStreamError
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire import ADAPTERS, Answer, Asked
 
 ASKED = {

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import (
     DecoderClosedError,
     InvalidArgumentError,
@@ -16,6 +15,7 @@ from pytest_streamval.errors import (
     StreamTruncatedError,
     WireError,
 )
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire import (
     AnthropicMessagesDecoder,
     FrameDecoder,

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire import OllamaDecoder
 
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage, merge_tool_calls
 from pytest_streamval.errors import DecoderClosedError, MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage, merge_tool_calls
 from pytest_streamval.wire import OpenAIChatDecoder
 
 DONE = b"data: [DONE]\n\n"

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import StreamTruncatedError
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire import ADAPTERS, Answer, Asked, NDJSONDecoder, SSEDecoder
 
 FOLDER = Path(__file__).parents[1] / "data" / "streams"

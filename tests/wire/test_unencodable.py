@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.errors import InvalidDeltaError, UnencodableDeltaError
+from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire import ADAPTERS, Answer, Asked
 
 protocols = pytest.mark.parametrize("protocol", ADAPTERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_streamval.engine.prose.blocks import Layout
 from pytest_streamval.engine.prose.characters import (
     AHEAD,
     BLANK_LINE,
@@ -25,7 +26,6 @@ from pytest_streamval.engine.prose.characters import (
     sure,
 )
 from pytest_streamval.engine.prose.lookahead import LOWER, Next, kind_of_letter, look
-from pytest_streamval.engine.prose.blocks import Layout
 from pytest_streamval.engine.prose.nesting import DEPTH, NESTING
 from pytest_streamval.engine.prose.rules import ENDS, GOES_ON, Verdict
 

@@ -14,9 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from pytest_streamval.engine.prose.characters import LEFT, OPENING, is_ideographic, sure
-from pytest_streamval.engine.prose.lookahead import DIGIT, HOLDS, LOWER, OTHER, UPPER, Next
 from pytest_streamval.engine.prose.languages import Kind
-from pytest_streamval.engine.prose.markers import may_be_label
 from pytest_streamval.engine.prose.lexicon import (
     CONTRACTED,
     NUMERAL,
@@ -29,6 +27,8 @@ from pytest_streamval.engine.prose.lexicon import (
     narrow,
     writes_no_case,
 )
+from pytest_streamval.engine.prose.lookahead import DIGIT, HOLDS, LOWER, OTHER, UPPER, Next
+from pytest_streamval.engine.prose.markers import may_be_label
 
 if TYPE_CHECKING:
     from pytest_streamval.engine.prose.languages import Language

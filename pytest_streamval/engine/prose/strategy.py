@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from pytest_streamval.engine.chunking import Chunker, ChunkingStrategy
-from pytest_streamval.engine.prose.languages import LANGUAGES
 from pytest_streamval.engine.prose.boundaries import ProseCuts
+from pytest_streamval.engine.prose.languages import LANGUAGES
 from pytest_streamval.engine.prose.rules import Rules
 from pytest_streamval.errors import InvalidArgumentError, InvalidLimitError, UnknownLanguageError, excerpt
 

@@ -20,9 +20,9 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, Gauge, InMe
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, SamplingResult
 
+from pytest_streamval.engine.telemetry.captured import CapturedTelemetry, Measured
 from pytest_streamval.engine.telemetry.spans import is_idle
 from pytest_streamval.errors import TelemetryConflictError
-from pytest_streamval.engine.telemetry.captured import CapturedTelemetry, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,6 @@ from bisect import bisect
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
-from pytest_streamval.model import Usage
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,
@@ -26,8 +25,9 @@ from pytest_streamval.engine.events import (
     StreamEvent,
     StreamingDoneEvent,
 )
-from pytest_streamval.engine.telemetry.instruments import SCOPE, Instruments
 from pytest_streamval.engine.observer import Observer
+from pytest_streamval.engine.telemetry.instruments import SCOPE, Instruments
+from pytest_streamval.model import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

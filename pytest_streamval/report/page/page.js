@@ -1,4 +1,4 @@
-function say(lines, x, y) {
+function showTip(lines, x, y) {
   tip.replaceChildren(element("b", {}, lines[0]), ...lines.slice(1).flatMap((line) => ["\n", line]));
   tip.hidden = false;
   const box = tip.getBoundingClientRect();
@@ -6,7 +6,7 @@ function say(lines, x, y) {
   tip.style.top = `${y + 18 + box.height > innerHeight ? Math.max(4, y - box.height - 12) : y + 18}px`;
 }
 
-// All of them
+// The list of tests
 
 const streams = [];
 const tests = data.tests.map((test) => {
@@ -19,7 +19,7 @@ const tests = data.tests.map((test) => {
       element("span", { className: "time" }, duration(test.seconds * 1e6))));
   if (test.message) card.append(element("div", { className: "message" }, lines(test.message)));
   card.append(...inside.map((stream) => stream.card));
-  if (test.left_out) card.append(element("p", { className: "facts" }, `${counted(test.left_out, "more stream")} not kept`));
+  if (test.left_out) card.append(element("p", { className: "facts" }, `${plural(test.left_out, "more stream")} not kept`));
   list.append(card);
   return { card, inside, outcome: test.outcome };
 });
@@ -50,7 +50,7 @@ function filter() {
     }
     test.card.hidden = !any && (test.inside.length > 0 || wanted.length > 0 || !chosen.tests.has(test.outcome));
   }
-  shown.textContent = `${number(count)} of ${counted(streams.length, "stream")}`;
+  shown.textContent = `${number(count)} of ${plural(streams.length, "stream")}`;
   tip.hidden = true;
 }
 function choices(id, outcomes, titles) {
@@ -73,14 +73,14 @@ choices("tests", data.tests.map((test) => test.outcome), {});
 choices("streams", streams.map((stream) => stream.facts.outcome), data.outcomes);
 words.addEventListener("input", filter);
 document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
-function turn(to) {
+function changeAxis(to) {
   axis = to;
   document.querySelectorAll("#axis button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.axis === axis)));
   redraw();
 }
-document.querySelectorAll("#axis button").forEach((button) => button.addEventListener("click", () => turn(button.dataset.axis)));
+document.querySelectorAll("#axis button").forEach((button) => button.addEventListener("click", () => changeAxis(button.dataset.axis)));
 
-// Mouse and keys
+// Mouse and keyboard
 
 list.addEventListener("mousemove", (event) => {
   const stream = event.target.closest(".picture")?.closest(".stream").stream;
@@ -110,7 +110,7 @@ addEventListener("keydown", (event) => {
     return;
   }
   if (event.key === "/") { words.focus(); event.preventDefault(); }
-  else if (event.key === "a") turn(axis === "time" ? "order" : "time");
+  else if (event.key === "a") changeAxis(axis === "time" ? "order" : "time");
   else if (event.target.stream && KEYS[event.key]) { KEYS[event.key](event.target.stream, event); event.preventDefault(); }
 });
 filter();

@@ -16,7 +16,7 @@ class Stream {
   build() {
     const { facts } = this;
     const bad = facts.outcome !== "complete";
-    const said = counted(facts.tokens, "token") + ", " + counted(facts.chunks.length, "chunk") + ", " + duration(facts.span);
+    const amount = plural(facts.tokens, "token") + ", " + plural(facts.chunks.length, "chunk") + ", " + duration(facts.span);
     this.picture = element("div", { className: "picture" });
     this.picture.style.minHeight = `${this.height}px`;
     this.text = element("details", {}, element("summary", { tabIndex: -1 }, "text"));
@@ -24,18 +24,18 @@ class Stream {
     this.card = element("article", { className: "stream", tabIndex: 0 },
       element("div", { className: "about" },
         element("span", { className: `badge ${bad ? "bad" : "good"}` }, facts.outcome),
-        element("q", {}, visible(facts.asked)), element("span", { className: "facts" }, said)));
-    this.card.setAttribute("aria-label", `${facts.outcome}: ${visible(facts.asked)}; ${said}. ${visible(facts.why)}`);
+        element("q", {}, visible(facts.asked)), element("span", { className: "facts" }, amount)));
+    this.card.setAttribute("aria-label", `${facts.outcome}: ${visible(facts.asked)}; ${amount}. ${visible(facts.why)}`);
     if (facts.why) this.card.append(element("div", { className: "why" }, visible(facts.why)));
     if (facts.stop) {
-      const told = facts.stop[3] ? `${counted(facts.stop[3], "delta")} more sent by then, never read` : "no delta sent beyond it";
-      this.card.append(element("div", { className: "stopped" }, `stopped at ${duration(facts.stop[0])}, behind token ${number(facts.stop[1])}; ${told}`));
+      const unread = facts.stop[3] ? `${plural(facts.stop[3], "delta")} more sent by then and never read` : "no further delta sent";
+      this.card.append(element("div", { className: "stopped" }, `stopped at ${duration(facts.stop[0])}, after token ${number(facts.stop[1])}; ${unread}`));
     }
     this.card.append(this.picture, this.text);
     this.card.stream = this;
   }
 
-  /** Work out where the tokens are in the text, once somebody looks. */
+  /** The offsets of the tokens in the text, computed at the first use. */
   get starts() {
     if (!this._starts) {
       const { texts } = this.facts, starts = new Uint32Array(texts.length + 1);
@@ -45,7 +45,7 @@ class Stream {
     return this._starts;
   }
 
-  /** Where the text begins that was read and not released; nowhere after a natural end. */
+  /** The offset of the text that was read but not released. Infinity after a natural end. */
   get held() {
     if (this._held === undefined) {
       this._held = Infinity;
@@ -73,7 +73,7 @@ class Stream {
     const pre = element("pre", {}, lines(held ? part(all, 0, this.facts.released) : all));
     if (held) pre.append(element("span", { className: "held", title: "not released" }, lines(held)));
     const missing = this.facts.characters - size(all);
-    if (missing > 0) pre.append(element("em", {}, `\n${counted(missing, "more character")} not kept`));
+    if (missing > 0) pre.append(element("em", {}, `\n${plural(missing, "more character")} not kept`));
     if (!all) pre.textContent = "(no text)";
     this.text.append(pre);
   }
@@ -82,10 +82,10 @@ class Stream {
 
   get extent() { return axis === "time" ? Math.max(1, this.facts.span) : Math.max(1, this.facts.tokens); }
   x(value) { return LEFT + (Math.min(value, this.extent) / this.extent) * this.width; }
-  /** Where a moment is: on the axis of time, or behind so many tokens. */
+  /** The place of a moment on the axis of time, or of a number of tokens on the other axis. */
   moment(at, after) { return this.x(axis === "time" ? at : after); }
   tokenX(index) { return this.x(axis === "time" ? this.facts.times[index] ?? this.facts.span : index + 0.5); }
-  /** From the first token of a piece of text to the moment when something was done with it. */
+  /** The place of a piece of text: from its first token to the moment of its release or verdict. */
   piece(start, end, at) {
     const first = this.tokenAt(start);
     if (axis === "time") return [this.x(this.facts.times[first] ?? at), this.x(at)];
@@ -140,21 +140,21 @@ class Stream {
     });
   }
 
-  /** Draw a bar, unless it would lie on one of its kind: of thousands there is one a column. */
+  /** Draw a bar, unless a narrow one of the same kind is there already: thousands would be too many. */
   bar(svg, y, height, [from, to], kind) {
     if (this.isThere(`${y} ${kind} ${Math.round(from)}`, to - from)) return;
     const made = { class: kind, x: from.toFixed(1), width: Math.max(2, to - from - 1).toFixed(1), y: y + 2, height: height - 4, rx: 2 };
     shape(svg, "rect", made);
   }
 
-  /** Note that something narrow is drawn at a place; true where it was already. */
+  /** Remember a narrow shape at a place, and return whether one was there already. */
   isThere(place, width) {
     if (width >= 2) return false;
     const size = this.places.size;
     return this.places.add(place).size === size;
   }
 
-  /** The text that was read and not released, as a piece; null where there is none. */
+  /** The text that was read but not released, as a piece. Null if there is none. */
   get withheld() {
     const { facts, held } = this;
     return held === Infinity ? null : [held, this.starts[facts.texts.length], facts.stop ? facts.stop[0] : facts.span];
@@ -170,7 +170,7 @@ class Stream {
     if (this.withheld) this.bar(svg, y, ROW.chunks, this.piece(...this.withheld), "withheld");
   }
 
-  /** The verdict on a chunk that counts for most: a fail, or that somebody vouches for it. */
+  /** The most important verdict on a chunk: fail before pass, pass before unknown. */
   verdict(index) {
     const words = this.facts.lanes.map((lane) => lane[1][index]?.[0]);
     return ["fail", "pass", "unknown"].find((word) => words.includes(word)) ?? "plain";
@@ -215,7 +215,7 @@ class Stream {
     shape(svg, "text", { class: "stoptext", x: x + (left ? -4 : 4), y: y - 5, "text-anchor": left ? "end" : "start" }, "stop");
   }
 
-  // What is pointed at
+  // The pointer
 
   nearest(x) {
     const { times } = this.facts;
@@ -227,37 +227,37 @@ class Stream {
     return low > 0 && x - this.tokenX(low - 1) < this.tokenX(low) - x ? low - 1 : low;
   }
 
-  /** What there is to say of a token, with the chunk that it is in. */
-  told(index, row) {
-    const { facts } = this, told = [];
+  /** The lines about a token and about its chunk. */
+  describe(index, row) {
+    const { facts } = this, lines = [];
     if (!facts.times.length) return ["no tokens"];
     let first = index, last = index;
     const near = (other) => Math.abs(this.tokenX(other) - this.tokenX(index)) < 1;
-    if (row !== undefined) { // the mouse cannot tell those of a column apart
+    if (row !== undefined) { // the mouse cannot choose between the tokens of one column
       while (first > 0 && near(first - 1)) first--;
       while (last < facts.times.length - 1 && near(last + 1)) last++;
     }
     const at = facts.times[index], before = index ? facts.times[index - 1] : 0;
     const text = facts.texts.slice(first, Math.min(last + 1, first + SHOWN)).join("");
-    told.push(text ? visible(text) : "(no text)");
+    lines.push(text ? visible(text) : "(no text)");
     const which = first === last ? `token ${number(index + 1)}` : `tokens ${number(first + 1)}–${number(last + 1)}`;
-    told.push(`${which} of ${number(facts.tokens)}, at ${duration(at)}, ${duration(Math.max(0, at - before))} after ${index ? "the one before" : "the start"}`);
+    lines.push(`${which} of ${number(facts.tokens)}, at ${duration(at)}, ${duration(Math.max(0, at - before))} after ${index ? "the one before" : "the start"}`);
     const chunk = facts.chunks.findIndex(([, , start, end]) => start < this.starts[index + 1] && end > this.starts[index]);
     const taken = chunk < 0 ? undefined : facts.received.find((bar) => bar[2] === facts.chunks[chunk][2]);
     if (chunk >= 0) {
       const at = duration(facts.chunks[chunk][0]), took = taken ? `received at ${duration(taken[0])}` : "never received";
-      told.push(this.test.outcome === "recorded" ? `sentence ${chunk}, complete at ${at}` : `chunk ${chunk}, released at ${at}, ${took}`);
-    } else if (this.starts[index + 1] > this.held) told.push("not released");
+      lines.push(this.test.outcome === "recorded" ? `sentence ${chunk}, complete at ${at}` : `chunk ${chunk}, released at ${at}, ${took}`);
+    } else if (this.starts[index + 1] > this.held) lines.push("not released");
     const place = chunk < 0 ? facts.chunks.length : chunk;
     facts.lanes.forEach(([name, verdicts, final], lane) => {
       const verdict = chunk < 0 && this.starts[index + 1] <= this.held ? undefined : verdicts[place];
-      if (verdict && (row === lane || verdict[0] !== "pass")) told.push(`${visible(name)}: ${verdict[0]}${verdict[1] ? `, ${visible(verdict[1])}` : ""}`);
-      if (final && (row === lane || final[0] === "fail")) told.push(`${visible(name)}, on the whole: ${final[0]}${final[1] ? `, ${visible(final[1])}` : ""}`);
+      if (verdict && (row === lane || verdict[0] !== "pass")) lines.push(`${visible(name)}: ${verdict[0]}${verdict[1] ? `, ${visible(verdict[1])}` : ""}`);
+      if (final && (row === lane || final[0] === "fail")) lines.push(`${visible(name)}, complete output: ${final[0]}${final[1] ? `, ${visible(final[1])}` : ""}`);
     });
-    return told;
+    return lines;
   }
 
-  /** The number of the lane at a height, -1 for any other row. */
+  /** The number of the lane at a height, or -1 for another row. */
   row(y) {
     const lane = Math.floor((y - ROW.tokens - ROW.chunks) / ROW.lane);
     return lane >= 0 && lane < this.lanes.length ? lane : -1;
@@ -267,7 +267,7 @@ class Stream {
     const box = this.picture.getBoundingClientRect();
     const index = this.nearest(x - box.left);
     this.place(index);
-    say(this.told(index, this.row(y - box.top)), x, y);
+    showTip(this.describe(index, this.row(y - box.top)), x, y);
   }
 
   place(index) {
@@ -277,11 +277,11 @@ class Stream {
     this.line.setAttribute("visibility", "visible");
   }
 
-  /** Show the token that the keys have come to. */
+  /** Show the token that the keyboard has selected. */
   mark() {
     this.place(this.cursor);
     const box = this.picture.getBoundingClientRect();
-    if (this.card === document.activeElement) say(this.told(this.cursor), box.left + this.tokenX(this.cursor), box.top + this.height - 14); // below the picture
+    if (this.card === document.activeElement) showTip(this.describe(this.cursor), box.left + this.tokenX(this.cursor), box.top + this.height - 14); // below the picture
   }
 
   step(by, chunks) {

@@ -10,14 +10,14 @@ let axis = "time";
 
 const UNSEEN = /[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/gu;
 const NAMED = { "\n": "⏎", "\t": "⇥", "\r": "␍" };
-/** Show what cannot be seen, and nothing that turns the direction of what follows. */
+/** Replace invisible characters, and those that change the direction of the text after them. */
 const escaped = (text) => text.replace(UNSEEN, (c) => NAMED[c] ?? "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
 const visible = (text) => escaped(text.length > SHOWN ? text.slice(0, SHOWN) + "…" : text);
-/** The same of a text of several lines, all of it. */
+/** The same for a text of several lines, unshortened. */
 const lines = (text) => text.split("\n").map(escaped).join("\n");
 const number = (n) => n.toLocaleString("en");
-const counted = (n, what) => `${number(n)} ${what}${n === 1 ? "" : "s"}`;
-/** Microseconds as a person says them. */
+const plural = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
+/** Microseconds with a unit that suits them. */
 function duration(us) {
   if (us < 1000) return `${Math.round(us)} µs`;
   if (us < 1e6) return `${digits(us / 1e3)} ms`;
@@ -27,7 +27,7 @@ function duration(us) {
 }
 const digits = (n) => String(Number(n.toFixed(n < 10 ? 2 : n < 100 ? 1 : 0)));
 
-// Offsets count characters as Python does, and strings here are UTF-16
+// Offsets count characters as in Python, but strings are UTF-16 here
 
 const PAIR = /[\ud800-\udbff][\udc00-\udfff]/;
 const size = (text) => (PAIR.test(text) ? Array.from(text).length : text.length);

@@ -1,4 +1,4 @@
-"""The timeline of a cassette."""
+"""A cassette as a report of one stream."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 from pytest_streamval.engine.chunkers import SentenceChunker
 from pytest_streamval.errors import described
 from pytest_streamval.report.document import Entry, Report
-from pytest_streamval.report.timeline import Bar, Timeline
+from pytest_streamval.report.timeline import Bar, Outcome, Timeline
 from pytest_streamval.report.timeline_observer import shortened
 
 if TYPE_CHECKING:
     from pytest_streamval.recordings.cassette import Cassette
 
-_OUTCOMES = {"complete": "complete", "left": "cancelled"}  # by how the recording ended; every other one is an error
+_OUTCOMES: dict[str, Outcome] = {"complete": "complete", "left": "cancelled"}  # any other end of a recording: error
 
 
 def report_of(cassette: Cassette) -> Report:
-    """Return the report that shows a cassette as the only stream there was."""
-    seen = timeline_of(cassette)
-    return Report([Entry(cassette.path, "recorded", seen.span / 1e6, streams=[seen.facts()])])
+    """Return the report that shows a cassette as its only stream."""
+    timeline = timeline_of(cassette)
+    return Report([Entry(cassette.path, "recorded", timeline.span / 1e6, streams=[timeline])])
 
 
 def timeline_of(cassette: Cassette) -> Timeline:
-    """Return the timeline of a recorded stream: its deltas when they came, cut into sentences."""
+    """Return the timeline of a recorded stream: its deltas at their times, split into sentences."""
     recording, ending = cassette.decode(), cassette.ending
     deltas = [(round(at * 1e6), delta.text) for at, deltas in recording.reads for delta in deltas]
     chunker, chunks = SentenceChunker().chunker(), []

@@ -1,23 +1,23 @@
-"""What the process that tests report to makes of reports of workers, which come as pytest-xdist carries them."""
+"""The reports of workers, as pytest-xdist carries them, in the process that writes the report and the summary."""
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_streamval.plugin.collecting import STREAMS, Collecting, pictured
-from pytest_streamval.plugin.report import Reporting
+from pytest_streamval.plugin.collecting import STREAMS, StreamCollector, with_picture
+from pytest_streamval.plugin.report import ReportWriter
 from pytest_streamval.plugin.summary import CASSETTES, COUNT, UNUSED, Summary
+from pytest_streamval.report.typed_json import to_json
 from tests.report.streams import stream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def reported(test: str, when: str, longrepr: object = None, **facts: object) -> pytest.TestReport:
+def phase(test: str, when: str, longrepr: object = None, **facts: object) -> pytest.TestReport:
     outcome = "failed" if longrepr else "passed"
     report = pytest.TestReport(test, ("", 0, ""), {}, outcome, longrepr, when, duration=0.5)  # type: ignore[arg-type]
     report.__dict__.update(facts)
@@ -42,19 +42,19 @@ def config(*, verbosity: int = 0, **options: object) -> Any:
     return found
 
 
-def test_the_test_in_which_a_worker_crashed_is_in_the_report_without_its_streams(tmp_path: Path) -> None:
-    reporting = Reporting(str(tmp_path / "part.json"))
-    facts = {COUNT: 3, STREAMS: json.dumps([stream("complete").facts()])}
+def test_the_report_has_the_test_of_a_crashed_worker_without_its_streams(tmp_path: Path) -> None:
+    writer = ReportWriter(str(tmp_path / "part.json"))
+    facts = {COUNT: 3, STREAMS: to_json([stream("complete")])}
     for report in (
-        reported("test_fine", "setup"),
-        reported("test_fine", "call"),
-        reported("test_fine", "teardown", **facts),
-        reported("test_crash", "???", "worker 'gw0' crashed while running 'test_crash'"),
+        phase("test_fine", "setup"),
+        phase("test_fine", "call"),
+        phase("test_fine", "teardown", **facts),
+        phase("test_crash", "???", "worker 'gw0' crashed while running 'test_crash'"),
     ):
-        reporting.pytest_runtest_logreport(report)
+        writer.pytest_runtest_logreport(report)
     session = SimpleNamespace(config=config(), exitstatus=pytest.ExitCode.OK)
-    reporting.pytest_sessionfinish(session)  # type: ignore[arg-type]
-    crashed, fine = reporting.report.tests
+    writer.pytest_sessionfinish(session)  # type: ignore[arg-type]
+    crashed, fine = writer.report.tests
     assert (crashed.test, crashed.outcome, crashed.streams) == ("test_crash", "crashed", [])
     assert crashed.message == "worker 'gw0' crashed while running 'test_crash'"
     assert (fine.test, fine.outcome, fine.seconds, len(fine.streams), fine.left_out) == (
@@ -64,53 +64,60 @@ def test_the_test_in_which_a_worker_crashed_is_in_the_report_without_its_streams
         1,
         2,
     )
-    assert reporting.report.lost == ["worker 'gw0' crashed while running 'test_crash': what it streamed is lost."]
+    assert writer.report.lost == ["worker 'gw0' crashed while running 'test_crash': the streams of this test are lost."]
     terminal = session.config.terminal
-    reporting.pytest_terminal_summary(terminal)
+    writer.pytest_terminal_summary(terminal)
     assert terminal.written == [f"streamval: report of 1 stream, 1 test lost: {tmp_path / 'part.json'}"]
 
 
-def test_a_long_message_is_cut(tmp_path: Path) -> None:
-    reporting = Reporting(str(tmp_path / "part.json"))
-    reporting.pytest_runtest_logreport(reported("test_it", "call", "x" * 3_000))
-    assert len(reporting._entries["test_it"].message) == 2_004
+def test_a_long_message_is_shortened(tmp_path: Path) -> None:
+    writer = ReportWriter(str(tmp_path / "part.json"))
+    writer.pytest_runtest_logreport(phase("test_it", "call", "x" * 3_000))
+    assert len(writer._entries["test_it"].message) == 2_004
 
 
-def test_workers_tell_how_many_variants_there_are_and_what_nobody_uses() -> None:
+def test_the_summary_counts_variants_and_cassettes_of_workers() -> None:
     of = config(streamval_fuzz=200)
     summary = Summary(of)
     summary.pytest_xdist_node_collection_finished(
         [f"test_it[{cut}]" for cut in [*(f"cut~{n}" for n in range(200)), "other"]]
     )
     for number in range(200):
-        summary.pytest_runtest_logreport(reported(f"test_it[cut~{number}]", "call", "failed" if number == 7 else None))
+        summary.pytest_runtest_logreport(
+            phase(
+                f"test_it[cut~{number}]", "call", "failed" if number == 7 else None, streamval_variant=["test_it", "1"]
+            )
+        )
     assert of.terminal.written[0] == "\nstreamval: 20 of 200 variants, 1 failed\n"
     assert len(of.terminal.written) == 10
     summary.pytest_testnodedown(SimpleNamespace(workeroutput={UNUSED: ["b", "a"]}))
-    summary.pytest_testnodedown(SimpleNamespace())  # one that crashed
-    summary.pytest_runtest_logreport(reported("test_it", "teardown", **{COUNT: 1, CASSETTES: (["x"], ["y"])}))
+    summary.pytest_testnodedown(SimpleNamespace())  # a worker that crashed
+    summary.pytest_runtest_logreport(phase("test_it", "teardown", **{COUNT: 1, CASSETTES: (["x"], ["y"])}))
     of.terminal.written.clear()
     summary.pytest_terminal_summary(of.terminal)
     assert of.terminal.written == [
         "streamval: 1 stream in 1 test, the slowest 0.00 s: test_it",
         "streamval: 1 cassette used, 1 recorded: y",
-        "streamval: 2 cassettes unused, of no test that there is: a, b",
+        "streamval: 2 cassettes without a test: a, b",
     ]
 
 
-def test_a_run_without_a_terminal_counts_for_nobody() -> None:
+def test_the_summary_needs_no_terminal_reporter() -> None:
     of = config()
     of.pluginmanager.get_plugin = lambda name: None
     summary = Summary(of)
     summary.pytest_xdist_node_collection_finished(["test_it[cut~1]"] * 200)
-    for number in range(200):
-        summary.pytest_runtest_logreport(reported(f"test_it[cut~{number}]", "call"))
+    for _ in range(200):
+        summary.pytest_runtest_logreport(phase("test_it", "call", streamval_variant=["test_it", "1"]))
 
 
-def test_a_failure_in_an_unknown_form_is_left_as_it_is() -> None:
+def test_a_failure_of_an_unknown_kind_gets_no_picture() -> None:
     form = object()
-    assert pictured(form, "picture") is form
+    assert with_picture(form, "picture") is form
 
 
-def test_a_watch_is_for_a_page_or_for_a_picture() -> None:
-    assert Collecting((), for_page=True)._watch()._limits > Collecting((), for_page=False)._watch()._limits
+def test_a_page_keeps_more_of_a_stream_than_a_picture() -> None:
+    assert (
+        StreamCollector((), for_page=True)._new_observer()._limits
+        > StreamCollector((), for_page=False)._new_observer()._limits
+    )

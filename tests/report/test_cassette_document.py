@@ -1,4 +1,4 @@
-"""A cassette as a timeline and as a page; and the commands."""
+"""Cassettes as timelines and pages, and the commands `show --html` and `report merge`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 from pytest_streamval import Cassette
 from pytest_streamval.cli import main
 from pytest_streamval.recordings.cassette import Read
-from pytest_streamval.report.recorded import timeline_of
+from pytest_streamval.report.cassette_document import timeline_of
 from pytest_streamval.report.document import Entry, Report
+from pytest_streamval.report.write import write_report
 from tests.report.streams import stream
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ def cassette(*texts: str, end: dict | None = None, done: bool = True, **header: 
     return Cassette("it.jsonl", {**facts, "end": end} if end else facts, (*reads, *last))
 
 
-def test_a_cassette_is_a_timeline_of_its_deltas_cut_into_sentences() -> None:
-    seen = timeline_of(cassette("One. ", "Two", "."))
-    assert (seen.asked, seen.outcome, seen.why, seen.span) == ("Hi", "complete", "", 1_000_000)
-    assert list(zip(seen.times, seen.texts, strict=True)) == [(100_000, "One. "), (200_000, "Two"), (300_000, ".")]
-    assert [tuple(bar) for bar in seen.chunks] == [(100_000, 1, 0, 4), (1_000_000, 3, 5, 9)]
-    assert (seen.tokens, seen.characters, seen.released) == (3, 9, 9)
+def test_the_timeline_of_a_cassette_has_its_deltas_and_sentences() -> None:
+    timeline = timeline_of(cassette("One. ", "Two", "."))
+    assert (timeline.asked, timeline.outcome, timeline.why, timeline.span) == ("Hi", "complete", "", 1_000_000)
+    assert list(zip(timeline.times, timeline.texts, strict=True)) == [
+        (100_000, "One. "),
+        (200_000, "Two"),
+        (300_000, "."),
+    ]
+    assert [tuple(bar) for bar in timeline.chunks] == [(100_000, 1, 0, 4), (1_000_000, 3, 5, 9)]
+    assert (timeline.tokens, timeline.characters, timeline.released) == (3, 9, 9)
 
 
 @pytest.mark.parametrize(
@@ -50,10 +55,10 @@ def test_a_cassette_is_a_timeline_of_its_deltas_cut_into_sentences() -> None:
     ],
     ids=["left", "broken", "silent", "truncated", "refused"],
 )
-def test_a_cassette_says_how_it_ended(recorded: Cassette, outcome: str, why: str) -> None:
-    seen = timeline_of(recorded)
-    assert seen.outcome == outcome
-    assert seen.why.startswith(why)
+def test_the_timeline_of_a_cassette_has_its_outcome(recorded: Cassette, outcome: str, why: str) -> None:
+    timeline = timeline_of(recorded)
+    assert timeline.outcome == outcome
+    assert timeline.why.startswith(why)
 
 
 # The commands
@@ -64,7 +69,9 @@ def water(streams: Path) -> str:
     return str(streams / "openai-water.jsonl")
 
 
-def test_show_makes_the_page_of_a_cassette(water: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_show_html_writes_or_prints_the_page_of_a_cassette(
+    water: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "new" / "water.html"
     assert main(["show", "--html", water, "-o", str(path)]) == 0
     page = path.read_text(encoding="utf-8")
@@ -79,11 +86,12 @@ def test_show_makes_the_page_of_a_cassette(water: str, tmp_path: Path, monkeypat
 
 
 def part(path: Path, name: str, outcome: str, lost: tuple[str, ...] = ()) -> str:
-    Report([Entry(f"test_it.py::test_{outcome}", streams=[stream(outcome).facts()])], 3, list(lost)).dump(path / name)
+    report = Report([Entry(f"test_it.py::test_{outcome}", streams=[stream(outcome)])], 3, list(lost))
+    write_report(report, path / name)
     return str(path / name)
 
 
-def test_merge_joins_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_merge_joins_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "c").mkdir()
     parts = [
         part(tmp_path, "a.json", "stopped", ("worker 'gw0' crashed",)),
@@ -93,9 +101,9 @@ def test_merge_joins_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     joined = str(tmp_path / "all.json")
     assert main(["report", "merge", *parts, "-o", joined]) == 0
     assert capsys.readouterr().out == f"{joined}: 3 streams of 3 parts\n  a: worker 'gw0' crashed\n"
-    whole = Report.load(joined)
-    assert {entry.run for entry in whole.tests} == {"a", *parts[1:]}
-    assert whole.tests_run == 9
+    merged = Report.load(joined)
+    assert {entry.run for entry in merged.tests} == {"a", *parts[1:]}
+    assert merged.tests_run == 9
     assert main(["report", "merge", joined, "-o", str(tmp_path / "all.html"), "--json"]) == 0
     facts = {"file": str(tmp_path / "all.html"), "parts": 1, "tests": 3, "streams": 3}
     assert json.loads(capsys.readouterr().out) == {**facts, "lost": ["all: a: worker 'gw0' crashed"]}
@@ -108,16 +116,16 @@ def test_merge_joins_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["report"], "required: COMMAND"),
         (["report", "merge", "-o", "x.html"], "required: PART"),
         (["report", "merge", "PART"], "required: -o/--output"),
-        (["report", "merge", "PART", "-o", "x.txt"], "-o x.txt does not fit: its name ends in .html"),
+        (["report", "merge", "PART", "-o", "x.txt"], "Invalid -o: 'x.txt', its name must end in .html"),
         (["report", "merge", "nowhere.json", "-o", "x.html"], "No such file"),
-        (["report", "merge", __file__, "-o", "x.html"], "is no part of a report: it is no JSON"),
+        (["report", "merge", __file__, "-o", "x.html"], "it is not JSON"),
         (["report", "merge", "PART", "-o", "PART/x.html"], "File exists"),
-        (["show", "WATER", "-o", "x.html"], "-o x.html does not fit: it is where a page goes, with --html."),
+        (["show", "WATER", "-o", "x.html"], "-o x.html needs --html: only a page is written to a file."),
         (["show", "WATER", "--html", "-o", "PART/x.html"], "File exists"),
     ],
     ids=lambda value: " ".join(value)[-40:] if isinstance(value, list) else "",
 )
-def test_a_wrong_call_exits_with_2_and_says_why(
+def test_wrong_arguments_exit_with_2_and_a_reason(
     tmp_path: Path, water: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = {"WATER": water, "PART": part(tmp_path, "part.json", "complete")}

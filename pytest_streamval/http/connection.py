@@ -1,0 +1,217 @@
+"""One request over a connection of its own. This is the only module that imports httpx2."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import AsyncExitStack, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_streamval.errors import MissingExtraError, ProviderTimeoutError, ProviderUnreachableError, described
+from pytest_streamval.http.request import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from types import ModuleType
+
+    import httpx2
+
+    from pytest_streamval.http.request import HttpRequest
+    from pytest_streamval.http.secrets import Secrets
+
+
+class HttpConnection:
+    """A connection that carries one request and its response.
+
+    The bytes of the body are handed on as they arrive, still encoded. A status that reports an error is a response like
+    any other, a redirect is not followed, and nothing is sent twice.
+    """
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        *,
+        provider: str,
+        secrets: Secrets,
+        connect_timeout: float | None = None,
+        exact_headers: Sequence[tuple[str, str]] | None = None,
+    ) -> None:
+        """Prepare a connection. Nothing is sent before `open`.
+
+        Args:
+            request: The request to send.
+            provider: The name of the provider, for errors.
+            secrets: The values that must not appear in errors.
+            connect_timeout: The seconds to wait for the connection, None for no limit.
+            exact_headers: All headers to send, instead of those of the request and of httpx2. A name may come twice.
+                With them, the path of the address is sent as it is, too.
+
+        Raises:
+            MissingExtraError: If httpx2 is not installed.
+        """
+        self.status = 0
+        """The status code of the response."""
+        self.headers: tuple[tuple[str, str], ...] = ()
+        """The headers of the response in their order, with names in lower case."""
+        self._request = request
+        self._provider = provider
+        self._secrets = secrets
+        self._connect_timeout = connect_timeout
+        self._exact_headers = exact_headers
+        self._httpx = load_httpx2("Live providers")
+        self._stack = AsyncExitStack()
+        self._chunks: AsyncIterator[bytes]
+        self._is_read = False
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The headers of the response by name. Repeated ones are joined with commas (RFC 9110, 5.3)."""
+        found: dict[str, str] = {}
+        for name, value in self.headers:
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
+
+    async def open(self) -> None:
+        """Send the request, and wait for the status and the headers of the response.
+
+        Raises:
+            ProviderUnreachableError: If there is no connection, or it broke.
+            ProviderTimeoutError: If there was no connection in time.
+        """
+        try:
+            timeout = self._httpx.Timeout(None, connect=self._connect_timeout)
+            options = _client_options(self._request.url)
+            client = self._httpx.AsyncClient(timeout=timeout, follow_redirects=False, **options)
+            await self._stack.enter_async_context(client)
+            response: httpx2.Response = await client.send(self._prepared(client), stream=True)
+        except self._httpx.ConnectTimeout as error:
+            if self._connect_timeout is None:  # the limit is the operating system's
+                raise self._unreachable(error) from error
+            raise ProviderTimeoutError(self._provider, self._address, "a connection", self._connect_timeout) from error
+        except (self._httpx.HTTPError, self._httpx.InvalidURL) as error:
+            raise self._unreachable(error) from error
+        self._stack.push_async_callback(self._close_response, response)
+        self._chunks = response.aiter_raw()
+        self.status = response.status_code
+        self.headers = tuple(
+            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw
+        )
+
+    async def read(self) -> bytes | None:
+        """Return the next bytes of the body as soon as they arrive, or None after its end.
+
+        Raises:
+            ProviderUnreachableError: If the connection broke.
+        """
+        self._is_read = True
+        try:
+            return await anext(self._chunks, None)
+        except self._httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    async def aclose(self) -> None:
+        """Close the connection at once. Closing it again does nothing."""
+        await self._stack.aclose()
+
+    async def _close_response(self, response: httpx2.Response) -> None:
+        await response.aclose()
+        # The closed connection makes the generators inside httpx2 end here, where the event loop would close those that
+        # are left over in tasks of its own.
+        with suppress(self._httpx.HTTPError):
+            while self._is_read and await anext(self._chunks, None) is not None:
+                pass
+
+    def _prepared(self, client: httpx2.AsyncClient) -> httpx2.Request:
+        request = self._request
+        if self._exact_headers is None:
+            # the bytes are decoded and recorded as they arrive
+            headers = {"accept-encoding": "identity", **request.headers}
+            return client.build_request(request.method, request.url, content=request.body, headers=headers)
+        parts = urlsplit(request.url)
+        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        prepared: httpx2.Request = self._httpx.Request(
+            request.method,
+            f"{parts.scheme}://{parts.netloc}",  # httpx2 would quote the path, and log a key in the query
+            content=request.body,
+            headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._exact_headers],
+            extensions={"target": target.encode("latin-1")},
+        )
+        return prepared
+
+    @property
+    def _address(self) -> str:
+        return self._secrets.url(self._request.url)
+
+    def _unreachable(self, error: Exception) -> ProviderUnreachableError:
+        return ProviderUnreachableError(self._provider, self._address, self._secrets.text(_description(error)))
+
+
+def get(url: str, headers: Mapping[str, str], *, timeout: float) -> tuple[int, bytes]:
+    """Return the status and the body of the response to a GET request.
+
+    Args:
+        url: The complete address.
+        headers: The headers to send.
+        timeout: The seconds to wait for the connection, and for each read.
+
+    Raises:
+        ConnectionError: If there is no response.
+        MissingExtraError: If httpx2 is not installed.
+    """
+    httpx = load_httpx2("Live tests")
+    try:
+        with httpx.Client(timeout=timeout, **_client_options(url)) as client:
+            response = client.get(url, headers=headers)
+            return response.status_code, response.content
+    except httpx.HTTPError as error:
+        raise ConnectionError(_description(error)) from error
+
+
+def load_httpx2(user: str) -> ModuleType:
+    """Return the module httpx2.
+
+    Args:
+        user: The feature that needs it, a plural, for the error.
+
+    Raises:
+        MissingExtraError: If httpx2 is not installed.
+    """
+    try:
+        import httpx2
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(user, "httpx2", "live") from error
+    return httpx2
+
+
+def _client_options(url: str) -> dict[str, Any]:
+    """Return the options of a client: no proxy between this machine and itself, and one TLS context for all."""
+    parts = urlsplit(url)
+    trust_env = parts.hostname not in LOOPBACK
+    return {"trust_env": trust_env, "verify": tls_context() if parts.scheme == "https" else _unused_context()}
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return the TLS context of all connections. Making one takes longer than connecting."""
+    context: ssl.SSLContext = load_httpx2("Live providers").create_ssl_context()
+    return context
+
+
+@cache
+def _unused_context() -> ssl.SSLContext:
+    """Return a context for connections without TLS, as httpx2 makes one for each client otherwise."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _description(error: BaseException) -> str:
+    """Return the class and the message of the socket's or the parser's error, which httpx2 and anyio wrap."""
+    while (inner := _wrapped(error)) is not None:
+        error = inner
+    return f"{type(error).__name__}: {described(error)}".rstrip(": ")
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    """Return the error that another one wraps, as its cause, its argument or the first of its group."""
+    wrapped = (error.__cause__, *error.args[:1], *getattr(error, "exceptions", ())[:1])
+    return next((each for each in wrapped if isinstance(each, BaseException)), None)

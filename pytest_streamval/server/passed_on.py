@@ -1,0 +1,210 @@
+"""A request that is passed on to a real provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from pytest_streamval.errors import InvalidArgumentError, ProviderUnreachableError, excerpt
+from pytest_streamval.http.connection import HttpConnection
+from pytest_streamval.http.request import LOOPBACK, HttpRequest
+from pytest_streamval.http.retry_after import seconds_to_wait
+from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.server.actions import Break, Frame, Head, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_streamval.recordings.stream_recorder import StreamRecorder
+    from pytest_streamval.server.actions import Steps
+    from pytest_streamval.server.connection import Incoming
+    from pytest_streamval.server.rendering import Question
+
+_VERSION = "/v1"
+_FAILURE = 400  # the lowest status of a failure
+# The headers that belong to one connection, and not to the request or the response on it.
+_HOP_BY_HOP = {
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+
+
+def as_sent(url: str, incoming: Incoming) -> HttpRequest:
+    """Return a client's request as it is sent to an address."""
+    headers = {name.lower(): value for name, value in incoming.headers}
+    return HttpRequest(url, incoming.body, headers, incoming.method)
+
+
+class Upstream:
+    """The address of a real provider."""
+
+    def __init__(self, url: str) -> None:
+        """Parse an address.
+
+        Raises:
+            InvalidArgumentError: A `ValueError`. If it is invalid, or a key would go there without TLS.
+        """
+        given: object = url
+        parts = _split(url) if isinstance(given, str) else None
+        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+            rule = "It must be an address such as https://api.openai.com."
+            raise InvalidArgumentError("upstream", excerpt(given), rule)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            rule = "It must be on this machine or begin with https, as keys are sent to it."
+            raise InvalidArgumentError("upstream", excerpt(given), rule)
+        self.netloc = parts.netloc.rpartition("@")[2]
+        self._scheme = parts.scheme
+        self._base = parts.path.rstrip("/")
+
+    def url(self, path: str) -> str:
+        """Return the provider's address for a path of this server."""
+        if self._base.endswith(_VERSION) and path.startswith(f"{_VERSION}/"):
+            path = path.removeprefix(_VERSION)
+        return f"{self._scheme}://{self.netloc}{self._base}{path}"
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of an address, or None if it or its port is invalid."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+class PassedOnRequest:
+    """A request that is passed on to a provider, over a connection of its own."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        incoming: Incoming,
+        *,
+        recorder: StreamRecorder | None,
+        keep: Callable[[], None],
+        failed: Callable[[ProviderUnreachableError], None],
+    ) -> None:
+        """Prepare the request. Nothing is sent before the first step.
+
+        Args:
+            upstream: The address of the provider.
+            incoming: The client's request.
+            recorder: The recorder of the response, if it is recorded.
+            keep: Called when the recording is complete, before the client receives the end of the response.
+            failed: Called with the error if the provider was not reached.
+        """
+        self._upstream = upstream
+        self._recorder = recorder
+        self._keep = keep
+        self._failed = failed
+        self._is_open = False  # a recording may begin
+        self._is_kept = False
+        self._failure: ProviderUnreachableError | None = None
+        self._data: bytes | None = b""
+        self._is_broken = False
+        sent = as_sent(upstream.url(incoming.target), incoming)
+        self._connection = HttpConnection(
+            sent,
+            provider=upstream.netloc,
+            secrets=Secrets.of(sent),
+            exact_headers=_headers_to_send(upstream, incoming),
+        )
+
+    def steps(self, question: Question) -> Steps:
+        """Yield the answer as it arrives."""
+        yield Work(self._open)
+        if self._failure is not None:
+            yield from question.refusal(502, f"{self._upstream.netloc} cannot be reached: {self._failure.fault}")
+            return
+        yield self._head()
+        while True:
+            yield Work(self._read)
+            if self._data is None:
+                break
+            yield Frame(self._data)
+        yield Work(self._record)  # after all data was sent, and before the end of the body
+        if self._is_broken:
+            yield Break("closed")
+
+    async def close(self) -> None:
+        """Close the connection at once. If more was to come, record that the client left."""
+        try:
+            if self._is_open and self._recorder is not None:
+                self._recorder.end("left", "its client went away")
+                self._keep_once()
+        finally:
+            await self._connection.aclose()
+
+    async def _record(self) -> None:
+        self._keep_once()
+
+    def _keep_once(self) -> None:
+        if not self._is_kept:
+            self._is_kept = True
+            self._keep()
+
+    async def _open(self) -> None:
+        """Send the request, and wait for the head of the response."""
+        self._is_open = True
+        try:
+            await self._connection.open()
+        except ProviderUnreachableError as error:
+            self._is_open = False
+            self._failure = error
+            self._failed(error)
+            return
+        if self._recorder is not None:
+            self._recorder.begin(self._connection.status, self._connection.fields)
+
+    def _head(self) -> Head:
+        headers = self._connection.fields
+        length = headers.get("content-length")
+        return Head(
+            self._connection.status,
+            headers.get("content-type", "application/octet-stream"),
+            tuple(
+                (name, value)
+                for name, value in self._connection.headers
+                if name not in _HOP_BY_HOP and name != "content-type"
+            ),
+            None if length is None or self._recorder is not None else int(length),
+        )
+
+    async def _read(self) -> None:
+        """Read once, and record the read or the end."""
+        recorder = self._recorder
+        try:
+            self._data = await self._connection.read()
+        except ProviderUnreachableError as error:
+            self._data = None
+            self._is_broken = True
+            if recorder is not None:
+                recorder.broke(error)
+            return
+        if recorder is None:
+            return
+        if self._data is not None:
+            recorder.read(self._data)
+        elif self._connection.status < _FAILURE:
+            recorder.end("complete")
+        else:
+            wait = seconds_to_wait(self._connection.fields.get("retry-after"))
+            recorder.end("refused", seconds=wait)
+
+
+def _headers_to_send(upstream: Upstream, incoming: Incoming) -> list[tuple[str, str]]:
+    """Return the headers of a client's request as the provider gets them."""
+    # a recording must be readable, and a cut must fall into text, so that the response may not be compressed
+    headers = [("host", upstream.netloc), ("accept-encoding", "identity"), ("connection", "close")]
+    if incoming.body:
+        headers.append(("content-length", str(len(incoming.body))))
+    dropped = {*_HOP_BY_HOP, "accept-encoding"}
+    return [*headers, *((name, value) for name, value in incoming.headers if name.lower() not in dropped)]
