@@ -82,7 +82,7 @@ class Exam:
         finally:
             current_exam.reset(outside)
         if not isinstance(backend, Backend):
-            rule = "it returns a fresh instance of a subclass of Backend from each call."
+            rule = "It returns a fresh instance of a subclass of Backend from each call."
             raise InvalidArgumentError(FACTORY, excerpt(backend), rule)
         self.name = type(backend).__name__
         return backend

@@ -41,11 +41,11 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> Coroutine[Any, 
         EventLoopRequiredError: a `RuntimeError`; an event loop that is not asyncio's is running.
     """
     if not callable(factory):
-        rule = "it is a function that returns a fresh backend from each call, such as lambda: MyBackend()."
+        rule = "It must be a function that returns a fresh backend from each call, such as lambda: MyBackend()."
         raise InvalidArgumentError("factory", excerpt(factory), rule)
     seconds: object = timeout
     if not (isinstance(seconds, int | float) and seconds > 0):
-        raise InvalidArgumentError("timeout", excerpt(timeout), "give seconds above 0.")
+        raise InvalidArgumentError("timeout", excerpt(timeout), "Give seconds above 0.")
     if _is_in_asyncio():
         return _check(factory, timeout)
     if sys.get_asyncgen_hooks().firstiter is not None:  # which every event loop sets

@@ -94,12 +94,12 @@ def _checked(strategy: object) -> ChunkingStrategy:
         return strategy
     rule = "it takes an instance of ChunkingStrategy, or the alias of a built-in one."
     if isinstance(strategy, type) and issubclass(strategy, ChunkingStrategy):
-        rule = f"that is the class; pass an instance, {strategy.__name__}()."
+        rule = f"That is the class; pass an instance, {strategy.__name__}()."
     raise InvalidArgumentError("strategy", excerpt(strategy), rule)
 
 
 def _checked_texts(texts: Iterable[str]) -> list[str]:
-    rule = "it takes a list of str."
+    rule = "It takes a list of str."
     if isinstance(texts, str) or not hasattr(texts, "__iter__"):
         raise InvalidArgumentError("texts", excerpt(texts), rule)
     found = list(texts)

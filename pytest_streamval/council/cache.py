@@ -40,7 +40,7 @@ class CouncilCache:
             limit: how many results are kept, the newest.
         """
         if not limit >= 1:
-            raise InvalidArgumentError("limit", excerpt(limit), "it is a number of results, 1 or more.")
+            raise InvalidArgumentError("limit", excerpt(limit), "It must be a number of results, 1 or more.")
         self.path = Path(path) if path is not None else default_path()
         self.limit = limit
 
@@ -126,4 +126,4 @@ def as_cache(given: CouncilCache | str | os.PathLike[str] | bool | None) -> Coun
         return given
     if isinstance(given, str | os.PathLike):
         return CouncilCache(given)
-    raise InvalidArgumentError("cache", excerpt(given), "it is a CouncilCache, the path of a file, True, or None.")
+    raise InvalidArgumentError("cache", excerpt(given), "It must be a CouncilCache, the path of a file, True, or None.")

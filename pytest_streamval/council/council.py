@@ -85,7 +85,7 @@ class Council:
         check_timeout("timeout", timeout)
         judge: object = validation_backend
         if judge is not None and not isinstance(judge, Backend):
-            rule = "it is an instance of a subclass of Backend."
+            rule = "It must be an instance of a subclass of Backend."
             raise InvalidArgumentError("validation_backend", excerpt(judge), rule)
         checked = tuple(checked_requirements(requirements))
         self._terms = Terms(checked, chunking, validation_backend, dict(model_options or {}), timeout)
@@ -126,7 +126,7 @@ class Council:
         """
         chosen = _mode(mode, synthesize=synthesize)
         if chosen not in STREAMED:
-            rule = f"what streams is {' and '.join(STREAMED)}; await ask(..., mode={chosen!r}) for this one."
+            rule = f"What streams is {' and '.join(STREAMED)}; await ask(..., mode={chosen!r}) for this one."
             raise InvalidArgumentError("mode", excerpt(chosen), rule)
         return CouncilStream(self.sitting(prompt, chosen))
 
@@ -181,10 +181,10 @@ class Council:
         """Return a prompt before this council, which `hold` puts to it."""
         given: object = prompt
         if not isinstance(given, str):
-            raise InvalidArgumentError("prompt", excerpt(given), "it is a str.")
+            raise InvalidArgumentError("prompt", excerpt(given), "It must be a str.")
         number: object = rounds
         if not isinstance(number, int) or number < 1:
-            raise InvalidArgumentError("rounds", excerpt(number), "a debate has 1 round or more.")
+            raise InvalidArgumentError("rounds", excerpt(number), "A debate has 1 round or more.")
         courses: dict[str, Callable[[Sitting], Awaitable[None]]] = {
             "synthesize": sitting.members_and_synthesis,
             "raw": sitting.members_at_once,
@@ -217,7 +217,7 @@ def _mode(mode: str | None, *, synthesize: bool) -> str:
     if mode is None:
         return "synthesize" if synthesize else "raw"
     if mode not in MODES:
-        raise InvalidArgumentError("mode", excerpt(mode), f"choose from: {', '.join(MODES)}.")
+        raise InvalidArgumentError("mode", excerpt(mode), f"Choose from: {', '.join(MODES)}.")
     return mode
 
 

@@ -47,7 +47,7 @@ def as_member(model: Model, name: str | None = None, *, unnamed: str | None = No
         return Member(name or backend.spec, backend.model, backend)
     given: object = model
     if not isinstance(given, Backend):
-        rule = 'a model is a spec such as "openai:gpt-4.1", or an instance of a subclass of Backend.'
+        rule = 'A model is a spec such as "openai:gpt-4.1", or an instance of a subclass of Backend.'
         raise InvalidArgumentError("model", excerpt(given), rule)
     if isinstance(model, LiveBackend):
         return Member(name or model.spec, model.model, model)
@@ -63,12 +63,12 @@ def members_of(models: Iterable[Model] | Mapping[str, Model]) -> tuple[Member, .
     """
     given: object = models
     if isinstance(given, str | Backend) or not isinstance(given, Iterable):
-        rule = "it is a list of specs and backends, or a mapping that names them. Put a single one into a list."
+        rule = "It must be a list of specs and backends, or a mapping that names them. Put a single one into a list."
         raise InvalidArgumentError("models", excerpt(given), rule)
     named = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)
     found = [as_member(model, name) for name, model in named]
     if not found:
-        raise InvalidArgumentError("models", excerpt(given), "a council has one member or more.")
+        raise InvalidArgumentError("models", excerpt(given), "A council has one member or more.")
     return tuple(_told_apart(found))
 
 

@@ -92,7 +92,7 @@ def checked_options(model_options: Mapping[str, object] | None) -> dict[str, obj
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise InvalidArgumentError("model_options", excerpt(given), "it is a dict, such as {ModelOption.SEED: 1}.")
+        raise InvalidArgumentError("model_options", excerpt(given), "It must be a dict, such as {ModelOption.SEED: 1}.")
     for name in given:
         if name not in _NAMES:
             _check_name(name)
@@ -103,9 +103,9 @@ def _check_name(name: object) -> None:
     names = ", ".join(f"ModelOption.{option.name}" for option in ModelOption)
     if not isinstance(name, str):
         raise InvalidArgumentError(
-            "model_options", excerpt(name), f"options go by name: {names}, or the backend's own."
+            "model_options", excerpt(name), f"Options go by name: {names}, or the backend's own."
         )
     near = get_close_matches(name.strip().casefold(), _NAMES, n=1, cutoff=_SLIP)
     if near:
-        rule = f"there is no option of that name, but ModelOption.{near[0].upper()}. All there are: {names}."
+        rule = f"There is no option of that name, but ModelOption.{near[0].upper()}. All there are: {names}."
         raise InvalidArgumentError("model_options", excerpt(name), rule)

@@ -178,5 +178,5 @@ def resolve_chunking(chunking: str | ChunkingStrategy | None) -> ChunkingStrateg
         return _ALIASES[chunking]()
     rule = "it takes an alias, an instance of ChunkingStrategy, or None."
     if isinstance(chunking, type) and issubclass(chunking, ChunkingStrategy):
-        rule = f"that is the class; pass an instance, {chunking.__name__}()."
+        rule = f"That is the class; pass an instance, {chunking.__name__}()."
     raise InvalidArgumentError("chunking", excerpt(chunking), rule)

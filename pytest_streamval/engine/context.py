@@ -145,7 +145,7 @@ class ChatContext(Context):
         super().__init__()
         if window_size is not None and window_size < 1:
             raise InvalidArgumentError(
-                "window_size", excerpt(window_size), "give a positive number of entries, or None."
+                "window_size", excerpt(window_size), "Give a positive number of entries, or None."
             )
         self.window_size = window_size
 

@@ -187,12 +187,12 @@ class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
 def _check_asked(action: object, ctx: object, **backends: object) -> None:
     """Raise an `InvalidArgumentError` unless backends can be asked this."""
     if not isinstance(action, str | CBlock | Component):
-        raise InvalidArgumentError("action", excerpt(action), "it is a str, a CBlock or a Component.")
+        raise InvalidArgumentError("action", excerpt(action), "It must be a str, a CBlock or a Component.")
     if not isinstance(ctx, Context):
-        raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance SimpleContext().")
+        raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a context, for instance SimpleContext().")
     for argument, given in backends.items():
         if not isinstance(given, Backend):
-            raise InvalidArgumentError(argument, excerpt(given), "it is an instance of a subclass of Backend.")
+            raise InvalidArgumentError(argument, excerpt(given), "It must be an instance of a subclass of Backend.")
 
 
 async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
@@ -201,7 +201,7 @@ async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk
     if not (isinstance(thunk, ModelOutputThunk) and isinstance(ctx, Context)):
         if isinstance(thunk, ModelOutputThunk):
             thunk.abandon()
-        rule = "a backend returns (ModelOutputThunk, Context)."
+        rule = "A backend returns (ModelOutputThunk, Context)."
         error = InvalidArgumentError(f"{backend}.generate_from_context()", excerpt(answer), rule)
         if isinstance(thunk, ModelOutputThunk):
             await _stop_after(error, thunk)
@@ -212,7 +212,7 @@ async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk
 def check_timeout(argument: str, seconds: object) -> None:
     """Raise an `InvalidArgumentError` unless a limit is one."""
     if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-        raise InvalidArgumentError(argument, excerpt(seconds), "give seconds above 0, or None.")
+        raise InvalidArgumentError(argument, excerpt(seconds), "Give seconds above 0, or None.")
 
 
 def checked_requirements(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
@@ -229,7 +229,7 @@ def checked_requirements(requirements: Sequence[Requirement] | None) -> Sequence
 
 
 def _reject(argument: str, value: object) -> NoReturn:
-    rule = "requirements are a list of Requirement instances."
+    rule = "Requirements are a list of Requirement instances."
     if isinstance(value, str):
         rule += f" For a condition in words write Requirement({excerpt(value)})."
     elif isinstance(value, type):

@@ -106,7 +106,7 @@ class ValidationResult(_Result):
         """Make a result from a verdict."""
         verdict: object = result
         if verdict is None or isinstance(verdict, str):
-            raise InvalidArgumentError("result", excerpt(result), "the verdict on a whole output is True or False.")
+            raise InvalidArgumentError("result", excerpt(result), "The verdict on a whole output is True or False.")
         return cls._of(bool(result), reason, score, thunk, context)
 
 
@@ -136,7 +136,7 @@ class PartialValidationResult(_Result):
             if plain is not None and cls is PartialValidationResult:
                 return cast("Self", plain)
         if success not in _VERDICTS:
-            raise InvalidArgumentError("success", excerpt(success), 'a verdict is "pass", "fail" or "unknown".')
+            raise InvalidArgumentError("success", excerpt(success), 'A verdict is "pass", "fail" or "unknown".')
         return cls._of(success, reason, score, thunk, context)
 
 
@@ -180,7 +180,7 @@ class Requirement:
         """
         if callable(description):
             raise InvalidArgumentError(
-                "description", excerpt(description), "it comes first and is text; pass validation_fn=... by name."
+                "description", excerpt(description), "It comes first and is text; pass validation_fn=... by name."
             )
         # what is not given here is left to a subclass, which may have defined it for all its instances
         if description is not None:
@@ -240,7 +240,7 @@ class Requirement:
                 return await self._ask(backend, ctx, format, model_options)
             if type(self).stream_validate is not Requirement.stream_validate:
                 return ValidationResult(result=True, reason="judged chunk by chunk")
-            rule = "a requirement is judged by its validation_fn, or by a model, which needs it in words."
+            rule = "A requirement is judged by its validation_fn, or by a model, which needs it in words."
             raise InvalidArgumentError("description", excerpt(self.description), rule)
         verdict = self.validation_fn(ctx)
         if inspect.isawaitable(verdict):

@@ -185,7 +185,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
             msg = f"This output {state}; a producer is started once, on an output made with ModelOutputThunk()."
             raise RuntimeError(msg)
         if not callable(produce):
-            raise InvalidArgumentError("produce", excerpt(produce), "pass the coroutine function itself, not its call.")
+            raise InvalidArgumentError("produce", excerpt(produce), "Pass the coroutine function itself, not its call.")
         name = getattr(produce, "__qualname__", type(produce).__name__)
         side = self.producers_side()
         self._producer = start_task(produce(side), f"streamval producer {name}")

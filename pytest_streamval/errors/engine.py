@@ -146,7 +146,7 @@ class InvalidLimitError(StreamvalError, ValueError):
         self.limit = limit
 
     def __str__(self) -> str:
-        return f"{self.argument}={self.limit} leaves no room: it is a number of characters, 1 or more."
+        return f"Invalid {self.argument}: {self.limit}. It must be a number of characters, 1 or more."
 
 
 class InvalidArgumentError(StreamvalError, TypeError, ValueError):
@@ -159,7 +159,7 @@ class InvalidArgumentError(StreamvalError, TypeError, ValueError):
         self.rule = rule
 
     def __str__(self) -> str:
-        return f"{self.argument}={self.shown} does not fit: {self.rule}"
+        return f"Invalid {self.argument}: {self.shown}. {self.rule}"
 
 
 class NotStreamingError(StreamvalError, RuntimeError):

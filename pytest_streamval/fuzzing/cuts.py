@@ -86,7 +86,7 @@ class Cut:
     def __post_init__(self) -> None:
         name: object = self.name
         if not isinstance(name, str) or (name not in self.NAMED and not name.isdecimal()):
-            rule = f"a cut is one of {', '.join(self.NAMED)}, or a number, given as a str."
+            rule = f"A cut is one of {', '.join(self.NAMED)}, or a number, given as a str."
             raise InvalidArgumentError("name", excerpt(name), rule)
 
     @property

@@ -63,9 +63,11 @@ def assert_boundary_invariant(subject: Subject, text: str, *, examples: int = 10
     given: object = text
     count: object = examples
     if not isinstance(given, str):
-        raise InvalidArgumentError("text", excerpt(text), "it is a str; of a Script, pass script.text.")
+        raise InvalidArgumentError("text", excerpt(text), "It must be a str; of a Script, pass script.text.")
     if not isinstance(count, int) or count < 0:
-        raise InvalidArgumentError("examples", excerpt(examples), "it is how many random cuts are tried, 0 or more.")
+        raise InvalidArgumentError(
+            "examples", excerpt(examples), "It must be how many random cuts are tried, 0 or more."
+        )
     with closing(Player(subject, assert_boundary_invariant.__name__)) as player:
         trials = _Trials(player, text)
         failing = next(filter(trials.differs, _cuts(text, examples)), None)

@@ -101,9 +101,9 @@ def texts(*, min_size: int = 0, max_size: int | None = None) -> SearchStrategy[s
     least: object = min_size
     most: object = max_size
     if not isinstance(least, int) or least < 0:
-        raise InvalidArgumentError("min_size", excerpt(min_size), "it is a number of characters, 0 or more.")
+        raise InvalidArgumentError("min_size", excerpt(min_size), "It must be a number of characters, 0 or more.")
     if most is not None and (not isinstance(most, int) or most < least):
-        rule = f"it is a number of characters, min_size={min_size} or more, or None."
+        rule = f"It must be a number of characters, min_size={min_size} or more, or None."
         raise InvalidArgumentError("max_size", excerpt(max_size), rule)
     return _texts(min_size, max_size)
 
@@ -143,7 +143,7 @@ def byte_splits(data: bytes) -> SearchStrategy[list[bytes]]:
     """
     given: object = data
     if not isinstance(given, bytes):
-        raise InvalidArgumentError("data", excerpt(data), "they are bytes; a str has to be encoded first.")
+        raise InvalidArgumentError("data", excerpt(data), "They must be bytes; a str has to be encoded first.")
     return _reads(data)
 
 
@@ -163,7 +163,7 @@ def scripts(text: str | None = None, *, max_delay: float = 0.0) -> SearchStrateg
     """
     seconds: object = max_delay
     if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
-        raise InvalidArgumentError("max_delay", excerpt(max_delay), "it is a number of seconds, 0 or more.")
+        raise InvalidArgumentError("max_delay", excerpt(max_delay), "It must be a number of seconds, 0 or more.")
     return _scripts(None if text is None else _text(text), max_delay)
 
 
@@ -171,7 +171,7 @@ def _text(text: object) -> str:
     if isinstance(text, str):
         return text
     hint = " Of a strategy that makes texts, use strategy.flatmap(...)." if isinstance(text, SearchStrategy) else ""
-    raise InvalidArgumentError("text", excerpt(text), f"it is a str.{hint}")
+    raise InvalidArgumentError("text", excerpt(text), f"It must be a str.{hint}")
 
 
 @st.composite

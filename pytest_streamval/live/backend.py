@@ -181,4 +181,4 @@ def _schema(form: object | None) -> Mapping[str, object] | None:
     if callable(describe):
         schema: Mapping[str, object] = describe()
         return schema
-    raise InvalidArgumentError("format", excerpt(form), "it is a JSON schema, or a class of pydantic.")
+    raise InvalidArgumentError("format", excerpt(form), "It must be a JSON schema, or a class of pydantic.")

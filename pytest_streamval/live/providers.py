@@ -126,7 +126,7 @@ def parse_spec(spec: str) -> tuple[Provider, str]:
     """
     given: object = spec
     if not isinstance(given, str):
-        raise InvalidArgumentError("spec", excerpt(given), 'it is a str such as "ollama:granite4:micro".')
+        raise InvalidArgumentError("spec", excerpt(given), 'It must be a str such as "ollama:granite4:micro".')
     name, _, model = spec.strip().partition(":")
     if name not in PROVIDERS or not model:
         raise UnknownProviderError(spec, list(PROVIDERS))
@@ -143,7 +143,7 @@ def _completed(address: str, usual: str) -> str:
     except ValueError as error:
         raise InvalidArgumentError("url", excerpt(address), f"{error}.") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidArgumentError("url", excerpt(address), "it is an address such as http://127.0.0.1:11434.")
+        raise InvalidArgumentError("url", excerpt(address), "It must be an address such as http://127.0.0.1:11434.")
     if parts.hostname == "0.0.0.0":  # noqa: S104  # where a server listens; a client goes to this machine
         parts = parts._replace(netloc=parts.netloc.replace("0.0.0.0", "127.0.0.1"))  # noqa: S104  # as above
     if port is None and "://" not in address:

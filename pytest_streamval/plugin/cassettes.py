@@ -106,7 +106,7 @@ class StreamCassette:
         __tracebackhide__ = True
         given: object = backend
         if not isinstance(given, LiveBackend):
-            raise InvalidArgumentError("backend", excerpt(given), "it is a LiveBackend.")
+            raise InvalidArgumentError("backend", excerpt(given), "It must be a LiveBackend.")
         recorder = self._recorder(backend) if self._records else None
         if recorder is not None and not self._replays:
             return carried(backend, recorder)

@@ -242,7 +242,7 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
         return {name: _readable(part) for name, part in data.items()}
     if isinstance(data, Iterable):
         return _fixed(Transcript(data))
-    rule = "a snapshot takes a result, a transcript, events, a transcript's text, or a mapping of names to such."
+    rule = "A snapshot takes a result, a transcript, events, a transcript's text, or a mapping of names to such."
     raise InvalidArgumentError("event_snapshot", excerpt(data), rule)
 
 

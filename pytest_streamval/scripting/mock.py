@@ -103,7 +103,7 @@ class StreamingMockBackend(Backend):
         """
         for index, script in enumerate(scripts):
             if not isinstance(script, Script | str):
-                raise InvalidArgumentError(f"scripts[{index}]", excerpt(script), "it takes Scripts and texts.")
+                raise InvalidArgumentError(f"scripts[{index}]", excerpt(script), "It takes Scripts and texts.")
         self.scripts = tuple(as_script(script, token_size=token_size) for script in scripts)
         for script in self.scripts:
             note_taken(script)

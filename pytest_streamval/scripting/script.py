@@ -29,7 +29,9 @@ class Script:
     def __post_init__(self) -> None:
         steps: object = self.steps
         if not isinstance(steps, tuple):
-            rule = "it is a tuple of steps; Script.of(...) takes them one by one, Script.from_text(...) cuts a text."
+            rule = (
+                "It must be a tuple of steps; Script.of(...) takes them one by one, Script.from_text(...) cuts a text."
+            )
             raise InvalidArgumentError("steps", excerpt(steps), rule)
         for number, step in enumerate(self.steps):
             if not isinstance(step, Step):
@@ -38,7 +40,7 @@ class Script:
                     hint = f" That is the class; write {step.__name__}(...)."
                 elif isinstance(step, BaseException):
                     hint = " To fail with it, write Raise(...)."
-                rule = f"a step is a str, a Delta, a Delay, a Raise or a Stall.{hint}"
+                rule = f"A step is a str, a Delta, a Delay, a Raise or a Stall.{hint}"
                 raise InvalidArgumentError(f"steps[{number}]", excerpt(step), rule)
 
     @classmethod
@@ -58,7 +60,7 @@ class Script:
         size: object = token_size
         if not isinstance(size, int) or size < 1:
             raise InvalidArgumentError(
-                "token_size", excerpt(token_size), "a delta brings 1 character or more, a whole number."
+                "token_size", excerpt(token_size), "A delta brings 1 character or more, a whole number."
             )
         return cls(tuple(text[at : at + token_size] for at in range(0, len(text), token_size)))
 
@@ -178,7 +180,7 @@ def as_script(script: Script | str, *, token_size: int = 1) -> Script:
         return script
     given: object = script
     if not isinstance(given, str):
-        raise InvalidArgumentError("script", excerpt(given), "it is a Script or a text.")
+        raise InvalidArgumentError("script", excerpt(given), "It must be a Script or a text.")
     return Script.from_text(script, token_size)
 
 
@@ -187,7 +189,7 @@ def pieces_of(text: str, offsets: Iterable[int]) -> list[str]:
     ends = sorted({0, len(text), *offsets})
     if ends[0] < 0 or ends[-1] > len(text):
         outside = ends[0] if ends[0] < 0 else ends[-1]
-        rule = f"an offset is a place in the text, from 0 to its {len(text)} characters."
+        rule = f"An offset is a place in the text, from 0 to its {len(text)} characters."
         raise InvalidArgumentError("offset", excerpt(outside), rule)
     return [text[start:end] for start, end in pairwise(ends)]
 
@@ -211,7 +213,7 @@ def _whole_numbers(offsets: Iterable[int]) -> list[int]:
     try:
         return [index(offset) for offset in offsets]
     except TypeError as error:
-        rule = "they are whole numbers, each a place in the text."
+        rule = "They must be whole numbers, each a place in the text."
         raise InvalidArgumentError("offsets", excerpt(offsets), rule) from error
 
 

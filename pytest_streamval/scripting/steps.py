@@ -25,7 +25,7 @@ class Delay:
     def __post_init__(self) -> None:
         seconds: object = self.seconds
         if not isinstance(seconds, int | float) or not seconds >= 0:
-            raise InvalidArgumentError("seconds", excerpt(self.seconds), "a delay is 0 seconds or more.")
+            raise InvalidArgumentError("seconds", excerpt(self.seconds), "A delay must be 0 seconds or more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Raise:
     def __post_init__(self) -> None:
         exc: object = self.exc
         if not isinstance(exc, BaseException) and not (isinstance(exc, type) and issubclass(exc, BaseException)):
-            raise InvalidArgumentError("exc", excerpt(exc), "it is what a raise statement takes: an exception.")
+            raise InvalidArgumentError("exc", excerpt(exc), "It must be what a raise statement takes: an exception.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,19 @@ _HIGHEST_PORT = 65_535
 def check_numbers(*, speed: object, body_limit: object, port: object) -> None:
     """Raise `InvalidArgumentError` for a number that says nothing."""
     if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
-        raise InvalidArgumentError("speed", excerpt(speed), "it is more than 0; math.inf leaves out the pauses.")
+        raise InvalidArgumentError("speed", excerpt(speed), "It must be more than 0; math.inf leaves out the pauses.")
     if not _whole(body_limit):
-        raise InvalidArgumentError("body_limit", excerpt(body_limit), "it is a number of bytes, 0 or more.")
+        raise InvalidArgumentError("body_limit", excerpt(body_limit), "It must be a number of bytes, 0 or more.")
     if not _whole(port, _HIGHEST_PORT):
-        raise InvalidArgumentError("port", excerpt(port), f"it is a whole number up to {_HIGHEST_PORT}, 0 for any.")
+        raise InvalidArgumentError(
+            "port", excerpt(port), f"It must be a whole number up to {_HIGHEST_PORT}, 0 for any."
+        )
 
 
 def check_times(times: object) -> None:
     """Raise `InvalidArgumentError` for what does not say how often."""
     if times is not None and not _whole(times):
-        raise InvalidArgumentError("times", excerpt(times), "it says how often; what was asked goes by name: path=...")
+        raise InvalidArgumentError("times", excerpt(times), "It says how often; what was asked goes by name: path=...")
 
 
 def checked_models(models: object) -> Sequence[str]:
@@ -33,7 +35,7 @@ def checked_models(models: object) -> Sequence[str]:
         InvalidArgumentError: a `ValueError`; they are none.
     """
     if isinstance(models, str) or not isinstance(models, Sequence) or not all(isinstance(each, str) for each in models):
-        raise InvalidArgumentError("models", excerpt(models), 'they are a list of names: ["gpt-4.1"].')
+        raise InvalidArgumentError("models", excerpt(models), 'They must be a list of names: ["gpt-4.1"].')
     return models
 
 

@@ -76,19 +76,19 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.name not in KINDS:
-            raise InvalidArgumentError("name", excerpt(self.name), f"a fault is one of {', '.join(KINDS)}.")
+            raise InvalidArgumentError("name", excerpt(self.name), f"A fault is one of {', '.join(KINDS)}.")
         wholes, numbers = ("a whole number, 0 or more.", int), ("a number, 0 or more.", int | float)
         places = dict.fromkeys(("after_deltas", "after_bytes"), wholes)
         for name, (rule, kind) in {**places, "seconds": numbers, "retry_after": numbers}.items():
             value: object = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value >= 0):
-                raise InvalidArgumentError(name, excerpt(value), f"it is {rule}")
+                raise InvalidArgumentError(name, excerpt(value), f"It must be {rule}")
         if self.status != _STATUSES.get(self.name):
-            rule = f"the function makes it: faults.{self.name}(). A script fails in its own way: Raise(...)."
+            rule = f"The function makes it: faults.{self.name}(). A script fails in its own way: Raise(...)."
             raise InvalidArgumentError("status", excerpt(self.status), rule)
         if self.after_deltas is not None and self.after_bytes is not None:
             given = f"{self.after_deltas} and {self.after_bytes}"
-            raise InvalidArgumentError("after_deltas and after_bytes", given, "a fault has one place: give one.")
+            raise InvalidArgumentError("after_deltas and after_bytes", given, "A fault has one place: give one.")
 
     @property
     def __name__(self) -> str:
@@ -291,14 +291,16 @@ def checked_fault(given: object) -> Fault | None:
     if isinstance(given, str):
         return named(given)
     check_made("fault", given)
-    raise InvalidArgumentError("fault", excerpt(given), "it is a fault, such as faults.reset(), or the name of one.")
+    raise InvalidArgumentError(
+        "fault", excerpt(given), "It must be a fault, such as faults.reset(), or the name of one."
+    )
 
 
 def check_made(argument: str, given: object) -> None:
     """Raise `InvalidArgumentError` for a function that makes a fault, given in the place of one."""
     for make in _MAKERS:
         if given is make:
-            rule = f"that is what makes the fault; call it: faults.{make.__name__}()."
+            rule = f"That is what makes the fault; call it: faults.{make.__name__}()."
             raise InvalidArgumentError(argument, excerpt(given), rule)
 
 
@@ -314,5 +316,5 @@ def named(name: str) -> Fault:
         InvalidArgumentError: a `ValueError`; there is none.
     """
     if name not in _BY_NAME:
-        raise InvalidArgumentError("fault", excerpt(name), f"it is one of {', '.join(_BY_NAME)}.")
+        raise InvalidArgumentError("fault", excerpt(name), f"It must be one of {', '.join(_BY_NAME)}.")
     return _BY_NAME[name]

@@ -96,10 +96,10 @@ class ProviderServer:
         self._proxy: Proxy | None = None
         if upstream is not None or cassettes is not None:
             if scripts:
-                raise InvalidArgumentError("upstream", repr(upstream), "a server has scripts or a provider, not both.")
+                raise InvalidArgumentError("upstream", repr(upstream), "A server has scripts or a provider, not both.")
             self._proxy = Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
         elif record is not None:
-            raise InvalidArgumentError("record", repr(record), "there is neither an upstream nor cassettes.")
+            raise InvalidArgumentError("record", repr(record), "There is neither an upstream nor cassettes.")
         self._refuses = fault is not None and fault.refuses
         self._journal = Journal()
         self._site = Site(

@@ -139,11 +139,11 @@ class Casting:
         script, fault = (given.script, given.fault) if isinstance(given, Faulty) else (given, self._fault)
         if not isinstance(script, Script | str):
             check_made(name, given)
-            rule = "it is a Script, a text, a fault, a fault on a script, or, alone, a function of the request."
+            rule = "It must be a Script, a text, a fault, a fault on a script, or, alone, a function of the request."
             rule += " Unpack the list: *scripts." if isinstance(given, list | tuple) else ""
             raise InvalidArgumentError(name, excerpt(given), rule)
         if isinstance(given, Faulty) and given.fault.refuses:
-            rule = "without a connection there is no request to answer; it is of the whole server: fault='refuse'."
+            rule = "Without a connection there is no request to answer; it is of the whole server: fault='refuse'."
             raise InvalidArgumentError(name, excerpt(given.fault.name), rule)
         script = as_script(script, token_size=self._token_size)
         note_taken(script)

@@ -27,9 +27,9 @@ def checked_text(argument: str, text: object) -> str:
         InvalidArgumentError: a `TypeError` and a `ValueError`; it is empty, or no text.
     """
     if not isinstance(text, str):
-        raise InvalidArgumentError(argument, excerpt(text), "it is a str.")
+        raise InvalidArgumentError(argument, excerpt(text), "It must be a str.")
     if not text.strip():
-        raise InvalidArgumentError(argument, excerpt(text), "there is nothing in it that a model could answer.")
+        raise InvalidArgumentError(argument, excerpt(text), "There is nothing in it that a model could answer.")
     return text
 
 
@@ -44,7 +44,7 @@ def checked_action(action: object) -> Component | CBlock:
         return CBlock(action) if isinstance(action, str) else action
     if isinstance(action, Component) and not isinstance(action, type):
         return action
-    rule = "it is a Component, which has parts(), format_for_llm() and parse(), a CBlock or a str."
+    rule = "It must be a Component, which has parts(), format_for_llm() and parse(), a CBlock or a str."
     raise InvalidArgumentError("action", excerpt(action), rule)
 
 
@@ -55,11 +55,11 @@ def readable(obj: object) -> str:
         InvalidArgumentError: a `TypeError` and a `ValueError`; there are no words for it, or none yet.
     """
     if isinstance(obj, ModelOutputThunk) and not obj.is_computed():
-        raise InvalidArgumentError("obj", excerpt(obj), "it is being generated; await its avalue() first.")
+        raise InvalidArgumentError("obj", excerpt(obj), "It must be being generated; await its avalue() first.")
     if isinstance(obj, Component | CBlock | ModelOutputThunk):
         return checked_text("obj", text_of(obj))
     if obj is None or (type(obj).__str__ is object.__str__ and type(obj).__repr__ is object.__repr__):
-        raise InvalidArgumentError("obj", excerpt(obj), "a model has to read it; pass a text, or give it a __str__.")
+        raise InvalidArgumentError("obj", excerpt(obj), "A model has to read it; pass a text, or give it a __str__.")
     return checked_text("obj", str(obj))
 
 
@@ -77,7 +77,7 @@ def filled(argument: str, text: str, variables: Mapping[str, object] | None) -> 
     def value(match: re.Match[str]) -> str:
         if match[1] not in variables:
             rule = (
-                f"the {argument} has {match[0]}, for which it gives no value; it gives: {', '.join(variables) or '-'}."
+                f"The {argument} has {match[0]}, for which it gives no value; it gives: {', '.join(variables) or '-'}."
             )
             raise InvalidArgumentError("user_variables", excerpt(variables), rule)
         return str(variables[match[1]])
@@ -118,7 +118,7 @@ def output_of(output: object) -> ModelOutputThunk:
         return output
     if isinstance(output, str | CBlock):
         return ModelOutputThunk(str(output))
-    raise InvalidArgumentError("output", excerpt(output), "it is an output of a session, a CBlock or a str.")
+    raise InvalidArgumentError("output", excerpt(output), "It must be an output of a session, a CBlock or a str.")
 
 
 def needed(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
@@ -128,7 +128,7 @@ def needed(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
         InvalidArgumentError: a `TypeError` and a `ValueError`; there are none.
     """
     if requirements is None:
-        raise InvalidArgumentError("requirements", "None", "they are a list of Requirement instances.")
+        raise InvalidArgumentError("requirements", "None", "They must be a list of Requirement instances.")
     return requirements
 
 
@@ -136,11 +136,11 @@ def check_variables(variables: object) -> None:
     """Raise `InvalidArgumentError` for what are no variables by name."""
     if variables is None or (isinstance(variables, Mapping) and all(isinstance(name, str) for name in variables)):
         return
-    rule = 'they are a dict of names and values: {"topic": "rain"} for a text with {{topic}} in it.'
+    rule = 'They must be a dict of names and values: {"topic": "rain"} for a text with {{topic}} in it.'
     raise InvalidArgumentError("user_variables", excerpt(variables), rule)
 
 
 def check_attempts(limit: object) -> None:
     """Raise `InvalidArgumentError` for what is no number of attempts."""
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise InvalidArgumentError("max_attempts", excerpt(limit), "it is a whole number from 1 on, or None.")
+        raise InvalidArgumentError("max_attempts", excerpt(limit), "It must be a whole number from 1 on, or None.")

@@ -49,9 +49,9 @@ class SessionCore:
             model_options: for every request, unless it has others.
         """
         if not isinstance(backend, Backend):
-            raise InvalidArgumentError("backend", excerpt(backend), "it is an instance of a subclass of Backend.")
+            raise InvalidArgumentError("backend", excerpt(backend), "It must be an instance of a subclass of Backend.")
         if ctx is not None and not isinstance(ctx, Context):
-            raise InvalidArgumentError("ctx", excerpt(ctx), "it is a context, for instance ChatContext().")
+            raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a context, for instance ChatContext().")
         self.backend = backend
         self.model_options = checked_options(model_options)
         self._history = History(SimpleContext() if ctx is None else ctx)
@@ -225,7 +225,7 @@ class SessionCore:
             thunk = output_of(output)
             ctx = SimpleContext().add(thunk)
         if thunk is None:
-            raise InvalidArgumentError("output", "None", "the session has no output yet; ask something, or pass one.")
+            raise InvalidArgumentError("output", "None", "The session has no output yet; ask something, or pass one.")
         check_loop(thunk, "The output")
         await thunk.avalue()
         return ctx

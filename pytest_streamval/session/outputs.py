@@ -64,7 +64,7 @@ async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
     """
     given: object = thunks
     if isinstance(given, ModelOutputThunk) or not hasattr(given, "__iter__"):
-        raise InvalidArgumentError("thunks", excerpt(given), "they are a list of outputs.")
+        raise InvalidArgumentError("thunks", excerpt(given), "They must be a list of outputs.")
     listed = list(thunks)
     for index, thunk in enumerate(listed):
         _check_output(index, thunk)
@@ -96,10 +96,10 @@ async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
 def _check_output(index: int, thunk: object) -> None:
     if asyncio.iscoroutine(thunk):
         thunk.close()  # or Python warns of it beside the error
-        rule = "that is the call of an async method; await it, which gives the output."
+        rule = "That is the call of an async method; await it, which gives the output."
         raise InvalidArgumentError(f"thunks[{index}]", excerpt(thunk), rule)
     if not isinstance(thunk, ModelOutputThunk):
-        raise InvalidArgumentError(f"thunks[{index}]", excerpt(thunk), "they are a list of outputs.")
+        raise InvalidArgumentError(f"thunks[{index}]", excerpt(thunk), "They must be a list of outputs.")
     check_loop(thunk, f"thunks[{index}]")
 
 

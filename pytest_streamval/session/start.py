@@ -47,7 +47,7 @@ def _backend(given: object, model_options: Mapping[str, object] | None) -> Backe
         return _playing(given)
     if isinstance(given, list | tuple):
         return _playing(*given)
-    rule = 'it is a Backend, a spec such as "ollama:granite4:micro", or a Script, or a list of them, for the mock.'
+    rule = 'It must be a Backend, a spec such as "ollama:granite4:micro", or a Script, or a list of them, for the mock.'
     if isinstance(given, type):
         rule += f" That is the class; pass an instance, {given.__name__}(...)."
     raise InvalidArgumentError("backend", excerpt(given), rule)

@@ -71,7 +71,7 @@ def _joined(received: str | Iterable[str]) -> str:
     pieces: list[object] = list(known) if isinstance(known, Iterable) else [known]
     texts = [piece for piece in pieces if isinstance(piece, str)]
     if len(texts) < len(pieces):
-        rule = "it is the text that the consumer got, or its chunks, [chunk async for chunk in result.astream()]."
+        rule = "It must be the text that the consumer got, or its chunks, [chunk async for chunk in result.astream()]."
         raise InvalidArgumentError("received", excerpt(pieces), rule)
     return "".join(texts)
 
@@ -135,10 +135,10 @@ def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: in
     """
     __tracebackhide__ = True
     if not hasattr(call, "deltas_sent"):
-        rule = "it is the producer's record of one call, backend.calls[i]."
+        rule = "It must be the producer's record of one call, backend.calls[i]."
         raise InvalidArgumentError("call", excerpt(call), rule)
     if isinstance(call, MockCall) and not result.is_fed_by(call.thunk):
-        raise InvalidArgumentError("call", excerpt(call), "it belongs to another run; pass the call that fed this one.")
+        raise InvalidArgumentError("call", excerpt(call), "It belongs to another run; pass the call that fed this one.")
     if not result.finished:
         raise NotStoppedError("the run is still going: await result.acomplete() first", 0, deltas)
     if result.completed:
@@ -237,7 +237,7 @@ def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_an
 def _check(argument: str, expected: Sequence[Expected | in_any_order]) -> None:
     """Raise for expectations that nothing, or everything, would meet."""
     rule = (
-        "name at least one event, in the order in which they are due: a class of events, an event, the beginning of "
+        "Name at least one event, in the order in which they are due: a class of events, an event, the beginning of "
         "its line, or a function of an event."
     )
     if not expected:

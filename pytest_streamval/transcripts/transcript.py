@@ -59,7 +59,7 @@ class Transcript:
                 tell()
         for index, event in enumerate(self.events):
             if not isinstance(event, StreamEvent):
-                rule = "a transcript is made of events, as result.history and result.events() give them."
+                rule = "A transcript is made of events, as result.history and result.events() give them."
                 raise InvalidArgumentError(f"events[{index}]", excerpt(event), rule)
 
     @classmethod
@@ -73,7 +73,7 @@ class Transcript:
             return source
         given: object = source
         if isinstance(given, str) or not isinstance(given, Iterable | StreamChunkingResult):
-            rule = "a transcript is made of events or of a result; await transcribe(result) waits until it is over."
+            rule = "A transcript is made of events or of a result; await transcribe(result) waits until it is over."
             raise InvalidArgumentError("transcript", excerpt(source), rule)
         return cls(source.history if isinstance(source, StreamChunkingResult) else source)
 

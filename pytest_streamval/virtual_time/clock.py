@@ -112,7 +112,7 @@ class VirtualClock:
         self._check_running("advance")
         reading = self._reading + checked_seconds(seconds)
         if reading > self._end:
-            raise InvalidArgumentError("seconds", excerpt(seconds), "virtual time ends with the year 9999.")
+            raise InvalidArgumentError("seconds", excerpt(seconds), "Virtual time ends with the year 9999.")
         self._move(reading)
         return Settled(self)
 
@@ -153,7 +153,9 @@ class VirtualClock:
         __tracebackhide__ = True
         given: object = coroutine
         if not asyncio.iscoroutine(given):
-            raise InvalidArgumentError("coroutine", excerpt(given), "it is what calling an async function returns.")
+            raise InvalidArgumentError(
+                "coroutine", excerpt(given), "It must be what calling an async function returns."
+            )
         try:
             self._check_usable()
         except VirtualClockUseError:

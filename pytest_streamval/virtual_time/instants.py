@@ -43,7 +43,7 @@ def microseconds_of(instant: Instant, argument: str) -> int:
     if isinstance(given, int | float) and not isinstance(given, bool) and FIRST <= given <= LAST:
         return round(given * 1_000_000)
     rule = (
-        'it is a datetime, an ISO string such as "2030-05-05T12:00:00+02:00", or seconds since the epoch, in the '
+        'It must be a datetime, an ISO string such as "2030-05-05T12:00:00+02:00", or seconds since the epoch, in the '
         "years 1 to 9999; without a time zone it is in UTC."
     )
     raise InvalidArgumentError(argument, excerpt(instant), rule)
@@ -57,5 +57,5 @@ def checked_seconds(seconds: float, argument: str = "seconds") -> float:
     """
     given: object = seconds
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
-        raise InvalidArgumentError(argument, excerpt(seconds), "it is a number of seconds, 0 or more.")
+        raise InvalidArgumentError(argument, excerpt(seconds), "It must be a number of seconds, 0 or more.")
     return seconds

@@ -216,7 +216,7 @@ def text_content(turn: Mapping[str, object]) -> str:
     """The content of a turn that can only be text, such as the system's."""
     content = turn.get("content")
     if not isinstance(content, str):
-        raise InvalidArgumentError("messages", excerpt(turn), f"the content of {turn['role']} is text here.")
+        raise InvalidArgumentError("messages", excerpt(turn), f"The content of {turn['role']} is text here.")
     return content
 
 
@@ -231,11 +231,11 @@ def _turns(messages: Messages, system_prompt: object) -> list[dict[str, object]]
     given: Iterable[object] = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
     for turn in given:
         if not isinstance(turn, Mapping) or not isinstance(turn.get("role"), str):
-            rule = 'a message is a mapping with a role and a content: {"role": "user", "content": "Hi"}.'
+            rule = 'A message is a mapping with a role and a content: {"role": "user", "content": "Hi"}.'
             raise InvalidArgumentError("messages", excerpt(turn), rule)
         turns.append(dict(turn))
     if not turns:
-        raise InvalidArgumentError("messages", excerpt(messages), "a model is asked at least one message.")
+        raise InvalidArgumentError("messages", excerpt(messages), "A model is asked at least one message.")
     return turns if system_prompt is None else [{"role": "system", "content": system_prompt}, *turns]
 
 
@@ -245,7 +245,7 @@ def _stops(stop: object) -> list[object]:
         return [stop]
     if isinstance(stop, Sequence) and all(isinstance(each, str) for each in stop):
         return list(stop)
-    raise InvalidArgumentError("stop", excerpt(stop), "it is a string, or a list of strings.")
+    raise InvalidArgumentError("stop", excerpt(stop), "It must be a string, or a list of strings.")
 
 
 def _merged(body: Json, own: Mapping[str, object]) -> Json:

@@ -45,7 +45,7 @@ class WireRequest:
         try:
             return json_text(self.body).encode()
         except (ValueError, TypeError, RecursionError) as error:
-            raise InvalidArgumentError("body", excerpt(self.body), f"it is sent as JSON ({error}).") from error
+            raise InvalidArgumentError("body", excerpt(self.body), f"It must be sent as JSON ({error}).") from error
 
     def authorized(self, key: str) -> dict[str, str]:
         """Return the headers with a key."""

@@ -61,7 +61,7 @@ class NDJSONDecoder:
         if self._closed:
             raise DecoderClosedError("NDJSON", "was closed")
         if not isinstance(data, bytes):
-            rule = "a body is decoded from its raw bytes, as they were read."
+            rule = "A body is decoded from its raw bytes, as they were read."
             raise InvalidArgumentError("data", excerpt(data), rule)
         *lines, rest = data.split(b"\n")
         if lines and self._line:

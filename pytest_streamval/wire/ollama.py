@@ -181,7 +181,7 @@ class Ollama(Adapter):
 
     def __post_init__(self) -> None:
         if self.endpoint not in _PATHS:
-            raise InvalidArgumentError("endpoint", excerpt(self.endpoint), "it is 'chat' or 'generate'.")
+            raise InvalidArgumentError("endpoint", excerpt(self.endpoint), "It must be 'chat' or 'generate'.")
 
     def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:
         """Return what a request asks for, or None where its path is none of this protocol's.

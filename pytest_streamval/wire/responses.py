@@ -202,7 +202,7 @@ class OpenAIResponses(Adapter):
         for turn in question.turns:
             if turn["role"] not in _ROLES:
                 raise InvalidArgumentError(
-                    "messages", excerpt(turn), f"the roles of responses are {', '.join(_ROLES)}."
+                    "messages", excerpt(turn), f"The roles of responses are {', '.join(_ROLES)}."
                 )
         body: Json = {"model": question.model, "input": [*map(_item, question.turns)], **question.settings}
         if question.schema is not None:

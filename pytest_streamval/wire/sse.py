@@ -78,7 +78,7 @@ class SSEDecoder:
         if self._closed:
             raise DecoderClosedError("SSE", "was closed")
         if not isinstance(data, bytes):
-            rule = "a body is decoded from its raw bytes, as they were read."
+            rule = "A body is decoded from its raw bytes, as they were read."
             raise InvalidArgumentError("data", excerpt(data), rule)
         if self._head is not None:
             data = self._skip_bom(data)
@@ -225,19 +225,21 @@ class SSEEncoder:
         frame = b""
         if event.retry is not None:
             if event.retry < 0:
-                raise InvalidArgumentError("retry", excerpt(event.retry), "it is milliseconds, 0 or more.")
+                raise InvalidArgumentError("retry", excerpt(event.retry), "It must be milliseconds, 0 or more.")
             frame = b"retry: %d\n" % event.retry
         if event.id != self._last_id:
             frame += b"id: %b\n" % _one_line("id", event.id, "\r\n\0")
         if not event.event:
-            raise InvalidArgumentError("event", "''", 'an event without a type has the type "message".')
+            raise InvalidArgumentError("event", "''", 'An event without a type has the type "message".')
         _one_line("event", event.event)
         if "\r" in event.data:
-            raise InvalidArgumentError("data", excerpt(event.data), "its lines end with LF; a CR would become one.")
+            raise InvalidArgumentError("data", excerpt(event.data), "Its lines end with LF; a CR would become one.")
         try:
             frame += sse_frame(event.data, event.event)
         except UnicodeEncodeError as error:
-            raise InvalidArgumentError("data", excerpt(event.data), f"it is written in UTF-8 ({error}).") from error
+            raise InvalidArgumentError(
+                "data", excerpt(event.data), f"It must be written in UTF-8 ({error})."
+            ) from error
         self._last_id = event.id
         return frame
 
@@ -259,8 +261,8 @@ def sse_frame(data: str, event: str = "message", end: str = "\n") -> bytes:
 
 def _one_line(field: str, value: str, forbidden: str = "\r\n") -> bytes:
     if any(character in value for character in forbidden):
-        raise InvalidArgumentError(field, excerpt(value), "it stands on one line, and an id holds no NUL.")
+        raise InvalidArgumentError(field, excerpt(value), "It stands on one line, and an id holds no NUL.")
     try:
         return value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidArgumentError(field, excerpt(value), f"it is written in UTF-8 ({error}).") from error
+        raise InvalidArgumentError(field, excerpt(value), f"It must be written in UTF-8 ({error}).") from error

@@ -222,11 +222,11 @@ def test_under_another_event_loop_it_says_which_one_it_needs():
 @pytest.mark.parametrize(
     ("factory", "options", "message"),
     [
-        (Plain(), {}, "factory=.* does not fit: it is a function that returns a fresh backend"),
-        (Plain, {"timeout": 0}, "timeout=0 does not fit: give seconds above 0"),
-        (Plain, {"timeout": None}, "timeout=None does not fit"),
-        (lambda: "a backend", {}, r"factory\(\)='a backend' does not fit: it returns a fresh instance"),
-        (lambda: Plain, {}, r"factory\(\)=<class .* does not fit"),
+        (Plain(), {}, "Invalid factory: .*. It must be a function that returns a fresh backend"),
+        (Plain, {"timeout": 0}, "Invalid timeout: 0. Give seconds above 0"),
+        (Plain, {"timeout": None}, "Invalid timeout: None"),
+        (lambda: "a backend", {}, r"Invalid factory\(\): 'a backend'. It returns a fresh instance"),
+        (lambda: Plain, {}, r"Invalid factory\(\): <class .*"),
     ],
     ids=["a backend", "no time", "no timeout", "makes a str", "makes a class"],
 )

@@ -553,8 +553,8 @@ def test_a_strategy_may_be_excused_from_the_bounded_delay():
     ("strategy", "message"),
     [
         (LineChunker, r"strategy=.* that is the class; pass an instance, LineChunker\(\)\."),
-        (None, "strategy=None does not fit: it takes an instance of ChunkingStrategy"),
-        (42, "strategy=42 does not fit"),
+        (None, "Invalid strategy: None. It takes an instance of ChunkingStrategy"),
+        (42, "Invalid strategy: 42"),
         (str, "or the alias of a built-in one"),
         (LineChunker().chunker(), "an instance of ChunkingStrategy"),
     ],

@@ -453,7 +453,7 @@ def test_an_unknown_alias_raises_a_value_error_that_names_the_aliases(alias):
         (SentenceChunker, r"that is the class; pass an instance, SentenceChunker\(\)"),
         (Pairs, r"pass an instance, Pairs\(\)"),
         (str, "an alias, an instance of ChunkingStrategy, or None"),
-        (42, "chunking=42 does not fit: it takes an alias"),
+        (42, "Invalid chunking: 42. It takes an alias"),
         (["word"], "an alias, an instance of ChunkingStrategy, or None"),
         (SentenceChunker().chunker(), "an instance of ChunkingStrategy"),
     ],

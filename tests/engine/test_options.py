@@ -31,9 +31,9 @@ def test_options_pass_as_they_are(options):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("seed", "^model_options='seed' does not fit: it is a dict"),
-        ({None: 1}, "^model_options=None does not fit: options go by name"),
-        ({"temprature": 1}, "^model_options='temprature' does not fit: .* but ModelOption.TEMPERATURE"),
+        ("seed", "^Invalid model_options: 'seed'. It must be a dict"),
+        ({None: 1}, "^Invalid model_options: None. Options go by name"),
+        ({"temprature": 1}, "^Invalid model_options: 'temprature': .* but ModelOption.TEMPERATURE"),
         ({"SEED": 1}, "but ModelOption.SEED"),
     ],
 )

@@ -156,7 +156,7 @@ def test_a_subclass_of_a_result_stays_one():
 def test_a_verdict_is_one_of_three_words(verdict, reason):
     with pytest.raises(InvalidArgumentError, match='a verdict is "pass", "fail" or "unknown"') as caught:
         PartialValidationResult(verdict, reason=reason)
-    assert str(caught.value).startswith(f"success={verdict!r} does not fit")
+    assert str(caught.value).startswith(f"Invalid success: {verdict!r}")
 
 
 def test_a_result_keeps_all_that_it_is_given_and_shows_it():

@@ -34,7 +34,7 @@ def test_any_other_spec_is_refused_with_the_providers(spec: str) -> None:
 
 
 def test_a_spec_is_a_str() -> None:
-    with pytest.raises(InvalidArgumentError, match="spec=3 does not fit"):
+    with pytest.raises(InvalidArgumentError, match="Invalid spec: 3"):
         parse_spec(3)  # type: ignore[arg-type]
 
 

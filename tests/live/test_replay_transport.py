@@ -372,7 +372,7 @@ async def test_another_protocol_is_another_request() -> None:
         async with ReplayTransport(cassette()).stream(ASKED, provider="anthropic"):
             pass
     assert caught.value.differences == (("protocol", "'anthropic'", "'openai'"),)
-    with pytest.raises(InvalidArgumentError, match="provider='test' does not fit"):
+    with pytest.raises(InvalidArgumentError, match="Invalid provider: 'test'"):
         async with ReplayTransport(cassette()).stream(ASKED, provider="test"):
             pass
 

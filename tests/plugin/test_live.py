@@ -163,7 +163,7 @@ def test_a_model_that_is_missing_is_told_with_those_that_are_there(pytester: pyt
     ("arguments", "message"),
     [
         (["--streamval-backend", "gpt"], "*Unknown backend 'gpt'. A spec is PROVIDER:MODEL*"),
-        (["--streamval-url", "ftp://x"], "*url='ftp://x' does not fit*"),
+        (["--streamval-url", "ftp://x"], "*Invalid url: 'ftp://x'*"),
         (["-o", "streamval_live_timeout=long"], "*streamval_live_timeout = long does not fit: it is a number*"),
     ],
 )

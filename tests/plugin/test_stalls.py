@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import sys
 from contextlib import contextmanager, redirect_stderr
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ import pytest
 
 from pytest_streamval import Script, Stall, StallTimeoutError, VirtualClock
 from pytest_streamval.plugin import stalls
+from pytest_streamval.scripting import steps
 
 pytest_plugins = ["pytester"]
 
@@ -225,7 +225,7 @@ def test_what_is_written_without_capturing_goes_to_the_errors(capsys: pytest.Cap
 @pytest.mark.parametrize("where", ["outside of pytest", "without a limit"])
 def test_a_stall_has_no_limit(where: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     if where == "outside of pytest":
-        monkeypatch.delitem(sys.modules, "pytest_streamval.plugin")
+        monkeypatch.setattr(steps, "limits", [])
     else:
         monkeypatch.setitem(pytestconfig._inicache, "streamval_stall_timeout", "0")
 

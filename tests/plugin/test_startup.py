@@ -40,6 +40,8 @@ def test_a_run_that_uses_no_fixture_loads_nothing(tmp_path: Path) -> None:
         "pytest_streamval.plugin.hooks",
         "pytest_streamval.recordings",
         "pytest_streamval.recordings.modes",  # an enum, for the choices of an option
+        "pytest_streamval.scripting",
+        "pytest_streamval.scripting.stalls",  # a list, for the limit of stalls
     }
 
 

@@ -68,7 +68,7 @@ def test_scripts_are_values() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Script.of(b"x"), r"steps\[0\]=b'x' does not fit: a step is"),
+        (lambda: Script.of(b"x"), r"Invalid steps\[0\]: b'x'. A step is"),
         (lambda: Script.of("x", ValueError("y")), r"To fail with it, write Raise"),
         (lambda: Script.of(Stall), r"That is the class; write Stall"),
         (lambda: Script.from_text("x", 0), r"token_size=0 .* 1 character or more"),

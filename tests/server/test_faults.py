@@ -134,7 +134,7 @@ def test_a_fault_goes_by_its_name_too() -> None:
 
 
 MISTAKEN = {
-    "no such name": (lambda: ProviderServer(fault="resett"), "fault='resett' does not fit: it is one of refuse"),
+    "no such name": (lambda: ProviderServer(fault="resett"), "Invalid fault: 'resett'. It must be one of refuse"),
     "not called": (lambda: ProviderServer(fault=faults.reset), r"call it: faults\.reset\(\)"),
     "not called, as a rule": (lambda: ProviderServer(faults.reset), r"scripts\[0\].*call it: faults\.reset\(\)"),
     "not called, in a list": (lambda: ProviderServer("One.", faults.stall), r"scripts\[1\].*faults\.stall\(\)"),

@@ -398,7 +398,7 @@ def test_a_list_of_scripts_is_unpacked_by_its_caller() -> None:
 
 
 WRONG = {
-    "no speed": ({"speed": 0}, "speed=0 does not fit: it is more than 0"),
+    "no speed": ({"speed": 0}, "Invalid speed: 0. It must be more than 0"),
     "a speed in words": ({"speed": "fast"}, "leaves out the pauses"),
     "one model": ({"models": "gpt"}, "a list of names"),
     "models that are none": ({"models": [1]}, "a list of names"),

@@ -81,13 +81,13 @@ def test_a_text_that_names_no_model_is_told_of_scripts():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"backend": 3}, "^backend=3 does not fit: it is a Backend, a spec such as"),
+        ({"backend": 3}, "^Invalid backend: 3. It must be a Backend, a spec such as"),
         ({"backend": StreamingMockBackend}, r"pass an instance, StreamingMockBackend\("),
         ({"backend": [3]}, r"^scripts\[0\]=3"),
         ({"ctx": ChatContext}, "^ctx=<class .*it is a context"),
-        ({"ctx": []}, r"^ctx=\[\] does not fit"),
-        ({"model_options": ["seed"]}, r"^model_options=\['seed'\] does not fit: it is a dict"),
-        ({"model_options": {1: 2}}, "^model_options=1 does not fit: options go by name: ModelOption.STREAM"),
+        ({"ctx": []}, r"^Invalid ctx: \[\]"),
+        ({"model_options": ["seed"]}, r"^Invalid model_options: \['seed'\]. It must be a dict"),
+        ({"model_options": {1: 2}}, "^Invalid model_options: 1. Options go by name: ModelOption.STREAM"),
         ({"model_options": {"temprature": 0}}, "'temprature' does not fit: .* but ModelOption.TEMPERATURE"),
         ({"model_options": {"Seed": 0}}, "'Seed' does not fit: .* but ModelOption.SEED"),
     ],
@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused(arguments, message):
 
 
 def test_a_session_is_over_a_backend():
-    with pytest.raises(InvalidArgumentError, match=r"^backend='ollama:x' does not fit"):
+    with pytest.raises(InvalidArgumentError, match=r"^Invalid backend: 'ollama:x'"):
         Session("ollama:x")
 
 
@@ -117,14 +117,14 @@ UNFINISHED = ModelOutputThunk()
 @pytest.mark.parametrize(
     ("method", "arguments", "options", "message"),
     [
-        ("instruct", [""], {}, "^description='' does not fit"),
+        ("instruct", [""], {}, "^Invalid description: ''"),
         ("instruct", [" \n"], {}, "^description="),
-        ("instruct", [None], {}, "^description=None does not fit: it is a str"),
+        ("instruct", [None], {}, "^Invalid description: None. It must be a str"),
         ("instruct", ["x"], {"requirements": "short"}, "For a condition in words write Requirement"),
         ("instruct", ["x"], {"requirements": Requirement("short")}, "Put the one into a list"),
         ("instruct", ["x"], {"requirements": [Requirement]}, "pass an instance, Requirement"),
         ("instruct", ["x"], {"requirements": [Requirement("a"), 3]}, r"^requirements\[1\]=3"),
-        ("instruct", ["x"], {"user_variables": ["a"]}, r"^user_variables=\['a'\] does not fit: they are a dict"),
+        ("instruct", ["x"], {"user_variables": ["a"]}, r"^Invalid user_variables: \['a'\]. They must be a dict"),
         ("instruct", ["x"], {"user_variables": {1: "a"}}, "^user_variables="),
         ("instruct", ["{{a}} {{b}}"], {"user_variables": {"a": 1}}, "the description has {{b}}.* it gives: a"),
         ("instruct", ["{{ a }}"], {"user_variables": {}}, "the description has {{ a }}.* it gives: -"),
@@ -134,25 +134,25 @@ UNFINISHED = ModelOutputThunk()
             {"user_variables": {"a": 1}, "requirements": [Requirement("of {{b}}")]},
             "the requirement has {{b}}",
         ),
-        ("instruct", ["x"], {"max_attempts": 0}, "^max_attempts=0 does not fit: it is a whole number from 1 on"),
+        ("instruct", ["x"], {"max_attempts": 0}, "^Invalid max_attempts: 0. It must be a whole number from 1 on"),
         ("instruct", ["x"], {"max_attempts": True}, "^max_attempts=True"),
         ("instruct", ["x"], {"max_attempts": 1.5}, "^max_attempts=1.5"),
         ("instruct", ["x"], {"model_options": {"stream ": True}}, "but ModelOption.STREAM"),
-        ("chat", [""], {}, "^message='' does not fit"),
+        ("chat", [""], {}, "^Invalid message: ''"),
         ("chat", [3], {}, "^message=3"),
-        ("act", [""], {}, "^action='' does not fit"),
-        ("act", [object], {}, "^action=<class 'object'> does not fit: it is a Component"),
+        ("act", [""], {}, "^Invalid action: ''"),
+        ("act", [object], {}, "^Invalid action: <class 'object'>. It must be a Component"),
         ("act", [Requirement("x")], {}, "^action=Requirement"),
         ("validate", [None], {}, "^requirements=None"),
         ("validate", [[3]], {}, r"^requirements\[0\]=3"),
-        ("validate", [[]], {}, "^output=None does not fit: the session has no output yet"),
-        ("validate", [[], 3], {}, "^output=3 does not fit"),
-        ("query", ["x", " "], {}, "^question=' ' does not fit"),
-        ("query", ["", "why?"], {}, "^obj='' does not fit"),
-        ("query", [None, "why?"], {}, "^obj=None does not fit: a model has to read it"),
+        ("validate", [[]], {}, "^Invalid output: None. The session has no output yet"),
+        ("validate", [[], 3], {}, "^Invalid output: 3"),
+        ("query", ["x", " "], {}, "^Invalid question: ' '"),
+        ("query", ["", "why?"], {}, "^Invalid obj: ''"),
+        ("query", [None, "why?"], {}, "^Invalid obj: None. A model has to read it"),
         ("query", [Named(), "why?"], {}, "a model has to read it"),
         ("query", [UNFINISHED, "why?"], {}, "await its avalue"),
-        ("transform", ["x", ""], {}, "^instruction='' does not fit"),
+        ("transform", ["x", ""], {}, "^Invalid instruction: ''"),
     ],
 )
 async def test_a_method_says_what_it_does_not_take(method, arguments, options, message):

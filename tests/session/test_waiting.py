@@ -145,10 +145,10 @@ def test_outputs_of_different_loops_are_an_error():
 @pytest.mark.parametrize(
     ("thunks", "message"),
     [
-        (ModelOutputThunk("a"), "^thunks=<ModelOutputThunk computed 'a'> does not fit: they are a list"),
+        (ModelOutputThunk("a"), "^Invalid thunks: <ModelOutputThunk computed 'a'>. They must be a list"),
         (None, "^thunks=None"),
-        (["a"], r"^thunks\[0\]='a' does not fit"),
-        ([[ModelOutputThunk("a")]], r"^thunks\[0\]=\[<ModelOutputThunk computed 'a'>\] does not fit"),
+        (["a"], r"^Invalid thunks\[0\]: 'a'"),
+        ([[ModelOutputThunk("a")]], r"^Invalid thunks\[0\]: \[<ModelOutputThunk computed 'a'>\]"),
     ],
     ids=["one output", "none", "no output", "a list in a list"],
 )

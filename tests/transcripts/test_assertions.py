@@ -156,7 +156,7 @@ def test_of_a_long_run_the_message_shows_its_last_lines() -> None:
     "received", [None, 7, [chunk("One.")], [b"One."]], ids=["nothing", "a number", "events", "bytes"]
 )
 def test_what_is_no_text_was_not_received(received: object) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"received=.* does not fit: .*\[chunk async for chunk in"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid received: .*: .*\[chunk async for chunk in"):
         assert_no_unvalidated_text([], received)
 
 
@@ -444,13 +444,13 @@ def test_an_order_is_found_wherever_it_is_a_subsequence(rows: list[str], wanted:
     ids=repr,
 )
 def test_what_cannot_be_expected_is_refused(expected: tuple[object, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"expected=.* does not fit: name at least one event"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid expected: .*. Name at least one event"):
         assert_event_order(STOPPED, *expected)
 
 
 @pytest.mark.parametrize("expected", [(), ("",), (int,), (in_any_order(ChunkEvent),)], ids=repr)
 def test_what_cannot_be_expected_in_any_order_is_refused(expected: tuple[object, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"in_any_order=.* does not fit: name at least one event"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid in_any_order: .*. Name at least one event"):
         in_any_order(*expected)
 
 

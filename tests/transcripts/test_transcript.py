@@ -276,9 +276,9 @@ async def test_a_result_can_be_looked_at_while_it_runs() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("chunk", r"transcript='chunk' does not fit: .*await transcribe\(result\)"),
-        (None, "transcript=None does not fit: "),
-        ([chunk("x"), "y"], r"events\[1\]='y' does not fit: a transcript is made of events, as result.history"),
+        ("chunk", r"Invalid transcript: 'chunk': .*await transcribe\(result\)"),
+        (None, "Invalid transcript: None: "),
+        ([chunk("x"), "y"], r"Invalid events\[1\]: 'y'. A transcript is made of events, as result.history"),
     ],
 )
 def test_what_is_no_run_is_refused(source: object, message: str) -> None:

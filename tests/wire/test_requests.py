@@ -191,7 +191,7 @@ def test_an_adapter_may_be_set_up_otherwise():
     anthropic = AnthropicMessages(version="2099-01-01", max_tokens=5).build_request("Hi", model="m")
     assert (anthropic.headers["anthropic-version"], anthropic.body["max_tokens"]) == ("2099-01-01", 5)
     assert Gemini(version="v1").build_request("Hi", model="models/m").path == "/v1/models/m:generateContent"
-    with pytest.raises(InvalidArgumentError, match="endpoint='talk' does not fit: it is 'chat' or 'generate'"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid endpoint: 'talk'. It must be 'chat' or 'generate'"):
         Ollama(endpoint="talk")
 
 
@@ -223,10 +223,10 @@ def test_what_a_provider_understands_beyond_text_goes_through():
 
 ALL = "openai openai-responses anthropic gemini ollama"
 INVALID = {
-    "no message": (ALL, [], {}, "messages=[] does not fit: a model is asked at least one message."),
-    "a message that is none": (ALL, ["Hi"], {}, "messages='Hi' does not fit: a message is a mapping with a role and"),
+    "no message": (ALL, [], {}, "Invalid messages: []. A model is asked at least one message."),
+    "a message that is none": (ALL, ["Hi"], {}, "Invalid messages: 'Hi'. A message is a mapping with a role and"),
     "a message without a role": (ALL, [{"content": "Hi"}], {}, "a message is a mapping with a role and a content"),
-    "a stop that is none": (ALL, "Hi", {"stop": 5}, "stop=5 does not fit: it is a string, or a list of strings."),
+    "a stop that is none": (ALL, "Hi", {"stop": 5}, "Invalid stop: 5. It must be a string, or a list of strings."),
     "stops that are none": (ALL, "Hi", {"stop": ["a", 5]}, "it is a string, or a list of strings."),
     "a system prompt that is no text": (
         "anthropic gemini",

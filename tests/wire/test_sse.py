@@ -292,7 +292,7 @@ def test_a_flushed_decoder_takes_no_more():
 
 def test_text_is_not_taken_for_bytes():
     decoder = SSEDecoder()
-    with pytest.raises(InvalidArgumentError, match="data='data: x' does not fit: a body is decoded from its raw bytes"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid data: 'data: x'. A body is decoded from its raw bytes"):
         decoder.feed("data: x")
     assert decoder.feed(b"data: x\n\n") == [ServerSentEvent("message", "x")]
 
@@ -353,15 +353,15 @@ def test_a_comment_is_no_event():
 
 
 UNWRITABLE = {
-    "a line end in the type": (ServerSentEvent("a\nb"), "event='a\\nb' does not fit: it stands on one line"),
+    "a line end in the type": (ServerSentEvent("a\nb"), "Invalid event: 'a\\nb'. It stands on one line"),
     "a CR in the type": (ServerSentEvent("a\rb"), "it stands on one line"),
-    "an empty type": (ServerSentEvent(""), "event='' does not fit"),
-    "a line end in the id": (ServerSentEvent(id="a\n"), "id='a\\n' does not fit"),
+    "an empty type": (ServerSentEvent(""), "Invalid event: ''"),
+    "a line end in the id": (ServerSentEvent(id="a\n"), "Invalid id: 'a\\n'"),
     "a NUL in the id": (ServerSentEvent(id="\0"), "an id holds no NUL"),
     "a CR in the data": (ServerSentEvent(data="a\rb"), "its lines end with LF"),
     "half a character in the data": (ServerSentEvent(data="\ud83d"), "it is written in UTF-8"),
     "half a character in the type": (ServerSentEvent("\ud83d"), "it is written in UTF-8"),
-    "a time below 0": (ServerSentEvent(retry=-1), "retry=-1 does not fit: it is milliseconds, 0 or more."),
+    "a time below 0": (ServerSentEvent(retry=-1), "Invalid retry: -1. It must be milliseconds, 0 or more."),
 }
 
 
