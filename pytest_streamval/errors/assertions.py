@@ -1,238 +1,179 @@
-"""Errors that assertions about streams, cuts and conformance raise."""
+"""Errors of the assertions about streams, of the fuzzer and of the conformance checks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors.base import StreamvalError
-from pytest_streamval.errors.text import excerpt, plural, surrounding
+from pytest_streamval.errors.base import CheckFailedError, check_failed
+from pytest_streamval.errors.text import excerpt, listed, plural, surrounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NAMED = 3  # expected events that a message names before the one that is missing
+_NAMED = 3  # expected events that a message names before the missing one
 
 # Assertions about streams
 
 
-class UnvalidatedTextError(StreamvalError, AssertionError):
-    """Text reached the consumer that no verdict had let pass."""
-
-    def __init__(self, shown: str, why: str, transcript: str) -> None:
-        super().__init__(shown, why, transcript)
-        self.shown = shown
-        self.why = why
-        self.transcript = transcript
-
-    def __str__(self) -> str:
-        lines = self.transcript.splitlines()
-        happened = "\n".join(surrounding([f"  {line}" for line in lines], len(lines)))
-        return (
-            f"{self.shown} {self.why}. A consumer may get a chunk once every requirement has judged it and none "
-            "failed it; give the run requirements, and read the chunks from result.astream(). What happened until "
-            f"then:\n{happened}"
-        )
-
-
-class NotAcceptedError(StreamvalError, AssertionError):
-    """A run did not end with an output that every requirement accepted."""
-
-    def __init__(self, outcome: str, faults: Sequence[str], text: str) -> None:
-        super().__init__(outcome, tuple(faults), text)
-        self.outcome = outcome
-        """`run.outcome`, or `"running"`."""
-        self.faults = tuple(faults)
-        """The requirements that did not accept the output with their reasons, and errors."""
-        self.text = text
-        """The text that was released."""
-
-    def __str__(self) -> str:
-        if self.outcome == "running":
-            return "This run is still going, so nothing has accepted its output yet. Await run.acomplete() first."
-        faults = self.faults or ["it was closed, cancelled or dropped before its end"]
-        lines = [
-            f"The run ended as {self.outcome!r} and its output was not accepted:",
-            *(f"  {fault}" for fault in faults),
-        ]
-        return "\n".join([*lines, f"Released: {excerpt(self.text)}"])
-
-
-class NotStoppedError(StreamvalError, AssertionError):
-    """A producer was not stopped, or not in time."""
-
-    def __init__(self, fault: str, sent: int, limit: int) -> None:
-        super().__init__(fault, sent, limit)
-        self.fault = fault
-        self.sent = sent
-        self.limit = limit
-
-    def __str__(self) -> str:
-        if self.fault:
-            return f"The producer was to be stopped, but {self.fault}."
-        return (
-            f"The producer sent {plural(self.sent, 'delta')} more than the run had taken when it stopped, and at most "
-            f"{self.limit} were allowed. It has to stop where `await thunk.put(delta)` is cancelled or raises "
-            "ThunkClosedError."
-        )
-
-
-class EventOrderError(StreamvalError, AssertionError):
-    """Events did not happen in the expected order."""
-
-    def __init__(
-        self,
-        expected: Sequence[str],
-        missing: int,
-        lines: Sequence[str],
-        found: Sequence[int],
-        earlier: Sequence[int] = (),
-    ) -> None:
-        super().__init__(tuple(expected), missing, tuple(lines), tuple(found), tuple(earlier))
-        self.expected = tuple(expected)
-        self.missing = missing
-        """Which of the expected events is missing, from 0."""
-        self.lines = tuple(lines)
-        """The transcript's lines."""
-        self.found = tuple(found)
-        """Which of the lines were expected and found, from 0."""
-        self.earlier = tuple(earlier)
-        """Which of the lines would be the missing event, if they had come later."""
-
-    def __str__(self) -> str:
-        before = ", ".join(self.expected[: self.missing][-_NAMED:])
-        after = f" after {'..., ' if self.missing > _NAMED else ''}{before}" if before else ""
-        early = ", only before, where < stands" if self.earlier else ""
-        marks = {**dict.fromkeys(self.earlier, "<"), **dict.fromkeys(self.found, ">")}
-        lines = [f"{marks.get(number, ' ')} {line}" for number, line in enumerate(self.lines)]
-        rule = "Each event is looked for behind the one before it. What happened, > marks what was found:"
-        shown = surrounding(lines, max(self.found, default=-1) + 1) or ["  nothing at all"]
-        return "\n".join([f"{self.expected[self.missing]} did not happen{after}{early}. {rule}", *shown])
-
-
-class ConformanceError(StreamvalError, AssertionError):
-    """A strategy or a backend breaks the contract that its users rely on."""
-
-    def __init__(  # noqa: PLR0917  # what an error is made of are its positional arguments, for pickle
-        self, subject: str, rule: str, example: str, expected: str, came: str, way_out: str
-    ) -> None:
-        super().__init__(subject, rule, example, expected, came, way_out)
-        self.subject = subject
-        """The class that was checked."""
-        self.rule = rule
-        self.example = example
-        """With what, or where, it showed."""
-        self.expected = expected
-        self.came = came
-        self.way_out = way_out
-
-    def __str__(self) -> str:
-        return (
-            f"{self.subject} breaks a rule of its contract: {self.rule}.\n"
-            f"  with:     {self.example}\n"
-            f"  expected: {self.expected}\n"
-            f"  came:     {self.came}\n"
-            f"{self.way_out}"
-        )
-
-
-class MissingPluginError(StreamvalError, RuntimeError):
-    """A fixture needs a pytest plugin that is not active."""
-
-    def __init__(self, fixture: str, plugin: str, distribution: str) -> None:
-        super().__init__(fixture, plugin, distribution)
-        self.fixture = fixture
-        self.plugin = plugin
-        self.distribution = distribution
-
-    def __str__(self) -> str:
-        return (
-            f"The fixture {self.fixture} needs the pytest plugin {self.plugin}, which is not active. Run without "
-            f"`-p no:{self.plugin}`, and under PYTEST_DISABLE_PLUGIN_AUTOLOAD with `-p {self.plugin}`; to install it: "
-            f"pip install {self.distribution}"
-        )
-
-
-class UnfinishedRunError(StreamvalError, RuntimeError):
-    """A run that is still going was compared with a snapshot."""
-
-    def __str__(self) -> str:
-        return (
-            "This run is still going, and a snapshot is of a whole run. Await result.acomplete() first, or compare "
-            "`await transcribe(result)`, which waits and takes the run's error as a part of what happened."
-        )
-
-
-# Cuts
-
-
-class BoundaryVarianceError(StreamvalError, AssertionError):
-    """What came of a text depended on where it was cut."""
-
-    def __init__(
-        self, subject: str, cut: str, pieces: Sequence[str], comparison: Sequence[str], reproduction: str
-    ) -> None:
-        super().__init__(subject, cut, tuple(pieces), tuple(comparison), reproduction)
-        self.subject = subject
-        self.cut = cut
-        """The pieces as a person reads them, of a long text what stands around the cuts."""
-        self.pieces = tuple(pieces)
-        """The text in the smallest number of pieces that was found to show it."""
-        self.comparison = tuple(comparison)
-        """The lines of the two results, side by side."""
-        self.reproduction = reproduction
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.subject} gives another result when its text comes in {len(self.pieces):,} pieces, cut here:",
-            f"  {self.cut}",
+def unvalidated_text_error(shown: str, why: str, transcript: str) -> CheckFailedError:
+    """Return the error for text that reached the reader before every requirement had accepted it."""
+    lines = transcript.splitlines()
+    return check_failed(
+        "unvalidated text",
+        [
             (
-                "A result may depend on the text alone, never on where it was cut: what one piece leaves open has to "
-                "wait until the next one decides it."
+                f"{shown} {why}. A reader may get a chunk when every requirement has judged it and none has failed it. "
+                "Give requirements to the run, and read the chunks from result.astream(). The events before:"
+            ),
+            *surrounding([f"  {line}" for line in lines], len(lines)),
+        ],
+    )
+
+
+def not_accepted_error(outcome: str, faults: Sequence[str], text: str) -> CheckFailedError:
+    """Return the error for a run that did not end with an output that every requirement accepted.
+
+    Args:
+        outcome: `run.outcome`, or "running".
+        faults: The requirements that did not accept the output with their reasons, and errors.
+        text: The text that was released.
+    """
+    if outcome == "running":
+        lines = ["This run has not ended, so nothing has accepted its output yet. Await run.acomplete() first."]
+    else:
+        lines = [
+            f"The run ended as {outcome!r} and its output was not accepted:",
+            *(f"  {fault}" for fault in faults or ["it was closed, cancelled or dropped before its end"]),
+            f"Released: {excerpt(text)}",
+        ]
+    return check_failed("not accepted", lines)
+
+
+def not_stopped_error(fault: str, sent: int, limit: int) -> CheckFailedError:
+    """Return the error for a producer that was not stopped, or not in time."""
+    if fault:
+        text = f"The producer was to be stopped, but {fault}."
+    else:
+        text = (
+            f"The producer sent {plural(sent, 'delta')} more than the run had taken when it stopped, and at most "
+            f"{limit} were allowed. It must stop when `await thunk.put(delta)` is cancelled or raises ThunkClosedError."
+        )
+    return check_failed("not stopped", [text])
+
+
+def event_order_error(
+    expected: Sequence[str],
+    missing: int,
+    lines: Sequence[str],
+    found: Sequence[int],
+    earlier: Sequence[int] = (),
+) -> CheckFailedError:
+    """Return the error for events that did not happen in the expected order.
+
+    Args:
+        expected: The expected events.
+        missing: The index of the missing one.
+        lines: The lines of the transcript.
+        found: The indices of the lines that were expected and found.
+        earlier: The indices of the lines that would be the missing event if they had come later.
+    """
+    before = ", ".join(expected[:missing][-_NAMED:])
+    after = f" after {'..., ' if missing > _NAMED else ''}{before}" if before else ""
+    early = ", only before (see the lines marked <)" if earlier else ""
+    marks = {**dict.fromkeys(earlier, "<"), **dict.fromkeys(found, ">")}
+    shown = surrounding(
+        [f"{marks.get(number, ' ')} {line}" for number, line in enumerate(lines)], max(found, default=-1) + 1
+    )
+    rule = "Each event must come after the one before it. The events that happened, the expected ones marked >:"
+    return check_failed(
+        "event order",
+        [f"{expected[missing]} did not happen{after}{early}. {rule}", *(shown or ["  no events"])],
+    )
+
+
+def unexpected_spans_error(name: str, ended: Sequence[str], still_open: Sequence[str]) -> CheckFailedError:
+    """Return the error for a span of which there is not exactly one.
+
+    Args:
+        name: The name of the span.
+        ended: The names of the spans that have ended.
+        still_open: The names of the spans that have not ended.
+    """
+    text = (
+        f"{list(ended).count(name)} spans with the name {name!r} have ended, and span() returns the only one. Ended: "
+        f"{listed(dict.fromkeys(ended))}. Still open: {listed(dict.fromkeys(still_open))}. To choose from several, use "
+        "spans."
+    )
+    return check_failed("unexpected spans", [text])
+
+
+def example_failed_error(path: str, fault: str, output: str) -> CheckFailedError:
+    """Return the error for an example script that failed."""
+    return check_failed("example failed", [f"{path} {fault}.\n{output.rstrip()}".rstrip()])
+
+
+# Conformance and cuts
+
+
+def conformance_error(  # noqa: PLR0917  # the lines of the message, in order
+    subject: str, rule: str, example: str, expected: str, found: str, way_out: str
+) -> CheckFailedError:
+    """Return the error for a strategy or a backend that breaks the contract that its users rely on."""
+    return check_failed(
+        "conformance",
+        [
+            f"{subject} breaks a rule of its contract: {rule}.",
+            f"  with:     {example}",
+            f"  expected: {expected}",
+            f"  found:    {found}",
+            way_out,
+        ],
+    )
+
+
+def boundary_variance_error(
+    subject: str, cut: str, pieces: Sequence[str], comparison: Sequence[str], reproduction: str
+) -> CheckFailedError:
+    """Return the error for a result that depends on the cut of its text.
+
+    Args:
+        subject: The name of the subject.
+        cut: The pieces as the message shows them.
+        pieces: The text in the smallest number of pieces for which the result differs.
+        comparison: The lines of the two results, side by side.
+        reproduction: The code that shows it again.
+    """
+    return check_failed(
+        "boundary variance",
+        [
+            f"{subject} gives another result when its text comes in {len(pieces):,} pieces, cut here:",
+            f"  {cut}",
+            (
+                "A result may depend on the text alone, and not on its cut: text that is incomplete in one piece has "
+                "to wait for the next piece."
             ),
             "",
-            *self.comparison,
+            *comparison,
             "",
             "To see it again:",
-            f"  {self.reproduction}",
-        ]
-        return "\n".join(lines)
+            f"  {reproduction}",
+        ],
+    )
 
 
-class UnrepeatableResultError(StreamvalError, AssertionError):
-    """A subject gave two results for the same pieces, so that cuts cannot be blamed."""
-
-    def __init__(self, subject: str, cut: str, comparison: Sequence[str]) -> None:
-        super().__init__(subject, cut, tuple(comparison))
-        self.subject = subject
-        self.cut = cut
-        self.comparison = tuple(comparison)
-        """The lines of the two results, side by side."""
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.subject} gave two results for the very same pieces:",
-            f"  {self.cut}",
+def unrepeatable_result_error(subject: str, cut: str, comparison: Sequence[str]) -> CheckFailedError:
+    """Return the error for a subject that gave two results for the same pieces, so that no cut is the cause."""
+    return check_failed(
+        "unrepeatable result",
+        [
+            f"{subject} gave two results for the same pieces:",
+            f"  {cut}",
             (
-                "That is no fault of a cut: a subject has to give one result for the same pieces each time. It may "
-                "use chance or the time, or keep something from one call for the next; make what it feeds anew in "
+                "No cut is the cause of this: a subject must give one result for the same pieces each time. It may use "
+                "chance or the time, or keep state from one call for the next. Create the object that it feeds anew in "
                 "each call."
             ),
             "",
-            *self.comparison,
-        ]
-        return "\n".join(lines)
-
-
-class EventLoopRunningError(StreamvalError, RuntimeError):
-    """An asynchronous subject was to be run where an event loop is running already."""
-
-    def __init__(self, what: str, subject: str) -> None:
-        super().__init__(what, subject)
-        self.what = what
-        self.subject = subject
-
-    def __str__(self) -> str:
-        return (
-            f"{self.what} runs {self.subject} in an event loop of its own, and cannot while another one is running. "
-            f"Call it from a plain `def` test; from a coroutine, `await asyncio.to_thread({self.what}, ...)`."
-        )
+            *comparison,
+        ],
+    )

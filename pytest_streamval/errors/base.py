@@ -1,10 +1,95 @@
-"""The base class of every error."""
+"""The base class of every error, and the errors that every room may raise."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class StreamvalError(Exception):
-    """Base of every error that this package defines."""
+    """Base of every error that this package defines.
+
+    A subclass is a dataclass: its fields are the facts of the error, which are also its `args`, so that it survives
+    `pickle` on its way from a worker of pytest-xdist.
+    """
+
+    def __post_init__(self) -> None:
+        facts = []
+        for field in fields(self) if is_dataclass(self) else ():
+            fact = _frozen(getattr(self, field.name))
+            setattr(self, field.name, fact)
+            facts.append(fact)
+        self.args = tuple(facts)
+
+
+@dataclass(eq=False, repr=False)
+class InvalidArgumentError(StreamvalError, TypeError, ValueError):
+    """An argument has a type or a value that its function cannot use."""
+
+    argument: str
+    """The name of the argument."""
+    shown: str
+    """The value, as the message shows it."""
+    rule: str
+    """Sentences: the rule for the argument, and the way out."""
+
+    def __str__(self) -> str:
+        return f"Invalid {self.argument}: {self.shown}. {self.rule}"
+
+
+@dataclass(eq=False, repr=False)
+class UnknownNameError(StreamvalError, ValueError):
+    """A name is none of those that its function knows."""
+
+    kind: str
+    """The kind of name, such as "chunking alias"."""
+    name: str
+    choices: tuple[str, ...]
+    advice: str
+    """Sentences: the form of the name, and other choices."""
+
+    def __str__(self) -> str:
+        return f"Unknown {self.kind} {self.name!r}. Choose from: {', '.join(map(repr, self.choices))}. {self.advice}"
+
+
+@dataclass(eq=False, repr=False)
+class CheckFailedError(StreamvalError, AssertionError):
+    """A check of this package failed: an assertion, a guard, a conformance check or a variant of the fuzzer."""
+
+    kind: str
+    """The check, such as "leak", "unplayed script" or "event order"."""
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(eq=False, repr=False)
+class EventLoopError(StreamvalError, RuntimeError):
+    """A function was called without an event loop, in a wrong one, or in one that it would block."""
+
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(eq=False, repr=False)
+class ClosedError(StreamvalError, RuntimeError):
+    """A session, a server or a decoder was used before it was opened or after it was closed."""
+
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def check_failed(kind: str, lines: Iterable[str]) -> CheckFailedError:
+    """Return the error for a check that failed, with a message of several lines."""
+    return CheckFailedError(kind, "\n".join(lines))
 
 
 def raisable(error: BaseException) -> BaseException:
@@ -14,3 +99,8 @@ def raisable(error: BaseException) -> BaseException:
     loud = RuntimeError("StopAsyncIteration was raised, which would have ended the reader's loop in silence.")
     loud.__cause__ = error
     return loud
+
+
+def _frozen(fact: object) -> object:
+    """Return a fact with tuples in the place of lists."""
+    return tuple(map(_frozen, fact)) if isinstance(fact, list | tuple) else fact

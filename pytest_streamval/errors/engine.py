@@ -1,220 +1,272 @@
-"""Errors of the engine: streams and their one reader, arguments, chunking and validation."""
+"""Errors of the engine and of sessions: outputs and their one reader, chunking and validation."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.base import (
+    ClosedError,
+    EventLoopError,
+    InvalidArgumentError,
+    StreamvalError,
+    UnknownNameError,
+)
+from pytest_streamval.errors.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-# Streams and their one reader
+# Outputs and their one reader
 
 
+@dataclass(eq=False, repr=False)
 class ThunkClosedError(StreamvalError, RuntimeError):
     """A delta was put into an output that takes no more."""
 
-    def __init__(self, state: str) -> None:
-        super().__init__(state)
-        self.state = state
+    state: str
 
     def __str__(self) -> str:
         return (
-            f"This output is {self.state} and takes no more deltas. A producer stops at ThunkClosedError; one started "
-            "with thunk.start() is cancelled for you."
+            f"This output is {self.state} and takes no more deltas. A producer must stop at ThunkClosedError. A "
+            "producer that was started with thunk.start() is cancelled."
         )
 
 
+@dataclass(eq=False, repr=False)
 class ConcurrentReadError(StreamvalError, RuntimeError):
     """A stream was read while another reader had it."""
 
-    def __init__(self, what: str, owner: str = "") -> None:
-        super().__init__(what, owner)
-        self.what = what
-        self.owner = owner
-        """The run that owns the output, and the way out; empty without an owner."""
+    what: str
+    """The stream."""
+    owner: str = ""
+    """Its reader, such as a run, and the way out; empty if the reader is not known."""
 
     def __str__(self) -> str:
         if self.owner:
             return f"{self.what} has one reader, {self.owner}"
         return (
-            f"{self.what} is being read already, and a stream has one reader: two would each get a part of it. Let one "
-            "task read and hand on what it got."
+            f"{self.what} is being read already. A stream has one reader, as two readers would each get a part of it. "
+            "Let one task read, and pass on the text that it gets."
         )
 
 
-class ReaderTakenError(StreamvalError, RuntimeError):
-    """A stream of a result was asked for a second time."""
+@dataclass(eq=False, repr=False)
+class UnfinishedError(StreamvalError, RuntimeError):
+    """A complete output or run was needed, and this one is still being generated."""
 
-    def __init__(self, method: str, instead: str) -> None:
-        super().__init__(method, instead)
-        self.method = method
-        self.instead = instead
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.method} has a reader already, and gives one only. {self.instead}"
-
-
-class DetachedThunkError(StreamvalError, RuntimeError):
-    """A copy of an unfinished output was read."""
-
-    def __str__(self) -> str:
-        return (
-            "This is a copy of an output that was still being generated, and no producer feeds a copy. Read the "
-            "original, or copy it once is_computed() is true."
-        )
-
-
-class EventLoopRequiredError(StreamvalError, RuntimeError):
-    """A task was to be started where no event loop of asyncio is running."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
-
-    def __str__(self) -> str:
-        return (
-            f"{self.what} needs a running asyncio event loop. Start it from a coroutine under asyncio, for instance by "
-            "asyncio.run(); this package does not run on trio, so choose anyio's asyncio backend there."
-        )
+        return self.message
 
 
 class GenerationCancelledError(StreamvalError, RuntimeError):
-    """The generation was cancelled by somebody else while a run was reading it."""
+    """Another task cancelled the generation while a run was reading it."""
 
     def __str__(self) -> str:
         return (
-            "The generation was cancelled before its end, and not by this run. What was released until then stays "
-            "readable; to stop a run yourself, call aclose() on its result."
+            "Another task cancelled this generation before its end. The text that was released before stays readable. "
+            "To stop a run yourself, call aclose() on its result."
         )
 
 
-class InvalidDeltaError(StreamvalError, TypeError):
-    """A producer put something that is no delta."""
-
-    def __init__(self, shown: str, kind: str) -> None:
-        super().__init__(shown, kind)
-        self.shown = shown
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return f"A delta is a str or a Delta, not {self.shown} of type {self.kind}. Decode bytes before they are put."
-
-
-# Arguments
-
-
-class UnknownChunkingError(StreamvalError, ValueError):
-    """`chunking` names no built-in strategy."""
-
-    def __init__(self, alias: str, aliases: Sequence[str]) -> None:
-        super().__init__(alias, tuple(aliases))
-        self.alias = alias
-        self.aliases = tuple(aliases)
-
-    def __str__(self) -> str:
-        choices = ", ".join(repr(alias) for alias in self.aliases)
-        return (
-            f"Unknown chunking alias {self.alias!r}. Choose from: {choices}; or pass a ChunkingStrategy of your own, "
-            "or None to take every delta as a chunk."
-        )
-
-
-class UnknownLanguageError(StreamvalError, ValueError):
-    """`ProseChunker` has no rules for a language."""
-
-    def __init__(self, language: str, languages: Sequence[str]) -> None:
-        super().__init__(language, tuple(languages))
-        self.language = language
-        self.languages = tuple(languages)
-
-    def __str__(self) -> str:
-        choices = ", ".join(repr(language) for language in self.languages)
-        return (
-            f"ProseChunker knows no language {self.language!r}. Choose from: {choices}; for any other, the rules of "
-            "'en' find the boundaries that need no words of the language."
-        )
-
-
-class InvalidLimitError(StreamvalError, ValueError):
-    """A limit leaves no room for anything."""
-
-    def __init__(self, argument: str, limit: int) -> None:
-        super().__init__(argument, limit)
-        self.argument = argument
-        self.limit = limit
-
-    def __str__(self) -> str:
-        return f"Invalid {self.argument}: {self.limit}. It must be a number of characters, 1 or more."
-
-
-class InvalidArgumentError(StreamvalError, TypeError, ValueError):
-    """An argument has a type or a value that its function cannot use."""
-
-    def __init__(self, argument: str, shown: str, rule: str) -> None:
-        super().__init__(argument, shown, rule)
-        self.argument = argument
-        self.shown = shown
-        self.rule = rule
-
-    def __str__(self) -> str:
-        return f"Invalid {self.argument}: {self.shown}. {self.rule}"
-
-
+@dataclass(eq=False, repr=False)
 class NotStreamingError(StreamvalError, RuntimeError):
-    """A backend answered a streaming request with a finished output."""
+    """A backend answered a streaming request with a complete output."""
 
-    def __init__(self, backend: str) -> None:
-        super().__init__(backend)
-        self.backend = backend
+    backend: str
 
     def __str__(self) -> str:
         return (
-            f"{self.backend} returned an output that is computed already, so there is nothing left to stream. It has "
-            "to honour model_options[ModelOption.STREAM]: return the thunk at once and put the deltas as they come."
+            f"{self.backend} returned an output that is computed already, so there is nothing left to stream. A "
+            "backend must honour model_options[ModelOption.STREAM]: return the thunk at once, and put each delta when "
+            "it arrives."
         )
+
+
+def invalid_delta_error(shown: str, kind: str) -> InvalidArgumentError:
+    """Return the error for a value that a producer has put and that is not a delta.
+
+    Args:
+        shown: The value.
+        kind: The name of its type.
+    """
+    rule = f"It must be a str or a Delta, not of type {kind}. Decode bytes before they are put."
+    return InvalidArgumentError("delta", shown, rule)
+
+
+def reader_taken_error(method: str, way_out: str) -> ConcurrentReadError:
+    """Return the error for the second reader of a result."""
+    return ConcurrentReadError(method, f"and it has it already. {way_out}")
+
+
+def detached_thunk_error() -> UnfinishedError:
+    """Return the error for the read of a copy of an unfinished output."""
+    return UnfinishedError(
+        "This is a copy of an output that was still being generated. Copies get no deltas. Read the original, or copy "
+        "it when is_computed() is true."
+    )
+
+
+def unfinished_run_error() -> UnfinishedError:
+    """Return the error for the comparison of a running run with a snapshot."""
+    return UnfinishedError(
+        "This run has not ended, and a snapshot shows a complete run. Await result.acomplete() first, or compare "
+        "`await transcribe(result)`, which waits for the end and includes the run's error."
+    )
 
 
 # Chunking and validation
 
 
+@dataclass(eq=False, repr=False)
 class ChunkingContractError(StreamvalError, ValueError):
-    """A chunking strategy broke the contract that every strategy keeps."""
+    """A chunking strategy broke the contract of all strategies."""
 
-    def __init__(self, strategy: str, fault: str, rule: str) -> None:
-        super().__init__(strategy, fault, rule)
-        self.strategy = strategy
-        self.fault = fault
-        self.rule = rule
+    strategy: str
+    fault: str
+    rule: str
 
     def __str__(self) -> str:
         return f"{self.strategy} {self.fault}. {self.rule}"
 
 
+@dataclass(eq=False, repr=False)
 class InvalidVerdictError(StreamvalError, TypeError):
-    """A validator returned something that is no verdict."""
+    """A validator returned a value that is not a verdict."""
 
-    def __init__(self, validator: str, shown: str, rule: str) -> None:
-        super().__init__(validator, shown, rule)
-        self.validator = validator
-        self.shown = shown
-        self.rule = rule
+    validator: str
+    shown: str
+    rule: str
 
     def __str__(self) -> str:
         return f"{self.validator} returned {self.shown}. {self.rule}"
 
 
+@dataclass(eq=False, repr=False)
 class ValidatorTimeoutError(StreamvalError, TimeoutError):
     """Validators took longer than `validator_timeout`."""
 
-    def __init__(self, validators: Sequence[str], seconds: float) -> None:
-        super().__init__(tuple(validators), seconds)
-        self.validators = tuple(validators)
-        self.seconds = seconds
+    validators: tuple[str, ...]
+    seconds: float
 
     def __str__(self) -> str:
         return (
             f"No verdict within validator_timeout={self.seconds:g} s from: {', '.join(self.validators)}. Raise the "
-            "limit, or let the validator answer PartialValidationResult('unknown') until it knows more."
+            "limit, or let the validator return PartialValidationResult('unknown') until it knows more."
         )
+
+
+def unknown_chunking_error(alias: str, aliases: Iterable[str]) -> UnknownNameError:
+    """Return the error for an alias that names no built-in chunking strategy."""
+    advice = "You can also pass a ChunkingStrategy of your own, or None to take every delta as a chunk."
+    return UnknownNameError("chunking alias", alias, tuple(aliases), advice)
+
+
+def unknown_language_error(language: str, languages: Iterable[str]) -> UnknownNameError:
+    """Return the error for a language that `ProseChunker` has no rules for."""
+    advice = "For another language, the rules of 'en' find the boundaries that need no words of the language."
+    return UnknownNameError("language", language, tuple(languages), advice)
+
+
+def invalid_limit_error(argument: str, limit: int) -> InvalidArgumentError:
+    """Return the error for a limit of characters below 1."""
+    return InvalidArgumentError(argument, str(limit), "It must be a number of characters, 1 or more.")
+
+
+# Event loops
+
+
+def event_loop_required_error(what: str) -> EventLoopError:
+    """Return the error for a task that was to be started without a running event loop of asyncio."""
+    return EventLoopError(
+        f"{what} needs a running asyncio event loop. Start it from a coroutine under asyncio, for instance with "
+        "asyncio.run(). This package does not run on trio: choose the backend asyncio of anyio there."
+    )
+
+
+def event_loop_running_error(function: str, subject: str) -> EventLoopError:
+    """Return the error for a function that runs a subject in an event loop of its own, inside another one."""
+    return EventLoopError(
+        f"{function} runs {subject} in an event loop of its own, and cannot do so while another one is running. Call "
+        f"it from a plain `def` test. In a coroutine, use `await asyncio.to_thread({function}, ...)`."
+    )
+
+
+def blocking_call_error(method: str) -> EventLoopError:
+    """Return the error for a synchronous method that was called in the event loop that has to answer it."""
+    return EventLoopError(
+        f"{method}() was called inside the event loop that has to answer it, so both would wait for ever. Code that a "
+        f"session calls, such as a requirement, must await a{method}() instead."
+    )
+
+
+def different_loops_error(shown: str) -> EventLoopError:
+    """Return the error for an output that was awaited in another event loop than its own."""
+    return EventLoopError(
+        f"{shown} is generated in another event loop, and an output can be awaited only in its own. Await it there "
+        "first. When it is computed, it can be used everywhere."
+    )
+
+
+def unsupported_loop_error(loop: str) -> EventLoopError:
+    """Return the error for an event loop that a virtual clock cannot drive.
+
+    Args:
+        loop: The full name of the loop's class; empty if no event loop of asyncio is running.
+    """
+    if not loop:
+        return EventLoopError(
+            "A virtual clock drives asyncio, and this test does not run on asyncio. On trio, use "
+            "trio.testing.MockClock, or run the test on the backend asyncio of anyio."
+        )
+    reason = "keeps its time in C" if loop.startswith("uvloop.") else "has no selector"
+    return EventLoopError(
+        f"A virtual clock cannot drive {loop}, which {reason}. Run the tests that use the clock on an "
+        "asyncio.SelectorEventLoop, for instance with loop_factory=asyncio.SelectorEventLoop."
+    )
+
+
+# Sessions and councils
+
+
+@dataclass(eq=False, repr=False)
+class NoAcceptedAttemptError(StreamvalError, RuntimeError):
+    """No attempt at an instruction met its requirements."""
+
+    text: str
+    """The text of the last attempt."""
+    failures: tuple[str, ...]
+    """The requirements that failed for the last attempt, with their reasons."""
+    attempts: int
+    """The number of attempts."""
+
+    def __str__(self) -> str:
+        failures = "".join(f"\n  - {failure}" for failure in self.failures)
+        return (
+            f"No answer was accepted within max_attempts={self.attempts}. The last one, {excerpt(self.text)}, "
+            f"failed:{failures}\nRaise max_attempts, or relax the requirement. The complete text is in .text."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class MemberTimeoutError(StreamvalError, TimeoutError):
+    """A member of a council sent nothing for too long."""
+
+    member: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.member} sent nothing for {self.seconds:g} s, which is the limit of Council(timeout=...). Raise the "
+            "limit, or use a faster model."
+        )
+
+
+def closed_session_error(method: str) -> ClosedError:
+    """Return the error for a method of a session that is closed."""
+    return ClosedError(
+        f"{method}() needs an open session, and this session is closed, which stopped its generations. Stay inside its "
+        "'with' block, or start another session with start_session()."
+    )

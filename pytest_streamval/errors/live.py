@@ -1,117 +1,11 @@
-"""Errors of live providers."""
+"""Errors of live providers, and of things that are not installed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.base import StreamvalError, UnknownNameError
 from pytest_streamval.errors.text import excerpt
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Live providers
-
-
-class MissingExtraError(StreamvalError, ImportError):
-    """Something needs a library that comes with an extra of this distribution."""
-
-    def __init__(self, what: str, library: str, extra: str) -> None:
-        super().__init__(what, library, extra)
-        self.what = what
-        self.library = library
-        self.extra = extra
-
-    def __str__(self) -> str:
-        return (
-            f"{self.what} need {self.library}, which is not installed. Install it with: "
-            f'pip install "pytest-streamval[{self.extra}]"'
-        )
-
-
-class UnknownProviderError(StreamvalError, ValueError):
-    """A spec names no provider that is known, or no model."""
-
-    def __init__(self, spec: str, providers: Sequence[str]) -> None:
-        super().__init__(spec, tuple(providers))
-        self.spec = spec
-        self.providers = tuple(providers)
-
-    def __str__(self) -> str:
-        return (
-            f"Unknown backend {self.spec!r}. A spec is PROVIDER:MODEL, such as 'ollama:granite4:micro', with one of "
-            f"these providers: {', '.join(self.providers)}. Any server that speaks OpenAI's chat completions is "
-            "'openai:MODEL' with an address."
-        )
-
-
-class MissingKeyError(StreamvalError, LookupError):
-    """A provider wants a key, and the environment has none."""
-
-    def __init__(self, provider: str, variables: Sequence[str]) -> None:
-        super().__init__(provider, tuple(variables))
-        self.provider = provider
-        self.variables = tuple(variables)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.provider} wants a key, and {' or '.join(self.variables)} is not set. Set it in the environment; it "
-            "is read for each request and kept nowhere. A server of your own, given by its address, needs none."
-        )
-
-
-class ProviderUnreachableError(StreamvalError, ConnectionError):
-    """There is no connection to a provider, or it broke."""
-
-    def __init__(self, provider: str, url: str, fault: str) -> None:
-        super().__init__()
-        self.args = (provider, url, fault)  # which OSError takes for an errno and file names
-        self.provider = provider
-        self.url = url
-        self.fault = fault
-
-    def __str__(self) -> str:
-        return (
-            f"{self.provider} cannot be reached at {self.url}: {self.fault}. Check that it runs, and that the address "
-            "is the right one."
-        )
-
-
-class ProviderTimeoutError(StreamvalError, TimeoutError):
-    """A provider kept silent for too long."""
-
-    def __init__(self, provider: str, url: str, awaited: str, seconds: float | None) -> None:
-        super().__init__()
-        self.args = (provider, url, awaited, seconds)  # which OSError takes for an errno and file names
-        self.provider = provider
-        self.url = url
-        self.awaited = awaited
-        self.seconds = seconds
-
-    def __str__(self) -> str:
-        return (
-            f"{self.provider} at {self.url} kept silent: {self.awaited} did not come within {self.seconds:g} s. Raise "
-            "the limit in Timeouts(...), or ask a smaller model."
-        )
-
-
-class ProviderStatusError(StreamvalError, RuntimeError):
-    """A provider refused a request."""
-
-    def __init__(self, provider: str, url: str, status: int, body: str, retry_after: float | None) -> None:
-        super().__init__(provider, url, status, body, retry_after)
-        self.provider = provider
-        self.url = url
-        self.status = status
-        self.body = body
-        """What it said, secrets redacted."""
-        self.retry_after = retry_after
-        """Seconds after which it may be asked again, where it said so."""
-
-    def __str__(self) -> str:
-        advice = _STATUS_ADVICE.get(self.status, "Its own words say what is wrong with the request.")
-        return f"{self.provider} at {self.url} answered {self.status}: {excerpt(self.body, 300)[1:-1]}. {advice}"
-
 
 _STATUS_ADVICE = {
     401: "Check the key in the provider's environment variable.",
@@ -121,46 +15,121 @@ _STATUS_ADVICE = {
 }
 
 
-class BackendUnavailableError(StreamvalError, ConnectionError):
-    """The backend of a live test is not there, or lacks the model."""
+@dataclass(eq=False, repr=False)
+class MissingExtraError(StreamvalError, ImportError):
+    """A library or a pytest plugin is needed that is not installed or not active."""
 
-    def __init__(self, spec: str, url: str, fault: str, remedy: str) -> None:
-        super().__init__()
-        self.args = (spec, url, fault, remedy)  # which OSError takes for an errno and file names
-        self.spec = spec
-        self.url = url
-        self.fault = fault
-        self.remedy = remedy
+    message: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.msg = self.message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(eq=False, repr=False)
+class MissingKeyError(StreamvalError, LookupError):
+    """A provider needs a key, and the environment has none."""
+
+    provider: str
+    variables: tuple[str, ...]
 
     def __str__(self) -> str:
         return (
-            f"The live backend {self.spec} is not available at {self.url}. Tried: {self.fault.rstrip('.')}. What may "
-            f"help: {self.remedy} - or another backend, by --streamval-backend PROVIDER:MODEL and --streamval-url URL."
+            f"{self.provider} needs a key, and {' or '.join(self.variables)} is not set. Set it in the environment. It "
+            "is read for each request and kept nowhere. A server of your own, given by its address, needs no key."
         )
 
 
+@dataclass(eq=False, repr=False)
+class ProviderUnreachableError(StreamvalError, ConnectionError):
+    """There is no connection to a provider, or it broke, or the provider lacks the model."""
+
+    provider: str
+    url: str
+    fault: str
+    advice: str = "Check that it runs, and that the address is right."
+
+    def __str__(self) -> str:
+        return f"{self.provider} cannot be reached at {self.url}: {self.fault.rstrip('.')}. {self.advice}"
+
+
+@dataclass(eq=False, repr=False)
+class ProviderTimeoutError(StreamvalError, TimeoutError):
+    """A provider sent nothing for too long."""
+
+    provider: str
+    url: str
+    awaited: str
+    """The part of the answer that was due, such as "the first byte"."""
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.provider} at {self.url} was silent: {self.awaited} did not come within {self.seconds:g} s. Raise "
+            "the limit in Timeouts(...), or use a smaller model."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class ProviderStatusError(StreamvalError, RuntimeError):
+    """A provider refused a request."""
+
+    provider: str
+    url: str
+    status: int
+    body: str
+    """The body of the answer, with secrets redacted."""
+    retry_after: float | None
+    """The seconds after which the request may be sent again; None if the provider gave none."""
+
+    def __str__(self) -> str:
+        advice = _STATUS_ADVICE.get(self.status, "The answer says what is wrong with the request.")
+        return f"{self.provider} at {self.url} answered {self.status}: {excerpt(self.body, 300)[1:-1]}. {advice}"
+
+
+@dataclass(eq=False, repr=False)
 class LiveTimeLimitError(StreamvalError, TimeoutError):
     """A live test took too long."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
+    seconds: float
 
     def __str__(self) -> str:
         return (
             f"This live test did not end within {self.seconds:g} s. The limit is the ini value streamval_live_timeout; "
-            "0 is no limit."
+            "0 means no limit."
         )
 
 
-class ExampleFailedError(StreamvalError, AssertionError):
-    """An example script failed."""
+def missing_extra_error(what: str, library: str, extra: str) -> MissingExtraError:
+    """Return the error for a library that an extra of this distribution installs."""
+    return MissingExtraError(
+        f'{what} need {library}, which is not installed. Install it with: pip install "pytest-streamval[{extra}]"'
+    )
 
-    def __init__(self, path: str, fault: str, output: str) -> None:
-        super().__init__(path, fault, output)
-        self.path = path
-        self.fault = fault
-        self.output = output
 
-    def __str__(self) -> str:
-        return f"{self.path} {self.fault}.\n{self.output.rstrip()}".rstrip()
+def missing_plugin_error(fixture: str, plugin: str, distribution: str) -> MissingExtraError:
+    """Return the error for a fixture whose pytest plugin is not active."""
+    return MissingExtraError(
+        f"The fixture {fixture} needs the pytest plugin {plugin}, which is not active. Run without `-p no:{plugin}`, "
+        f"and under PYTEST_DISABLE_PLUGIN_AUTOLOAD with `-p {plugin}`. To install it: pip install {distribution}"
+    )
+
+
+def unknown_provider_error(spec: str, providers: tuple[str, ...]) -> UnknownNameError:
+    """Return the error for a spec that names no provider, or no model."""
+    advice = (
+        "A spec is PROVIDER:MODEL, such as 'ollama:granite4:micro'. A server that speaks OpenAI's chat completions is "
+        "'openai:MODEL' with an address."
+    )
+    return UnknownNameError("backend", spec, providers, advice)
+
+
+def backend_unavailable_error(spec: str, url: str, fault: str, remedy: str) -> ProviderUnreachableError:
+    """Return the error for a live test whose backend does not run, or lacks the model."""
+    other = "or use another backend: --streamval-backend PROVIDER:MODEL and --streamval-url URL."
+    return ProviderUnreachableError(
+        f"The live backend {spec}", url, fault, f"{remedy[:1].upper()}{remedy[1:]}, {other}"
+    )

@@ -1,27 +1,26 @@
-"""Errors of scripts and recordings."""
+"""Errors of scripts, recordings and reports, and of their files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from pytest_streamval.errors.base import StreamvalError
+from pytest_streamval.errors.base import CheckFailedError, StreamvalError, check_failed
+from pytest_streamval.errors.engine import ConcurrentReadError
+from pytest_streamval.errors.guards import INTENDED
 from pytest_streamval.errors.text import plural
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Scripts and recordings
+# Scripts
 
 
+@dataclass(eq=False, repr=False)
 class ScriptExhaustedError(StreamvalError, RuntimeError):
     """A mock backend was called more often than it has scripts."""
 
-    def __init__(self, calls: int, scripts: int, caller: str, earlier: Sequence[str]) -> None:
-        super().__init__(calls, scripts, caller, tuple(earlier))
-        self.calls = calls
-        self.scripts = scripts
-        self.caller = caller
-        self.earlier = tuple(earlier)
+    calls: int
+    scripts: int
+    caller: str
+    earlier: tuple[str, ...]
+    """The actions of the earlier calls."""
 
     def __str__(self) -> str:
         lines = [
@@ -31,186 +30,37 @@ class ScriptExhaustedError(StreamvalError, RuntimeError):
             ),
             *(f"  call {number}: {action}" for number, action in enumerate(self.earlier, 1)),
             (
-                "Give it one script more. A requirement with a description and without a validation_fn asks the "
-                'backend as a judge, and that call takes a script too ("yes" or "no" will do); where no model shall '
-                "judge, give it a validation_fn or override validate()."
+                "Give it one more script. A requirement with a description and without a validation_fn calls the "
+                'backend as a judge, and that call takes a script too ("yes" or "no" is enough). If no model is to '
+                "judge, give the requirement a validation_fn or override validate()."
             ),
         ]
         return "\n".join(lines)
 
 
-class InvalidCassetteError(StreamvalError, ValueError):
-    """A recording cannot be read."""
-
-    def __init__(self, path: str, line: int, fault: str) -> None:
-        super().__init__(path, line, fault)
-        self.path = path
-        self.line = line
-        self.fault = fault
-
-    def __str__(self) -> str:
-        return (
-            f'{self.path}:{self.line}: {self.fault}. A cassette is JSONL: a header line with "protocol", then one '
-            'line for each read, {"at": seconds, "text": ...} or {"at": seconds, "base64": ...}.'
-        )
-
-
-class MissingCassetteError(StreamvalError, LookupError):
-    """A test has no recording, and may not make one."""
-
-    def __init__(self, path: str, command: str) -> None:
-        super().__init__(path, command)
-        self.path = path
-        """Where the first recording would be."""
-        self.command = command
-        """What makes it."""
-
-    def __str__(self) -> str:
-        return (
-            f"There is no recording at {self.path}, and --streamval-record none, the default, lets nothing out to a "
-            f"provider. Record it with: {self.command}"
-        )
-
-
-class UnmatchedRequestError(StreamvalError, LookupError):
-    """No recording answers a request."""
-
-    def __init__(
-        self,
-        asked: str,
-        candidates: Sequence[tuple[str, str]],
-        nearest: str,
-        differences: Sequence[tuple[str, str, str]],
-        way_out: str,
-    ) -> None:
-        facts = tuple(map(tuple, candidates)), nearest, tuple(map(tuple, differences))
-        super().__init__(asked, *facts, way_out)
-        self.asked = asked
-        """The request."""
-        self.candidates = tuple(candidates)
-        """The file of each recording, and what was asked in it."""
-        self.nearest = nearest
-        """The file of the recording that differs least; empty where there is none."""
-        self.differences = tuple(differences)
-        """Where that differs: the field, what was asked, what was recorded."""
-        self.way_out = way_out
-
-    def __str__(self) -> str:
-        lines = ["No recording answers this request:", f"  {self.asked}"]
-        if not self.candidates:
-            return "\n".join([*lines, "Nothing is recorded at all.", self.way_out])
-        lines += ["Recorded, each to be played once:", *(f"  {path}: {what}" for path, what in self.candidates)]
-        if self.differences:
-            lines.append(f"The nearest is {self.nearest}, where")
-            for field, asked, recorded in self.differences:
-                lines += [f"  {field}", f"    is now    {asked}", f"    but was   {recorded}"]
-        else:
-            lines.append(f"{self.nearest} is of this very request, but was played already: it came once too often.")
-        return "\n".join([*lines, "A request is told by protocol, path and body.", self.way_out])
-
-
-class HiddenRequestError(StreamvalError, AssertionError):
-    """A test passed although the code under test had met, and kept to itself, that a request had no recording."""
-
-    def __init__(self, refusal: str) -> None:
-        super().__init__(refusal)
-        self.refusal = refusal
-
-    def __str__(self) -> str:
-        return (
-            f"A request had no recording, and the error did not reach the test.\n{self.refusal}\n"
-            "A test that expects this catches it with pytest.raises(UnmatchedRequestError).\n"
-            "Where that is as it should be: @pytest.mark.streamval_allow_unplayed."
-        )
-
-
-class UnusedCassetteError(StreamvalError, AssertionError):
-    """A test passed without asking what its recordings answer."""
-
-    def __init__(self, unused: Sequence[tuple[str, str]], command: str) -> None:
-        super().__init__(tuple(map(tuple, unused)), command)
-        self.unused = tuple(unused)
-        """The file of each recording, and what was asked in it."""
-        self.command = command
-
-    def __str__(self) -> str:
-        return "\n".join(
-            [
-                "This test has recordings of requests that it did not make:",
-                *(f"  {path}: {what}" for path, what in self.unused),
-                (
-                    "Either what was to be tested did not happen, or they are out of date. To record what is asked "
-                    f"now: {self.command}"
-                ),
-                "Where that is as it should be: @pytest.mark.streamval_allow_unplayed.",
-            ]
-        )
-
-
-class CassetteEndedError(StreamvalError, EOFError):
-    """A reader wants more of a stream than its recording has, as the reader that was recorded had left by then."""
-
-    def __init__(self, path: str, at: float, why: str) -> None:
-        super().__init__(path, at, why)
-        self.path = path
-        self.at = at
-        """When it had left, in seconds since the request."""
-        self.why = why
-        """What made it leave, as far as that is known."""
-
-    def __str__(self) -> str:
-        left = f"{self.at:g} s after the request{f' ({self.why})' if self.why else ''}"
-        return (
-            f"{self.path} ends here, because its reader left {left}; nobody knows what would have come. A replay goes "
-            "as far as the recording: let the reader leave as early, or record the whole stream."
-        )
-
-
-class InvalidScriptError(StreamvalError, ValueError):
-    """A script file cannot be read."""
-
-    def __init__(self, path: str, line: int, column: int, fault: str) -> None:
-        super().__init__(path, line, column, fault)
-        self.path = path
-        self.line = line
-        """From 1."""
-        self.column = column
-        """In characters, from 1."""
-        self.fault = fault
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path}:{self.line}:{self.column}: {self.fault}. A script file is JSONL, one step a line: a string, "
-            '{"text": ..., "finish_reason": ...}, {"delay": seconds}, {"raise": {"type": ..., "message": ...}} or '
-            '{"stall": true}; blank lines and lines that begin with # are left out.'
-        )
-
-
+@dataclass(eq=False, repr=False)
 class SyncStallError(StreamvalError, RuntimeError):
-    """A script came to a `Stall` while a synchronous reader played it."""
+    """A synchronous reader of a script reached a `Stall`."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-        """Which step of the script it is, from 0."""
+    number: int
+    """The index of the step in the script, from 0."""
 
     def __str__(self) -> str:
         return (
-            f"steps[{self.number}] of this script is a Stall, which ends when its reader is cancelled, and nobody can "
-            "cancel a synchronous one. Put Raise(TimeoutError()) in its place, as a client with a time limit fails, "
-            "or read play() in a task."
+            f"steps[{self.number}] of this script is a Stall, which ends when its reader is cancelled, and a "
+            "synchronous reader cannot be cancelled. Replace it by Raise(TimeoutError()), as a client with a time "
+            "limit fails, or read play() in a task."
         )
 
 
+@dataclass(eq=False, repr=False)
 class StallTimeoutError(StreamvalError, RuntimeError):
     """A scripted stall was not stopped by its reader, and reached its limit in real time."""
 
-    def __init__(self, place: str, seconds: float) -> None:
-        super().__init__(place, seconds)
-        self.place = place
-        """The script and the step."""
-        self.seconds = seconds
-        """The limit."""
+    place: str
+    """The script and the step."""
+    seconds: float
+    """The limit."""
 
     def __str__(self) -> str:
         return (
@@ -221,15 +71,166 @@ class StallTimeoutError(StreamvalError, RuntimeError):
         )
 
 
-class PlaybackBusyError(StreamvalError, RuntimeError):
-    """A playback was closed while a reader waited for its next text."""
+def playback_busy_error(method: str) -> ConcurrentReadError:
+    """Return the error for a playback that was closed while a reader waited for its next text."""
+    return ConcurrentReadError(
+        method,
+        "and a task waits for its next text: it cannot be closed now, as a generator cannot. Cancel the task and await "
+        "it, which closes the playback too.",
+    )
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
+
+# Files
+
+
+@dataclass(eq=False, repr=False)
+class InvalidFileError(StreamvalError, ValueError):
+    """A file of this package cannot be read or written."""
+
+    path: str
+    """The path, with the line and the column if they are known: `path:line:column`."""
+    fault: str
+    rule: str
+    """Sentences: the form of such a file, and the way out."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.fault}. {self.rule}"
+
+
+def invalid_cassette_error(path: str, line: int, fault: str) -> InvalidFileError:
+    """Return the error for a cassette that cannot be read."""
+    return InvalidFileError(
+        f"{path}:{line}",
+        fault,
+        'A cassette is JSONL: a header line with "protocol", then one line for each read, {"at": seconds, "text": ...} '
+        'or {"at": seconds, "base64": ...}.',
+    )
+
+
+def invalid_script_error(path: str, line: int, column: int, fault: str) -> InvalidFileError:
+    """Return the error for a script file that cannot be read; lines and columns count from 1."""
+    return InvalidFileError(
+        f"{path}:{line}:{column}",
+        fault,
+        'A script file is JSONL, one step on each line: a string, {"text": ..., "finish_reason": ...}, '
+        '{"delay": seconds}, {"raise": {"type": ..., "message": ...}} or {"stall": true}. Blank lines and lines that '
+        "begin with # are ignored.",
+    )
+
+
+def invalid_part_error(path: str, fault: str) -> InvalidFileError:
+    """Return the error for a file that is not a part of a report."""
+    return InvalidFileError(
+        path,
+        f"Invalid part of a report: {fault}",
+        "A part is a file whose name ends in .json, written by pytest --streamval-report or by streamval report merge.",
+    )
+
+
+def report_path_error(path: str, fault: str) -> InvalidFileError:
+    """Return the error for a report that cannot be written to its path."""
+    return InvalidFileError(
+        f"--streamval-report {path}",
+        f"it cannot be written: {fault}",
+        "Name a file in a writable folder: report.html for a page, report.json for a part that streamval report merge "
+        "can join with others.",
+    )
+
+
+# Recordings
+
+
+@dataclass(eq=False, repr=False)
+class MissingCassetteError(StreamvalError, LookupError):
+    """A test has no recording, and may not make one."""
+
+    path: str
+    """The path of the first recording."""
+    command: str
+    """The command that records it."""
 
     def __str__(self) -> str:
         return (
-            f"{self.what} cannot be closed while somebody waits for its next text, as a generator cannot. Cancel the "
-            "task that reads and await it; that closes it too."
+            f"There is no recording at {self.path}, and --streamval-record none, the default, sends nothing to a "
+            f"provider. Record it with: {self.command}"
         )
+
+
+@dataclass(eq=False, repr=False)
+class UnmatchedRequestError(StreamvalError, LookupError):
+    """No recording answers a request."""
+
+    asked: str
+    """The request."""
+    candidates: tuple[tuple[str, str], ...]
+    """The file of each recording, and its request."""
+    nearest: str
+    """The file of the recording that differs least; empty if there is none."""
+    differences: tuple[tuple[str, str, str], ...]
+    """The differences from that: the field, its value in this request, its recorded value."""
+    way_out: str
+
+    def __str__(self) -> str:
+        lines = ["No recording answers this request:", f"  {self.asked}"]
+        if not self.candidates:
+            return "\n".join([*lines, "There are no recordings.", self.way_out])
+        lines += ["Recorded, each to be played once:", *(f"  {path}: {what}" for path, what in self.candidates)]
+        if self.differences:
+            lines.append(f"The nearest recording is {self.nearest}. The differences:")
+            for field, asked, recorded in self.differences:
+                lines += [f"  {field}", f"    is now    {asked}", f"    but was   {recorded}"]
+        else:
+            lines.append(f"{self.nearest} has this very request, but was played already: the request came once more.")
+        return "\n".join([*lines, "Requests are compared by protocol, path and body.", self.way_out])
+
+
+@dataclass(eq=False, repr=False)
+class CassetteEndedError(StreamvalError, EOFError):
+    """A reader wants more of a stream than its recording has, whose reader had left by then."""
+
+    path: str
+    at: float
+    """The time at which that reader had left, in seconds since the request."""
+    why: str
+    """The reason why it left, as far as it is known."""
+
+    def __str__(self) -> str:
+        left = f"{self.at:g} s after the request{f' ({self.why})' if self.why else ''}"
+        return (
+            f"{self.path} ends here, because its reader left {left}, so the rest of the stream is not known. A replay "
+            "has no more than the recording: let the reader leave as early, or record the complete stream."
+        )
+
+
+def hidden_request_error(refusal: str) -> CheckFailedError:
+    """Return the error for a test that passed although the code under test hid an `UnmatchedRequestError`."""
+    return check_failed(
+        "hidden request",
+        [
+            "A request had no recording, and the error did not reach the test.",
+            refusal,
+            "A test that expects this error catches it with pytest.raises(UnmatchedRequestError).",
+            INTENDED,
+        ],
+    )
+
+
+def unused_cassette_error(unused: list[tuple[str, str]], command: str) -> CheckFailedError:
+    """Return the error for a test that passed without making the requests of its recordings.
+
+    Args:
+        unused: The file of each recording, and its request.
+        command: The command that records the test again.
+    """
+    return check_failed(
+        "unused cassette",
+        [
+            "This test has recordings of requests that it did not make:",
+            *(f"  {path}: {what}" for path, what in unused),
+            (
+                "Either the code under test did not do what the test is about, or the recordings are out of date. To "
+                f"record the present requests: {command}"
+            ),
+            INTENDED,
+        ],
+    )
