@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class StreamvalError(Exception):
@@ -16,13 +16,12 @@ class StreamvalError(Exception):
     `pickle` on its way from a worker of pytest-xdist.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
     def __post_init__(self) -> None:
-        facts = []
-        for field in fields(self) if is_dataclass(self) else ():
-            fact = _frozen(getattr(self, field.name))
-            setattr(self, field.name, fact)
-            facts.append(fact)
-        self.args = tuple(facts)
+        facts = {name: _frozen(getattr(self, name)) for name in self.__dataclass_fields__}
+        vars(self).update(facts)
+        self.args = tuple(facts.values())
 
 
 @dataclass(eq=False, repr=False)
@@ -47,7 +46,7 @@ class UnknownNameError(StreamvalError, ValueError):
     kind: str
     """The kind of name, such as "chunking alias"."""
     name: str
-    choices: tuple[str, ...]
+    choices: Sequence[str]
     advice: str
     """Sentences: the form of the name, and other choices."""
 

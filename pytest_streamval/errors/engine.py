@@ -15,7 +15,7 @@ from pytest_streamval.errors.base import (
 from pytest_streamval.errors.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # Outputs and their one reader
 
@@ -148,7 +148,7 @@ class InvalidVerdictError(StreamvalError, TypeError):
 class ValidatorTimeoutError(StreamvalError, TimeoutError):
     """Validators took longer than `validator_timeout`."""
 
-    validators: tuple[str, ...]
+    validators: Sequence[str]
     seconds: float
 
     def __str__(self) -> str:
@@ -237,7 +237,7 @@ class NoAcceptedAttemptError(StreamvalError, RuntimeError):
 
     text: str
     """The text of the last attempt."""
-    failures: tuple[str, ...]
+    failures: Sequence[str]
     """The requirements that failed for the last attempt, with their reasons."""
     attempts: int
     """The number of attempts."""

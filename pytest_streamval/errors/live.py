@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import StreamvalError, UnknownNameError
 from pytest_streamval.errors.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _STATUS_ADVICE = {
     401: "Check the key in the provider's environment variable.",
@@ -34,7 +38,7 @@ class MissingKeyError(StreamvalError, LookupError):
     """A provider needs a key, and the environment has none."""
 
     provider: str
-    variables: tuple[str, ...]
+    variables: Sequence[str]
 
     def __str__(self) -> str:
         return (
@@ -64,7 +68,7 @@ class ProviderTimeoutError(StreamvalError, TimeoutError):
     url: str
     awaited: str
     """The part of the answer that was due, such as "the first byte"."""
-    seconds: float
+    seconds: float | None
 
     def __str__(self) -> str:
         return (
@@ -118,7 +122,7 @@ def missing_plugin_error(fixture: str, plugin: str, distribution: str) -> Missin
     )
 
 
-def unknown_provider_error(spec: str, providers: tuple[str, ...]) -> UnknownNameError:
+def unknown_provider_error(spec: str, providers: Sequence[str]) -> UnknownNameError:
     """Return the error for a spec that names no provider, or no model."""
     advice = (
         "A spec is PROVIDER:MODEL, such as 'ollama:granite4:micro'. A server that speaks OpenAI's chat completions is "

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import CheckFailedError, StreamvalError, check_failed
 from pytest_streamval.errors.engine import ConcurrentReadError
 from pytest_streamval.errors.guards import INTENDED
 from pytest_streamval.errors.text import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Scripts
 
@@ -19,7 +23,7 @@ class ScriptExhaustedError(StreamvalError, RuntimeError):
     calls: int
     scripts: int
     caller: str
-    earlier: tuple[str, ...]
+    earlier: Sequence[str]
     """The actions of the earlier calls."""
 
     def __str__(self) -> str:
@@ -162,11 +166,11 @@ class UnmatchedRequestError(StreamvalError, LookupError):
 
     asked: str
     """The request."""
-    candidates: tuple[tuple[str, str], ...]
+    candidates: Sequence[tuple[str, str]]
     """The file of each recording, and its request."""
     nearest: str
     """The file of the recording that differs least; empty if there is none."""
-    differences: tuple[tuple[str, str, str], ...]
+    differences: Sequence[tuple[str, str, str]]
     """The differences from that: the field, its value in this request, its recorded value."""
     way_out: str
 

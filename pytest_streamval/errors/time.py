@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import StreamvalError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(eq=False, repr=False)
@@ -13,9 +17,9 @@ class VirtualDeadlockError(StreamvalError):
 
     elapsed: float
     """The seconds of virtual time that have passed."""
-    waiting: tuple[tuple[str, str], ...]
+    waiting: Sequence[tuple[str, str]]
     """The name of each task that waits, and its line."""
-    threads: tuple[str, ...] = ()
+    threads: Sequence[str] = ()
     """The names of daemon threads, which the clock does not wait for."""
 
     def __str__(self) -> str:

@@ -9,6 +9,8 @@ from pytest_streamval.errors.base import ClosedError, StreamvalError
 from pytest_streamval.errors.text import excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_streamval.model import Delta
 
 
@@ -18,7 +20,7 @@ class WireError(StreamvalError):
     protocol: str
     text: str = ""
     """The text that was decoded before the fault."""
-    deltas: tuple[Delta, ...] = ()
+    deltas: Sequence[Delta] = ()
     """The deltas that were decoded by the call that raised, which it could not return."""
 
 
@@ -28,7 +30,7 @@ class MalformedFrameError(WireError, ValueError):
 
     protocol: str
     text: str
-    deltas: tuple[Delta, ...]
+    deltas: Sequence[Delta]
     frame: str
     offset: int
     """The start of the frame, in bytes from the start of the body."""
@@ -47,7 +49,7 @@ class StreamTruncatedError(WireError, EOFError):
 
     protocol: str
     text: str
-    deltas: tuple[Delta, ...]
+    deltas: Sequence[Delta]
     expected: str
     left: bytes = b""
     """The bytes of the last frame, which is incomplete and was not decoded."""
@@ -66,7 +68,7 @@ class ProviderStreamError(WireError):
 
     protocol: str
     text: str
-    deltas: tuple[Delta, ...]
+    deltas: Sequence[Delta]
     kind: str
     message: str
 
