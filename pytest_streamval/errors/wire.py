@@ -18,9 +18,9 @@ class WireError(StreamvalError):
     """A provider's stream breaks its protocol, or reports an error."""
 
     protocol: str
-    text: str = ""
+    text: str
     """The text that was decoded before the fault."""
-    deltas: Sequence[Delta] = ()
+    deltas: Sequence[Delta]
     """The deltas that were decoded by the call that raised, which it could not return."""
 
 
@@ -83,6 +83,8 @@ class ProviderStreamError(WireError):
 class MalformedResponseError(WireError, ValueError):
     """An answer that was not streamed cannot be decoded."""
 
+    text = ""
+    deltas = ()
     protocol: str
     body: str
     fault: str
@@ -98,6 +100,8 @@ class MalformedResponseError(WireError, ValueError):
 class ProviderResponseError(WireError):
     """The provider answered with an error instead of an output."""
 
+    text = ""
+    deltas = ()
     protocol: str
     kind: str
     message: str
