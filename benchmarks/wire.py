@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.recordings.cassette import Cassette
-from pytest_streamval.wire import ADAPTERS, Asked, NDJSONDecoder, SSEDecoder
+from pytest_streamval.wire import ADAPTERS, NDJSONDecoder, ParsedRequest, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,7 +65,7 @@ def streams() -> Iterator[Stream]:
 
 def encoded(protocol: str, deltas: Iterable[Delta]) -> list[bytes]:
     """Return the reads of a stream of these deltas."""
-    encoder = ADAPTERS[protocol].encoder(Asked("smollm2"), ident="42", created=1_795_247_877)
+    encoder = ADAPTERS[protocol].encoder(ParsedRequest("smollm2"), ident="42", created=1_795_247_877)
     reads = [*map(encoder.encode, deltas), encoder.finish()]
     return [read for read in reads if read]
 

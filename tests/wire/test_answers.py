@@ -5,7 +5,7 @@ import pytest
 
 from pytest_streamval.errors import MalformedResponseError, ProviderResponseError, UnencodableDeltaError
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire import ADAPTERS, Answer, Asked
+from pytest_streamval.wire import ADAPTERS, Answer, ParsedRequest
 
 protocols = pytest.mark.parametrize("protocol", ADAPTERS)
 CALLS = (ToolCall("x", "f", '{"a":"é"}'), ToolCall("y", "g", "{}"))
@@ -171,17 +171,17 @@ def test_an_answer_is_read(protocol, body, expected):
 
 EVERY = "openai openai-responses anthropic gemini ollama"
 FAULTS = {
-    "no JSON": (EVERY, b"<html>", "it is no JSON ("),
+    "no JSON": (EVERY, b"<html>", "it is not JSON ("),
     "no object": (EVERY, b"[]", "it is a list, not an object"),
-    "no UTF-8": (EVERY, b'{"x": "\xff"}', "it is no UTF-8 ('utf-8' codec can't decode"),
+    "no UTF-8": (EVERY, b'{"x": "\xff"}', "it is not UTF-8 ('utf-8' codec can't decode"),
     "half a character": (EVERY, b'{"x": "\\ud83d"}', "it holds half of a surrogate pair"),
-    "too deep": (EVERY, b"[" * 200_000, "it is no JSON (maximum recursion depth"),
+    "too deep": (EVERY, b"[" * 200_000, "it is not JSON (maximum recursion depth"),
     "nothing": (
         "openai openai-responses anthropic gemini",
         b"{}",
         ("choices is missing", "output is missing", "content is missing", "no finishReason"),
     ),
-    "no choice": ("openai", b'{"choices": []}', "choices has no index 0"),
+    "no choice": ("openai", b'{"choices": []}', "choices has no item with index 0"),
     "no message": ("openai", b'{"choices": [{"index": 0}]}', "choices[0].message is missing"),
     "a text that is none": ("openai", openai(5), "choices[0].message.content is 5, not a string"),
     "calls that are none": ("openai", openai(tool_calls={}), "choices[0].message.tool_calls is an object, not a list"),
@@ -300,7 +300,7 @@ def test_a_report_that_was_written_is_read_again(protocol):
 
 @protocols
 def test_a_report_that_is_no_text_is_refused(protocol):
-    with pytest.raises(UnencodableDeltaError, match="cannot carry the error 'k': it is written as JSON in UTF-8"):
+    with pytest.raises(UnencodableDeltaError, match="cannot carry the error 'k': it must be valid JSON in UTF-8"):
         ADAPTERS[protocol].encode_error("k", "\ud83d")
 
 
@@ -313,17 +313,19 @@ def test_geminis_reports_have_the_code_of_their_status():
 def test_an_answer_that_was_written_is_read_again(protocol):
     written = Answer("a 🍎", "b", CALLS, Usage(3, 2), "quux")
     adapter = ADAPTERS[protocol]
-    assert adapter.parse_response(adapter.encode_response(written, Asked("m"))) == written
+    assert adapter.parse_response(adapter.encode_response(written, ParsedRequest("m"))) == written
 
 
 def test_openai_has_no_content_beside_calls_and_an_empty_one_where_there_is_nothing():
-    written = [ADAPTERS["openai"].encode_response(Answer(tool_calls=calls), Asked("m")) for calls in (CALLS, ())]
+    written = [
+        ADAPTERS["openai"].encode_response(Answer(tool_calls=calls), ParsedRequest("m")) for calls in (CALLS, ())
+    ]
     assert [json.loads(each)["choices"][0]["message"]["content"] for each in written] == [None, ""]
 
 
 @protocols
 def test_an_answer_names_its_model(protocol):
-    body = json.loads(ADAPTERS[protocol].encode_response(Answer("a"), Asked("m"), ident="7", created=1.5))
+    body = json.loads(ADAPTERS[protocol].encode_response(Answer("a"), ParsedRequest("m"), ident="7", created=1.5))
     assert "m" in {body.get("model"), body.get("modelVersion")}
     head = {
         "openai": {"id": "chatcmpl-7", "object": "chat.completion", "created": 1},
@@ -339,14 +341,14 @@ def test_an_answer_names_its_model(protocol):
 @pytest.mark.parametrize("arguments", ["{", "[]", "5"])
 def test_arguments_that_are_no_object_are_refused(protocol, arguments):
     answer = Answer(tool_calls=(ToolCall("x", "f", arguments),))
-    with pytest.raises(UnencodableDeltaError, match="it takes arguments that are a whole JSON object"):
-        ADAPTERS[protocol].encode_response(answer, Asked("m"))
+    with pytest.raises(UnencodableDeltaError, match="the arguments must be a complete JSON object"):
+        ADAPTERS[protocol].encode_response(answer, ParsedRequest("m"))
 
 
 @protocols
 def test_text_that_is_none_is_refused(protocol):
-    with pytest.raises(UnencodableDeltaError, match="it is written as JSON in UTF-8"):
-        ADAPTERS[protocol].encode_response(Answer("\ud83d"), Asked("m"))
+    with pytest.raises(UnencodableDeltaError, match="it must be valid JSON in UTF-8"):
+        ADAPTERS[protocol].encode_response(Answer("\ud83d"), ParsedRequest("m"))
 
 
 def test_an_answer_is_what_its_deltas_come_to():

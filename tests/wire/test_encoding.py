@@ -4,14 +4,14 @@ import pytest
 
 from pytest_streamval.errors import ProviderStreamError
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire import ADAPTERS, Answer, Asked
+from pytest_streamval.wire import ADAPTERS, Answer, ParsedRequest
 
 ASKED = {
-    "openai": Asked("m"),
-    "openai-responses": Asked("m"),
-    "anthropic": Asked("m"),
-    "gemini": Asked("m"),
-    "ollama": Asked("m", endpoint="chat"),
+    "openai": ParsedRequest("m"),
+    "openai-responses": ParsedRequest("m"),
+    "anthropic": ParsedRequest("m"),
+    "gemini": ParsedRequest("m"),
+    "ollama": ParsedRequest("m", endpoint="chat"),
 }
 protocols = pytest.mark.parametrize("protocol", ASKED)
 DELTAS = [
@@ -212,14 +212,14 @@ def test_ollama_sends_the_role_in_every_line():
 
 
 def test_ollamas_generate_sends_a_response():
-    generate = ADAPTERS["ollama"].encoder(Asked("m", endpoint="generate"))
+    generate = ADAPTERS["ollama"].encoder(ParsedRequest("m", endpoint="generate"))
     first, last = bodies(generate.encode(Delta("a", "b")) + generate.finish())
     assert (first["response"], first["thinking"], first["done"]) == ("a", "b", False)
     assert (last["response"], last["done"], "message" in last) == ("", True, False)
 
 
 def test_counts_are_sent_only_where_openai_was_asked_for_them():
-    openai = ADAPTERS["openai"].encoder(Asked("m", usage=False))
+    openai = ADAPTERS["openai"].encoder(ParsedRequest("m", usage=False))
     found = bodies(b"".join([*map(openai.encode, DELTAS), openai.finish()]))
     assert not any("usage" in body for body in found)
     assert all(body["choices"] for body in found)

@@ -176,9 +176,9 @@ def test_an_error_in_plain_json_between_frames_is_one_too():
 
 PATH = "candidates[0].content.parts"
 FAULTS = {
-    "no JSON": (b"data: {", "it is no JSON"),
+    "no JSON": (b"data: {", "it is not JSON"),
     "no object": (b"data: []", "it is a list, not an object"),
-    "no UTF-8": (b'data: {"x": "\xff"}', "it holds bytes that are no UTF-8"),
+    "no UTF-8": (b'data: {"x": "\xff"}', "it holds bytes that are not UTF-8"),
     "candidates that are none": ({"candidates": {}}, "candidates is an object, not a list"),
     "a candidate that is none": ({"candidates": [5]}, "candidates[] is 5, not an object"),
     "an index that is none": ({"candidates": [{"index": "0"}]}, "candidates[].index is '0', not an integer"),
@@ -193,14 +193,14 @@ FAULTS = {
     "arguments that are none": (parts(call(args="{}")), f"{PATH}[].functionCall.args is '{{}}', not an object"),
     "arguments that no JSON holds": (
         parts(call(args={"a": float("nan")})),
-        f"{PATH}[].functionCall.args is no JSON (Out of range",
+        f"{PATH}[].functionCall.args is not JSON (Out of range",
     ),
     "a reason that is none": ({"candidates": [{"finishReason": 1}]}, "candidates[0].finishReason is 1, not a string"),
     "feedback that is none": ({"promptFeedback": 1}, "promptFeedback is 1, not an object"),
     "a block reason that is none": ({"promptFeedback": {"blockReason": 1}}, "blockReason is 1, not a string"),
     "counts that are none": ({"usageMetadata": []}, "usageMetadata is a list, not an object"),
     "a count that is none": (counts(promptTokenCount="3"), "usageMetadata.promptTokenCount is '3', not an integer"),
-    "a count below 0": (counts(promptTokenCount=-3), "usageMetadata.promptTokenCount is -3, and no count is below 0"),
+    "a count below 0": (counts(promptTokenCount=-3), "promptTokenCount is -3, and a count must be 0 or more"),
 }
 
 

@@ -375,7 +375,7 @@ def test_a_decoder_needs_a_protocol():
 
 DELTAS = (Delta("a", usage=Usage(1, 2)), Delta(tool_calls=(ToolCallDelta(0, "x"),)))
 ERRORS = [
-    MalformedFrameError("openai", "ab", DELTAS, "{", 7, "it is no JSON"),
+    MalformedFrameError("openai", "ab", DELTAS, "{", 7, "it is not JSON"),
     StreamTruncatedError("openai", "ab", DELTAS, "the frame [DONE]"),
     StreamTruncatedError("openai", "ab", DELTAS, "the frame [DONE]", b"data: x"),
     ProviderStreamError("anthropic", "ab", DELTAS, "overloaded_error", "Overloaded"),

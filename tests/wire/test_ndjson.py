@@ -99,7 +99,7 @@ def test_a_flushed_decoder_takes_no_more():
 
 def test_text_is_not_taken_for_bytes():
     decoder = NDJSONDecoder()
-    with pytest.raises(InvalidArgumentError, match=r"Invalid data: '1'. A body is decoded from its raw bytes"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid data: '1'. It must be the raw bytes of the body"):
         decoder.feed("1")
     assert decoder.feed(b"1\n") == [NDJSONLine("1")]
 

@@ -134,11 +134,11 @@ def test_an_error_keeps_the_text_so_far():
 
 
 FAULTS = {
-    "no JSON": (b"{", "it is no JSON"),
+    "no JSON": (b"{", "it is not JSON"),
     "no object": (b"[]", "it is a list, not an object"),
-    "no UTF-8": (b'{"x": "\xff"}', "it holds bytes that are no UTF-8"),
-    "two on one line": (b'{"response": "a"} {}', "it is no JSON (more data after the value, at character 17)"),
-    "a frame of another protocol": (b"data: {}", "it is no JSON"),
+    "no UTF-8": (b'{"x": "\xff"}', "it holds bytes that are not UTF-8"),
+    "two on one line": (b'{"response": "a"} {}', "it is not JSON (more data after the value, at character 17)"),
+    "a frame of another protocol": (b"data: {}", "it is not JSON"),
     "a message that is none": ({"message": "a"}, "message is 'a', not an object"),
     "a text that is none": (said(5), "message.content is 5, not a string"),
     "an answer that is none": ({"response": 5}, "response is 5, not a string"),
@@ -154,7 +154,7 @@ FAULTS = {
     ),
     "arguments that no JSON holds": (
         said(tool_calls=[call(arguments={"a": float("inf")})]),
-        "arguments is no JSON (Out",
+        "arguments is not JSON (Out",
     ),
     "an end that is none": ({"done": "yes"}, "done is 'yes', not true or false"),
     "a reason that is none": ({"done": True, "done_reason": 5}, "done_reason is 5, not a string"),
@@ -176,5 +176,5 @@ def test_a_malformed_line_is_told_with_its_place_and_fault(line, fault):
 def test_nothing_but_empty_lines_may_follow_the_end():
     decoder = OllamaDecoder()
     decoder.feed(lines(DONE) + b"\n\r\n")
-    with pytest.raises(MalformedFrameError, match="it comes after the line with done, which ends the stream"):
+    with pytest.raises(MalformedFrameError, match="it follows the line with done, which ends the stream"):
         decoder.feed(lines(said("a")))

@@ -137,9 +137,7 @@ def test_nothing_but_comments_and_line_ends_may_follow_the_end():
     decoder.feed(DONE + b"\n\n: bye\n\n\r\n")
     assert decoder.close() == []
     decoder = OpenAIChatDecoder()
-    with pytest.raises(
-        MalformedFrameError, match=r"it comes after the frame \[DONE\], which ends the stream"
-    ) as caught:
+    with pytest.raises(MalformedFrameError, match=r"it follows the frame \[DONE\], which ends the stream") as caught:
         decoder.feed(sse(delta(content="a")) + DONE + DONE)
     assert (caught.value.text, caught.value.deltas) == ("a", (Delta("a"),))
 
@@ -202,11 +200,11 @@ def test_a_frame_that_is_called_error_is_one():
 
 
 FAULTS = {
-    b"": "it is no JSON",
-    b"{": "it is no JSON",
-    b'{"choices": []': "it is no JSON",
-    b"{}{}": "it is no JSON (more data after the value, at character 2)",
-    b"[DONE]]": "it is no JSON",
+    b"": "it is not JSON",
+    b"{": "it is not JSON",
+    b'{"choices": []': "it is not JSON",
+    b"{}{}": "it is not JSON (more data after the value, at character 2)",
+    b"[DONE]]": "it is not JSON",
     b"[]": "it is a list, not an object",
     b"5": "it is 5, not an object",
     b"null": "it is None, not an object",
@@ -215,7 +213,7 @@ FAULTS = {
     b'{"choices": [5]}': "choices[] is 5, not an object",
     b'{"choices": [{"index": "0"}]}': "choices[].index is '0', not an integer",
     b'{"choices": [{"index": true}]}': "choices[].index is True, not an integer",
-    b'{"choices": [{"index": 0}, {"index": 0}]}': "choices has index 0 twice",
+    b'{"choices": [{"index": 0}, {"index": 0}]}': "choices has two items with index 0",
     b'{"choices": [{"delta": []}]}': "choices[0].delta is a list, not an object",
     b'{"choices": [{"finish_reason": 5}]}': "choices[0].finish_reason is 5, not a string",
     b'{"choices": [{"delta": {"content": 5}}]}': "choices[0].delta.content is 5, not a string",
@@ -226,17 +224,17 @@ FAULTS = {
     b'{"choices": [{"delta": {"content": "a", "reasoning": 5}}]}': "delta.reasoning_content is 5, not a string",
     b'{"choices": [{"delta": {"tool_calls": {}}}]}': "choices[0].delta.tool_calls is an object, not a list",
     b'{"choices": [{"delta": {"tool_calls": [5]}}]}': "choices[0].delta.tool_calls[] is 5, not an object",
-    b'{"choices": [{"delta": {"tool_calls": [{"index": -1}]}}]}': "tool_calls[].index is -1, and no index is below 0",
+    b'{"choices": [{"delta": {"tool_calls": [{"index": -1}]}}]}': "index is -1, and an index must be 0 or more",
     b'{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": {}}}]}}]}': "arguments is an object, not a s",
     b'{"choices": [], "usage": 5}': "usage is 5, not an object",
     b'{"choices": [], "usage": {"prompt_tokens": 1.5}}': "usage.prompt_tokens is 1.5, not an integer",
-    b'{"choices": [], "usage": {"prompt_tokens": -1}}': "usage.prompt_tokens is -1, and no count is below 0",
-    b"\xff": "it holds bytes that are no UTF-8",
-    b'{"choices": [{"delta": {"content": "\xf0\x9f"}}]}': "it holds bytes that are no UTF-8",
+    b'{"choices": [], "usage": {"prompt_tokens": -1}}': "usage.prompt_tokens is -1, and a count must be 0 or more",
+    b"\xff": "it holds bytes that are not UTF-8",
+    b'{"choices": [{"delta": {"content": "\xf0\x9f"}}]}': "it holds bytes that are not UTF-8",
     b'{"choices": [{"delta": {"content": "\\ud83d"}}]}': "it holds half of a surrogate pair",
     b'{"choices": [{"delta": {"content": "\\uDE00"}}]}': "it holds half of a surrogate pair",
-    b'{"x": ' + b"1" * 5000 + b"}": "it is no JSON (Exceeds the limit",
-    b"[" * 200_000: "it is no JSON (maximum recursion depth exceeded",
+    b'{"x": ' + b"1" * 5000 + b"}": "it is not JSON (Exceeds the limit",
+    b"[" * 200_000: "it is not JSON (maximum recursion depth exceeded",
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.errors import InvalidArgumentError
-from pytest_streamval.wire import ADAPTERS, AnthropicMessages, Asked, Gemini, Ollama, OpenAIChat
+from pytest_streamval.wire import ADAPTERS, AnthropicMessages, Gemini, Ollama, OpenAIChat, ParsedRequest
 
 protocols = pytest.mark.parametrize("protocol", ADAPTERS)
 TURNS = [
@@ -201,9 +201,7 @@ def test_ollamas_generate_takes_a_prompt():
     assert request.path == "/api/generate"
     assert request.body == {"model": "m", "prompt": "Hi", "stream": False, "options": {"seed": 7}}
     assert generate.build_request(TURNS[:2], model="m").body["system"] == "Be brief."
-    with pytest.raises(
-        InvalidArgumentError, match="/api/generate takes one prompt, a message of user; /api/chat takes a"
-    ):
+    with pytest.raises(InvalidArgumentError, match=r"/api/generate takes a single user message\. Use /api/chat"):
         generate.build_request(TURNS, model="m")
 
 
@@ -223,23 +221,23 @@ def test_what_a_provider_understands_beyond_text_goes_through():
 
 ALL = "openai openai-responses anthropic gemini ollama"
 INVALID = {
-    "no message": (ALL, [], {}, "Invalid messages: []. A model is asked at least one message."),
-    "a message that is none": (ALL, ["Hi"], {}, "Invalid messages: 'Hi'. A message is a mapping with a role and"),
-    "a message without a role": (ALL, [{"content": "Hi"}], {}, "a message is a mapping with a role and a content"),
+    "no message": (ALL, [], {}, "Invalid messages: []. There must be at least one message."),
+    "a message that is none": (ALL, ["Hi"], {}, "Invalid messages: 'Hi'. A message must be a mapping with a role and"),
+    "a message without a role": (ALL, [{"content": "Hi"}], {}, "A message must be a mapping with a role and a content"),
     "a stop that is none": (ALL, "Hi", {"stop": 5}, "Invalid stop: 5. It must be a string, or a list of strings."),
-    "stops that are none": (ALL, "Hi", {"stop": ["a", 5]}, "it is a string, or a list of strings."),
+    "stops that are none": (ALL, "Hi", {"stop": ["a", 5]}, "It must be a string, or a list of strings."),
     "a system prompt that is no text": (
         "anthropic gemini",
         "Hi",
         {"system_prompt": 5},
-        "the content of system is text here",
+        "The content of a system message must be text.",
     ),
-    "a message without content": ("gemini", [{"role": "user"}], {}, "the content of user is text here"),
+    "a message without content": ("gemini", [{"role": "user"}], {}, "The content of a user message must be text."),
     "a role of others": (
         "anthropic gemini openai-responses",
         [{"role": "tool", "content": ""}],
         {},
-        "are user, assistant",
+        "The role must be",
     ),
 }
 REFUSED = [
@@ -259,59 +257,79 @@ def test_a_question_that_a_provider_cannot_be_asked_is_refused(protocol, message
 @pytest.mark.parametrize("value", [float("nan"), b"a", "\ud83d"], ids=str)
 def test_a_body_that_is_no_json_is_refused_once_it_is_sent(value):
     request = OpenAIChat().build_request("Hi", model="m", options={"x": value})
-    with pytest.raises(InvalidArgumentError, match="it is sent as JSON"):
+    with pytest.raises(InvalidArgumentError, match="It must be valid JSON"):
         _ = request.content
 
 
 ASKED = {
-    "openai": ("openai", "/v1/chat/completions", {"model": "m", "stream": True}, Asked("m", stream=True, usage=False)),
+    "openai": (
+        "openai",
+        "/v1/chat/completions",
+        {"model": "m", "stream": True},
+        ParsedRequest("m", stream=True, usage=False),
+    ),
     "openai, counted": (
         "openai",
         "/v1/chat/completions",
         {"model": "m", "stream": True, "stream_options": {"include_usage": True}},
-        Asked("m", stream=True, usage=True),
+        ParsedRequest("m", stream=True, usage=True),
     ),
-    "openai, whole": ("openai", "/v1/chat/completions?x=1", {"model": "m"}, Asked("m", stream=False, usage=False)),
-    "openai, short": ("openai", "/chat/completions", {"stream_options": 5}, Asked("", stream=False, usage=False)),
+    "openai, whole": (
+        "openai",
+        "/v1/chat/completions?x=1",
+        {"model": "m"},
+        ParsedRequest("m", stream=False, usage=False),
+    ),
+    "openai, short": (
+        "openai",
+        "/chat/completions",
+        {"stream_options": 5},
+        ParsedRequest("", stream=False, usage=False),
+    ),
     "openai-responses": (
         "openai-responses",
         "/v1/responses",
         {"model": "m", "stream": True},
-        Asked("m", stream=True),
+        ParsedRequest("m", stream=True),
     ),
-    "openai-responses, short": ("openai-responses", "/responses?x=1", {"model": 5}, Asked("", stream=False)),
+    "openai-responses, short": ("openai-responses", "/responses?x=1", {"model": 5}, ParsedRequest("", stream=False)),
     "openai-responses, elsewhere": ("openai-responses", "/v1/responses/resp_1", {}, None),
     "openai, elsewhere": ("openai", "/v1/completions", {"model": "m"}, None),
-    "anthropic": ("anthropic", "/v1/messages", {"model": "m", "stream": True}, Asked("m")),
-    "anthropic, whole": ("anthropic", "/v1/messages?beta=true", {"model": 5}, Asked("", stream=False)),
+    "anthropic": ("anthropic", "/v1/messages", {"model": "m", "stream": True}, ParsedRequest("m")),
+    "anthropic, whole": ("anthropic", "/v1/messages?beta=true", {"model": 5}, ParsedRequest("", stream=False)),
     "anthropic, elsewhere": ("anthropic", "/v1/messages/count_tokens", {"model": "m"}, None),
-    "gemini": ("gemini", "/v1beta/models/m-2.5:streamGenerateContent?alt=sse", {}, Asked("m-2.5")),
-    "gemini, whole": ("gemini", "/v1/models/m%2Fx:generateContent", {"stream": True}, Asked("m/x", stream=False)),
-    "gemini, with a key": ("gemini", "/v1beta/models/m:streamGenerateContent?key=k&alt=sse", {}, Asked("m")),
+    "gemini": ("gemini", "/v1beta/models/m-2.5:streamGenerateContent?alt=sse", {}, ParsedRequest("m-2.5")),
+    "gemini, whole": (
+        "gemini",
+        "/v1/models/m%2Fx:generateContent",
+        {"stream": True},
+        ParsedRequest("m/x", stream=False),
+    ),
+    "gemini, with a key": ("gemini", "/v1beta/models/m:streamGenerateContent?key=k&alt=sse", {}, ParsedRequest("m")),
     "gemini, as an array": ("gemini", "/v1beta/models/m:streamGenerateContent", {}, None),
     "gemini, elsewhere": ("gemini", "/v1beta/models/m:countTokens", {}, None),
-    "ollama": ("ollama", "/api/chat", {"model": "m"}, Asked("m", endpoint="chat")),
+    "ollama": ("ollama", "/api/chat", {"model": "m"}, ParsedRequest("m", endpoint="chat")),
     "ollama, whole": (
         "ollama",
         "/api/chat",
         {"model": "m", "stream": False},
-        Asked("m", stream=False, endpoint="chat"),
+        ParsedRequest("m", stream=False, endpoint="chat"),
     ),
-    "ollama, a bare prompt": ("ollama", "/api/generate", {"model": "m"}, Asked("m", endpoint="generate")),
+    "ollama, a bare prompt": ("ollama", "/api/generate", {"model": "m"}, ParsedRequest("m", endpoint="generate")),
     "ollama, elsewhere": ("ollama", "/api/tags", {}, None),
 }
 
 
 @pytest.mark.parametrize(("protocol", "path", "body", "expected"), ASKED.values(), ids=ASKED)
 def test_a_request_is_read_by_its_provider(protocol, path, body, expected):
-    assert ADAPTERS[protocol].asked(path, body) == expected
+    assert ADAPTERS[protocol].parse_request(path, body) == expected
 
 
 @protocols
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_request_that_was_built_is_read_by_its_provider_and_no_other(protocol, stream):
     request = ADAPTERS[protocol].build_request("Hi", model="m", stream=stream)
-    found = {name: adapter.asked(request.path, request.body) for name, adapter in ADAPTERS.items()}
+    found = {name: adapter.parse_request(request.path, request.body) for name, adapter in ADAPTERS.items()}
     assert found.pop(protocol).stream == stream
     assert set(found.values()) == {None}
 

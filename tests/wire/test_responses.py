@@ -185,9 +185,7 @@ def test_the_end_of_chat_completions_says_nothing_here():
 def test_nothing_else_may_follow_the_end():
     decoder = OpenAIResponsesDecoder()
     decoder.feed(sse(COMPLETED))
-    with pytest.raises(
-        MalformedFrameError, match=r"it comes after the event response\.completed, which ends the stream"
-    ):
+    with pytest.raises(MalformedFrameError, match=r"it follows the event response\.completed, which ends the stream"):
         decoder.feed(sse(said("a")))
 
 
@@ -216,25 +214,28 @@ def test_an_error_without_a_type_is_one():
 
 
 FAULTS = {
-    "no JSON": (b"data: {\n\n", "it is no JSON"),
+    "no JSON": (b"data: {\n\n", "it is not JSON"),
     "no type": (b"data: {}\n\n", "type is missing"),
     "a type that is none": (b'data: {"type": 5}\n\n', "type is 5, not a string"),
     "a piece that is none": (sse(said(5)), "delta is 5, not a string"),
     "a piece of nowhere": (sse(said("b", "0")), "content_index is '0', not an integer"),
     "a whole that is none": (sse(whole(5)), "text is 5, not a string"),
-    "pieces lost": (sse(whole("a and b")), "text is 'a and b', but its pieces came to 'a'"),
-    "pieces doubled": (sse(said("a"), whole("a")), "text is 'a', but its pieces came to 'aa'"),
-    "arguments of no call": (sse(arguments(7, delta="{}")), "output item 7 is no function call that has begun"),
-    "arguments of nobody": (sse(event("function_call_arguments.delta", delta="{}")), "output item None is no function"),
+    "pieces lost": (sse(whole("a and b")), "text is 'a and b', but the sum of its pieces is 'a'"),
+    "pieces doubled": (sse(said("a"), whole("a")), "text is 'a', but the sum of its pieces is 'aa'"),
+    "arguments of no call": (sse(arguments(7, delta="{}")), "output item 7 is not a function call that has started"),
+    "arguments of nobody": (
+        sse(event("function_call_arguments.delta", delta="{}")),
+        "output item None is not a function",
+    ),
     "arguments of an unknown item": (
         sse(event("function_call_arguments.done", item_id="z", arguments="{}")),
-        "output item 'z' is no function call that has begun",
+        "output item 'z' is not a function call that has started",
     ),
     "arguments lost": (
         sse(call(), arguments(0, delta="{"), call("done", arguments="{}")),
-        "item.arguments is '{}', but its pieces came to '{'",
+        "item.arguments is '{}', but the sum of its pieces is '{'",
     ),
-    "a call that begins twice": (sse(call(), call()), "it begins output item 0 a second time"),
+    "a call that begins twice": (sse(call(), call()), "it starts output item 0 a second time"),
     "a call without a name": (sse(call(name=None)), "item.name is missing"),
     "a call without an id": (sse(call(call_id=None)), "item.call_id is missing"),
     "an item that is none": (sse(event("output_item.added", item=5)), "item is 5, not an object"),

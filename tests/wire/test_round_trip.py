@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
-from pytest_streamval.wire import ADAPTERS, Answer, Asked
+from pytest_streamval.wire import ADAPTERS, Answer, ParsedRequest
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
@@ -212,7 +212,7 @@ SCRIPT = [
 
 def returned(protocol, deltas):
     adapter = ADAPTERS[protocol]
-    encoder, decoder = adapter.encoder(Asked("m")), adapter.decoder()
+    encoder, decoder = adapter.encoder(ParsedRequest("m")), adapter.decoder()
     found = decoder.feed(b"".join([*map(encoder.encode, deltas), encoder.finish()]))
     return found + decoder.close()
 
@@ -241,7 +241,7 @@ def test_any_script_returns(protocol, deltas):
 def check_answer(protocol, deltas):
     adapter = ADAPTERS[protocol]
     streamed = Answer.of(returned(protocol, deltas))
-    buffered = adapter.parse_response(adapter.encode_response(Answer.of(deltas), Asked("m")))
+    buffered = adapter.parse_response(adapter.encode_response(Answer.of(deltas), ParsedRequest("m")))
     assert with_compact_arguments(streamed) == with_compact_arguments(buffered)
 
 

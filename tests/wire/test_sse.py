@@ -292,7 +292,7 @@ def test_a_flushed_decoder_takes_no_more():
 
 def test_text_is_not_taken_for_bytes():
     decoder = SSEDecoder()
-    with pytest.raises(InvalidArgumentError, match=r"Invalid data: 'data: x'. A body is decoded from its raw bytes"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid data: 'data: x'. It must be the raw bytes of the body"):
         decoder.feed("data: x")
     assert decoder.feed(b"data: x\n\n") == [ServerSentEvent("message", "x")]
 
@@ -353,15 +353,15 @@ def test_a_comment_is_no_event():
 
 
 UNWRITABLE = {
-    "a line end in the type": (ServerSentEvent("a\nb"), "Invalid event: 'a\\nb'. It stands on one line"),
-    "a CR in the type": (ServerSentEvent("a\rb"), "it stands on one line"),
+    "a line end in the type": (ServerSentEvent("a\nb"), "Invalid event: 'a\\nb'. It must be one line"),
+    "a CR in the type": (ServerSentEvent("a\rb"), "It must be one line"),
     "an empty type": (ServerSentEvent(""), "Invalid event: ''"),
     "a line end in the id": (ServerSentEvent(id="a\n"), "Invalid id: 'a\\n'"),
-    "a NUL in the id": (ServerSentEvent(id="\0"), "an id holds no NUL"),
-    "a CR in the data": (ServerSentEvent(data="a\rb"), "its lines end with LF"),
-    "half a character in the data": (ServerSentEvent(data="\ud83d"), "it is written in UTF-8"),
-    "half a character in the type": (ServerSentEvent("\ud83d"), "it is written in UTF-8"),
-    "a time below 0": (ServerSentEvent(retry=-1), "Invalid retry: -1. It must be milliseconds, 0 or more."),
+    "a NUL in the id": (ServerSentEvent(id="\0"), "an id must not hold a NUL"),
+    "a CR in the data": (ServerSentEvent(data="a\rb"), "Its lines must end with LF"),
+    "half a character in the data": (ServerSentEvent(data="\ud83d"), "It must be valid UTF-8"),
+    "half a character in the type": (ServerSentEvent("\ud83d"), "It must be valid UTF-8"),
+    "a time below 0": (ServerSentEvent(retry=-1), "Invalid retry: -1. It must be a number of milliseconds, 0 or more."),
 }
 
 
@@ -373,7 +373,7 @@ def test_what_no_frame_can_say_is_refused(event, message):
 
 
 def test_a_comment_has_one_line():
-    with pytest.raises(InvalidArgumentError, match="it stands on one line"):
+    with pytest.raises(InvalidArgumentError, match="It must be one line"):
         SSEEncoder().comment("a\nb")
 
 

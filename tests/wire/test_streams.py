@@ -8,7 +8,7 @@ import pytest
 
 from pytest_streamval.errors import StreamTruncatedError
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
-from pytest_streamval.wire import ADAPTERS, Answer, Asked, NDJSONDecoder, SSEDecoder
+from pytest_streamval.wire import ADAPTERS, Answer, NDJSONDecoder, ParsedRequest, SSEDecoder
 
 FOLDER = Path(__file__).parents[1] / "data" / "streams"
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
@@ -27,7 +27,7 @@ def reads_of(name):
     """The reads of a stream, recorded or made."""
     protocol, _, subject = name.rpartition("-")
     if name not in RECORDED:
-        encoder = ADAPTERS[protocol].encoder(Asked("smollm2"))
+        encoder = ADAPTERS[protocol].encoder(ParsedRequest("smollm2"))
         made = [*map(encoder.encode, decode(f"openai-{subject}", reads_of(f"openai-{subject}"))), encoder.finish()]
         return [read for read in made if read]
     _, *reads = map(json.loads, (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines())
@@ -133,7 +133,7 @@ def test_a_cut_at_any_byte_offset_gives_the_same_frames(name):
 def test_a_cut_at_every_byte_offset_of_a_whole_stream_gives_the_same_deltas(protocol):
     call = ToolCallDelta(0, "x", "f", '{"a": "é"}')
     given = [Delta(thinking="Hm…"), Delta("One 🍎"), Delta(" two"), Delta(tool_calls=(call,)), Delta(usage=Usage(3, 4))]
-    encoder = ADAPTERS[protocol].encoder(Asked())
+    encoder = ADAPTERS[protocol].encoder(ParsedRequest())
     body = b"".join([*map(encoder.encode, given), encoder.finish()])
     expected = decode(protocol, [body])
     assert Answer.of(expected).text == "One 🍎 two"
@@ -171,14 +171,14 @@ def test_a_stream_that_ends_after_any_of_its_frames_is_truncated(name):
 @pytest.mark.parametrize("protocol", ADAPTERS)
 def test_a_frame_of_a_megabyte_comes_through(protocol):
     text = "🍎" * 250_000
-    encoder = ADAPTERS[protocol].encoder(Asked())
+    encoder = ADAPTERS[protocol].encoder(ParsedRequest())
     body = encoder.encode(text) + encoder.finish()
     assert Answer.of(decode(protocol, cut(body, range(999, len(body), 999)))).text == text
 
 
 @pytest.mark.parametrize("protocol", ADAPTERS)
 def test_thousands_of_frames_may_come_in_one_read(protocol):
-    encoder = ADAPTERS[protocol].encoder(Asked())
+    encoder = ADAPTERS[protocol].encoder(ParsedRequest())
     body = b"".join(encoder.encode(f"{number} ") for number in range(5_000)) + encoder.finish()
     deltas = decode(protocol, [body])
     assert [delta.text for delta in deltas if delta.text] == [f"{number} " for number in range(5_000)]
