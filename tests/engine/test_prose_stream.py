@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.engine.prose import ProseChunker
-from pytest_streamval.engine.prose.boundaries import ProseCuts
+from pytest_streamval.engine.prose.boundaries import BoundaryScanner
 from pytest_streamval.engine.prose.characters import LEFT, LOOK
 from pytest_streamval.engine.prose.languages.en import ENGLISH
 from pytest_streamval.engine.prose.rules import Rules
@@ -147,7 +147,7 @@ def test_the_sooner_answers_are_those_of_the_rules(text):
             return False
 
     strategy = ProseChunker()
-    slow = ProseCuts(Slow(ENGLISH), strategy.max_chars)
+    slow = BoundaryScanner(Slow(ENGLISH), strategy.max_chars)
 
     found, rest = stream([text])
 
@@ -224,7 +224,7 @@ def test_no_character_is_looked_at_more_than_a_constant_number_of_times(kind, si
 
     def count(chunker):
         nonlocal looked_at
-        looked_at += len(chunker._window) - chunker._at + sum(map(len, chunker._fresh))
+        looked_at += len(chunker._window) - chunker._at + sum(map(len, chunker._unscanned))
         return read(chunker)
 
     def counted(method):
@@ -235,9 +235,11 @@ def test_no_character_is_looked_at_more_than_a_constant_number_of_times(kind, si
 
         return handler
 
-    read = ProseCuts._read
-    monkeypatch.setattr(ProseCuts, "_read", count)
-    monkeypatch.setattr(ProseCuts, "_handlers", {key: counted(method) for key, method in ProseCuts._handlers.items()})
+    read = BoundaryScanner._scan
+    monkeypatch.setattr(BoundaryScanner, "_scan", count)
+    monkeypatch.setattr(
+        BoundaryScanner, "_handlers", {key: counted(method) for key, method in BoundaryScanner._handlers.items()}
+    )
     stream([text[at : at + size] for at in range(0, len(text), size)])
 
     assert looked_at <= LOOKED_AT * len(text)
@@ -250,5 +252,5 @@ def test_no_more_than_the_open_chunk_is_kept(kind):
 
     for at in range(0, len(text), 7):
         chunker.feed(text[at : at + 7])
-        kept = len(chunker._window) + sum(map(len, chunker._fresh)) + sum(map(len, chunker._done))
+        kept = len(chunker._window) + sum(map(len, chunker._unscanned)) + sum(map(len, chunker._before_window))
         assert kept <= 100 + 2 * LEFT + 2 * LOOK + 7
