@@ -428,18 +428,13 @@ def test_a_users_abbreviations_belong_to_one_strategy():
 
 def test_a_word_that_is_not_an_abbreviation_is_an_error_that_names_it():
     for word in ("z. B.", "5.", "x..", ".x", "so!", "", ".", "two words", None, 5):
-        rule = re.escape(f"It must be a list of words, such as ['approx.', 'z.B.']. {word!r} is not a word").replace(
-            "'", "."
-        )
-        with pytest.raises(InvalidArgumentError, match=rule):
+        with pytest.raises(InvalidArgumentError, match=rf"list of words.* {re.escape(repr(word))} is not a word"):
             ProseChunker(abbreviations=["x", word])
 
 
 def test_abbreviations_that_are_not_a_list_are_an_error():
     for given in ("approx.", 5):
-        with pytest.raises(
-            InvalidArgumentError, match=rf"Invalid abbreviations: {given!r}. It must be a list of words"
-        ):
+        with pytest.raises(InvalidArgumentError, match="It must be a list of words"):
             ProseChunker(abbreviations=given)
 
 
@@ -459,9 +454,7 @@ def test_an_unknown_language_is_an_error_that_lists_the_known_languages():
 
 
 def test_a_limit_below_one_is_an_error():
-    with pytest.raises(
-        InvalidLimitError, match=r"Invalid max_chars: 0\. It must be a number of characters, 1 or more"
-    ) as caught:
+    with pytest.raises(InvalidLimitError, match=r"Invalid max_chars: 0\. It must be") as caught:
         ProseChunker(max_chars=0)
 
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301  # it was pickled right here
