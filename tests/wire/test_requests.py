@@ -90,7 +90,7 @@ KEYS = {
 
 
 @protocols
-def test_a_question_is_put_into_the_providers_words(protocol):
+def test_an_adapter_builds_a_request(protocol):
     request = ADAPTERS[protocol].build_request(TURNS, model="m", options=OPTIONS)
     assert request.body == BODIES[protocol]
     assert (request.method, request.path) == ("POST", PATHS[protocol][0])
@@ -99,7 +99,7 @@ def test_a_question_is_put_into_the_providers_words(protocol):
 
 
 @protocols
-def test_a_streamed_question_says_so(protocol):
+def test_an_adapter_builds_a_request_for_a_stream(protocol):
     adapter = ADAPTERS[protocol]
     request = adapter.stream_request(TURNS, model="m", options=OPTIONS)
     assert request.body == {**BODIES[protocol], **STREAMED[protocol]}
@@ -109,7 +109,7 @@ def test_a_streamed_question_says_so(protocol):
 
 
 @protocols
-def test_a_key_goes_into_the_header_that_the_provider_reads(protocol):
+def test_a_request_has_the_api_key_in_the_providers_header(protocol):
     request = ADAPTERS[protocol].build_request("Hi", model="m")
     name, value = KEYS[protocol]
     assert name not in request.headers
@@ -117,18 +117,18 @@ def test_a_key_goes_into_the_header_that_the_provider_reads(protocol):
     assert all(header == header.lower() for header in request.authorized("k"))
 
 
-def test_anthropic_is_told_the_version():
+def test_an_anthropic_request_has_the_version():
     assert ADAPTERS["anthropic"].build_request("Hi", model="m").headers["anthropic-version"] == "2023-06-01"
 
 
 @protocols
-def test_a_prompt_is_a_message_of_the_user(protocol):
+def test_a_prompt_is_a_user_message(protocol):
     adapter = ADAPTERS[protocol]
     assert adapter.build_request("Hi", model="m") == adapter.build_request(TURNS[1:2], model="m")
 
 
 @protocols
-def test_no_option_of_the_engine_is_taken_for_a_field(protocol):
+def test_an_option_of_the_engine_is_not_a_field_of_the_body(protocol):
     given = dict.fromkeys(ModelOption)
     assert ADAPTERS[protocol].build_request("Hi", model="m", options=given) == ADAPTERS[protocol].build_request(
         "Hi", model="m"
@@ -163,7 +163,7 @@ def test_other_options_are_fields_of_the_body_and_objects_are_merged(protocol):
     assert expected.items() <= body.items()
 
 
-def test_generation_may_end_at_several_strings():
+def test_a_request_can_have_several_stop_strings():
     assert ADAPTERS["openai"].build_request("Hi", model="m", options={"stop": ("a", "b")}).body["stop"] == ["a", "b"]
 
 
@@ -178,13 +178,13 @@ SCHEMAS = {
 
 
 @protocols
-def test_a_schema_goes_where_the_provider_takes_it(protocol):
+def test_a_request_has_the_schema_in_the_providers_field(protocol):
     adapter = ADAPTERS[protocol]
     body = adapter.build_request("Hi", model="m", schema=SCHEMA).body
     assert body == {**adapter.build_request("Hi", model="m").body, **SCHEMAS[protocol]}
 
 
-def test_an_adapter_may_be_set_up_otherwise():
+def test_an_adapter_has_settings():
     options = {"max_new_tokens": 9}
     openai = OpenAIChat(max_tokens="max_completion_tokens").build_request("Hi", model="m", options=options)
     assert (openai.body["max_completion_tokens"], "max_tokens" in openai.body) == (9, False)
@@ -195,7 +195,7 @@ def test_an_adapter_may_be_set_up_otherwise():
         Ollama(endpoint="talk")
 
 
-def test_ollamas_generate_takes_a_prompt():
+def test_an_ollama_request_for_generate_has_a_prompt():
     generate = Ollama(endpoint="generate")
     request = generate.build_request("Hi", model="m", options={"seed": 7})
     assert request.path == "/api/generate"
@@ -205,7 +205,7 @@ def test_ollamas_generate_takes_a_prompt():
         generate.build_request(TURNS, model="m")
 
 
-def test_what_a_provider_understands_beyond_text_goes_through():
+def test_a_request_keeps_content_that_is_not_text():
     parts = [{"inlineData": {}}]
     assert Gemini().build_request([{"role": "model", "content": parts}], model="m").body["contents"] == [
         {"role": "model", "parts": parts}
@@ -240,28 +240,24 @@ INVALID = {
         "The role must be",
     ),
 }
-REFUSED = [
-    pytest.param(protocol, messages, options, message, id=f"{name}-{protocol}")
-    for name, (names, messages, options, message) in INVALID.items()
-    for protocol in names.split()
-]
 
 
-@pytest.mark.parametrize(("protocol", "messages", "options", "message"), REFUSED)
-def test_a_question_that_a_provider_cannot_be_asked_is_refused(protocol, messages, options, message):
-    with pytest.raises(InvalidArgumentError) as caught:
-        ADAPTERS[protocol].build_request(messages, model="m", options=options)
-    assert message in str(caught.value)
+@pytest.mark.parametrize(("names", "messages", "options", "message"), INVALID.values(), ids=INVALID)
+def test_an_adapter_refuses_a_request_that_its_provider_cannot_express(names, messages, options, message):
+    for protocol in names.split():
+        with pytest.raises(InvalidArgumentError) as caught:
+            ADAPTERS[protocol].build_request(messages, model="m", options=options)
+        assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [float("nan"), b"a", "\ud83d"], ids=str)
-def test_a_body_that_is_no_json_is_refused_once_it_is_sent(value):
-    request = OpenAIChat().build_request("Hi", model="m", options={"x": value})
-    with pytest.raises(InvalidArgumentError, match="It must be valid JSON"):
-        _ = request.content
+def test_a_request_refuses_a_body_that_is_not_json_when_it_is_encoded():
+    for value in (float("nan"), b"a", "\ud83d"):
+        request = OpenAIChat().build_request("Hi", model="m", options={"x": value})
+        with pytest.raises(InvalidArgumentError, match="It must be valid JSON"):
+            _ = request.content
 
 
-ASKED = {
+PARSED = {
     "openai": (
         "openai",
         "/v1/chat/completions",
@@ -320,20 +316,20 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize(("protocol", "path", "body", "expected"), ASKED.values(), ids=ASKED)
-def test_a_request_is_read_by_its_provider(protocol, path, body, expected):
-    assert ADAPTERS[protocol].parse_request(path, body) == expected
+def test_an_adapter_parses_the_requests_of_its_protocol():
+    found = {name: ADAPTERS[protocol].parse_request(path, body) for name, (protocol, path, body, _) in PARSED.items()}
+    assert found == {name: expected for name, (*_, expected) in PARSED.items()}
 
 
 @protocols
-@pytest.mark.parametrize("stream", [True, False])
-def test_a_request_that_was_built_is_read_by_its_provider_and_no_other(protocol, stream):
-    request = ADAPTERS[protocol].build_request("Hi", model="m", stream=stream)
-    found = {name: adapter.parse_request(request.path, request.body) for name, adapter in ADAPTERS.items()}
-    assert found.pop(protocol).stream == stream
-    assert set(found.values()) == {None}
+def test_only_the_adapter_of_a_protocol_parses_the_requests_that_it_builds(protocol):
+    for stream in (True, False):
+        request = ADAPTERS[protocol].build_request("Hi", model="m", stream=stream)
+        found = {name: adapter.parse_request(request.path, request.body) for name, adapter in ADAPTERS.items()}
+        assert found.pop(protocol).stream == stream
+        assert set(found.values()) == {None}
 
 
-def test_the_adapters_are_known_by_their_names():
+def test_the_adapters_have_the_names_of_their_protocols():
     assert sorted(ADAPTERS) == ["anthropic", "gemini", "ollama", "openai", "openai-responses"]
     assert all(adapter.protocol == name == adapter.decoder().protocol for name, adapter in ADAPTERS.items())

@@ -1,4 +1,4 @@
-"""What an encoder refuses, and that it says why."""
+"""The deltas that an encoder refuses, and the messages."""
 
 from functools import partial
 
@@ -70,30 +70,26 @@ UNENCODABLE = {
         "it must be valid JSON in UTF-8 (Out of range",
     ),
 }
-REFUSED = [
-    pytest.param(protocol, deltas, rule, id=f"{name}-{protocol}")
-    for name, (names, deltas, rule) in UNENCODABLE.items()
-    for protocol in names.split()
-]
 
 
-@pytest.mark.parametrize(("protocol", "deltas", "rule"), REFUSED)
-def test_what_a_protocol_cannot_carry_is_refused(protocol, deltas, rule):
-    one = encoder(protocol)
+@pytest.mark.parametrize(("names", "deltas", "rule"), UNENCODABLE.values(), ids=UNENCODABLE)
+def test_an_encoder_refuses_a_delta_that_its_protocol_cannot_express(names, deltas, rule):
     *before, last = deltas
-    for delta in before:
-        one.encode(delta)
-    with pytest.raises(UnencodableDeltaError) as caught:
-        one.encode(last)
-    assert caught.value.protocol == protocol
-    assert rule in str(caught.value)
-    for more in (one.begin, one.finish, partial(one.encode, "a"), partial(one.fail, "k", "m")):
-        with pytest.raises(UnencodableDeltaError, match=r"the stream ended with an error, and nothing can follow"):
-            more()
+    for protocol in names.split():
+        one = encoder(protocol)
+        for delta in before:
+            one.encode(delta)
+        with pytest.raises(UnencodableDeltaError) as caught:
+            one.encode(last)
+        assert caught.value.protocol == protocol
+        assert rule in str(caught.value)
+        for more in (one.begin, one.finish, partial(one.encode, "a"), partial(one.fail, "k", "m")):
+            with pytest.raises(UnencodableDeltaError, match="the stream ended with an error, and nothing can follow"):
+                more()
 
 
 @pytest.mark.parametrize("protocol", ["gemini", "ollama"])
-def test_a_call_that_went_out_takes_no_more_arguments(protocol):
+def test_an_encoder_refuses_arguments_for_a_call_that_has_been_sent(protocol):
     one = encoder(protocol)
     one.encode(fragment("{}", 0, "x", "f"))
     one.encode(fragment("", 0, "x", "f"))
@@ -102,26 +98,26 @@ def test_a_call_that_went_out_takes_no_more_arguments(protocol):
 
 
 @pytest.mark.parametrize("protocol", ["gemini", "ollama"])
-def test_a_call_that_is_not_whole_at_the_end_is_refused(protocol):
+def test_an_encoder_refuses_an_incomplete_call_at_the_end(protocol):
     one = encoder(protocol)
     one.encode(PIECES[0])
     with pytest.raises(UnencodableDeltaError, match="the arguments must be a complete JSON object"):
         one.finish()
 
 
-@pytest.mark.parametrize("answered", ["stream", "whole"])
-def test_ollamas_generate_has_no_tool_calls(answered):
-    generate = ADAPTERS["ollama"].encoder(ParsedRequest("m", endpoint="generate"))
-    with pytest.raises(UnencodableDeltaError, match="/api/generate has no tool calls, but /api/chat has"):
-        generate.encode(CALL) if answered == "stream" else generate.encode_answer(Answer.of([CALL]))
+def test_ollamas_generate_endpoint_has_no_tool_calls():
+    for encode in (lambda one: one.encode(CALL), lambda one: one.encode_answer(Answer.of([CALL]))):
+        generate = ADAPTERS["ollama"].encoder(ParsedRequest("m", endpoint="generate"))
+        with pytest.raises(UnencodableDeltaError, match="/api/generate has no tool calls, but /api/chat has"):
+            encode(generate)
 
 
 @protocols
-@pytest.mark.parametrize("delta", [b"a", None, 5], ids=str)
-def test_what_is_no_delta_is_refused(protocol, delta):
+def test_an_encoder_refuses_an_object_that_is_not_a_delta(protocol):
     one = encoder(protocol)
-    with pytest.raises(InvalidDeltaError, match="A delta is a str or a Delta, not"):
-        one.encode(delta)
+    for value in (b"a", None, 5):
+        with pytest.raises(InvalidDeltaError):
+            one.encode(value)
     assert one.encode("a")
 
 
@@ -133,17 +129,17 @@ ENDINGS = {
 
 
 @protocols
-@pytest.mark.parametrize(("end", "state"), ENDINGS.values(), ids=ENDINGS)
-def test_nothing_comes_after_the_end(protocol, end, state):
-    one = encoder(protocol)
-    end(one)
-    for again, _ in ENDINGS.values():
-        with pytest.raises(UnencodableDeltaError, match=f"{state}, and nothing can follow"):
-            again(one)
+def test_an_encoder_encodes_nothing_after_its_end(protocol):
+    for end, state in ENDINGS.values():
+        one = encoder(protocol)
+        end(one)
+        for again, _ in ENDINGS.values():
+            with pytest.raises(UnencodableDeltaError, match=f"{state}, and nothing can follow"):
+                again(one)
 
 
 @protocols
-def test_a_stream_that_has_begun_cannot_become_a_whole_answer(protocol):
+def test_an_encoder_with_a_started_stream_encodes_no_complete_answer(protocol):
     one = encoder(protocol)
     one.encode("a")
     with pytest.raises(UnencodableDeltaError, match="the stream has started, and nothing can follow"):
