@@ -1,4 +1,4 @@
-"""The values that producers, decoders and errors share."""
+"""The values that a producer puts into a stream."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The token counts of a provider. Each report is cumulative, so the last one is used."""
+    """The provider's token count. Every report is cumulative, so the last one counts."""
 
     input_tokens: int | None = None
-    """Tokens of the prompt, or None if the provider did not report them."""
+    """The number of tokens in the prompt, or None if the provider did not report it."""
     output_tokens: int | None = None
-    """Tokens generated so far, or None if the provider did not report them."""
+    """The number of tokens generated so far, or None if the provider did not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A fragment of one tool call. Fragments with the same `index` belong together."""
+    """A fragment of one tool call. Fragments with an equal `index` belong together."""
 
     index: int = 0
     """The position of the call among the calls of this output, from 0."""
@@ -35,7 +35,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A complete tool call."""
+    """A complete tool call, joined from its fragments."""
 
     id: str | None
     """The provider's identifier of this call."""
@@ -47,18 +47,18 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The smallest part of a stream. A plain `str` stands for `Delta(text=...)`."""
+    """The smallest unit of a stream. A plain `str` is short for `Delta(text=...)`."""
 
     text: str = ""
-    """Output text, exactly as the producer sent it."""
+    """Output text, never stripped or joined."""
     thinking: str = ""
     """Reasoning text, which is not part of the output."""
     tool_calls: tuple[ToolCallDelta, ...] = ()
     """Fragments of tool calls."""
     usage: Usage | None = None
-    """The provider's token counts so far."""
+    """The provider's token count so far."""
     finish_reason: str | None = None
-    """The reason why generation ended, in the provider's word."""
+    """The reason why generation ended, in the provider's own word."""
 
     @classmethod
     def of_output(
@@ -75,7 +75,7 @@ class Delta:
 
 
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:
-    """Join the fragments of each index to a call, in the order in which the calls started."""
+    """Join fragments into one call for each index, in the order in which the calls began."""
     calls: dict[int, list[ToolCallDelta]] = {}
     for fragment in fragments:
         calls.setdefault(fragment.index, []).append(fragment)

@@ -532,14 +532,18 @@ def test_an_error_says_what_was_wrong_the_rule_and_the_way_out(error, kind, valu
 
 
 @every_error
-def test_a_copied_or_pickled_error_keeps_its_text_and_facts(error):
-    error.add_note("a note")
-    protocols = range(pickle.HIGHEST_PROTOCOL + 1)
-    for twin in (copy.copy(error), copy.deepcopy(error), *(pickled(protocol)(error) for protocol in protocols)):
-        assert type(twin) is type(error)
-        assert str(twin) == str(error)
-        assert twin.args == error.args
-        assert vars(twin) == vars(error)
+@pytest.mark.parametrize(
+    "carried",
+    [copy.copy, copy.deepcopy, *map(pickled, range(pickle.HIGHEST_PROTOCOL + 1))],
+    ids=["copy", "deepcopy", *(f"pickle {number}" for number in range(pickle.HIGHEST_PROTOCOL + 1))],
+)
+def test_an_error_survives_its_way_with_text_and_facts(error, carried):
+    error.add_note("seen on the way")
+    twin = carried(error)
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert twin.args == error.args
+    assert vars(twin) == vars(error)
 
 
 @every_error
