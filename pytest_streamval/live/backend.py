@@ -19,7 +19,6 @@ from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
-from pytest_streamval.model import Delta, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context, Entry
     from pytest_streamval.http.client import HttpResponse, Timeouts, Transport
+    from pytest_streamval.model import Delta
     from pytest_streamval.wire.exchange import WireRequest
     from pytest_streamval.wire.frames import FrameDecoder
 
@@ -150,9 +150,7 @@ class LiveBackend(Backend):
 
     async def _buffer(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
         answer = self._adapter.parse_response(b"".join([data async for data in response.reads]))
-        calls = enumerate(answer.tool_calls)
-        fragments = tuple(ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in calls)
-        await _put(thunk, [Delta(answer.text, answer.thinking, fragments, answer.usage, answer.finish_reason)])
+        await _put(thunk, [answer.to_delta()])
 
     def __repr__(self) -> str:
         return f"<LiveBackend {self.spec} at {self.address}>"

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
-from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.recordings.files import put_file
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from os import PathLike
 
+    from pytest_streamval.model import Delta
     from pytest_streamval.wire.adapter import Adapter
 
 FOLDER = "__cassettes__"
@@ -148,7 +148,7 @@ class Cassette:
         if self.is_stream:
             return self._decode(adapter)
         try:
-            return Recording(((self._last, (_as_delta(adapter, self.body),)),), None)
+            return Recording(((self._last, (adapter.parse_response(self.body).to_delta(),)),), None)
         except WireError as error:
             return Recording((), error)
 
@@ -177,13 +177,6 @@ def prompt_of(request: object) -> str:
     if not isinstance(request, dict):
         return request if isinstance(request, str) else ""
     return next(filter(None, (prompt_of(request.get(name)) for name in _SAYING)), "")
-
-
-def _as_delta(adapter: Adapter, body: bytes) -> Delta:
-    """Return a response that was not streamed as one delta."""
-    answer = adapter.parse_response(body)
-    calls = (ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in enumerate(answer.tool_calls))
-    return Delta(answer.text, answer.thinking, tuple(calls), answer.usage, answer.finish_reason)
 
 
 # Reading
