@@ -196,6 +196,7 @@ class Council:
         return CouncilRun(
             prompt,
             mode,
+            mode_function=MODES[mode],
             members=self.members,
             synthesizer=synthesizer,
             options=self._options,

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pytest_streamval.council.events import CouncilEvent
 from pytest_streamval.council.member_run import AskOptions, MemberRun, Role
-from pytest_streamval.council.modes import MODES
 from pytest_streamval.council.results import CouncilResult
 from pytest_streamval.engine.tasks import settle, start_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pytest_streamval.council.cache import CouncilCache
     from pytest_streamval.council.event_channel import EventChannel
@@ -34,6 +33,7 @@ class CouncilRun:
         prompt: str,
         mode: str,
         *,
+        mode_function: Callable[[CouncilRun], Awaitable[None]],
         members: tuple[Member, ...],
         synthesizer: Member | None,
         options: AskOptions,
@@ -46,7 +46,8 @@ class CouncilRun:
 
         Args:
             prompt: The prompt.
-            mode: A name in `MODES`.
+            mode: The name of the mode.
+            mode_function: The mode, which calls `ask_members` and `ask_synthesizer`.
             members: The members.
             synthesizer: The synthesizer, or None.
             options: The options for members.
@@ -61,6 +62,7 @@ class CouncilRun:
         self.rounds: list[tuple[ModelAnswer, ...]] = []
         self.key = key
         self._mode = mode
+        self._mode_function = mode_function
         self._synthesizer = synthesizer
         self._options = options
         self._streams = streams
@@ -85,7 +87,7 @@ class CouncilRun:
         self._channel = channel
         if self._cache is not None and self.key is not None:
             self._cached = await _in_thread(self._cache.load, self.key)
-        await MODES[self._mode](self)
+        await self._mode_function(self)
         result = self.so_far()
         if self._cache is not None and self.key is not None and result.ok and not result.cached:
             await _in_thread(self._cache.store, self.key, result)
