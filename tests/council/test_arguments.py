@@ -25,14 +25,14 @@ def test_ask_sync_and_stream_sync_return_the_result(council) -> None:
 
 
 def test_an_error_in_on_event_stops_every_member_and_is_raised(council) -> None:
-    asked = council("Hello. " * 100)
+    the_council = council("Hello. " * 100)
 
     def refuse(event: CouncilEvent) -> None:
         raise ValueError(event.type)
 
     with pytest.raises(ValueError, match="member_delta"):
-        asked.stream_sync("Go", refuse)
-    assert asked.members[0].backend.calls[0].cancelled
+        the_council.stream_sync("Go", refuse)
+    assert the_council.members[0].backend.calls[0].cancelled
 
 
 @pytest.mark.streamval_allow_unplayed(reason="the call is refused")
@@ -79,21 +79,21 @@ def test_a_council_refuses_invalid_arguments(options, error, message) -> None:
 
 
 async def test_a_council_refuses_invalid_prompts_modes_and_rounds() -> None:
-    asked = Council(["openai:gpt-4.1"])
+    the_council = Council(["openai:gpt-4.1"])
     for ask, message in [
-        (lambda: asked.ask(42), "Invalid prompt: 42"),
-        (lambda: asked.ask("Go", mode="vote"), "Invalid mode: 'vote'. Choose from: synthesize"),
-        (lambda: asked.debate("Go", rounds=0), "Invalid rounds: 0"),
+        (lambda: the_council.ask(42), "Invalid prompt: 42"),
+        (lambda: the_council.ask("Go", mode="vote"), "Invalid mode: 'vote'. Choose from: synthesize"),
+        (lambda: the_council.debate("Go", rounds=0), "Invalid rounds: 0"),
     ]:
         with pytest.raises(InvalidArgumentError, match=message):
             await ask()
     with pytest.raises(InvalidArgumentError, match="A stream has the mode synthesize or raw"):
-        asked.ask_stream("Go", mode="debate")
+        the_council.ask_stream("Go", mode="debate")
 
 
 async def test_the_council_fixture_accepts_backends(council, streaming_mock_backend) -> None:
     mine = streaming_mock_backend("Hi.")
-    asked = council("Hello.", mine, synthesizer="Both.")
-    assert [member.name for member in asked.members] == ["member-1", "member-2"]
-    assert asked.members[1].backend is mine
-    assert (await asked.ask("Go")).synthesis == "Both."
+    the_council = council("Hello.", mine, synthesizer="Both.")
+    assert [member.name for member in the_council.members] == ["member-1", "member-2"]
+    assert the_council.members[1].backend is mine
+    assert (await the_council.ask("Go")).synthesis == "Both."

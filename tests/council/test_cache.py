@@ -64,10 +64,14 @@ def cache(tmp_path) -> CouncilCache:
 @pytest.mark.parametrize("first", ["streamed", "buffered"])
 async def test_a_cache_hit_asks_no_model_and_sends_each_text_in_one_delta(council, cache, first) -> None:
     scripts = {"alice": Script.of("Hel", "lo.", Delta(usage=Usage(1, 2)), finish_reason="stop"), "bob": "Hi."}
-    asked = council(scripts, synthesizer="So.", cache=cache)
-    result = await asked.ask("Go") if first == "buffered" else [e async for e in asked.ask_stream("Go")][-1].result
+    the_council = council(scripts, synthesizer="So.", cache=cache)
+    result = (
+        await the_council.ask("Go")
+        if first == "buffered"
+        else [e async for e in the_council.ask_stream("Go")][-1].result
+    )
     assert not result.cached
-    events = [event async for event in asked.ask_stream("Go")]
+    events = [event async for event in the_council.ask_stream("Go")]
     assert [(event.type, event.member, event.text) for event in events] == [
         ("member_delta", "alice", "Hello."),
         ("member_done", "alice", ""),
@@ -79,9 +83,9 @@ async def test_a_cache_hit_asks_no_model_and_sends_each_text_in_one_delta(counci
     ]
     again = events[-1].result
     assert again.cached
-    assert again == result == await asked.ask("Go")
+    assert again == result == await the_council.ask("Go")
     assert again.answers[0].latency_s == result.answers[0].latency_s
-    assert [len(member.backend.calls) for member in asked.members] == [1, 1]
+    assert [len(member.backend.calls) for member in the_council.members] == [1, 1]
 
 
 async def test_a_council_of_equal_members_shares_the_cache(council, cache) -> None:
@@ -92,9 +96,9 @@ async def test_a_council_of_equal_members_shares_the_cache(council, cache) -> No
 
 
 async def test_the_cache_stores_a_debate_with_its_rounds(council, cache) -> None:
-    asked = council(["a", "b"], ["c", "d"], synthesizer="So.", cache=cache)
-    result = await asked.debate("Go")
-    again = await asked.debate("Go")
+    the_council = council(["a", "b"], ["c", "d"], synthesizer="So.", cache=cache)
+    result = await the_council.debate("Go")
+    again = await the_council.debate("Go")
     assert again.cached
     assert again == result
     assert len(again.rounds) == 2
@@ -121,9 +125,9 @@ async def test_the_cache_stores_no_stopped_run(council, cache) -> None:
 
 
 async def test_a_question_without_a_cache_key_is_asked_every_time(council, cache) -> None:
-    asked = council(["Hi.", "Hi."], model_options={"setting": object()}, cache=cache)
-    assert not (await asked.ask("Go")).cached
-    assert not (await asked.ask("Go")).cached
+    the_council = council(["Hi.", "Hi."], model_options={"setting": object()}, cache=cache)
+    assert not (await the_council.ask("Go")).cached
+    assert not (await the_council.ask("Go")).cached
     assert not cache.path.exists()
 
 
@@ -159,8 +163,8 @@ class NotForbidden(Requirement):
         return PartialValidationResult("fail", reason=f"says {found[0]}") if found else PartialValidationResult("pass")
 
 
-async def lines_and_result(asked: Council, prompt: str = "Go") -> tuple[list[str], CouncilResult]:
-    events = [event async for event in asked.ask_stream(prompt)]
+async def lines_and_result(the_council: Council, prompt: str = "Go") -> tuple[list[str], CouncilResult]:
+    events = [event async for event in the_council.ask_stream(prompt)]
     return [str(event) for event in per_member(events)], events[-1].result
 
 
@@ -208,12 +212,14 @@ async def test_a_cached_debate_continues_without_a_member_that_fails_a_requireme
         return council(scripts, synthesizer="So.", requirements=requirements, cache=cache)
 
     assert (await debating().debate("Go")).ok
-    asked = debating(Word("cats"))
-    result = await asked.debate("Go")
+    the_council = debating(Word("cats"))
+    result = await the_council.debate("Go")
     assert [[answer.name for answer in turn] for turn in result.rounds] == [["a", "b", "c"], ["b", "c"]]
-    assert [len(member.backend.calls) for member in asked.members] == [0, 1, 1], "the second round was asked again"
-    assert "cats" not in str(asked.members[1].backend.calls[0].action)
-    for member in asked.members:
+    assert [len(member.backend.calls) for member in the_council.members] == [0, 1, 1], (
+        "the second round was asked again"
+    )
+    assert "cats" not in str(the_council.members[1].backend.calls[0].action)
+    for member in the_council.members:
         member.backend.scripts = member.backend.scripts[: len(member.backend.calls)]
 
 
@@ -227,10 +233,10 @@ async def test_requirements_see_the_thinking_and_tool_calls_of_a_cached_answer(c
         seen.append((ctx.last_output().thinking, ctx.last_output().tool_calls))
         return True
 
-    asked = council(script, requirements=[Requirement("looks", look)], cache=cache)
-    assert (await asked.ask("Go", mode="raw")).cached
+    the_council = council(script, requirements=[Requirement("looks", look)], cache=cache)
+    assert (await the_council.ask("Go", mode="raw")).cached
     assert seen == [("Hm.", (ToolCall("i", "search", "{}"),))]
-    asked.members[0].backend.scripts = ()  # so that none is left unplayed
+    the_council.members[0].backend.scripts = ()  # so that none is left unplayed
 
 
 async def test_the_cache_ignores_the_results_of_an_earlier_version(council, cache) -> None:

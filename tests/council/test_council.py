@@ -52,8 +52,8 @@ def texts(events: list[CouncilEvent], name: str) -> str:
 
 
 async def test_a_council_stream_ends_with_the_result(council) -> None:
-    asked = council({"alice": "Hello.", "bob": "Hi."}, synthesizer="Both greet.")
-    events = [event async for event in asked.ask_stream("Say hello")]
+    the_council = council({"alice": "Hello.", "bob": "Hi."}, synthesizer="Both greet.")
+    events = [event async for event in the_council.ask_stream("Say hello")]
     assert [event.text for event in events if event.member == "alice"] == [*"Hello.", ""]
     result = events[-1].result
     assert [event.type for event in events if event.type.endswith("done")] == [
@@ -83,15 +83,15 @@ async def test_a_council_without_a_synthesizer_has_no_synthesis(council) -> None
 @pytest.mark.streamval_allow_unplayed(reason="the synthesizer is not asked")
 @pytest.mark.parametrize("chosen", [{"synthesize": False}, {"mode": "raw"}])
 async def test_the_raw_mode_does_not_ask_the_synthesizer(council, chosen) -> None:
-    asked = council("Hello.", synthesizer="Never asked.")
-    assert (await asked.ask("Say hello", **chosen)).mode == "raw"
-    assert asked.synthesizer.backend.calls == []
+    the_council = council("Hello.", synthesizer="Never asked.")
+    assert (await the_council.ask("Say hello", **chosen)).mode == "raw"
+    assert the_council.synthesizer.backend.calls == []
 
 
 async def test_the_synthesizer_receives_the_prompt_and_every_usable_answer(council) -> None:
-    asked = council({"alice": "A fish.", "bob": Script.of("A bi", Raise(ValueError("gone")))}, synthesizer="So.")
-    result = await asked.ask("What swims?")
-    prompt = str(asked.synthesizer.backend.calls[0].action)
+    the_council = council({"alice": "A fish.", "bob": Script.of("A bi", Raise(ValueError("gone")))}, synthesizer="So.")
+    result = await the_council.ask("What swims?")
+    prompt = str(the_council.synthesizer.backend.calls[0].action)
     assert "What swims?" in prompt
     assert "A fish." in prompt
     assert "A bi" not in prompt
@@ -100,8 +100,8 @@ async def test_the_synthesizer_receives_the_prompt_and_every_usable_answer(counc
 
 @pytest.mark.streamval_allow_unplayed(reason="the synthesizer is not asked")
 async def test_the_synthesizer_is_not_asked_without_a_usable_answer(council) -> None:
-    asked = council(Script.of(Raise(ValueError("gone"))), "  \n", synthesizer="Never asked.")
-    result = await asked.ask("Say hello")
+    the_council = council(Script.of(Raise(ValueError("gone"))), "  \n", synthesizer="Never asked.")
+    result = await the_council.ask("Say hello")
     assert result.synthesis is None
     assert result.synthesizer is None
     assert result.usable_answers == ()
@@ -109,8 +109,8 @@ async def test_the_synthesizer_is_not_asked_without_a_usable_answer(council) -> 
 
 
 async def test_a_failed_synthesizer_keeps_the_answers(council) -> None:
-    asked = council("Hello.", synthesizer=Script.of("So", Raise(ValueError("gone"))))
-    events = [event async for event in asked.ask_stream("Say hello")]
+    the_council = council("Hello.", synthesizer=Script.of("So", Raise(ValueError("gone"))))
+    events = [event async for event in the_council.ask_stream("Say hello")]
     result = events[-1].result
     assert result.synthesis is None
     assert (result.synthesizer.text, result.synthesizer.error) == ("So", "ValueError: gone")
@@ -136,9 +136,9 @@ def test_members_interleave_as_their_text_arrives(council, virtual_clock) -> Non
 
 
 async def test_each_member_has_its_own_context(streaming_mock_backend) -> None:
-    asked = Council([streaming_mock_backend("One."), streaming_mock_backend("Two.")])
-    await asked.ask("Go")
-    for member in asked.members:
+    the_council = Council([streaming_mock_backend("One."), streaming_mock_backend("Two.")])
+    await the_council.ask("Go")
+    for member in the_council.members:
         assert type(member.backend.calls[0].ctx) is SimpleContext
         assert ModelOption.STREAM not in member.backend.calls[0].model_options
 
@@ -173,15 +173,15 @@ async def test_streamed_and_buffered_runs_give_equal_results(council, case) -> N
 
 async def test_a_member_that_fails_a_check_is_stopped_and_not_synthesized(council) -> None:
     long = f"{SENTENCES} {'And so on. ' * 100}"
-    asked = council({"alice": long, "bob": "One."}, synthesizer="So.", requirements=[Never("Red")], token_size=4)
-    events = [event async for event in asked.ask_stream("Go")]
+    the_council = council({"alice": long, "bob": "One."}, synthesizer="So.", requirements=[Never("Red")], token_size=4)
+    events = [event async for event in the_council.ask_stream("Go")]
     failed, good = events[-1].result.answers
     assert failed.text == texts(events, "alice") == "One fish. Two fish."
     assert failed.failed_requirement == "Never('never say Red'): it says Red fish."
     assert failed.error is None
     assert good.usable
-    assert asked.members[0].backend.calls[0].cancelled
-    assert "fish" not in str(asked.synthesizer.backend.calls[0].action)
+    assert the_council.members[0].backend.calls[0].cancelled
+    assert "fish" not in str(the_council.synthesizer.backend.calls[0].action)
 
 
 async def test_a_member_check_comes_before_the_text_that_it_releases(council) -> None:
@@ -218,11 +218,11 @@ async def test_a_member_without_released_text_is_not_held_back(council) -> None:
 
 
 async def test_a_requirement_asks_its_member_or_the_validation_backend(council, streaming_mock_backend) -> None:
-    asked = council([SENTENCES, "yes"], requirements=[Requirement("It is about fish.")])
-    assert (await asked.ask("Go")).answers[0].usable
+    the_council = council([SENTENCES, "yes"], requirements=[Requirement("It is about fish.")])
+    assert (await the_council.ask("Go")).answers[0].usable
     judge = streaming_mock_backend("no")
-    asked = council(SENTENCES, requirements=[Requirement("It is about fish.")], validation_backend=judge)
-    assert (await asked.ask("Go")).answers[0].failed_requirement == "Requirement('It is about fish.'): no"
+    the_council = council(SENTENCES, requirements=[Requirement("It is about fish.")], validation_backend=judge)
+    assert (await the_council.ask("Go")).answers[0].failed_requirement == "Requirement('It is about fish.'): no"
 
 
 # Backends that cannot stream

@@ -132,8 +132,8 @@ def no_keys(monkeypatch) -> None:
 def test_a_fault_of_a_member_leaves_the_other_members_complete(virtual_clock, no_keys, case, position) -> None:
     bad, error, text = FAULTS[case]
 
-    async def stream(asked: Council):
-        return [event async for event in asked.ask_stream("Go")][-1].result
+    async def stream(the_council: Council):
+        return [event async for event in the_council.ask_stream("Go")][-1].result
 
     streamed = council_of(bad, position, synthesizer=StreamingMockBackend("So."))
     result = virtual_clock.run(stream(streamed))
@@ -148,9 +148,9 @@ def test_a_fault_of_a_member_leaves_the_other_members_complete(virtual_clock, no
 
 
 def test_a_stalled_member_is_cancelled(virtual_clock, council) -> None:
-    asked = council(Script.of("Hel", Stall()), timeout=5)
-    virtual_clock.run(asked.ask("Go"))
-    assert asked.members[0].backend.calls[0].cancelled
+    the_council = council(Script.of("Hel", Stall()), timeout=5)
+    virtual_clock.run(the_council.ask("Go"))
+    assert the_council.members[0].backend.calls[0].cancelled
     assert virtual_clock.elapsed == 5
 
 
@@ -166,8 +166,8 @@ async def puts_in_the_turn_of_the_timeout(ctx):
 
 
 def test_a_delta_in_the_turn_of_the_timeout_is_in_time(virtual_clock) -> None:
-    asked = Council([Odd(puts_in_the_turn_of_the_timeout)], timeout=5)
-    answer = virtual_clock.run(asked.ask("Go")).answers[0]
+    the_council = Council([Odd(puts_in_the_turn_of_the_timeout)], timeout=5)
+    answer = virtual_clock.run(the_council.ask("Go")).answers[0]
     assert (answer.text, answer.error) == ("Hello.", None)
 
 
@@ -221,8 +221,8 @@ async def slow(chunk):
 
 @pytest.mark.parametrize(("judge", "error"), [(breaks, "ValueError: no verdict"), (hangs, "ValidatorTimeoutError: ")])
 def test_an_error_or_timeout_of_a_requirement_is_the_error_of_its_member(virtual_clock, council, judge, error) -> None:
-    asked = council("One fish. Two fish. Three.", requirements=[Judge(judge)], timeout=5)
-    answer = virtual_clock.run(asked.ask("Go")).answers[0]
+    the_council = council("One fish. Two fish. Three.", requirements=[Judge(judge)], timeout=5)
+    answer = virtual_clock.run(the_council.ask("Go")).answers[0]
     assert answer.error.startswith(error)
     assert answer.text == "One fish."
     assert answer.failed_requirement is None
@@ -230,8 +230,8 @@ def test_an_error_or_timeout_of_a_requirement_is_the_error_of_its_member(virtual
 
 @pytest.mark.streamval_as_scripted
 def test_a_slow_requirement_does_not_time_out_a_member(virtual_clock, council) -> None:
-    asked = council(Script.of("One. Two. Three. ", "Four."), requirements=[Judge(slow)], timeout=5)
-    answer = virtual_clock.run(asked.ask("Go")).answers[0]
+    the_council = council(Script.of("One. Two. Three. ", "Four."), requirements=[Judge(slow)], timeout=5)
+    answer = virtual_clock.run(the_council.ask("Go")).answers[0]
     assert answer.ok
     assert answer.text == "One. Two. Three. Four."
 
@@ -246,9 +246,9 @@ def test_a_slow_requirement_does_not_time_out_a_member(virtual_clock, council) -
 )
 async def test_errors_of_members_contain_no_key(council, monkeypatch, caplog, message, streams) -> None:
     monkeypatch.setenv("GROQ_API_KEY", KEY)
-    asked = council(Script.of("Hel", Raise(RuntimeError(message))), timeout=5)
-    events = [event async for event in asked.ask_stream("Go")] if streams else [await asked.ask("Go")]
-    output = f"{events!r} {[str(event) for event in events]} {caplog.text} {asked!r}"
+    the_council = council(Script.of("Hel", Raise(RuntimeError(message))), timeout=5)
+    events = [event async for event in the_council.ask_stream("Go")] if streams else [await the_council.ask("Go")]
+    output = f"{events!r} {[str(event) for event in events]} {caplog.text} {the_council!r}"
     for piece in (KEY, KEY[:8], KEY[-8:], "abcdefgh12345"):
         assert piece not in output
     assert "[redacted]" in output

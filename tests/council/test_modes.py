@@ -10,11 +10,11 @@ def prompts_of(member) -> list[str]:
 
 
 async def test_a_debate_shows_each_member_the_answers_of_its_peers_without_names(council) -> None:
-    asked = council(
+    the_council = council(
         {"alice": ["cats", "cats still"], "bob": ["dogs", "cats too"], "carol": ["fish", "fish"]}, synthesizer="Cats."
     )
-    result = await asked.debate("Which pet?")
-    first, second = prompts_of(asked.members[0])
+    result = await the_council.debate("Which pet?")
+    first, second = prompts_of(the_council.members[0])
     assert first == "Which pet?"
     assert (
         second.index("## Your answer\n\ncats")
@@ -29,18 +29,18 @@ async def test_a_debate_shows_each_member_the_answers_of_its_peers_without_names
         ["cats still", "cats too", "fish"],
     ]
     assert result.synthesis == "Cats."
-    assert "cats too" in prompts_of(asked.synthesizer)[0]
-    assert not any(ModelOption.STREAM in call.model_options for m in asked.members for call in m.backend.calls)
+    assert "cats too" in prompts_of(the_council.synthesizer)[0]
+    assert not any(ModelOption.STREAM in call.model_options for m in the_council.members for call in m.backend.calls)
 
 
 async def test_a_debate_continues_without_a_failed_member(council) -> None:
     broken = Script.of("do", Raise(ValueError("gone")))
-    asked = council({"alice": ["cats"] * 3, "bob": ["dogs", broken], "carol": ["fish"] * 3}, synthesizer="Cats.")
-    result = await asked.debate("Which pet?", rounds=3)
+    the_council = council({"alice": ["cats"] * 3, "bob": ["dogs", broken], "carol": ["fish"] * 3}, synthesizer="Cats.")
+    result = await the_council.debate("Which pet?", rounds=3)
     assert [len(turn) for turn in result.rounds] == [3, 3, 2]
     assert [answer.text for answer in result.answers] == ["cats", "do", "fish"]
     assert result.answers[1].error == "ValueError: gone"
-    assert "dogs" not in prompts_of(asked.synthesizer)[0]
+    assert "dogs" not in prompts_of(the_council.synthesizer)[0]
 
 
 async def test_a_debate_ends_with_the_last_member(council) -> None:
@@ -52,27 +52,27 @@ async def test_a_debate_ends_with_the_last_member(council) -> None:
 
 async def test_a_debate_of_failed_members_has_no_synthesis(council) -> None:
     broken = Script.of(Raise(ValueError("gone")))
-    asked = council([broken], [broken], synthesizer=[])
-    result = await asked.debate("Which pet?")
+    the_council = council([broken], [broken], synthesizer=[])
+    result = await the_council.debate("Which pet?")
     assert result.synthesis is None
     assert result.synthesizer is None
 
 
 async def test_a_debate_of_one_round_equals_ask(council) -> None:
     debated = await council("cats", "dogs", synthesizer="Cats.").debate("Which pet?", rounds=1)
-    asked = await council("cats", "dogs", synthesizer="Cats.").ask("Which pet?")
-    assert (debated.answers, debated.synthesis) == (asked.answers, asked.synthesis)
+    result = await council("cats", "dogs", synthesizer="Cats.").ask("Which pet?")
+    assert (debated.answers, debated.synthesis) == (result.answers, result.synthesis)
 
 
 async def test_the_adversarial_mode_proposes_refutes_and_judges(council) -> None:
-    asked = council({"alice": "Cats.", "bob": "They scratch.", "carol": "They purr."}, synthesizer="Cats it is.")
-    result = await asked.adversarial("Which pet?")
-    assert prompts_of(asked.members[0]) == ["Which pet?"]
-    for member in asked.members[1:]:
+    the_council = council({"alice": "Cats.", "bob": "They scratch.", "carol": "They purr."}, synthesizer="Cats it is.")
+    result = await the_council.adversarial("Which pet?")
+    assert prompts_of(the_council.members[0]) == ["Which pet?"]
+    for member in the_council.members[1:]:
         (prompt,) = prompts_of(member)
         assert prompt.startswith("Refute")
         assert "## The proposed answer\n\nCats." in prompt
-    (prompt,) = prompts_of(asked.synthesizer)
+    (prompt,) = prompts_of(the_council.synthesizer)
     assert all(text in prompt for text in ("Cats.", "They scratch.", "They purr."))
     assert result.mode == "adversarial"
     assert [[answer.name for answer in turn] for turn in result.rounds] == [["alice"], ["bob", "carol"]]
@@ -80,17 +80,17 @@ async def test_the_adversarial_mode_proposes_refutes_and_judges(council) -> None
 
 
 async def test_the_adversarial_mode_ends_without_a_usable_proposal(council) -> None:
-    asked = council([Script.of(Raise(ValueError("gone")))], [], synthesizer=[])
-    result = await asked.adversarial("Which pet?")
+    the_council = council([Script.of(Raise(ValueError("gone")))], [], synthesizer=[])
+    result = await the_council.adversarial("Which pet?")
     assert [answer.error for answer in result.answers] == ["ValueError: gone"]
     assert result.synthesis is None
 
 
 async def test_the_adversarial_mode_judges_a_proposal_without_refutations(council) -> None:
     broken = Script.of(Raise(ValueError("gone")))
-    asked = council("Cats.", broken, synthesizer="Cats it is.")
-    assert (await asked.adversarial("Which pet?")).synthesis == "Cats it is."
-    assert "Objections" not in prompts_of(asked.synthesizer)[0]
+    the_council = council("Cats.", broken, synthesizer="Cats it is.")
+    assert (await the_council.adversarial("Which pet?")).synthesis == "Cats it is."
+    assert "Objections" not in prompts_of(the_council.synthesizer)[0]
     assert (await council("Cats.", synthesizer="Cats it is.").adversarial("Which pet?")).synthesis == "Cats it is."
 
 
@@ -99,7 +99,7 @@ async def test_requirements_apply_in_every_round_of_a_debate(council) -> None:
         async def stream_validate(self, chunk, *, backend, ctx):
             return PartialValidationResult("fail" if "dogs" in chunk else "pass")
 
-    asked = council(["cats", "cats"], ["fish", "dogs"], synthesizer="Cats.", requirements=[NoDogs()])
-    result = await asked.debate("Which pet?")
+    the_council = council(["cats", "cats"], ["fish", "dogs"], synthesizer="Cats.", requirements=[NoDogs()])
+    result = await the_council.debate("Which pet?")
     assert result.answers[1].failed_requirement == "NoDogs"
-    assert "dogs" not in prompts_of(asked.synthesizer)[0]
+    assert "dogs" not in prompts_of(the_council.synthesizer)[0]

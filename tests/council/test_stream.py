@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 
 import pytest
@@ -32,14 +33,14 @@ class Odd(Backend):
 
 
 async def test_a_paused_reader_holds_every_member_back(council) -> None:
-    asked = council(*["word " * 1000] * 3)
-    seen = dict.fromkeys((member.name for member in asked.members), 0)
-    async with asked.ask_stream("Go") as events:
+    the_council = council(*["word " * 1000] * 3)
+    seen = dict.fromkeys((member.name for member in the_council.members), 0)
+    async with the_council.ask_stream("Go") as events:
         async for event in events:
             seen[event.member] += len(event.text)
             for _ in range(50):
                 await asyncio.sleep(0)
-            for member in asked.members:
+            for member in the_council.members:
                 sent = member.backend.calls[0].deltas_sent if member.backend.calls else 0
                 assert sent - seen[member.name] <= ModelOutputThunk.capacity
             if min(seen.values()) > 100:
@@ -56,18 +57,23 @@ async def test_a_second_reader_of_a_council_stream_is_an_error(council) -> None:
 
 
 async def test_a_council_stream_starts_with_the_first_read(council) -> None:
-    asked = council("Hello.")
-    events = asked.ask_stream("Go")
+    the_council = council("Hello.")
+    events = the_council.ask_stream("Go")
     await asyncio.sleep(0)
-    assert asked.members[0].backend.calls == []
+    assert the_council.members[0].backend.calls == []
     assert len([event async for event in events]) == 8
     with pytest.raises(StopAsyncIteration):
         await anext(events)
 
 
+async def test_a_copy_of_a_council_stream_is_the_stream_itself(council) -> None:
+    events = council([]).ask_stream("Go")
+    assert copy.copy(events) is copy.deepcopy(events) is events
+
+
 async def test_a_council_stream_closed_before_the_first_read_asks_no_member(council) -> None:
-    asked = council([])
-    events = asked.ask_stream("Go")
+    the_council = council([])
+    events = the_council.ask_stream("Go")
     await events.aclose()
     assert [event async for event in events] == []
 
@@ -97,21 +103,22 @@ def _run(method) -> None:
 
 async def running(council):
     """Return a council whose members have sent one delta and stall, and its stream."""
-    asked = council(*[Script.of("Hello. ", Stall())] * 3)
-    events = asked.ask_stream("Go")
+    the_council = council(*[Script.of("Hello. ", Stall())] * 3)
+    events = the_council.ask_stream("Go")
     for _ in range(3):
         assert (await anext(events)).text == "Hello. "
-    return asked, events
+    return the_council, events
 
 
-def all_stopped(asked) -> bool:
-    return all(member.backend.calls[0].cancelled for member in asked.members)
+def all_stopped(the_council) -> bool:
+    return all(member.backend.calls[0].cancelled for member in the_council.members)
 
 
 async def test_closing_a_council_stream_stops_every_member(council) -> None:
-    asked, events = await running(council)
+    the_council, events = await running(council)
+    assert [answer.text for answer in events.so_far().answers] == ["Hello. "] * 3
     await events.aclose()
-    assert all_stopped(asked)
+    assert all_stopped(the_council)
     assert [answer.text for answer in events.so_far().answers] == ["Hello. "] * 3
     assert {answer.error for answer in events.so_far().answers} == {
         "CancelledError: stopped before the end of the answer"
@@ -122,61 +129,61 @@ async def test_closing_a_council_stream_stops_every_member(council) -> None:
 
 
 async def test_cancelling_the_reader_stops_every_member_first(council) -> None:
-    asked, events = await running(council)
+    the_council, events = await running(council)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await anext(events)
-    assert all_stopped(asked)
+    assert all_stopped(the_council)
 
 
 async def test_leaving_the_loop_stops_every_member(council) -> None:
-    asked = council(*["Hello. " * 100] * 3)
-    async for _ in asked.ask_stream("Go"):
+    the_council = council(*["Hello. " * 100] * 3)
+    async for _ in the_council.ask_stream("Go"):
         break
     gc.collect()
     for _ in range(20):
         await asyncio.sleep(0)
-    assert all_stopped(asked)
+    assert all_stopped(the_council)
 
 
 async def test_a_test_can_end_after_it_leaves_the_loop(council) -> None:
-    asked = council(*["Hello. " * 100] * 3)
-    async for _ in asked.ask_stream("Go"):
+    the_council = council(*["Hello. " * 100] * 3)
+    async for _ in the_council.ask_stream("Go"):
         break
 
 
 async def test_an_error_in_the_loop_stops_every_member(council) -> None:
-    asked = council(*["Hello. " * 100] * 3)
+    the_council = council(*["Hello. " * 100] * 3)
 
     async def breaks_off():
-        async with asked.ask_stream("Go") as events:
+        async with the_council.ask_stream("Go") as events:
             async for _ in events:
                 raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):
         await breaks_off()
-    assert all_stopped(asked)
+    assert all_stopped(the_council)
 
 
 @pytest.mark.parametrize("mode", ["synthesize", "debate"])
 async def test_cancelling_ask_stops_every_member_first(council, mode) -> None:
-    asked = council(*[Script.of("Hello. ", Stall())] * 3)
-    asking = asyncio.create_task(asked.ask("Go", mode=mode), name="ask")
+    the_council = council(*[Script.of("Hello. ", Stall())] * 3)
+    asking = asyncio.create_task(the_council.ask("Go", mode=mode), name="ask")
     for _ in range(10):
         await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert all_stopped(asked)
+    assert all_stopped(the_council)
 
 
 async def test_leaving_the_loop_during_the_synthesis_stops_the_synthesizer(council) -> None:
-    asked = council(Script.of("Hello."), synthesizer=Script.of("So", Stall()))
-    async with asked.ask_stream("Go") as events:
+    the_council = council(Script.of("Hello."), synthesizer=Script.of("So", Stall()))
+    async with the_council.ask_stream("Go") as events:
         async for event in events:
             if event.type == "synthesis_delta":
                 break
-    assert asked.synthesizer.backend.calls[0].cancelled
+    assert the_council.synthesizer.backend.calls[0].cancelled
     found = events.so_far()
     assert found.answers[0].ok
     assert found.synthesis is None
@@ -184,21 +191,21 @@ async def test_leaving_the_loop_during_the_synthesis_stops_the_synthesizer(counc
 
 
 async def test_a_council_task_cancelled_by_other_code_raises_in_the_reader(council) -> None:
-    asked, events = await running(council)
+    the_council, events = await running(council)
     for task in asyncio.all_tasks():
         if task.get_name().startswith("streamval council 'Go'"):
             task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await anext(events)
-    assert all_stopped(asked)
+    assert all_stopped(the_council)
 
 
 async def test_a_member_task_cancelled_by_other_code_is_the_error_of_its_member(council) -> None:
-    asked, events = await running(council)
+    the_council, events = await running(council)
     for task in asyncio.all_tasks():
         if task.get_name() == "streamval council member-2":
             task.cancel()
-    for member in (asked.members[0], asked.members[2]):
+    for member in (the_council.members[0], the_council.members[2]):
         await member.backend.calls[0].thunk.cancel_generation()
     left = [event async for event in events]
     assert [answer.error.partition(":")[0] for answer in left[-1].result.answers] == [
@@ -232,22 +239,22 @@ async def test_closing_a_council_stream_waits_for_slow_clean_ups() -> None:
 
 
 def test_dropping_a_council_stream_outside_its_loop_stops_every_member(council) -> None:
-    asked = council(*[Script.of("Hello. ", Stall())] * 3)
+    the_council = council(*[Script.of("Hello. ", Stall())] * 3)
     with asyncio.Runner() as runner:
-        events = asked.ask_stream("Go")
+        events = the_council.ask_stream("Go")
         for _ in range(3):
             runner.run(anext(events))
         del events
         gc.collect()
         for _ in range(20):
             runner.run(asyncio.sleep(0))
-        assert all_stopped(asked)
+        assert all_stopped(the_council)
 
 
 def test_a_council_stream_can_be_dropped_after_its_loop_is_closed(council) -> None:
-    asked = council(Script.of("Hello. ", Stall()))
+    the_council = council(Script.of("Hello. ", Stall()))
     loop = asyncio.new_event_loop()
-    events = asked.ask_stream("Go")
+    events = the_council.ask_stream("Go")
     loop.run_until_complete(anext(events))
     task = events._task
     loop.run_until_complete(events.aclose())

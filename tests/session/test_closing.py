@@ -243,21 +243,31 @@ class Cleaning(Backend):
 
 async def test_closing_a_session_raises_the_error_of_a_clean_up(virtual_clock):
     session = start_session(Cleaning())
-    kept = await session.aact("a")
+    output = await session.aact("a")
     await asyncio.sleep(0)
     with pytest.raises(OSError, match="clean-up of a"):
         await session.aclose()
-    assert kept.cancelled
+    assert output.cancelled
+
+
+async def test_leaving_a_session_block_raises_the_error_of_a_clean_up(virtual_clock):
+    async def leave():
+        async with start_session(Cleaning()) as session:
+            await session.aact("a")
+            await asyncio.sleep(0)
+
+    with pytest.raises(OSError, match="clean-up of a"):
+        await leave()
 
 
 async def test_closing_a_session_raises_the_errors_of_clean_ups_as_a_group(virtual_clock):
     session = start_session(Cleaning())
-    kept = [await session.aact("a"), await session.aact("b")]
+    outputs = [await session.aact("a"), await session.aact("b")]
     await asyncio.sleep(0)
     with pytest.raises(ExceptionGroup) as caught:
         await session.aclose()
     assert sorted(map(str, caught.value.exceptions)) == ["clean-up of a", "clean-up of b"]
-    assert len(kept) == 2
+    assert len(outputs) == 2
 
 
 async def test_a_failed_clean_up_does_not_hide_a_cancellation(virtual_clock, caplog):
@@ -338,11 +348,11 @@ async def test_closing_a_session_stops_generations_in_other_threads(streaming_mo
     def work():
         with asyncio.Runner() as runner:
             thunk, result = runner.run(begin())
-            kept.append((thunk, result))
+            outputs.append((thunk, result))
             here.call_soon_threadsafe(begun.set)
             runner.run(wait_until_over([thunk.producer, result.task]))
 
-    kept = []
+    outputs = []
     here, begun = asyncio.get_running_loop(), asyncio.Event()
     session = start_session(streaming_mock_backend(SILENT, SILENT))
     working = asyncio.ensure_future(asyncio.to_thread(work))

@@ -54,10 +54,10 @@ class Slow(Backend):
 
 async def begin_all(session):
     """Start two runs and two outputs, and let them take their first steps."""
-    kept = [await session.stream("a"), await session.stream("b"), await session.aact("c"), await session.aact("d")]
+    outputs = [await session.stream("a"), await session.stream("b"), await session.aact("c"), await session.aact("d")]
     for _ in range(3):
         await asyncio.sleep(0)
-    return kept
+    return outputs
 
 
 @pytest.mark.parametrize("turns", range(0, 8, 2))
@@ -66,10 +66,10 @@ async def test_a_cancelled_session_block_stops_every_generation(virtual_clock, t
 
     async def work():
         async with start_session(backend) as session:
-            kept.extend(await begin_all(session))
+            outputs.extend(await begin_all(session))
             await asyncio.Event().wait()
 
-    kept = []
+    outputs = []
     task = asyncio.create_task(work())
     for _ in range(12):
         await asyncio.sleep(0)
@@ -85,8 +85,8 @@ async def test_a_cancelled_session_block_stops_every_generation(virtual_clock, t
     with pytest.raises(asyncio.CancelledError):
         await task
     assert backend.running == 0
-    assert all(each.finished for each in kept[:2])
-    assert all(each.cancelled for each in kept[2:])
+    assert all(each.finished for each in outputs[:2])
+    assert all(each.cancelled for each in outputs[2:])
 
 
 @pytest.mark.parametrize("failing", range(4))
@@ -94,10 +94,10 @@ async def test_a_failed_clean_up_leaves_no_generation_of_the_session_running(vir
     backend = Slow(*[OSError("disk") if index == failing else None for index in range(4)])
     backend.gate.set()
     session = start_session(backend)
-    kept = await begin_all(session)
+    outputs = await begin_all(session)
     if failing < 2:  # the run reports it
         await session.aclose()
-        assert "disk" in str(kept[failing].history)
+        assert "disk" in str(outputs[failing].history)
     else:
         with pytest.raises(OSError, match="disk"):
             await session.aclose()
@@ -133,7 +133,7 @@ async def test_a_timeout_around_a_session_block_is_raised_before_the_error_of_a_
 async def test_a_failed_clean_up_is_logged_if_closing_the_session_is_cancelled(virtual_clock, caplog):
     backend = Slow(OSError("disk"))
     session = start_session(backend)
-    kept = await session.aact("a")
+    output = await session.aact("a")
     await asyncio.sleep(0)
     closing = asyncio.create_task(session.aclose())
     await asyncio.sleep(0)
@@ -142,7 +142,7 @@ async def test_a_failed_clean_up_is_logged_if_closing_the_session_is_cancelled(v
     backend.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await closing
-    assert kept.cancelled
+    assert output.cancelled
     assert "disk" in caplog.text
 
 
@@ -264,10 +264,10 @@ async def test_the_context_of_a_session_contains_no_runs_of_its_backend(virtual_
 
 async def test_dropping_a_session_with_a_running_generation_warns():
     sessions = [start_session(StreamingMockBackend(SILENT))]
-    kept = await sessions[0].stream("a")
+    output = await sessions[0].stream("a")
     with pytest.warns(ResourceWarning, match="was dropped with 1 of its generations running"):
         sessions.clear()
-    await kept.aclose()
+    await output.aclose()
 
 
 async def test_dropping_an_idle_session_does_not_warn():
