@@ -268,6 +268,19 @@ async def test_parallel_requests_on_a_simple_context_do_not_warn(streaming_mock_
     assert not caplog.records
 
 
+async def test_parallel_requests_on_a_simple_context_take_linear_time(streaming_mock_backend):
+    class Counting(SimpleContext):
+        views = 0
+
+        def view_for_generation(self):
+            Counting.views += 1
+            return []
+
+    async with start_session(streaming_mock_backend(*["a"] * 20), ctx=Counting()) as session:
+        await wait_for_all_mots([await session.ainstruct("Go.") for _ in range(20)])
+    assert Counting.views <= 3 * 20
+
+
 async def test_parallel_requests_on_a_chat_context_warn(streaming_mock_backend, caplog):
     async with start_session(streaming_mock_backend("a", "b"), ctx=ChatContext()) as session:
         await wait_for_all_mots([await session.ainstruct("Go."), await session.ainstruct("Go.")])
