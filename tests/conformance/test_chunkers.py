@@ -15,7 +15,7 @@ from pytest_streamval.conformance import check_chunker, growth
 from pytest_streamval.engine.chunkers import LineChunker, SentenceChunker, WordChunker
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, UnknownChunkingError
-from pytest_streamval.fuzzing.shrinking import shrink
+from pytest_streamval.fuzzing.shrinking import smallest_pieces
 
 
 def found_in(strategy, **options):
@@ -710,8 +710,8 @@ def test_the_garbage_collector_is_left_as_it_was(enabled):
 
 
 def test_shrinking_drops_what_is_not_needed_of_the_text_and_then_of_the_cuts():
-    assert shrink(list("Once upon a time."), lambda pieces: "p" in "".join(pieces)) == ["p"]
-    assert shrink(["One", " two", " three"], lambda pieces: len(pieces) > 1) == ["o", " "]
+    assert smallest_pieces(list("Once upon a time."), lambda pieces: "p" in "".join(pieces)) == ["p"]
+    assert smallest_pieces(["One", " two", " three"], lambda pieces: len(pieces) > 1) == ["o", " "]
 
 
 def test_shrinking_keeps_what_is_needed_only_together():
@@ -719,7 +719,7 @@ def test_shrinking_keeps_what_is_needed_only_together():
         text = "".join(pieces)
         return text.count("(") == text.count(")") == 1 and len(pieces) > 1
 
-    assert shrink(["(a", "b", "c)d"], fails) == ["(", ")"]
+    assert smallest_pieces(["(a", "b", "c)d"], fails) == ["(", ")"]
 
 
 def test_shrinking_ends_whatever_is_tried():
@@ -729,5 +729,5 @@ def test_shrinking_ends_whatever_is_tried():
         next(tried)
         return len(pieces) > 1
 
-    shrink(["a" * 5000, "b" * 5000], fails)
+    smallest_pieces(["a" * 5000, "b" * 5000], fails)
     assert next(tried) <= 2000
