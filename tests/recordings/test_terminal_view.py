@@ -52,7 +52,7 @@ EVERYTHING = (
 )
 
 
-def test_everything_that_came_is_shown() -> None:
+def test_the_view_shows_all_parts_of_a_stream() -> None:
     assert told(view(*EVERYTHING)) == [
         "file      it.jsonl",
         "model     m",
@@ -85,7 +85,7 @@ def test_everything_that_came_is_shown() -> None:
     ]
 
 
-def test_a_picture_has_a_bar_where_text_came() -> None:
+def test_a_picture_has_a_bar_at_the_time_of_each_read() -> None:
     rows = view((0.0, frame(content="a" * 8)), (0.5, frame(content="a" * 4)), (1.0, frame(content="a"))).rows
     assert list(picture(rows, 1.0, 12)) == [
         " █",
@@ -98,18 +98,18 @@ def test_a_picture_has_a_bar_where_text_came() -> None:
     assert list(picture(rows, 1.0, 12, blocks=False))[2:5] == [" %    %", " %    %   =", " +--------+"]
 
 
-def test_a_picture_of_no_time_at_all_has_one_bar() -> None:
+def test_a_picture_of_zero_seconds_has_one_bar() -> None:
     assert [line[:2] for line in picture(view((0.0, b"x")).rows, 0.0, 80)][:4] == [" █"] * 4
 
 
 @pytest.mark.parametrize("name", ["openai-emoji", "openai-story", "anthropic-unicode", "openai-code"])
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_no_line_is_wider_than_the_terminal(streams: Path, name: str, width: int) -> None:
+def test_no_line_of_a_view_is_wider_than_the_terminal(streams: Path, name: str, width: int) -> None:
     shown = View.of(Cassette.load(streams / f"{name}.jsonl"))
     assert max(map(display_width, shown.lines(width))) <= width
 
 
-def test_of_a_long_stream_the_beginning_and_the_end_are_shown(streams: Path) -> None:
+def test_the_view_of_a_long_stream_shows_its_beginning_and_its_end(streams: Path) -> None:
     shown = View.of(Cassette.load(streams / "openai-water.jsonl"))
     few, every = told(shown), told(shown, whole=True)
     assert "   ...  11 more, shown by --all" in few
@@ -117,7 +117,7 @@ def test_of_a_long_stream_the_beginning_and_the_end_are_shown(streams: Path) -> 
     assert [line for line in every if line.startswith("    17 ")]
 
 
-def test_a_stream_that_failed_says_how() -> None:
+def test_the_view_of_a_failed_stream_shows_its_error() -> None:
     end = {"how": "broken", "at": 2.5, "why": "ReadError: gone"}
     lines = told(view((1.0, frame(content="Hel")[:30]), end=end))
     assert "ended     broken, 2.500 s after the request: ReadError: gone" in lines
@@ -126,7 +126,7 @@ def test_a_stream_that_failed_says_how() -> None:
     assert "1 read ended inside a frame, 0 of them inside a character." in " ".join(lines)
 
 
-def test_reads_that_end_inside_characters_are_counted() -> None:
+def test_the_view_counts_reads_that_end_inside_frames_and_characters() -> None:
     whole = frame(content="🍎")
     at = whole.index(b"\xf0") + 2
     assert view((0, whole[:at]), (1, whole[at:-1]), (2, whole[-1:]), (3, b"data: [DONE]\r\n\r\n")).torn() == (2, 1)
@@ -134,7 +134,7 @@ def test_reads_that_end_inside_characters_are_counted() -> None:
     assert view((0, lines[0]), (1, lines[1]), protocol="ollama").torn() == (1, 0)
 
 
-def test_nothing_at_all_can_be_shown() -> None:
+def test_the_view_of_a_stream_without_reads_has_no_picture() -> None:
     lines = told(
         view(status=None, request="no JSON", headers=[], end={"how": "left", "at": 1.0, "why": "CancelledError"})
     )
@@ -143,31 +143,31 @@ def test_nothing_at_all_can_be_shown() -> None:
     assert lines[-1] == "0 reads, 0 bytes, 0 deltas, 0 characters; 1.000 s in all."
 
 
-def test_a_refusal_is_shown_with_what_was_said() -> None:
+def test_the_view_of_a_refusal_shows_its_message() -> None:
     lines = told(view((0.5, b'{"error": {"type": "busy", "message": "Later."}}'), status=429, end={"how": "refused"}))
     assert "answer    429, text/event-stream" in lines
     assert any(line.startswith("error     ProviderResponseError: The openai provider answered with") for line in lines)
     assert not any("frame" in line for line in lines)
 
 
-def test_an_answer_that_was_not_streamed_came_with_its_last_read() -> None:
+def test_the_view_puts_a_response_that_was_not_streamed_in_its_last_read() -> None:
     body = b'{"choices": [{"message": {"content": "Hi."}, "finish_reason": "stop"}]}'
     shown = view((0.5, body[:20]), (1.0, body[20:]), headers=[["content-type", "application/json"]])
     assert shown.text == "Hi."
     assert [len(row.deltas) for row in shown.rows] == [0, 1]
 
 
-def test_a_line_that_only_the_end_completes_belongs_to_the_last_read() -> None:
+def test_the_view_puts_deltas_that_the_end_completes_in_the_last_read() -> None:
     line = b'{"message": {"content": "Hi."}, "done": true}'
     shown = view((0.5, b'{"message": {"content": "Oh. "}}\n'), (1.0, line), protocol="ollama")
     assert [row.deltas[0].text for row in shown.rows] == ["Oh. ", "Hi."]
 
 
-def test_a_long_prompt_is_cut() -> None:
+def test_the_view_shortens_a_long_prompt() -> None:
     assert any(line.endswith("x ...") for line in told(view(request={"prompt": "x" * 500})))
 
 
-def test_machines_are_told_everything() -> None:
+def test_the_facts_of_a_view_are_complete() -> None:
     facts = view(*EVERYTHING).facts()
     assert json.loads(json.dumps(facts)) == facts
     assert facts["header"] == HEADER
@@ -198,14 +198,14 @@ def test_machines_are_told_everything() -> None:
         ("", [""]),
     ],
 )
-def test_text_is_wrapped_to_the_columns_that_it_takes(text: str, lines: list[str]) -> None:
+def test_wrapped_breaks_a_text_by_its_columns(text: str, lines: list[str]) -> None:
     assert wrapped(text, 8) == lines
 
 
-def test_a_line_too_long_is_cut_where_the_columns_end() -> None:
+def test_fitted_shortens_a_text_to_its_columns() -> None:
     assert fitted("水水水水", 7) == "水水水…"
     assert fitted("abc", 3) == "abc"
 
 
-def test_a_terminal_gets_nothing_to_obey() -> None:
+def test_harmless_escapes_control_characters() -> None:
     assert harmless("a\x1b]0;x\x07\x9b\r\n\tb") == "a\\x1b]0;x\\x07\\x9b\\r\n\tb"
