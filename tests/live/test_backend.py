@@ -217,7 +217,7 @@ async def test_a_live_backend_sends_a_format_as_a_schema(provider, form) -> None
 
 
 async def test_a_live_backend_rejects_an_invalid_format() -> None:
-    with pytest.raises(InvalidArgumentError, match="format="):
+    with pytest.raises(InvalidArgumentError, match="Invalid format: 3"):
         await LiveBackend("ollama:m").generate_from_context("Hi", SimpleContext(), format=3)
 
 

@@ -26,7 +26,7 @@ def test_a_spec_is_a_provider_and_a_model(spec: str, name: str, model: str) -> N
     assert (provider.name, found) == (name, model)
 
 
-@pytest.mark.parametrize("spec", ["", "gpt-4.1", "openai", "openai:", "nobody:x", "OpenAI:x"])
+@pytest.mark.parametrize("spec", ["", "gpt-4.1", "openai", "openai:", "unknown:x", "OpenAI:x"])
 def test_an_unknown_spec_is_rejected_with_the_known_providers(spec: str) -> None:
     with pytest.raises(UnknownProviderError, match="ollama, openai, openai-responses, anthropic, gemini") as caught:
         parse_spec(spec)
@@ -44,13 +44,15 @@ def test_a_spec_is_a_str() -> None:
         (None, {}, "http://127.0.0.1:11434"),
         (None, {"OLLAMA_HOST": ""}, "http://127.0.0.1:11434"),
         (None, {"OLLAMA_HOST": "box"}, "http://box:11434"),
-        (None, {"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),  # noqa: S104  # what a server of Ollama is told
+        (None, {"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),  # noqa: S104  # the value for a server of Ollama
         (None, {"OLLAMA_HOST": "0.0.0.0:8000"}, "http://127.0.0.1:8000"),
         (None, {"OLLAMA_HOST": "https://box.example/"}, "https://box.example"),
         ("http://here:1/api/", {"OLLAMA_HOST": "box"}, "http://here:1/api"),
     ],
 )
-def test_an_address_is_the_given_one_or_that_of_the_environment_or_the_usual_one(base_url, environment, address) -> None:
+def test_an_address_is_the_given_one_or_that_of_the_environment_or_the_usual_one(
+    base_url, environment, address
+) -> None:
     assert PROVIDERS["ollama"].address(base_url, environment) == address
 
 
@@ -60,7 +62,7 @@ def test_an_address_without_a_port_has_the_default_port_if_the_usual_one_has_non
 
 @pytest.mark.parametrize("wrong", ["ftp://box", "http://", "http://box:port", "http://box:99999"])
 def test_an_invalid_address_is_rejected(wrong: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="url="):
+    with pytest.raises(InvalidArgumentError, match="Invalid url: "):
         PROVIDERS["ollama"].address(wrong)
 
 

@@ -41,7 +41,7 @@ PLACE = "test", "http://127.0.0.1:9/"
 
 
 class Provider:
-    """A transport that brings what a test says: bytes, pauses in seconds, and errors."""
+    """A transport with the bytes, pauses in seconds and errors of a test."""
 
     def __init__(self, *steps: bytes | float | Exception, status: int = 200) -> None:
         self.steps = steps
@@ -268,7 +268,7 @@ async def test_the_reason_of_a_reader_to_leave_is_recorded(path) -> None:
     assert Cassette.load(path).ending.why == "ZeroDivisionError"
 
 
-@pytest.mark.parametrize("writes", [(head(), chunk(b"one")), ()], ids=["behind a read", "before any"])
+@pytest.mark.parametrize("writes", [(head(), chunk(b"one")), ()], ids=["after a read", "before any"])
 async def test_a_cancelled_stream_is_recorded_and_its_connection_is_closed(provider, path, writes) -> None:
     seen = asyncio.Event()
 

@@ -66,7 +66,7 @@ async def read(transport: ReplayTransport, request: HttpRequest = ASKED) -> list
 
 
 def timed(transport: ReplayTransport, pause: float = 0.0) -> list[tuple[float, bytes]]:
-    """Return what comes of a replay, with the virtual seconds since the request; its reader pauses behind each read."""
+    """Return the reads of a replay with the virtual seconds since the request. The reader pauses after each read."""
     found: list[tuple[float, bytes]] = []
 
     async def watch(clock: VirtualClock) -> None:
@@ -396,9 +396,7 @@ async def answered(backend: LiveBackend, prompt: str, **options: object) -> str:
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 @pytest.mark.parametrize("cut", [None, Cut("whole"), Cut("chars"), Cut("1")], ids=str)
-async def test_a_replay_needs_no_key_under_any_cut(
-    streams, monkeypatch, protocol, cut
-) -> None:
+async def test_a_replay_needs_no_key_under_any_cut(streams, monkeypatch, protocol, cut) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     path = streams / f"{protocol}-emoji.jsonl"

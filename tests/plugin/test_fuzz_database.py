@@ -166,7 +166,9 @@ def test_a_directory_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("file").write_text("")
     result = run(pytester, "--streamval-fuzz", "1", "--streamval-fuzz-db", "file/db")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--streamval-fuzz-db */file/db cannot be used: Not a directory. It must be a directory*"])
+    result.stderr.fnmatch_lines(
+        ["*--streamval-fuzz-db */file/db cannot be used: Not a directory. It must be a directory*"]
+    )
 
 
 def test_a_server_that_does_not_answer_is_refused_without_its_password(pytester: pytest.Pytester) -> None:

@@ -1,4 +1,4 @@
-"""Cassettes keep every byte and every boundary, and say what is wrong with them."""
+"""Cassettes keep every byte and every boundary, and their errors name the invalid line."""
 
 from __future__ import annotations
 

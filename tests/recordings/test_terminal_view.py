@@ -37,7 +37,7 @@ def view(*reads: tuple[float, bytes], **header: object) -> View:
     return View.of(Cassette("it.jsonl", {**HEADER, **header}, tuple(Read(*each) for each in reads)))
 
 
-def told(shown: View, **options: object) -> list[str]:
+def lines_of(shown: View, **options: object) -> list[str]:
     return list(shown.lines(**options))
 
 
@@ -53,7 +53,7 @@ EVERYTHING = (
 
 
 def test_the_view_shows_all_parts_of_a_stream() -> None:
-    assert told(view(*EVERYTHING)) == [
+    assert lines_of(view(*EVERYTHING)) == [
         "file      it.jsonl",
         "model     m",
         "server    http://127.0.0.1",
@@ -111,7 +111,7 @@ def test_no_line_of_a_view_is_wider_than_the_terminal(streams: Path, name: str, 
 
 def test_the_view_of_a_long_stream_shows_its_beginning_and_its_end(streams: Path) -> None:
     shown = View.of(Cassette.load(streams / "openai-water.jsonl"))
-    few, every = told(shown), told(shown, whole=True)
+    few, every = lines_of(shown), lines_of(shown, whole=True)
     assert "   ...  11 more, shown by --all" in few
     assert len(every) - len(few) == 10
     assert [line for line in every if line.startswith("    17 ")]
@@ -119,7 +119,7 @@ def test_the_view_of_a_long_stream_shows_its_beginning_and_its_end(streams: Path
 
 def test_the_view_of_a_failed_stream_shows_its_error() -> None:
     end = {"how": "broken", "at": 2.5, "why": "ReadError: gone"}
-    lines = told(view((1.0, frame(content="Hel")[:30]), end=end))
+    lines = lines_of(view((1.0, frame(content="Hel")[:30]), end=end))
     assert "ended     broken, 2.500 s after the request: ReadError: gone" in lines
     assert "(no text)" in lines
     assert any(line.startswith("error     StreamTruncatedError: The openai stream ended without") for line in lines)
@@ -135,7 +135,7 @@ def test_the_view_counts_reads_that_end_inside_frames_and_characters() -> None:
 
 
 def test_the_view_of_a_stream_without_reads_has_no_picture() -> None:
-    lines = told(
+    lines = lines_of(
         view(status=None, request="no JSON", headers=[], end={"how": "left", "at": 1.0, "why": "CancelledError"})
     )
     assert "answer    none" in lines
@@ -144,7 +144,9 @@ def test_the_view_of_a_stream_without_reads_has_no_picture() -> None:
 
 
 def test_the_view_of_a_refusal_shows_its_message() -> None:
-    lines = told(view((0.5, b'{"error": {"type": "busy", "message": "Later."}}'), status=429, end={"how": "refused"}))
+    lines = lines_of(
+        view((0.5, b'{"error": {"type": "busy", "message": "Later."}}'), status=429, end={"how": "refused"})
+    )
     assert "answer    429, text/event-stream" in lines
     assert any(line.startswith("error     ProviderResponseError: The openai provider answered with") for line in lines)
     assert not any("frame" in line for line in lines)
@@ -164,7 +166,7 @@ def test_the_view_puts_deltas_that_the_end_completes_in_the_last_read() -> None:
 
 
 def test_the_view_shortens_a_long_prompt() -> None:
-    assert any(line.endswith("x ...") for line in told(view(request={"prompt": "x" * 500})))
+    assert any(line.endswith("x ...") for line in lines_of(view(request={"prompt": "x" * 500})))
 
 
 def test_the_facts_of_a_view_are_complete() -> None:

@@ -1,4 +1,4 @@
-"""The assertions about streams: what they let pass, and what they say of what they do not."""
+"""The assertions about runs pass for correct runs, and their errors show the fault."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def chunk(text: str, index: int = 0, attempt: int = 1) -> ChunkEvent:
     return ChunkEvent(text, index, attempt)
 
 
-# What reached the consumer
+# Received text
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ async def test_the_chunks_of_astream_are_validated_text(lossless: bool) -> None:
 @pytest.mark.parametrize(
     ("received", "message"),
     [
-        ("One. A bad", "'A bad' reached the consumer behind 'One. ', where it is not what had been validated"),
-        (["A bad one."], "'A bad one.' reached the consumer, where it is not"),
-        ("One. One.", "'One.' reached the consumer behind 'One. ', where"),
+        ("One. A bad", "'A bad' reached the consumer after 'One. ', but it is not the text that was validated"),
+        (["A bad one."], "'A bad one.' reached the consumer, but it is not"),
+        ("One. One.", "'One.' reached the consumer after 'One. ', but"),
     ],
 )
 async def test_received_text_after_the_released_text_is_reported(received: object, message: str) -> None:
@@ -160,11 +160,11 @@ def test_received_values_other_than_text_are_rejected(received: object) -> None:
         assert_no_unvalidated_text([], received)
 
 
-# What the producer did
+# The end of the producer
 
 
 async def stopped_early(sent_more: int) -> tuple[StreamChunkingResult, StreamingMockBackend]:
-    """Return a run that was stopped while its producer was a number of deltas ahead."""
+    """Return a run that was stopped when its producer was a number of deltas ahead."""
     result, backend = await start("A bad one. " + "x" * 100, NoBad())
     await result.acomplete()
     assert not result.completed
@@ -173,7 +173,9 @@ async def stopped_early(sent_more: int) -> tuple[StreamChunkingResult, Streaming
 
 
 @pytest.mark.parametrize(("sent_more", "limit"), [(20, {}), (0, {"deltas": 0}), (7, {"deltas": 7})])
-async def test_assert_stopped_within_passes_for_a_producer_that_stopped_in_time(sent_more: int, limit: dict[str, int]) -> None:
+async def test_assert_stopped_within_passes_for_a_producer_that_stopped_in_time(
+    sent_more: int, limit: dict[str, int]
+) -> None:
     result, backend = await stopped_early(sent_more)
     assert_stopped_within(result, backend.calls[0], **limit)
 
@@ -212,7 +214,7 @@ async def test_assert_stopped_within_rejects_the_call_of_another_run() -> None:
     await asyncio.gather(*(result.acomplete() for result in results))
     for result, call in zip(results, backend.calls, strict=True):
         assert_stopped_within(result, call)
-    with pytest.raises(InvalidArgumentError, match="belongs to another run; pass the call that fed this one"):
+    with pytest.raises(InvalidArgumentError, match=r"belongs to another run\. Pass the call that fed this one"):
         assert_stopped_within(results[0], backend.calls[1])
 
 
@@ -261,7 +263,7 @@ async def test_assert_stopped_reports_a_producer_in_its_clean_up() -> None:
 
 
 class Stubborn(StreamingMockBackend):
-    """Sends on when it is stopped."""
+    """A backend that sends a delta after it is stopped."""
 
     async def generate_from_context(self, action, ctx, **options):
         self.calls.append(call := MockCall(self.scripts[0], as_action(action), ctx, None, {}))
@@ -292,7 +294,7 @@ def test_assert_stopped_fails_without_calls() -> None:
         assert_stopped("backend")
 
 
-# In which order things happened
+# The order of events
 
 STOPPED = Transcript(
     [check(0), chunk("One."), check(1), chunk("Two.", 1), check(2, passed=False), CompletedEvent(False, "One. Two.", 1)]
@@ -365,7 +367,9 @@ async def test_assert_event_order_accepts_a_result() -> None:
         ),
     ],
 )
-def test_an_event_order_error_shows_the_missing_event_in_the_transcript(expected: list[object], message: str, marked: str) -> None:
+def test_an_event_order_error_shows_the_missing_event_in_the_transcript(
+    expected: list[object], message: str, marked: str
+) -> None:
     with pytest.raises(EventOrderError) as caught:
         assert_event_order(STOPPED, *expected)
     first, *rows = str(caught.value).splitlines()
@@ -444,13 +448,13 @@ def test_assert_event_order_passes_for_every_subsequence(rows: list[str], wanted
     ids=repr,
 )
 def test_assert_event_order_rejects_invalid_expectations(expected: tuple[object, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"Invalid expected: .*. Name at least one event"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid expected: .*. It must have at least one event"):
         assert_event_order(STOPPED, *expected)
 
 
 @pytest.mark.parametrize("expected", [(), ("",), (int,), (in_any_order(ChunkEvent),)], ids=repr)
 def test_in_any_order_rejects_invalid_expectations(expected: tuple[object, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"Invalid in_any_order: .*. Name at least one event"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid in_any_order: .*. It must have at least one event"):
         in_any_order(*expected)
 
 
@@ -472,7 +476,7 @@ def test_in_any_order_has_a_repr_with_its_events() -> None:
     ids=["assert_event_order", "assert_no_unvalidated_text", "assert_stopped", "assert_stopped_within"],
 )
 def test_the_traceback_of_an_assertion_ends_in_the_test(assertion: Callable[[], None]) -> None:
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # of three kinds
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # three classes
         assertion()
     assert caught.traceback.filter(caught)[-1].path.name == "test_assertions.py"
     assert traceback.extract_tb(caught.tb)[-1].filename.endswith("assertions.py")

@@ -36,7 +36,7 @@ from pytest_streamval import (
     transcribe,
 )
 from pytest_streamval.engine.events import stream_event
-from pytest_streamval.transcripts.transcript import difference
+from pytest_streamval.transcripts.differences import difference
 
 if TYPE_CHECKING:
     from pytest_streamval import StreamChunkingResult
@@ -64,7 +64,7 @@ def chunk(text: str, start: int | None = None, end: int | None = None, attempt: 
     return ChunkEvent(text, 0, attempt, start, end)
 
 
-# What a line says
+# Lines
 
 
 async def test_a_transcript_has_a_line_for_each_event() -> None:
@@ -144,7 +144,9 @@ async def test_a_transcript_shows_the_text_between_chunks_unless_it_is_one_space
         ("", "sentence", ""),
     ],
 )
-async def test_a_transcript_shows_the_text_after_the_last_chunk(text: str, chunking: str | ChunkingStrategy, last: str) -> None:
+async def test_a_transcript_shows_the_text_after_the_last_chunk(
+    text: str, chunking: str | ChunkingStrategy, last: str
+) -> None:
     lines = await lines_of(text, chunking=chunking)
     assert lines[-2] == f"streaming done, {len(text)} characters{last}"
 
@@ -251,7 +253,7 @@ def test_a_transcript_without_events_is_empty() -> None:
     assert repr(nothing) == "<Transcript of 0 events:\n>"
 
 
-# What it is made of, and what it equals
+# Sources and equality
 
 
 async def test_a_transcript_can_be_made_of_a_result_of_events_or_of_a_transcript() -> None:
@@ -276,9 +278,9 @@ async def test_a_transcript_can_be_made_of_a_run_in_progress() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("chunk", r"Invalid transcript: 'chunk': .*await transcribe\(result\)"),
-        (None, "Invalid transcript: None: "),
-        ([chunk("x"), "y"], r"Invalid events\[1\]: 'y'. A transcript is made of events, as result.history"),
+        ("chunk", r"Invalid transcript: 'chunk'. .*await transcribe\(result\)"),
+        (None, "Invalid transcript: None. "),
+        ([chunk("x"), "y"], r"Invalid events\[1\]: 'y'. It must be an event, as in result.history"),
     ],
 )
 def test_a_transcript_rejects_other_sources(source: object, message: str) -> None:
