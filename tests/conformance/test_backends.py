@@ -97,7 +97,7 @@ class ClosesItself(Plain):
         thunk.close()
 
 
-# What keeps the contract
+# Backends that keep the contract
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_check_backend_passes_for_the_mock_backend_with_any_script_that_has_text
     check_backend(mock(script))
 
 
-# How it is called
+# Calls
 
 
 def test_check_backend_runs_at_once_without_an_event_loop():
@@ -259,7 +259,7 @@ async def test_a_cancelled_check_backend_leaves_no_task():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-# What breaks it
+# Backends that break the contract
 
 
 class ForgetsToStream(Plain):

@@ -1,4 +1,4 @@
-"""`LiveBackend`, in four protocols over real sockets."""
+"""`LiveBackend` in five protocols over real sockets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CALL = Delta(tool_calls=(ToolCallDelta(0, "call_1", "look", '{"at": 1}'),))
 
 
 def streamed(name: str, *deltas: Delta | str):
-    """Return an answer in the protocol of a provider, a write for each delta."""
+    """Return a response in the protocol of a provider with a write for each delta."""
     encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
     frames = [encoder.begin(), *(encoder.encode(delta) for delta in deltas), encoder.finish()]
     return answering(head(kind=PROVIDERS[name].adapter.media_type), *map(chunk, filter(None, frames)), chunk(b""))
@@ -202,7 +202,7 @@ async def test_a_missing_key_is_an_error_at_once(monkeypatch) -> None:
 
 
 class Schema:
-    """What pydantic's classes have."""
+    """A class like those of pydantic."""
 
     @staticmethod
     def model_json_schema():

@@ -1,4 +1,4 @@
-"""Recording: byte for byte, read for read, at once, and without a secret."""
+"""A recording has the bytes, the reads, the times and the end of a stream, without its secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 STREAM = {ModelOption.STREAM: True}
 ASKED = HttpRequest("http://127.0.0.1:9/v1/chat/completions", b'{"model": "m", "stream": true}', {"accept": "*/*"})
 AWKWARD = [b"data: \xf0\x9f", b"\x8d\x8e\r", b"\n\r\n", b"\xff\x00", "data: \u2028é\n\n".encode()]
-"""Reads that end inside a character and a line end, and bytes that are no text."""
+"""Reads that end inside a character and a line end, and bytes that are not UTF-8."""
 PLACE = "test", "http://127.0.0.1:9/"
 
 
@@ -64,7 +64,7 @@ class Provider:
 
 
 class Refusing:
-    """A transport whose requests come to nothing."""
+    """A transport whose requests fail or never return."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -92,7 +92,7 @@ def left(path: Path) -> list[str]:
     return sorted(found.name for found in path.parent.iterdir())
 
 
-# What is kept
+# Reads and facts
 
 
 async def test_a_recording_has_the_bytes_and_the_boundaries_of_the_reads(provider, path) -> None:
@@ -196,7 +196,7 @@ async def test_a_recording_replaces_an_older_file_completely(path) -> None:
     assert left(path) == ["it.jsonl"]
 
 
-# How it ended
+# Ends
 
 
 @pytest.mark.parametrize(

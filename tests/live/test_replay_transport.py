@@ -1,4 +1,4 @@
-"""Replaying: a recording is as good as the provider, without one."""
+"""A replay has the reads, the times and the end of its recording, without a provider."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def timed(transport: ReplayTransport, pause: float = 0.0) -> list[tuple[float, b
     return found
 
 
-# What comes, and when
+# Reads and times
 
 
 def test_a_replay_has_the_recorded_reads_at_the_recorded_times() -> None:
@@ -191,7 +191,7 @@ def test_a_cassette_without_bytes_cannot_be_cut() -> None:
     assert recut_cassette(empty, Cut("chars")) == empty
 
 
-# How it ends
+# Ends
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ async def test_a_replay_without_pauses_ends_at_once() -> None:
         await read(ReplayTransport(cassette(end={"how": "left"}), speed=inf))
 
 
-# Which recording it is
+# Matching
 
 
 async def test_a_request_is_answered_by_the_recording_of_the_same_request() -> None:
@@ -277,7 +277,7 @@ async def test_equal_requests_are_answered_by_their_recordings_in_order() -> Non
 
 async def test_fields_that_a_recording_lacks_are_not_compared() -> None:
     bare = Cassette("bare", {"protocol": "openai"}, READS)
-    async with ReplayTransport(bare).stream(asking("Anything", n=7), provider="openai") as response:
+    async with ReplayTransport(bare, speed=inf).stream(asking("Anything", n=7), provider="openai") as response:
         assert response.status == 200
         assert response.headers == {}
 
@@ -319,7 +319,7 @@ async def test_an_unmatched_request_error_shows_the_differences(recorded, asked,
 async def test_an_unmatched_request_error_shows_all_recordings_and_the_differences_of_the_nearest() -> None:
     far = cassette(path="far.jsonl", request={"prompt": "What is the capital of France?"})
     near = cassette(path="near.jsonl")
-    transport = ReplayTransport([far, near])
+    transport = ReplayTransport([far, near], speed=inf)
     await read(transport)
     with pytest.raises(UnmatchedRequestError) as caught:
         await read(transport, HttpRequest(URL, ASKED.body.replace(b"Hi", b"Hello")))
@@ -341,7 +341,7 @@ async def test_an_unmatched_request_error_shows_all_recordings_and_the_differenc
 
 
 async def test_a_recording_answers_one_request() -> None:
-    transport = ReplayTransport(cassette())
+    transport = ReplayTransport(cassette(), speed=inf)
     await read(transport)
     with pytest.raises(UnmatchedRequestError, match="of this very request, but was played already"):
         await read(transport)

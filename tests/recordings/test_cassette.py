@@ -175,7 +175,7 @@ def test_a_cassette_decodes_the_deltas_before_a_fault(streams: Path) -> None:
     assert isinstance(recording.error, StreamTruncatedError)
 
 
-# Answers that are no streams
+# Responses that were not streamed
 
 
 def whole(body: str, **header: object) -> Cassette:

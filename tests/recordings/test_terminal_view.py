@@ -1,4 +1,4 @@
-"""What a person, or a machine, is shown of a cassette."""
+"""The view of a cassette in a terminal and as JSON."""
 
 from __future__ import annotations
 

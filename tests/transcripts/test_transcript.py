@@ -317,7 +317,7 @@ ALPHABET = [f"line {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
 
 
 def changed(**replacements: str | None) -> list[str]:
-    """Return the alphabet with some letters' lines replaced, or left out."""
+    """Return the alphabet with the lines of some letters replaced or left out."""
     lines = {line[-1]: line for line in ALPHABET} | replacements
     return [line for line in lines.values() if line is not None]
 
