@@ -24,7 +24,7 @@ from pytest_streamval.errors import (
     excerpt,
     plural,
 )
-from pytest_streamval.fuzzing.cuts import marked
+from pytest_streamval.fuzzing.cuts import show_cuts
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, carried, network_of
@@ -134,7 +134,8 @@ class StreamCassette:
         if self._cut is not None:
             for cassette in self.matcher.played:
                 pieces = [read.data.decode("latin-1") for read in recut_cassette(cassette, self._cut).reads]
-                yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {marked(pieces, _SHOWN)}"
+                shown = show_cuts(pieces, _SHOWN)
+                yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {shown}"
 
     def close(self) -> None:
         """Remove the recordings that were replaced by fewer."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
-from pytest_streamval.recordings.files import put_file
+from pytest_streamval.recordings.files import json_line, put_file
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta
     from pytest_streamval.wire.adapter import Adapter
+    from pytest_streamval.wire.exchange import Answer
 
 FOLDER = "__cassettes__"
 """The folder of recordings, beside the tests."""
 
 _FAILURE = 400  # the lowest status of a failure
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")  # line ends to an editor, or not in UTF-8
 _SAYING = ("messages", "contents", "content", "parts", "text", "prompt")  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
 _KINDS = {"how": str, "at": int | float, "why": str, "seconds": int | float}
@@ -111,7 +110,7 @@ class Cassette:
             ValueError: If the header holds a value that JSON cannot.
         """
         lines = [self.header, *({"at": round(at, 6), **_written(data)} for at, data in self.reads)]
-        put_file(Path(self.path if path is None else path), "".join(map(_line, lines)).encode())
+        put_file(Path(self.path if path is None else path), "".join(f"{json_line(line)}\n" for line in lines).encode())
 
     @property
     def body(self) -> bytes:
@@ -239,8 +238,3 @@ def _written(data: bytes) -> dict[str, str]:
         return {"text": data.decode()}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(data).decode()}
-
-
-def _line(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"

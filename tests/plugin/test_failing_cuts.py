@@ -9,7 +9,8 @@ import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
 from pytest_streamval.fuzzing.cuts import Cut
-from pytest_streamval.plugin.failing_cuts import _KEY, WORKER_INPUT, FailingCut, FailingCuts, _fetched
+from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut, FailingCuts, fetched
+from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, failing_cuts_of
 
 ONE, OTHER = FailingCut("t.py::test_it[a]", "chars"), FailingCut("t.py::test_it[b]", "17")
 
@@ -28,12 +29,12 @@ def test_what_is_kept_is_found_by_the_next_run():
     cuts = FailingCuts((), database)
     for found in (ONE, OTHER, ONE):
         cuts.keep(found)
-    again = FailingCuts(_fetched(database), database)
+    again = FailingCuts(fetched(database), database)
     assert again.known == (ONE, OTHER)
     assert again.of_function("t.py::test_it") == [Cut("chars"), Cut("17")]
     again.drop(ONE)
     again.drop(ONE)
-    assert _fetched(database) == {OTHER}
+    assert fetched(database) == {OTHER}
     assert (cuts.trouble, again.trouble) == ("", "")
 
 
@@ -69,18 +70,18 @@ def test_the_order_of_known_cuts_is_always_the_same():
 def test_what_somebody_else_has_written_is_passed_over(value):
     database = InMemoryExampleDatabase()
     database.save(_KEY, value)
-    database.save(_KEY, ONE.encoded())
-    assert _fetched(database) == {ONE}
+    database.save(_KEY, ONE.encode())
+    assert fetched(database) == {ONE}
 
 
 def test_a_value_is_readable_json():
-    assert json.loads(FailingCut("t.py::test_it[ü]", "3").encoded()) == ["t.py::test_it[ü]", "3"]
+    assert json.loads(FailingCut("t.py::test_it[ü]", "3").encode()) == ["t.py::test_it[ü]", "3"]
 
 
 def test_what_a_worker_gets_can_be_sent():
     known = FailingCuts([ONE, OTHER])
-    assert {type(each) for each in known.shipped()} == {list}
-    assert FailingCuts(FailingCut(*each) for each in known.shipped()).known == known.known
+    assert {type(each) for each in known.to_lists()} == {list}
+    assert FailingCuts(FailingCut(*each) for each in known.to_lists()).known == known.known
 
 
 def test_a_worker_keeps_nothing_itself():
@@ -105,5 +106,5 @@ def test_a_directory_that_cannot_be_written_is_noticed(tmp_path):
 
 
 def test_a_worker_begins_with_what_its_controller_knew():
-    shipped = FailingCuts([ONE, OTHER]).shipped()
-    assert FailingCuts.of(SimpleNamespace(workerinput={WORKER_INPUT: shipped})).known == (ONE, OTHER)
+    shipped = FailingCuts([ONE, OTHER]).to_lists()
+    assert failing_cuts_of(SimpleNamespace(workerinput={WORKER_INPUT: shipped})).known == (ONE, OTHER)
