@@ -46,7 +46,7 @@ class Case:
     @property
     def what(self) -> str:
         """What goes wrong."""
-        return self.told or self.fault.what
+        return self.told or self.fault.description
 
     def __str__(self) -> str:
         return self.name
