@@ -109,6 +109,12 @@ def chunks_of(response: bytes) -> list[bytes]:
     return found
 
 
+def silent_provider() -> tuple[socket.socket, str]:
+    """Return a listening socket that accepts nothing, and its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
 def server_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "streamval server"]
 
