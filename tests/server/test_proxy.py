@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +41,7 @@ from tests.server.clients import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pytest_streamval.server.actions import Action
 
