@@ -26,7 +26,7 @@ def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
     for fault in faults.all():
         if options.json:
-            print_json(name=fault.name, what=fault.what, ruins=fault.ruins)
+            print_json(name=fault.name, what=fault.description, ruins=fault.ruins)
         else:
-            print(f"{fault.name:22} {fault.what}")
+            print(f"{fault.name:22} {fault.description}")
     return 0

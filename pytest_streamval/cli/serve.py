@@ -72,7 +72,7 @@ def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
 
 
 def _print_addresses(server: ProviderServer, name: str, fault: Fault | None) -> None:
-    print(f"Serving {name}{'' if fault is None else f', with a fault: {fault.what}'}. Ctrl-C stops the server.")
+    print(f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server.")
     for provider in ("openai", "anthropic", "gemini", "ollama"):
         print(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
 
@@ -84,7 +84,7 @@ def _print_requests(server: ProviderServer) -> int:
         while True:
             server.wait_for_requests(printed + 1, within=_WAIT)
             for request in server.requests[printed:]:
-                print(request.told, flush=True)
+                print(request.summary, flush=True)
                 printed += 1
     except KeyboardInterrupt:
         for error in server.unmet():

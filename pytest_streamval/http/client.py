@@ -1,4 +1,4 @@
-"""The HTTP client: it sends a request, again if that may help, and hands on the bytes of the response at once."""
+"""The HTTP client: it sends a request, repeats it if that may help, and yields the bytes of the response at once."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class HttpTransport:
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest, *, provider: str) -> AsyncIterator[HttpResponse]:
-        """Send a request, and send it again if that may help and nothing has arrived yet.
+        """Send a request. Repeat it if that may help and no byte of the body has arrived.
 
         Raises:
             ProviderUnreachableError: A `ConnectionError`. If there is no connection, or it broke.

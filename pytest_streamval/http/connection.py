@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class HttpConnection:
     """A connection that carries one request and its response.
 
-    The bytes of the body are handed on as they arrive, still encoded. A status that reports an error is a response like
-    any other, a redirect is not followed, and nothing is sent twice.
+    The bytes of the body are returned as they arrive, still encoded. A response with an error status is a response like
+    any other, redirects are not followed, and nothing is sent twice.
     """
 
     def __init__(
@@ -116,8 +116,8 @@ class HttpConnection:
 
     async def _close_response(self, response: httpx2.Response) -> None:
         await response.aclose()
-        # The closed connection makes the generators inside httpx2 end here, where the event loop would close those that
-        # are left over in tasks of its own.
+        # The closed connection ends the generators inside httpx2 here. The event loop would close unfinished ones in
+        # tasks of its own.
         with suppress(self._httpx.HTTPError):
             while self._is_read and await anext(self._chunks, None) is not None:
                 pass

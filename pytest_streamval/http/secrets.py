@@ -1,4 +1,4 @@
-"""Secrets: the values that never reach an error, a log or a file, and the names that tell them."""
+"""Secrets: the values that never reach an error, a log or a file, and the names of such values."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ REDACTED = "[redacted]"
 
 _SHORTEST = 6  # characters of a secret that is searched for in texts; a shorter one is a word that occurs anyway
 _PIECE = 8  # characters of a piece that counts as a secret, too, as a message may have cut the value
-_SECRET_NAME = re.compile(
-    r"(?:^|[-_.])(?:auth|authorization|cookies?|set-cookie|credentials?|passwords?|passwd|passphrase|pwd|secrets?|"
-    r"signature|sig|jwt|tokens?|bearer|key|apikey|accesskey)$",
-    re.IGNORECASE,
+# A name is secret if its last word is one of these. Words on their own, such as `key`, `token` and `signature`, are
+# secret in requests only: in responses they belong to the protocols, for log probabilities and thinking.
+_WORDS_ANYWHERE = (
+    r"authorization|cookies?|credentials?|passwords?|passwd|passphrase|"
+    r"(?:api|access|auth|client|private|refresh|secret|session)[-_.]?(?:key|token|secret)"
+)
+_WORDS_IN_REQUESTS = rf"{_WORDS_ANYWHERE}|auth|pwd|secrets?|signature|sig|jwt|tokens?|bearer|key"
+_SECRET_NAME, _SECRET_NAME_IN_RESPONSE = (
+    re.compile(rf"(?:^|[-_.])(?:{words})$", re.IGNORECASE) for words in (_WORDS_IN_REQUESTS, _WORDS_ANYWHERE)
 )
 _LIMIT_NAME = re.compile(r"rate-?limit", re.IGNORECASE)  # x-ratelimit-remaining-tokens counts tokens
-# In a response, `key`, `token` and `signature` alone are words of the protocols: logprobs, thinking.
-_SECRET_NAME_IN_ANSWER = re.compile(
-    r"(?:^|[-_.])(?:authorization|cookies?|credentials?|passwords?|passwd|passphrase|"
-    r"(?:api|access|auth|client|private|refresh|secret|session)[-_.]?(?:key|token|secret))$",
-    re.IGNORECASE,
-)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # The form of the known providers' keys, in case one turns up in an unexpected place. They are random, so each has a
 # digit or a capital letter. Names of functions, such as hf_hub_download_files, have neither.
@@ -42,9 +41,9 @@ _SECRET_VALUE = re.compile(
     rf"|\b(?:{'|'.join(_PREFIXES)})[-_](?=[\w-]*[\dA-Z])[\w-]{{16,}}"
     r"|\bAIza[\w-]{30,}|\bAKIA[\dA-Z]{16}\b"
 )
-# Each of them contains one of these. Searching for these first is cheap, and most texts have none.
+# Every match contains one of these. To search for these first is cheap, and most texts have none.
 _HINTS = ("earer ", "Basic ", "AIza", "AKIA", *(f"{prefix}{dash}" for prefix in _PREFIXES for dash in "-_"))
-_LIKELY = re.compile(r"(?=\S*\d)\S{8,}")  # a value that is a secret, not only the content of a field called "key"
+_LIKELY = re.compile(r"(?=\S*\d)\S{8,}")  # a value with a digit, not an ordinary word in a field called "key"
 _KEY_VARIABLE = "API_KEY"  # the end of the names of variables that hold a provider's key
 
 
@@ -56,14 +55,15 @@ def keys_in_environment(environment: Mapping[str, str] = os.environ) -> list[str
     return [value for name, value in environment.items() if name.upper().endswith(_KEY_VARIABLE) and value]
 
 
-def is_secret_name(name: str) -> bool:
-    """Return whether a header, parameter or field with this name holds a secret: `x-api-key`, `apiKey`, `key`, ..."""
-    return _SECRET_NAME.search(_CAMEL.sub("-", name)) is not None and _LIMIT_NAME.search(name) is None
+def is_secret_name(name: str, *, in_response: bool = False) -> bool:
+    """Return whether a value with this name is a secret: `x-api-key`, `apiKey`, `password`, in a request also `key`.
 
-
-def is_secret_name_in_answer(name: str) -> bool:
-    """Return whether a field with this name holds a secret in a provider's response, too."""
-    return _SECRET_NAME_IN_ANSWER.search(_CAMEL.sub("-", name)) is not None
+    Args:
+        name: The name of a header, of a parameter of an address, or of a field.
+        in_response: Whether it is a field of a provider's response.
+    """
+    pattern = _SECRET_NAME_IN_RESPONSE if in_response else _SECRET_NAME
+    return pattern.search(_CAMEL.sub("-", name)) is not None and _LIMIT_NAME.search(name) is None
 
 
 class Secrets:

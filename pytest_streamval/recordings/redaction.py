@@ -12,7 +12,7 @@ from collections import defaultdict
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from pytest_streamval.http.secrets import is_secret_name_in_answer
+from pytest_streamval.http.secrets import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ def _spans(text: str, secrets: Secrets) -> Iterator[Span]:
         yield start + _is_escaped(text, start), end
     for path, by_index in _strings(text).items():
         for strings in by_index.values():
-            if is_secret_name_in_answer(path.rpartition("/")[2]):
+            if is_secret_name(path.rpartition("/")[2], in_response=True):
                 yield from strings
             else:
                 yield from _in_strings(text, strings, secrets)

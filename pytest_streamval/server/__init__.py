@@ -1,4 +1,4 @@
-"""A provider on loopback: scripts over real HTTP, in the protocols of all official clients, with faults."""
+"""A provider server on loopback: scripts over real HTTP, in the protocols of all official clients, with faults."""
 
 from pytest_streamval.server import faults
 from pytest_streamval.server.faults import Fault, Faulty

@@ -1,7 +1,7 @@
-"""Steps: what goes over a connection, and when, as plain values.
+"""Actions: the parts of a response, as plain values.
 
-An answer is an iterator of steps that knows no socket and no clock. A script becomes steps, a fault turns steps into
-other steps, a cut takes them apart, and a connection does what they say.
+A response is an iterator of actions that knows neither socket nor clock. A script becomes actions, a fault or a cut
+turns them into other actions, and a connection performs them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 
-class Head(NamedTuple):
-    """The status and the headers go out; without a length the body comes in chunks."""
+class SendHead(NamedTuple):
+    """Send the status and the headers. Without a length, the body is sent in chunks."""
 
     status: int
     """The status code."""
@@ -20,54 +20,67 @@ class Head(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers."""
     length: int | None = None
-    """The bytes of the body, where they are known beforehand."""
+    """The bytes of the body, or None if they are not known yet."""
 
 
-class Frame(NamedTuple):
-    """Bytes of the body, which go out as one chunk, together with whatever else is due."""
+class SendData(NamedTuple):
+    """Send bytes of the body as one chunk, in one write with everything else that is pending."""
 
     data: bytes
-    """The bytes; none where a delta only adds to what comes later."""
+    """The bytes. They are empty if a delta only adds to later bytes."""
     deltas: int = 0
-    """How many deltas are complete with these bytes."""
+    """The number of deltas that these bytes complete."""
     text: str = ""
-    """The text that they bring, for faults that aim at it."""
+    """The text of those deltas, for faults that damage it."""
 
 
-class Turn(NamedTuple):
-    """What is due goes out, in a write of its own."""
+class Flush(NamedTuple):
+    """Write everything that is pending, in a write of its own."""
 
 
-class Pause(NamedTuple):
-    """Nothing goes out for some time."""
+class Sleep(NamedTuple):
+    """Send nothing for some time."""
 
     seconds: float
-    """How long."""
+    """The seconds to wait."""
 
 
-class Silence(NamedTuple):
-    """Nothing more goes out, until the client leaves or the server is closed."""
+class Hang(NamedTuple):
+    """Send nothing more until the client leaves or the server is closed."""
 
     place: str = "A provider server"
     """The script and the step, for messages."""
 
 
-class Break(NamedTuple):
-    """The connection ends in the middle of the answer."""
+class Disconnect(NamedTuple):
+    """End the connection in the middle of the response."""
 
     how: Literal["closed", "reset"]
-    """Closed without the end of the body, or reset."""
+    """Whether the connection is closed without the end of the body, or reset."""
 
 
-class Work(NamedTuple):
-    """Something has to be waited for before the next step is known."""
+class Await(NamedTuple):
+    """Wait for a coroutine that decides about the next action."""
 
-    wait: Callable[[], Awaitable[object]]
-    """What is waited for."""
+    function: Callable[[], Awaitable[object]]
+    """The function that makes the coroutine."""
 
 
-Step: TypeAlias = Head | Frame | Turn | Pause | Silence | Break | Work
-"""What an answer is made of."""
+Action: TypeAlias = SendHead | SendData | Flush | Sleep | Hang | Disconnect | Await
+"""One part of a response."""
 
-Steps: TypeAlias = Iterator[Step]
-"""An answer."""
+Actions: TypeAlias = Iterator[Action]
+"""A response."""
+
+
+async def do_nothing() -> None:
+    """Close nothing, for a response that opens nothing."""
+
+
+class Response(NamedTuple):
+    """A response and its clean-up."""
+
+    actions: Actions
+    """The actions to perform."""
+    close: Callable[[], Awaitable[None]] = do_nothing
+    """Awaited after the last action that was performed, even if the client has left."""

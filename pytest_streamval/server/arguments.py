@@ -1,4 +1,4 @@
-"""What a provider server is given: numbers, names, modes."""
+"""Checks of the arguments of a provider server."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ _HIGHEST_PORT = 65_535
 
 
 def check_numbers(*, speed: object, body_limit: object, port: object) -> None:
-    """Raise `InvalidArgumentError` for a number that says nothing."""
+    """Raise `InvalidArgumentError` if a number is invalid."""
     if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
-        raise InvalidArgumentError("speed", excerpt(speed), "It must be more than 0; math.inf leaves out the pauses.")
-    if not _whole(body_limit):
+        raise InvalidArgumentError("speed", excerpt(speed), "It must be more than 0. Use math.inf to skip all pauses.")
+    if not _is_count(body_limit):
         raise InvalidArgumentError("body_limit", excerpt(body_limit), "It must be a number of bytes, 0 or more.")
-    if not _whole(port, _HIGHEST_PORT):
-        raise InvalidArgumentError(
-            "port", excerpt(port), f"It must be a whole number up to {_HIGHEST_PORT}, 0 for any."
-        )
+    if not _is_count(port, _HIGHEST_PORT):
+        rule = f"It must be a whole number up to {_HIGHEST_PORT}, 0 for any free port."
+        raise InvalidArgumentError("port", excerpt(port), rule)
 
 
 def check_times(times: object) -> None:
-    """Raise `InvalidArgumentError` for what does not say how often."""
-    if times is not None and not _whole(times):
-        raise InvalidArgumentError("times", excerpt(times), "It says how often; what was asked goes by name: path=...")
+    """Raise `InvalidArgumentError` if a number of requests is invalid."""
+    if times is not None and not _is_count(times):
+        rule = "It must be a number of requests. Give everything else by name: path=..."
+        raise InvalidArgumentError("times", excerpt(times), rule)
 
 
 def checked_models(models: object) -> Sequence[str]:
     """Return the names of models.
 
     Raises:
-        InvalidArgumentError: a `ValueError`; they are none.
+        InvalidArgumentError: A `ValueError`. If they are not a sequence of names.
     """
     if isinstance(models, str) or not isinstance(models, Sequence) or not all(isinstance(each, str) for each in models):
         raise InvalidArgumentError("models", excerpt(models), 'They must be a list of names: ["gpt-4.1"].')
@@ -43,15 +43,15 @@ def checked_mode(record: str | None, upstream: object) -> RecordMode:
     """Return the record mode of a server.
 
     Raises:
-        InvalidArgumentError: A `ValueError`. If there is no such mode, or it records and there is no provider.
+        InvalidArgumentError: A `ValueError`. If there is no such mode, or if it records and there is no provider.
     """
     if record is None:
         return RecordMode.NONE if upstream is None else RecordMode.NEW
     mode = RecordMode.named(record, "record")
     if upstream is None and mode is not RecordMode.NONE:
-        raise InvalidArgumentError("record", repr(record), "It must be none without an upstream: give the provider.")
+        raise InvalidArgumentError("record", repr(record), "It must be none without an upstream. Give the provider.")
     return mode
 
 
-def _whole(number: object, highest: float = float("inf")) -> bool:
+def _is_count(number: object, highest: float = float("inf")) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= highest

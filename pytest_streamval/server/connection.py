@@ -1,10 +1,9 @@
-"""A connection: requests come in by h11, and steps go out as bytes."""
+"""A connection of a client: h11 parses its requests, and the actions of the responses are performed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import socket
 import struct
 from functools import partial
@@ -16,27 +15,24 @@ import h11
 
 from pytest_streamval.errors import StallTimeoutError
 from pytest_streamval.scripting.steps import stall
-from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn, Work
+from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from pytest_streamval.server.actions import Step, Steps
+    from pytest_streamval.server.actions import Action, Actions, Response
     from pytest_streamval.server.journal import ServedRequest
 
-logger = logging.getLogger("pytest_streamval.server")
-
 LONGEST_HEAD = 65_536
-"""The bytes of a request's head that are read."""
+"""The most bytes that the head of a request may have."""
 
-_BURST = 65_536  # bytes that go out in one write
+_BURST = 65_536  # bytes that are sent in one write
 _TOO_LONG = f"The head of the request is longer than {LONGEST_HEAD:,} bytes, the limit of this server."
+_PIPELINED = "A second request came before the response to the first. Wait for it: this server does no pipelining."
 _STATUSES = {status.value for status in HTTPStatus}
-_LINGER = 2.0  # seconds for a client to read why its request was refused, while it is still sending
+_LINGER = 2.0  # seconds for a client to read why its request was rejected, while it is still sending
 
 
-class Incoming(NamedTuple):
-    """A whole request."""
+class IncomingRequest(NamedTuple):
+    """A complete request."""
 
     method: str
     target: str
@@ -44,160 +40,166 @@ class Incoming(NamedTuple):
     body: bytes
 
 
-class Site(Protocol):
-    """What a connection belongs to."""
+class Handler(Protocol):
+    """The part of a server that a connection calls."""
 
     body_limit: int
     connections: set[Connection]
 
-    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], Awaitable[None]]]:
-        """Return the entry of a request, its answer, and the function to await when that has ended."""
+    def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
+        """Return a request as the journal has it, and the response."""
 
-    def failed(self, entry: ServedRequest, error: Exception, *, begun: bool) -> Steps:
-        """Return what follows where the answer cannot go on."""
+    def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
+        """Return the actions after an error in a response."""
 
-    def note(self) -> None:
-        """Be told that an entry has changed."""
+    def notify(self) -> None:
+        """Report that a request in the journal has changed."""
 
 
 class Connection(asyncio.Protocol):
-    """One connection of a client; its requests are answered one after the other."""
+    """A connection of a client. Its requests are answered one after the other."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
         self._transport: asyncio.Transport
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # resolved when it is closed
-        self._request: h11.Request | None = None
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._head: h11.Request | None = None
         self._body = bytearray()
-        self._entry: ServedRequest | None = None
+        self._request: ServedRequest | None = None  # None if no client can leave it any more
         self.task: asyncio.Task[None] | None = None
-        """What answers the request, as long as it does."""
-        self._room: asyncio.Future[None] | None = None  # resolved when all that was written is gone
-        self._due: list[bytes] = []
-        self._size = 0
-        self._deltas = 0
-        self._chunked = False
-        self._is_head = False  # the method is HEAD, whose answer has no body
-        self._ended = False  # nothing more is read
+        """The task that performs the response, while there is one."""
+        self._drained: asyncio.Future[None] | None = None  # resolved when everything that was written is sent
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._pending_deltas = 0
+        self._is_chunked = False
+        self._has_no_body = False  # the method is HEAD
+        self._is_ended = False  # nothing more is read
 
-    # What the event loop calls
+    # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Start to read requests."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # for the type checker
         self._transport = transport
-        transport.set_write_buffer_limits(0)  # so that `_room` means that all is gone
-        self._site.connections.add(self)
+        transport.set_write_buffer_limits(0)  # so that `_drained` means that everything is sent
+        self._handler.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
-        if self._ended:
+        """Parse data of the client."""
+        if self._is_ended:
             return
         self._http.receive_data(data)
         if self.task is None:
-            self._advance()
+            self._parse()
         elif len(self._http.trailing_data[0]) > LONGEST_HEAD:
-            self._transport.abort()  # it pipelines more than anybody would keep
+            self._transport.abort()  # the client pipelines without end
 
     def eof_received(self) -> bool:
-        """Take a client that says nothing more for one that leaves, as nothing tells the two apart."""
-        if self._ended:
+        """Take a client that closes its sending side for one that leaves. Nothing distinguishes the two."""
+        if self._is_ended:
             return False
         if self.task is None:
             self._http.receive_data(b"")
-            self._advance()
-        elif self._entry is not None and self._entry.status is None:
-            self._leave()
-            self._refuse(400, "The client closed its side of the connection before the answer. Keep it open.")
+            self._parse()
+        elif self._request is not None and self._request.status is None:
+            self._stop_response()
+            self._reject(400, "The client closed its side of the connection before the response. Keep it open.")
         else:
-            self._leave()
+            self._stop_response()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End whatever goes on."""
+        """Stop the response."""
         del exc
-        self._ended = True
-        self._leave()
+        self._is_ended = True
+        self._stop_response()
         self.resume_writing()
-        self._lost.set_result(None)
-        self._site.connections.discard(self)
+        self._closed.set_result(None)
+        self._handler.connections.discard(self)
 
     def pause_writing(self) -> None:
-        """Wait before the next write."""
-        if self._room is None:
-            self._room = asyncio.get_running_loop().create_future()
+        """Make the response wait before the next write."""
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """Go on."""
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-        self._room = None
+        """Let the response go on."""
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    # Called by the server
 
     def abort(self) -> None:
-        """Close at once."""
-        self._entry = None  # it is not the client who leaves
+        """Close the connection at once."""
+        self._request = None  # it is not the client that leaves
         self._transport.abort()
 
-    async def ended(self) -> None:
-        """Wait until it is closed, and what it was doing has ended."""
-        await self._lost
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed and the response has ended."""
+        await self._closed
         if self.task is not None:
             await asyncio.wait([self.task])
 
     # Requests
 
-    def _advance(self) -> None:
-        """Take the events that are there, until a request is whole."""
+    def _parse(self) -> None:
+        """Handle the events that have arrived, until a request is complete."""
         try:
-            while not self._ended and self.task is None:
+            while not self._is_ended and self.task is None:
                 event = self._http.next_event()
-                if not isinstance(event, h11.Event):  # there is none before more data, or before the answer
+                if not isinstance(event, h11.Event):  # more data, or the response, has to come first
                     return
                 if isinstance(event, h11.ConnectionClosed):
                     self._transport.close()
                     return
-                self._take(event)
+                self._handle(event)
         except h11.RemoteProtocolError as error:
-            self._refuse(error.error_status_hint, _fault(error))
+            self._reject(error.error_status_hint, _problem(error))
 
-    def _take(self, event: h11.Event) -> None:
+    def _handle(self, event: h11.Event) -> None:
         if isinstance(event, h11.Request):
-            self._request = event
+            self._head = event
             self._body.clear()
             if len(event.target) + sum(len(name) + len(value) + 4 for name, value in event.headers) > LONGEST_HEAD:
-                self._refuse(431, _TOO_LONG)  # which h11 takes where it comes in one read
+                self._reject(431, _TOO_LONG)  # h11 accepts it if it arrives in one read
             elif event.http_version != b"1.1":
                 version = event.http_version.decode()
-                self._refuse(426, f"The request speaks HTTP/{version}; this server speaks HTTP/1.1.")
+                self._reject(426, f"The request speaks HTTP/{version}; this server speaks HTTP/1.1.")
             elif self._http.they_are_waiting_for_100_continue:
                 self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
         elif isinstance(event, h11.Data):
             self._body += event.data
-            if len(self._body) > self._site.body_limit:
-                self._refuse(413, f"The body is longer than {self._site.body_limit:,} bytes, the limit of this server.")
+            if len(self._body) > self._handler.body_limit:
+                limit = self._handler.body_limit
+                self._reject(413, f"The body is longer than {limit:,} bytes, the limit of this server.")
         else:  # the end of the message
-            self._begin()
+            self._start_response()
 
-    def _begin(self) -> None:
-        """Answer a request that is whole."""
-        if self._http.trailing_data[0].strip(b"\r\n"):
-            self._refuse(400, "A second request came before the answer to the first. Wait for it: no pipelining here.")
+    def _start_response(self) -> None:
+        """Start the response to a complete request."""
+        if self._is_pipelined():
+            self._reject(400, _PIPELINED)
             return
-        assert self._request is not None  # noqa: S101  # for the type checker
-        request = self._request
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
-        target = _path_in(request.target.decode("latin-1"))
-        incoming = Incoming(request.method.decode(), target, headers, bytes(self._body))
-        self._is_head = incoming.method == "HEAD"
-        self._entry, steps, close = self._site.answer(incoming)
-        name = f"streamval server: {self._entry.method} {self._entry.path}"
-        self.task = asyncio.get_running_loop().create_task(self._answer(self._entry, steps, close), name=name)
-        self.task.add_done_callback(partial(self._note_end, self._entry))
+        assert self._head is not None  # noqa: S101  # for the type checker
+        head = self._head
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
+        target = _path_of(head.target.decode("latin-1"))
+        incoming = IncomingRequest(head.method.decode(), target, headers, bytes(self._body))
+        self._has_no_body = incoming.method == "HEAD"
+        self._request, response = self._handler.respond(incoming)
+        name = f"streamval server: {self._request.method} {self._request.path}"
+        self.task = asyncio.get_running_loop().create_task(self._respond(self._request, response), name=name)
+        self.task.add_done_callback(partial(self._note_end, self._request))
 
-    def _refuse(self, status: int, message: str) -> None:
-        """Say what is wrong with a request, and take no more from this client."""
-        self._ended = True
+    def _is_pipelined(self) -> bool:
+        return bool(self._http.trailing_data[0].strip(b"\r\n"))
+
+    def _reject(self, status: int, message: str) -> None:
+        """Respond with an error, and read nothing more from this client."""
+        self._is_ended = True
         kind = "invalid_request_error"
         body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}).encode()
         upgrade = "upgrade: HTTP/1.1\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
@@ -207,115 +209,112 @@ class Connection(asyncio.Protocol):
         )
         self._transport.write(head.encode() + body)
         self._transport.write_eof()
-        # closed now, what the client is still sending would be answered by a reset, which may overtake the refusal
+        # an immediate close would reset a connection on which the client still sends, before it reads the response
         asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
 
-    # Answers
+    # Responses
 
-    async def _answer(self, entry: ServedRequest, steps: Steps, close: Callable[[], Awaitable[None]]) -> None:
+    async def _respond(self, request: ServedRequest, response: Response) -> None:
         try:
-            await asyncio.sleep(0)  # a client that has left already is noticed first
-            await self._play(entry, steps)
-        except Exception as error:  # noqa: BLE001  # whatever a script or a rule holds, the server goes on
-            await self._fail(entry, error)
+            await asyncio.sleep(0)  # so that a client that has left already is noticed first
+            await self._perform_all(request, response.actions)
+        except Exception as error:  # noqa: BLE001  # scripts and rules may raise anything, and the server goes on
+            has_begun = request.status is not None
+            await self._perform_all(request, self._handler.respond_to_failure(request, error, has_begun=has_begun))
         finally:
-            await close()
+            await response.close()
         if self._transport.is_closing():
             return
         self.task = None
-        self._site.note()
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            if self._http.trailing_data[0].strip(b"\r\n"):
-                self._refuse(400, "A second request came before the answer to the first. Wait for it: no pipelining.")
-                return
-            self._entry = None
-            self._http.start_next_cycle()
-            self._advance()
-        else:
+        self._handler.notify()
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._transport.close()
+        elif self._is_pipelined():
+            self._reject(400, _PIPELINED)
+        else:
+            self._request = None
+            self._http.start_next_cycle()
+            self._parse()
 
-    def _note_end(self, entry: ServedRequest, task: asyncio.Task[None]) -> None:
-        """Note that the producer of an answer has ended, even if its task never took a step."""
+    def _note_end(self, request: ServedRequest, task: asyncio.Task[None]) -> None:
+        """Note that the producer of a response has ended, even if its task never took a step."""
         del task
-        entry.ended = True
-        self._site.note()
+        request.ended = True
+        self._handler.notify()
 
-    async def _fail(self, entry: ServedRequest, error: Exception) -> None:
-        await self._play(entry, self._site.failed(entry, error, begun=entry.status is not None))
-
-    async def _play(self, entry: ServedRequest, steps: Steps) -> None:
-        """Do what the steps say."""
-        for step in steps:
-            if type(step) is Frame:
-                self._add(step)
-                if self._size >= _BURST:
-                    await self._flush(entry)
-                    await asyncio.sleep(0)  # others have their turn
-            elif type(step) is Head:
-                self._add_head(entry, step)
+    async def _perform_all(self, request: ServedRequest, actions: Actions) -> None:
+        for action in actions:
+            if type(action) is SendData:
+                self._add_data(action)
+                if self._pending_bytes >= _BURST:
+                    await self._flush(request)
+                    await asyncio.sleep(0)  # for the other connections
+            elif type(action) is SendHead:
+                self._add_head(request, action)
             else:
-                await self._flush(entry)
-                await self._wait(step)
+                await self._flush(request)
+                await self._perform(action)
                 if self._transport.is_closing():
                     return
-        if self._chunked:
-            self._due.append(self._http.send(h11.EndOfMessage()) or b"")
+        if self._is_chunked:
+            self._pending.append(self._http.send(h11.EndOfMessage()) or b"")
         else:
             self._http.send(h11.EndOfMessage())
-        entry.finished = True
-        await self._flush(entry)
+        request.finished = True
+        await self._flush(request)
 
-    def _add_head(self, entry: ServedRequest, head: Head) -> None:
-        entry.status = head.status
-        self._chunked = head.length is None
+    def _add_head(self, request: ServedRequest, head: SendHead) -> None:
+        request.status = head.status
+        self._is_chunked = head.length is None
         framing = ("transfer-encoding", "chunked") if head.length is None else ("content-length", str(head.length))
         headers = [("content-type", head.media_type), framing, *head.headers]
-        self._due.append(
-            self._http.send(h11.Response(status_code=head.status, headers=headers, reason=_reason(head.status))) or b""
-        )
+        reason = HTTPStatus(head.status).phrase if head.status in _STATUSES else ""
+        sent = self._http.send(h11.Response(status_code=head.status, headers=headers, reason=reason))
+        self._pending.append(sent or b"")
 
-    def _add(self, frame: Frame) -> None:
-        data = frame.data
-        if data and not self._is_head:
+    def _add_data(self, action: SendData) -> None:
+        data = action.data
+        if data and not self._has_no_body:
             size = len(data)
-            self._size += size
-            self._due.append(b"%x\r\n%b\r\n" % (size, data) if self._chunked else self._http.send(h11.Data(data=data)))
-        self._deltas += frame.deltas
+            self._pending_bytes += size
+            chunk = b"%x\r\n%b\r\n" % (size, data) if self._is_chunked else self._http.send(h11.Data(data=data))
+            self._pending.append(chunk)
+        self._pending_deltas += action.deltas
 
-    async def _flush(self, entry: ServedRequest) -> None:
-        """Write what is due, in one write, and wait until it is gone."""
-        if self._deltas:
-            entry.deltas_sent += self._deltas
-            entry.deltas_late += self._deltas if entry.client_disconnected else 0
-            self._deltas = 0
-        if not self._due:
+    async def _flush(self, request: ServedRequest) -> None:
+        """Send everything that is pending in one write, and wait until it is sent."""
+        if self._pending_deltas:
+            request.deltas_sent += self._pending_deltas
+            request.deltas_late += self._pending_deltas if request.client_disconnected else 0
+            self._pending_deltas = 0
+        if not self._pending:
             return
-        entry.bytes_sent += self._size
-        self._size = 0
-        self._transport.write(b"".join(self._due))
-        self._due.clear()
-        if self._room is not None:
-            await self._room
+        request.bytes_sent += self._pending_bytes
+        self._pending_bytes = 0
+        self._transport.write(b"".join(self._pending))
+        self._pending.clear()
+        if self._drained is not None:
+            await self._drained
 
-    async def _wait(self, step: Step) -> None:
-        if isinstance(step, Turn):
+    async def _perform(self, action: Action) -> None:
+        if isinstance(action, Flush):
             await asyncio.sleep(0)
-        elif isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
-        elif isinstance(step, Work):
-            await step.wait()
-        elif isinstance(step, Break):
-            self._break(step)
-        elif isinstance(step, Silence):
+        elif isinstance(action, Sleep):
+            await asyncio.sleep(action.seconds)
+        elif isinstance(action, Await):
+            await action.function()
+        elif isinstance(action, Disconnect):
+            self._disconnect(action)
+        elif isinstance(action, Hang):
             try:
-                await stall(step.place)
-            except StallTimeoutError:  # which fails the test; the client sees what it can see
-                self._break(Break("closed"))
+                await stall(action.place)
+            except StallTimeoutError:  # it fails the test, and the client sees a closed connection
+                self._disconnect(Disconnect("closed"))
 
-    def _break(self, step: Break) -> None:
-        self._ended = True
-        self._entry = None  # it is not the client who leaves
-        if step.how == "reset":
+    def _disconnect(self, action: Disconnect) -> None:
+        self._is_ended = True
+        self._request = None  # it is not the client that leaves
+        if action.how == "reset":
             # a connection that does not linger is reset when it is closed
             self._transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
@@ -324,29 +323,24 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def _leave(self) -> None:
-        """Note that the client has left, and stop what was done for it."""
+    def _stop_response(self) -> None:
+        """Note that the client has left, and stop the response."""
         if self.task is not None and not self.task.done():
-            if self._entry is not None and not self._entry.finished:
-                self._entry.client_disconnected = True
+            if self._request is not None and not self._request.finished:
+                self._request.client_disconnected = True
             self.task.cancel()
-            self._site.note()
+            self._handler.notify()
 
 
-def _fault(error: h11.RemoteProtocolError) -> str:
-    """Return what is wrong with a request that is none."""
+def _problem(error: h11.RemoteProtocolError) -> str:
     if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         return _TOO_LONG
-    return f"The request is no HTTP/1.1, or ends too early: {error}."
+    return f"The request is not HTTP/1.1, or ends too early: {error}."
 
 
-def _path_in(target: str) -> str:
-    """Return the path of a target, which names the whole address where a client thinks of a proxy (RFC 9112, 3.2.2)."""
+def _path_of(target: str) -> str:
+    """Return the path of a target, which is a complete address if a client uses a proxy (RFC 9112, 3.2.2)."""
     if not target.lower().startswith(("http://", "https://")):
         return target
     parts = urlsplit(target)
     return f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-
-
-def _reason(status: int) -> str:
-    return HTTPStatus(status).phrase if status in _STATUSES else ""

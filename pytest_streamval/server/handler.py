@@ -1,11 +1,10 @@
-"""The site: what of a server lives in its thread, and answers."""
+"""`RequestHandler`: the part of a server that runs in the event loop of the servers."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import suppress
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -13,35 +12,36 @@ from pytest_streamval.errors import UnscriptedRequestError
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
-from pytest_streamval.server.actions import Break, Work
+from pytest_streamval.server.actions import Await, Disconnect, Response
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.journal import Journal, ServedRequest
-from pytest_streamval.server.proxy import Proxy, nothing
 from pytest_streamval.server.rechunking import recut
-from pytest_streamval.server.rendering import Question, answered, kind_of
-from pytest_streamval.server.routes import Fact, Output, Refusal, routed
+from pytest_streamval.server.rendering import Renderer, send_all, send_error
+from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, route
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.server.actions import Steps
-    from pytest_streamval.server.connection import Incoming
-    from pytest_streamval.server.rule_thread import Chosen, RuleThread
-    from pytest_streamval.server.script_queue import Casting
+    from pytest_streamval.server.actions import Actions
+    from pytest_streamval.server.connection import IncomingRequest
+    from pytest_streamval.server.proxy import Proxy
+    from pytest_streamval.server.rule_thread import RuleResult, RuleThread
+    from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
+_DEFAULT_RENDERER = Renderer(ADAPTERS["openai"], ParsedRequest(stream=False))  # for errors of requests without a protocol
 
 
-class Site:
-    """What of a server lives in its thread."""
+class RequestHandler:
+    """The connections of a server, and the responses to their requests."""
 
     def __init__(
         self,
-        casting: Casting,
+        queue: ScriptQueue,
         journal: Journal,
         *,
         models: Sequence[str],
@@ -50,25 +50,27 @@ class Site:
         proxy: Proxy | None,
     ) -> None:
         self.body_limit = body_limit
+        """The most bytes that the body of a request may have."""
         self.connections: set[Connection] = set()
-        self._casting = casting
+        """The open connections."""
+        self._queue = queue
         self._journal = journal
         self._models = tuple(models)
         self._proxy = proxy
         self._cut = cut
         self._numbers = count(1)
-        self._undecided: set[ServedRequest] = set()  # those for which the rule has not chosen yet
+        self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
-        if casting.rule is not None:
-            casting.rule.called = self._decided
+        if queue.rule is not None:
+            queue.rule.on_called = self._add_waiting
 
     async def open(self, listening: socket.socket) -> None:
-        """Take connections."""
+        """Accept connections."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), sock=listening)
 
     async def close(self) -> None:
-        """Take no more, and end those that are there."""
+        """Accept no more connections, and close the open ones."""
         if self._server is not None:
             for listening in self._server.sockets:
                 asyncio.get_running_loop().remove_reader(listening)
@@ -77,94 +79,88 @@ class Site:
             self._server.close()
         for connection in tuple(self.connections):
             connection.abort()
-        await asyncio.gather(*(connection.ended() for connection in tuple(self.connections)))
+        await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
 
-    def note(self) -> None:
-        """Be told that an entry has changed."""
-        self._journal.note()
+    def notify(self) -> None:
+        """Report that a request in the journal has changed."""
+        self._journal.notify()
 
-    def answer(self, incoming: Incoming) -> tuple[ServedRequest, Steps, Callable[[], Awaitable[None]]]:
-        """Return the entry of a request, its answer, and the function to await when that has ended."""
-        request = _entry(incoming)
-        route = routed(incoming.method, incoming.target, incoming.body, self._models)
+    def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
+        """Return a request as the journal has it, and the response."""
+        request = _served_request(incoming)
+        target = route(incoming.method, incoming.target, incoming.body, self._models)
         number = str(next(self._numbers))
-        close: Callable[[], Awaitable[None]] = nothing
-        if isinstance(route, Output):
-            request.protocol, request.model = route.adapter.protocol, route.asked.model
-            request.stream, request.body = route.asked.stream, route.body
-            question = Question(route.adapter, route.asked, number, time.time(), len(incoming.body))
-            if self._proxy is not None:
-                steps, close = self._proxy.answer(request, question, incoming)
-            elif (rule := self._casting.rule) is not None:
-                self._undecided.add(request)
-                steps, close = self._ruled(rule, request, question), partial(self._ended, request)
-            else:
-                steps = self._played(request, question)
-            steps = steps if self._cut is None else recut(steps, self._cut, question)
-        elif self._proxy is not None and (passed := self._proxy.passed(request, _PLAIN, incoming)) is not None:
-            steps, close = passed
+        if isinstance(target, OutputRequest):
+            request.protocol, request.model = target.adapter.protocol, target.request.model
+            request.stream, request.body = target.request.stream, target.body
+            renderer = Renderer(target.adapter, target.request, number, time.time(), len(incoming.body))
+            response = self._respond_with_output(request, renderer, incoming)
+            if self._cut is not None:
+                response = response._replace(actions=recut(response.actions, self._cut, renderer))
         else:
-            steps = _plain(route)
-        if request not in self._undecided:
-            self._journal.enter(request)
-        return request, steps, close
+            forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
+            response = forwarded or Response(_send(target))
+        if request not in self._waiting_for_rule:
+            self._journal.add(request)
+        return request, response
 
-    def _ruled(self, rule: RuleThread, request: ServedRequest, question: Question) -> Steps:
-        """Yield the answer that a rule chooses."""
-        chosen: list[Chosen] = []
+    def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
+        """Return the actions after an error in a response, such as a script that the protocol cannot express."""
+        failure = self._queue.add_failure(request, error).failure
+        if has_begun:
+            return iter([Disconnect("closed")])
+        return send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
 
-        async def choose() -> None:
-            chosen.append(await rule.choose(request))
+    def _respond_with_output(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
+        if self._proxy is not None:
+            return self._proxy.respond(request, renderer, incoming)
+        if (rule := self._queue.rule) is None:
+            return Response(self._play(request, renderer))
+        self._waiting_for_rule.add(request)
 
-        yield Work(choose)
-        yield from self._played(request, question, chosen[0])
+        async def close() -> None:
+            self._add_waiting(request)
 
-    def _decided(self, request: ServedRequest) -> None:
-        """Enter a request once, in whichever thread: its rule has chosen, or its client has left before."""
+        return Response(self._play_by_rule(rule, request, renderer), close)
+
+    def _play_by_rule(self, rule: RuleThread, request: ServedRequest, renderer: Renderer) -> Actions:
+        results: list[RuleResult] = []
+
+        async def call() -> None:
+            results.append(await rule.call(request))
+
+        yield Await(call)
+        yield from self._play(request, renderer, results[0])
+
+    def _add_waiting(self, request: ServedRequest) -> None:
+        """Add a request to the journal, once: after its rule was called, or when its client has left before."""
         with suppress(KeyError):
-            self._undecided.remove(request)
-            self._journal.enter(request)
+            self._waiting_for_rule.remove(request)
+            self._journal.add(request)
 
-    async def _ended(self, request: ServedRequest) -> None:
-        self._decided(request)
-
-    def _played(self, request: ServedRequest, question: Question, chosen: Chosen | None = None) -> Steps:
+    def _play(self, request: ServedRequest, renderer: Renderer, result: RuleResult | None = None) -> Actions:
+        """Return the actions of the script for a request."""
         try:
-            part = self._casting.part_of(request, self._journal.requests, chosen)
-        except BaseException as error:  # noqa: BLE001  # a rule is the user's code, and raises what it likes
-            return question.refusal(500, self._casting.failed(request, error).failure)
-        if isinstance(part, UnscriptedRequestError):
-            return question.refusal(400, str(part))
-        steps = question.reply(part.script)
-        if part.fault is None:
-            return steps
-        request.fault = part.fault.name
-        return part.fault.applied(steps, question)
-
-    def failed(self, entry: ServedRequest, error: Exception, *, begun: bool) -> Steps:
-        """Return what follows where the answer cannot go on: a script says what its protocol cannot."""
-        failure = self._casting.failed(entry, error).failure
-        if begun:
-            return iter([Break("closed")])
-        adapter = ADAPTERS[entry.protocol] if entry.protocol is not None else _PLAIN.adapter
-        return answered(500, adapter.encode_error(kind_of(adapter.protocol, 500), failure))
+            script = self._queue.take(request, self._journal.requests, result)
+        except BaseException as error:  # noqa: BLE001  # a rule is the user's code, and may raise anything
+            return renderer.render_error(500, self._queue.add_failure(request, error).failure)
+        if isinstance(script, UnscriptedRequestError):
+            return renderer.render_error(400, str(script))
+        actions = renderer.render(script.script)
+        if script.fault is None:
+            return actions
+        request.fault = script.fault.name
+        return script.fault.apply(actions, renderer)
 
 
-_PLAIN = Question(
-    ADAPTERS["openai"], ParsedRequest(stream=False)
-)  # in whose form an error is told where no output is asked for
+def _send(target: ErrorResponse | StaticResponse) -> Actions:
+    if isinstance(target, StaticResponse):
+        return send_all(200, target.body, target.media_type)
+    return send_error(target.adapter, target.status, target.message, headers=target.headers)
 
 
-def _plain(route: Refusal | Fact) -> Steps:
-    """Return the answer where no output is asked for."""
-    if isinstance(route, Fact):
-        return answered(200, route.body, route.media_type)
-    body = route.adapter.encode_error(kind_of(route.adapter.protocol, route.status), route.message)
-    return answered(route.status, body, headers=route.headers)
-
-
-def _entry(incoming: Incoming) -> ServedRequest:
-    """Return the journal's entry of a request, without its secrets."""
+def _served_request(incoming: IncomingRequest) -> ServedRequest:
+    """Return a request as the journal has it, without its secrets."""
     headers = {name.lower(): value for name, value in incoming.headers}
     request = HttpRequest(incoming.target, incoming.body, headers)
     secrets = Secrets.of(request)

@@ -1,4 +1,4 @@
-"""The journal: what was asked, and what the producer really did."""
+"""The journal: the requests that a server received, and the records of its producers."""
 
 from __future__ import annotations
 
@@ -14,57 +14,57 @@ if TYPE_CHECKING:
 
 
 class ServedRequest:
-    """One request, with the producer's own record of its answer."""
+    """A request that a server received, and the producer's own record of the response."""
 
     def __init__(self, method: str, path: str, headers: Mapping[str, str], body: object) -> None:
         self.method = method
         """The HTTP method."""
         self.path = path
-        """The path with its query, secrets redacted."""
+        """The path with its query. Secrets are redacted."""
         self.headers = headers
-        """The headers, names in lower case, secrets redacted."""
+        """The headers, with names in lower case. Secrets are redacted."""
         self.body = body
-        """The body as parsed JSON, as text where it is none, None where there is none."""
+        """The body as parsed JSON, as text if it is not JSON, or None if it is empty."""
         self.protocol: str | None = None
-        """The protocol in which an output was asked for; None where nothing of the kind was."""
+        """The protocol of a request for an output, or None for any other request."""
         self.model = ""
-        """The model that was asked."""
+        """The name of the requested model."""
         self.stream = False
-        """Whether a stream was asked for."""
+        """Whether the client requested a stream."""
         self.status: int | None = None
-        """The status of the answer; None as long as there is none."""
+        """The status of the response, or None before it begins."""
         self.deltas_sent = 0
-        """How many deltas of the script were handed to the network."""
+        """The number of the script's deltas that were passed to the network."""
         self.bytes_sent = 0
-        """How many bytes of the answer's body were handed to the network, without what frames them in HTTP."""
+        """The bytes of the body that were passed to the network, without the framing of HTTP."""
         self.finished = False
-        """Whether the whole answer was handed to the network."""
+        """Whether the complete response was passed to the network."""
         self.client_disconnected = False
-        """Whether the client went away before that."""
+        """Whether the client left before that."""
         self.ended = False
-        """Whether the producer of the answer has ended, however it did."""
+        """Whether the producer of the response has ended, in any way."""
         self.deltas_late = 0
-        """How many deltas were sent after the client had gone."""
+        """The number of deltas that were sent after the client had left."""
         self.fault: str | None = None
-        """The name of the fault that the answer had."""
+        """The name of the fault of the response."""
 
     @property
     def prompt(self) -> str:
-        """The last message of the request, as far as it is text."""
+        """The text of the last message."""
         return prompt_of(self.body)
 
     @property
     def unstopped(self) -> str:
-        """What the producer did after its client was gone, or still does, in a few words; empty if it has stopped."""
+        """How the producer went on after its client had left, or goes on; empty if it has stopped."""
         if not self.ended:
             return "still runs"
         return f"sent {self.deltas_late} more after its client had gone" if self.deltas_late else ""
 
     @property
-    def told(self) -> str:
-        """What was asked, on a line."""
-        said = f" {excerpt(self.prompt)}" if self.prompt else ""
-        return f"{self.method} {self.path}{said}"
+    def summary(self) -> str:
+        """The request on one line: method, path and prompt."""
+        prompt = f" {excerpt(self.prompt)}" if self.prompt else ""
+        return f"{self.method} {self.path}{prompt}"
 
     def difference(
         self,
@@ -75,14 +75,14 @@ class ServedRequest:
         body: Mapping[str, object] = MappingProxyType({}),
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """Return where the request is not what is wanted; an empty text where it is.
+        """Return the first difference between this request and the wanted one, or an empty text if there is none.
 
         Args:
-            wanted: attributes of this object, with their values.
-            path: the path, without its query.
-            prompt: what stands somewhere in the last message.
-            body: fields of the body, with their values.
-            headers: headers, with their values.
+            wanted: Attributes of this object, with their values.
+            path: The path, without its query.
+            prompt: A part of the last message.
+            body: Fields of the body, with their values.
+            headers: Headers, with their values.
         """
         for name, value in wanted.items():
             if getattr(self, name) != value:
@@ -102,33 +102,33 @@ class ServedRequest:
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "left by its client" if self.client_disconnected else "open"
-        return f"<ServedRequest {self.told}: {self.status}, {state}, {self.deltas_sent} deltas sent>"
+        return f"<ServedRequest {self.summary}: {self.status}, {state}, {self.deltas_sent} deltas sent>"
 
 
 class Journal:
-    """All requests of a server, written in its thread and read in others."""
+    """All requests of a server. Its thread adds them, and other threads read them."""
 
     def __init__(self) -> None:
         self.requests: list[ServedRequest] = []
-        """In the order in which they came."""
+        """The requests in the order in which they arrived."""
         self._changed = threading.Condition()
-        self._ended = False  # nothing will happen any more
+        self._is_closed = False  # nothing changes any more
 
-    def enter(self, request: ServedRequest) -> None:
+    def add(self, request: ServedRequest) -> None:
         """Add a request."""
         self.requests.append(request)
-        self.note()
+        self.notify()
 
-    def note(self) -> None:
-        """Wake those who wait for something to happen."""
+    def notify(self) -> None:
+        """Wake the threads that wait for a change of a request."""
         with self._changed:
             self._changed.notify_all()
 
-    def leave_to_parent(self) -> None:
-        """Wait for nothing in a forked child, in which nothing will happen."""
-        self._changed, self._ended = threading.Condition(), True
+    def close_after_fork(self) -> None:
+        """Make `wait_for` return at once in a forked child, in which nothing changes any more."""
+        self._changed, self._is_closed = threading.Condition(), True
 
-    def wait_for(self, happened: Callable[[], bool], seconds: float) -> bool:
-        """Return whether something has happened, or happens in time."""
+    def wait_for(self, predicate: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a predicate is true, and return whether it is true within some seconds."""
         with self._changed:
-            return self._changed.wait_for(happened, 0.0 if self._ended else seconds)
+            return self._changed.wait_for(predicate, 0.0 if self._is_closed else seconds)

@@ -1,4 +1,4 @@
-"""`ProviderServer`: a provider on loopback, as a test or a person holds it."""
+"""`ProviderServer`: a provider on loopback."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pytest_streamval.errors import (
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.server.arguments import check_numbers, check_times, checked_mode, checked_models
-from pytest_streamval.server.faults import checked_fault
-from pytest_streamval.server.handler import Site
+from pytest_streamval.server.faults.fault import checked_fault
+from pytest_streamval.server.handler import RequestHandler
 from pytest_streamval.server.journal import Journal, ServedRequest
-from pytest_streamval.server.loop_thread import borrow, disown, give_back
 from pytest_streamval.server.proxy import Proxy
-from pytest_streamval.server.script_queue import Casting
+from pytest_streamval.server.script_queue import ScriptQueue
+from pytest_streamval.server.server_thread import acquire_thread, forget_owner, release_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.server.faults import Fault
-    from pytest_streamval.server.loop_thread import LoopThread
     from pytest_streamval.server.script_queue import Playable, Rule
+    from pytest_streamval.server.server_thread import ServerThread
 
 MODELS = ("streamval",)
-"""The models that a server says it has, unless told otherwise. It answers for any model."""
+"""The models that a server lists by default. It answers for any model."""
 BODY_LIMIT = 32 * 2**20
-"""The bytes of a request's body that a server takes, unless told otherwise."""
+"""The most bytes that the body of a request may have by default."""
 
 _HOST = "127.0.0.1"
 _BACKLOG = 1_024
 
 
 class ProviderServer:
-    """Plays scripts over HTTP, in the protocols of OpenAI, Anthropic, Gemini and Ollama.
+    """A server that plays scripts over HTTP, in the protocols of OpenAI, Anthropic, Gemini and Ollama.
 
-    `with ProviderServer("Hello.") as server:` and any client that is sent to `server.openai_url`, or its siblings. It
-    lives in a thread of its own, so that synchronous clients work too. `requests` tells of every request what was
-    asked, and what the producer really did.
+    Use `with ProviderServer("Hello.") as server:` and give the client `server.openai_url` or one of its siblings. The
+    server runs in a thread of its own, so that synchronous clients work too. `requests` holds all requests, with the
+    producer's own record of each response.
     """
 
-    __test__ = False  # a double, whatever its name begins with
+    __test__ = False  # pytest must not collect it
 
     def __init__(
         self,
@@ -68,73 +68,79 @@ class ProviderServer:
         body_limit: int = BODY_LIMIT,
         port: int = 0,
     ) -> None:
-        """Make a server; it opens as a context.
+        """Create a server. It opens with `with` or `start()`.
 
         Args:
-            scripts: what each request gets, in order: a script, a text, a fault, a fault on a script. Or one function,
-                which is given the `ServedRequest` and returns one of these, or None for a request that is not scripted.
-            fault: of all scripts, or its name. One that ruins an answer strikes again when a client asks again.
-            cut: where to cut the texts and the bytes instead: `whole`, `chars` and every byte, `words` and every frame,
-                or a number that seeds a random choice, inside characters and line ends too.
-            token_size: characters in each delta of a text.
-            upstream: a real provider's address, on this machine or with https, to which requests are passed on. What
-                it answers passes through read for read, and is recorded: `recordings`.
-            cassettes: a folder of recordings, which are replayed, and where new ones are written.
-            record: what goes to the upstream: `none`, so that all is replayed; `once`, all if nothing is recorded yet;
-                `new`, what is not recorded, which is the default with an upstream; `all`, so that all is recorded anew.
-            speed: times as fast as recorded; `math.inf`, the default, leaves out the pauses.
-            models: those that it lists.
-            body_limit: how many bytes the body of a request may have.
-            port: where to listen on loopback; 0 for any port that is free.
+            scripts: The responses, one for each request, in order: a script, a text, a fault, or a fault on a script.
+                Alternatively one function, which receives the `ServedRequest` and returns one of these, or None for a
+                request without a script.
+            fault: The fault of all responses, or its name. A fault that ruins a response strikes again if the client
+                repeats the request.
+            cut: Other boundaries of the texts and the bytes: `whole`, `chars` and every byte, `words` and every frame,
+                or a number that seeds a random choice, which also cuts inside characters and line ends.
+            token_size: The characters in each delta of a text.
+            upstream: The address of a real provider, on this machine or with https. Requests are forwarded to it. Its
+                responses are passed on read for read, and are recorded in `recordings`.
+            cassettes: The folder of recordings, which are replayed, and to which new ones are written.
+            record: The requests that are forwarded: `none` replays everything, `once` records everything if there is no
+                recording yet, `new` (the default with an upstream) records requests that have no recording, and `all`
+                replaces all recordings.
+            speed: The factor by which a replay is faster than the recording. `math.inf`, the default, skips the pauses.
+            models: The names of the models that the server lists.
+            body_limit: The most bytes that the body of a request may have.
+            port: The port on loopback, 0 for any free port.
 
         Raises:
-            InvalidArgumentError: a `ValueError`; it is none of that.
+            InvalidArgumentError: A `ValueError`. If an argument is invalid.
+            MissingExtraError: An `ImportError`. If requests are forwarded, and httpx2 is not installed.
         """
-        recut, fault = _recut(cut), checked_fault(fault)
+        recut, fault = _recutter(cut), checked_fault(fault)
         check_numbers(speed=speed, body_limit=body_limit, port=port)
-        self._casting = Casting(scripts, fault, token_size, recut)
+        self._queue = ScriptQueue(scripts, fault, token_size, recut)
         self._proxy: Proxy | None = None
         if upstream is not None or cassettes is not None:
             if scripts:
-                raise InvalidArgumentError("upstream", repr(upstream), "A server has scripts or a provider, not both.")
+                rule = "It must not be given with scripts. A server has either scripts or a provider, not both."
+                raise InvalidArgumentError("upstream", repr(upstream), rule)
             self._proxy = Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
         elif record is not None:
-            raise InvalidArgumentError("record", repr(record), "There is neither an upstream nor cassettes.")
+            rule = "It must be None if there is neither an upstream nor cassettes. Give one of them."
+            raise InvalidArgumentError("record", repr(record), rule)
         self._refuses = fault is not None and fault.refuses
         self._journal = Journal()
-        self._site = Site(
-            self._casting,
+        self._handler = RequestHandler(
+            self._queue,
             self._journal,
             models=checked_models(models),
             body_limit=body_limit,
             cut=None if recut is None else recut.cut,
             proxy=self._proxy,
         )
-        self._wanted_port = port
+        self._given_port = port
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._thread: LoopThread | None = None
+        self._thread: ServerThread | None = None
         self._address = ""
 
-    # Its life
+    # Opening and closing
 
     def start(self) -> Self:
         """Open the server, and return it.
 
         Raises:
-            ServerStateError: a `RuntimeError`; it is, or was, open.
-            OSError: the port is taken.
+            ServerStateError: A `RuntimeError`. If the server is open, or was open before.
+            OSError: If the port is taken.
         """
         with self._lock:
             if self._address:
                 raise ServerStateError("was opened before")
-            self._socket = _bound(self._wanted_port)
+            self._socket = _bound_socket(self._given_port)
             self._address = f"http://{_HOST}:{self._socket.getsockname()[1]}"
-            self._thread = borrow(self)
+            self._thread = acquire_thread(self)
             try:
-                if not self._refuses:  # a port on which nobody listens refuses connections
+                if not self._refuses:  # a port without a listener refuses connections
                     self._socket.listen(_BACKLOG)
-                    self._thread.run(lambda: self._site.open(self._listening))
+                    self._thread.run(lambda: self._handler.open(self._listening))
             except BaseException:
                 self._end()
                 raise
@@ -147,51 +153,51 @@ class ProviderServer:
         return self._thread is not None
 
     def close(self) -> None:
-        """Close the server and all of its connections, at once; once more does nothing.
+        """Close the server and all of its connections at once. Closing it again does nothing.
 
-        A call of its rule that is under way goes on, and its answer is dropped.
+        A call of its rule that is under way goes on, and its result is discarded.
         """
         with self._lock:
             self._end()
 
     def _end(self) -> None:
-        """Close what is open, under the lock."""
+        """Close everything that is open, under the lock."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            disown(self)
+            forget_owner(self)
             try:
-                thread.run(self._site.close)
+                thread.run(self._handler.close)
             finally:
-                give_back(thread)
+                release_thread(thread)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def end_at_exit(self) -> None:
+    def close_at_exit(self) -> None:
         """Close the server at the end of the program."""
         self._warn()
         self.close()
 
-    def leave_to_parent(self) -> None:
-        """Leave the server to the parent, in a child process that was forked while it was open: it is closed here."""
-        self._lock = threading.Lock()  # the parent's may have been held
-        self._thread = None  # which this process does not have
-        self._journal.leave_to_parent()
+    def close_after_fork(self) -> None:
+        """Close the server in a forked child. The parent's server stays open."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        self._thread = None  # this process does not have it
+        self._journal.close_after_fork()
         self._end()
 
     def __del__(self) -> None:
-        """Begin to close a server that is dropped while it is open, and warn."""
+        """Warn, and start to close a server that is dropped while it is open."""
         thread = getattr(self, "_thread", None)
-        if thread is None:  # it is closed, or was never opened, or its arguments were refused
+        if thread is None:  # it is closed, or was never opened, or its arguments were invalid
             return
         self._warn()
         dropped(self)
-        site, listening = self._site, self._listening
+        handler, listening = self._handler, self._listening
 
         async def end() -> None:
-            await site.close()
+            await handler.close()
             listening.close()
-            give_back(thread)
+            release_thread(thread)
 
         thread.begin(end)
 
@@ -210,7 +216,7 @@ class ProviderServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the server."""
         self.close()
 
     @property
@@ -218,18 +224,18 @@ class ProviderServer:
         assert self._socket is not None  # noqa: S101  # for the type checker
         return self._socket
 
-    # Where it is
+    # Addresses
 
     @property
     def url(self) -> str:
-        """Its address, without a path."""
+        """The address of the server, without a path."""
         if not self._address:
             raise ServerStateError("is not open, and has no address")
         return self._address
 
     @property
     def port(self) -> int:
-        """The port on which it listens."""
+        """The port of the server."""
         return int(self.url.rpartition(":")[2])
 
     @property
@@ -252,25 +258,25 @@ class ProviderServer:
         """The host for clients of Ollama's protocol."""
         return self.url
 
-    # What happened
+    # Requests
 
     @property
     def requests(self) -> tuple[ServedRequest, ...]:
-        """All requests so far, in the order in which they came."""
+        """All requests so far, in the order in which they arrived."""
         return tuple(self._journal.requests)
 
     @property
     def recordings(self) -> tuple[Cassette, ...]:
-        """What was recorded of an upstream, in the order in which its answers ended."""
+        """The new recordings of an upstream, in the order in which the responses ended."""
         return () if self._proxy is None else tuple(self._proxy.recordings)
 
     def wait_for_requests(self, count: int, *, within: float) -> bool:
-        """Return whether there are so many requests, or come within some seconds."""
+        """Wait for requests, and return whether at least `count` of them have arrived within some seconds."""
         return self._journal.wait_for(lambda: len(self._journal.requests) >= count, within)
 
     def unmet(self) -> Iterator[Exception]:
-        """Yield what was asked and not scripted, what was scripted and not asked, and what failed here."""
-        return self._casting.unmet() if self._proxy is None else self._proxy.unmet()
+        """Yield an error for each failed request, each request without a script, and each script without a request."""
+        return self._queue.unmet() if self._proxy is None else self._proxy.unmet()
 
     def assert_requested(
         self,
@@ -285,90 +291,89 @@ class ProviderServer:
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[ServedRequest]:
-        """Check that there were such requests, and return them.
+        """Assert that there were requests with these properties, and return them.
 
         Args:
-            times: how many; without it, one or more.
-            method: the HTTP method.
-            path: the path, without its query.
-            protocol: the protocol in which an output was asked for.
-            model: the model.
-            stream: whether a stream was asked for.
-            prompt: what stands somewhere in the last message.
-            body: fields of the body, with their values.
-            headers: headers with their values, as the journal has them.
+            times: The number of such requests, or None for one or more.
+            method: The HTTP method.
+            path: The path, without its query.
+            protocol: The protocol of a request for an output.
+            model: The name of the model.
+            stream: Whether the client requested a stream.
+            prompt: A part of the last message.
+            body: Fields of the body, with their values.
+            headers: Headers with their values, as in the journal.
 
         Raises:
-            NotRequestedError: an `AssertionError`; there were none, or not so many.
-            InvalidArgumentError: a `ValueError`; `times` is no number.
+            NotRequestedError: An `AssertionError`. If there was no such request, or another number of them.
+            InvalidArgumentError: A `ValueError`. If `times` is not a number.
         """
         __tracebackhide__ = True
         check_times(times)
-        wanted = {"method": method, "protocol": protocol, "model": model, "stream": stream}
-        asked = {name: value for name, value in wanted.items() if value is not None}
-        found = [
-            (each, each.difference(asked, path=path, prompt=prompt, body=body or {}, headers=headers or {}))
+        exact = {"method": method, "protocol": protocol, "model": model, "stream": stream}
+        wanted = {name: value for name, value in exact.items() if value is not None}
+        compared = [
+            (each, each.difference(wanted, path=path, prompt=prompt, body=body or {}, headers=headers or {}))
             for each in self.requests
         ]
-        fitting = [each for each, difference in found if not difference]
-        if (times is None and fitting) or times == len(fitting):
-            return fitting
-        parts = {**asked, "path": path, "prompt": prompt, "body": body, "headers": headers}
-        what = ", ".join(f"{name}={value!r}" for name, value in parts.items() if value is not None) or "anything"
+        found = [each for each, difference in compared if not difference]
+        if (times is None and found) or times == len(found):
+            return found
+        given = {**wanted, "path": path, "prompt": prompt, "body": body, "headers": headers}
+        what = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None) or "anything"
         often = "" if times is None else " once" if times == 1 else f" {times} times"
-        told = [(each.told, difference) for each, difference in found]
-        raise NotRequestedError(f"{what}{often}", len(fitting), told)
+        summaries = [(each.summary, difference) for each, difference in compared]
+        raise NotRequestedError(f"{what}{often}", len(found), summaries)
 
     def assert_client_disconnected(self, within: float = 0.0, *, request: int | None = None) -> None:
-        """Check that a client went away in the middle of its answer.
+        """Assert that a client left in the middle of a response.
 
-        A synchronous wait: where the client lives in the event loop of the test, let that close the connection first.
+        This waits synchronously. If the client runs in the event loop of the test, close its connection first.
 
         Args:
-            within: how many seconds to wait for it.
-            request: the index of the request whose client it is, -1 for the newest, if not that of any.
+            within: The seconds to wait.
+            request: The index of the client's request, -1 for the newest, or None for any request.
 
         Raises:
-            ClientStayedError: an `AssertionError`; all answers went out whole, or nobody has left yet.
+            ClientStayedError: An `AssertionError`. If no client has left before the end of its response.
         """
         __tracebackhide__ = True
 
-        def happened() -> bool:
-            looked_at = self.requests if request is None else self.requests[request:][:1]
-            return any(each.client_disconnected for each in looked_at)
+        def has_left() -> bool:
+            requests = self.requests if request is None else self.requests[request:][:1]
+            return any(each.client_disconnected for each in requests)
 
-        if not self._journal.wait_for(happened, within):
+        if not self._journal.wait_for(has_left, within):
             raise ClientStayedError(within, [repr(each) for each in self.requests])
 
     def unstopped(self, within: float) -> Iterator[str]:
-        """Yield the requests whose answers are still produced, or were after their client had gone.
+        """Yield a line for each response that is still produced, or went on after its client had left.
 
         Args:
-            within: seconds to wait for the end of all producers; a client's leaving is noticed in the server's thread.
+            within: The seconds to wait for the end of all producers. The server's thread notices clients that leave.
         """
         self._journal.wait_for(lambda: all(each.ended for each in self.requests), within)
         for request in self.requests:
             if request.unstopped:
-                yield f"{request.told}: the producer {request.unstopped}: {request!r}"
+                yield f"{request.summary}: the producer {request.unstopped}: {request!r}"
 
     def __repr__(self) -> str:
         return f"<ProviderServer {self._address or 'not open'}, {len(self.requests)} requests>"
 
 
-def _bound(port: int) -> socket.socket:
-    """Return a socket on loopback."""
-    found = socket.socket()
+def _bound_socket(port: int) -> socket.socket:
+    bound = socket.socket()
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((_HOST, port))
-        found.settimeout(0)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((_HOST, port))
+        bound.settimeout(0)
     except OSError:
-        found.close()
+        bound.close()
         raise
-    return found
+    return bound
 
 
-def _recut(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:
+def _recutter(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:
     if cut is None or isinstance(cut, ScriptRecutter):
         return cut
     return ScriptRecutter(cut if isinstance(cut, Cut) else Cut(cut))

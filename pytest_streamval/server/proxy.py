@@ -1,4 +1,4 @@
-"""The proxy: it answers requests from recordings, or passes them on to a real provider and records the responses."""
+"""The proxy: it answers requests from recordings, or forwards them to a real provider and records the responses."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
 from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
-from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn
-from pytest_streamval.server.passed_on import PassedOnRequest, Upstream, as_sent
-from pytest_streamval.server.spoiling import frames
+from pytest_streamval.server.actions import Disconnect, Flush, Hang, Response, SendData, SendHead, Sleep
+from pytest_streamval.server.forwarding import ForwardedRequest, Upstream, request_to
+from pytest_streamval.server.framing import split_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
     from os import PathLike
 
-    from pytest_streamval.errors import ProviderUnreachableError, StreamvalError
+    from pytest_streamval.errors import StreamvalError
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.recordings.modes import RecordMode
-    from pytest_streamval.server.actions import Steps
-    from pytest_streamval.server.connection import Incoming
-    from pytest_streamval.server.faults import Fault
+    from pytest_streamval.server.actions import Actions
+    from pytest_streamval.server.connection import IncomingRequest
+    from pytest_streamval.server.faults.fault import Fault
     from pytest_streamval.server.journal import ServedRequest
-    from pytest_streamval.server.rendering import Question
+    from pytest_streamval.server.rendering import Renderer
 
 _FILE = "stream.jsonl"
 _FRAMING = {"connection", "content-length", "content-type", "transfer-encoding"}
-_WAY_OUT = "To record this request, give the provider as upstream, with record='new'."
+_HOW_TO_RECORD = "To record this request, give the provider as upstream, with record='new'."
 
 
 class Proxy:
-    """The recordings and the provider of a server, which answer its requests."""
+    """The recordings and the provider of a server, which respond to its requests."""
 
     def __init__(
         self,
@@ -60,12 +60,12 @@ class Proxy:
             upstream: The address of the provider, or None if there is none.
             folder: The folder of the recordings, or None to keep new ones in memory only.
             mode: The record mode.
-            fault: The fault of all answers.
+            fault: The fault of all responses.
             speed: The factor by which a replay is faster than the recording.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
-            MissingExtraError: An `ImportError`. If requests are passed on, and httpx2 is not installed.
+            MissingExtraError: An `ImportError`. If requests are forwarded, and httpx2 is not installed.
         """
         self.recordings: list[Cassette] = []
         """The new recordings, in the order in which the responses ended."""
@@ -85,80 +85,76 @@ class Proxy:
         replays = mode.replays(recorded=bool(existing))
         # without a folder there is nothing to replay
         records = self._folder is None or mode.records(recorded=bool(existing))
-        self._passes_on = self._upstream is not None and records
-        if self._passes_on:
+        self._forwards = self._upstream is not None and records
+        if self._forwards:
             load_httpx2("Provider servers with an upstream")
         self._numbers = count(max(map(_number, existing), default=0) + 1 if replays else 1)
-        self._matcher = CassetteMatcher([Cassette.load(path) for path in existing] if replays else (), way_out=_WAY_OUT)
+        self._matcher = CassetteMatcher(
+            [Cassette.load(path) for path in existing] if replays else (), way_out=_HOW_TO_RECORD
+        )
         for path in existing if mode.replaces else ():
             path.unlink()
 
-    def answer(
-        self, request: ServedRequest, question: Question, incoming: Incoming
-    ) -> tuple[Steps, Callable[[], Awaitable[None]]]:
-        """Return the answer to a request for an output, and the function to await after its end."""
-        steps, close = self._source(request, question, incoming)
-        if self._fault is not None:
-            request.fault = self._fault.name
-            steps = self._fault.applied(_with_deltas(frames(steps, question), question), question)
-        else:
-            steps = _with_deltas(steps, question)
-        return steps, close
+    def respond(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
+        """Return the response to a request for an output."""
+        response = self._replay_or_forward(request, renderer, incoming)
+        if self._fault is None:
+            return response._replace(actions=_count_deltas(response.actions, renderer))
+        request.fault = self._fault.name
+        counted = _count_deltas(split_frames(response.actions, renderer), renderer)
+        return response._replace(actions=self._fault.apply(counted, renderer))
 
-    def passed(
-        self, request: ServedRequest, question: Question, incoming: Incoming
-    ) -> tuple[Steps, Callable[[], Awaitable[None]]] | None:
-        """Return the provider's answer to any other request, or None if requests are not passed on."""
-        if self._upstream is None or not self._passes_on:
+    def forward_other(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response | None:
+        """Return the provider's response to any other request, or None if requests are not forwarded."""
+        if self._upstream is None or not self._forwards:
             return None
-        passed_on = PassedOnRequest(
-            self._upstream,
-            incoming,
-            recorder=None,
-            keep=_keep_nothing,
-            failed=lambda error: self._failed(request, error),
-        )
-        return passed_on.steps(question), passed_on.close
+        return self._forward(self._upstream, request, renderer, incoming, recorder=None)
 
     def unmet(self) -> Iterator[StreamvalError]:
-        """Yield the errors of requests without an answer, and of recordings that were not played."""
+        """Yield an error for each failed request, each request without a recording, and each recording not played."""
         yield from self.failures
         yield from self._matcher.refused
-        if not self._passes_on and (unplayed := self._matcher.unplayed):
+        if not self._forwards and (unplayed := self._matcher.unplayed):
             summaries = [(each.path, request_summary(each)) for each in unplayed]
             yield UnusedCassetteError(summaries, "a server with record='all'")
 
-    def _source(
-        self, request: ServedRequest, question: Question, incoming: Incoming
-    ) -> tuple[Steps, Callable[[], Awaitable[None]]]:
-        protocol = question.adapter.protocol
-        if self._upstream is None:
-            return self._replayed(question, as_sent(incoming.target, incoming)), nothing
-        sent = as_sent(self._upstream.url(incoming.target), incoming)
-        if not self._passes_on or self._matcher.has(sent, protocol):
-            return self._replayed(question, sent), nothing
-        secrets = Secrets.of(sent, keys_in_environment())
-        recorder = StreamRecorder(sent, secrets, protocol=protocol, provider=protocol)
-        passed_on = PassedOnRequest(
-            self._upstream,
+    def _replay_or_forward(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
+        protocol = renderer.adapter.protocol
+        upstream = self._upstream
+        sent = request_to(incoming.target if upstream is None else upstream.url(incoming.target), incoming)
+        if upstream is None or not self._forwards or self._matcher.has(sent, protocol):
+            return Response(self._replay(renderer, sent))
+        recorder = StreamRecorder(sent, Secrets.of(sent, keys_in_environment()), protocol=protocol, provider=protocol)
+        return self._forward(upstream, request, renderer, incoming, recorder=recorder)
+
+    def _forward(
+        self,
+        upstream: Upstream,
+        request: ServedRequest,
+        renderer: Renderer,
+        incoming: IncomingRequest,
+        *,
+        recorder: StreamRecorder | None,
+    ) -> Response:
+        forwarded = ForwardedRequest(
+            upstream,
             incoming,
             recorder=recorder,
             keep=lambda: self._keep(recorder),
-            failed=lambda error: self._failed(request, error),
+            on_failure=lambda error: self.failures.append(AnswerFailedError(request.summary, error.fault)),
         )
-        return passed_on.steps(question), passed_on.close
+        return Response(forwarded.actions(renderer), forwarded.close)
 
-    def _replayed(self, question: Question, sent: HttpRequest) -> Steps:
+    def _replay(self, renderer: Renderer, sent: HttpRequest) -> Actions:
         try:
-            cassette = self._matcher.take(sent, question.adapter.protocol)
+            cassette = self._matcher.take(sent, renderer.adapter.protocol)
         except UnmatchedRequestError as error:
-            return question.refusal(400, str(error))
-        return played(cassette, self._speed)
+            return renderer.render_error(400, str(error))
+        return replay_actions(cassette, self._speed)
 
-    def _failed(self, request: ServedRequest, error: ProviderUnreachableError) -> None:
-        self.failures.append(AnswerFailedError(request.told, error.fault))
-
-    def _keep(self, recorder: StreamRecorder) -> None:
+    def _keep(self, recorder: StreamRecorder | None) -> None:
+        if recorder is None:
+            return
         cassette = recorder.cassette(Path(_FILE) if self._folder is None else self._next_path(self._folder))
         self.recordings.append(cassette)
         if self._folder is not None:
@@ -168,59 +164,53 @@ class Proxy:
         return numbered(folder / _FILE, next(self._numbers))
 
 
-async def nothing() -> None:
-    """Close nothing, for an answer that opened nothing."""
-
-
-def _keep_nothing() -> None:
-    """Keep no recording, for a request that is not recorded."""
-
-
 def _number(path: Path) -> int:
     """Return the number of a recording: 1 for `stream.jsonl`, 2 for `stream.2.jsonl`."""
     number = path.stem.rpartition(".")[2]
     return int(number) if number.isdecimal() else 1
 
 
-# The recordings
+def replay_actions(cassette: Cassette, speed: float) -> Actions:
+    """Yield the actions that replay a recording, one for each read.
 
-
-def played(cassette: Cassette, speed: float) -> Steps:
-    """Yield a recording as it arrived, read for read."""
+    Args:
+        cassette: The recording.
+        speed: The factor by which the replay is faster than the recording. `math.inf` skips the pauses.
+    """
     headers = {name.lower(): value for name, value in cassette.header.get("headers") or ()}
     others = tuple((name, value) for name, value in headers.items() if name not in _FRAMING)
-    head = Head(cassette.header.get("status") or 200, headers.get("content-type", "text/event-stream"), others)
+    head = SendHead(cassette.header.get("status") or 200, headers.get("content-type", "text/event-stream"), others)
     now = 0.0
     has_begun = False
     for read in cassette.reads:
         if speed != inf and read.at > now:
-            yield Pause((read.at - now) / speed)
+            yield Sleep((read.at - now) / speed)
             now = read.at
         if not has_begun:
             yield head
         elif speed == inf:
-            yield Turn()
+            yield Flush()
         has_begun = True
-        yield Frame(read.data)
+        yield SendData(read.data)
     ending = cassette.ending
     if not has_begun and ending.how in {"complete", "refused"}:
         yield head
     if ending.how == "silent":
-        yield Silence()
+        yield Hang()
     elif ending.how in {"broken", "left"}:
-        yield Break("closed")
+        yield Disconnect("closed")
 
 
-def _with_deltas(steps: Steps, question: Question) -> Steps:
-    """Yield steps, each frame with the deltas that it completes."""
-    decoder = question.adapter.decoder()
-    is_readable = question.asked.stream
-    for step in steps:
-        if isinstance(step, Frame) and is_readable:
+def _count_deltas(actions: Actions, renderer: Renderer) -> Actions:
+    """Yield actions, each with the deltas that its data completes."""
+    decoder = renderer.adapter.decoder()
+    is_readable = renderer.streams
+    for action in actions:
+        if isinstance(action, SendData) and is_readable:
             try:
-                deltas = decoder.feed(step.data)
+                deltas = decoder.feed(action.data)
             except WireError as error:
                 deltas, is_readable = list(error.deltas), False
-            yield step._replace(deltas=len(deltas), text="".join(delta.text for delta in deltas))
+            yield action._replace(deltas=len(deltas), text="".join(delta.text for delta in deltas))
         else:
-            yield step
+            yield action

@@ -1,33 +1,34 @@
-"""Re-cutting at the wire: the bytes of an answer in other writes."""
+"""Re-chunking: the bytes of a response in other writes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.server.actions import Frame
-from pytest_streamval.server.spoiling import apart, frames, together
+from pytest_streamval.server.actions import SendData
+from pytest_streamval.server.framing import join_data, split_frames, split_writes
 
 if TYPE_CHECKING:
     from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.server.actions import Steps
-    from pytest_streamval.server.rendering import Question
+    from pytest_streamval.server.actions import Actions
+    from pytest_streamval.server.rendering import Renderer
 
 
-def recut(steps: Steps, cut: Cut, question: Question) -> Steps:
+
+def recut(actions: Actions, cut: Cut, renderer: Renderer) -> Actions:
     """Return a response in other writes: all bytes in one, a frame in each, or frames cut by `Cut.of_frames`."""
     if cut.name == "whole":
-        return _together(steps)
-    return apart(frames(steps, question) if cut.name == "words" else steps, cut.of_frames())
+        return _join_pending(actions)
+    return split_writes(split_frames(actions, renderer) if cut.name == "words" else actions, cut.of_frames())
 
 
-def _together(steps: Steps) -> Steps:
-    """Yield what is due at once as one frame."""
-    held: list[Frame] = []
-    for step in steps:
-        if isinstance(step, Frame):
-            held.append(step)
+def _join_pending(actions: Actions) -> Actions:
+    """Yield actions that send everything between two other actions as one chunk."""
+    held: list[SendData] = []
+    for action in actions:
+        if isinstance(action, SendData):
+            held.append(action)
         else:
-            yield from together(held)
+            yield from join_data(held)
             held = []
-            yield step
-    yield from together(held)
+            yield action
+    yield from join_data(held)

@@ -1,4 +1,4 @@
-"""Replies: scripts in the words of a protocol, as steps."""
+"""Rendering: scripts and errors in the format of a protocol, as actions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_streamval.errors import ProviderStatusError, StreamTruncatedError, described
 from pytest_streamval.model import Delta, Usage
 from pytest_streamval.scripting.steps import Delay, Raise, Stall, place_of_stall, text_of_step
-from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence
+from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
 from pytest_streamval.wire.exchange import Answer
 
 if TYPE_CHECKING:
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 
     from pytest_streamval.scripting.script import Script
     from pytest_streamval.scripting.steps import Step
-    from pytest_streamval.server.actions import Steps
+    from pytest_streamval.server.actions import Actions
     from pytest_streamval.wire.adapter import Adapter
-    from pytest_streamval.wire.encoding import FrameEncoder
     from pytest_streamval.wire.exchange import ParsedRequest
 
 JSON = "application/json"
-"""The content type of everything that is no stream."""
+"""The content type of every response that is not a stream."""
 
-_CHARACTERS = 4  # of a token, roughly, in a language such as English
-_KINDS = {
+_CHARACTERS_PER_TOKEN = 4  # roughly, in a language such as English
+_ERROR_KINDS = {
     "openai": {
         401: "authentication_error",
         404: "not_found_error",
@@ -49,148 +48,151 @@ _KINDS = {
         529: "UNAVAILABLE",
     },
 }
-_USUAL = {"gemini": "INVALID_ARGUMENT"}  # any other error of the client, elsewhere an invalid_request_error
+_OTHER_KINDS = {"gemini": "INVALID_ARGUMENT"}  # for any other error of the client
+
+
+def error_kind(protocol: str, status: int) -> str:
+    """Return the name that a provider gives to errors with this status."""
+    kinds = _ERROR_KINDS.get(protocol, _ERROR_KINDS["openai"])
+    return kinds.get(status) or _OTHER_KINDS.get(protocol, "invalid_request_error")
+
+
+def send_all(
+    status: int, body: bytes, media_type: str = JSON, *, headers: Iterable[tuple[str, str]] = (), deltas: int = 0
+) -> Actions:
+    """Yield the actions of a response that is not streamed."""
+    yield SendHead(status, media_type, tuple(headers), len(body))
+    yield SendData(body, deltas)
+
+
+def send_error(adapter: Adapter, status: int, message: str, *, headers: Iterable[tuple[str, str]] = ()) -> Actions:
+    """Return the actions of an error in a provider's format."""
+    return send_all(status, adapter.encode_error(error_kind(adapter.protocol, status), message), headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A request, as far as the answer depends on it."""
+class Renderer:
+    """A renderer of the responses to one request."""
 
     adapter: Adapter
     """The protocol."""
-    asked: ParsedRequest
-    """What is asked for."""
+    request: ParsedRequest
+    """The parsed request."""
     ident: str = "1"
-    """Tells the answer from others."""
+    """The distinguishing part of the response's id."""
     created: float = 0.0
-    """When it is made, in seconds since the epoch."""
+    """The time of the response, in seconds since the epoch."""
     size: int = 0
-    """The bytes of the request, from which the tokens of the prompt are reckoned."""
+    """The bytes of the request's body, from which the tokens of the prompt are estimated."""
 
-    def refusal(self, status: int, message: str, *, retry_after: float | None = None) -> Steps:
-        """Yield an answer in the provider's own form of an error."""
+    @property
+    def streams(self) -> bool:
+        """Whether the response is streamed."""
+        return self.request.stream
+
+    def render(self, script: Script) -> Actions:
+        """Return the actions that play a script, streamed or not, as the request says."""
+        return self._stream(script) if self.streams else self._respond(script)
+
+    def render_error(self, status: int, message: str, *, retry_after: float | None = None) -> Actions:
+        """Return the actions of an error in the provider's format."""
         headers = () if retry_after is None else (("retry-after", f"{retry_after:g}"),)
-        body = self.adapter.encode_error(kind_of(self.adapter.protocol, status), message)
-        return answered(status, body, headers=headers)
+        return send_error(self.adapter, status, message, headers=headers)
 
-    def reply(self, script: Script) -> Steps:
-        """Yield what a script comes to, as a stream or whole, as the client asked for."""
-        return _streamed(self, script) if self.asked.stream else _whole(self, script)
+    def _stream(self, script: Script) -> Actions:
+        encoder = self.adapter.encoder(self.request, ident=self.ident, created=self.created)
+        steps = with_usage(script, self.size)
+        first = next((at for at, step in enumerate(steps) if not isinstance(step, Delay)), len(steps))
+        yield from (Sleep(step.seconds) for step in steps[:first] if isinstance(step, Delay))
+        if first < len(steps) and isinstance(failure := steps[first], Raise):
+            yield from self._refuse(failure)
+            return
+        yield SendHead(200, self.adapter.media_type)
+        count = int(_has_deltas(script))  # the usage of a script without deltas is not one of them
+        for step in steps[first:]:
+            if isinstance(step, str):
+                yield SendData(encoder.encode(step), count, step)
+            elif isinstance(step, Delta):
+                yield SendData(encoder.encode(step), count, step.text)
+            elif isinstance(step, Delay):
+                yield Sleep(step.seconds)
+            elif isinstance(step, Stall):
+                yield Hang(place_of_stall(script.steps))
+            else:
+                error = _exception_of(step)
+                kind = error_kind(self.adapter.protocol, 500)
+                yield _disconnect_for(error) or SendData(encoder.fail(kind, _message_of(error)))
+                return
+        yield SendData(encoder.finish())
+
+    def _respond(self, script: Script) -> Actions:
+        """Yield the actions of a response that is not streamed."""
+        for step in script.steps:
+            if isinstance(step, Delay):
+                yield Sleep(step.seconds)
+            elif isinstance(step, Stall):
+                yield Hang(place_of_stall(script.steps))
+            elif isinstance(step, Raise):
+                yield from self._refuse(step)
+                return
+        steps = with_usage(script, self.size)
+        deltas = [step if isinstance(step, Delta) else Delta(step) for step in steps if isinstance(step, (str, Delta))]
+        answer = Answer.of(deltas)
+        body = self.adapter.encode_response(answer, self.request, ident=self.ident, created=self.created)
+        yield from send_all(200, body, deltas=len(deltas) if _has_deltas(script) else 0)
+
+    def _refuse(self, step: Raise) -> Actions:
+        """Yield the actions of a failure before the first delta."""
+        error = _exception_of(step)
+        if isinstance(error, ProviderStatusError):
+            yield from self.render_error(error.status, error.body, retry_after=error.retry_after)
+        elif (disconnect := _disconnect_for(error)) is not None:
+            yield disconnect
+        else:
+            yield from self.render_error(500, _message_of(error))
 
 
-def kind_of(protocol: str, status: int) -> str:
-    """Return what a provider calls an error of this status."""
-    kinds = _KINDS.get(protocol, _KINDS["openai"])
-    return kinds.get(status) or _USUAL.get(protocol, "invalid_request_error")
-
-
-def answered(
-    status: int, body: bytes, media_type: str = JSON, *, headers: Iterable[tuple[str, str]] = (), deltas: int = 0
-) -> Steps:
-    """Yield an answer that comes as a whole."""
-    yield Head(status, media_type, tuple(headers), len(body))
-    yield Frame(body, deltas)
-
-
-def counted(script: Script, size: int) -> Sequence[Step]:
-    """Return the steps of a script that reports usage: its own, or a plausible one, reckoned from the characters.
+def with_usage(script: Script, size: int) -> Sequence[Step]:
+    """Return the steps of a script with usage: the script's own, or an estimate from the number of characters.
 
     Args:
-        script: what is played.
-        size: the bytes of the request.
+        script: The script.
+        size: The bytes of the request's body.
     """
     steps = list(script.steps)
     places = [at for at, step in enumerate(steps) if isinstance(step, (str, Delta))]
     if any(isinstance(step, Delta) and step.usage for step in steps):
         return steps
     if not places:
-        return [*steps, Delta(usage=Usage(_tokens(size), 0))]
-    prompt, output = _tokens(size), _tokens(sum(map(_characters, steps)))
-    # as providers do, who know the prompt at the beginning and the whole output at the end
+        return [*steps, Delta(usage=Usage(_estimate_tokens(size), 0))]
+    prompt, output = _estimate_tokens(size), _estimate_tokens(sum(map(_count_characters, steps)))
+    # like providers, which know the prompt at the beginning and the complete output at the end
     for at, usage in ((places[0], Usage(prompt, 1)), (places[-1], Usage(prompt, output))):
         step = steps[at]
         steps[at] = replace(step if isinstance(step, Delta) else Delta(text_of_step(step)), usage=usage)
     return steps
 
 
-def _streamed(question: Question, script: Script) -> Steps:
-    encoder = question.adapter.encoder(question.asked, ident=question.ident, created=question.created)
-    steps = counted(script, question.size)
-    waits = next((at for at, step in enumerate(steps) if not isinstance(step, Delay)), len(steps))
-    yield from (Pause(step.seconds) for step in steps[:waits] if isinstance(step, Delay))
-    if waits < len(steps) and isinstance(failure := steps[waits], Raise):
-        yield from _refused(question, failure)
-        return
-    yield Head(200, question.adapter.media_type)
-    each = int(_speaks(script))  # what reports the usage of a script without deltas is none of these
-    for step in steps[waits:]:
-        if isinstance(step, str):
-            yield Frame(encoder.encode(step), each, step)
-        elif isinstance(step, Delta):
-            yield Frame(encoder.encode(step), each, step.text)
-        elif isinstance(step, Delay):
-            yield Pause(step.seconds)
-        elif isinstance(step, Stall):
-            yield Silence(place_of_stall(script.steps))
-        else:
-            yield _failed(question, encoder, _raised(step))
-            return
-    yield Frame(encoder.finish())
-
-
-def _failed(question: Question, encoder: FrameEncoder, error: BaseException) -> Frame | Break:
-    """Return what a failure comes to in the middle of a stream."""
-    broken = _broken(error)
-    return Frame(encoder.fail(kind_of(question.adapter.protocol, 500), _told(error))) if broken is None else broken
-
-
-def _whole(question: Question, script: Script) -> Steps:
-    for step in script.steps:
-        if isinstance(step, Delay):
-            yield Pause(step.seconds)
-        elif isinstance(step, Stall):
-            yield Silence(place_of_stall(script.steps))
-        elif isinstance(step, Raise):
-            yield from _refused(question, step)
-            return
-    steps = counted(script, question.size)
-    deltas = [step if isinstance(step, Delta) else Delta(step) for step in steps if isinstance(step, (str, Delta))]
-    answer = Answer.of(deltas)
-    body = question.adapter.encode_response(answer, question.asked, ident=question.ident, created=question.created)
-    yield from answered(200, body, deltas=len(deltas) if _speaks(script) else 0)
-
-
-def _refused(question: Question, step: Raise) -> Steps:
-    """Yield what a failure comes to before anything was said."""
-    error = _raised(step)
-    if isinstance(error, ProviderStatusError):
-        yield from question.refusal(error.status, error.body, retry_after=error.retry_after)
-    elif (how := _broken(error)) is not None:
-        yield how
-    else:
-        yield from question.refusal(500, _told(error))
-
-
-def _raised(step: Raise) -> BaseException:
+def _exception_of(step: Raise) -> BaseException:
     return step.exc if isinstance(step.exc, BaseException) else step.exc()
 
 
-def _broken(error: BaseException) -> Break | None:
-    """Return how a failure ends the connection, where it is one of the network."""
+def _disconnect_for(error: BaseException) -> Disconnect | None:
+    """Return the end of the connection that an error of the network stands for, or None for any other error."""
     if isinstance(error, ConnectionResetError):
-        return Break("reset")
-    return Break("closed") if isinstance(error, (ConnectionError, EOFError, StreamTruncatedError)) else None
+        return Disconnect("reset")
+    return Disconnect("closed") if isinstance(error, (ConnectionError, EOFError, StreamTruncatedError)) else None
 
 
-def _told(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     return described(error) or type(error).__name__
 
 
-def _speaks(script: Script) -> bool:
+def _has_deltas(script: Script) -> bool:
     return any(isinstance(step, (str, Delta)) for step in script.steps)
 
 
-def _characters(step: Step) -> int:
+def _count_characters(step: Step) -> int:
     if isinstance(step, str):
         return len(step)
     if not isinstance(step, Delta):
@@ -198,5 +200,5 @@ def _characters(step: Step) -> int:
     return len(step.text) + len(step.thinking) + sum(len(call.arguments) for call in step.tool_calls)
 
 
-def _tokens(characters: int) -> int:
-    return max(1, round(characters / _CHARACTERS))
+def _estimate_tokens(characters: int) -> int:
+    return max(1, round(characters / _CHARACTERS_PER_TOKEN))

@@ -1,4 +1,4 @@
-"""Routes: which protocol a path belongs to, and what is answered without a script."""
+"""Routes: the protocol of each path, and the responses that need no script."""
 
 from __future__ import annotations
 
@@ -28,26 +28,25 @@ PATHS = (
     "POST /api/show",
     "GET /api/version",
 )
-"""What the server answers, as its errors list it."""
+"""The paths that the server serves, for its errors."""
 
-_AS_ARRAY = " without ?alt=sse, where Gemini sends an array of JSON"
-_BIRTH = "2026-01-01T00:00:00Z"
-_EPOCH = 1_767_225_600  # the same, in seconds
+_WITHOUT_SSE = " without ?alt=sse, where Gemini sends a JSON array"
+_CREATED_AT = "2026-01-01T00:00:00Z"
+_CREATED = 1_767_225_600  # the same, in seconds since the epoch
 _LISTS = ("/v1/models", "/models", "/v1beta/models", "/v1alpha/models")
 _DETAILS = {"format": "gguf", "family": "scripted", "families": ["scripted"], "parameter_size": "0B"}
-_OPENAI = ADAPTERS["openai"]
 
 
-class Output(NamedTuple):
+class OutputRequest(NamedTuple):
     """A request for an output."""
 
     adapter: Adapter
-    asked: ParsedRequest
+    request: ParsedRequest
     body: Mapping[str, object]
 
 
-class Refusal(NamedTuple):
-    """A request that cannot be answered."""
+class ErrorResponse(NamedTuple):
+    """The response to an invalid request."""
 
     adapter: Adapter
     status: int
@@ -55,105 +54,104 @@ class Refusal(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Fact(NamedTuple):
-    """An answer that needs no script."""
+class StaticResponse(NamedTuple):
+    """A response that needs no script."""
 
     body: bytes
     media_type: str = "application/json"
 
 
-def routed(method: str, path: str, content: bytes, models: Sequence[str]) -> Output | Refusal | Fact:
-    """Return what a request is.
+def route(
+    method: str, path: str, content: bytes, models: Sequence[str]
+) -> OutputRequest | ErrorResponse | StaticResponse:
+    """Return the request for an output, or the response to any other request.
 
     Args:
-        method: of the request.
-        path: with its query.
-        content: the body.
-        models: those that the server says it has.
+        method: The method of the request.
+        path: The path with its query.
+        content: The body.
+        models: The names of the models that the server lists.
     """
-    adapter = _adapter_of(path, {})
+    adapter = _adapter_for(path)
     bare = path.partition("?")[0]
     if adapter is None:
-        return _other(method, bare, content, models)
+        return _respond(method, bare, content, models)
     if method != "POST":
-        message = f"{method} {bare} is nothing that this server answers: it takes POST, with JSON."
-        return Refusal(adapter, 405, message, (("allow", "POST"),))
-    body = _parsed(content)
+        message = f"{method} {bare} is not served. This path takes POST, with JSON."
+        return ErrorResponse(adapter, 405, message, (("allow", "POST"),))
+    body = _parse(content)
     if isinstance(body, str):
-        return Refusal(adapter, 400, body)
-    asked = adapter.parse_request(path, body)
-    return Output(adapter, asked or ParsedRequest(), body)
+        return ErrorResponse(adapter, 400, body)
+    return OutputRequest(adapter, adapter.asked(path, body) or ParsedRequest(), body)
 
 
-def _adapter_of(path: str, body: Mapping[str, object]) -> Adapter | None:
-    return next((adapter for adapter in ADAPTERS.values() if adapter.parse_request(path, body) is not None), None)
+def _adapter_for(path: str) -> Adapter | None:
+    return next((adapter for adapter in ADAPTERS.values() if adapter.asked(path, {}) is not None), None)
 
 
-def _parsed(content: bytes) -> Mapping[str, object] | str:
-    """Return the JSON object of a body, or what is wrong with it."""
+def _parse(content: bytes) -> Mapping[str, object] | str:
+    """Return the JSON object of a body, or an error message."""
     if not content:
         return "The request has no body. Send a JSON object."
     try:
         return parse_object(content.decode())
     except UnicodeDecodeError as error:
-        return f"The body is no JSON: it is not in UTF-8 ({error})."
+        return f"The body is not JSON: it is not in UTF-8 ({error})."
     except FrameFaultError as fault:
-        return f"The body is not what it has to be, a JSON object: {fault}."
+        return f"The body must be a JSON object: {fault}."
 
 
-def _other(method: str, path: str, content: bytes, models: Sequence[str]) -> Refusal | Fact:
-    """Return what is answered where no output is asked for."""
-    facts = _facts(path, content, models)
-    if facts is None:
-        known = "; ".join(PATHS)
-        why = _AS_ARRAY if path.endswith(":streamGenerateContent") else ""
-        return Refusal(_guessed(path), 404, f"There is nothing at {method} {path}{why}. This server answers: {known}.")
-    wanted, fact = facts
-    if method not in wanted:
-        message = f"{method} {path} is nothing that this server answers: it takes {wanted[0]}."
-        return Refusal(_guessed(path), 405, message, (("allow", ", ".join(wanted)),))
-    return fact
+def _respond(method: str, path: str, content: bytes, models: Sequence[str]) -> ErrorResponse | StaticResponse:
+    methods, response = _response_at(path, content, models)
+    if response is None:
+        hint = _WITHOUT_SSE if path.endswith(":streamGenerateContent") else ""
+        message = f"There is nothing at {method} {path}{hint}. This server answers: {'; '.join(PATHS)}."
+        return ErrorResponse(_nearest_adapter(path), 404, message)
+    if method not in methods:
+        message = f"{method} {path} is not served. This path takes {methods[0]}."
+        return ErrorResponse(_nearest_adapter(path), 405, message, (("allow", ", ".join(methods)),))
+    return response
 
 
-def _facts(path: str, content: bytes, models: Sequence[str]) -> tuple[tuple[str, ...], Refusal | Fact] | None:
-    """Return by which methods a path is asked for, and what is there."""
+def _response_at(
+    path: str, content: bytes, models: Sequence[str]
+) -> tuple[tuple[str, ...], ErrorResponse | StaticResponse | None]:
+    """Return the methods of a path, and the response."""
     if path == "/api/show":
-        return ("POST",), _shown(content)
+        return ("POST",), _model_details(content)
     if path == "/v1/messages/count_tokens":
         return ("POST",), _json({"input_tokens": max(1, len(content) // 4)})
-    fact = _listed(path, models)
-    return None if fact is None else (("GET", "HEAD"), fact)
+    return ("GET", "HEAD"), _information(path, models)
 
 
-def _listed(path: str, models: Sequence[str]) -> Fact | None:
-    """Return what is there for everybody to see."""
+def _information(path: str, models: Sequence[str]) -> StaticResponse | None:
     folder, _, name = path.rpartition("/")
     if path == "/":
-        return Fact(b"Ollama is running", "text/plain; charset=utf-8")  # as its clients look for it
+        return StaticResponse(b"Ollama is running", "text/plain; charset=utf-8")  # Ollama's clients look for it
     if path in _LISTS:
-        return _json(_list(models))
+        return _json(_model_list(models))
     if folder in _LISTS and name in models:
         return _json({**_openai_model(name), **_gemini_model(name)})
     if path == "/api/tags":
-        return _json({"models": [_tag(model) for model in models]})
+        return _json({"models": [_ollama_model(model) for model in models]})
     return _json({"version": "0.13.0"}) if path == "/api/version" else None
 
 
-def _guessed(path: str) -> Adapter:
-    """Return the protocol in whose words an error is said, of which the path is none."""
+def _nearest_adapter(path: str) -> Adapter:
+    """Return the protocol for an error about a path that belongs to none."""
     if path.startswith("/api/"):
         return ADAPTERS["ollama"]
     if path.startswith("/v1/messages"):
         return ADAPTERS["anthropic"]
-    return ADAPTERS["gemini"] if path.startswith(("/v1beta", "/v1alpha")) else _OPENAI
+    return ADAPTERS["gemini" if path.startswith(("/v1beta", "/v1alpha")) else "openai"]
 
 
-def _json(value: Mapping[str, object]) -> Fact:
-    return Fact(json.dumps(value).encode())
+def _json(value: Mapping[str, object]) -> StaticResponse:
+    return StaticResponse(json.dumps(value).encode())
 
 
-def _list(models: Iterable[str]) -> dict[str, object]:
-    """Return the list of models, in the fields of all providers that have one there."""
+def _model_list(models: Iterable[str]) -> dict[str, object]:
+    """Return the list of models with the fields of all providers that use this path."""
     names = list(models)
     return {
         "object": "list",
@@ -166,8 +164,8 @@ def _list(models: Iterable[str]) -> dict[str, object]:
 
 
 def _openai_model(name: str) -> dict[str, object]:
-    openai = {"id": name, "object": "model", "created": _EPOCH, "owned_by": "streamval"}
-    return {**openai, "type": "model", "display_name": name, "created_at": _BIRTH}
+    openai = {"id": name, "object": "model", "created": _CREATED, "owned_by": "streamval"}
+    return {**openai, "type": "model", "display_name": name, "created_at": _CREATED_AT}
 
 
 def _gemini_model(name: str) -> dict[str, object]:
@@ -175,14 +173,15 @@ def _gemini_model(name: str) -> dict[str, object]:
     return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods}
 
 
-def _tag(name: str) -> dict[str, object]:
-    return {"name": name, "model": name, "modified_at": _BIRTH, "size": 0, "digest": "0" * 64, "details": _DETAILS}
+def _ollama_model(name: str) -> dict[str, object]:
+    common = {"name": name, "model": name, "modified_at": _CREATED_AT}
+    return {**common, "size": 0, "digest": "0" * 64, "details": _DETAILS}
 
 
-def _shown(content: bytes) -> Refusal | Fact:
-    body = _parsed(content)
+def _model_details(content: bytes) -> ErrorResponse | StaticResponse:
+    body = _parse(content)
     if isinstance(body, str):
-        return Refusal(ADAPTERS["ollama"], 400, body)
+        return ErrorResponse(ADAPTERS["ollama"], 400, body)
     capabilities = ["completion", "tools", "thinking"]
     facts = {"modelfile": "", "parameters": "", "template": "", "details": _DETAILS, "model_info": {}}
-    return _json({**facts, "capabilities": capabilities, "modified_at": _BIRTH})
+    return _json({**facts, "capabilities": capabilities, "modified_at": _CREATED_AT})

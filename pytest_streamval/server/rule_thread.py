@@ -1,4 +1,4 @@
-"""`RuleThread`: the thread in which a server calls its rule, apart from the event loop of all servers."""
+"""`RuleThread`: the thread in which a server calls its rule, outside the event loop of the servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.server.loop_thread import AnsweringThread
+from pytest_streamval.server.server_thread import AnsweringThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,56 +17,55 @@ if TYPE_CHECKING:
     from pytest_streamval.server.journal import ServedRequest
 
 
-class Chosen(NamedTuple):
-    """The outcome of one call of a rule."""
+class RuleResult(NamedTuple):
+    """The result of one call of a rule."""
 
     value: object = None
     """The value that the rule returned."""
     error: BaseException | None = None
-    """The error that it raised, of whatever class: none of them may end the event loop of the servers."""
+    """The error that it raised, of any class. No error may end the event loop of the servers."""
 
 
 class RuleThread:
-    """Calls the rule of one server, for one request after the other, in a thread that lives while there are requests.
+    """A thread that calls the rule of one server for one request after the other. It runs while there are requests.
 
     A rule is the user's code. It may block, close its own server or open another one, and delays no other server.
     """
 
     def __init__(self, rule: Callable[[ServedRequest], object]) -> None:
-        self.called: Callable[[ServedRequest], object]
-        """Called in the thread when the rule has chosen, before its next call, so that this one sees the request."""
+        self.on_called: Callable[[ServedRequest], object]
+        """Called in the thread after each call of the rule, so that the next call sees the request in the journal."""
         self._rule = rule
-        self._context = copy_context()  # that of the test that makes the server
+        self._context = copy_context()  # that of the test that creates the server
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[ServedRequest, Future[Chosen]]] = deque()
-        self._runs = False
+        self._waiting: deque[tuple[ServedRequest, Future[RuleResult]]] = deque()
+        self._is_running = False
 
-    async def choose(self, request: ServedRequest) -> Chosen:
-        """Return the rule's choice for a request; a call that has begun goes on if this is cancelled."""
-        answer: Future[Chosen] = Future()
+    async def call(self, request: ServedRequest) -> RuleResult:
+        """Return the rule's result for a request. If this is cancelled, a call that has begun goes on."""
+        future: Future[RuleResult] = Future()
         with self._lock:
-            self._waiting.append((request, answer))
-            begins, self._runs = not self._runs, True
-        if begins:
+            self._waiting.append((request, future))
+            starts, self._is_running = not self._is_running, True
+        if starts:
             AnsweringThread(target=self._call_all, name="streamval server rule", daemon=True).start()
-        return await asyncio.wrap_future(answer)
+        return await asyncio.wrap_future(future)
 
     def _call_all(self) -> None:
-        """Call the rule until no request waits for it."""
-        while (following := self._next()) is not None:
-            request, answer = following
-            if answer.set_running_or_notify_cancel():  # its client is still there
-                answer.set_result(self._context.run(self._call, request))
+        while (waiting := self._next_waiting()) is not None:
+            request, future = waiting
+            if future.set_running_or_notify_cancel():  # its client has not left
+                future.set_result(self._context.run(self._call, request))
 
-    def _next(self) -> tuple[ServedRequest, Future[Chosen]] | None:
+    def _next_waiting(self) -> tuple[ServedRequest, Future[RuleResult]] | None:
         with self._lock:
-            self._runs = bool(self._waiting)
+            self._is_running = bool(self._waiting)
             return self._waiting.popleft() if self._waiting else None
 
-    def _call(self, request: ServedRequest) -> Chosen:
+    def _call(self, request: ServedRequest) -> RuleResult:
         try:
-            return Chosen(self._rule(request))
-        except BaseException as error:  # noqa: BLE001  # handed to the request's own answer
-            return Chosen(error=error)
+            return RuleResult(self._rule(request))
+        except BaseException as error:  # noqa: BLE001  # the response to the request reports it
+            return RuleResult(error=error)
         finally:
-            self.called(request)
+            self.on_called(request)

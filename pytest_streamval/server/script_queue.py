@@ -1,4 +1,4 @@
-"""Casting: which script answers which request."""
+"""`ScriptQueue`: the scripts of a server, one for each request."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pytest_streamval.recordings.matching import differences
 from pytest_streamval.scripting.playback import note_taken
 from pytest_streamval.scripting.script import Script, as_script
 from pytest_streamval.scripting.steps import text_of_step
-from pytest_streamval.server.faults import Fault, Faulty, check_made
+from pytest_streamval.server.faults.fault import Fault, Faulty, check_is_called
 from pytest_streamval.server.journal import ServedRequest
-from pytest_streamval.server.rule_thread import Chosen, RuleThread
+from pytest_streamval.server.rule_thread import RuleResult, RuleThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,31 +31,33 @@ if TYPE_CHECKING:
     from pytest_streamval.scripting.steps import Step
 
 Playable: TypeAlias = Script | str | Fault | Faulty
-"""What a request is answered with: a script or a text, one with a fault, or a fault alone."""
+"""The response to a request: a script or a text, one with a fault, or a fault alone."""
 Rule: TypeAlias = Callable[[ServedRequest], Playable | None]
-"""Chooses by the request; None for one that is not scripted."""
+"""A function that returns the response to a request, or None for a request without a script."""
 
-_SHOWN = 6  # requests, or fields of one, that a message shows
+_MOST_SHOWN = 6  # fields of a request that a message shows
 
 
-class Part:
-    """What one request is answered with."""
+class QueuedScript:
+    """A script with its fault, and the requests that it answered."""
 
     def __init__(self, script: Script, fault: Fault | None = None) -> None:
         self.script = script
+        """The script."""
         self.fault = fault
-        self.asked_by: list[ServedRequest] = []
-        """The requests that it answered: several, where a fault ruined it and the client asked again."""
+        """The fault of the response."""
+        self.requests: list[ServedRequest] = []
+        """The requests that it answered: several if a fault ruined the response and the client repeated the request."""
 
     @property
-    def told(self) -> str:
-        """The part on a line."""
-        said = excerpt(self.script.text)
-        return said if self.fault is None else f"{said} with the fault {self.fault.name}"
+    def summary(self) -> str:
+        """The text and the fault on one line."""
+        text = excerpt(self.script.text)
+        return text if self.fault is None else f"{text} with the fault {self.fault.name}"
 
 
-class Casting:
-    """Gives each request its part: by a rule, or in order."""
+class ScriptQueue:
+    """The scripts of a server in order, or the rule that chooses them."""
 
     def __init__(
         self, given: Sequence[Playable | Rule], fault: Fault | None, token_size: int, recut: ScriptRecutter | None
@@ -64,107 +66,105 @@ class Casting:
         self._recut = recut
         self._token_size = token_size
         self.rule: RuleThread | None = None
-        """Chooses the parts, instead of their order."""
-        self._asked = 0  # how many of the parts were asked for: without a rule, the first ones
-        self.parts: list[Part] = []
-        """The parts, in order; those of a rule as it chose them."""
-        self.refused: list[UnscriptedRequestError] = []
-        """The requests for which there was no part."""
+        """The rule that chooses the scripts, if there is one."""
+        self._taken = 0  # the number of scripts that were taken, without a rule
+        self.scripts: list[QueuedScript] = []
+        """The scripts in order. Those of a rule are added when it returns them."""
+        self.unscripted: list[UnscriptedRequestError] = []
+        """The errors of requests for which there was no script."""
         self.failures: list[AnswerFailedError] = []
-        """The requests for which a rule raised, or a script said what their protocol cannot."""
+        """The errors of requests for which a rule raised, or whose protocol cannot express the script."""
         if len(given) == 1 and callable(given[0]) and not isinstance(given[0], type):
-            check_made("scripts[0]", given[0])
+            check_is_called("scripts[0]", given[0])
             self.rule = RuleThread(given[0])
         else:
-            self.parts = [self._part(each, f"scripts[{number}]") for number, each in enumerate(given)]
+            self.scripts = [self._queued(each, f"scripts[{number}]") for number, each in enumerate(given)]
 
-    def part_of(
-        self, request: ServedRequest, earlier: Sequence[ServedRequest], chosen: Chosen | None = None
-    ) -> Part | UnscriptedRequestError:
-        """Return the part of a request, or the error of one that has none.
+    def take(
+        self, request: ServedRequest, earlier: Sequence[ServedRequest], result: RuleResult | None = None
+    ) -> QueuedScript | UnscriptedRequestError:
+        """Return the script for a request, or an error if there is none.
 
         Args:
-            request: what is asked.
-            earlier: all requests so far.
-            chosen: the rule's choice; None without a rule.
+            request: The request.
+            earlier: All requests so far.
+            result: The rule's result, or None without a rule.
 
         Raises:
-            BaseException: what the rule raised.
+            BaseException: If the rule raised it.
         """
-        part = self._next(request) if chosen is None else self._part_chosen(chosen)
-        if part is not None:
-            part.asked_by.append(request)
-            return part
-        refusal = self._refusal(request, earlier)
-        self.refused.append(refusal)
-        return refusal
+        script = self._next_script(request) if result is None else self._script_of_rule(result)
+        if script is not None:
+            script.requests.append(request)
+            return script
+        self.unscripted.append(self._unscripted_error(request, earlier))
+        return self.unscripted[-1]
 
-    def failed(self, request: ServedRequest, error: BaseException) -> AnswerFailedError:
-        """Note that a request could not be answered."""
-        self.failures.append(AnswerFailedError(request.told, f"{type(error).__name__}: {described(error)}"))
+    def add_failure(self, request: ServedRequest, error: BaseException) -> AnswerFailedError:
+        """Add and return the error of a request that could not be answered."""
+        self.failures.append(AnswerFailedError(request.summary, f"{type(error).__name__}: {described(error)}"))
         return self.failures[-1]
 
     def unmet(self) -> Iterator[StreamvalError]:
-        """Yield what was asked and not scripted, scripted and not asked, and what failed."""
+        """Yield the errors of failed requests, of requests without a script, and of scripts without a request."""
         yield from self.failures
-        yield from self.refused
-        unasked = [(number, part.told) for number, part in enumerate(self.parts, 1) if not part.asked_by]
-        if unasked and not (self._fault is not None and self._fault.refuses):
-            yield UnaskedScriptError(len(self.parts), unasked)
+        yield from self.unscripted
+        unplayed = [(number, script.summary) for number, script in enumerate(self.scripts, 1) if not script.requests]
+        if unplayed and not (self._fault is not None and self._fault.refuses):
+            yield UnaskedScriptError(len(self.scripts), unplayed)
 
-    def _part_chosen(self, chosen: Chosen) -> Part | None:
-        if chosen.error is not None:
-            raise chosen.error
-        if chosen.value is None:
+    def _script_of_rule(self, result: RuleResult) -> QueuedScript | None:
+        if result.error is not None:
+            raise result.error
+        if result.value is None:
             return None
-        self.parts.append(self._part(chosen.value, "what the rule returned"))
-        return self.parts[-1]
+        self.scripts.append(self._queued(result.value, "result of the rule"))
+        return self.scripts[-1]
 
-    def _next(self, request: ServedRequest) -> Part | None:
-        """Return the first part that nobody has asked for, or the one that a fault has ruined and is asked for again.
+    def _next_script(self, request: ServedRequest) -> QueuedScript | None:
+        """Return the next script, or the last one again if the fault of the server has ruined it for this request.
 
-        The fault of all parts strikes again and again. One that belongs to a part strikes once: what comes next is the
-        next part.
+        The fault of a server strikes again and again. The fault of one script strikes once.
         """
-        fresh = self.parts[self._asked] if self._asked < len(self.parts) else None
-        if self._asked and self._fault is not None and self._fault.ruins:
-            ruined = self.parts[self._asked - 1]
-            if fresh is None or ruined.asked_by[-1].body == request.body:
+        fresh = self.scripts[self._taken] if self._taken < len(self.scripts) else None
+        if self._taken and self._fault is not None and self._fault.ruins:
+            ruined = self.scripts[self._taken - 1]
+            if fresh is None or ruined.requests[-1].body == request.body:
                 return ruined
-        self._asked += fresh is not None
+        self._taken += fresh is not None
         return fresh
 
-    def _part(self, given: object, name: str) -> Part:
+    def _queued(self, given: object, name: str) -> QueuedScript:
         given = Faulty(Script(), given) if isinstance(given, Fault) else given
         script, fault = (given.script, given.fault) if isinstance(given, Faulty) else (given, self._fault)
         if not isinstance(script, Script | str):
-            check_made(name, given)
-            rule = "It must be a Script, a text, a fault, a fault on a script, or, alone, a function of the request."
+            check_is_called(name, given)
+            rule = "It must be a Script, a text, a fault, a fault on a script, or a single function of the request."
             rule += " Unpack the list: *scripts." if isinstance(given, list | tuple) else ""
             raise InvalidArgumentError(name, excerpt(given), rule)
         if isinstance(given, Faulty) and given.fault.refuses:
-            rule = "Without a connection there is no request to answer; it is of the whole server: fault='refuse'."
+            rule = "It must belong to the server, as there is no request without a connection. Use fault='refuse'."
             raise InvalidArgumentError(name, excerpt(given.fault.name), rule)
         script = as_script(script, token_size=self._token_size)
         note_taken(script)
         if self._recut is None or (fault is not None and fault.after_deltas is not None):
-            return _placed(script, fault)  # whose place is told by its deltas
-        return _placed(self._recut.script(script), fault)
+            return _queue_with_place(script, fault)  # a cut would move a place that is a number of deltas
+        return _queue_with_place(self._recut.script(script), fault)
 
-    def _refusal(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
-        parts = [(part.told, ", ".join(each.told for each in part.asked_by)) for part in self.parts]
+    def _unscripted_error(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
+        scripts = [(each.summary, ", ".join(asked.summary for asked in each.requests)) for each in self.scripts]
         outputs = [each for each in earlier if each.protocol is not None and each is not request]
         found = [(list(differences("body", request.body, each.body)), each) for each in outputs]
         nearest = min(found, key=lambda each: len(each[0]), default=None)
         if nearest is None:
-            return UnscriptedRequestError(request.told, parts, "", [])
-        return UnscriptedRequestError(request.told, parts, nearest[1].told, nearest[0][:_SHOWN])
+            return UnscriptedRequestError(request.summary, scripts, "", [])
+        return UnscriptedRequestError(request.summary, scripts, nearest[1].summary, nearest[0][:_MOST_SHOWN])
 
 
-def _placed(script: Script, fault: Fault | None) -> Part:
-    """Return the part of a script; a truncation without a place gets the middle of the text, whatever the deltas."""
+def _queue_with_place(script: Script, fault: Fault | None) -> QueuedScript:
+    """Return a queued script. A truncation without a place gets the middle of the text, even inside a delta."""
     if fault is None or fault.name != "truncate" or fault.after_deltas is not None or fault.after_bytes is not None:
-        return Part(script, fault)
+        return QueuedScript(script, fault)
     left, before = len(script.text) // 2, 0
     steps: list[Step] = []
     for number, step in enumerate(script.steps):
@@ -178,4 +178,4 @@ def _placed(script: Script, fault: Fault | None) -> Part:
         left -= len(text)
         before += isinstance(step, str | Delta)
         steps.append(step)
-    return Part(replace(script, steps=tuple(steps)), replace(fault, after_deltas=before))
+    return QueuedScript(replace(script, steps=tuple(steps)), replace(fault, after_deltas=before))

@@ -9,6 +9,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_streamval.engine.loop_thread import LoopThread
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import BlockingCallError, ClosedSessionError
 
@@ -19,10 +20,6 @@ T = TypeVar("T")
 
 _POLL_INTERVAL = 0.05  # seconds between two checks for a cancellation of the caller's own task
 
-# Loops of the parent process. A forked child shares their selectors, so closing one here, as the garbage collector
-# would, breaks the loop of the parent. These references keep them alive.
-_inherited: list[asyncio.AbstractEventLoop | None] = []
-
 
 class BackgroundLoop:
     """An event loop in a thread that starts with the first call and ends with `close` or with the program.
@@ -32,15 +29,13 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: LoopThread | None = None
         self._closing = False
-        self._ended = False
 
     @property
     def started(self) -> bool:
         """Whether the loop was started."""
-        return self._loop is not None
+        return self._thread is not None
 
     @property
     def running(self) -> bool:
@@ -50,12 +45,13 @@ class BackgroundLoop:
     @property
     def is_current(self) -> bool:
         """Whether the caller runs in the thread of this loop."""
-        return threading.current_thread() is self._thread
+        return self._thread is not None and self._thread.is_current
 
     def forked(self) -> None:
         """Reset the loop in a forked child process, which has no threads of its parent."""
-        _inherited.append(self._loop)
-        self._lock, self._loop, self._thread = threading.Lock(), None, None
+        if self._thread is not None:
+            self._thread.abandon()
+        self._lock, self._thread = threading.Lock(), None
 
     def call(self, method: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine in the loop, and return its result. An interrupt of the wait cancels it and awaits its end.
@@ -104,14 +100,14 @@ class BackgroundLoop:
         """Stop the loop and all its tasks without waiting. Any thread can call it, more than once."""
         with self._lock:
             begun, self._closing = self._closing, True
-            loop = self._loop
-        if loop is not None and not begun:
-            loop.call_soon_threadsafe(lambda: start_task(self._end(), "streamval end"))
+            thread = self._thread
+        if thread is not None and not begun:
+            thread.loop.call_soon_threadsafe(lambda: start_task(_end(thread), "streamval end"))
 
     def close(self) -> None:
         """Stop the loop and all its tasks, and wait for the end of its thread."""
         self.stop()
-        if self._thread is not None and not self.is_current:
+        if self._thread is not None:
             self._thread.join()
 
     def _started_loop(self, method: str) -> asyncio.AbstractEventLoop:
@@ -119,16 +115,15 @@ class BackgroundLoop:
         with self._lock:
             if self._closing:
                 raise ClosedSessionError(method)
-            if self._loop is None:
-                # with a loop factory, the runner does not set the event loop of the calling thread
-                runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-                self._loop = runner.get_loop()
-                self._thread = threading.Thread(
-                    target=self._serve, args=(runner,), name="streamval session", daemon=True
+            if self._thread is None:
+                self._thread = LoopThread(
+                    "streamval session",
+                    new_loop=asyncio.new_event_loop,
+                    daemon=True,
+                    on_end=lambda: atexit.unregister(self.close),
                 )
-                self._thread.start()
                 atexit.register(self.close)
-            return self._loop
+            return self._thread.loop
 
     def _submit(self, method: str, loop: asyncio.AbstractEventLoop, start: Callable[[], None]) -> None:
         """Call a function in the loop, unless the loop is closing."""
@@ -137,18 +132,10 @@ class BackgroundLoop:
                 raise ClosedSessionError(method)
             loop.call_soon_threadsafe(start)
 
-    def _serve(self, runner: asyncio.Runner) -> None:
-        with runner:
-            while not self._ended:
-                # a task raised it, and its caller receives it
-                with contextlib.suppress(KeyboardInterrupt, SystemExit):
-                    runner.get_loop().run_forever()
-        atexit.unregister(self.close)
 
-    async def _end(self) -> None:
-        await settle(asyncio.all_tasks() - {asyncio.current_task()})
-        self._ended = True
-        asyncio.get_running_loop().stop()
+async def _end(thread: LoopThread) -> None:
+    await settle(asyncio.all_tasks() - {asyncio.current_task()})
+    thread.stop()
 
 
 def _copy_outcome(task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:

@@ -1,4 +1,4 @@
-"""The streaming HTTP boundary, over real sockets."""
+"""The HTTP client, over real sockets."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets
 from tests.loopback import answering, chunk, head, silent
 
-WHOLE = answering(head(), chunk(b"one"), chunk(b"two"), chunk(b""))
-"""An answer in two chunks."""
+COMPLETE = answering(head(), chunk(b"one"), chunk(b"two"), chunk(b""))
+"""A response in two chunks."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +33,15 @@ async def read(served, carrier: HttpTransport, body: bytes = b"{}") -> list[byte
         return [data async for data in response.reads]
 
 
-async def test_an_answer_comes_read_for_read(provider) -> None:
-    async with provider(WHOLE) as served:
+async def test_a_transport_yields_the_reads_of_a_response(provider) -> None:
+    async with provider(COMPLETE) as served:
         assert await read(served, HttpTransport()) == [b"one", b"two"]
     assert served.requests[0].method == "POST"
     assert served.requests[0].headers["x-a"] == "b"
     assert served.requests[0].headers["accept-encoding"] == "identity"
 
 
-async def test_the_head_of_the_answer_is_there(provider) -> None:
+async def test_a_transport_returns_the_head_of_a_response(provider) -> None:
     async with (
         provider(answering(head("201 Created", "x-request-id: 7"), chunk(b"x"), chunk(b""))) as served,
         HttpTransport().stream(HttpRequest(served.url), provider="test") as response,
@@ -51,7 +51,7 @@ async def test_the_head_of_the_answer_is_there(provider) -> None:
     assert served.requests[0].method == "GET"
 
 
-async def test_repeated_headers_are_joined(provider) -> None:
+async def test_a_transport_joins_repeated_headers(provider) -> None:
     async with (
         provider(answering(head("200 OK", "x-a: 1", "X-A: 2"), chunk(b"x"), chunk(b""))) as served,
         HttpTransport().stream(HttpRequest(served.url), provider="test") as response,
@@ -59,7 +59,7 @@ async def test_repeated_headers_are_joined(provider) -> None:
         assert response.headers["x-a"] == "1, 2"
 
 
-async def test_an_error_names_the_fault_of_the_socket() -> None:
+async def test_an_unreachable_provider_error_has_the_error_of_the_socket() -> None:
     with pytest.raises(ProviderUnreachableError, match=r"ConnectionRefusedError: .*Connect call failed"):
         async with HttpTransport(retries=0).stream(HttpRequest("http://127.0.0.1:1/"), provider="test"):
             pytest.fail("nothing listens at that port")
@@ -69,7 +69,7 @@ async def test_an_error_names_the_fault_of_the_socket() -> None:
     ("limit", "error"),
     [(0.5, "a connection did not come within 0.5 s"), (None, "cannot be reached at .*ConnectTimeout")],
 )
-async def test_a_connection_that_takes_too_long_has_a_limit_of_its_own(monkeypatch, limit, error) -> None:
+async def test_a_connection_has_a_time_limit_of_its_own(monkeypatch, limit, error) -> None:
     async def send(*args: object, **options: object) -> None:
         raise httpx2.ConnectTimeout("")
 
@@ -79,12 +79,12 @@ async def test_a_connection_that_takes_too_long_has_a_limit_of_its_own(monkeypat
             pytest.fail("there is no connection")
 
 
-async def test_an_empty_body_brings_nothing(provider) -> None:
+async def test_an_empty_body_has_no_reads(provider) -> None:
     async with provider(answering(head(), chunk(b""))) as served:
         assert await read(served, HttpTransport()) == []
 
 
-async def test_leaving_closes_the_connection_at_once(provider) -> None:
+async def test_a_transport_closes_the_connection_when_its_context_is_left(provider) -> None:
     async with provider(silent(head(), chunk(b"one"))) as served:
         async with HttpTransport().stream(HttpRequest(served.url), provider="test") as response:
             async for data in response.reads:
@@ -93,7 +93,7 @@ async def test_leaving_closes_the_connection_at_once(provider) -> None:
         await served.disconnected.wait()
 
 
-async def test_a_cancelled_reader_closes_the_connection_at_once(provider) -> None:
+async def test_a_transport_closes_the_connection_when_its_reader_is_cancelled(provider) -> None:
     async with provider(silent(head(), chunk(b"one"))) as served:
         reader = asyncio.create_task(read(served, HttpTransport()), name="reader")
         await served.asked.wait()
@@ -103,7 +103,7 @@ async def test_a_cancelled_reader_closes_the_connection_at_once(provider) -> Non
         await served.disconnected.wait()
 
 
-async def test_leaving_leaves_no_generator_to_the_event_loop(provider) -> None:
+async def test_a_transport_leaves_no_generator_to_the_event_loop(provider) -> None:
     left: list[object] = []
     async with provider(silent(head(), chunk(b"one"), chunk(b"two"))) as served:
         hooks = sys.get_asyncgen_hooks()
@@ -118,9 +118,9 @@ async def test_leaving_leaves_no_generator_to_the_event_loop(provider) -> None:
 
 
 @pytest.mark.parametrize("status", ["408 Request Timeout", "429 Too Many", "500 Error", "503 Unavailable", "529 Busy"])
-async def test_a_refusal_that_may_pass_is_followed_by_another_attempt(provider, status) -> None:
+async def test_a_temporary_error_is_followed_by_another_attempt(provider, status) -> None:
     refusal = answering(head(status, "retry-after: 0"), chunk(b"later"), chunk(b""))
-    async with provider(refusal, refusal, WHOLE) as served:
+    async with provider(refusal, refusal, COMPLETE) as served:
         assert await read(served, HttpTransport()) == [b"one", b"two"]
     assert len(served.requests) == 3
 
@@ -129,7 +129,7 @@ async def test_a_refusal_that_may_pass_is_followed_by_another_attempt(provider, 
     ("status", "advice"),
     [("401 Unauthorized", "Check the key"), ("404 Not Found", "model exists"), ("418 Pot", "own words")],
 )
-async def test_a_refusal_that_stays_is_final(provider, status, advice) -> None:
+async def test_a_permanent_error_is_raised_at_once(provider, status, advice) -> None:
     refusal = answering(head(status, kind="application/json"), chunk(b'{"error": "no secret-key-1"}'), chunk(b""))
     async with provider(refusal) as served:
         with pytest.raises(ProviderStatusError, match=advice) as caught:
@@ -139,7 +139,7 @@ async def test_a_refusal_that_stays_is_final(provider, status, advice) -> None:
     assert caught.value.body == '{"error": "no [redacted]"}'
 
 
-async def test_the_last_refusal_is_raised(provider) -> None:
+async def test_the_error_of_the_last_attempt_is_raised(provider) -> None:
     async with provider(answering(head("503 Unavailable"), chunk(b"x" * 70_000), chunk(b""))) as served:
         with pytest.raises(ProviderStatusError) as caught:
             await read(served, HttpTransport(retries=1))
@@ -158,18 +158,18 @@ async def test_the_last_refusal_is_raised(provider) -> None:
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0),
         (None, None),
     ],
-    ids=["at once", "below nothing", "a part", "no number", "no end", "a date that is past", "none"],
+    ids=["zero", "negative", "a fraction", "a word", "infinity", "a date in the past", "none"],
 )
-def test_a_wait_is_a_number_or_a_date(value, seconds) -> None:
+def test_seconds_to_wait_takes_a_number_or_a_date(value, seconds) -> None:
     assert seconds_to_wait(value) == seconds
 
 
-def test_a_date_to_come_is_counted_from_now() -> None:
+def test_seconds_to_wait_counts_from_now_to_a_date_in_the_future() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     assert 3_500 < seconds_to_wait(later) <= 3_600
 
 
-async def test_nobody_waits_for_hours(provider) -> None:
+async def test_an_error_that_asks_for_a_long_wait_is_raised_at_once(provider) -> None:
     async with provider(answering(head("429 Too Many", "retry-after: 7200"), chunk(b""))) as served:
         with pytest.raises(ProviderStatusError, match="Wait, or send fewer") as caught:
             await read(served, HttpTransport())
@@ -177,20 +177,20 @@ async def test_nobody_waits_for_hours(provider) -> None:
     assert len(served.requests) == 1
 
 
-async def test_nobody_there_is_told_after_some_attempts() -> None:
+async def test_an_unreachable_provider_error_is_raised_after_some_attempts() -> None:
     with pytest.raises(ProviderUnreachableError, match=r"test cannot be reached at http://127\.0\.0\.1:1/"):
         async with HttpTransport().stream(HttpRequest("http://127.0.0.1:1/"), provider="test"):
-            pytest.fail("nobody answers at that port")
+            pytest.fail("nothing listens at that port")
 
 
-async def test_a_connection_that_breaks_before_the_first_byte_is_tried_again(provider) -> None:
-    async with provider(answering(), WHOLE) as served:
+async def test_a_connection_that_breaks_before_the_first_byte_is_followed_by_another_attempt(provider) -> None:
+    async with provider(answering(), COMPLETE) as served:
         assert await read(served, HttpTransport()) == [b"one", b"two"]
 
 
-async def test_a_connection_that_breaks_later_is_not(provider) -> None:
+async def test_a_connection_that_breaks_after_the_first_byte_is_an_error(provider) -> None:
     async with (
-        provider(answering(head(), chunk(b"one")), WHOLE) as served,
+        provider(answering(head(), chunk(b"one")), COMPLETE) as served,
         HttpTransport().stream(HttpRequest(served.url), provider="test") as response,
     ):
         assert await anext(response.reads) == b"one"
@@ -199,19 +199,19 @@ async def test_a_connection_that_breaks_later_is_not(provider) -> None:
     assert len(served.requests) == 1
 
 
-async def test_silence_before_the_first_byte_has_its_own_limit(provider) -> None:
+async def test_the_first_byte_has_a_time_limit_of_its_own(provider) -> None:
     async with provider(silent(head())) as served:
         with pytest.raises(ProviderTimeoutError, match=r"the first byte did not come within 0.01 s"):
             await read(served, HttpTransport(Timeouts(first_byte=0.01), retries=0))
 
 
-async def test_silence_between_two_reads_has_its_own_limit(provider) -> None:
+async def test_the_time_between_two_reads_has_a_limit_of_its_own(provider) -> None:
     async with provider(silent(head(), chunk(b"one"))) as served:
         with pytest.raises(ProviderTimeoutError, match=r"more of the answer did not come within 0.01 s"):
             await read(served, HttpTransport(Timeouts(between=0.01)))
 
 
-async def test_an_outer_timeout_stays_a_timeout(provider) -> None:
+async def test_an_outer_timeout_stays_a_timeout_error(provider) -> None:
     async with provider(silent(head())) as served:
         with pytest.raises(TimeoutError) as caught:
             async with asyncio.timeout(0.01):

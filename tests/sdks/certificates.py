@@ -1,4 +1,4 @@
-"""Certificates: the official clients read all that there are, each time that one is made."""
+"""Certificates: every new client reads all of them, which takes longer than a response."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE--
 
 
 def few_certificates(folder: Path, set_variable: Callable[[str, str], object]) -> None:
-    """Leave the clients one certificate; over loopback they need none, and reading all takes longer than an answer.
+    """Give the clients a file with one certificate. Over loopback they need none.
 
     Args:
-        folder: where it is written.
-        set_variable: sets a variable of the environment.
+        folder: The folder for the file.
+        set_variable: Sets a variable of the environment.
     """
     first = _CERTIFICATE.search(Path(certifi.where()).read_text(encoding="ascii", errors="ignore"))
     assert first is not None

@@ -1,4 +1,4 @@
-"""What the tests of the official clients share."""
+"""The fixtures that all tests of the clients share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.sdks.certificates import few_certificates
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SECONDS = 2.0  # for what was closed to be gone
+_SECONDS = 2.0  # until closed threads and sockets must be gone
 _PAUSE = 0.01  # seconds between two looks
 
 
@@ -27,8 +27,8 @@ def _certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _census() -> Iterator[None]:
-    """Count threads and sockets before and after each test."""
+def _threads_and_sockets_end() -> Iterator[None]:
+    """Compare the threads and the sockets before and after each test."""
     threads, sockets = _threads(), _sockets()
     yield
     end = time.monotonic() + _SECONDS
@@ -44,13 +44,13 @@ def _threads() -> set[threading.Thread]:
 
 
 def _sockets() -> set[str]:
-    """The sockets that this process holds, by what the system calls them."""
+    """Return the sockets of this process, by the system's names."""
     found = set()
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
             target = str(descriptor.readlink())
         except FileNotFoundError:
-            continue  # the one that lists the others
+            continue  # the descriptor of this listing
         if target.startswith("socket:"):
             found.add(target)
     return found

@@ -1,4 +1,4 @@
-"""What a client does under a fault: what it raises, which text survives, whether it asks again."""
+"""Measurements of a client under a fault: its error, its text, and its retries."""
 
 from __future__ import annotations
 
@@ -8,68 +8,68 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from pytest_streamval import ProviderServer, Script, faults
-from tests.sdks.every import EVERY
+from tests.sdks.all_methods import ALL
+from tests.sdks.client_methods import ClientOptions
 from tests.sdks.page import Row
-from tests.sdks.ways import Patience
 
 if TYPE_CHECKING:
     from pytest_streamval import Fault, ServedRequest
-    from tests.sdks.heard import Outcome
-    from tests.sdks.ways import Way
+    from tests.sdks.client_methods import ClientMethod
+    from tests.sdks.received import Outcome
 
 PIECES = ("One ", "two ", "thre\u00e9.")
-"""What the server says, a delta each."""
+"""The deltas of the script."""
 TEXT = "".join(PIECES)
 LONG = 30.0
-"""Seconds that a client waits for bytes which will come."""
+"""The seconds that a client waits for bytes that will arrive."""
 SHORT = 1.0
-"""Seconds that it waits for those which will not."""
+"""The seconds that it waits for bytes that will not."""
 BRIEF = 0.05
-"""Seconds of silence that nobody minds."""
-_AT_ONCE = 0.3  # seconds at most, while the pauses that clients choose themselves are longer
-_NEARLY = 0.95  # of the seconds that were named, while the pauses that clients choose are about half of it
+"""The seconds of a harmless stall."""
+_AT_ONCE = 0.3  # seconds; the pauses that clients choose are longer
+_NEARLY = 0.95  # of the seconds in the header; the pauses that clients choose are about half of them
 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault as it is tried."""
+    """A fault with the options of a measurement."""
 
     name: str
-    """What the page calls it."""
+    """The name on the page."""
     fault: Fault
-    """What is played."""
+    """The fault."""
     seconds: float = LONG
-    """How long the client waits for bytes."""
-    told: str = ""
-    """What goes wrong, where the fault itself does not say all of it."""
+    """The seconds that the client waits for bytes."""
+    effect: str = ""
+    """The effect, if it is more specific than the fault's description."""
 
     @property
-    def what(self) -> str:
-        """What goes wrong."""
-        return self.told or self.fault.what
+    def description(self) -> str:
+        """The effect of the fault."""
+        return self.effect or self.fault.description
 
     def __str__(self) -> str:
         return self.name
 
 
 def _cases() -> list[Case]:
-    """Each of `faults.all()`; where one form of it does not show everything, in the forms that do."""
+    """Return a case for each of `faults.all()`, or several if one does not show all effects."""
     forms = {
         "headers_then_silence": [Case("headers_then_silence", faults.headers_then_silence(), SHORT)],
         "rate_limited": [
-            Case(f"rate_limited({wait})", faults.rate_limited(wait), told=f"the answer is a 429, `Retry-After: {wait}`")
-            for wait in (0, 1)
+            Case("rate_limited(0)", faults.rate_limited(0), effect="the response is a 429, `Retry-After: 0`"),
+            Case("rate_limited(1)", faults.rate_limited(1), effect="the response is a 429, `Retry-After: 1`"),
         ],
         "stall": [
             Case("stall", faults.stall(BRIEF)),
-            Case("stall(3600)", faults.stall(3600), SHORT, "nothing comes any more, for longer than the client waits"),
+            Case("stall(3600)", faults.stall(3600), SHORT, "nothing more is sent, for longer than the client waits"),
         ],
         "truncate": [
             Case("truncate", faults.truncate()),
             Case(
                 "truncate(after_deltas=3)",
                 faults.truncate(after_deltas=len(PIECES)),
-                told="the body ends after the last delta, before the frame that ends the stream",
+                effect="the body ends after the last delta, before the frame that ends the stream",
             ),
         ],
         "unfinished": [
@@ -77,7 +77,7 @@ def _cases() -> list[Case]:
             Case(
                 "unfinished(after_deltas=99)",
                 faults.unfinished(after_deltas=99),
-                told="the connection is closed behind the last frame, without the end of the body",
+                effect="the connection is closed after the last frame, without the end of the body",
             ),
         ],
     }
@@ -85,14 +85,14 @@ def _cases() -> list[Case]:
 
 
 CASES = _cases()
-"""All faults as they are tried."""
-_OF_FRAMES = ("duplicated_frame", "out_of_order")  # which an answer that is not streamed does not have
-TRIED = [(way, case) for way in EVERY for case in CASES if way.form != "whole" or case.name not in _OF_FRAMES]
-"""Every way under every fault that it can have."""
+"""All cases."""
+_OF_FRAMES = ("duplicated_frame", "out_of_order")  # a response that is not streamed has no frames
+TRIED = [(method, case) for method in ALL for case in CASES if method.form != "whole" or case.name not in _OF_FRAMES]
+"""Every method with every case that applies to it."""
 
 
-def hear(way: Way, case: Case, *, retries: int | None) -> tuple[Outcome, list[float]]:
-    """Ask under a fault, and return how that ended, and when each request came."""
+def call_under(method: ClientMethod, case: Case, *, retries: int | None) -> tuple[Outcome, list[float]]:
+    """Call a method under a fault, and return the outcome and the times of the requests."""
     times: list[float] = []
 
     def rule(_: ServedRequest) -> Script:
@@ -100,20 +100,22 @@ def hear(way: Way, case: Case, *, retries: int | None) -> tuple[Outcome, list[fl
         return Script.of(*PIECES)
 
     with ProviderServer(rule, fault=case.fault) as server:
-        return way.listen(server, Patience(case.seconds, retries)), times
+        return method.call(server, ClientOptions(case.seconds, retries)), times
 
 
-def measure(way: Way, case: Case) -> Row:
-    """Ask as the client is when nobody sets it up otherwise."""
-    outcome, times = hear(way, case, retries=None)
+def measure(method: ClientMethod, case: Case) -> Row:
+    """Return a row of the table, with the default options of the client."""
+    outcome, times = call_under(method, case, retries=None)
     waits = ""
     if len(times) > 1 and case.fault.retry_after is not None:
         pause = times[1] - times[0]
-        told = case.fault.retry_after
-        waits = "as told" if (pause >= _NEARLY * told if told else pause < _AT_ONCE) else "as it likes"
-    return Row(way.sdk, way.method, way.is_async, case.name, outcome.raised, outcome.heard.text, len(times), waits)
+        named = case.fault.retry_after
+        waits = "as named" if (pause >= _NEARLY * named if named else pause < _AT_ONCE) else "of its own"
+    return Row(
+        method.sdk, method.name, method.is_async, case.name, outcome.raised, outcome.received.text, len(times), waits
+    )
 
 
 def versions() -> dict[str, str]:
-    """The version of each client that is installed."""
-    return {sdk: version(sdk) for sdk in dict.fromkeys(way.sdk for way in EVERY)}
+    """Return the versions of the installed clients."""
+    return {sdk: version(sdk) for sdk in dict.fromkeys(method.sdk for method in ALL)}

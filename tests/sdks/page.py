@@ -1,4 +1,4 @@
-"""The page about what the official clients do under faults, made of data. It needs none of the clients."""
+"""The page about the official clients under faults, rendered from its data. It needs none of the clients."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ if TYPE_CHECKING:
 
 _DOCS = Path(__file__).parents[2] / "docs"
 DATA = _DOCS / "sdk-faults.json"
-"""What was measured."""
+"""The file with the data."""
 PAGE = _DOCS / "sdks.md"
-"""What is told of it."""
+"""The file of the page."""
 OWN = "pytest-streamval"
-"""The project's own client, as its rows name it."""
+"""The name of this project in the rows of `LiveBackend`."""
 
 
 class Row(NamedTuple):
-    """What was measured of one way of asking under one fault."""
+    """The measurement of one method under one fault."""
 
     sdk: str
     """The client's distribution."""
     method: str
-    """What was called."""
+    """The method."""
     is_async: bool
-    """Whether it was the asynchronous client."""
+    """Whether it is the asynchronous client."""
     fault: str
     """The name of the case."""
     raised: str
-    """The error, an empty string where none was raised."""
+    """The error, or an empty text."""
     text: str
-    """All text that the caller had by then."""
+    """The text that the caller received."""
     requests: int
-    """How often the server was asked."""
+    """The number of requests."""
     waits: str = ""
-    """Where it was asked again, and a time to wait was named: whether the client waited for that time."""
+    """Whether a client that repeated its request waited as long as `Retry-After` says: `as named` or `of its own`."""
 
 
 class Table(NamedTuple):
-    """Everything that was measured."""
+    """All measurements."""
 
     versions: dict[str, str]
     """The versions of Python and of the clients."""
     pieces: tuple[str, ...]
-    """What the server says, a delta each."""
+    """The deltas of the script."""
     faults: dict[str, str]
-    """What each fault is, by the name of its case."""
+    """The effect of each fault, by the name of its case."""
     rows: list[Row]
-    """What came of it, the ways of asking in order."""
+    """The measurements, in the order of the methods."""
 
     @property
     def text(self) -> str:
-        """All that the server says."""
+        """The complete text."""
         return "".join(self.pieces)
 
     def dumped(self) -> str:
-        """As JSON, a line for each row."""
+        """Return the table as JSON, with a line for each row."""
         head = json.dumps(self._replace(rows=[])._asdict(), ensure_ascii=False, indent=1)
         rows = ",\n".join(f"  {json.dumps(row._asdict(), ensure_ascii=False)}" for row in self.rows)
         return head.replace('"rows": []', f'"rows": [\n{rows}\n ]') + "\n"
 
     @classmethod
     def loaded(cls, text: str) -> Table:
-        """Read what was dumped."""
+        """Return the table in a JSON text."""
         data = json.loads(text)
         rows = [Row(**row) for row in data["rows"]]
         return cls(data["versions"], tuple(data["pieces"]), data["faults"], rows)
@@ -75,47 +75,47 @@ class Table(NamedTuple):
 _INTRODUCTION = """\
 # What the official SDKs do when a stream goes wrong
 
-An application that calls a model sees what its SDK makes of the network. This page tells what that is: each way of
-asking, under each fault that [`provider_server`](server.md) can play. Nothing here is read from documentation. Every
-row was measured, over real sockets on loopback, with the SDKs as they are when nobody sets them up otherwise:
-{versions}, on Python {python}.
+An application that calls a model sees the network through its SDK. This page shows the behaviour of each method of
+the official SDKs under each fault of [`provider_server`](server.md). Every row was measured over real sockets on
+loopback, with the default options of the SDKs: {versions}, on Python {python}.
 
-`python3 dev.py sdk-table` measures again and writes this page and its data, [`sdk-faults.json`](sdk-faults.json).
-`python3 dev.py sdks` checks the rows, as far as the installed versions are the measured ones.
+`python3 dev.py sdk-table` repeats the measurements, and writes this page and its data,
+[`sdk-faults.json`](sdk-faults.json). `python3 dev.py sdks` compares the installed SDKs with the rows, if their versions
+are the measured ones.
 
-The server says {pieces}, a delta each; most faults strike behind the first. "Text" is what
-the caller had by the end, of a stream piece by piece. "Requests" is how often the server was asked.
+The script has the deltas {pieces}. Most faults strike after the first one. "Text" is
+the text that the caller received. "Requests" is the number of requests.
 
 """
 
 _FAULTS = """\
 ## The faults
 
-| | what goes wrong |
+| | effect |
 |---|---|
 {faults}
 
 """
 
-_SILENCE = """\
-## Not whole, and no error
+_UNDETECTED = """\
+## Incomplete or wrong text without an error
 
-What matters most is what nobody notices. Here the caller's loop ends as if all were well, with a text that is
-incomplete or wrong:
+Under these faults the caller's loop ends without an error, and the text is incomplete or wrong:
 
 | | under |
 |---|---|
-{silences}
+{undetected}
 
-A frame that comes twice or too late can only be noticed where the protocol says once more what it said. A missing end
-can always be noticed: `LiveBackend` raises `StreamTruncatedError` for it, and the error keeps the text so far.
+A client can detect a repeated or late frame only if the protocol repeats the text at the end. It can almethods detect a
+missing end: `LiveBackend` raises `StreamTruncatedError`, and the error keeps the text so far.
 
 """
 
 _RETRIES = """\
-## Who asks again
+## Retries
 
-How often the server was asked, where that was more than once. A pause "as told" is the one that `Retry-After` names.
+The number of requests, if there was more than one. After a 429, the pause is "as named" by `Retry-After`, or "of its
+own" if the client chooses another one.
 
 | | |
 |---|---|
@@ -132,8 +132,8 @@ _SECTION = """\
 """
 
 
-class _Way(NamedTuple):
-    """The rows of one way of asking."""
+class _Method(NamedTuple):
+    """The rows of one method."""
 
     sdk: str
     method: str
@@ -147,7 +147,7 @@ class _Way(NamedTuple):
 def rendered(table: Table) -> str:
     """Return the page."""
     others = [f"{sdk} {version}" for sdk, version in table.versions.items() if sdk not in {"python", OWN}]
-    ways = _ways(table.rows)
+    methods = _methods(table.rows)
     introduction = _INTRODUCTION.format(
         versions=", ".join(others),
         python=table.versions["python"],
@@ -156,43 +156,43 @@ def rendered(table: Table) -> str:
     sections = [
         introduction,
         _FAULTS.format(faults=_lines((f"`{name}`", what) for name, what in table.faults.items())),
-        _SILENCE.format(silences=_lines((way.title, _silences(way, table.text)) for way in ways)),
-        _RETRIES.format(retries=_lines(_grouped((_retries(way), way.title) for way in ways))),
-        *(_section(way, table.text) for way in ways),
+        _UNDETECTED.format(undetected=_lines((method.title, _undetected(method, table.text)) for method in methods)),
+        _RETRIES.format(retries=_lines(_grouped((_retries(method), method.title) for method in methods))),
+        *(_section(method, table.text) for method in methods),
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
 
 def _grouped(cells: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What is the same for several, with all of them."""
+    """Return the cells with the methods that share them."""
     found: dict[str, list[str]] = {}
-    for what, whose in cells:
-        found.setdefault(what, []).append(whose)
-    return [(", ".join(whose), what) for what, whose in found.items()]
+    for cell, method in cells:
+        found.setdefault(cell, []).append(method)
+    return [(", ".join(names), cell) for cell, names in found.items()]
 
 
-def _ways(rows: list[Row]) -> list[_Way]:
-    """Each way of asking with its rows, of which one is left where both clients do the same."""
+def _methods(rows: list[Row]) -> list[_Method]:
+    """Return each method with its rows. One row is left if the synchronous and the asynchronous client do the same."""
     found: dict[tuple[str, str], dict[str, list[Row]]] = {}
     for row in rows:
         same = found.setdefault((row.sdk, row.method), {}).setdefault(row.fault, [])
         if not any(row._replace(is_async=other.is_async) == other for other in same):
             same.append(row)
-    return [_Way(*name, list(chain.from_iterable(faults.values()))) for name, faults in found.items()]
+    return [_Method(*name, list(chain.from_iterable(faults.values()))) for name, faults in found.items()]
 
 
 def _lines(cells: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def _silences(way: _Way, text: str) -> str:
-    return _listed(row.fault for row in way.rows if not row.raised and row.text != text) or "nothing"
+def _undetected(method: _Method, text: str) -> str:
+    return _listed(row.fault for row in method.rows if not row.raised and row.text != text) or "nothing"
 
 
-def _retries(way: _Way) -> str:
-    """The faults by how often the server was asked."""
+def _retries(method: _Method) -> str:
+    """Return the faults by the number of requests."""
     counts: dict[str, list[str]] = {}
-    for row in way.rows:
+    for row in method.rows:
         if row.requests > 1:
             waited = f", {row.waits}" if row.waits else ""
             counts.setdefault(f"{row.requests} times{waited}", []).append(row.fault)
@@ -203,8 +203,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in dict.fromkeys(names))
 
 
-def _section(way: _Way, text: str) -> str:
-    doubles = {name for name, count in Counter(row.fault for row in way.rows).items() if count > 1}
+def _section(method: _Method, text: str) -> str:
+    doubles = {name for name, count in Counter(row.fault for row in method.rows).items() if count > 1}
     lines = [
         (
             f"`{row.fault}`{', async' * (row.is_async and row.fault in doubles)}",
@@ -212,7 +212,7 @@ def _section(way: _Way, text: str) -> str:
             "all" if row.text == text else f"`{row.text!r}`" if row.text else "none",
             str(row.requests or ""),
         )
-        for row in way.rows
+        for row in method.rows
     ]
-    title = way.method if way.sdk == OWN else f"{way.method}` of `{way.sdk}"
+    title = method.method if method.sdk == OWN else f"{method.method}` of `{method.sdk}"
     return _SECTION.format(title=title, rows=_lines(lines))

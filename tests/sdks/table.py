@@ -1,4 +1,4 @@
-"""Measure what the installed clients do under each fault, and write it down: python -m tests.sdks.table."""
+"""Measure the installed clients under each fault, and write the page: python -m tests.sdks.table."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from tests.sdks.certificates import few_certificates
 from tests.sdks.measuring import CASES, PIECES, TRIED, measure, versions
 from tests.sdks.page import DATA, PAGE, Table, rendered
 
-_AT_ONCE = 8  # most of the time is spent in pauses between two requests
+_AT_ONCE = 8  # most of the time passes in pauses between two requests
 
 
 def measured() -> Table:
-    """Measure everything."""
+    """Return the measurements of all methods under all cases."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rows = list(pool.map(lambda tried: measure(*tried), TRIED))
-    faults = {case.name: case.what for case in CASES}
+    faults = {case.name: case.description for case in CASES}
     return Table({"python": platform.python_version(), **versions()}, PIECES, faults, rows)
 
 
 def main() -> int:
-    """Measure, and write data and page."""
+    """Measure, and write the data and the page."""
     with tempfile.TemporaryDirectory() as folder:
         few_certificates(Path(folder), os.environ.__setitem__)
         table = measured()
     DATA.write_text(table.dumped(), encoding="utf-8")
     PAGE.write_text(rendered(table), encoding="utf-8")
-    print(f"{len(table.rows)} rows in {DATA.name}, told in {PAGE.name}.")
+    print(f"{len(table.rows)} rows in {DATA.name}, shown in {PAGE.name}.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""One script is heard alike by every client, streamed or whole, and in the protocol's own words."""
+"""One script: all clients receive the same output, streamed or not."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ import pytest
 from google.genai import errors
 
 from pytest_streamval import Delta, Raise, Script, ToolCallDelta, Usage
-from tests.sdks.every import EVERY, OFFICIAL
-from tests.sdks.heard import Call
-from tests.sdks.openai_ways import WAYS
-from tests.sdks.ways import MESSAGES
+from tests.sdks.all_methods import ALL, OFFICIAL
+from tests.sdks.client_methods import MESSAGES
+from tests.sdks.openai_methods import METHODS
+from tests.sdks.received import ToolUse
 
 TEXT = "Hel\u2028lo \x85\U0001f34e\r\n\n“Bye.”\x0b"
 WORDS = list(map(Delta, TEXT))
@@ -23,11 +23,13 @@ CALLS = [
     Delta(tool_calls=(ToolCallDelta(1, "b", "time", '{"zone":[1,null]}'),)),
     Delta(tool_calls=(ToolCallDelta(2, "c", "now", "{}"),)),
 ]
-CALLED = [Call("weather", {"city": "Ödenburg"}), Call("time", {"zone": [1, None]}), Call("now", {})]
+CALLED = [
+    ToolUse("weather", {"city": "Ödenburg"}),
+    ToolUse("time", {"zone": [1, None]}),
+    ToolUse("now", {}),
+]
 SCRIPTS = {
     "text": (WORDS, TEXT, "", []),
-    "thinking": ([*THOUGHTS, *WORDS], TEXT, "Hm, \u2029well.", []),
-    "tool calls": ([*WORDS, *CALLS], TEXT, "", CALLED),
     "tool calls alone": (CALLS, "", "", CALLED),
     "everything": ([*THOUGHTS, *CALLS, *WORDS], TEXT, "Hm, \u2029well.", CALLED),
 }
@@ -47,83 +49,88 @@ CUT_OFF = {
 }
 COUNTED = [Delta(usage=Usage(11, 0)), *WORDS, Delta(usage=Usage(11, 22), finish_reason="stop")]
 
-ways = pytest.mark.parametrize("way", EVERY, ids=str)
+every_method = pytest.mark.parametrize("method", ALL, ids=str)
 
 
-def heard(way, server):
-    """What a client heard of an answer that nothing was wrong with."""
-    outcome = way.listen(server)
+def receive(method, server):
+    """Return the output that a client receives, or raise its error."""
+    outcome = method.call(server)
     if outcome.error is not None:
         raise outcome.error
-    return outcome.heard
+    return outcome.received
 
 
 @pytest.mark.parametrize(
-    ("way", "name"),
+    ("method", "name"),
     # The endpoint for a bare prompt has no tools.
-    [(way, name) for way in EVERY for name in SCRIPTS if not (way.method.startswith("generate(") and SCRIPTS[name][3])],
+    [
+        (method, name)
+        for method in ALL
+        for name in SCRIPTS
+        if not (method.name.startswith("generate(") and SCRIPTS[name][3])
+    ],
     ids=str,
 )
-def test_a_script_is_heard_as_it_was_written(provider_server, way, name):
+def test_a_client_receives_a_script_as_it_was_written(provider_server, method, name):
     deltas, text, thinking, calls = SCRIPTS[name]
-    found = heard(way, provider_server(Script.of(*deltas)))
+    found = receive(method, provider_server(Script.of(*deltas)))
     assert (found.text, found.thinking, found.calls) == (text, thinking, calls)
-    assert found.reason == STOPPED[way.protocol][bool(calls)]
+    assert found.reason == STOPPED[method.protocol][bool(calls)]
 
 
-@ways
-def test_counts_and_the_reason_are_those_of_the_script(provider_server, way):
-    found = heard(way, provider_server(Script.of(*COUNTED)))
-    assert (found.text, found.usage, found.reason) == (TEXT, (11, 22), STOPPED[way.protocol][0])
+@every_method
+def test_a_client_receives_the_usage_and_the_finish_reason_of_a_script(provider_server, method):
+    found = receive(method, provider_server(Script.of(*COUNTED)))
+    assert (found.text, found.usage, found.reason) == (TEXT, (11, 22), STOPPED[method.protocol][0])
 
 
-@ways
-def test_a_script_without_counts_is_given_some(provider_server, way):
-    prompt, output = heard(way, provider_server(TEXT)).usage
+@every_method
+def test_a_client_receives_an_estimate_of_the_usage(provider_server, method):
+    prompt, output = receive(method, provider_server(TEXT)).usage
     assert prompt > 0
     assert output > 0
 
 
-# What the helpers of OpenAI make of an answer that was cut off: the one has an error for it, the other misses its end.
-NOT_AN_ANSWER = {
+# The errors of OpenAI's helpers for an incomplete output.
+INCOMPLETE = {
     "chat.completions.stream()": openai.LengthFinishReasonError,
     "responses.stream()": RuntimeError,
 }
 
 
-@ways
-def test_an_answer_that_was_cut_off_says_so(provider_server, way):
-    outcome = way.listen(provider_server(Script.of(*WORDS, finish_reason="length")))
-    assert (outcome.heard.text, outcome.heard.reason) == (TEXT, CUT_OFF[way.protocol])
-    assert type(outcome.error) is NOT_AN_ANSWER.get(way.method, type(None))
+@every_method
+def test_a_client_receives_the_finish_reason_of_an_incomplete_output(provider_server, method):
+    outcome = method.call(provider_server(Script.of(*WORDS, finish_reason="length")))
+    assert (outcome.received.text, outcome.received.reason) == (TEXT, CUT_OFF[method.protocol])
+    assert type(outcome.error) is INCOMPLETE.get(method.name, type(None))
 
 
-@ways
-def test_the_server_knows_what_it_was_asked_and_that_it_sent_everything(provider_server, way):
+@every_method
+def test_a_server_has_the_request_of_a_client_and_the_deltas_that_it_sent(provider_server, method):
     server = provider_server(Script.of(*WORDS))
-    heard(way, server)
+    receive(method, server)
     (request,) = server.requests
     assert "Go." in str(request.body)
     assert request.deltas_sent == len(WORDS)
     assert not request.client_disconnected
 
 
-@pytest.mark.parametrize("cut", ["whole", "chars", "words", "7"])
-@pytest.mark.parametrize("way", [way for way in EVERY if way.form == "stream"], ids=str)
-def test_wherever_a_stream_is_cut_the_same_is_heard(provider_server, way, cut):
-    found = heard(way, provider_server(Script.of(*THOUGHTS, *COUNTED), cut=cut))
+@pytest.mark.parametrize("cut", ["chars", "7"])
+@pytest.mark.parametrize("method", [method for method in ALL if method.form == "stream"], ids=str)
+def test_a_client_receives_the_same_under_every_cut(provider_server, method, cut):
+    found = receive(method, provider_server(Script.of(*THOUGHTS, *COUNTED), cut=cut))
     assert (found.text, found.thinking, found.usage) == (TEXT, "Hm, \u2029well.", (11, 22))
-    assert found.reason == STOPPED[way.protocol][0]
+    assert found.reason == STOPPED[method.protocol][0]
 
 
-@ways
-def test_what_a_server_in_between_passes_on_is_heard_and_replayed(provider_server, tmp_path, way):
+@every_method
+def test_a_client_receives_the_same_through_a_proxy_and_from_its_recording(provider_server, tmp_path, method):
     provider = provider_server(Script.of(*THOUGHTS, *COUNTED))
     between = provider_server(upstream=provider.url, cassettes=tmp_path)
-    passed_on = heard(way, between)
-    assert (passed_on.text, passed_on.thinking, passed_on.usage) == (TEXT, "Hm, \u2029well.", (11, 22))
+    forwarded = receive(method, between)
+    assert (forwarded.text, forwarded.thinking, forwarded.usage) == (TEXT, "Hm, \u2029well.", (11, 22))
     provider.close()
-    assert heard(way, provider_server(cassettes=tmp_path)).content == passed_on.content
+    assert receive(method, provider_server(cassettes=tmp_path)).content == forwarded.content
 
 
 FAILURES = {
@@ -135,19 +142,19 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("before", [[], WORDS], ids=["first", "in the middle"])
-@pytest.mark.parametrize("way", OFFICIAL, ids=str)
-def test_an_error_in_a_script_is_one_of_the_client(provider_server, way, before):
-    outcome = way.listen(provider_server(Script.of(*before, Raise(RuntimeError("Too busy.")))))
-    assert isinstance(outcome.error, FAILURES[way.sdk])
+@pytest.mark.parametrize("method", OFFICIAL, ids=str)
+def test_a_client_raises_its_own_error_for_an_error_in_a_script(provider_server, method, before):
+    outcome = method.call(provider_server(Script.of(*before, Raise(RuntimeError("Too busy.")))))
+    assert isinstance(outcome.error, FAILURES[method.sdk])
     assert "Too busy." in str(outcome.error)
-    assert outcome.heard.text == ("" if way.form == "whole" or not before else TEXT)
+    assert outcome.received.text == ("" if method.form == "whole" or not before else TEXT)
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_openai_sends_no_counts_that_were_not_asked_for(provider_server, is_async):
+def test_a_client_of_openai_receives_no_usage_that_it_did_not_request(provider_server, is_async):
     server = provider_server(Script.of(*COUNTED))
-    method = "chat.completions.create(stream=True)"
-    (way,) = [way for way in WAYS if (way.method, way.is_async) == (method, is_async)]
+    name = "chat.completions.create(stream=True)"
+    (method,) = [method for method in METHODS if (method.name, method.is_async) == (name, is_async)]
     options = {"model": "m", "messages": MESSAGES, "stream": True}
-    found = heard(replace(way, ask=lambda client: client.chat.completions.create(**options)), server)
+    found = receive(replace(method, ask=lambda client: client.chat.completions.create(**options)), server)
     assert (found.text, found.usage) == (TEXT, None)

@@ -1,4 +1,4 @@
-"""What the encoders write is what the clients' own types say, field by field: the clients themselves check nothing."""
+"""Frames: the encoders follow the types of the official clients, which the clients do not check themselves."""
 
 import json
 from functools import cache
@@ -41,12 +41,12 @@ CASES = [
 
 @cache
 def checker(kind):
-    """What checks JSON against a type; to make it takes longer than all checks."""
+    """Return the validator of a type. To create it takes longer than all checks."""
     return TypeAdapter(kind)
 
 
 def frames(protocol, asked, deltas):
-    """The JSON of all frames of a stream."""
+    """Return the JSON of all frames of a stream."""
     encoder = ADAPTERS[protocol].encoder(asked, created=1_795_247_877.5)
     body = b"".join([*map(encoder.encode, deltas), encoder.finish()])
     if protocol == "ollama":
@@ -55,7 +55,7 @@ def frames(protocol, asked, deltas):
 
 
 @pytest.mark.parametrize(("protocol", "asked", "frame", "_whole", "deltas"), CASES)
-def test_every_frame_is_of_the_clients_type(protocol, asked, frame, _whole, deltas):
+def test_a_frame_has_the_type_of_the_client(protocol, asked, frame, _whole, deltas):
     found = frames(protocol, asked, deltas)
     for data in found:
         checker(frame).validate_json(data)
@@ -63,7 +63,7 @@ def test_every_frame_is_of_the_clients_type(protocol, asked, frame, _whole, delt
 
 
 @pytest.mark.parametrize(("protocol", "asked", "_frame", "whole", "deltas"), CASES)
-def test_a_whole_answer_is_of_the_clients_type(protocol, asked, _frame, whole, deltas):
+def test_a_response_that_is_not_streamed_has_the_type_of_the_client(protocol, asked, _frame, whole, deltas):
     body = ADAPTERS[protocol].encode_response(Answer.of(deltas), asked, created=1_795_247_877.5)
     checker(whole).validate_json(body)
     assert json.loads(body)

@@ -1,4 +1,4 @@
-"""The example of README that uses an official client, as printed."""
+"""The example of README with an official client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.parametrize("options", [(), ("--streamval-fuzz", "20")], ids=["as printed", "under other cuts"])
-def test_the_sdk_example_of_readme_passes(options: tuple[str, ...], pytester: pytest.Pytester) -> None:
+def test_the_example_of_readme_with_an_sdk_passes(options: tuple[str, ...], pytester: pytest.Pytester) -> None:
     (code,) = re.findall(r"^```py\n(import openai\n.*?)^```\n", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n")
     pytester.makepyfile(code)

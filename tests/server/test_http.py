@@ -1,4 +1,4 @@
-"""What a server does with requests that are not as they should be."""
+"""HTTP: invalid and unusual requests to a server."""
 
 from __future__ import annotations
 
@@ -10,29 +10,21 @@ import pytest
 
 from pytest_streamval import Delay, ProviderServer, Script, Stall
 from tests.server.clients import (
+    BODY,
     CHAT,
-    QUESTION,
+    CLOSE,
     ask,
-    connected,
-    everything,
-    exchanged,
-    head_of,
-    refusal,
+    connect,
+    exchange,
+    parse,
+    receive_all,
+    receive_until,
     request,
-    server_threads,
-    until,
+    request_head,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-CLOSE = "connection: close"
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    yield
-    assert server_threads() == []
 
 
 @pytest.fixture
@@ -42,26 +34,26 @@ def server() -> Iterator[ProviderServer]:
 
 
 REFUSED = {
-    "no body": (head_of(b"", CHAT, CLOSE), 400, "has no body"),
-    "wrong JSON": (head_of(b"{no", CHAT, CLOSE) + b"{no", 400, "is not JSON"),
-    "JSON that is no object": (head_of(b"[1]", CHAT, CLOSE) + b"[1]", 400, "a list, not an object"),
-    "no UTF-8": (head_of(b'{"\xff"}', CHAT, CLOSE) + b'{"\xff"}', 400, "not in UTF-8"),
+    "no body": (request_head(b"", CHAT, CLOSE), 400, "has no body"),
+    "wrong JSON": (request_head(b"{no", CHAT, CLOSE) + b"{no", 400, "must be a JSON object"),
+    "a JSON array": (request_head(b"[1]", CHAT, CLOSE) + b"[1]", 400, "a list, not an object"),
+    "not UTF-8": (request_head(b'{"\xff"}', CHAT, CLOSE) + b'{"\xff"}', 400, "not in UTF-8"),
     "an unknown path": (request(None, "/v2/nothing", CLOSE), 404, "POST /v1/chat/completions"),
     "an unknown path of Ollama": (request(None, "/api/nothing", CLOSE), 404, "There is nothing at POST /api/nothing"),
     "an unknown path of Anthropic": (request(None, "/v1/messages/nothing", CLOSE), 404, "There is nothing"),
     "an unknown path of Gemini": (request(None, "/v1beta/nothing", CLOSE), 404, "There is nothing"),
     "an array from Gemini": (request(None, "/v1/models/m:streamGenerateContent", CLOSE), 404, "without ?alt=sse"),
-    "an unknown path of an address": (request(None, "http://other/", CLOSE), 405, "POST / is nothing"),
-    "a model that is not there": (request("", "/v1/models/nothing", CLOSE, method="GET"), 404, "There is nothing"),
-    "GET where it takes POST": (request(None, CHAT, CLOSE, method="GET"), 405, "it takes POST"),
-    "POST where it takes GET": (request(None, "/v1/models", CLOSE), 405, "it takes GET"),
-    "no body for Ollama's show": (head_of(b"", "/api/show", CLOSE), 400, "has no body"),
-    "HTTP/1.0": (head_of(b"{}", version="1.0") + b"{}", 426, "this server speaks HTTP/1.1"),
-    "no HTTP": (b"hello\r\n\r\n", 400, "no HTTP/1.1"),
-    "no host": (b"POST / HTTP/1.1\r\n\r\n", 400, "no HTTP/1.1"),
-    "a long header": (head_of(b"", CHAT, "x: " + "x" * 70_000), 431, "longer than 65,536 bytes"),
-    "a header of 10 MB": (head_of(b"", CHAT, "x: " + "x" * 10_000_000), 431, "longer than 65,536 bytes"),
-    "a long body": (head_of(b"x" * 200_000) + b"x" * 200_000, 413, "longer than 100,000 bytes"),
+    "an unknown path of an address": (request(None, "http://other/", CLOSE), 405, "POST / is not served"),
+    "an unknown model": (request("", "/v1/models/nothing", CLOSE, method="GET"), 404, "There is nothing"),
+    "GET where it takes POST": (request(None, CHAT, CLOSE, method="GET"), 405, "takes POST"),
+    "POST where it takes GET": (request(None, "/v1/models", CLOSE), 405, "takes GET"),
+    "no body for Ollama's show": (request_head(b"", "/api/show", CLOSE), 400, "has no body"),
+    "HTTP/1.0": (request_head(b"{}", version="1.0") + b"{}", 426, "this server speaks HTTP/1.1"),
+    "not HTTP": (b"hello\r\n\r\n", 400, "not HTTP/1.1"),
+    "no host": (b"POST / HTTP/1.1\r\n\r\n", 400, "not HTTP/1.1"),
+    "a long header": (request_head(b"", CHAT, "x: " + "x" * 70_000), 431, "longer than 65,536 bytes"),
+    "a header of 10 MB": (request_head(b"", CHAT, "x: " + "x" * 10_000_000), 431, "longer than 65,536 bytes"),
+    "a long body": (request_head(b"x" * 200_000) + b"x" * 200_000, 413, "longer than 100,000 bytes"),
     "a long body in chunks": (
         b"POST /api/chat HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n30D40\r\n" + b"x" * 200_000,
         413,
@@ -72,15 +64,15 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-def test_a_bad_request_gets_a_clear_answer(
+def test_an_invalid_request_gets_a_clear_error(
     server: ProviderServer,
     case: tuple[bytes, int, str],
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     data, status, message = case
-    answer = exchanged(server, data)
-    found, report = refusal(answer)
+    answer = exchange(server, data)
+    found, report = parse(answer)
     assert found == status
     assert message in json.dumps(report, ensure_ascii=False)
     assert "Traceback" not in answer.decode()
@@ -91,70 +83,70 @@ def test_a_bad_request_gets_a_clear_answer(
 
 HALVES = {
     "in the head": (b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n", "ends too early"),
-    "in the body": (head_of(b"x" * 10) + b"{", "ends too early"),
-    "behind the request": (request(), "closed its side"),
+    "in the body": (request_head(b"x" * 10) + b"{", "ends too early"),
+    "after the request": (request(), "closed its side"),
 }
 
 
 @pytest.mark.parametrize("case", HALVES.values(), ids=HALVES)
-def test_a_connection_that_is_half_closed_gets_a_clear_answer(case: tuple[bytes, str]) -> None:
+def test_a_half_closed_connection_gets_a_clear_error(case: tuple[bytes, str]) -> None:
     data, message = case
     with ProviderServer(Script.of(Delay(5), "Hello.")) as server:
-        status, report = refusal(exchanged(server, data, half_close=True))
+        status, report = parse(exchange(server, data, half_close=True))
     assert status == 400
     assert message in report["error"]["message"]
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "HTTPS://api.openai.com"])
-def test_a_path_may_be_named_with_its_whole_address(server: ProviderServer, address: str) -> None:
-    assert exchanged(server, request(None, f"{address}{CHAT}?x=1", CLOSE)).startswith(b"HTTP/1.1 200")
+def test_a_request_may_name_the_complete_address(server: ProviderServer, address: str) -> None:
+    assert exchange(server, request(None, f"{address}{CHAT}?x=1", CLOSE)).startswith(b"HTTP/1.1 200")
     assert server.requests[0].path == f"{CHAT}?x=1"
 
 
 def test_a_connection_without_a_request_is_closed(server: ProviderServer) -> None:
-    assert exchanged(server, b"", half_close=True) == b""
+    assert exchange(server, b"", half_close=True) == b""
 
 
-def test_a_request_that_comes_during_an_answer_is_refused_behind_it(server: ProviderServer) -> None:
-    with ProviderServer(Script.of("Hel", Delay(0.05), "lo.")) as slow, connected(slow) as client:
+def test_a_request_during_a_response_is_rejected_after_it(server: ProviderServer) -> None:
+    with ProviderServer(Script.of("Hel", Delay(0.05), "lo.")) as slow, connect(slow) as client:
         client.sendall(request())
-        begun = until(client, b"Hel")
+        begun = receive_until(client, b"Hel")
         client.sendall(request())
-        rest = everything(client)
+        rest = receive_all(client)
     assert b"lo." in begun + rest
     assert rest.index(b"0\r\n\r\n") < rest.index(b"HTTP/1.1 400")
 
 
-def test_a_client_that_pipelines_without_end_is_cut_off() -> None:
-    with ProviderServer(Script.of("Hel", Stall())) as server, connected(server) as client:
+def test_a_client_that_pipelines_without_end_is_disconnected() -> None:
+    with ProviderServer(Script.of("Hel", Stall())) as server, connect(server) as client:
         client.sendall(request())
-        until(client, b"Hel")
+        receive_until(client, b"Hel")
         client.sendall(b"x" * 200_000)
         server.assert_client_disconnected(within=5)
 
 
-def test_a_client_may_wait_for_leave_to_send_its_body(server: ProviderServer) -> None:
-    data = json.dumps(QUESTION).encode()
-    with connected(server) as client:
-        client.sendall(head_of(data, CHAT, "expect: 100-continue", CLOSE))
-        assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 100")
+def test_a_client_may_wait_for_100_continue(server: ProviderServer) -> None:
+    data = json.dumps(BODY).encode()
+    with connect(server) as client:
+        client.sendall(request_head(data, CHAT, "expect: 100-continue", CLOSE))
+        assert receive_until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 100")
         client.sendall(data)
-        assert everything(client).startswith(b"HTTP/1.1 200")
+        assert receive_all(client).startswith(b"HTTP/1.1 200")
 
 
-def test_a_blank_line_behind_a_request_is_no_second_one(server: ProviderServer) -> None:
-    assert exchanged(server, request(None, CHAT, CLOSE) + b"\r\n").startswith(b"HTTP/1.1 200")
+def test_a_blank_line_after_a_request_is_not_a_second_request(server: ProviderServer) -> None:
+    assert exchange(server, request(None, CHAT, CLOSE) + b"\r\n").startswith(b"HTTP/1.1 200")
 
 
-def test_a_body_may_come_in_pieces(server: ProviderServer) -> None:
+def test_a_request_may_arrive_in_pieces(server: ProviderServer) -> None:
     data = request(None, CHAT, CLOSE)
-    with connected(server) as client:
+    with connect(server) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(0, len(data), 16):
             client.sendall(data[at : at + 16])
-        assert everything(client).startswith(b"HTTP/1.1 200")
+        assert receive_all(client).startswith(b"HTTP/1.1 200")
 
 
-def test_nothing_but_loopback_is_listened_on(server: ProviderServer) -> None:
+def test_a_server_listens_on_loopback_only(server: ProviderServer) -> None:
     assert server._socket.getsockname()[0] == "127.0.0.1"
     assert server.url == f"http://127.0.0.1:{server.port}"

@@ -1,4 +1,4 @@
-"""How a `ProviderServer` ends: twice, from several threads, from its own rule, in a forked child, by being dropped."""
+"""The end of a `ProviderServer`: closed by several threads or by its own rule, dropped, or forked."""
 
 from __future__ import annotations
 
@@ -14,31 +14,25 @@ import pytest
 
 from pytest_streamval import ProviderServer, Script, ServedRequest, Stall
 from tests.server.clients import (
-    QUESTION,
+    BODY,
     ask,
-    connected,
-    everything,
-    exchanged,
-    refusal,
+    connect,
+    exchange,
+    parse,
+    receive_all,
+    receive_until,
     request,
     server_threads,
-    until,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-LIMIT = 60.0  # seconds until a thread is taken for one that hangs; the tests wait for none of them
-
-
-@pytest.fixture(autouse=True)
-def _threads_end() -> Iterator[None]:
-    yield
-    assert server_threads() == []
+LIMIT = 60.0  # seconds after which a thread counts as one that hangs; no test waits for it
 
 
 class Call:
-    """Calls a function in a thread, and hands on its result or its error."""
+    """A call of a function in a thread, with its result or its error."""
 
     def __init__(self, function: Callable[[], object]) -> None:
         self._function = function
@@ -65,7 +59,7 @@ class Call:
 
 
 class Gate:
-    """A rule that waits until it is let go."""
+    """A rule that waits until its gate is opened."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -77,28 +71,28 @@ class Gate:
         return f"You said {request.prompt}"
 
 
-def asking(server: ProviderServer, prompt: str = "Hi", stream: bool = False) -> bytes:
-    body = {**QUESTION, "stream": stream, "messages": [{"role": "user", "content": prompt}]}
-    return exchanged(server, request(body, "/v1/chat/completions", "connection: close"))
+def fetch(server: ProviderServer, prompt: str = "Hi", stream: bool = False) -> bytes:
+    body = {**BODY, "stream": stream, "messages": [{"role": "user", "content": prompt}]}
+    return exchange(server, request(body, "/v1/chat/completions", "connection: close"))
 
 
 def text_of(answer: bytes) -> object:
-    return refusal(answer)[1]["choices"][0]["message"]["content"]
+    return parse(answer)[1]["choices"][0]["message"]["content"]
 
 
-def test_a_rule_that_waits_delays_no_other_server_and_nothing_else_of_its_own() -> None:
+def test_a_rule_that_blocks_delays_no_other_server_and_no_other_path_of_its_own() -> None:
     gate = Gate()
     with ProviderServer(gate) as slow, ProviderServer("Quick.") as quick:
-        waiting = Call(lambda: asking(slow))
+        waiting = Call(lambda: fetch(slow))
         assert gate.reached.wait(LIMIT)
         assert Call(lambda: ask(quick, "openai")).result() == ("Quick.", None)
-        status, found = refusal(exchanged(slow, request("", "/v1/models", "connection: close", method="GET")))
+        status, found = parse(exchange(slow, request("", "/v1/models", "connection: close", method="GET")))
         assert (status, found["object"]) == (200, "list")
         gate.open.set()
         assert text_of(waiting.result()) == "You said Hi"
 
 
-def test_a_rule_is_called_for_one_request_after_the_other_in_their_order() -> None:
+def test_a_rule_is_called_for_one_request_after_the_other() -> None:
     asked: list[str] = []
     inside = threading.Lock()
 
@@ -109,7 +103,7 @@ def test_a_rule_is_called_for_one_request_after_the_other_in_their_order() -> No
         return f"{len(asked)}, and {len(server.requests)} before"
 
     with ProviderServer(rule) as server:
-        calls = [Call(lambda number=number: text_of(asking(server, str(number)))) for number in range(8)]
+        calls = [Call(lambda number=number: text_of(fetch(server, str(number)))) for number in range(8)]
         answers = [call.result() for call in calls]
         assert sorted(answers) == [f"{number + 1}, and {number} before" for number in range(8)]
         assert [entry.prompt for entry in server.requests] == asked
@@ -124,7 +118,7 @@ def test_a_rule_may_close_its_own_server() -> None:
     over = threading.Event()
     with ProviderServer("Still here.") as other:
         server = ProviderServer(rule).start()
-        assert Call(lambda: asking(server)).result() == b""
+        assert Call(lambda: fetch(server)).result() == b""
         assert over.wait(LIMIT)
         assert ask(other, "openai") == ("Still here.", None)
         assert [entry.client_disconnected for entry in server.requests] == [False]
@@ -136,15 +130,15 @@ def test_a_rule_may_open_and_close_other_servers() -> None:
             return f"{ask(inner, 'openai')[0]} {request.prompt}"
 
     with ProviderServer(rule) as server:
-        assert Call(lambda: text_of(asking(server))).result() == "Inner. Hi"
+        assert Call(lambda: text_of(fetch(server))).result() == "Inner. Hi"
 
 
 def test_closing_a_server_does_not_wait_for_its_rule() -> None:
     gate = Gate()
     server = ProviderServer(gate).start()
-    waiting = Call(lambda: asking(server))
+    waiting = Call(lambda: fetch(server))
     assert gate.reached.wait(LIMIT)
-    arriving = Call(lambda: asking(server, "Next"))
+    arriving = Call(lambda: fetch(server, "Next"))
     Call(server.close).result()
     assert waiting.result() == b""
     with suppress(ConnectionError):  # it came too late, or its request was not read any more
@@ -152,15 +146,15 @@ def test_closing_a_server_does_not_wait_for_its_rule() -> None:
     gate.open.set()
 
 
-def test_a_client_that_leaves_while_the_rule_works_is_in_the_journal() -> None:
+def test_a_client_that_leaves_during_a_call_of_the_rule_is_in_the_journal() -> None:
     gate = Gate()
     with ProviderServer(gate) as server:
-        with connected(server) as client:
+        with connect(server) as client:
             client.sendall(request())
             assert gate.reached.wait(LIMIT)
         server.assert_client_disconnected(within=LIMIT)
         gate.open.set()
-        assert text_of(asking(server, "Again")) == "You said Again"
+        assert text_of(fetch(server, "Again")) == "You said Again"
         assert [(entry.prompt, entry.client_disconnected) for entry in server.requests] == [
             ("Hi", True),
             ("Again", False),
@@ -168,38 +162,38 @@ def test_a_client_that_leaves_while_the_rule_works_is_in_the_journal() -> None:
 
 
 class Odd(BaseException):
-    """An error that is no `Exception`, as pytest's own are none."""
+    """An error that is not an `Exception`, like those of pytest."""
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, Odd, StopIteration], ids=lambda error: error.__name__)
-def test_a_rule_that_raises_whatever_it_may_ends_its_own_answer_only(error: type[BaseException]) -> None:
+def test_a_rule_that_raises_any_error_ends_its_own_response_only(error: type[BaseException]) -> None:
     def rule(request: ServedRequest) -> str:
         if request.prompt == "Hi":
             raise error("from a rule")
         return "Fine."
 
     with ProviderServer(rule) as server:
-        status, found = refusal(asking(server))
+        status, found = parse(fetch(server))
         assert status == 500
         assert f"{error.__name__}: from a rule" in found["error"]["message"]
-        assert text_of(asking(server, "Again")) == "Fine."
+        assert text_of(fetch(server, "Again")) == "Fine."
         assert len(list(server.unmet())) == 1
 
 
 variable: ContextVar[str] = ContextVar("variable", default="unset")
 
 
-def test_a_rule_runs_in_the_context_in_which_its_server_was_made() -> None:
+def test_a_rule_runs_in_the_context_that_created_its_server() -> None:
     token = variable.set("of the test")
     with ProviderServer(lambda _: variable.get()) as server:
         variable.reset(token)
-        assert text_of(asking(server)) == "of the test"
+        assert text_of(fetch(server)) == "of the test"
 
 
 # Closing
 
 
-def test_closing_a_server_from_several_threads_ends_no_other_one() -> None:
+def test_several_threads_may_close_a_server() -> None:
     with ProviderServer("Still here.") as other:
         for _ in range(20):
             server = ProviderServer("x").start()
@@ -209,14 +203,14 @@ def test_closing_a_server_from_several_threads_ends_no_other_one() -> None:
         assert len(server_threads()) == 1
 
 
-def test_a_server_that_could_not_be_opened_keeps_neither_its_thread_nor_its_port(
+def test_a_server_that_fails_to_open_releases_its_thread_and_its_port(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def fail(*_: object) -> None:
         raise OSError("no more descriptors")
 
     server = ProviderServer("x")
-    monkeypatch.setattr(server._site, "open", fail)
+    monkeypatch.setattr(server._handler, "open", fail)
     with pytest.raises(OSError, match="no more descriptors"):
         server.start()
     assert server_threads() == []
@@ -228,45 +222,45 @@ def test_a_server_that_could_not_be_opened_keeps_neither_its_thread_nor_its_port
 
 
 def server_thread_ends() -> None:
-    """Wait for the thread that closes a dropped server by itself."""
+    """Wait for the thread, which closes a dropped server."""
     for thread in server_threads():
         thread.join(LIMIT)
 
 
-def dropped(**options: object) -> int:
+def open_and_drop(**options: object) -> int:
     server = ProviderServer(Script.of("Hel", Stall()), **options).start()
     return server.port
 
 
-def test_a_server_that_is_dropped_while_open_warns_and_ends() -> None:
+def test_a_server_that_is_dropped_while_it_is_open_warns_and_closes() -> None:
     with pytest.warns(ResourceWarning, match=r"<ProviderServer http.*, 0 requests> was dropped while it was open"):
-        port = dropped()
+        port = open_and_drop()
     server_thread_ends()
     with ProviderServer(port=port):
         pass
 
 
-def test_so_does_a_server_that_refuses_connections() -> None:
+def test_a_server_that_refuses_connections_warns_when_it_is_dropped() -> None:
     with pytest.warns(ResourceWarning) as caught:
-        dropped(fault="refuse")
+        open_and_drop(fault="refuse")
     server_thread_ends()
     assert ["was dropped while it was open" in str(each.message) for each in caught] == [True]
 
 
-def test_a_dropped_server_ends_its_connections_and_no_other_server() -> None:
+def test_a_dropped_server_closes_its_connections_and_no_other_server() -> None:
     with ProviderServer("Still here.") as other:
         server = ProviderServer(Script.of("Hel", Stall())).start()
-        with connected(server) as client:
+        with connect(server) as client:
             client.sendall(request())
-            until(client, b"Hel")
+            receive_until(client, b"Hel")
             with pytest.warns(ResourceWarning, match="1 request"):
                 del server
-            assert everything(client) == b""
+            assert receive_all(client) == b""
         assert ask(other, "openai") == ("Still here.", None)
 
 
 @pytest.mark.filterwarnings("error::ResourceWarning")
-def test_a_server_that_was_closed_or_never_opened_is_dropped_quietly() -> None:
+def test_a_server_that_is_closed_or_was_never_opened_is_dropped_without_a_warning() -> None:
     ProviderServer("x")
     ProviderServer("x").start().close()
     with ProviderServer("x"):
@@ -280,7 +274,7 @@ server = ProviderServer(lambda request: str(server.port)).start()
 """
 
 
-def test_the_end_of_the_program_closes_a_server_that_its_own_rule_holds_and_warns() -> None:
+def test_a_server_that_is_open_at_exit_is_closed_with_a_warning() -> None:
     command = [sys.executable, "-X", "dev", "-c", AT_EXIT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == 0
@@ -293,14 +287,14 @@ def test_the_end_of_the_program_closes_a_server_that_its_own_rule_holds_and_warn
 FORKED = """
 import os, sys, threading, time
 from pytest_streamval import ProviderServer, Script, Stall
-from tests.server.clients import ask, connected, exchanged, request, until
+from tests.server.clients import ask, connect, exchange, receive_until, request
 
 server = ProviderServer(Script.of("One."), Script.of("Hel", Stall()), "Three.").start()
 never_opened = ProviderServer("Mine.")
 assert ask(server, "openai") == ("One.", None)
-client = connected(server)
+client = connect(server)
 client.sendall(request())
-until(client, b"Hel")
+receive_until(client, b"Hel")
 child = os.fork()
 if child == 0:
     code = 1
@@ -328,7 +322,7 @@ server.close()
 """
 
 
-def test_a_forked_child_closes_a_server_that_it_inherited_and_opens_others() -> None:
+def test_a_forked_child_closes_an_inherited_server_and_opens_others() -> None:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", FORKED]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == 0, done.stderr
@@ -346,7 +340,7 @@ child = os.fork()
 if child == 0:
     os.write(childs_end, b"1")
     os.close(writing)
-    os.read(reading, 1)  # lives on until its parent has done
+    os.read(reading, 1)  # wait until the parent is done
     os._exit(0)
 os.read(parents_end, 1)  # it has begun
 server.close()
@@ -359,7 +353,7 @@ os.waitpid(child, 0)
 """
 
 
-def test_a_forked_child_does_not_keep_the_port_of_its_parents_server() -> None:
+def test_a_forked_child_releases_the_port_of_its_parents_server() -> None:
     command = [sys.executable, "-W", "ignore", "-c", PORT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert (done.stdout, done.returncode) == ("refused\n", 0), done.stderr

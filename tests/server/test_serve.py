@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 
 from pytest_streamval import Script, faults
 from pytest_streamval.cli import main
-from tests.server.clients import CHAT, request
+from tests.server.clients import CHAT, CLOSE, receive_all, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Serve in a process, and give its addresses."""
+    """Run `streamval serve` in a process, and yield the process and its addresses."""
     code = "from pytest_streamval.cli import main; raise SystemExit(main())"
     command = [sys.executable, "-W", "error", "-c", code, "serve", *arguments, "--port", "0"]
     with subprocess.Popen(
@@ -40,56 +41,54 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
             assert process.stderr.read() == ""
 
 
-def answer(url: str, path: str = CHAT) -> bytes:
-    """Return all that a client gets."""
-    import socket
-
+def fetch(url: str, path: str = CHAT) -> bytes:
+    """Return the response to a request."""
     host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
-        client.sendall(request(None, path, "connection: close"))
-        return b"".join(iter(lambda: client.recv(65536), b""))
+        client.sendall(request(None, path, CLOSE))
+        return receive_all(client)
 
 
-def test_a_text_is_served_until_somebody_interrupts(tmp_path: Path) -> None:
-    (tmp_path / "said.txt").write_text("Hello there.", encoding="utf-8")
-    with serving(str(tmp_path / "said.txt")) as (process, urls):
+def test_serve_plays_a_text_until_an_interrupt(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("Hello there.", encoding="utf-8")
+    with serving(str(tmp_path / "text.txt")) as (process, urls):
         assert list(urls) == ["openai", "anthropic", "gemini", "ollama"]
         for _ in range(2):
-            assert b'"Hell"' in answer(urls["openai"])
-        assert b'"o th"' in answer(urls["ollama"], "/api/chat")
+            assert b'"Hell"' in fetch(urls["openai"])
+        assert b'"o th"' in fetch(urls["ollama"], "/api/chat")
         assert process.stdout is not None
         assert process.stdout.readline() == "POST /v1/chat/completions 'Hi'\n"
 
 
-def test_scripts_and_cassettes_are_served_with_faults_and_cuts(tmp_path: Path, streams: Path) -> None:
+def test_serve_plays_scripts_and_cassettes_with_faults_and_cuts(tmp_path: Path, streams: Path) -> None:
     Script.of("Scripted", " words.").dump(tmp_path / "script.jsonl")
     with serving(str(tmp_path / "script.jsonl"), "--cut", "whole") as (_, urls):
-        assert b"Scripted words." in answer(urls["openai"])
+        assert b"Scripted words." in fetch(urls["openai"])
     cassette = next(path for path in sorted(streams.glob("*.jsonl")) if Script.from_cassette(path).text)
     with serving(str(cassette), "--fast", "--fault", "truncate") as (_, urls):
-        found = answer(urls["openai"])
+        found = fetch(urls["openai"])
         assert b"200" in found
         assert b"[DONE]" not in found
 
 
 REFUSED = {
-    "a file that is not there": (["nothing.txt"], "No such file"),
-    "a fault that is none": (["said.txt", "--fault", "nothing"], "it is one of refuse, bad_request"),
-    "a cut that is none": (["said.txt", "--cut", "nothing"], "a cut is one of whole"),
-    "a port that is none": (["said.txt", "--port", "99999"], "a whole number up to 65535"),
+    "a missing file": (["nothing.txt"], "No such file"),
+    "an unknown fault": (["text.txt", "--fault", "nothing"], "It must be one of refuse, bad_request"),
+    "an unknown cut": (["text.txt", "--cut", "nothing"], "one of whole"),
+    "a high port": (["text.txt", "--port", "99999"], "a whole number up to 65535"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
     "a broken cassette": (["cassette.jsonl"], "It must be one of"),
-    "no text": (["binary.txt"], "codec can't decode"),
+    "not a text": (["binary.txt"], "codec can't decode"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_served_is_a_wrong_call(
+def test_serve_refuses_invalid_arguments(
     case: tuple[list[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments, message = case
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "said.txt").write_text("Hello.", encoding="utf-8")
+    (tmp_path / "text.txt").write_text("Hello.", encoding="utf-8")
     (tmp_path / "broken.jsonl").write_text("no JSON\n", encoding="utf-8")
     (tmp_path / "cassette.jsonl").write_text('{"protocol": "other"}\n', encoding="utf-8")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe")
@@ -99,11 +98,11 @@ def test_what_cannot_be_served_is_a_wrong_call(
     assert message in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_faults_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_faults_lists_all_faults_with_their_effects(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [fault.name for fault in faults.all()]
-    assert lines[0] == "refuse                 nobody gets a connection"
+    assert lines[0] == "refuse                 all connections are refused"
     assert main(["faults", "--json"]) == 0
     first = json.loads(capsys.readouterr().out.splitlines()[0])
-    assert first == {"name": "refuse", "what": "nobody gets a connection", "ruins": True}
+    assert first == {"name": "refuse", "what": "all connections are refused", "ruins": True}

@@ -1,4 +1,4 @@
-"""A request that is passed on to a real provider."""
+"""Forwarding: requests to a real provider, and its responses."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.request import LOOPBACK, HttpRequest
 from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.server.actions import Break, Frame, Head, Work
+from pytest_streamval.server.actions import Await, Disconnect, SendData, SendHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_streamval.recordings.stream_recorder import StreamRecorder
-    from pytest_streamval.server.actions import Steps
-    from pytest_streamval.server.connection import Incoming
-    from pytest_streamval.server.rendering import Question
+    from pytest_streamval.server.actions import Actions
+    from pytest_streamval.server.connection import IncomingRequest
+    from pytest_streamval.server.rendering import Renderer
 
 _VERSION = "/v1"
-_FAILURE = 400  # the lowest status of a failure
-# The headers that belong to one connection, and not to the request or the response on it.
+_LOWEST_ERROR = 400  # status
+# These headers belong to one connection, not to the request or the response on it.
 _HOP_BY_HOP = {
     "connection",
     "content-length",
@@ -36,8 +36,8 @@ _HOP_BY_HOP = {
 }
 
 
-def as_sent(url: str, incoming: Incoming) -> HttpRequest:
-    """Return a client's request as it is sent to an address."""
+def request_to(url: str, incoming: IncomingRequest) -> HttpRequest:
+    """Return a client's request to another address."""
     headers = {name.lower(): value for name, value in incoming.headers}
     return HttpRequest(url, incoming.body, headers, incoming.method)
 
@@ -80,37 +80,37 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-class PassedOnRequest:
-    """A request that is passed on to a provider, over a connection of its own."""
+class ForwardedRequest:
+    """A request that is forwarded to a provider, over a connection of its own."""
 
     def __init__(
         self,
         upstream: Upstream,
-        incoming: Incoming,
+        incoming: IncomingRequest,
         *,
         recorder: StreamRecorder | None,
         keep: Callable[[], None],
-        failed: Callable[[ProviderUnreachableError], None],
+        on_failure: Callable[[ProviderUnreachableError], None],
     ) -> None:
-        """Prepare the request. Nothing is sent before the first step.
+        """Prepare the request. Nothing is sent before the first action.
 
         Args:
             upstream: The address of the provider.
             incoming: The client's request.
             recorder: The recorder of the response, if it is recorded.
             keep: Called when the recording is complete, before the client receives the end of the response.
-            failed: Called with the error if the provider was not reached.
+            on_failure: Called with the error if the provider was not reached.
         """
         self._upstream = upstream
         self._recorder = recorder
         self._keep = keep
-        self._failed = failed
-        self._is_open = False  # a recording may begin
+        self._on_failure = on_failure
+        self._is_open = False
         self._is_kept = False
         self._failure: ProviderUnreachableError | None = None
         self._data: bytes | None = b""
         self._is_broken = False
-        sent = as_sent(upstream.url(incoming.target), incoming)
+        sent = request_to(upstream.url(incoming.target), incoming)
         self._connection = HttpConnection(
             sent,
             provider=upstream.netloc,
@@ -118,24 +118,24 @@ class PassedOnRequest:
             exact_headers=_headers_to_send(upstream, incoming),
         )
 
-    def steps(self, question: Question) -> Steps:
-        """Yield the answer as it arrives."""
-        yield Work(self._open)
+    def actions(self, renderer: Renderer) -> Actions:
+        """Yield the response as it arrives."""
+        yield Await(self._open)
         if self._failure is not None:
-            yield from question.refusal(502, f"{self._upstream.netloc} cannot be reached: {self._failure.fault}")
+            yield from renderer.render_error(502, f"{self._upstream.netloc} cannot be reached: {self._failure.fault}")
             return
         yield self._head()
         while True:
-            yield Work(self._read)
+            yield Await(self._read)
             if self._data is None:
                 break
-            yield Frame(self._data)
-        yield Work(self._record)  # after all data was sent, and before the end of the body
+            yield SendData(self._data)
+        yield Await(self._keep_recording)  # after all data is sent, and before the end of the body
         if self._is_broken:
-            yield Break("closed")
+            yield Disconnect("closed")
 
     async def close(self) -> None:
-        """Close the connection at once. If more was to come, record that the client left."""
+        """Close the connection at once. If the response has not ended, record that the client left."""
         try:
             if self._is_open and self._recorder is not None:
                 self._recorder.end("left", "its client went away")
@@ -143,7 +143,7 @@ class PassedOnRequest:
         finally:
             await self._connection.aclose()
 
-    async def _record(self) -> None:
+    async def _keep_recording(self) -> None:
         self._keep_once()
 
     def _keep_once(self) -> None:
@@ -159,15 +159,15 @@ class PassedOnRequest:
         except ProviderUnreachableError as error:
             self._is_open = False
             self._failure = error
-            self._failed(error)
+            self._on_failure(error)
             return
         if self._recorder is not None:
             self._recorder.begin(self._connection.status, self._connection.fields)
 
-    def _head(self) -> Head:
+    def _head(self) -> SendHead:
         headers = self._connection.fields
         length = headers.get("content-length")
-        return Head(
+        return SendHead(
             self._connection.status,
             headers.get("content-type", "application/octet-stream"),
             tuple(
@@ -193,16 +193,16 @@ class PassedOnRequest:
             return
         if self._data is not None:
             recorder.read(self._data)
-        elif self._connection.status < _FAILURE:
+        elif self._connection.status < _LOWEST_ERROR:
             recorder.end("complete")
         else:
             wait = seconds_to_wait(self._connection.fields.get("retry-after"))
             recorder.end("refused", seconds=wait)
 
 
-def _headers_to_send(upstream: Upstream, incoming: Incoming) -> list[tuple[str, str]]:
-    """Return the headers of a client's request as the provider gets them."""
-    # a recording must be readable, and a cut must fall into text, so that the response may not be compressed
+def _headers_to_send(upstream: Upstream, incoming: IncomingRequest) -> list[tuple[str, str]]:
+    """Return the headers of the request to the provider."""
+    # the response must not be compressed, as recordings are readable and cuts are inside text
     headers = [("host", upstream.netloc), ("accept-encoding", "identity"), ("connection", "close")]
     if incoming.body:
         headers.append(("content-length", str(len(incoming.body))))

@@ -1,4 +1,4 @@
-"""What a client got to hear, whatever the client, and how that ended."""
+"""The output that a client received, in one form for all clients, and its error."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from itertools import accumulate
 from typing import NamedTuple
 
 
-class Call(NamedTuple):
+class ToolUse(NamedTuple):
     """A tool call."""
 
     name: str
-    """The tool."""
+    """The name of the tool."""
     arguments: object
-    """The arguments, as what their JSON says."""
+    """The arguments, parsed from JSON."""
 
 
 @dataclass(slots=True)
-class Heard:
-    """What arrived so far; what arrived before an error stays."""
+class Received:
+    """The output so far. It stays after an error."""
 
     texts: list[str] = field(default_factory=list)
     """The text, piece by piece."""
     thoughts: list[str] = field(default_factory=list)
     """The thinking, piece by piece."""
     fragments: dict[object, list[str]] = field(default_factory=dict)
-    """The name of each tool call, and then the pieces of its arguments; by whatever tells calls apart."""
+    """The name of each tool call and the pieces of its arguments, by the key that the client uses."""
     usage: tuple[int | None, int | None] | None = None
     """The tokens of the prompt and of the output."""
     reason: str | None = None
-    """Why the output ended, in the protocol's word."""
+    """The reason for the end, in the protocol's word."""
     message: object = None
-    """What the client's own helper put together, if it has one."""
+    """The result of the client's helper, if it has one."""
 
     @property
     def text(self) -> str:
@@ -46,32 +46,32 @@ class Heard:
         return "".join(self.thoughts)
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[ToolUse]:
         """All tool calls."""
-        return [Call(name, json.loads("".join(pieces) or "{}")) for name, *pieces in self.fragments.values()]
+        return [ToolUse(name, json.loads("".join(pieces) or "{}")) for name, *pieces in self.fragments.values()]
 
     @property
     def content(self) -> tuple[object, ...]:
-        """All of it, in whatever pieces it came."""
+        """The complete output, without the boundaries of its pieces."""
         return self.text, self.thinking, self.calls, self.usage, self.reason
 
-    def call(self, key: object, name: str, arguments: object = "") -> None:
-        """Take the beginning of a tool call; arguments that are no text came as an object."""
+    def add_call(self, key: object, name: str, arguments: object = "") -> None:
+        """Add a tool call with its first arguments, as text or as an object."""
         self.fragments[key] = [name, arguments if isinstance(arguments, str) else json.dumps(arguments)]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended."""
+    """The output and the error of a call."""
 
-    heard: Heard
-    """What had arrived by then."""
+    received: Received
+    """The output."""
     error: Exception | None
-    """What was raised, None after an end in silence."""
+    """The error, or None."""
 
     @property
     def raised(self) -> str:
-        """The error as users import it, an empty string where none was raised."""
+        """The name of the error as users import it, or an empty text."""
         if self.error is None:
             return ""
         kind = type(self.error)

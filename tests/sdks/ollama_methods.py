@@ -1,4 +1,4 @@
-"""The client of Ollama: chat, and the endpoint for a bare prompt."""
+"""The methods of Ollama's client: chat, and the endpoint for a bare prompt."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from typing import TYPE_CHECKING, Any
 
 from ollama import AsyncClient, Client
 
-from tests.sdks.ways import MESSAGES, MODEL, PROMPT, Patience, Way, both
+from tests.sdks.client_methods import MESSAGES, MODEL, PROMPT, ClientMethod, ClientOptions, both
 
 if TYPE_CHECKING:
-    from tests.sdks.heard import Heard
+    from tests.sdks.received import Received
 
 
-def _client(url: str, patience: Patience, is_async: bool) -> Any:
-    return (AsyncClient if is_async else Client)(host=url, timeout=patience.seconds)
+def _client(url: str, client_options: ClientOptions, is_async: bool) -> Any:
+    return (AsyncClient if is_async else Client)(host=url, timeout=client_options.seconds)
 
 
-def _chat(heard: Heard, line: Any) -> None:
+def _chat(received: Received, line: Any) -> None:
     assert line.message.role == "assistant"
-    heard.texts.append(line.message.content or "")
-    heard.thoughts.append(line.message.thinking or "")
+    received.texts.append(line.message.content or "")
+    received.thoughts.append(line.message.thinking or "")
     for call in line.message.tool_calls or []:
-        heard.call(len(heard.fragments), call.function.name, dict(call.function.arguments))
-    _end(heard, line)
+        received.add_call(len(received.fragments), call.function.name, dict(call.function.arguments))
+    _end(received, line)
 
 
-def _generated(heard: Heard, line: Any) -> None:
-    heard.texts.append(line.response)
-    heard.thoughts.append(line.thinking or "")
-    _end(heard, line)
+def _generated(received: Received, line: Any) -> None:
+    received.texts.append(line.response)
+    received.thoughts.append(line.thinking or "")
+    _end(received, line)
 
 
-def _end(heard: Heard, line: Any) -> None:
+def _end(received: Received, line: Any) -> None:
     if line.done:
-        heard.reason = line.done_reason
-        heard.usage = (line.prompt_eval_count, line.eval_count)
+        received.reason = line.done_reason
+        received.usage = (line.prompt_eval_count, line.eval_count)
 
 
 def _ask(client: Any, *, stream: bool) -> Any:
@@ -45,8 +45,8 @@ def _ask_generate(client: Any, *, stream: bool) -> Any:
     return client.generate(model=MODEL, prompt=PROMPT, stream=stream)
 
 
-WAYS = both(
-    Way(
+METHODS = both(
+    ClientMethod(
         "ollama",
         "chat(stream=True)",
         "ollama",
@@ -55,7 +55,7 @@ WAYS = both(
         lambda client: _ask(client, stream=True),
         _chat,
     ),
-    Way(
+    ClientMethod(
         "ollama",
         "chat()",
         "ollama",
@@ -64,7 +64,7 @@ WAYS = both(
         lambda client: _ask(client, stream=False),
         _chat,
     ),
-    Way(
+    ClientMethod(
         "ollama",
         "generate(stream=True)",
         "ollama",
@@ -73,7 +73,7 @@ WAYS = both(
         lambda client: _ask_generate(client, stream=True),
         _generated,
     ),
-    Way(
+    ClientMethod(
         "ollama",
         "generate()",
         "ollama",

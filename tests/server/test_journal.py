@@ -1,0 +1,183 @@
+"""The journal of a `ProviderServer`, and the assertions about it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pytest_streamval import (
+    ClientStayedError,
+    InvalidArgumentError,
+    NotRequestedError,
+    NotStoppedError,
+    ProviderServer,
+    Script,
+    ServedRequest,
+    Stall,
+    assert_stopped,
+    faults,
+)
+from tests.server.clients import (
+    BODY,
+    CHAT,
+    CLOSE,
+    ask,
+    chunks_of,
+    connect,
+    exchange,
+    generate,
+    receive_all,
+    receive_until,
+    request,
+    wait_until,
+)
+
+WORDS = Script.of("One ", "two ", "three.")
+LARGE = Script(("x" * 100_000,) * 400)
+
+
+def test_the_journal_has_the_request_and_what_was_sent() -> None:
+    body = {**BODY, "temperature": 0.5}
+    data = request(body, f"{CHAT}?key=secret-1234", "Authorization: Bearer sk-secret", CLOSE)
+    with ProviderServer(WORDS) as server:
+        response = exchange(server, data)
+        (entry,) = server.requests
+    assert isinstance(entry, ServedRequest)
+    assert (entry.method, entry.protocol, entry.model, entry.stream, entry.status) == ("POST", "openai", "m", True, 200)
+    assert "secret-1234" not in entry.path
+    assert entry.headers["authorization"] == "[redacted]"
+    assert entry.body == body
+    assert entry.prompt == "Hi"
+    assert (entry.deltas_sent, entry.finished, entry.client_disconnected, entry.fault) == (3, True, False, None)
+    assert entry.bytes_sent == sum(map(len, chunks_of(response)))
+    assert "finished, 3 deltas sent" in repr(entry)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_the_journal_has_a_client_that_leaves_while_the_server_is_silent(stream: bool) -> None:
+    with ProviderServer(Script.of("Hel", Stall(), "lo")) as server:
+        with connect(server) as client:
+            client.sendall(request({**BODY, "stream": stream}))
+            if stream:
+                receive_until(client, b"Hel")
+            else:
+                server._journal.wait_for(lambda: len(server.requests) == 1, 5)
+        server.assert_client_disconnected(within=5)
+        server.assert_client_disconnected(request=0)
+        server.assert_client_disconnected(request=-1)
+        with pytest.raises(ClientStayedError):
+            server.assert_client_disconnected(request=1)
+        entry = server.requests[0]
+        assert (entry.deltas_sent, entry.finished) == (1 if stream else 0, False)
+        assert "left by its client" in repr(entry)
+
+
+def test_the_journal_has_an_early_exit_of_a_live_backend() -> None:
+    async def main(server: ProviderServer) -> None:
+        output = await generate(server, "openai")
+        async for _ in output:
+            break
+        await output.cancel_generation()
+
+    with ProviderServer(Script.of("Hel", Stall())) as server:
+        asyncio.run(main(server))
+        server.assert_client_disconnected(within=5)
+
+
+def test_a_client_that_reads_to_the_end_has_not_left() -> None:
+    with ProviderServer(WORDS) as server:
+        ask(server, "openai")
+        with pytest.raises(ClientStayedError, match="200, finished, 3 deltas sent"):
+            server.assert_client_disconnected(within=0.01)
+
+
+def test_a_client_that_reads_slowly_makes_the_producer_wait() -> None:
+    with ProviderServer(LARGE) as server, connect(server) as client:
+        client.sendall(request(None, CHAT, CLOSE))
+        receive_until(client, b"200")
+        wait_until(lambda: any(connection._drained for connection in server._handler.connections))
+        assert server.requests[0].deltas_sent < 400
+        receive_all(client)
+        assert server.requests[0].finished
+
+
+def test_a_client_that_leaves_while_the_producer_waits_is_noticed() -> None:
+    with ProviderServer(LARGE) as server:
+        with connect(server) as client:
+            client.sendall(request())
+            wait_until(lambda: any(connection._drained for connection in server._handler.connections))
+        server.assert_client_disconnected(within=5)
+
+
+# Assertions
+
+
+def test_assert_stopped_passes_when_the_client_has_left_and_names_a_client_that_stays() -> None:
+    with ProviderServer("Hi.", Script.of("One, ", Stall())) as server:
+        assert ask(server, "openai") == ("Hi.", None)
+        with connect(server) as client:
+            client.sendall(request())
+            receive_until(client, b"One")
+            with pytest.raises(NotStoppedError, match=r"1 of 2 went on.*\nPOST .*: the producer still runs: <Served"):
+                assert_stopped(server, within=0)
+        assert_stopped(server)
+        server.requests[1].deltas_late = 2
+        with pytest.raises(NotStoppedError, match="sent 2 more after its client had gone"):
+            assert_stopped(server)
+
+
+@pytest.mark.parametrize("fault", [faults.reset(), faults.unauthorized(), faults.truncate()])
+def test_assert_stopped_passes_for_a_response_that_a_fault_has_ended(fault: faults.Fault) -> None:
+    with ProviderServer("Hi there.", fault=fault) as server:
+        assert ask(server, "openai")[1] is not None
+        assert_stopped(server)
+
+
+def test_wait_for_requests_returns_whether_they_have_arrived() -> None:
+    with ProviderServer("One.") as server:
+        assert not server.wait_for_requests(1, within=0)
+        ask(server, "openai")
+        assert server.wait_for_requests(1, within=5)
+
+
+def test_assert_requested_returns_the_requests() -> None:
+    with ProviderServer("One.", "Two.") as server:
+        ask(server, "openai")
+        ask(server, "anthropic", stream=False)
+        assert len(server.assert_requested()) == 2
+        assert server.assert_requested(1, protocol="openai", stream=True, model="m") == [server.requests[0]]
+        assert server.assert_requested(path="/v1/messages", prompt="Hi", body={"max_tokens": 4096}, method="POST")
+        assert server.assert_requested(headers={"Content-Type": "application/json"}, times=2)
+        assert server.assert_requested(0, protocol="gemini") == []
+
+
+MISSED = {
+    "protocol": ({"protocol": "gemini"}, "its protocol is 'openai'"),
+    "path": ({"path": "/v1/messages"}, "its path is '/v1/chat/completions'"),
+    "prompt": ({"prompt": "Bye"}, "its prompt is 'Hi'"),
+    "field": ({"body": {"model": "n"}}, "its model is 'm'"),
+    "missing field": ({"body": {"seed": 1}}, "its body has no seed"),
+    "header": ({"headers": {"X-Mine": "1"}}, "its header X-Mine is None"),
+    "times": ({"times": 2}, " 2 times. Requests that fit: 1"),
+}
+
+
+def test_assert_requested_names_the_difference_of_each_request() -> None:
+    with ProviderServer("One.") as server:
+        ask(server, "openai")
+        for name, (wanted, message) in MISSED.items():
+            with pytest.raises(NotRequestedError) as caught:
+                server.assert_requested(**wanted)
+            assert "requests[0]: POST /v1/chat/completions 'Hi'" in str(caught.value)
+            assert message in str(caught.value), name
+
+
+def test_assert_requested_takes_a_number_of_requests() -> None:
+    with ProviderServer() as server, pytest.raises(InvalidArgumentError, match="Give everything else by name: path="):
+        server.assert_requested("/v1/chat/completions")
+
+
+def test_assert_requested_says_that_there_was_no_request() -> None:
+    with ProviderServer() as server, pytest.raises(NotRequestedError, match="asked nothing at all"):
+        server.assert_requested()
