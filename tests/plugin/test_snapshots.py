@@ -182,7 +182,7 @@ def test_refused(streaming_mock_backend, event_snapshot):
             with pytest.raises(UnfinishedRunError):
                 {"a": result} == event_snapshot
         for nonsense in (42, None, b"bytes", ["text"], [result], result.events(), transcribe):
-            with pytest.raises(InvalidArgumentError, match="a snapshot takes a result|made of events"):
+            with pytest.raises(InvalidArgumentError, match="must be a result|made of events"):
                 assert nonsense == event_snapshot
 
     asyncio.run(main())
@@ -508,7 +508,7 @@ def test_a_variant_waits_for_the_test_as_scripted_to_write(pytester: pytest.Pyte
     result = run_here(pytester, "--snapshot-update", "--streamval-fuzz", "1", "-k", "cut", "-rs")
     result.assert_outcomes(skipped=1, deselected=1)
     result.stdout.fnmatch_lines(
-        ["SKIPPED * the snapshot is being updated by the test as scripted; run again without *"]
+        ["SKIPPED * the test as scripted updates the snapshot; run again without *"]
     )
     assert snapshots(pytester) == {}
     run_here(pytester, "--snapshot-update", "--streamval-fuzz", "1").assert_outcomes(passed=2)
