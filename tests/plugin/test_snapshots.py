@@ -507,9 +507,7 @@ def test_a_variant_waits_for_the_test_as_scripted_to_write(pytester: pytest.Pyte
     write(pytester, test_it=test)
     result = run_here(pytester, "--snapshot-update", "--streamval-fuzz", "1", "-k", "cut", "-rs")
     result.assert_outcomes(skipped=1, deselected=1)
-    result.stdout.fnmatch_lines(
-        ["SKIPPED * the test as scripted updates the snapshot; run again without *"]
-    )
+    result.stdout.fnmatch_lines(["SKIPPED * the test as scripted updates the snapshot; run again without *"])
     assert snapshots(pytester) == {}
     run_here(pytester, "--snapshot-update", "--streamval-fuzz", "1").assert_outcomes(passed=2)
     assert list(snapshots(pytester)) == ["test_it/test_it.transcript"]

@@ -1,4 +1,4 @@
-"""The fixture `captured_telemetry`, as users have it."""
+"""The fixture `captured_telemetry`, and the traces of workers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+from tests.plugin.runs import run
 
 if TYPE_CHECKING:
     import pytest
@@ -39,7 +41,7 @@ sys.meta_path.insert(0, Absent())
 def test_each_test_and_each_variant_has_its_own(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
     pytester.makepyfile(USES_IT, test_again=USES_IT)
-    pytester.runpytest_subprocess("--streamval-fuzz", "3").assert_outcomes(passed=8)
+    run(pytester, "--streamval-fuzz", "3").assert_outcomes(passed=8)
 
 
 TRACED = """
@@ -81,7 +83,7 @@ def _spans_of_spread_run(pytester: pytest.Pytester, conftest: str) -> list[list[
         .replace("(st", "(n, st")
         .replace("\nfrom", "\nimport pytest\nfrom", 1)
     )
-    pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=4)
+    run(pytester, "-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=4)
     return [line.split() for line in (pytester.path / "spans.txt").read_text().splitlines()]
 
 
@@ -110,7 +112,7 @@ def test_without_opentelemetry_runs_go_on_and_the_fixture_says_what_to_install(p
             "def test_it():\n    set_span_status_error(None, 'nothing happens')\n"
         ),
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = run(pytester, "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(
         ['*MissingExtraError: *need opentelemetry-sdk*not installed*pip install "pytest-streamval[[]otel]"']
@@ -123,7 +125,7 @@ def test_another_missing_module_is_no_missing_extra(pytester: pytest.Pytester) -
         WITHOUT.replace('name.partition(".")[0] == "opentelemetry"', 'name.endswith("telemetry.capture")')
     )
     pytester.makepyfile("def test_it(captured_telemetry):\n    pass\n")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = run(pytester, "-p", "no:cacheprovider")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*ModuleNotFoundError: No module named 'pytest_streamval.engine.telemetry.capture'"])
 
