@@ -221,9 +221,7 @@ def test_fuzzing_cuts_the_recorded_bytes_and_records_none(pytester: pytest.Pytes
     pytester.makepyfile(test_it=ASKS)
     recording = run(pytester, "--streamval-fuzz", "4", "--streamval-record", "all", "-rs")
     recording.assert_outcomes(passed=2, skipped=8)
-    recording.stdout.fnmatch_lines(
-        ["*the test as scripted makes the recordings; run again without --streamval-record*"]
-    )
+    recording.stdout.fnmatch_lines(["*the test as scripted makes the recordings; run again without*"])
     assert len(asked) == 4
     for options in (["--streamval-record", "once"], []):
         fuzzed = run(pytester, "--streamval-fuzz", "4", *options)
