@@ -207,6 +207,6 @@ def _finalizers(item: pytest.Item | None) -> list[object]:
 def _can_end(fixture: pytest.FixtureDef[Any]) -> bool:
     """Return whether a fixture of the user's has a teardown."""
     function = fixture.func
-    if getattr(function, "__module__", None) == "pytest_streamval.plugin.fixtures":
+    if getattr(function, "__module__", None) == "pytest_streamval.plugin":
         return False
     return isgeneratorfunction(function) or isasyncgenfunction(function) or "request" in fixture.argnames

@@ -194,7 +194,7 @@ def _ended_stalls() -> list[StallTimeoutError]:
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
     """Remove the frames of this package from the traceback of a failure."""
     if call.excinfo is not None and "pytest_streamval.errors" in sys.modules:
-        from pytest_streamval.errors.tracebacks import shorten_tracebacks
+        from pytest_streamval.plugin.tracebacks import shorten_tracebacks
 
         shorten_tracebacks()
 
