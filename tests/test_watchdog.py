@@ -12,7 +12,7 @@ import pytest
 
 WATCHDOG = Path(__file__).parent / "watchdog" / "run.py"
 
-# The test writes to standard error, which a worker of pytest-xdist shares with the run. A failing run in its process has
+# Standard error is shared by a worker of pytest-xdist and the run. A failing run in the process of the test has
 # cancelled the timer of faulthandler.
 HANGS = """
 import os
@@ -68,12 +68,23 @@ class Output:
         return code, self.output.decode()
 
 
-@pytest.mark.parametrize("workers", ["0", "1"], ids=["alone", "spread"])
-@pytest.mark.parametrize("test", [HANGS, STARTS_A_PROCESS_THAT_HANGS], ids=["itself", "a process of its own"])
+@pytest.fixture
+def few_plugins(monkeypatch):
+    """Load only pytest-xdist, so that the runs start quickly."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin")
+
+
+@pytest.mark.usefixtures("few_plugins")
+@pytest.mark.parametrize(
+    ("test", "workers"),
+    [(HANGS, "0"), (HANGS, "1"), (STARTS_A_PROCESS_THAT_HANGS, "1")],
+    ids=["one process", "a worker", "a process of a worker"],
+)
 def test_a_run_that_hangs_is_ended_with_the_tracebacks_of_its_processes(watchdog, tmp_path, test, workers):
     (tmp_path / "test_it.py").write_text(test, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    options = ["-s", "-n", workers, "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={tmp_path / 'base'}"]
+    options = ["-s", "-n", workers, "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}"]
     command = [sys.executable, "-m", "pytest", str(tmp_path), *options]
     code, output = Output(watchdog, command).run()
     assert code == watchdog.HUNG
@@ -113,6 +124,7 @@ def test_an_interrupt_is_passed_to_the_run(watchdog):
     assert output.run() == (0, "ready\nstopped\n")
 
 
+@pytest.mark.usefixtures("few_plugins")
 def test_the_command_line_runs_pytest(tmp_path):
     (tmp_path / "test_it.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
     command = [sys.executable, str(WATCHDOG), "600", str(tmp_path), "-c", "/dev/null", "-p", "no:cacheprovider"]

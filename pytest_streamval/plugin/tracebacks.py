@@ -17,7 +17,7 @@ _PACKAGE = "pytest_streamval"
 def shorten_tracebacks() -> None:
     """Hide the frames of all loaded modules of this package from pytest's tracebacks, except under `--full-trace`.
 
-    pytest reads `__tracebackhide__` in the globals of a frame too. It is set after a failure, so that other tests pay nothing.
+    pytest reads `__tracebackhide__` in the globals of a frame too. It is set only after a failure.
     """
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == _PACKAGE:
