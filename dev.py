@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The door to this project on a bare machine: `python3 dev.py NAME [arguments]`.
+"""Run an environment of this project on a bare machine: `python3 dev.py NAME [arguments]`.
 
-It makes `.venv` where that is missing or stale, puts tox into it, and hands over to the environment NAME of tox.ini.
-It needs Python and pip, nothing else. An old Python has to get as far as saying which one is needed: the syntax is
-that of Python 3.6, and Python 2 stops at the line of `OLDEST` and shows it.
+This script creates `.venv` if it is missing or stale, installs tox into it, and runs the environment NAME of tox.ini.
+It needs only Python and pip. An old Python has to get far enough to report which version is needed: the syntax is that
+of Python 3.6, and Python 2 stops at the line of `OLDEST` and shows it.
 """
 
 import configparser
@@ -21,16 +21,16 @@ OLDEST: "tuple[int, int]" = (3, 11)  # This project needs Python 3.11 or newer: 
 TOX = "tox>=4.25,<5"
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-STAMP = "dev-stamp"  # Inside .venv, written last: without it the environment is half made.
+STAMP = "dev-stamp"  # Written into .venv last: an environment without it is incomplete.
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # Exit codes, as a shell knows them.
 
 
 class DevError(Exception):
-    """What stopped the way to tox, in one sentence."""
+    """The reason why tox could not be run, in one sentence."""
 
 
 def why_unsuitable(version: "tuple[int, ...]", executable: str) -> str:
-    """Say why a Python of this version cannot be used; empty when it can."""
+    """Return the reason why a Python of this version cannot be used. It is empty if there is none."""
     if version[:2] >= OLDEST:
         return ""
     found, wanted = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
@@ -38,7 +38,7 @@ def why_unsuitable(version: "tuple[int, ...]", executable: str) -> str:
 
 
 def environments(config: Path) -> "dict[str, str]":
-    """Read the environments of a tox.ini and what each one does, in the order of the file."""
+    """Return the environments of a tox.ini with their descriptions, in the order of the file."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(config, encoding="utf-8")
     default = parser.get("testenv", "description", fallback="")
@@ -51,30 +51,30 @@ def environments(config: Path) -> "dict[str, str]":
 
 
 def expand(names: str) -> "list[str]":
-    """Write out the braces of a section's name: `py{311,312}` is py311 and py312."""
+    """Return the names that braces stand for: `py{311,312}` is py311 and py312."""
     parts = [part.split(",") for part in re.split("[{}]", names)]
     return ["".join(choice) for choice in itertools.product(*parts)]
 
 
 def usage(known: "dict[str, str]") -> str:
-    """List what can be run."""
+    """Return the usage, with the list of environments."""
     width = max(map(len, known), default=0)
     rows = [f"  {name:{width}}  {does}" for name, does in known.items()]
     return "\n".join(["Usage: python3 dev.py NAME[,NAME] [arguments]", "", *rows])
 
 
 def python_of(venv: Path) -> Path:
-    """Where an environment keeps its interpreter."""
+    """Return the interpreter of an environment."""
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def stamp_for(venv: Path) -> "list[str]":
-    """What an environment depends on: the interpreter, the place, the tool."""
+    """Return the stamp of an environment: the interpreter, the place and the tool that it depends on."""
     return [sys.version.split()[0], sys.base_prefix, str(venv), TOX]
 
 
 def read_stamp(venv: Path) -> "list[str]":
-    """What an environment was made for; empty when it is missing or half made."""
+    """Return the stamp that an environment has. It is empty if the environment is missing or incomplete."""
     try:
         return (venv / STAMP).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -82,12 +82,12 @@ def read_stamp(venv: Path) -> "list[str]":
 
 
 def is_fresh(venv: Path) -> bool:
-    """Tell whether an environment is whole, and made for this interpreter, this place and this tox."""
+    """Return whether an environment is complete, and made for this interpreter, this place and this tox."""
     return read_stamp(venv) == stamp_for(venv) and succeeds([str(python_of(venv)), "-c", "import tox.run"])
 
 
 def succeeds(command: "list[str]") -> bool:
-    """Run a command silently."""
+    """Run a command silently, and return whether it succeeded."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError:
@@ -96,15 +96,15 @@ def succeeds(command: "list[str]") -> bool:
 
 
 def ensure(venv: Path) -> Path:
-    """Make the environment unless it is fresh, and return its interpreter."""
+    """Create the environment unless it is fresh, and return its interpreter."""
     if not is_fresh(venv):
-        say(f"{'Renewing' if venv.exists() else 'Making'} {venv.name} (once, takes some seconds) ...")
+        say(f"{'Renewing' if venv.exists() else 'Creating'} {venv.name} (once, takes some seconds) ...")
         make(venv)
     return python_of(venv)
 
 
 def make(venv: Path) -> None:
-    """Build the environment from nothing."""
+    """Create the environment, and install tox."""
     pip = pip_for(venv)
     clear(venv)
     try:
@@ -112,17 +112,17 @@ def make(venv: Path) -> None:
 
         builder.create(venv, symlinks=os.name != "nt", with_pip="--python" not in pip)
     except (ImportError, OSError, subprocess.SubprocessError) as error:
-        raise DevError(f"{sys.executable} cannot make a virtual environment: {error}") from error
+        raise DevError(f"{sys.executable} cannot create a virtual environment: {error}") from error
     say(f"Installing tox into {venv.name} ...")
     install(pip)
     (venv / STAMP).write_text("\n".join(stamp_for(venv)), encoding="utf-8")
 
 
 def clear(venv: Path) -> None:
-    """Remove what was there before."""
+    """Remove an older environment."""
     made_for = read_stamp(venv)
     if made_for and str(venv) not in made_for:
-        # The project's folder has moved, and the environments that tox made hold paths into the old one.
+        # The project's folder was moved, so the paths in the environments of tox are wrong.
         shutil.rmtree(venv.parent / ".tox", ignore_errors=True)
     if venv.is_symlink() or venv.is_file():
         venv.unlink()
@@ -131,13 +131,12 @@ def clear(venv: Path) -> None:
 
 
 def pip_for(venv: Path) -> "list[str]":
-    """Choose the pip that fills the environment.
+    """Return the command of the pip that installs into the environment.
 
-    The interpreter's own pip is the first choice: an environment without pip is made at once, even where `ensurepip`
-    is missing, and an externally managed Python lets its pip work on another interpreter.
+    The interpreter's own pip is the first choice. It works without `ensurepip`, and in an externally managed Python.
     """
     python = str(python_of(venv))
-    is_outside = Path(sys.prefix) != venv  # or this very interpreter is about to be removed
+    is_outside = Path(sys.prefix) != venv  # an interpreter inside is about to be removed
     if is_outside and find_spec("pip"):
         return [sys.executable, "-m", "pip", "--python", python]
     if find_spec("ensurepip"):
@@ -147,7 +146,7 @@ def pip_for(venv: Path) -> "list[str]":
 
 
 def install(pip: "list[str]") -> None:
-    """Install tox, silently unless that fails."""
+    """Install tox. Show the output of pip only if it fails."""
     done = subprocess.run(
         [*pip, "--disable-pip-version-check", "install", "--quiet", TOX],
         # A setting to install into the home directory would contradict the environment.
@@ -159,11 +158,11 @@ def install(pip: "list[str]") -> None:
     )
     if done.returncode:
         say(done.stdout.decode(errors="replace").rstrip())
-        raise DevError("tox could not be installed: pip says why above, and its settings and the network decide.")
+        raise DevError("tox could not be installed: see the output of pip above. Check its settings and the network.")
 
 
-def hand_over(python: Path, name: str, arguments: "list[str]") -> int:
-    """Become tox, so that its signals and its exit code are this command's own."""
+def run_tox(python: Path, name: str, arguments: "list[str]") -> int:
+    """Replace this process by tox, so that its signals and its exit code are those of this command."""
     command = [str(python), "-m", "tox", "run", "-q", "-c", str(ROOT / "tox.ini"), "-e", name]
     if arguments:
         command += ["--", *arguments]
@@ -173,7 +172,7 @@ def hand_over(python: Path, name: str, arguments: "list[str]") -> int:
 
 
 def say(text: str) -> None:
-    """Print a line of progress, in order with what the commands in between print."""
+    """Print a line of progress, in order with the output of other commands."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -186,10 +185,10 @@ def main(arguments: "list[str]") -> int:
     name, *rest = arguments
     unknown = [part for part in name.split(",") if part not in known]
     if unknown:
-        say(f"Unknown environment {unknown[0]!r}, it is none of tox.ini. Choose from these.\n\n{usage(known)}")
+        say(f"Unknown environment {unknown[0]!r}. Choose from those of tox.ini.\n\n{usage(known)}")
         return MISUSED
     try:
-        return hand_over(ensure(VENV), name, rest)
+        return run_tox(ensure(VENV), name, rest)
     except DevError as error:
         say(f"dev.py: {error}")
         return FAILED

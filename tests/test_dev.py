@@ -1,4 +1,4 @@
-"""What `dev.py` decides: which Python, which environment, fresh or stale, whose pip."""
+"""The script `dev.py`: the checks of the interpreter, the environment, and the choice of pip."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOOR = ROOT / "dev.py"
+SCRIPT = ROOT / "dev.py"
 
 
 @pytest.fixture
 def dev():
-    spec = spec_from_file_location("dev", DOOR)
+    spec = spec_from_file_location("dev", SCRIPT)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -28,7 +28,7 @@ def dev():
 
 @pytest.fixture
 def home(tmp_path):
-    """A place for an environment whose tox works."""
+    """Return the folder of an environment."""
     folder = tmp_path / ".venv"
     (folder / "bin").mkdir(parents=True)
     return folder
@@ -36,7 +36,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def no_pip_runs(dev, monkeypatch):
-    """Environments are made at once and stay empty."""
+    """Create empty environments."""
     monkeypatch.setattr(builder, "create", lambda folder, **_: Path(folder).mkdir())
     monkeypatch.setattr(dev, "install", lambda _: None)
 
@@ -51,7 +51,7 @@ def stamped(dev, folder, **changes):
 
 
 @pytest.mark.parametrize("version", [(3, 6, 15), (3, 8, 18), (3, 10, 13)], ids=str)
-def test_an_old_python_is_told_which_one_is_needed(dev, version):
+def test_why_unsuitable_names_the_version_that_is_needed(dev, version):
     reason = dev.why_unsuitable(version, "/usr/bin/python3")
     assert "Python 3.11 or newer" in reason
     assert "/usr/bin/python3 is Python " + ".".join(map(str, version)) in reason
@@ -59,7 +59,7 @@ def test_an_old_python_is_told_which_one_is_needed(dev, version):
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 13, 1), (4, 0, 0)], ids=str)
-def test_a_new_python_is_taken(dev, version):
+def test_why_unsuitable_accepts_a_new_python(dev, version):
     assert not dev.why_unsuitable(version, "python3")
 
 
@@ -68,20 +68,20 @@ def test_the_oldest_python_is_that_of_the_package(dev):
     assert project["requires-python"] == ">=" + ".".join(map(str, dev.OLDEST))
 
 
-def test_an_old_python_can_read_the_door():
-    source = DOOR.read_text(encoding="utf-8")
+def test_the_script_has_the_syntax_of_python_3_6():
+    source = SCRIPT.read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 6))
     source.encode("ascii")
 
 
-def test_no_annotation_is_evaluated_where_its_names_are_missing():
-    for node in ast.walk(ast.parse(DOOR.read_text(encoding="utf-8"))):
+def test_no_annotation_of_the_script_is_evaluated():
+    for node in ast.walk(ast.parse(SCRIPT.read_text(encoding="utf-8"))):
         annotation = getattr(node, "annotation", None) or getattr(node, "returns", None)
         assert annotation is None or isinstance(annotation, ast.Constant | ast.Name)
 
 
 def test_python_2_stops_at_a_line_that_names_the_python_needed(dev):
-    source = DOOR.read_text(encoding="utf-8")
+    source = SCRIPT.read_text(encoding="utf-8")
     new_syntax = (ast.AnnAssign, ast.AsyncFunctionDef, ast.FunctionDef, ast.JoinedStr)
     first = min(node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, new_syntax))
     assert "Python {}.{} or newer".format(*dev.OLDEST) in source.splitlines()[first - 1]
@@ -100,7 +100,7 @@ def test_environments_and_their_descriptions_come_from_tox_ini(dev, tmp_path):
     assert dev.environments(config) == {"a": "the usual", "b1": "both % signs", "b2": "both % signs", "c": "the usual"}
 
 
-def test_every_promised_environment_is_there(dev):
+def test_the_documented_environments_exist(dev):
     promised = {"test", "py311", "py312", "py313", "lint", "types", "demo", "bench", "wheel"}
     known = dev.environments(ROOT / "tox.ini")
     assert promised <= known.keys()
@@ -108,14 +108,14 @@ def test_every_promised_environment_is_there(dev):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]], ids=str)
-def test_without_a_name_the_environments_are_listed(dev, capsys, arguments):
+def test_the_script_without_a_name_lists_the_environments(dev, capsys, arguments):
     assert dev.main(arguments) == 0
     assert "\n  demo " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["tset", "test,tset", "", "--tset"], ids=repr)
-def test_an_unknown_name_is_answered_with_the_known_ones(dev, capsys, monkeypatch, name):
-    monkeypatch.setattr(dev, "ensure", lambda _: pytest.fail("an environment was made for a misspelt name"))
+def test_an_unknown_name_is_reported_with_the_known_ones(dev, capsys, monkeypatch, name):
+    monkeypatch.setattr(dev, "ensure", lambda _: pytest.fail("an environment was created for a misspelt name"))
     assert dev.main([name]) == 2
     message = capsys.readouterr().err
     assert repr(name.split(",")[-1]) in message
@@ -125,7 +125,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(dev, capsys, monkeypatc
 # Fresh or stale
 
 
-def test_an_environment_with_the_right_stamp_and_a_working_tox_is_fresh(dev, home, monkeypatch):
+def test_an_environment_with_its_stamp_and_a_working_tox_is_fresh(dev, home, monkeypatch):
     monkeypatch.setattr(dev, "succeeds", lambda _: True)
     stamped(dev, home)
     assert dev.is_fresh(home)
@@ -142,7 +142,7 @@ def test_an_environment_for_another_purpose_is_stale(dev, home, monkeypatch, cha
     assert not dev.is_fresh(home)
 
 
-def test_a_half_made_environment_is_stale(dev, home, monkeypatch):
+def test_an_incomplete_environment_is_stale(dev, home, monkeypatch):
     monkeypatch.setattr(dev, "succeeds", lambda _: True)
     assert not dev.is_fresh(home)
 
@@ -173,7 +173,7 @@ def test_success_is_the_exit_code(dev):
     assert not dev.succeeds(["/nowhere/python"])
 
 
-def test_a_fresh_environment_is_left_alone(dev, home, monkeypatch, capsys):
+def test_a_fresh_environment_is_not_created_again(dev, home, monkeypatch, capsys):
     monkeypatch.setattr(dev, "is_fresh", lambda _: True)
     monkeypatch.setattr(dev, "make", lambda _: pytest.fail("it was made again"))
     assert dev.ensure(home) == dev.python_of(home)
@@ -208,12 +208,12 @@ def test_a_python_that_cannot_make_an_environment_is_named(dev, tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(builder, "create", fail)
-    with pytest.raises(dev.DevError, match=r"cannot make a virtual environment.*No space left"):
+    with pytest.raises(dev.DevError, match=r"cannot create a virtual environment.*No space left"):
         dev.make(tmp_path / ".venv")
 
 
 @pytest.mark.parametrize(("place", "kept"), [("/moved/.venv", False), (None, True)])
-def test_only_a_move_takes_the_environments_of_tox_along(dev, home, place, kept):
+def test_the_environments_of_tox_are_removed_after_a_move_only(dev, home, place, kept):
     stamped(dev, home, version="3.0", **({"place": place} if place else {}))
     (home.parent / ".tox").mkdir()
     dev.clear(home)
@@ -222,7 +222,7 @@ def test_only_a_move_takes_the_environments_of_tox_along(dev, home, place, kept)
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")], ids=["file", "link"])
-def test_whatever_stands_in_the_place_is_removed(dev, tmp_path, make):
+def test_a_file_or_link_in_the_place_of_the_environment_is_removed(dev, tmp_path, make):
     make(tmp_path / ".venv")
     dev.clear(tmp_path / ".venv")
     assert not os.path.lexists(tmp_path / ".venv")
@@ -237,19 +237,19 @@ def test_whatever_stands_in_the_place_is_removed(dev, tmp_path, make):
     ],
     ids=["both", "no ensurepip", "no pip"],
 )
-def test_the_pip_that_is_there_fills_the_environment(dev, home, monkeypatch, there, command):
+def test_pip_for_chooses_an_existing_pip(dev, home, monkeypatch, there, command):
     monkeypatch.setattr(dev, "find_spec", lambda name: name in there)
     assert dev.pip_for(home) == [word.format(inside=dev.python_of(home)) for word in command]
 
 
-def test_without_pip_and_ensurepip_one_sentence_says_what_to_install(dev, home, monkeypatch):
+def test_a_python_without_pip_and_ensurepip_is_reported(dev, home, monkeypatch):
     monkeypatch.setattr(dev, "find_spec", lambda _: None)
     with pytest.raises(dev.DevError, match=r"neither pip nor ensurepip: install pip .*python3-pip"):
         dev.make(home)
     assert home.exists()
 
 
-def test_an_environment_about_to_be_removed_does_not_lend_its_pip(dev, home, monkeypatch):
+def test_pip_for_does_not_choose_the_pip_of_an_environment_that_is_removed(dev, home, monkeypatch):
     monkeypatch.setattr(dev, "find_spec", lambda _: True)
     monkeypatch.setattr(sys, "prefix", str(home))
     assert dev.pip_for(home) == [str(dev.python_of(home)), "-m", "pip"]
@@ -257,7 +257,7 @@ def test_an_environment_about_to_be_removed_does_not_lend_its_pip(dev, home, mon
 
 @pytest.fixture
 def ran(dev, monkeypatch):
-    """The commands that would have run, and the answer that they get."""
+    """Record the commands, and return the result that is set here."""
     record = SimpleNamespace(commands=[], options=[], returncode=0, stdout=b"")
 
     def run(command, **options):
@@ -277,14 +277,14 @@ def test_tox_is_installed_silently(dev, ran, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_failed_installation_shows_what_pip_said(dev, ran, capsys):
+def test_a_failed_installation_shows_the_output_of_pip(dev, ran, capsys):
     ran.returncode, ran.stdout = 1, b"ERROR: no route to the index \xff"
     with pytest.raises(dev.DevError, match="tox could not be installed"):
         dev.install(["pip"])
     assert "ERROR: no route to the index" in capsys.readouterr().err
 
 
-# Handing over
+# Running tox
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere tox runs as a child")
@@ -293,11 +293,11 @@ def test_a_failed_installation_shows_what_pip_said(dev, ran, capsys):
     [([], []), (["--fast"], ["--", "--fast"]), (["-k", "a b"], ["--", "-k", "a b"])],
     ids=str,
 )
-def test_the_door_becomes_tox(dev, monkeypatch, arguments, tail):
+def test_the_script_replaces_itself_by_tox(dev, monkeypatch, arguments, tail):
     calls = []
     monkeypatch.setattr(dev.os, "execv", lambda *call: calls.append(call))
     monkeypatch.setattr(dev.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
-    dev.hand_over(Path("/v/bin/python"), "demo", arguments)
+    dev.run_tox(Path("/v/bin/python"), "demo", arguments)
     command = ["/v/bin/python", "-m", "tox", "run", "-q", "-c", str(ROOT / "tox.ini"), "-e", "demo", *tail]
     assert calls == [("/v/bin/python", command)]
 
@@ -305,7 +305,7 @@ def test_the_door_becomes_tox(dev, monkeypatch, arguments, tail):
 def test_several_environments_go_to_tox_together(dev, monkeypatch):
     calls = []
     monkeypatch.setattr(dev, "ensure", lambda _: Path("python"))
-    monkeypatch.setattr(dev, "hand_over", lambda *call: calls.append(call) or 0)
+    monkeypatch.setattr(dev, "run_tox", lambda *call: calls.append(call) or 0)
     assert dev.main(["py312,py313", "-x"]) == 0
     assert calls == [(Path("python"), "py312,py313", ["-x"])]
 
@@ -315,7 +315,7 @@ def test_several_environments_go_to_tox_together(dev, monkeypatch):
     [("DevError", 1, "dev.py: no pip\n"), ("KeyboardInterrupt", 130, "")],
     ids=["cause", "Ctrl-C"],
 )
-def test_a_door_that_does_not_open_leaves_quietly(dev, monkeypatch, capsys, error, code, says):
+def test_an_error_or_an_interrupt_prints_no_traceback(dev, monkeypatch, capsys, error, code, says):
     def fail(_):
         raise dev.DevError("no pip") if error == "DevError" else KeyboardInterrupt
 

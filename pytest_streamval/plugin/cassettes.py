@@ -1,4 +1,4 @@
-"""The fixture `stream_cassette`: the recordings of a test, beside it, played or made as `--streamval-record` says."""
+"""The fixture `stream_cassette`: the recordings of a test. `--streamval-record` decides if they are made or played."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, carried, network_of
 from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
-from pytest_streamval.plugin.variants import recut_for, without_cut
+from pytest_streamval.plugin.summary import CASSETTES
+from pytest_streamval.plugin.variants import recutter_of, without_cut
 from pytest_streamval.recordings.cassette import FOLDER, Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
 from pytest_streamval.recordings.modes import RecordMode
@@ -47,7 +48,7 @@ _SHOWN = 400  # characters of a cut that a failure shows
 class StreamCassette:
     """The recordings of one test.
 
-    Called with a `LiveBackend`, it returns one that asks these recordings, or the provider in order to make them.
+    Called with a `LiveBackend`, it returns a backend that plays these recordings, or that makes them.
     """
 
     def __init__(
@@ -60,18 +61,18 @@ class StreamCassette:
         speed: float = inf,
         cut: Cut | None = None,
     ) -> None:
-        """Look up what is recorded.
+        """Load the recordings.
 
         Args:
-            path: of the first recording; see `RecordingTransport`.
-            mode: the name of a `RecordMode`, as `--streamval-record` has it.
-            test: the id of the test, for commands that errors name.
-            root: what errors show paths relative to.
-            speed: times as fast as recorded.
-            cut: where to cut the recorded bytes instead.
+            path: The path of the first recording. See `RecordingTransport`.
+            mode: The name of a `RecordMode`, as in `--streamval-record`.
+            test: The id of the test, for the commands in error messages.
+            root: The folder to which paths in error messages are relative.
+            speed: The factor of the recorded speed.
+            cut: The cut of the recorded bytes, None as recorded.
 
         Raises:
-            InvalidCassetteError: a `ValueError`; a recording cannot be read, in a mode that needs it.
+            InvalidCassetteError: A `ValueError`. If a recording cannot be read, in a mode that needs it.
         """
         self.path = path
         self._test = shlex.quote(test)
@@ -87,21 +88,21 @@ class StreamCassette:
         self._recorders: list[RecordingTransport] = []
         self.matcher = CassetteMatcher(
             [self._loaded(each) for each in existing.values()] if self._replays else (),
-            way_out=f"To record what is asked now: {self._command('all')}",
+            way_out=f"To record these requests: {self._command('all')}",
         )
-        """What is recorded and may be played."""
+        """The matcher of the recordings that may be played."""
 
     def __call__(self, backend: LiveBackend, *, speed: float | None = None) -> LiveBackend:
-        """Return a backend that asks as the given one does, but these recordings, or the provider to make them.
+        """Return a backend that sends the same requests, to these recordings or through a recorder to the provider.
 
         Args:
-            backend: as it would ask the provider.
-            speed: times as fast as recorded, `math.inf` without pauses, which is what a test gets that does not use
-                `virtual_clock`; one that does gets the recorded times.
+            backend: The backend for the provider.
+            speed: The factor of the recorded speed, `math.inf` for no pauses. By default, a test that uses
+                `virtual_clock` has the recorded times, any other test no pauses.
 
         Raises:
-            MissingCassetteError: a `LookupError`; nothing is recorded, and nothing may be.
-            InvalidArgumentError: a `TypeError` and `ValueError`; that is no `LiveBackend`.
+            MissingCassetteError: A `LookupError`. If there is no recording, and none may be made.
+            InvalidArgumentError: A `TypeError` and `ValueError`. If the backend is no `LiveBackend`.
         """
         __tracebackhide__ = True
         given: object = backend
@@ -111,17 +112,17 @@ class StreamCassette:
         if recorder is not None and not self._replays:
             return carried(backend, recorder)
         if recorder is None and not self.matcher.cassettes:
-            raise MissingCassetteError(self._shown(self.path), self._command("once"))
+            raise MissingCassetteError(self._relative(self.path), self._command("once"))
         speed = self._speed if speed is None else speed
         return carried(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
 
     @property
     def written(self) -> list[Path]:
-        """What was recorded so far."""
+        """The paths of the recordings that were made so far."""
         return [path for recorder in self._recorders for path in recorder.written]
 
-    def faults(self) -> Iterator[StreamvalError]:
-        """Yield what shows that a test did something else than what is recorded."""
+    def errors(self) -> Iterator[StreamvalError]:
+        """Yield an error for each hidden request, and one for the recordings that were not played."""
         for refusal in self.matcher.refused:
             yield HiddenRequestError(str(refusal))
         if unplayed := self.matcher.unplayed:
@@ -130,7 +131,7 @@ class StreamCassette:
             )
 
     def cuts(self) -> Iterator[str]:
-        """Yield how the bytes that were played were cut, where that is not as they were recorded."""
+        """Yield a description of the cut of each recording that was played, if they were cut."""
         if self._cut is not None:
             for cassette in self.matcher.played:
                 pieces = [read.data.decode("latin-1") for read in recut_cassette(cassette, self._cut).reads]
@@ -138,16 +139,16 @@ class StreamCassette:
                 yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {shown}"
 
     def close(self) -> None:
-        """Remove the recordings that were replaced by fewer."""
+        """Remove the old recordings that no new one has replaced."""
         written = self.written
         if written:
             for path in {*self._stale}.difference(written):
                 path.unlink(missing_ok=True)
 
     def _loaded(self, path: Path) -> Cassette:
-        return replace(Cassette.load(path), path=self._shown(path))
+        return replace(Cassette.load(path), path=self._relative(path))
 
-    def _shown(self, path: Path) -> str:
+    def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._root) if self._root is not None and self._root in path.parents else path)
 
     def _recorder(self, backend: LiveBackend) -> RecordingTransport:
@@ -163,31 +164,31 @@ class StreamCassette:
 
 
 def recorded_at(path: Path) -> dict[int, Path]:
-    """Return the recordings that are there, by their numbers, in order."""
+    """Return the existing recordings by their numbers, in order."""
     pattern = re.compile(rf"{re.escape(path.stem)}(?:\.(\d+))?{re.escape(path.suffix)}")
     names = [pattern.fullmatch(found.name) for found in path.parent.iterdir()] if path.parent.is_dir() else []
     return dict(sorted((int(name[1] or 1), path.with_name(name[0])) for name in names if name is not None))
 
 
 def _real_time() -> float:
-    """Return the time of the event loop as it would be without a virtual clock: a provider knows no other."""
+    """Return the time of the event loop without a virtual clock, because a provider answers in real time."""
     loop = asyncio.get_running_loop()
     return type(loop).time(loop)
 
 
-# The part of the plugin
+# The plugin
 
 
 def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -> Iterator[StreamCassette]:
-    """Yield the recordings of the test that asks, and look behind it whether it used them."""
+    """Yield the recordings of a test. A test that passes has to play all of them."""
     item = request.node
     mode: str = request.config.getoption("--streamval-record")
     path = item.path.parent / FOLDER / item.path.stem / f"{file_name_of_test(item.nodeid, item.name)}.jsonl"
     if cut is not None:
-        recut_for(item, cut)  # which tells --streamval-fuzz that this is a variant
+        recutter_of(item, cut)  # marks the test as a variant
     if cut is not None and mode != "none":
         if mode == "all" or not recorded_at(path):
-            pytest.skip("the cassette is being recorded by the test as scripted; run again without --streamval-record")
+            pytest.skip("the test as scripted makes the recordings; run again without --streamval-record")
         mode = "none"
     speed = 1.0 if "virtual_clock" in request.fixturenames else inf
     test, root = without_cut(item.nodeid), request.config.invocation_params.dir
@@ -195,7 +196,7 @@ def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -
     item.stash[_CASSETTE] = cassette
     manager = request.config.pluginmanager
     if not manager.hasplugin(_NAME):
-        manager.register(_Checks(), _NAME)
+        manager.register(_CassetteCheck(), _NAME)
     yield cassette
     cassette.close()
 
@@ -204,12 +205,12 @@ _CASSETTE = pytest.StashKey[StreamCassette]()
 _NAME = "streamval-cassettes"
 
 
-class _Checks:
-    """Fails a test that passed although it did something else than what is recorded."""
+class _CassetteCheck:
+    """The plugin that fails a passing test if its requests differ from the recorded ones."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
-        """Look as soon as the test is over."""
+        """Check the recordings as soon as the test is over."""
         try:
             yield
         finally:
@@ -217,28 +218,30 @@ class _Checks:
             for cut in cassette.cuts() if cassette is not None else ():
                 item.add_report_section("call", "recording, as cut", cut)
         if cassette is not None and _is_checked(item):
-            expects = UnmatchedRequestError.__name__ in _names(getattr(item, "function", None))
-            found = [fault for fault in cassette.faults() if not (expects and isinstance(fault, HiddenRequestError))]
-            if found:
-                pytest.fail("\n\n".join(map(str, found)), pytrace=False)
+            is_expected = UnmatchedRequestError.__name__ in _names_used(getattr(item, "function", None))
+            errors = [
+                error for error in cassette.errors() if not (is_expected and isinstance(error, HiddenRequestError))
+            ]
+            if errors:
+                pytest.fail("\n\n".join(map(str, errors)), pytrace=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Hand on, to whoever sums up a run, which cassettes were played and which recorded."""
+        """Attach the played and the recorded cassettes to the test's last report, for the summary."""
         report: pytest.TestReport = yield
         cassette = item.stash.get(_CASSETTE, None)
         if call.when == "teardown" and cassette is not None:
             played = [each.path for each in cassette.matcher.played]
-            report.__dict__["streamval_cassettes"] = [played, [str(path) for path in cassette.written]]
+            report.__dict__[CASSETTES] = [played, [str(path) for path in cassette.written]]
         return report
 
 
 def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
-    """Return the recordings beside some test files that none of their tests has.
+    """Return the recordings of test files that belong to none of their tests.
 
     Args:
-        items: all tests of each of these files.
-        root: what paths are shown relative to.
+        items: All tests of these files.
+        root: The folder to which the paths are relative.
     """
     owned: dict[Path, set[str]] = {}
     for item in items:
@@ -253,13 +256,13 @@ def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
 
 
 def _is_checked(item: pytest.Item) -> bool:
-    """Return whether a test is guarded against what it leaves unplayed, which scripts and recordings share."""
+    """Return whether the guard against unplayed scripts, which covers recordings too, is on for a test."""
     value = item.config.getoption("streamval_unplayed") or item.config.getini("streamval_unplayed")
     return value == "on" and item.get_closest_marker("streamval_allow_unplayed") is None
 
 
-def _names(test: Any) -> set[str]:  # noqa: ANN401  # whatever pytest collects as a test
-    """Return the names that a test uses, with those in the functions inside it."""
+def _names_used(test: Any) -> set[str]:  # noqa: ANN401  # pytest collects tests of several kinds
+    """Return the names that the code of a test uses, including the functions in it."""
     code = getattr(unwrap(test), "__code__", None) if callable(test) else None
     names: set[str] = set()
     left = [code]

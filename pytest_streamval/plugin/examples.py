@@ -1,4 +1,4 @@
-"""Example scripts as tests: a header says which markers they have, and they pass if they run to their end."""
+"""Example scripts as tests. A header names their markers. A script passes if its exit status is 0."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval.errors import ExampleFailedError
+from pytest_streamval.plugin.options import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-
 _HEADER = re.compile(r"^#[ \t]*pytest:(?P<markers>[\w, \t]*)$", re.MULTILINE)
-_HEAD = 2_000  # characters in which the header is looked for
+_HEAD = 2_000  # characters of a file in which a header may be
 
 
 def markers_of(path: Path) -> list[str] | None:
-    """Return the markers in the header of a script, None where it has no header."""
+    """Return the markers in the header of a script, None if it has no header."""
     with path.open(encoding="utf-8", errors="replace") as file:
         found = _HEADER.search(file.read(_HEAD))
     return None if found is None else [name for name in re.split(r"[\s,]+", found["markers"]) if name]
 
 
 def example_file(path: Path, parent: pytest.Collector, patterns: Sequence[str]) -> ExampleFile | None:
-    """Return the collector of a script that the patterns name and that has a header, None for any other file."""
+    """Return the collector of a script that matches the patterns and has a header, None for any other file."""
     root = parent.config.rootpath
     if not path.is_relative_to(root) or not any(fnmatch(str(path.relative_to(root)), each) for each in patterns):
         return None
@@ -44,7 +44,7 @@ class ExampleFile(pytest.File):
     """A script with a header such as `# pytest: ollama, e2e`."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Yield the one test that it is."""
+        """Yield the only test of the file."""
         item = ExampleScript.from_parent(self, name=self.path.stem)
         for name in markers_of(self.path) or ():
             item.add_marker(getattr(pytest.mark, name))
@@ -52,15 +52,18 @@ class ExampleFile(pytest.File):
 
 
 class ExampleScript(pytest.Item):
-    """A script that is run by an interpreter of its own."""
+    """A script that runs in its own interpreter."""
 
     def runtest(self) -> None:
-        """Run it to its end."""
-        limit = float(self.config.getini("streamval_live_timeout")) or None
-        # the gate has put the chosen backend into the environment
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        """Run the script.
+
+        Raises:
+            ExampleFailedError: If its exit status is not 0, or it does not end in time.
+        """
+        limit = seconds_of(self.config, "streamval_live_timeout") or None
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # LiveRun adds the chosen backend
         try:
-            done = subprocess.run(  # noqa: S603  # a script that the user's own configuration names
+            done = subprocess.run(  # noqa: S603  # the user's own configuration names the script
                 [sys.executable, str(self.path)],
                 cwd=self.path.parent,
                 env=environment,
@@ -73,17 +76,17 @@ class ExampleScript(pytest.Item):
             )
         except subprocess.TimeoutExpired as error:
             output = error.stdout or ""
-            shown = output.decode(errors="replace") if isinstance(output, bytes) else output
-            raise ExampleFailedError(str(self.path), f"did not end within {limit:g} s", shown) from None
+            text = output.decode(errors="replace") if isinstance(output, bytes) else output
+            raise ExampleFailedError(str(self.path), f"did not end within {limit:g} s", text) from None
         self.add_report_section("call", "stdout", done.stdout)
         if done.returncode:
             raise ExampleFailedError(str(self.path), f"ended with status {done.returncode}", done.stderr)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
-        """Show the script's own traceback, and none of this module."""
+        """Return the message of the error, which has the script's own traceback."""
         del style
         return str(excinfo.value)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return where the test is."""
+        """Return the location and the name of the test."""
         return self.path, 0, f"example {self.name}"

@@ -1,4 +1,4 @@
-"""Names of files that belong to tests: safe on every file system, and one of its own for every test."""
+"""Names of files that belong to tests: valid on every file system, and different for every test."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from unicodedata import is_normalized
 
 from pytest_streamval.plugin.variants import without_cut
 
-# In a file name, whose 255 bytes are what file systems allow; readable, and whole for nearly every test.
-_TEST_BYTES = 140
-_SAFE = frozenset("-.,=+()[] ")  # beside what names in Python are made of
+_TEST_BYTES = 140  # the bytes of a test's name in a file name; most file systems allow 255 in all
+_SAFE = frozenset("-.,=+()[] ")  # besides the characters of Python's names
 
 
 def file_name_of_test(nodeid: str, name: str) -> str:
-    """Return the name, without a suffix, of what is kept for a test; a variant's is that of the test as scripted.
+    """Return the name of a test's files, without a suffix. A variant has the name of the test as scripted.
 
     Args:
-        nodeid: of the test, for the classes that it is in.
-        name: of the test, with its parameters.
+        nodeid: The id of the test, which has the names of its classes.
+        name: The name of the test, with its parameters.
     """
     path, found, _ = nodeid.rpartition(f"::{name}")
     classes = path.split("::")[1:] if found else []
@@ -25,12 +24,12 @@ def file_name_of_test(nodeid: str, name: str) -> str:
 
 
 def safe_name(name: str, case_matters: str, limit: int) -> str:
-    """Return a name that every file system takes as it is, told apart by a digest where it had to be changed.
+    """Return a name that is valid on every file system. If the name has to be changed, a digest keeps it unique.
 
     Args:
-        name: any text.
-        case_matters: the part of it in which only the case of a letter may tell two names apart.
-        limit: bytes of the name that are kept, a digest not counted.
+        name: Any text.
+        case_matters: The part of the name that may differ from another name only in the case of letters.
+        limit: The bytes of the name that are kept, without the digest.
     """
     safe = "".join(char if char in _SAFE or f"_{char}".isidentifier() else "_" for char in name)
     short = safe.encode()[:limit].decode(errors="ignore").rstrip(". ")

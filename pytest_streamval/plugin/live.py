@@ -1,4 +1,4 @@
-"""What is asked for by `--streamval-live`: which backend, whether it is there, and how long a test may take."""
+"""`--streamval-live`: the chosen backend, the check that it is available, and the time limit of live tests."""
 
 from __future__ import annotations
 
@@ -17,58 +17,49 @@ from pytest_streamval.errors import InvalidArgumentError, LiveTimeLimitError, Un
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.probe import probe
 from pytest_streamval.live.providers import DEFAULT
-from pytest_streamval.plugin.gating import Gating
+from pytest_streamval.plugin.live_markers import LiveMarkers
+from pytest_streamval.plugin.options import seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from types import FrameType
 
     from pytest_streamval.errors import BackendUnavailableError
 
 
-class Gate:
-    """The part of the plugin that is active under `--streamval-live`."""
+class LiveRun:
+    """The plugin that is registered under `--streamval-live`."""
 
-    def __init__(self, config: pytest.Config, markers: Collection[str]) -> None:
-        """Read which backend was chosen, and tell it to example scripts and sessions too.
-
-        Args:
-            config: of the run.
-            markers: the markers of live tests that this plugin registers.
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the options, and put the chosen backend into the environment, for example scripts and sessions.
 
         Raises:
-            pytest.UsageError: it is none that is known, or the time limit is no number of seconds.
+            pytest.UsageError: If the backend is unknown, or the address or the time limit is invalid.
         """
-        spec = _first(config.getoption("--streamval-backend"), "STREAMVAL_BACKEND", config.getini("streamval_backend"))
-        url = _first(config.getoption("--streamval-url"), "STREAMVAL_URL", config.getini("streamval_url"))
-        limit = config.getini("streamval_live_timeout")
+        spec = _setting(config, "backend")
         try:
-            self.chosen = LiveBackend(spec or DEFAULT, base_url=url)
+            self.chosen = LiveBackend(spec or DEFAULT, base_url=_setting(config, "url"))
         except (UnknownProviderError, InvalidArgumentError) as error:
             raise pytest.UsageError(str(error)) from error
-        try:
-            self.limit = float(limit)
-        except ValueError as error:
-            msg = f"streamval_live_timeout = {limit} does not fit: it is a number of seconds; 0 is no limit."
-            raise pytest.UsageError(msg) from error
+        self.limit = seconds_of(config, "streamval_live_timeout")
         os.environ["STREAMVAL_BACKEND"] = self.chosen.spec
         os.environ["STREAMVAL_URL"] = self.chosen.address
-        self._config, self._markers = config, markers
+        self._config = config
         self._probed: dict[tuple[str, str], BackendUnavailableError | None] = {}
 
     @cached_property
-    def _gating(self) -> Gating:
-        return Gating(self._config, self._markers)  # at the first use: by then all markers are registered
+    def _markers(self) -> LiveMarkers:
+        return LiveMarkers(self._config)  # at the first use, when all markers are registered
 
     def _is_live(self, item: pytest.Item) -> bool:
-        return self._gating.marker_of(item) is not None
+        return self._markers.marker_of(item) is not None
 
     def pytest_collection_finish(self) -> None:
-        """Check the configuration before the first test runs."""
-        _ = self._gating
+        """Check the configured markers before the first test runs."""
+        _ = self._markers
 
     def backend_of(self, item: pytest.Item) -> LiveBackend:
-        """Return the backend that a test is run on: Ollama for one that asks for it, else the chosen one."""
+        """Return the backend of a test: Ollama if the test is marked so, otherwise the chosen one."""
         wants_ollama = item.get_closest_marker("ollama") is not None
         if wants_ollama and self.chosen.provider.name != "ollama":
             return LiveBackend(DEFAULT)
@@ -76,9 +67,9 @@ class Gate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """Fail a live test whose backend is not there; each backend is asked once.
+        """Fail a live test whose backend is unavailable. Each backend is probed once.
 
-        Not at its set-up, where pytest would call it an error.
+        In the setup phase, pytest would report an error instead of a failure.
         """
         if not self._is_live(item):
             return
@@ -92,7 +83,7 @@ class Gate:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[None]:
-        """Give a live test its time limit."""
+        """Limit the time of a live test."""
         if not self.limit or not self._is_live(pyfuncitem):
             return (yield)
         if inspect.iscoroutinefunction(pyfuncitem.obj):
@@ -101,7 +92,7 @@ class Gate:
         with _alarm(self.limit):
             return (yield)
 
-    def _limited(self, test: Any) -> Any:  # noqa: ANN401  # a test function, whatever it takes
+    def _limited(self, test: Any) -> Any:  # noqa: ANN401  # a test function of any signature
         @wraps(test)
         async def limited(*args: object, **kwargs: object) -> None:
             __tracebackhide__ = True
@@ -117,17 +108,23 @@ class Gate:
         return limited
 
 
-GATE = pytest.StashKey[Gate]()
-"""Where the configuration of a live run keeps its gate."""
+LIVE_RUN = pytest.StashKey[LiveRun]()
+"""The key of the live run in the stash of the configuration."""
 
 
-def _first(option: str | None, variable: str, ini: str) -> str | None:
-    return option or os.environ.get(variable) or ini or None
+def _setting(config: pytest.Config, name: str) -> str | None:
+    """Return a value from the option, the environment variable or the ini value of a name, in this order."""
+    return (
+        config.getoption(f"--streamval-{name}")
+        or os.environ.get(f"STREAMVAL_{name.upper()}")
+        or config.getini(f"streamval_{name}")
+        or None
+    )
 
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt a synchronous test that takes too long, where the system can do that."""
+    """Interrupt a synchronous test after a time, on systems that have interval timers."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""The fixture `provider_server`: servers for a test, which are closed behind it."""
+"""The fixture `provider_server`: servers that are closed after the test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from pytest_streamval.guards.tracking import of_nobody
 from pytest_streamval.plugin.file_names import file_name_of_test
-from pytest_streamval.plugin.variants import recut_for
+from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER
 from pytest_streamval.server.provider import ProviderServer
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 class ProviderServerFactory(Protocol):
-    """What the fixture `provider_server` is: opens as many servers as a test wants."""
+    """The type of the fixture `provider_server`, which starts any number of servers."""
 
     def __call__(self, *scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as ProviderServer
-        """Open a server; the arguments are those of `ProviderServer`."""
+        """Start a server. The arguments are those of `ProviderServer`."""
 
 
 def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | None) -> Iterator[ProviderServerFactory]:
-    """Yield what opens servers for a test.
+    """Yield the factory of a test's servers.
 
     Args:
-        request: of the fixture.
-        guard: asks the servers, at the end of the test, for what was to happen and did not.
-        cut: how the streams are cut, None as scripted.
+        request: The request of the fixture.
+        guard: The guard of the test. At its end, it checks that nothing is left unplayed.
+        cut: The cut of the streams, None as scripted.
     """
     numbers = count(1)
     with ExitStack() as servers:
@@ -43,9 +43,9 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
         def serve(*scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as above
             __tracebackhide__ = True
             if cut is not None:
-                options.setdefault("cut", recut_for(request.node, cut))
+                options.setdefault("cut", recutter_of(request.node, cut))
             if options.get("upstream") is not None and "cassettes" not in options:
-                options.update(_recorded(request, next(numbers), cut))
+                options.update(_recording_options(request, next(numbers), cut))
             server = ProviderServer(*scripts, **options)
             with of_nobody():  # this fixture closes it
                 servers.enter_context(server)
@@ -55,11 +55,10 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
         yield serve
 
 
-def _recorded(request: pytest.FixtureRequest, number: int, cut: Cut | None) -> dict[str, Any]:
-    """Return where the recordings of a server in front of a provider are, and what is done with them.
+def _recording_options(request: pytest.FixtureRequest, number: int, cut: Cut | None) -> dict[str, Any]:
+    """Return the folder and the record mode of a server in front of a provider.
 
-    As `--streamval-record` says: they are made, or, by default, replayed where there are any; where nothing is recorded
-    and nothing is to be, requests are passed on, to the provider that the test names.
+    Both are left out if there are no recordings and none are to be made. The server then passes requests on.
     """
     item = request.node
     name = f"{file_name_of_test(item.nodeid, item.name)}.server{number if number > 1 else ''}"
@@ -69,6 +68,6 @@ def _recorded(request: pytest.FixtureRequest, number: int, cut: Cut | None) -> d
         return {}
     if cut is not None and mode != "none":
         if mode == "all" or not folder.is_dir():
-            pytest.skip("what is asked is being recorded by the test as scripted; run again without --streamval-record")
+            pytest.skip("the test as scripted makes the recordings; run again without --streamval-record")
         mode = "none"
     return {"cassettes": folder, "record": mode}

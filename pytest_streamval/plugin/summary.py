@@ -1,4 +1,4 @@
-"""The lines about streams and cassettes at the end of a run, and the progress of a run of many variants."""
+"""The lines about streams and cassettes at the end of a run."""
 
 from __future__ import annotations
 
@@ -7,62 +7,56 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.errors import listed, plural
-from pytest_streamval.plugin.variants import variant_of
+from pytest_streamval.plugin.live_markers import HOW_TO_RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+_NAME = "streamval-summary"
 _SLOW = 1.0  # seconds of a test from which the summary is shown
-_MANY = 200  # variants from which progress is shown
-_STEPS = 10  # lines of progress in a run
 _LISTED = 5  # files that a line names
-_NOT_LIVE = "run with --streamval-live"  # ends the reason for which live tests are skipped
 
 COUNT = "streamval_count"
 """The attribute of a test's last report that holds the number of its streams."""
 CASSETTES = "streamval_cassettes"
 """The attribute of a test's last report that holds the cassettes that it played, and those that it recorded."""
 UNUSED = "streamval_unused"
-"""The output of a pytest-xdist worker that holds the cassettes of which it has collected no test."""
+"""The output of a pytest-xdist worker that holds the cassettes without a test in its collection."""
+
+
+def add_summary(config: pytest.Config) -> None:
+    """Add the summary to the process that receives the reports of all tests."""
+    if not hasattr(config, "workerinput") and not config.pluginmanager.hasplugin(_NAME):
+        config.pluginmanager.register(Summary(config), _NAME)
+
+
+def report_unused(config: pytest.Config, unused: set[str]) -> None:
+    """Add cassettes without a test to the summary. A worker of pytest-xdist sends them to its controller."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[UNUSED] = sorted(unused)
+    else:
+        config.pluginmanager.get_plugin(_NAME).unused |= unused  # type: ignore[union-attr]  # it is registered
 
 
 class Summary:
-    """The plugin that counts streams and cassettes, in the process that all tests report to."""
+    """The plugin that counts streams and cassettes, in the process that receives the reports of all tests."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
         self._requested = any(config.getoption(f"streamval_{name}") for name in ("live", "fuzz", "report"))
         self._calls: dict[str, float] = {}
         self._streams = self._tests = 0
         self._slowest = (0.0, "")
-        self._variants = 0
-        self._variants_run: dict[str, bool] = {}  # by their ids, whether they failed
         self._played: set[str] = set()
         self._recorded: set[str] = set()
         self._not_live = 0
         self.unused: set[str] = set()
-        """The cassettes that belong to no test."""
+        """The cassettes without a test."""
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Count the variants that will run."""
-        self._expect(item.nodeid for item in session.items)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Count the variants that workers will run. Every worker has collected all of them."""
-        self._expect(ids)
-
-    def _expect(self, ids: Iterable[str]) -> None:
-        self._variants = sum(variant_of(nodeid) is not None for nodeid in ids)
-
-    @pytest.hookimpl(trylast=True)  # after the letter that pytest writes
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count the streams and cassettes that a phase of a test reports."""
+        """Count the streams and cassettes in the report of one phase of a test."""
         facts = report.__dict__
         if report.skipped and isinstance(report.longrepr, tuple):
-            self._not_live += report.longrepr[2].endswith(_NOT_LIVE)
-        if self._variants and (report.failed or report.when == "call") and variant_of(report.nodeid) is not None:
-            self._count_variant(report)
+            self._not_live += report.longrepr[2].endswith(HOW_TO_RUN)
         if report.when == "call":
             self._calls[report.nodeid] = report.duration
         elif report.when == "teardown":
@@ -75,18 +69,6 @@ class Summary:
             self._played.update(played)
             self._recorded.update(recorded)
 
-    def _count_variant(self, report: pytest.TestReport) -> None:
-        is_known = report.nodeid in self._variants_run  # by one of its subtests, or another phase
-        self._variants_run[report.nodeid] = report.failed or self._variants_run.get(report.nodeid, False)
-        step = max(1, self._variants // _STEPS)
-        is_due = self._variants >= _MANY and len(self._variants_run) % step == 0
-        if is_due and not is_known and self._config.get_verbosity() >= 0:
-            terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-            if terminal is not None:
-                done = f"{len(self._variants_run):,} of {self._variants:,} variants"
-                failed = sum(self._variants_run.values())
-                terminal.write(f"\nstreamval: {done}, {failed:,} failed\n", flush=True)
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  # a worker of pytest-xdist
         """Add the unused cassettes that a worker found. A worker that crashed reports none."""
@@ -96,7 +78,7 @@ class Summary:
         """Print the summary if it was requested or has something unusual, and the number of skipped live tests."""
         if self._not_live:
             tests = f"{plural(self._not_live, 'live test')} {'was' if self._not_live == 1 else 'were'} skipped"
-            terminalreporter.write_line(f"streamval: {tests}: {_NOT_LIVE}")
+            terminalreporter.write_line(f"streamval: {tests}: {HOW_TO_RUN}")
         if terminalreporter.verbosity < 0:
             return
         is_shown = self._requested or self._recorded or self.unused or self._slowest[0] >= _SLOW

@@ -1,4 +1,4 @@
-"""The recordings of one test, in every mode."""
+"""The recordings of one test, in every record mode."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def ask(cassette: StreamCassette, url: str, *prompts: str) -> list[str]:
 
 
 async def record(provider, path: Path, mode: str, *prompts: str, answers: tuple[str, ...] = ()) -> int:
-    """Ask in a mode, as a test would, and return how many requests reached the provider."""
+    """Send prompts in a record mode, and return the number of requests that the provider received."""
     async with provider(*map(saying, answers or prompts)) as served:
         cassette = StreamCassette(path, mode)
         await ask(cassette, served.url, *prompts)
@@ -55,19 +55,19 @@ async def record(provider, path: Path, mode: str, *prompts: str, answers: tuple[
 
 
 def recorded(path: Path) -> dict[str, str]:
-    """Return what was asked in each recording, by the name of its file."""
+    """Return the prompt of each recording, by the name of its file."""
     return {found.name: Cassette.load(found).prompt for found in recorded_at(path).values()}
 
 
-async def test_none_replays_and_asks_nobody(provider, path) -> None:
+async def test_mode_none_replays_without_a_provider(provider, path) -> None:
     await record(provider, path, "all", "One", "Two")
     cassette = StreamCassette(path, "none")
     assert await ask(cassette, "http://127.0.0.1:1", "Two", "One") == ["Two", "One"]
-    assert list(cassette.faults()) == []
+    assert list(cassette.errors()) == []
     assert cassette.written == []
 
 
-def test_none_without_a_recording_names_the_command_that_makes_it(path) -> None:
+def test_mode_none_without_a_recording_names_the_command_that_makes_it(path) -> None:
     cassette = StreamCassette(path, test="tests/test_it.py::test_it[a b]")
     with pytest.raises(MissingCassetteError) as caught:
         cassette(LiveBackend("openai:m"))
@@ -77,46 +77,44 @@ def test_none_without_a_recording_names_the_command_that_makes_it(path) -> None:
     )
 
 
-def test_paths_are_shown_as_short_as_they_are_clear(path, tmp_path) -> None:
+def test_an_error_shows_a_path_relative_to_the_root(path, tmp_path) -> None:
     for root, shown in ((tmp_path, "__cassettes__/test_it/test_it[a].jsonl"), (tmp_path / "elsewhere", str(path))):
         with pytest.raises(MissingCassetteError) as caught:
             StreamCassette(path, root=root)(LiveBackend("openai:m"))
         assert caught.value.path == shown
 
 
-async def test_once_records_what_has_no_recordings(provider, path) -> None:
+async def test_mode_once_records_a_test_without_recordings(provider, path) -> None:
     assert await record(provider, path, "once", "One", "Two") == 2
     assert recorded(path) == {"test_it[a].jsonl": "One", "test_it[a].2.jsonl": "Two"}
     assert await record(provider, path, "once", "One", "Two") == 0
 
 
-async def test_once_does_not_record_what_is_missing(provider, path) -> None:
+async def test_mode_once_does_not_add_to_recordings(provider, path) -> None:
     await record(provider, path, "once", "One")
-    with pytest.raises(
-        UnmatchedRequestError, match=r"record what is asked now: pytest t\.py::t --streamval-record all"
-    ):
+    with pytest.raises(UnmatchedRequestError, match=r"record these requests: pytest t\.py::t --streamval-record all"):
         await ask(StreamCassette(path, "once", test="t.py::t"), "http://127.0.0.1:1", "One", "Two")
 
 
-async def test_new_records_what_is_missing(provider, path) -> None:
+async def test_mode_new_records_missing_answers(provider, path) -> None:
     await record(provider, path, "once", "One", "Two")
     path.unlink()
     assert await record(provider, path, "new", "Two", "Three", answers=("Three",)) == 1
     assert recorded(path) == {"test_it[a].2.jsonl": "Two", "test_it[a].3.jsonl": "Three"}
 
 
-async def test_new_records_a_test_that_has_no_recordings(provider, path) -> None:
+async def test_mode_new_records_a_test_without_recordings(provider, path) -> None:
     assert await record(provider, path, "new", "One") == 1
     assert recorded(path) == {"test_it[a].jsonl": "One"}
 
 
-async def test_all_records_anew_and_leaves_no_recording_behind_that_is_not_asked_any_more(provider, path) -> None:
+async def test_mode_all_replaces_every_recording(provider, path) -> None:
     await record(provider, path, "once", "One", "Two", "Three")
     assert await record(provider, path, "all", "Four", "Five") == 2
     assert recorded(path) == {"test_it[a].jsonl": "Four", "test_it[a].2.jsonl": "Five"}
 
 
-async def test_all_keeps_what_there_is_where_nobody_can_be_reached(provider, path) -> None:
+async def test_mode_all_keeps_the_recordings_if_the_provider_cannot_be_reached(provider, path) -> None:
     await record(provider, path, "once", "One", "Two")
     cassette = StreamCassette(path, "all")
     backend = cassette(LiveBackend("openai:m", base_url="http://127.0.0.1:1", retries=0))
@@ -127,7 +125,7 @@ async def test_all_keeps_what_there_is_where_nobody_can_be_reached(provider, pat
     assert recorded(path) == {"test_it[a].jsonl": "One", "test_it[a].2.jsonl": "Two"}
 
 
-async def test_all_can_replace_what_is_no_cassette(provider, path) -> None:
+async def test_mode_all_replaces_an_invalid_cassette(provider, path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("merge conflict", encoding="utf-8")
     with pytest.raises(InvalidCassetteError):
@@ -136,7 +134,7 @@ async def test_all_can_replace_what_is_no_cassette(provider, path) -> None:
     assert recorded(path) == {"test_it[a].jsonl": "One"}
 
 
-async def test_several_backends_of_a_test_share_its_recordings(provider, path) -> None:
+async def test_the_backends_of_a_test_share_its_recordings(provider, path) -> None:
     async with provider(saying("One"), saying("Two")) as served:
         cassette = StreamCassette(path, "once")
         assert await ask(cassette, served.url, "1") + await ask(cassette, served.url, "2") == ["One", "Two"]
@@ -159,12 +157,12 @@ async def test_a_recording_of_real_time_has_real_times_under_a_virtual_clock(pro
     assert ats[-1] > 0
 
 
-async def test_unplayed_recordings_and_hidden_requests_are_faults(provider, path) -> None:
+async def test_unplayed_recordings_and_hidden_requests_are_errors(provider, path) -> None:
     await record(provider, path, "once", "One", "Two")
     cassette = StreamCassette(path, test="t.py::t")
     with pytest.raises(UnmatchedRequestError):
         await ask(cassette, "http://127.0.0.1:1", "One", "Three")
-    hidden, unused = cassette.faults()
+    hidden, unused = cassette.errors()
     assert isinstance(hidden, HiddenRequestError)
     assert "No recording answers this request" in str(hidden)
     assert isinstance(unused, UnusedCassetteError)
@@ -173,7 +171,7 @@ async def test_unplayed_recordings_and_hidden_requests_are_faults(provider, path
 
 
 @pytest.mark.parametrize(("given", "called", "seconds"), [(inf, None, 0.0), (1.0, None, 0.25), (1.0, 2.0, 0.125)])
-def test_the_speed_is_the_fixtures_unless_the_test_says_otherwise(path, given, called, seconds) -> None:
+def test_the_speed_of_a_call_overrides_that_of_the_fixture(path, given, called, seconds) -> None:
     Cassette(str(path), {"protocol": "openai"}, (Read(0.25, b"".join(openai_frames("a"))),)).dump()
 
     async def play() -> str:
@@ -186,14 +184,14 @@ def test_the_speed_is_the_fixtures_unless_the_test_says_otherwise(path, given, c
     assert clock.elapsed == seconds
 
 
-async def test_a_cut_is_that_of_every_backend(provider, path) -> None:
+async def test_a_cut_applies_to_every_backend(provider, path) -> None:
     await record(provider, path, "once", "One")
     backend = StreamCassette(path, cut=Cut("chars"))(LiveBackend("openai:m"))
     assert backend._transport.cut == Cut("chars")
     assert not backend._transport.needs_key
 
 
-async def test_the_cut_of_what_was_played_is_shown(provider, path) -> None:
+async def test_the_cut_of_each_played_recording_is_described(provider, path) -> None:
     await record(provider, path, "once", "One", "Two")
     shown = {}
     for name in ("whole", "chars"):
@@ -206,13 +204,13 @@ async def test_the_cut_of_what_was_played_is_shown(provider, path) -> None:
     assert list(StreamCassette(path).cuts()) == []
 
 
-def test_what_is_no_live_backend_is_refused(path) -> None:
-    with pytest.raises(InvalidArgumentError, match="it is a LiveBackend"):
+def test_a_cassette_rejects_other_backends(path) -> None:
+    with pytest.raises(InvalidArgumentError, match="It must be a LiveBackend"):
         StreamCassette(path, "all")("openai:m")
     assert repr(StreamCassette(path, "all")) == f"<StreamCassette {path}, --streamval-record all>"
 
 
-def test_recordings_are_told_from_those_of_tests_with_similar_names(path) -> None:
+def test_recordings_of_tests_with_similar_names_are_left_out(path) -> None:
     path.parent.mkdir(parents=True)
     for name in ("test_it[a].jsonl", "test_it[a].10.jsonl", "test_it[a].9.jsonl", "test_it[a]b.jsonl", "test_it.jsonl"):
         path.with_name(name).write_text("")

@@ -24,7 +24,7 @@ class Broken(InMemoryExampleDatabase):
     delete = save
 
 
-def test_what_is_kept_is_found_by_the_next_run():
+def test_the_next_run_finds_the_cuts_that_were_kept():
     database = InMemoryExampleDatabase()
     cuts = FailingCuts((), database)
     for found in (ONE, OTHER, ONE):
@@ -67,7 +67,7 @@ def test_the_order_of_known_cuts_is_always_the_same():
         b'["one", "chars", "too many"]',
     ],
 )
-def test_what_somebody_else_has_written_is_passed_over(value):
+def test_other_values_in_the_database_are_ignored(value):
     database = InMemoryExampleDatabase()
     database.save(_KEY, value)
     database.save(_KEY, ONE.encode())
@@ -78,13 +78,13 @@ def test_a_value_is_readable_json():
     assert json.loads(FailingCut("t.py::test_it[ü]", "3").encode()) == ["t.py::test_it[ü]", "3"]
 
 
-def test_what_a_worker_gets_can_be_sent():
+def test_the_cuts_for_a_worker_can_be_sent():
     known = FailingCuts([ONE, OTHER])
     assert {type(each) for each in known.to_lists()} == {list}
     assert FailingCuts(FailingCut(*each) for each in known.to_lists()).known == known.known
 
 
-def test_a_worker_keeps_nothing_itself():
+def test_a_worker_writes_no_database():
     cuts = FailingCuts([ONE])
     cuts.keep(OTHER)
     cuts.drop(ONE)
@@ -92,19 +92,19 @@ def test_a_worker_keeps_nothing_itself():
 
 
 @pytest.mark.parametrize("method", ["keep", "drop"])
-def test_a_database_that_breaks_is_told_and_ends_nothing(method):
+def test_an_error_of_the_database_is_reported_and_not_raised(method):
     cuts = FailingCuts([ONE], Broken(), "redis://somewhere")
     getattr(cuts, method)(ONE if method == "drop" else OTHER)
     assert cuts.trouble == "redis://somewhere: ConnectionError: the server went away"
 
 
-def test_a_directory_that_cannot_be_written_is_noticed(tmp_path):
+def test_a_directory_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     cuts = FailingCuts((), DirectoryBasedExampleDatabase(tmp_path / "file" / "examples"), "here")
     cuts.keep(ONE)
     assert cuts.trouble == "here, which cannot be written."
 
 
-def test_a_worker_begins_with_what_its_controller_knew():
+def test_a_worker_begins_with_the_cuts_of_its_controller():
     shipped = FailingCuts([ONE, OTHER]).to_lists()
     assert failing_cuts_of(SimpleNamespace(workerinput={WORKER_INPUT: shipped})).known == (ONE, OTHER)

@@ -17,7 +17,7 @@ from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
         ("elsewhere", "test_it", "test_it"),
     ],
 )
-def test_a_file_is_named_after_its_test(nodeid: str, name: str, expected: str) -> None:
+def test_file_name_of_test_has_the_names_of_the_classes_and_the_test(nodeid: str, name: str, expected: str) -> None:
     assert file_name_of_test(nodeid, name) == expected
 
 
@@ -33,7 +33,7 @@ def test_a_file_is_named_after_its_test(nodeid: str, name: str, expected: str) -
         "\ud800",
     ],
 )
-def test_a_name_that_would_not_do_everywhere_is_changed_and_told_apart(name: str) -> None:
+def test_safe_name_replaces_invalid_names_by_unique_ones(name: str) -> None:
     safe = safe_name(name, name, 140)
     assert safe != name
     assert len(safe.encode()) <= 149

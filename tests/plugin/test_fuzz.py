@@ -1,4 +1,4 @@
-"""`--streamval-fuzz`: the same tests under other cuts of the same texts."""
+"""`--streamval-fuzz`: the variants of a test, under other cuts of the same texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import pytest_streamval.plugin.variants  # noqa: F401  # before a run in this process, which forgets what it loads
+from tests.plugin import runs
 
 pytest_plugins = ["pytester"]
 
@@ -20,7 +20,7 @@ strict = true
 addopts = -p no:randomly
 """
 
-# A check that only looks at the newest delta: it misses "BAD" wherever a cut goes through the word.
+# A check that looks only at the newest delta. It misses "BAD" if a cut is in the word.
 MISSES_A_CUT_WORD = """
 import pytest
 from pytest_streamval import ModelOption, SimpleContext, StreamingMockBackend
@@ -62,12 +62,12 @@ def settings(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
 
 
-def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_inprocess("-v", *arguments)
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return runs.run(pytester, "-v", *options)
 
 
 def outcomes(result: pytest.RunResult) -> dict[str, str]:
-    """Return what came of each test, in the order in which they ran."""
+    """Return the outcome of each test, in the order in which they ran."""
     pattern = re.compile(r"^\S+\.py::(\S+) (PASSED|FAILED|SKIPPED)", re.MULTILINE)
     return dict(pattern.findall(result.stdout.str()))
 
@@ -81,7 +81,7 @@ def test_a_test_runs_as_scripted_and_then_under_other_cuts(pytester: pytest.Pyte
     result.stdout.fnmatch_lines(["streamval: 5 variants of 1 test ran, 0 failed"])
 
 
-def test_a_failure_shows_the_cut_and_how_to_make_it_again(pytester: pytest.Pytester) -> None:
+def test_a_failing_variant_shows_its_cut_and_the_command_that_repeats_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MISSES_A_CUT_WORD)
     result = run(pytester, "--streamval-fuzz", "2")
     assert outcomes(result) == {
@@ -95,19 +95,19 @@ def test_a_failure_shows_the_cut_and_how_to_make_it_again(pytester: pytest.Pytes
             "The stream was cut as  'f|·i|·n|·e|·.|· |·B|·A|·D|·.'",
             "The same as a script:  Script.from_text('fine. BAD.')",
             "To run it again:       pytest 'test_*.py::test_finds_it[[]bad-cut~chars]'",
-            "*mark the test with @pytest.mark.streamval_as_scripted.",
+            "If the expected result depends on the cut, mark the test with @pytest.mark.streamval_as_scripted.",
         ]
     )
 
 
-def test_a_failure_in_a_worker_shows_the_same(pytester: pytest.Pytester) -> None:
+def test_a_failing_variant_in_a_worker_shows_its_cut(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=MISSES_A_CUT_WORD)
-    result = run(pytester, "--streamval-fuzz", "20", "-n", "2")
+    result = run(pytester, "--streamval-fuzz", "2", "-n", "1")
     result.stdout.fnmatch_lines(["*- streamval: cut~chars -*", "The same as a script:  Script.from_text('fine. BAD.')"])
-    result.stdout.fnmatch_lines(["streamval: 20 variants of 1 test ran, * failed"])
+    result.stdout.fnmatch_lines(["streamval: 2 variants of 1 test ran, 1 failed"])
 
 
-def test_the_cuts_that_failed_come_first_in_the_next_run_until_they_pass(pytester: pytest.Pytester) -> None:
+def test_failing_cuts_come_first_in_the_next_run_until_they_pass(pytester: pytest.Pytester) -> None:
     path = pytester.makepyfile(test_it=MISSES_A_CUT_WORD)
     failing = [
         name for name, outcome in outcomes(run(pytester, "--streamval-fuzz", "20")).items() if outcome == "FAILED"
@@ -116,20 +116,20 @@ def test_the_cuts_that_failed_come_first_in_the_next_run_until_they_pass(pyteste
     again = outcomes(run(pytester, "--streamval-fuzz", "1"))
     assert list(again) == ["test_finds_it[bad]", *failing, "test_finds_it[bad-cut~whole]"]
     path.write_text(MISSES_A_CUT_WORD.replace('any("BAD" in delta for delta in deltas)', '"BAD" in "".join(deltas)'))
-    mended = outcomes(run(pytester, "--streamval-fuzz", "1"))
-    assert set(mended) == set(again)
-    assert set(mended.values()) == {"PASSED"}
+    fixed = outcomes(run(pytester, "--streamval-fuzz", "1"))
+    assert set(fixed) == set(again)
+    assert set(fixed.values()) == {"PASSED"}
     assert len(outcomes(run(pytester, "--streamval-fuzz", "1"))) == 2
 
 
-def test_a_variant_is_run_again_by_its_id_alone(pytester: pytest.Pytester) -> None:
+def test_a_variant_runs_again_by_its_id(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=MISSES_A_CUT_WORD)
     result = run(pytester, "test_it.py::test_finds_it[bad-cut~chars]")
     assert outcomes(result) == {"test_finds_it[bad-cut~chars]": "FAILED"}
     assert outcomes(run(pytester, "test_it.py::test_finds_it[bad-cut~whole]", "--streamval-fuzz", "1"))
 
 
-def test_the_same_number_always_makes_the_same_cut(pytester: pytest.Pytester) -> None:
+def test_a_number_always_makes_the_same_cut(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
         import pytest
@@ -144,22 +144,21 @@ def test_the_same_number_always_makes_the_same_cut(pytester: pytest.Pytester) ->
     assert first[0] == second[0]
 
 
-def test_a_marked_test_is_left_as_it_is(pytester: pytest.Pytester) -> None:
+def test_a_test_marked_streamval_as_scripted_has_no_variants(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(PASSES.replace("async def", "import pytest\n@pytest.mark.streamval_as_scripted\nasync def"))
     result = run(pytester, "--streamval-fuzz", "5")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["streamval: nothing was fuzzed: *streaming_mock_backend, stream_script, * or *"])
+    result.stdout.fnmatch_lines(["streamval: nothing was fuzzed: no variant ran. *stream_script, * or *"])
 
 
-def test_without_the_option_nothing_is_said_or_done(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(PASSES)
+def test_a_run_without_the_option_has_no_variants(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=PASSES)
     result = run(pytester)
     result.assert_outcomes(passed=2)
-    result.stdout.no_fnmatch_line("streamval: *fuzzed*")
-    result.stdout.no_fnmatch_line("streamval: *variant*")
+    assert not [line for line in runs.plugin_lines(result) if "variant" in line or "fuzzed" in line]
 
 
-def test_a_stream_behind_a_users_own_fixture_is_cut_too(pytester: pytest.Pytester) -> None:
+def test_the_stream_of_a_users_own_fixture_is_cut_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -187,7 +186,7 @@ def test_a_stream_behind_a_users_own_fixture_is_cut_too(pytester: pytest.Pyteste
 
 
 @pytest.mark.parametrize("wrong", ["-1", "many"])
-def test_a_count_that_is_none_is_refused(pytester: pytest.Pytester, wrong: str) -> None:
+def test_an_invalid_count_is_a_usage_error(pytester: pytest.Pytester, wrong: str) -> None:
     pytester.makepyfile(PASSES)
     result = run(pytester, f"--streamval-fuzz={wrong}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -202,7 +201,7 @@ def test_variants_are_compared_with_the_snapshot_of_the_test_as_scripted(pyteste
     pytester.makepyfile(test_it=SNAPSHOT.format(text="One. Two.", chunking="'sentence'"))
     run(pytester, "--snapshot-update").assert_outcomes(passed=1)
     run(pytester, "--streamval-fuzz", "4").assert_outcomes(passed=5)
-    run(pytester, "--streamval-fuzz", "4", "-n", "2").assert_outcomes(passed=5)
+    run(pytester, "--streamval-fuzz", "4", "-n", "1").assert_outcomes(passed=5)
     run(pytester, "test_it.py::test_snapshot[cut~7]").assert_outcomes(passed=1)
     assert list(snapshots(pytester)) == ["test_snapshot.transcript"]
 
@@ -224,14 +223,14 @@ def test_variants_never_write_a_snapshot(pytester: pytest.Pytester) -> None:
     assert snapshots(pytester) == written
 
 
-def test_a_variant_says_that_there_is_no_snapshot(pytester: pytest.Pytester) -> None:
+def test_a_variant_without_a_snapshot_names_the_option_that_writes_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SNAPSHOT.format(text="One. Two.", chunking="'word'"))
     result = run(pytester, "test_it.py::test_snapshot[cut~whole]")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*Snapshot 'test_snapshot' does not exist! Run pytest with --snapshot-update*"])
 
 
-def test_a_script_for_code_that_knows_no_backend_is_cut_too(pytester: pytest.Pytester) -> None:
+def test_a_script_of_stream_script_is_cut_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
         import pytest
@@ -254,12 +253,12 @@ def test_a_script_for_code_that_knows_no_backend_is_cut_too(pytester: pytest.Pyt
     )
 
 
-def test_what_is_no_script_is_refused(pytester: pytest.Pytester) -> None:
+def test_stream_script_rejects_other_types(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(stream_script):\n    stream_script(3)\n")
     run(pytester).stdout.fnmatch_lines(["*InvalidArgumentError: Invalid script: 3. It must be a Script or a text."])
 
 
-def test_a_variant_that_was_asked_for_and_did_not_run_is_told(pytester: pytest.Pytester) -> None:
+def test_a_requested_variant_that_does_not_run_is_reported(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=PASSES)
     result = run(pytester, "test_it.py::test_passes[cut~3]", "--deselect", "test_it.py::test_passes")
-    result.stdout.fnmatch_lines(["streamval: the variant that was asked for did not run"])
+    result.stdout.fnmatch_lines(["streamval: the requested variant did not run"])

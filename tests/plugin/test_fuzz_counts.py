@@ -1,4 +1,4 @@
-"""The counts of a fuzzing run: each variant is one, however it runs and fails, and tests without variants are named."""
+"""The counts of a fuzzing run: each variant counts once, and tests that cannot be fuzzed are named."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.plugin.variants  # noqa: F401  # before a run in this process, which forgets what it loads
+from tests.plugin.runs import plugin_lines, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +21,6 @@ def settings(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
 
 
-def said(result: pytest.RunResult) -> list[str]:
-    """Return the lines of the plugin, without the one in the header."""
-    return [line.removeprefix("streamval: ") for line in result.outlines if line.startswith("streamval: ")][1:]
-
-
 SUBTESTS = """
 def test_words(stream_script, subtests):
     for number, text in enumerate(["One two", "Three four"]):
@@ -35,24 +30,23 @@ def test_words(stream_script, subtests):
 """
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "spread"])
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["one process", "a worker"])
 def test_a_variant_with_subtests_counts_once(pytester: pytest.Pytester, options: Sequence[str]) -> None:
     pytester.makepyfile(test_it=SUBTESTS.replace("== FEW", "> 0"))
-    run = pytester.runpytest_subprocess if options else pytester.runpytest_inprocess
-    assert "3 variants of 1 test ran, 0 failed" in said(run("--streamval-fuzz", "3", *options))
+    assert "3 variants of 1 test ran, 0 failed" in plugin_lines(run(pytester, "--streamval-fuzz", "3", *options))
 
 
 def test_a_variant_with_failing_subtests_fails_once_and_is_kept(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SUBTESTS.replace("FEW", "1"))
-    assert "3 variants of 1 test ran, 2 failed" in said(pytester.runpytest_inprocess("--streamval-fuzz", "3"))
-    assert said(pytester.runpytest_inprocess("--streamval-fuzz", "1"))[-1] == (
+    assert "3 variants of 1 test ran, 2 failed" in plugin_lines(run(pytester, "--streamval-fuzz", "3"))
+    assert plugin_lines(run(pytester, "--streamval-fuzz", "1"))[-1] == (
         "2 that had failed before came first, 0 of them pass now"
     )
 
 
-def test_the_count_while_a_run_goes_on_takes_a_variant_with_subtests_once(pytester: pytest.Pytester) -> None:
+def test_the_progress_of_a_run_counts_a_variant_with_subtests_once(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SUBTESTS.replace("== FEW", "> 0"))
-    lines = said(pytester.runpytest_inprocess("--streamval-fuzz", "200"))
+    lines = plugin_lines(run(pytester, "--streamval-fuzz", "200"))
     counts = [line for line in lines if " of 200 variants" in line]
     assert counts == [f"{count} of 200 variants, 0 failed" for count in range(20, 201, 20)]
 
@@ -73,11 +67,10 @@ def test_other(stream_script):
 def test_a_variant_whose_worker_crashed_counts_and_is_kept(pytester: pytest.Pytester) -> None:
     pytester.makeini(f"{INI}streamval_unplayed = off\n")
     pytester.makepyfile(test_it=CRASHES)
-    result = pytester.runpytest_subprocess("--streamval-fuzz", "2", "-n", "1", "-o", "faulthandler_timeout=60")
-    assert "4 variants of 2 tests ran, 1 failed" in said(result)
-    again = pytester.runpytest_subprocess("--streamval-fuzz", "1", "-n", "1", "-v")
-    assert "1 that had failed before came first, 0 of them pass now" in said(again)
-    again.stdout.fnmatch_lines(["*test_it.py::test_crash[[]cut~chars[]]*"])
+    result = run(pytester, "--streamval-fuzz", "2", "-n", "1", "-o", "faulthandler_timeout=60")
+    assert "4 variants of 2 tests ran, 1 failed" in plugin_lines(result)
+    again = run(pytester, "--streamval-fuzz", "1", "--collect-only", "-q")
+    assert again.outlines[:2] == ["test_it.py::test_crash", "test_it.py::test_crash[cut~chars]"]
 
 
 PHASES = """
@@ -99,41 +92,40 @@ def test_it(count):
 @pytest.mark.parametrize("phase", ["setup", "teardown"])
 def test_a_variant_that_fails_in_a_fixture_counts_and_is_kept(pytester: pytest.Pytester, phase: str) -> None:
     path = pytester.makepyfile(test_it=PHASES.format(phase))
-    result = pytester.runpytest_inprocess("--streamval-fuzz", "2")
+    result = run(pytester, "--streamval-fuzz", "2")
     result.assert_outcomes(passed=2 if phase == "setup" else 3, errors=1)
-    assert "2 variants of 1 test ran, 1 failed" in said(result)
+    assert "2 variants of 1 test ran, 1 failed" in plugin_lines(result)
     result.stdout.fnmatch_lines(["The stream was cut as  'O|·n|·e|·.'"])
     path.write_text(PHASES.replace("== 1", "> 0"), encoding="utf-8")
-    again = said(pytester.runpytest_inprocess("--streamval-fuzz", "1"))
+    again = plugin_lines(run(pytester, "--streamval-fuzz", "1"))
     assert again == [
         "2 variants of 1 test ran, 0 failed",
         "1 that had failed before came first, 1 of them pass now",
     ]
 
 
-def test_a_variant_that_was_skipped_is_no_proof_that_it_passes(pytester: pytest.Pytester) -> None:
+def test_a_variant_that_is_skipped_is_not_forgotten(pytester: pytest.Pytester) -> None:
     path = pytester.makepyfile(test_it="def test_it(stream_script):\n    stream_script('One.')\n    assert not BAD\n")
     pytester.makeini(f"{INI}streamval_unplayed = off\n")
     text = path.read_text()
     path.write_text(text.replace("not BAD", "False"))
-    pytester.runpytest_inprocess("--streamval-fuzz", "1")
+    run(pytester, "--streamval-fuzz", "1")
     path.write_text(text.replace("assert not BAD", "import pytest; pytest.skip('no')"))
-    said_now = said(pytester.runpytest_inprocess("--streamval-fuzz", "1"))
-    assert "1 that had failed before came first, 0 of them pass now" in said_now
+    lines = plugin_lines(run(pytester, "--streamval-fuzz", "1"))
+    assert "1 that had failed before came first, 0 of them pass now" in lines
 
 
-def test_collect_only_counts_the_variants_that_there_are(pytester: pytest.Pytester) -> None:
+def test_collect_only_counts_the_collected_variants(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SUBTESTS)
-    for options in ((), ("-n", "2")):
-        run = pytester.runpytest_subprocess if options else pytester.runpytest_inprocess
-        lines = said(run("--streamval-fuzz", "3", "--collect-only", *options))
+    for options in ((), ("-n", "1")):
+        lines = plugin_lines(run(pytester, "--streamval-fuzz", "3", "--collect-only", *options))
         assert lines == ["3 variants of 1 test collected"]
 
 
-def test_a_run_without_a_stream_says_that_nothing_was_fuzzed(pytester: pytest.Pytester) -> None:
+def test_a_run_without_streams_reports_that_nothing_was_fuzzed(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it():\n    pass\n")
-    (line,) = said(pytester.runpytest_inprocess("--streamval-fuzz", "3"))
-    assert line.startswith("nothing was fuzzed: no variant ran of a test that takes its stream from")
+    (line,) = plugin_lines(run(pytester, "--streamval-fuzz", "3"))
+    assert line.startswith("nothing was fuzzed: no variant ran. A test has variants if it takes its stream from")
 
 
 OUT_OF_REACH = {
@@ -160,7 +152,7 @@ def double():
     'One.'
     """
 ''',
-    "pytest-bdd": """
+    "bdd": """
 from pytest_bdd import given, scenario, then
 
 @scenario("it.feature", "A stream")
@@ -178,10 +170,9 @@ def read(pieces):
 }
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "spread"])
-@pytest.mark.parametrize("kind", OUT_OF_REACH)
-def test_a_test_out_of_the_fuzzers_reach_is_named(pytester: pytest.Pytester, kind: str, options: Sequence[str]) -> None:
-    pytester.makepyfile(test_it=OUT_OF_REACH[kind])
+@pytest.mark.parametrize("options", [(), ("-n", "1", "-p", "pytest_bdd.plugin")], ids=["one process", "a worker"])
+def test_tests_that_cannot_be_fuzzed_are_named(pytester: pytest.Pytester, options: Sequence[str]) -> None:
+    pytester.makepyfile(**{f"test_{kind}": source for kind, source in OUT_OF_REACH.items()})
     pytester.makefile(".feature", it="Feature: It\n  Scenario: A stream\n    Given a stream\n    Then it is read\n")
     reached = "def test_reached(stream_script):\n    assert list(stream_script('One.').play_sync())\n"
     marked = (
@@ -189,20 +180,26 @@ def test_a_test_out_of_the_fuzzers_reach_is_named(pytester: pytest.Pytester, kin
         "def test_marked(request):\n    assert list(request.getfixturevalue('stream_script')('1').play_sync())\n"
     )
     pytester.makepyfile(test_reached=reached, test_marked=marked)
-    result = pytester.runpytest_subprocess("--streamval-fuzz", "2", "--doctest-modules", *options)
-    result.assert_outcomes(passed=5)
-    lines = said(result)
+    result = run(pytester, "--streamval-fuzz", "2", "--doctest-modules", *options)
+    result.assert_outcomes(passed=8)
+    lines = plugin_lines(result)
     assert "2 variants of 1 test ran, 0 failed" in lines
     (line,) = [line for line in lines if "could not be fuzzed" in line]
-    assert line.startswith("1 test could not be fuzzed: test_it.py::")
+    names = [
+        "test_bdd.py::test_it",
+        "test_doctest.py::test_doctest.double",
+        "test_getfixturevalue.py::test_it",
+        "test_unittest.py::TestIt::test_it",
+    ]
+    assert line.startswith(f"4 tests could not be fuzzed: {', '.join(names)}. Only a")
     assert "pytest-bdd, a doctest, a unittest.TestCase and request.getfixturevalue()" in line
 
 
-def test_many_tests_out_of_reach_are_counted(pytester: pytest.Pytester) -> None:
+def test_many_tests_that_cannot_be_fuzzed_are_counted(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         "import pytest\n\n@pytest.mark.parametrize('number', range(7))\n"
         "def test_it(request, number):\n    assert list(request.getfixturevalue('stream_script')('1').play_sync())\n"
     )
-    line = said(pytester.runpytest_inprocess("--streamval-fuzz", "2"))[-1]
+    line = plugin_lines(run(pytester, "--streamval-fuzz", "2"))[-1]
     assert line.startswith("7 tests could not be fuzzed: ")
-    assert "[4] and 2 more. Only a test function that names its fixtures" in line
+    assert "[4] and 2 more. Only a test function that has its fixtures as arguments" in line

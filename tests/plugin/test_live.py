@@ -1,4 +1,4 @@
-"""`--streamval-live`: which tests run, on which backend, and what is said where it is not there."""
+"""`--streamval-live`: the tests that run, their backends, and the errors of an unavailable backend."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.plugin.examples
-import pytest_streamval.plugin.live  # noqa: F401  # before a run in this process, which forgets what it loads
+from tests.plugin import runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +28,8 @@ streamval_examples = examples/*.py
 
 ASKS = """
 import pytest
+
+from tests.plugin import runs
 from pytest_streamval import ModelOption, SimpleContext, stream_with_chunking
 
 @pytest.mark.e2e
@@ -54,7 +55,7 @@ print("asked", os.environ["STREAMVAL_BACKEND"], "at", os.environ["STREAMVAL_URL"
 
 
 class Model(BaseHTTPRequestHandler):
-    """Has one model, `m`, which always says the same."""
+    """A provider with one model, `m`, which always gives the same answer."""
 
     asked: list[str]
 
@@ -78,7 +79,7 @@ class Model(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def log_message(self, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 class Served:
@@ -91,7 +92,7 @@ class Served:
 def model() -> Iterator[Served]:
     asked: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Model,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever, name="model")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, name="model")
     thread.start()
     yield Served(f"http://127.0.0.1:{server.server_port}", asked)
     server.shutdown()
@@ -104,7 +105,7 @@ def settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None
     pytester.makeini(INI.format(""))
     for name in ("STREAMVAL_BACKEND", "STREAMVAL_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")  # nobody is there
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")  # nothing listens there
 
 
 def example(pytester: pytest.Pytester, code: str) -> None:
@@ -113,11 +114,11 @@ def example(pytester: pytest.Pytester, code: str) -> None:
     (pytester.path / "examples/no_header.py").write_text("raise SystemExit(1)\n", encoding="utf-8")
 
 
-def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_inprocess("-rA", *arguments)
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return runs.run(pytester, "-rA", *options)
 
 
-def test_offline_all_of_it_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
+def test_an_offline_run_skips_live_tests_and_examples_with_the_reason(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(ASKS + "\ndef test_unmarked(live_backend):\n    pass\n")
     example(pytester, "")
     result = run(pytester)
@@ -125,7 +126,7 @@ def test_offline_all_of_it_is_skipped_with_the_reason(pytester: pytest.Pytester)
     result.stdout.fnmatch_lines(["*needs a live model: run with --streamval-live"])
 
 
-def test_the_chosen_backend_is_asked_and_reaches_the_examples(pytester: pytest.Pytester, model: Served) -> None:
+def test_live_tests_and_examples_use_the_chosen_backend(pytester: pytest.Pytester, model: Served) -> None:
     pytester.makepyfile(ASKS)
     example(pytester, "")
     result = run(pytester, "--streamval-live", "--streamval-backend", "openai:m", "--streamval-url", f"{model.url}/v1")
@@ -134,7 +135,7 @@ def test_the_chosen_backend_is_asked_and_reaches_the_examples(pytester: pytest.P
     assert model.asked == ["/v1/models", "/v1/chat/completions"]
 
 
-def test_what_wants_ollama_fails_where_it_is_not(pytester: pytest.Pytester, model: Served) -> None:
+def test_a_test_marked_ollama_fails_if_ollama_is_unavailable(pytester: pytest.Pytester, model: Served) -> None:
     pytester.makepyfile(ASKS)
     pytester.makeini(INI.format(f"streamval_backend = openai:m\nstreamval_url = {model.url}"))
     result = run(pytester, "--streamval-live")
@@ -149,7 +150,7 @@ def test_what_wants_ollama_fails_where_it_is_not(pytester: pytest.Pytester, mode
     )
 
 
-def test_a_model_that_is_missing_is_told_with_those_that_are_there(pytester: pytest.Pytester, model: Served) -> None:
+def test_a_missing_model_is_reported_with_the_existing_ones(pytester: pytest.Pytester, model: Served) -> None:
     pytester.makepyfile(ASKS)
     result = run(
         pytester, "--streamval-live", "--streamval-backend=openai:other", f"--streamval-url={model.url}", "-k", "asks"
@@ -164,10 +165,11 @@ def test_a_model_that_is_missing_is_told_with_those_that_are_there(pytester: pyt
     [
         (["--streamval-backend", "gpt"], "*Unknown backend 'gpt'. A spec is PROVIDER:MODEL*"),
         (["--streamval-url", "ftp://x"], "*Invalid url: 'ftp://x'*"),
-        (["-o", "streamval_live_timeout=long"], "*streamval_live_timeout = long does not fit: it is a number*"),
+        (["-o", "streamval_live_timeout=-1"], "*Invalid streamval_live_timeout: -1. It must be a number of seconds*"),
+        (["-o", "streamval_live_timeout=long"], "*Invalid streamval_live_timeout: long. It must be a number*"),
     ],
 )
-def test_a_choice_that_is_none_is_refused(pytester: pytest.Pytester, arguments: list[str], message: str) -> None:
+def test_an_invalid_option_is_a_usage_error(pytester: pytest.Pytester, arguments: list[str], message: str) -> None:
     result = run(pytester, "--streamval-live", *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
@@ -218,7 +220,7 @@ def test_a_live_test_has_a_time_limit(pytester: pytest.Pytester, model: Served) 
     result.stdout.fnmatch_lines(["*TimeoutError: mine"])
 
 
-def test_without_a_limit_a_test_takes_its_time(pytester: pytest.Pytester, model: Served) -> None:
+def test_a_live_test_without_a_limit_passes(pytester: pytest.Pytester, model: Served) -> None:
     pytester.makeini(
         INI.format(f"streamval_backend = openai:m\nstreamval_url = {model.url}\nstreamval_live_timeout = 0")
     )

@@ -1,8 +1,10 @@
-"""Everything that tests use, alike under every way to run an asynchronous test."""
+"""The fixtures under every plugin that runs async tests, and without any."""
 
 from __future__ import annotations
 
 import pytest
+
+from tests.plugin.runs import run
 
 pytest_plugins = ["pytester"]
 
@@ -49,9 +51,8 @@ WAYS = {
     "asyncio.run": ("", "asyncio.run({})", ("-p", "no:asyncio", "-p", "no:anyio")),
 }
 RUNS = {
-    "alone": (),
-    "spread": ("-n", "2"),
-    "shuffled, without Hypothesis' plugin": ("-p", "randomly", "-p", "no:hypothesispytest"),
+    "pytest-asyncio strict": (("-n", "1"),),
+    "pytest-asyncio auto": ((), ("-p", "randomly", "-p", "no:hypothesispytest")),
 }
 
 
@@ -67,27 +68,25 @@ def written(way: str) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_way_to_run_tests_serves(pytester: pytest.Pytester, way: str) -> None:
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\nstrict = true\n")
-    pytester.makepyfile(test_it=written(way))
+def test_the_fixtures_work_under_every_plugin_for_async_tests(pytester: pytest.Pytester, way: str) -> None:
     options = WAYS[way][2]
-    if "no:asyncio" in options:
-        pytester.makeini("[pytest]\nfilterwarnings = error\nstrict = true\n")
-    pytester.runpytest_subprocess(*options, "--snapshot-update").assert_outcomes(passed=3)
-    for more in RUNS.values():
-        result = pytester.runpytest_subprocess(*options, "--streamval-fuzz", "3", *more)
-        result.assert_outcomes(passed=3 + 2 * 3)
+    scope = "" if "no:asyncio" in options else "asyncio_default_fixture_loop_scope = function\n"
+    pytester.makeini(f"[pytest]\n{scope}filterwarnings = error\nstrict = true\n")
+    pytester.makepyfile(test_it=written(way))
+    run(pytester, *options, "--snapshot-update").assert_outcomes(passed=3)
+    for more in RUNS.get(way, ((),)):
+        run(pytester, *options, "--streamval-fuzz", "3", *more).assert_outcomes(passed=3 + 2 * 3)
 
 
-def test_without_any_plugin_for_asynchronous_tests_pytest_says_what_is_missing(pytester: pytest.Pytester) -> None:
+def test_a_run_without_a_plugin_for_async_tests_has_the_failure_of_pytest(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("async def test_it(streaming_mock_backend):\n    streaming_mock_backend('x')\n")
-    result = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:anyio")
+    result = run(pytester, "-p", "no:asyncio", "-p", "no:anyio")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*async def functions are not natively supported.*", "*You need to install*"])
 
 
-def test_without_syrupy_everything_else_serves(pytester: pytest.Pytester) -> None:
+def test_a_run_without_syrupy_has_every_other_fixture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=written("asyncio.run"))
-    result = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:syrupy", "--streamval-fuzz", "2")
+    result = run(pytester, "-p", "no:asyncio", "-p", "no:syrupy", "--streamval-fuzz", "2")
     result.assert_outcomes(passed=4, errors=3)
     result.stdout.fnmatch_lines(["*event_snapshot needs the pytest plugin syrupy, which is not active.*"])

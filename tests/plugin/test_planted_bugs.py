@@ -1,4 +1,4 @@
-"""`--streamval-fuzz 20` finds every planted bug, and accuses nothing that is right."""
+"""`--streamval-fuzz 20` finds every planted bug, and fails no correct code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.fuzzing import planted
+from tests.plugin.runs import run
 
 if TYPE_CHECKING:
     import pytest
@@ -34,12 +35,12 @@ async def test_correct(stream_script, number, text):
 """
 
 
-def test_every_planted_bug_is_found_and_nothing_else(pytester: pytest.Pytester) -> None:
+def test_fuzzing_finds_every_planted_bug_and_nothing_else(pytester: pytest.Pytester) -> None:
     pytester.makeini(
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\naddopts = -p no:randomly\n"
     )
     pytester.makepyfile(planted=Path(planted.__file__).read_text(encoding="utf-8"), test_it=TESTS)
-    result = pytester.runpytest_subprocess("--streamval-fuzz", "20", "--tb=no", "-rfE")
+    result = run(pytester, "--streamval-fuzz", "20", "--tb=no", "-rfE")
     failed = set(re.findall(r"^FAILED test_it\.py::(test_\w+)\[(\d+)", result.stdout.str(), re.MULTILINE))
     assert failed == {("test_planted", str(number)) for number in range(len(planted.PLANTED))}
     assert len(planted.PLANTED) >= 8

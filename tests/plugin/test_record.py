@@ -1,17 +1,18 @@
-"""`stream_cassette` and `--streamval-record`, as a user's tests meet them."""
+"""The fixture `stream_cassette` and the option `--streamval-record`."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_streamval.cli import main
+from tests.plugin.runs import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +114,7 @@ async def test_deltas(stream_cassette):
 
 
 class Model(BaseHTTPRequestHandler):
-    """Says what it was asked, with a mark behind it."""
+    """A model that answers with the prompt and an exclamation mark."""
 
     asked: list[str]
 
@@ -130,18 +131,17 @@ class Model(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(autouse=True)
-def settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)  # where pytest says everything twice
+def settings(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
 
 
 @pytest.fixture
 def asked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Serve a model, and give what it was asked."""
+    """Serve a model, and return the list of its prompts."""
     handler = type("Handler", (Model,), {"asked": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -153,16 +153,12 @@ def asked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
         thread.join()
 
 
-def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*options)
-
-
 def cassettes(pytester: pytest.Pytester) -> list[str]:
     folder = pytester.path / "__cassettes__"
     return sorted(str(found.relative_to(folder)) for found in folder.glob("**/*") if found.is_file())
 
 
-def test_a_recorded_test_runs_offline_without_a_key_and_without_a_network(
+def test_a_recorded_test_needs_no_key_and_no_network(
     pytester: pytest.Pytester, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile(test_it=ASKS)
@@ -184,11 +180,11 @@ def test_a_recorded_test_runs_offline_without_a_key_and_without_a_network(
     monkeypatch.delenv("OPENAI_BASE_URL")
     with (pytester.path / "conftest.py").open("a", encoding="utf-8") as conftest:
         conftest.write('\nimport sys\nsys.modules["httpx2"] = None\n')
-    run(pytester, "--streamval-record", "none", "-n", "2").assert_outcomes(passed=2)
+    run(pytester, "--streamval-record", "none", "-n", "1").assert_outcomes(passed=2)
     assert len(asked) == 4
 
 
-def test_a_test_that_asks_less_or_more_than_is_recorded_fails(pytester: pytest.Pytester, asked: list[str]) -> None:
+def test_a_test_with_fewer_or_more_requests_than_recordings_fails(pytester: pytest.Pytester, asked: list[str]) -> None:
     names = ("test_less", "test_less_on_purpose", "test_fails_first")
     asks = [f'async def {name}(it):\n    await ask(it(LiveBackend("openai:m")), "One", "Two")\n' for name in names]
     pytester.makepyfile(
@@ -221,13 +217,11 @@ def test_a_test_that_asks_less_or_more_than_is_recorded_fails(pytester: pytest.P
     assert len(asked) == 6
 
 
-def test_recorded_bytes_are_cut_elsewhere_when_fuzzed_and_never_recorded_so(
-    pytester: pytest.Pytester, asked: list[str]
-) -> None:
+def test_fuzzing_cuts_the_recorded_bytes_and_records_none(pytester: pytest.Pytester, asked: list[str]) -> None:
     pytester.makepyfile(test_it=ASKS)
     recording = run(pytester, "--streamval-fuzz", "4", "--streamval-record", "all", "-rs")
     recording.assert_outcomes(passed=2, skipped=8)
-    recording.stdout.fnmatch_lines(["*being recorded by the test as scripted; run again without --streamval-record*"])
+    recording.stdout.fnmatch_lines(["*the test as scripted makes the recordings; run again without*"])
     assert len(asked) == 4
     for options in (["--streamval-record", "once"], []):
         fuzzed = run(pytester, "--streamval-fuzz", "4", *options)
@@ -237,7 +231,7 @@ def test_recorded_bytes_are_cut_elsewhere_when_fuzzed_and_never_recorded_so(
     assert len(cassettes(pytester)) == 4
 
 
-def test_a_failure_under_another_cut_shows_how_the_bytes_were_cut(pytester: pytest.Pytester, asked: list[str]) -> None:
+def test_a_failing_variant_shows_the_cut_of_the_bytes(pytester: pytest.Pytester, asked: list[str]) -> None:
     pytester.makepyfile(test_it=DEPENDS_ON_READS)
     run(pytester, "--streamval-record", "once").assert_outcomes(passed=1)
     result = run(pytester, "--streamval-fuzz", "2")
@@ -252,7 +246,7 @@ def test_a_failure_under_another_cut_shows_how_the_bytes_were_cut(pytester: pyte
     )
 
 
-def test_a_test_on_a_virtual_clock_gets_the_recorded_times(pytester: pytest.Pytester, asked: list[str]) -> None:
+def test_a_test_with_virtual_clock_has_the_recorded_times(pytester: pytest.Pytester, asked: list[str]) -> None:
     pytester.makepyfile(test_it=f"ELAPSED = 0\n{KEEPS_TIME}")
     run(pytester, "--streamval-record", "once").assert_outcomes(passed=1)
     path = pytester.path / "__cassettes__" / "test_it" / "test_times.jsonl"
@@ -265,7 +259,9 @@ def test_a_test_on_a_virtual_clock_gets_the_recorded_times(pytester: pytest.Pyte
     assert asked == ["One"]
 
 
-def test_the_page_on_recordings_shows_what_there_is(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_about_recordings_is_up_to_date(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = PAGE.read_text(encoding="utf-8")
     tests, (cassette,) = (
         re.findall(rf"^```{kind}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) for kind in ("py", "json")
@@ -280,10 +276,7 @@ def test_the_page_on_recordings_shows_what_there_is(pytester: pytest.Pytester, m
     run(pytester).assert_outcomes(passed=2)
 
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("PYTHONUTF8", "1")
     (pytester.path / "weather.jsonl").write_text(cassette, encoding="utf-8")
-    command = [sys.executable, "-c", "from pytest_streamval.cli import main; raise SystemExit(main())"]
-    done = subprocess.run(
-        [*command, "show", "weather.jsonl"], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=True
-    )
-    assert f"$ streamval show weather.jsonl\n{done.stdout}```" in page
+    capsys.readouterr()
+    assert main(["show", "weather.jsonl"]) == 0
+    assert f"$ streamval show weather.jsonl\n{capsys.readouterr().out}```" in page

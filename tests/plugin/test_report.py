@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval.report.document import Report
+from tests.plugin.runs import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +22,6 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(autouse=True)
 def _ini(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\naddopts = -p no:randomly\n")
-
-
-def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """Run the tests, in this process unless the options request others: that is faster, and coverage measures it."""
-    return (pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess)(*options)
 
 
 HEAD = """
@@ -92,8 +89,8 @@ def normalised(report: Report) -> object:
 def test_the_report_of_a_distributed_run_equals_that_of_one_process(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     reports = []
-    for workers in ("0", "4"):
-        result = run(pytester, "--streamval-report", "part.json", "-n", workers)
+    for workers in ((), ("-n", "2")):
+        result = run(pytester, "--streamval-report", "part.json", *workers)
         result.assert_outcomes(passed=8, failed=3, skipped=1)
         result.stdout.fnmatch_lines(["streamval: report of 12 streams: *part.json"])
         reports.append(normalised(Report.load(pytester.path / "part.json")))
@@ -117,7 +114,7 @@ def test_a_report_with_the_suffix_html_is_a_page(pytester: pytest.Pytester) -> N
 def test_the_report_names_the_test_whose_streams_a_crashed_worker_lost(pytester: pytest.Pytester) -> None:
     crash = "\ndef test_zz_crash():\n    asyncio.run(stream(StreamingMockBackend('Lost.')))\n    os._exit(1)\n"
     pytester.makepyfile(TESTS + crash)
-    run(pytester, "--streamval-report", "part.json", "-n", "2")
+    run(pytester, "--streamval-report", "part.json", "-n", "1")
     report = Report.load(pytester.path / "part.json")
     assert report.streams == 12
     crashed = next(entry for entry in report.tests if entry.outcome == "crashed")
@@ -250,7 +247,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a gateway of pytest-xdist on a socket, like another machine, and return its specification."""
     folder = tmp_path_factory.mktemp("elsewhere")
     command = [sys.executable, "-u", "-m", "execnet.script.socketserver", "127.0.0.1:0"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as server:
         port = re.search(r"\('127.0.0.1', (\d+)\)", server.stdout.readline())[1]
         yield f"socket=127.0.0.1:{port}//chdir={folder}"
         server.terminate()
@@ -262,6 +260,6 @@ def test_the_report_has_the_streams_of_another_machine(pytester: pytest.Pytester
     project = str(pytester.path / "project")
     elsewhere = ("--dist", "load", "--tx", gateway, "--rsyncdir", project, "-o", "addopts=")
     report = ("--streamval-report", "part.json")
-    result = pytester.runpytest_subprocess(*elsewhere, *report, f"{project}/test_it.py")
+    result = run(pytester, *elsewhere, *report, f"{project}/test_it.py")
     result.assert_outcomes(passed=8, failed=3, skipped=1)
     assert Report.load(pytester.path / "part.json").streams == 12

@@ -1,11 +1,8 @@
-"""The fixture `provider_server`, as a test file sees it."""
+"""The fixture `provider_server`."""
 
 from __future__ import annotations
 
 import pytest
-
-# loaded once, as pytester would forget what its runs have loaded, and the façade would not
-import pytest_streamval.plugin.server  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -35,7 +32,7 @@ def run(pytester: pytest.Pytester):
     return run
 
 
-def test_the_fixture_serves_scripts_and_leaves_nothing(run) -> None:
+def test_the_fixture_serves_scripts_and_closes_its_servers(run) -> None:
     result = run(
         """
 def test_one(provider_server):
@@ -58,7 +55,7 @@ def test_three(provider_server, fault):
     result.assert_outcomes(passed=2 + 22)
 
 
-def test_a_test_fails_at_its_end_for_what_was_not_scripted_and_not_asked(run) -> None:
+def test_a_test_fails_for_unscripted_and_missing_requests(run) -> None:
     result = run(
         """
 def test_unscripted(provider_server):
@@ -89,7 +86,7 @@ def test_a_rule_that_raises(provider_server):
     )
 
 
-def test_what_is_left_unplayed_on_purpose_may_be_allowed(run) -> None:
+def test_a_marker_allows_unplayed_scripts_of_a_server(run) -> None:
     result = run(
         """
 @pytest.mark.streamval_allow_unplayed
@@ -100,7 +97,7 @@ def test_it(provider_server):
     result.assert_outcomes(passed=1)
 
 
-def test_a_server_that_a_test_has_closed_is_closed(run) -> None:
+def test_a_test_may_close_its_server(run) -> None:
     result = run(
         """
 def test_it(provider_server):
@@ -134,14 +131,14 @@ def test_it(provider_server):
 """
 
 
-def test_fuzzing_cuts_the_deltas_and_the_bytes(run) -> None:
+def test_fuzzing_cuts_the_deltas_and_the_bytes_of_a_server(run) -> None:
     result = run(BOUNDARY_BUG, "--streamval-fuzz", "6", "-v")
     lines = ["PASSED", "[cut~whole] PASSED", "[cut~chars] FAILED", "[cut~words] PASSED", "[cut~1] FAILED"]
     assert [line for line in lines if f"test_it {line}".replace(" [", "[") not in result.stdout.str()] == []
     result.stdout.fnmatch_lines(["*The stream was cut as*"])
 
 
-def test_fuzzing_accuses_no_client_that_reads_as_it_should(run) -> None:
+def test_fuzzing_fails_no_test_of_a_correct_client(run) -> None:
     result = run(
         """
 @pytest.mark.parametrize("protocol", ["openai", "anthropic", "gemini", "ollama"])
@@ -170,7 +167,7 @@ def test_it(provider_server, monkeypatch):
 """
 
 
-def test_what_a_provider_answers_is_recorded_beside_the_test_and_replayed(run, pytester: pytest.Pytester) -> None:
+def test_the_answers_of_an_upstream_are_recorded_and_replayed(run, pytester: pytest.Pytester) -> None:
     recordings = pytester.path / "__cassettes__"
     run(PROXIED.replace("EXPECTED", "1")).assert_outcomes(passed=1)
     assert not recordings.exists()
@@ -180,21 +177,21 @@ def test_what_a_provider_answers_is_recorded_beside_the_test_and_replayed(run, p
     run(PROXIED.replace("EXPECTED", "0"), "--streamval-fuzz", "3").assert_outcomes(passed=4)
 
 
-def test_a_variant_is_no_recording(run) -> None:
+def test_a_variant_never_records(run) -> None:
     code = PROXIED.replace("len(upstream.requests) == len(server.recordings) == EXPECTED", "server.requests")
     options = ("--streamval-fuzz", "2", "-p", "no:randomly")
     run(code, "--streamval-record", "once", *options).assert_outcomes(passed=3)
     run(code, "--streamval-record", "all", *options).assert_outcomes(passed=1, skipped=2)
 
 
-def test_a_recording_that_nobody_asks_for_fails_its_test(run) -> None:
+def test_an_unused_recording_of_a_server_fails_its_test(run) -> None:
     code = PROXIED.replace("EXPECTED", "1")
     run(code, "--streamval-record", "all").assert_outcomes(passed=1)
     result = run(code.replace("assert ask(server)", "assert server.url or ask(server)").replace("== 1", "== 0"))
     result.assert_outcomes(failed=1)
 
 
-def test_virtual_time_goes_on_beside_a_server_and_waits_for_its_answers(run) -> None:
+def test_virtual_time_waits_for_the_answers_of_a_server(run) -> None:
     result = run(
         """
 async def answer(server):

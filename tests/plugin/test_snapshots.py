@@ -1,4 +1,4 @@
-"""`event_snapshot` as its users meet it: files, names, differences, and what counts as unused."""
+"""The fixture `event_snapshot`: its files, their names, the differences it shows, and unused snapshots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_streamval.plugin.snapshot  # noqa: F401  # before a run in this process, which forgets what it loads
+from tests.plugin.runs import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,8 @@ pytest_plugins = ["pytester"]
 
 INI = """
 [pytest]
-addopts = -p no:asyncio -p no:anyio -p no:randomly
+addopts = -p no:randomly
+asyncio_default_fixture_loop_scope = function
 filterwarnings = error
 markers = slow
 strict = true
@@ -33,7 +34,7 @@ from pytest_streamval import (
 )
 
 def said(*words):
-    # What happens in a run that says some words, as events made by hand.
+    # The events of a run whose chunks are these words.
     text = " ".join(words)
     starts = [len(" ".join(words[:n])) + (n > 0) for n in range(len(words))]
     chunks = [ChunkEvent(word, n, 1, at, at + len(word)) for n, (word, at) in enumerate(zip(words, starts))]
@@ -51,18 +52,7 @@ def env(name):
 @pytest.fixture(autouse=True)
 def settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     pytester.makeini(INI)
-    # what the environment of this test suite would tell pytest and syrupy
-    for name in ("PYTEST_XDIST_WORKER", "CI", "BUILD_NUMBER", "STATE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*arguments)
-
-
-def run_here(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run in this process, where the coverage of this package is measured."""
-    return pytester.runpytest_inprocess(*arguments)
+    monkeypatch.delenv("STATE", raising=False)
 
 
 def write(pytester: pytest.Pytester, **modules: str) -> None:
@@ -135,9 +125,9 @@ def test_parts(event_snapshot):
 """
 
 
-def test_everything_that_tells_of_a_run_can_be_compared(pytester: pytest.Pytester) -> None:
+def test_a_snapshot_equals_events_transcripts_results_texts_and_mappings(pytester: pytest.Pytester) -> None:
     write(pytester, test_it=EVERYTHING)
-    run_here(pytester, "--snapshot-update").assert_outcomes(passed=4)
+    run(pytester, "--snapshot-update").assert_outcomes(passed=4)
     written = snapshots(pytester)
     run(pytester).assert_outcomes(passed=4)
     run_of = 'chunk "One."\nchunk "Two."\nstreaming done, 9 characters\ncompleted successfully\n'
@@ -182,7 +172,7 @@ def test_refused(streaming_mock_backend, event_snapshot):
             with pytest.raises(UnfinishedRunError):
                 {"a": result} == event_snapshot
         for nonsense in (42, None, b"bytes", ["text"], [result], result.events(), transcribe):
-            with pytest.raises(InvalidArgumentError, match="a snapshot takes a result|made of events"):
+            with pytest.raises(InvalidArgumentError, match="must be a result|made of events"):
                 assert nonsense == event_snapshot
 
     asyncio.run(main())
@@ -204,9 +194,9 @@ def test_another_extension(event_snapshot):
 """
 
 
-def test_what_is_no_run_or_not_over_is_refused(pytester: pytest.Pytester) -> None:
+def test_a_snapshot_rejects_unfinished_runs_and_other_types(pytester: pytest.Pytester) -> None:
     write(pytester, test_it=REFUSED)
-    result = run_here(pytester, "--snapshot-update")
+    result = run(pytester, "--snapshot-update")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["E * KeyError: 'no such thing'"])
     assert list(snapshots(pytester)) == ["test_it/test_another_extension.json", "test_it/test_refused.transcript"]
@@ -242,7 +232,7 @@ def test_ends_of_lines(event_snapshot):
 
 
 def shown(result: pytest.RunResult, test: str) -> list[str]:
-    """Return what pytest shows of a comparison that failed, below the comparison."""
+    """Return the lines that pytest shows below a comparison that failed."""
     report = re.search(rf"_ {test} _.*?\nE +(?:Assert\w+: )?assert (.*?)\n\n", result.stdout.str(), re.DOTALL)
     assert report is not None
     return [line.removeprefix("E").removeprefix("         ") for line in report[1].splitlines()]
@@ -256,7 +246,7 @@ def test_a_mismatch_shows_the_lines_around_the_first_difference(
     ends = pytester.path / "__snapshots__/test_it/test_ends_of_lines.transcript"
     ends.write_text(ends.read_text().rstrip("\n"))  # as editors may do it
     monkeypatch.setenv("STATE", "new")
-    result = run_here(pytester)
+    result = run(pytester)
     result.assert_outcomes(failed=5, passed=1)
     assert shown(result, "test_a_word") == [
         "[+ received] == [- snapshot]",
@@ -346,7 +336,7 @@ def distinct(names: Iterable[str]) -> int:
     return len({name.casefold() for name in names})
 
 
-def test_names_never_collide(pytester: pytest.Pytester) -> None:
+def test_the_names_of_snapshots_are_unique(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI + "disable_test_id_escaping_and_forfeit_all_rights_to_community_support = true\n")
     other = "def test_word(event_snapshot):\n    assert said('{}') == event_snapshot\n"
     write(pytester, test_it=NAMES, test_other=other.format("other"))
@@ -453,17 +443,17 @@ def test_snapshots_of_tests_that_were_skipped_or_failed_are_not_unused(
 ) -> None:
     monkeypatch.setenv("STATE", state)
     others = [f"--deselect=test_it.py::{name}" for name in ("test_amber", "test_json")]
-    result = run_here(pytester, "--snapshot-update", *others)
+    result = run(pytester, "--snapshot-update", *others)
     assert "deleted" not in summary(result)
     assert "unused" not in summary(result)
     assert snapshots(pytester) == project
     monkeypatch.delenv("STATE")
-    result = run_here(pytester, "--snapshot-update", "--lf", *others)
+    result = run(pytester, "--snapshot-update", "--lf", *others)
     assert "deleted" not in summary(result)
     assert snapshots(pytester) == project
 
 
-def test_snapshots_that_no_test_needs_are_reported_and_deleted(
+def test_unused_snapshots_are_reported_and_deleted(
     pytester: pytest.Pytester, project: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (pytester.path / "__snapshots__/of another tool.snap").unlink()
@@ -475,14 +465,14 @@ def test_snapshots_that_no_test_needs_are_reported_and_deleted(
     listed = sorted(f"Unused {Path(name).name.removesuffix('.transcript')}" for name in gone)
     assert len(gone) == 4
 
-    result = run_here(pytester, "--snapshot-details", "--snapshot-update-new-only")
+    result = run(pytester, "--snapshot-details", "--snapshot-update-new-only")
     assert result.ret == 1
     first, *names = summary(result).splitlines()
     assert first == "12 snapshots passed. 1 snapshot generated. 4 snapshots unused."
     assert sorted(names) == listed
-    result = run(pytester, "--snapshot-warn-unused", "-n", "2", ".")
+    result = run(pytester, "--snapshot-warn-unused", "-n", "1", ".")
     assert (result.ret, summary(result)) == (0, "13 snapshots passed. 4 snapshots unused.")
-    result = run(pytester, "--snapshot-update", "-n", "2")
+    result = run(pytester, "--snapshot-update", "-n", "1")
     assert "13 snapshots passed. 4 unused snapshots deleted." in summary(result)
     assert snapshots(pytester) == {
         **kept,
@@ -490,7 +480,7 @@ def test_snapshots_that_no_test_needs_are_reported_and_deleted(
     }
 
 
-def test_of_a_test_that_passed_a_snapshot_too_many_is_unused(pytester: pytest.Pytester) -> None:
+def test_an_extra_snapshot_of_a_test_that_passed_is_unused(pytester: pytest.Pytester) -> None:
     write(pytester, test_it="def test_it(event_snapshot):\n    assert said('a') == event_snapshot\n")
     run(pytester, "--snapshot-update")
     for name in ("test_it.1", "test_it@x", "test_it[b]"):
@@ -502,16 +492,14 @@ def test_of_a_test_that_passed_a_snapshot_too_many_is_unused(pytester: pytest.Py
     assert list(snapshots(pytester)) == ["test_it/test_it.transcript"]
 
 
-def test_a_variant_waits_for_the_test_as_scripted_to_write(pytester: pytest.Pytester) -> None:
+def test_a_variant_is_skipped_until_the_test_as_scripted_has_written_its_snapshot(pytester: pytest.Pytester) -> None:
     test = "def test_it(streaming_mock_backend, event_snapshot):\n    assert said('One.') == event_snapshot\n"
     write(pytester, test_it=test)
-    result = run_here(pytester, "--snapshot-update", "--streamval-fuzz", "1", "-k", "cut", "-rs")
+    result = run(pytester, "--snapshot-update", "--streamval-fuzz", "1", "-k", "cut", "-rs")
     result.assert_outcomes(skipped=1, deselected=1)
-    result.stdout.fnmatch_lines(
-        ["SKIPPED * the snapshot is being updated by the test as scripted; run again without *"]
-    )
+    result.stdout.fnmatch_lines(["SKIPPED * the test as scripted updates the snapshot; run again without *"])
     assert snapshots(pytester) == {}
-    run_here(pytester, "--snapshot-update", "--streamval-fuzz", "1").assert_outcomes(passed=2)
+    run(pytester, "--snapshot-update", "--streamval-fuzz", "1").assert_outcomes(passed=2)
     assert list(snapshots(pytester)) == ["test_it/test_it.transcript"]
 
 
@@ -520,7 +508,7 @@ def test_existing_snapshots_can_be_protected(pytester: pytest.Pytester, monkeypa
     run(pytester, "--snapshot-update").assert_outcomes(passed=6)
     before = snapshots(pytester)
     monkeypatch.setenv("STATE", "new")
-    result = run(pytester, "-n", "2", "--snapshot-update-new-only", "--snapshot-warn-unused")
+    result = run(pytester, "-n", "1", "--snapshot-update-new-only", "--snapshot-warn-unused")
     result.assert_outcomes(passed=2, failed=4)
     assert snapshots(pytester) == {
         **before,
@@ -543,7 +531,7 @@ def test_other(streaming_mock_backend):
 
 
 @pytest.mark.parametrize("autoload", [True, False])
-def test_without_syrupy_the_fixture_says_what_is_missing(
+def test_the_fixture_names_syrupy_if_it_is_missing(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, autoload: bool
 ) -> None:
     options = ["-p", "no:syrupy"]
@@ -552,13 +540,13 @@ def test_without_syrupy_the_fixture_says_what_is_missing(
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         options = ["-p", "pytest_streamval.plugin"]
     write(pytester, test_it=WITHOUT)
-    result = run_here(pytester, *options) if autoload else run(pytester, *options)
+    result = run(pytester, *options)
     result.assert_outcomes(passed=1, errors=1)
     message = "*MissingPluginError: The fixture event_snapshot needs the pytest plugin syrupy, which is not active.*"
     result.stdout.fnmatch_lines([message])
 
 
-def test_looking_at_the_tests_deletes_nothing(pytester: pytest.Pytester) -> None:
+def test_collect_only_deletes_no_snapshot(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=HEAD + "def test_it(event_snapshot):\n    assert said('One.') == event_snapshot\n")
     run(pytester, "--snapshot-update").assert_outcomes(passed=1)
     run(pytester, "--snapshot-update", "--collect-only")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plugin.runs import plugin_lines, run
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,11 +18,6 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(autouse=True)
 def _ini(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\naddopts = -p no:randomly\n")
-
-
-def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """Run the tests, in this process unless the options request others: that is faster, and coverage measures it."""
-    return (pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess)(*options)
 
 
 TESTS = """
@@ -56,18 +53,14 @@ RECORDED = (
 )
 
 
-def summary(result: pytest.RunResult) -> list[str]:
-    return [line for line in result.outlines if line.startswith("streamval: ")]
-
-
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ((), "offline, cassettes: replayed, fuzz: off, clock: virtual where a test asks for it"),
-        (("--streamval-fuzz", "5"), "offline, cassettes: replayed, fuzz: 5, clock: virtual where a test asks for it"),
+        ((), "offline, cassettes: replayed, fuzz: off, clock: virtual in tests that request it"),
+        (("--streamval-fuzz", "5"), "offline, cassettes: replayed, fuzz: 5, clock: virtual in tests that request it"),
         (
             ("--streamval-live", "--streamval-record", "new", "--streamval-backend", "openai:gpt-4.1"),
-            "live, openai:gpt-4.1, cassettes: recorded (new), fuzz: off, clock: virtual where a test asks for it",
+            "live, openai:gpt-4.1, cassettes: recorded (new), fuzz: off, clock: virtual in tests that request it",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -75,43 +68,45 @@ def summary(result: pytest.RunResult) -> list[str]:
 def test_the_header_has_the_settings_that_affect_streams(
     pytester: pytest.Pytester, options: Sequence[str], line: str
 ) -> None:
-    assert summary(pytester.runpytest_subprocess(*options))[0] == f"streamval: {line}"
+    assert f"streamval: {line}" in run(pytester, *options).outlines
 
 
-def test_a_normal_run_has_no_summary(pytester: pytest.Pytester) -> None:
+def test_a_run_without_options_has_no_summary(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    assert len(summary(run(pytester))) == 1
+    assert plugin_lines(run(pytester)) == []
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one process", "a worker"])
 def test_verbose_shows_the_number_of_streams(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     pytester.makepyfile(test_it=TESTS)
-    line = summary(run(pytester, "-v", *workers))[-1]
-    assert re.fullmatch(r"streamval: 2 streams in 1 test, the slowest \d+\.\d\d s: test_it\.py::test_stream", line)
+    line = plugin_lines(run(pytester, "-v", *workers))[-1]
+    assert re.fullmatch(r"2 streams in 1 test, the slowest \d+\.\d\d s: test_it\.py::test_stream", line)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one process", "a worker"])
 def test_a_fuzz_run_shows_progress_and_a_summary(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     pytester.makepyfile(test_it=TESTS)
-    lines = summary(run(pytester, "--streamval-fuzz", "100", *workers))
-    counts = [f"streamval: {count} of 200 variants, 0 failed" for count in range(20, 201, 20)]
+    lines = plugin_lines(run(pytester, "--streamval-fuzz", "100", *workers))
+    counts = [f"{count} of 200 variants, 0 failed" for count in range(20, 201, 20)]
     assert [line for line in lines if " of 200 " in line] == counts
-    assert any(line.startswith("streamval: 202 streams in 101 tests, the slowest ") for line in lines)
-    assert "streamval: 200 variants of 2 tests ran, 0 failed" in lines
+    assert any(line.startswith("202 streams in 101 tests, the slowest ") for line in lines)
+    assert "200 variants of 2 tests ran, 0 failed" in lines
 
 
 def test_a_short_fuzz_run_shows_no_progress(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    assert not any(" of " in line and "failed" not in line for line in summary(run(pytester, "--streamval-fuzz", "9")))
+    lines = plugin_lines(run(pytester, "--streamval-fuzz", "9"))
+    assert "18 variants of 2 tests ran, 0 failed" in lines
+    assert not any(" of 18 variants" in line for line in lines)
 
 
 def test_quiet_hides_the_summary(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    lines = summary(run(pytester, "-q", "--streamval-fuzz", "100", "--streamval-report", "r.html"))
-    assert lines == ["streamval: 200 variants of 2 tests ran, 0 failed"]
+    lines = plugin_lines(run(pytester, "-q", "--streamval-fuzz", "100", "--streamval-report", "r.html"))
+    assert lines == ["200 variants of 2 tests ran, 0 failed"]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one process", "a worker"])
 def test_the_summary_names_cassettes_without_a_test(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     pytester.makepyfile(test_it=CASSETTE)
     folder = pytester.path / "__cassettes__" / "test_it"
@@ -124,18 +119,18 @@ def test_the_summary_names_cassettes_without_a_test(pytester: pytest.Pytester, w
         f"__cassettes__/test_it/{name}.jsonl"
         for name in ("test_old.2", "test_old", "test_other0", "test_other1", "test_other2")
     )
-    assert summary(result)[1:] == [
-        "streamval: 1 cassette used, 0 recorded",
-        f"streamval: 6 cassettes without a test: {names} and 1 more",
+    assert plugin_lines(result) == [
+        "1 cassette used, 0 recorded",
+        f"6 cassettes without a test: {names} and 1 more",
     ]
 
 
-def test_a_run_of_some_tests_ignores_the_cassettes_of_others(pytester: pytest.Pytester) -> None:
+def test_a_run_of_some_tests_reports_no_unused_cassettes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=CASSETTE + "\ndef test_other(stream_cassette):\n    stream_cassette\n")
     folder = pytester.path / "__cassettes__" / "test_it"
     folder.mkdir(parents=True)
     for name in ("test_it", "test_old"):
         (folder / f"{name}.jsonl").write_text(RECORDED)
-    assert len(summary(run(pytester, "test_it.py::test_it"))) == 1
+    assert plugin_lines(run(pytester, "test_it.py::test_it")) == []
     (folder / "test_old.jsonl").rename(folder / "test_other.jsonl")
-    assert len(summary(run(pytester, "-k", "test_it and not other"))) == 1
+    assert plugin_lines(run(pytester, "-k", "test_it and not other")) == []

@@ -1,4 +1,4 @@
-"""The fixture `captured_telemetry`, as users have it."""
+"""The fixture `captured_telemetry`, and the traces of workers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+from tests.plugin.runs import run, run_in_new_process
 
 if TYPE_CHECKING:
     import pytest
@@ -36,10 +38,10 @@ sys.meta_path.insert(0, Absent())
 """
 
 
-def test_each_test_and_each_variant_has_its_own(pytester: pytest.Pytester) -> None:
+def test_each_test_and_each_variant_has_its_own_telemetry(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
     pytester.makepyfile(USES_IT, test_again=USES_IT)
-    pytester.runpytest_subprocess("--streamval-fuzz", "3").assert_outcomes(passed=8)
+    run(pytester, "--streamval-fuzz", "3").assert_outcomes(passed=8)
 
 
 TRACED = """
@@ -71,35 +73,37 @@ def pytest_unconfigure(config):
 """
 
 
-def _spans_of_spread_run(pytester: pytest.Pytester, conftest: str) -> list[list[str]]:
-    """Run four streams in two workers, and return the words of what was exported: the session's span is the last."""
+def _spans_of_workers(pytester: pytest.Pytester, conftest: str) -> list[list[str]]:
+    """Run two streams in a worker, and return the words of each exported line. The session's span is last."""
     pytester.makeini(INI)
     pytester.makeconftest(conftest)
     test = USES_IT.replace(", captured_telemetry", "").partition("    assert captured")[0]
     pytester.makepyfile(
-        test.replace("async def", "@pytest.mark.parametrize('n', range(4))\nasync def")
+        test.replace("async def", "@pytest.mark.parametrize('n', range(2))\nasync def")
         .replace("(st", "(n, st")
         .replace("\nfrom", "\nimport pytest\nfrom", 1)
     )
-    pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=4)
+    run_in_new_process(pytester, "-n", "1", "-p", "no:cacheprovider").assert_outcomes(passed=2)
     return [line.split() for line in (pytester.path / "spans.txt").read_text().splitlines()]
 
 
 def test_streams_of_workers_belong_to_the_trace_of_the_run(pytester: pytest.Pytester) -> None:
-    *streams, session = _spans_of_spread_run(pytester, TRACED.replace("OWN_TRACES", "False"))
+    *streams, session = _spans_of_workers(pytester, TRACED.replace("OWN_TRACES", "False"))
     name, trace, span, parent, process = session
     assert (name, parent) == ("session", "None")
-    assert [words[:2] + words[3:4] for words in streams] == [["stream_with_chunking", trace, span]] * 4
+    assert [words[:2] + words[3:4] for words in streams] == [["stream_with_chunking", trace, span]] * 2
     assert process not in {words[4] for words in streams}
 
 
 def test_a_worker_keeps_a_trace_of_its_own(pytester: pytest.Pytester) -> None:
-    *streams, session = _spans_of_spread_run(pytester, TRACED.replace("OWN_TRACES", "True"))
-    assert len(streams) == 4
+    *streams, session = _spans_of_workers(pytester, TRACED.replace("OWN_TRACES", "True"))
+    assert len(streams) == 2
     assert session[1] not in {words[1] for words in streams}
 
 
-def test_without_opentelemetry_runs_go_on_and_the_fixture_says_what_to_install(pytester: pytest.Pytester) -> None:
+def test_the_fixture_without_opentelemetry_names_the_extra_to_install(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makeini(INI)
     pytester.makeconftest(WITHOUT)
     pytester.makepyfile(
@@ -110,20 +114,20 @@ def test_without_opentelemetry_runs_go_on_and_the_fixture_says_what_to_install(p
             "def test_it():\n    set_span_status_error(None, 'nothing happens')\n"
         ),
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = run_in_new_process(pytester, "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(
         ['*MissingExtraError: *need opentelemetry-sdk*not installed*pip install "pytest-streamval[[]otel]"']
     )
 
 
-def test_another_missing_module_is_no_missing_extra(pytester: pytest.Pytester) -> None:
+def test_the_fixture_reports_another_missing_module_as_such(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
     pytester.makeconftest(
         WITHOUT.replace('name.partition(".")[0] == "opentelemetry"', 'name.endswith("telemetry.capture")')
     )
     pytester.makepyfile("def test_it(captured_telemetry):\n    pass\n")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = run_in_new_process(pytester, "-p", "no:cacheprovider")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*ModuleNotFoundError: No module named 'pytest_streamval.engine.telemetry.capture'"])
 

@@ -1,8 +1,10 @@
-"""Tracebacks that users see: of their own code, not of this package, unless the fault is in the package."""
+"""The tracebacks of failures, without the frames of this package unless its code is wrong."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from tests.plugin.runs import run
 
 if TYPE_CHECKING:
     import pytest
@@ -47,18 +49,18 @@ def test_cause():
 """
 
 
-def test_the_frames_of_this_package_are_left_out(pytester: pytest.Pytester) -> None:
+def test_a_traceback_has_no_frames_of_this_package(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(test_it=FAILS)
-    result = pytester.runpytest_subprocess("--tb=short", "-rN")
+    result = run(pytester, "--tb=short", "-rN")
     result.assert_outcomes(failed=6, errors=1)
     result.stdout.no_fnmatch_line("*pytest_streamval/*.py:*")
     result.stdout.fnmatch_lines(["test_it.py:*: in wrong"])
-    full = pytester.runpytest_subprocess("--full-trace", "-k", "test_step")
+    full = run(pytester, "--full-trace", "-k", "test_step")
     full.stdout.fnmatch_lines(["*pytest_streamval/scripting/script.py:*"])
 
 
-def test_a_fault_of_this_package_is_shown_with_its_frames(pytester: pytest.Pytester) -> None:
+def test_the_traceback_of_an_error_in_this_package_has_its_frames(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(
         """
@@ -70,6 +72,6 @@ def test_a_fault_of_this_package_is_shown_with_its_frames(pytester: pytest.Pytes
             Script.of("One.")
         """
     )
-    result = pytester.runpytest_subprocess("--tb=short")
+    result = run(pytester, "--tb=short")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*pytest_streamval/scripting/script.py:*: in __post_init__", "E   TypeError: *"])

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.plugin.collecting import STREAMS, StreamCollector, with_picture
+from pytest_streamval.plugin.failing_cuts import WORKER_INPUT
 from pytest_streamval.plugin.report import ReportWriter
 from pytest_streamval.plugin.summary import CASSETTES, COUNT, UNUSED, Summary
+from pytest_streamval.plugin.variants import Variants
 from pytest_streamval.report.typed_json import to_json
 from tests.report.streams import stream
 
@@ -36,6 +38,8 @@ def config(*, verbosity: int = 0, **options: object) -> Any:
         getoption=options.get,
         get_verbosity=lambda: verbosity,
         pluginmanager=SimpleNamespace(get_plugin=lambda name: terminal),
+        args=[],
+        workerinput={WORKER_INPUT: []},
         terminal=terminal,
     )
     terminal.config = found
@@ -76,39 +80,31 @@ def test_a_long_message_is_shortened(tmp_path: Path) -> None:
     assert len(writer._entries["test_it"].message) == 2_004
 
 
-def test_the_summary_counts_variants_and_cassettes_of_workers() -> None:
-    of = config(streamval_fuzz=200)
-    summary = Summary(of)
-    summary.pytest_xdist_node_collection_finished(
-        [f"test_it[{cut}]" for cut in [*(f"cut~{n}" for n in range(200)), "other"]]
-    )
-    for number in range(200):
-        summary.pytest_runtest_logreport(
-            phase(
-                f"test_it[cut~{number}]", "call", "failed" if number == 7 else None, streamval_variant=["test_it", "1"]
-            )
-        )
-    assert of.terminal.written[0] == "\nstreamval: 20 of 200 variants, 1 failed\n"
-    assert len(of.terminal.written) == 10
+def test_the_summary_counts_the_cassettes_of_workers() -> None:
+    terminal = config(streamval_fuzz=200).terminal
+    summary = Summary(terminal.config)
     summary.pytest_testnodedown(SimpleNamespace(workeroutput={UNUSED: ["b", "a"]}))
     summary.pytest_testnodedown(SimpleNamespace())  # a worker that crashed
     summary.pytest_runtest_logreport(phase("test_it", "teardown", **{COUNT: 1, CASSETTES: (["x"], ["y"])}))
-    of.terminal.written.clear()
-    summary.pytest_terminal_summary(of.terminal)
-    assert of.terminal.written == [
+    summary.pytest_terminal_summary(terminal)
+    assert terminal.written == [
         "streamval: 1 stream in 1 test, the slowest 0.00 s: test_it",
         "streamval: 1 cassette used, 1 recorded: y",
         "streamval: 2 cassettes without a test: a, b",
     ]
 
 
-def test_the_summary_needs_no_terminal_reporter() -> None:
+@pytest.mark.parametrize("has_terminal", [True, False], ids=["a terminal", "no terminal reporter"])
+def test_the_progress_counts_the_variants_of_workers(*, has_terminal: bool) -> None:
     of = config()
-    of.pluginmanager.get_plugin = lambda name: None
-    summary = Summary(of)
-    summary.pytest_xdist_node_collection_finished(["test_it[cut~1]"] * 200)
-    for _ in range(200):
-        summary.pytest_runtest_logreport(phase("test_it", "call", streamval_variant=["test_it", "1"]))
+    if not has_terminal:
+        of.pluginmanager.get_plugin = lambda name: None
+    variants = Variants(of, 200)
+    variants.pytest_xdist_node_collection_finished([*(f"test_it[cut~{number}]" for number in range(200)), "test_it"])
+    for number in range(200):
+        variants.pytest_runtest_logreport(phase(f"test_it[cut~{number}]", "call", "failed" if number == 7 else None))
+    assert of.terminal.written[:1] == ["\nstreamval: 20 of 200 variants, 1 failed\n"] * has_terminal
+    assert len(of.terminal.written) == 10 * has_terminal
 
 
 def test_a_failure_of_an_unknown_kind_gets_no_picture() -> None:

@@ -1,8 +1,8 @@
 """A watchdog for pytest: `python tests/watchdog/run.py SECONDS [arguments of pytest]`.
 
-It ends a run that prints nothing for so many seconds, after each of its processes has written its traceback: those of
-pytest, of the workers of pytest-xdist, and of all that tests have started. It does this from outside, as a test can
-stop whatever runs beside it: a pytest that fails inside a test cancels the timer of faulthandler.
+It ends a run that prints nothing for that time, after each of its processes has written its traceback: pytest, the
+workers of pytest-xdist, and the processes that tests have started. It runs outside of pytest, because a test can stop a
+timer inside: a failing run of pytest in a test cancels the timer of faulthandler.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-STOOD_STILL = 124  # the exit code, as that of timeout(1)
+HUNG = 124  # the exit code, as that of timeout(1)
 _HERE = Path(__file__).parent
 _TO_END = 10  # seconds in which the processes write their tracebacks and end
 
 
 class Watchdog:
-    """Runs a command, and ends it if it stands still."""
+    """A watchdog for one command."""
 
     def __init__(self, command: Sequence[str], patience: float, show: Callable[[bytes], None]) -> None:
         """Prepare a run.
 
         Args:
-            command: the program and its arguments.
-            patience: seconds without output after which the run is ended; it may be changed meanwhile.
-            show: takes the output.
+            command: The program and its arguments.
+            patience: The seconds without output after which the run is ended. They may be changed during the run.
+            show: The function that is called with the output.
         """
         self.patience = patience
         self._command = command
@@ -60,10 +60,10 @@ class Watchdog:
                     except KeyboardInterrupt:
                         _signal(process, signal.SIGINT)
                 self._end(process, Path(folder))
-        return STOOD_STILL
+        return HUNG
 
     def _ends(self, process: subprocess.Popen[bytes]) -> bool:
-        """Show the output, and return whether it came to its end; False once there is none for too long."""
+        """Show the output, and return whether it ended. False if there is none for too long."""
         assert process.stdout is not None
         while select.select([process.stdout], [], [], self.patience)[0]:
             data = os.read(process.stdout.fileno(), 65_536)
@@ -73,7 +73,7 @@ class Watchdog:
         return False
 
     def _end(self, process: subprocess.Popen[bytes], folder: Path) -> None:
-        self._show(b"\nThe run stands still: it is ended. This is where its processes were.\n")
+        self._show(b"\nThe run hangs and is ended. The tracebacks of its processes follow.\n")
         _signal(process, signal.SIGUSR1)
         self.patience = _TO_END
         self._ends(process)
@@ -86,7 +86,7 @@ class Watchdog:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to the process and to all that it has started."""
+    """Send a signal to the process and its descendants."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
@@ -97,7 +97,7 @@ def _write(data: bytes) -> None:
 
 
 def main(patience: str, *arguments: str) -> int:
-    """Watch a run of pytest; a debugger needs the terminal, and is left alone."""
+    """Run pytest under the watchdog, or without it if a debugger needs the terminal."""
     command = [sys.executable, "-m", "pytest", *arguments]
     if not {"--pdb", "--trace"}.isdisjoint(arguments):
         return subprocess.run(command, check=False).returncode

@@ -1,10 +1,12 @@
-"""The gate of live tests: whose markers count without `--streamval-live`, and whose do not."""
+"""The markers of live tests, without `--streamval-live`: those of the plugin, and those of the project."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.plugin.runs import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +43,11 @@ def test_stream(stream_script):
     pass
 
 @pytest.fixture
-def asked(live_backend):
+def backend(live_backend):
     return live_backend
 
 @pytest.mark.e2e
-def test_asks(asked):
+def test_asks(backend):
     pass
 
 @pytest.mark.e2e
@@ -62,46 +64,45 @@ def settings(pytester: pytest.Pytester) -> None:
 
 def skipped(pytester: pytest.Pytester, *options: str) -> list[str]:
     """Return the names of the tests that were skipped."""
-    run = pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess
-    result = run("-v", *options)
+    result = run(pytester, "-v", *options)
     return sorted({line.split("::")[-1].split()[0] for line in result.outlines if " SKIPPED" in line and "::" in line})
 
 
-def test_markers_that_the_project_has_registered_are_its_own(pytester: pytest.Pytester) -> None:
+def test_a_marker_of_the_project_needs_no_live_model(pytester: pytest.Pytester) -> None:
     pytester.makeini(OWN_MARKERS.format(""))
     pytester.makepyfile(TESTS)
     assert skipped(pytester) == ["test_asks", "test_stream"]
 
 
-def test_a_marker_registered_by_a_conftest_is_the_projects_own_too(pytester: pytest.Pytester) -> None:
+def test_a_marker_registered_in_a_conftest_needs_no_live_model(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_configure(config):\n    config.addinivalue_line('markers', 'e2e: a browser')\n")
     pytester.makepyfile(TESTS.replace('@pytest.mark.ollama("tiny")', "").replace("@pytest.mark.gpu", ""))
     assert skipped(pytester, "--strict-markers") == ["test_asks", "test_stream"]
 
 
-def test_markers_that_only_this_plugin_has_registered_need_a_live_model(pytester: pytest.Pytester) -> None:
+def test_a_marker_of_the_plugin_alone_needs_a_live_model(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS.replace("@pytest.mark.gpu", ""))
     assert skipped(pytester) == ["test_asks", "test_browser", "test_in_class", "test_own", "test_stream"]
 
 
-def test_an_ini_value_puts_the_projects_own_markers_under_the_gate(pytester: pytest.Pytester) -> None:
+def test_streamval_gate_names_markers_of_the_project_that_need_a_live_model(pytester: pytest.Pytester) -> None:
     pytester.makeini(OWN_MARKERS.format("e2e gpu"))
     pytester.makepyfile(TESTS)
     assert skipped(pytester) == ["test_asks", "test_browser", "test_card", "test_in_class", "test_stream"]
 
 
 @pytest.mark.parametrize("options", [(), ("--streamval-live", "--streamval-backend", "openai:m")])
-def test_a_gate_for_a_marker_that_is_not_registered_is_refused(
+def test_streamval_gate_rejects_a_marker_that_is_not_registered(
     pytester: pytest.Pytester, options: Sequence[str]
 ) -> None:
     pytester.makeini(OWN_MARKERS.format("e2"))
     pytester.makepyfile("def test_it():\n    pass\n")
-    result = pytester.runpytest_inprocess(*options)
+    result = run(pytester, *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*Invalid streamval_gate: 'e2'. It must list registered markers. Register*"])
 
 
-def test_a_fixture_of_the_projects_own_with_the_name_of_one_of_this_plugin_counts_as_its_own(
+def test_a_fixture_of_the_project_with_a_name_of_the_plugin_needs_no_live_model(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makeini(OWN_MARKERS.format(""))
@@ -129,17 +130,17 @@ def test_a_fixture_of_the_projects_own_with_the_name_of_one_of_this_plugin_count
     assert skipped(pytester) == ["test_wrapped"]
 
 
-def test_an_example_script_needs_a_live_model_whatever_is_registered(pytester: pytest.Pytester) -> None:
+def test_an_example_script_always_needs_a_live_model(pytester: pytest.Pytester) -> None:
     pytester.makeini(OWN_MARKERS.format("") + "streamval_examples = *.py\n")
     pytester.makefile(".py", ask="# pytest: e2e\nraise SystemExit(1)\n")
     assert skipped(pytester) == ["ask"]
 
 
-def test_a_live_run_leaves_the_projects_own_tests_alone(pytester: pytest.Pytester) -> None:
+def test_a_live_run_does_not_probe_for_tests_of_the_project(pytester: pytest.Pytester) -> None:
     pytester.makeini(OWN_MARKERS.format(""))
     pytester.makepyfile(TESTS)
-    result = pytester.runpytest_inprocess(
-        "--streamval-live", "--streamval-backend", "openai:m", "--streamval-url", "http://127.0.0.1:1"
+    result = run(
+        pytester, "--streamval-live", "--streamval-backend", "openai:m", "--streamval-url", "http://127.0.0.1:1"
     )
     result.assert_outcomes(passed=4, failed=2)
     failed = [line.strip(" _") for line in result.outlines if line.startswith("___")]
@@ -147,40 +148,20 @@ def test_a_live_run_leaves_the_projects_own_tests_alone(pytester: pytest.Pyteste
     result.stdout.fnmatch_lines(["The live backend openai:m is not available at *"])
 
 
-@pytest.mark.parametrize("options", [(), ("-q",), ("-n", "2")], ids=["alone", "quiet", "spread"])
-def test_the_summary_counts_the_tests_that_were_skipped_for_the_gate(
-    pytester: pytest.Pytester, options: Sequence[str]
-) -> None:
+@pytest.mark.parametrize("options", [(), ("-q",), ("-n", "1")], ids=["one process", "quiet", "a worker"])
+def test_the_summary_counts_skipped_live_tests(pytester: pytest.Pytester, options: Sequence[str]) -> None:
     pytester.makepyfile(TESTS.replace("@pytest.mark.gpu", "@pytest.mark.skip(reason='broken')"))
-    run = pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess
-    result = run(*options)
+    result = run(pytester, *options)
     assert "streamval: 5 live tests were skipped: run with --streamval-live" in result.outlines
 
 
-def test_the_summary_counts_a_test_that_asks_for_the_backend_while_it_runs(pytester: pytest.Pytester) -> None:
+def test_the_summary_counts_a_test_that_requests_the_backend_while_it_runs(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(request):\n    request.getfixturevalue('live_backend')\n")
-    result = pytester.runpytest_inprocess()
+    result = run(pytester)
     assert "streamval: 1 live test was skipped: run with --streamval-live" in result.outlines
 
 
-def test_the_summary_does_not_mention_live_tests_where_there_are_none(pytester: pytest.Pytester) -> None:
+def test_the_summary_does_not_mention_live_tests_if_there_are_none(pytester: pytest.Pytester) -> None:
     pytester.makeini(OWN_MARKERS.format(""))
     pytester.makepyfile("import pytest\n\n@pytest.mark.e2e\ndef test_it():\n    pass\n")
-    assert "--streamval-live" not in pytester.runpytest_inprocess().stdout.str()
-
-
-def test_a_project_with_a_marker_of_its_own_loads_nothing_else_of_this_package(pytester: pytest.Pytester) -> None:
-    pytester.makeini(OWN_MARKERS.format(""))
-    pytester.makepyfile(
-        """
-        import sys
-        import pytest
-
-        @pytest.mark.e2e
-        def test_it():
-            loaded = {name for name in sys.modules if name.startswith("pytest_streamval")}
-            assert loaded == {"pytest_streamval" + more for more in ("", ".plugin", ".live", ".live.gating")}
-            assert not loaded & {"asyncio", "httpx2"}
-        """
-    )
-    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=1)
+    assert "--streamval-live" not in run(pytester).stdout.str()

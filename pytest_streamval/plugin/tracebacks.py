@@ -1,4 +1,4 @@
-"""Short tracebacks: pytest shows the frames of the test, and those of this package only for a fault in it."""
+"""Tracebacks without the frames of this package, unless its code is wrong."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ _PACKAGE = "pytest_streamval"
 
 
 def shorten_tracebacks() -> None:
-    """Have pytest leave out the frames of all modules of this package that are loaded.
+    """Hide the frames of all loaded modules of this package from pytest's tracebacks, except under `--full-trace`.
 
-    pytest looks for `__tracebackhide__` in the globals of a frame, too. Set once something has failed, it costs nothing
-    else. `--full-trace` shows the frames all the same.
+    pytest reads `__tracebackhide__` in the globals of a frame too. It is set only after a failure.
     """
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == _PACKAGE:
-            vars(module).setdefault("__tracebackhide__", _is_meant)
+            vars(module).setdefault("__tracebackhide__", _is_hidden)
 
 
-def _is_meant(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
+def _is_hidden(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
     """Return whether an error comes from a `raise` statement, or from code outside this package.
 
-    A failure that has no traceback to show anyway keeps its frames: pytest adds a line about hidden frames otherwise.
+    A failure without a traceback keeps its frames, because pytest would add a line about hidden frames.
     """
     if excinfo is not None and getattr(excinfo.value, "pytrace", True) is False:
         return False

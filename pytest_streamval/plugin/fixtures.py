@@ -1,0 +1,163 @@
+"""The fixtures of the plugin. Each imports its dependencies when a test uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from pytest_streamval.plugin.options import live_marker_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_streamval.council.scripted import CouncilFactory
+    from pytest_streamval.engine.telemetry.captured import CapturedTelemetry
+    from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.guards import Guard
+    from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.plugin.cassettes import StreamCassette
+    from pytest_streamval.plugin.server import ProviderServerFactory
+    from pytest_streamval.plugin.snapshot import EventSnapshot
+    from pytest_streamval.scripting.mock import StreamingMockBackendFactory
+    from pytest_streamval.scripting.script import ScriptFactory
+    from pytest_streamval.virtual_time import VirtualClock
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+GUARDED: set[str] = set()
+"""The names of the fixtures whose tests are guarded."""
+
+
+def _guarded(fixture: F) -> F:
+    """Guard the tests that use a fixture."""
+    GUARDED.add(fixture.__name__)
+    return fixture
+
+
+def _guard_of(request: pytest.FixtureRequest) -> Guard:
+    """Return the guard of a test."""
+    from pytest_streamval.plugin.guards import guards_of
+
+    return guards_of(request.config, GUARDED).guard_of(request.node)
+
+
+@pytest.fixture
+def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
+    """The cut of the test's streams, None as scripted. `--streamval-fuzz` parametrises this fixture."""
+    cut: Cut | None = getattr(request, "param", None)
+    return cut
+
+
+@pytest.fixture
+@_guarded
+def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
+    """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays a text in place of a model."""
+    from pytest_streamval.scripting.mock import StreamingMockBackend
+
+    guard = _guard_of(request)
+    if _streamval_cut is None:
+        return guard.keeping(StreamingMockBackend)
+    from pytest_streamval.plugin.variants import recutter_of
+
+    return guard.keeping(recutter_of(request.node, _streamval_cut).backend)
+
+
+@pytest.fixture
+@_guarded
+def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFactory:
+    """Make councils whose members play scripts: `council("One.", "Two.", synthesizer="Both.")`."""
+    from pytest_streamval.council.scripted import CouncilFactory
+
+    return CouncilFactory(streaming_mock_backend)
+
+
+@pytest.fixture
+@_guarded
+def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
+    """Make scripts for code that takes an iterator: `stream_script("Some text.", token_size=4).play()`."""
+    from pytest_streamval.scripting.script import as_script
+
+    guard = _guard_of(request)
+    if _streamval_cut is None:
+        return guard.keeping_scripts(as_script)
+    from pytest_streamval.plugin.variants import recutter_of
+
+    return guard.keeping_scripts(recutter_of(request.node, _streamval_cut).script)
+
+
+@pytest.fixture
+@_guarded
+def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
+    """Run the test in virtual time: sleeps, timeouts and timestamps skip the time in which nothing happens."""
+    from pytest_streamval.plugin.clock import clock_of_test
+
+    with clock_of_test(request.node, live_marker_names(request.config)) as clock:
+        yield clock
+
+
+@pytest.fixture
+def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
+    """The live backend that `--streamval-backend` names, for tests marked ollama or e2e."""
+    if not request.config.getoption("--streamval-live"):
+        from pytest_streamval.plugin.live_markers import HOW_TO_RUN
+        from pytest_streamval.plugin.summary import add_summary
+
+        add_summary(request.config)
+        pytest.skip(f"needs a live model: {HOW_TO_RUN}")
+    from pytest_streamval.plugin.live import LIVE_RUN
+
+    return request.config.stash[LIVE_RUN].backend_of(request.node)
+
+
+@pytest.fixture
+@_guarded
+def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[StreamCassette]:
+    """Record the answers of a real model, and replay them: `stream_cassette(LiveBackend("openai:gpt-4.1"))`."""
+    from pytest_streamval.plugin.cassettes import stream_cassette_of
+
+    yield from stream_cassette_of(request, _streamval_cut)
+
+
+@pytest.fixture
+@_guarded
+def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[ProviderServerFactory]:
+    """Serve scripts over HTTP on loopback: `provider_server("Some text.").openai_url` is an address for any client."""
+    from pytest_streamval.plugin.server import provider_servers
+
+    yield from provider_servers(request, _guard_of(request), _streamval_cut)
+
+
+@pytest.fixture
+@_guarded
+def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
+    """Compare the events of a run with a snapshot, which syrupy keeps: `assert transcript == event_snapshot`."""
+    try:
+        from pytest_streamval.plugin.snapshot import event_snapshot_of
+    except ModuleNotFoundError as error:
+        _reraise_unless_missing("syrupy", error)
+        from pytest_streamval.errors import MissingPluginError
+
+        raise MissingPluginError("event_snapshot", "syrupy", "'syrupy>=7'") from error
+    return event_snapshot_of(request)
+
+
+@pytest.fixture
+@_guarded
+def captured_telemetry() -> Iterator[CapturedTelemetry]:
+    """Capture the spans and measurements of the test, in memory: `captured_telemetry.span().attributes`."""
+    try:
+        from pytest_streamval.engine.telemetry.capture import capturing
+    except ModuleNotFoundError as error:
+        _reraise_unless_missing("opentelemetry", error)
+        from pytest_streamval.errors import MissingExtraError
+
+        raise MissingExtraError("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
+    with capturing() as captured:
+        yield captured
+
+
+def _reraise_unless_missing(package: str, error: ModuleNotFoundError) -> None:
+    """Raise the error again if the missing module is part of another package."""
+    if error.name is None or error.name.partition(".")[0] != package:
+        raise error
