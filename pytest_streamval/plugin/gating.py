@@ -58,6 +58,6 @@ def _uses_this_plugin(item: pytest.Item) -> bool:
     for name, definitions in info.name2fixturedefs.items():
         # a project's fixture of the same name replaces this plugin's, unless it takes it
         used = definitions if name in definitions[-1].argnames else definitions[-1:]
-        if any(each.func.__module__ == "pytest_streamval.plugin" for each in used):
+        if any(each.func.__module__.startswith("pytest_streamval.plugin.") for each in used):
             return True
     return False

@@ -313,10 +313,10 @@ def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut |
 
     guard = guards_of(request.config, _GUARDED).guard_of(request.node)
     if _streamval_cut is None:
-        return guard.keeping(StreamingMockBackend)
+        return guard.scripts.recording_backends(StreamingMockBackend)
     from pytest_streamval.plugin.variants import recut_for
 
-    return guard.keeping(recut_for(request.node, _streamval_cut).backend)
+    return guard.scripts.recording_backends(recut_for(request.node, _streamval_cut).backend)
 
 
 @pytest.fixture
@@ -337,10 +337,10 @@ def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) ->
 
     guard = guards_of(request.config, _GUARDED).guard_of(request.node)
     if _streamval_cut is None:
-        return guard.keeping_scripts(as_script)
+        return guard.scripts.recording_scripts(as_script)
     from pytest_streamval.plugin.variants import recut_for
 
-    return guard.keeping_scripts(recut_for(request.node, _streamval_cut).script)
+    return guard.scripts.recording_scripts(recut_for(request.node, _streamval_cut).script)
 
 
 @pytest.fixture

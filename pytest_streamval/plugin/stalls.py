@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors import StallTimeoutError
-from pytest_streamval.virtual_time.active_clock import here
+from pytest_streamval.virtual_time.time_source import active
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,16 +35,16 @@ def limited(config: pytest.Config, silence: asyncio.Future[None], place: str) ->
     timers: list[asyncio.TimerHandle] = []
 
     def notice() -> None:
-        if here() is None:
+        if active() is None:
             text = f"{place} has been silent for {wait:g} s of real time. The test fails at {limit:g} s."
             _write(config, text)
 
     def end() -> None:
-        if here() is None and not silence.done():
+        if active() is None and not silence.done():
             _ended.append(StallTimeoutError(place, limit))
             silence.set_exception(_ended[-1])
 
-    if limit > 0 and here() is None:
+    if limit > 0 and active() is None:
         loop = silence.get_loop()
         timers += [loop.call_later(wait, notice), loop.call_later(limit, end)]
     try:

@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
     from pytest_streamval.scripting.steps import Step
 
-on_play: list[Callable[[_Playback], None]] = []
-"""Called with every playback that is made, for guards that look for forgotten ones."""
+on_play: list[Callable[[PlayableScript, _Playback | None], None]] = []
+"""Functions that are called with each script that will be played.
 
-
-on_take: list[Callable[[PlayableScript], None]] = []
-"""Called with each script that is taken to be played, for guards that look for scripts that nothing plays."""
+The second argument is its playback, None for a script that was given to a backend or a server.
+"""
 
 
 class PlayableScript(Protocol):
@@ -39,10 +38,10 @@ class PlayableScript(Protocol):
         """The text of all deltas."""
 
 
-def note_taken(script: PlayableScript) -> None:
-    """Note that a script is going to be played."""
-    for call in tuple(on_take):
-        call(script)
+def note_taken(script: PlayableScript, playback: _Playback | None = None) -> None:
+    """Report that a script will be played."""
+    for listener in tuple(on_play):
+        listener(script, playback)
 
 
 class _Playback:
@@ -66,9 +65,7 @@ class _Playback:
         """Whether nothing more comes: it is finished, it failed, its reader was cancelled, or it was closed."""
         self._steps = iter(script.steps)
         self._reader = Lock()  # never waited for; it holds against threads too
-        note_taken(script)
-        for tell in on_play:
-            tell(self)
+        note_taken(script, self)
 
     def _enter(self) -> None:
         if not self._reader.acquire(blocking=False):
