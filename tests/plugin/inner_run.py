@@ -49,7 +49,7 @@ class InnerRun(NamedTuple):
 
 
 def run_inner(folder: Path, files: Mapping[str, str], *args: str, ini: str = INI) -> InnerRun:
-    """Run the tests of some files.
+    """Run the tests of some files in their order.
 
     Args:
         folder: An empty folder for the files.
@@ -59,10 +59,11 @@ def run_inner(folder: Path, files: Mapping[str, str], *args: str, ini: str = INI
     """
     for name, source in {"pytest.ini": ini, "conftest.py": CONFTEST}.items():
         (folder / name).write_text(source, encoding="utf-8")
-    for stem, source in files.items():
-        (folder / f"test_{stem}.py").write_text(source, encoding="utf-8")
+    paths = [f"test_{stem}.py" for stem in files]
+    for path, source in zip(paths, files.values(), strict=True):
+        (folder / path).write_text(source, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *args],
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *args, *paths],
         check=False,
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_") and name != "CI"},
