@@ -25,8 +25,9 @@ def pytest_runtest_logreport(report):
     if report.when == "call" or not report.passed:
         found.append([report.nodeid, report.when, report.outcome, report.longreprtext, report.sections])
 
-def pytest_sessionfinish():
-    Path("reports.json").write_text(json.dumps(found))
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):
+        Path("reports.json").write_text(json.dumps(found))
 """
 
 
@@ -46,6 +47,7 @@ class InnerRun(NamedTuple):
     """The reports of the test functions and of all phases that did not pass, by file stem and by test name."""
     output: str
     errors: str
+    folder: Path
 
 
 def run_inner(folder: Path, files: Mapping[str, str], *args: str, ini: str = INI) -> InnerRun:
@@ -76,4 +78,4 @@ def run_inner(folder: Path, files: Mapping[str, str], *args: str, ini: str = INI
     for nodeid, *report in json.loads((folder / "reports.json").read_text(encoding="utf-8")):
         file, _, name = nodeid.partition("::")
         reports[file.removeprefix("test_").removesuffix(".py")].setdefault(name, []).append(Report(*report))
-    return InnerRun(reports, done.stdout, done.stderr)
+    return InnerRun(reports, done.stdout, done.stderr, folder)

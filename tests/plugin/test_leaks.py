@@ -724,6 +724,7 @@ def test_a_guard_is_on_or_off(pytester: pytest.Pytester, kind: str) -> None:
 
 
 def test_the_options_and_markers_of_the_guards_are_documented(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
     pytester.runpytest_inprocess("--help").stdout.fnmatch_lines(["*--streamval-leaks=*", "*--streamval-unplayed=*"])
     pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(
         ["@pytest.mark.streamval_allow_leaks(reason=None): *", "@pytest.mark.streamval_allow_unplayed(reason=None): *"]
