@@ -344,9 +344,9 @@ def strict_run(tmp_path_factory: pytest.TempPathFactory) -> InnerRun:
 
 @pytest.fixture(scope="module")
 def auto_run(tmp_path_factory: pytest.TempPathFactory) -> InnerRun:
-    """Run tests in two workers of pytest-xdist, in pytest-asyncio's auto mode."""
+    """Run tests in a worker of pytest-xdist, in pytest-asyncio's auto mode."""
     files = {"ways": STORY + WAYS, "freezer": FREEZER}
-    return run_inner(tmp_path_factory.mktemp("auto"), files, "--asyncio-mode=auto", "-n", "2")
+    return run_inner(tmp_path_factory.mktemp("auto"), files, "--asyncio-mode=auto", "-n", "1")
 
 
 @pytest.fixture(params=["strict_run", "auto_run"])
