@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from benchmarks.measure import compare
 from benchmarks.workloads import Passing, engine, prose
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.guards.tracking import RunWatch
+from pytest_streamval.guards.tracking import TrackedRun
 from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Bar, Lane, Timeline, Verdict
 from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, Limits, TimelineObserver
@@ -87,7 +87,7 @@ async def watched(factory: Callable[[], Observer]) -> None:
 
 def watching(limits: Limits) -> str:
     """Compare a run that is watched for a timeline with one that is watched for leaks, as all are in tests."""
-    found = compare(partial(watched, partial(TimelineObserver, limits)), partial(watched, RunWatch))
+    found = compare(partial(watched, partial(TimelineObserver, limits)), partial(watched, TrackedRun))
     return f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})"
 
 

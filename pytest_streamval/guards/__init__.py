@@ -1,4 +1,4 @@
-"""Guards: a test leaves nothing running, and does not pass without playing its scripts."""
+"""Guards: a test must leave nothing running, and must play its scripts."""
 
 from pytest_streamval.guards.guard import Guard
 

@@ -1,4 +1,4 @@
-"""Finding what began in a test and has not ended."""
+"""Finding the objects that began in a test and have not ended."""
 
 from __future__ import annotations
 
@@ -15,107 +15,115 @@ from pytest_streamval.guards.leak_kinds import (
     Leak,
     LiveThread,
     OpenGenerator,
+    OpenObject,
     OpenOutput,
     OpenOwner,
     PendingRun,
     PendingTask,
     PendingTimer,
-    Suspect,
 )
-from pytest_streamval.guards.reachability import held_among
-from pytest_streamval.guards.tracking import begun_in, context_of
-from pytest_streamval.virtual_time.task_locations import _in_numbers
+from pytest_streamval.guards.reachability import find_reachable
+from pytest_streamval.guards.tracking import context_of
+from pytest_streamval.virtual_time.task_locations import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from pytest_streamval.guards.tracking import Ledger
+    from pytest_streamval.guards.tracking import Tracker
     from pytest_streamval.scripting.mock import StreamingMockBackend
 
-_ANYIO_HOST = "TestRunner._run_tests_and_fixtures"  # the task in which anyio's plugin runs tests and their fixtures
+_ANYIO_RUNNER = "TestRunner._run_tests_and_fixtures"  # the task in which anyio's plugin runs tests and their fixtures
 
 
-class Scope(NamedTuple):
-    """Where to look."""
+class SearchArea(NamedTuple):
+    """The part of the process that is searched."""
 
-    ledgers: Collection[Ledger]
-    """What began here."""
+    trackers: Collection[Tracker]
+    """The phases of the test in which an object began."""
     loops: Collection[asyncio.AbstractEventLoop]
-    """What lives in these event loops."""
-    hosts: Collection[asyncio.Task[Any] | None]
-    """Not the tasks in which the test itself ran."""
+    """The event loops of the objects."""
+    test_tasks: Collection[asyncio.Task[Any] | None]
+    """The tasks that ran the test itself, which are excluded."""
 
 
-def open_things(scope: Scope, backends: Iterable[StreamingMockBackend]) -> list[Suspect]:
-    """Return what has not ended in the event loops of a scope: runs, outputs, tasks, generators, timers."""
-    tasks = _tasks(scope)
-    generators = [*_generators(scope, tasks), *_timers(scope)]
-    if not tasks:  # as it is nearly always
-        return [*_outputs(scope, backends, ()), *generators]
+def open_objects(area: SearchArea, backends: Iterable[StreamingMockBackend]) -> list[OpenObject]:
+    """Return the runs, outputs, tasks, generators and timers that have not ended."""
+    tasks = _tasks(area)
+    others = [*_generators(area, tasks), *_timers(area)]
+    if not tasks:  # the usual case
+        return [*_outputs(area, backends, ()), *others]
     pairs = [(task, run) for task in tasks if (run := _run_of(task)) is not None]
-    runs = [PendingRun(task, run, [each for each in tasks if _serves(each, run)]) for task, run in pairs]
-    outputs = _outputs(scope, backends, runs)
-    explained = {task for suspect in runs for task in (suspect.task, suspect.run.thunk.producer, *suspect.checks)}
-    explained |= {suspect.producer for suspect in outputs}
-    others = [PendingTask(task) for task in tasks if task not in explained]
-    return [*runs, *outputs, *others, *generators]
+    runs = [PendingRun(task, run, [each for each in tasks if _is_check_of(each, run)]) for task, run in pairs]
+    outputs = _outputs(area, backends, runs)
+    explained = {task for each in runs for task in (each.task, each.run.thunk.producer, *each.checks)}
+    explained |= {each.producer for each in outputs}
+    return [*runs, *outputs, *(PendingTask(task) for task in tasks if task not in explained), *others]
 
 
-def lost_things(ledgers: Iterable[Ledger]) -> list[Leak]:
-    """Return what was forgotten while it was going: results that were dropped, tasks that nobody kept."""
-    watches = [watch for ledger in ledgers for watch in ledger.runs]
-    runs = [DroppedRun(watch, watch.run) for watch in watches if watch.run is not None and watch.run.dropped]
-    outputs = [DroppedOutput(task) for ledger in ledgers for task in ledger.outputs]
-    owners = [DroppedOwner(watch) for ledger in ledgers for watch in ledger.owners if watch.described]
-    tasks = [DestroyedTask(task) for ledger in ledgers for task in ledger.destroyed]
-    return [*runs, *outputs, *owners, *tasks]
+def lost_objects(trackers: Iterable[Tracker]) -> list[Leak]:
+    """Return the results, outputs, owners and tasks that were dropped before their end."""
+    leaks: list[Leak] = []
+    for tracker in trackers:
+        runs = [(each, each.run) for each in tracker.runs]
+        leaks += [DroppedRun(tracked, run) for tracked, run in runs if run is not None and run.dropped]
+        leaks += map(DroppedOutput, tracker.outputs)
+        leaks += [DroppedOwner(tracked) for tracked in tracker.owners if tracked.dropped]
+        leaks += map(DestroyedTask, tracker.destroyed)
+    return leaks
 
 
-def open_owners(ledgers: Iterable[Ledger]) -> list[Suspect]:
-    """Return the sessions and servers of this package that are not closed."""
-    owners = [(watch, watch.owner()) for ledger in ledgers for watch in ledger.owners]
-    return [OpenOwner(owner, watch) for watch, owner in owners if owner is not None and owner.at_work]
+def open_owners(trackers: Iterable[Tracker]) -> list[OpenObject]:
+    """Return the sessions and servers of this package that are open."""
+    owners = [(tracked, tracked.owner()) for tracker in trackers for tracked in tracker.owners]
+    return [OpenOwner(owner, tracked) for tracked, owner in owners if owner is not None and owner.at_work]
 
 
-def live_threads(ledgers: Iterable[Ledger]) -> list[Suspect]:
+def live_threads(trackers: Iterable[Tracker]) -> list[OpenObject]:
     """Return the threads that have not ended."""
-    threads = dict.fromkeys(thread for ledger in ledgers for thread in ledger.threads)
+    threads = dict.fromkeys(thread for tracker in trackers for thread in tracker.threads)
     return [LiveThread(thread) for thread in threads if thread.is_alive()]
 
 
-def _tasks(scope: Scope) -> list[asyncio.Task[Any]]:
-    """Return the pending tasks, in the order of their names."""
-    found = [task for loop in scope.loops for task in asyncio.all_tasks(loop)]
-    found = [task for task in found if _is_of(task, scope) and task not in scope.hosts and not _hosts(task)]
-    return sorted(found, key=lambda task: _in_numbers(task.get_name()))
+def _tasks(area: SearchArea) -> list[asyncio.Task[Any]]:
+    """Return the pending tasks, sorted by name."""
+    found = [task for loop in area.loops for task in asyncio.all_tasks(loop) if _is_in(area, task)]
+    found = [task for task in found if task not in area.test_tasks and not _is_anyio_runner(task)]
+    return sorted(found, key=lambda task: natural_key(task.get_name()))
 
 
-def _outputs(scope: Scope, backends: Iterable[StreamingMockBackend], runs: Iterable[PendingRun]) -> list[OpenOutput]:
-    """Return the outputs that nobody has read to the end, but for those that a run is reading."""
+def _outputs(
+    area: SearchArea, backends: Iterable[StreamingMockBackend], runs: Iterable[PendingRun]
+) -> list[OpenOutput]:
+    """Return the outputs that were not read to their end and that no run reads."""
     calls = [call for backend in backends for call in backend.calls if not call.thunk.is_computed()]
     if not calls:
         return []
-    read = {id(suspect.run.thunk) for suspect in runs}
+    read = {id(each.run.thunk) for each in runs}
     found = [(call, call.thunk.producer) for call in calls if id(call.thunk) not in read]
     return [
         OpenOutput(call, producer)
         for call, producer in found
-        if producer is not None and producer.get_loop() in scope.loops and _is_of(producer, scope)
+        if producer is not None and producer.get_loop() in area.loops and _is_in(area, producer)
     ]
 
 
-def _generators(scope: Scope, tasks: Iterable[asyncio.Task[Any]]) -> list[OpenGenerator]:
-    """Return the suspended generators, but for those that a pending task is reading."""
+def _generators(area: SearchArea, tasks: Iterable[asyncio.Task[Any]]) -> list[OpenGenerator]:
+    """Return the suspended generators that no pending task reads."""
     found: list[OpenGenerator] = []
-    for begun in (begun for ledger in scope.ledgers for begun in begun_in(ledger)):
-        generator = begun.generator()
-        if generator is not None and begun.loop in scope.loops:
-            found.append(OpenGenerator(begun, generator))
-    found = [suspect for suspect in found if suspect.is_open()]
+    for tracked in (each for tracker in area.trackers for each in tracker.generators()):
+        generator = tracked.generator()
+        if generator is not None and tracked.loop in area.loops:
+            found.append(OpenGenerator(tracked, generator))
+    found = [each for each in found if each.is_open()]
     if not found:
         return []
-    read = held_among([suspect.thing for suspect in found if not suspect.at_once], tasks)
-    return [suspect for suspect in found if id(suspect.thing) not in read]
+    read = find_reachable([each.target for each in found if not each.is_certain], tasks)
+    return [each for each in found if id(each.target) not in read]
+
+
+def _timers(area: SearchArea) -> list[PendingTimer]:
+    timers = [timer for tracker in area.trackers for timer in tracker.timers if timer.loop in area.loops]
+    return [PendingTimer(timer) for timer in timers if timer.is_pending()]
 
 
 def _run_of(task: asyncio.Task[Any]) -> Run | None:
@@ -127,20 +135,14 @@ def _run_of(task: asyncio.Task[Any]) -> Run | None:
     return run
 
 
-def _timers(scope: Scope) -> list[PendingTimer]:
-    """Return the timers whose time has not come."""
-    timers = [timer for ledger in scope.ledgers for timer in ledger.timers if timer.loop in scope.loops]
-    return [PendingTimer(timer) for timer in timers if timer.is_pending()]
+def _is_in(area: SearchArea, task: asyncio.Task[Any]) -> bool:
+    return any(tracker.owns(task) for tracker in area.trackers)
 
 
-def _is_of(task: asyncio.Task[Any], scope: Scope) -> bool:
-    return any(ledger.owns(task) for ledger in scope.ledgers)
+def _is_anyio_runner(task: asyncio.Task[Any]) -> bool:
+    return getattr(task.get_coro(), "__qualname__", None) == _ANYIO_RUNNER
 
 
-def _hosts(task: asyncio.Task[Any]) -> bool:
-    return getattr(task.get_coro(), "__qualname__", None) == _ANYIO_HOST
-
-
-def _serves(task: asyncio.Task[Any], run: Run) -> bool:
-    """Return whether a task is one in which a run asks a validator."""
+def _is_check_of(task: asyncio.Task[Any], run: Run) -> bool:
+    """Return whether a task runs a validator of a run."""
     return isinstance(task.get_coro(), Turn) and context_of(task).get(current_run) is run

@@ -1,4 +1,4 @@
-"""The guard of one test: sees what begins, accuses what has not ended, and ends it."""
+"""The guard of one test: it finds the objects that the test has left open, reports them and ends them."""
 
 from __future__ import annotations
 
@@ -8,231 +8,204 @@ from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.guards.discovery import Scope, live_threads, lost_things, open_owners, open_things
+from pytest_streamval.guards.discovery import SearchArea, live_threads, lost_objects, open_objects, open_owners
 from pytest_streamval.guards.leak_kinds import LiveThread, PendingTimer
-from pytest_streamval.guards.reachability import held_among
-from pytest_streamval.guards.tracking import Ledger, RunWatch, current, on_loop_end
-from pytest_streamval.scripting.playback import on_take
+from pytest_streamval.guards.reachability import find_reachable
+from pytest_streamval.guards.tracking import TrackedRun, Tracker, current, on_loop_end
+from pytest_streamval.guards.unplayed import PreparedScripts
+from pytest_streamval.scripting.playback import on_play
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from pytest_streamval.guards.leak_kinds import Leak, Suspect
-    from pytest_streamval.scripting.mock import StreamingMockBackend, StreamingMockBackendFactory
-    from pytest_streamval.scripting.playback import PlayableScript
-    from pytest_streamval.scripting.script import Script, ScriptFactory
+    from pytest_streamval.guards.leak_kinds import Leak, OpenObject
 
-_TURNS = 20  # of an event loop, in which what is about to end may do so
-_PATIENCE = 0.1  # seconds for threads that are about to end
-_NUMBERED = re.compile(r"\b(Task|Thread)-\d+")  # names that asyncio and threading give
+T = TypeVar("T")
+
+_ITERATIONS = 20  # of an event loop, in which an object may end by itself
+_PATIENCE = 0.1  # seconds in which threads may end by themselves
+_NUMBERED = re.compile(r"\b(Task|Thread)-\d+")  # default names of asyncio and threading
 
 
 class Guard:
-    """Looks after one test."""
+    """Guards one test."""
 
     def __init__(
         self, holders: Callable[[], Iterable[object]], *, leaks: bool = True, allowed: Sequence[str] = ()
     ) -> None:
-        """Begin to look.
+        """Start to record.
 
         Args:
-            holders: returns what can still end the things that it holds: fixtures, before their teardown.
-            leaks: whether it looks for leaks; otherwise it only remembers what the test makes.
-            allowed: patterns of names of tasks, threads and functions that may be left behind.
+            holders: Returns the objects that may still end what they hold, such as fixtures before their teardown.
+            leaks: Whether to look for leaks.
+            allowed: Patterns of the names of tasks, threads and functions that may be left behind.
         """
-        self.fixtures = Ledger(leaks=leaks)
-        """What began in the fixtures of the test."""
-        self.test = Ledger(leaks=leaks)
-        """What began in its function."""
-        self.backends: list[StreamingMockBackend] = []
-        """The mock backends that were made for it."""
-        self.scripts: list[Script] = []
-        """The scripts that `stream_script` made for it."""
-        self.taken: list[PlayableScript] = []
-        """The scripts that anything has taken to play them, in whatever thread."""
-        self.unmet: list[Callable[[], Iterable[Exception]]] = []
-        """Asked at the end of a test that passed: each returns what was to happen and did not."""
+        self.fixtures = Tracker(leaks=leaks)
+        """The objects that began in the fixtures of the test."""
+        self.test = Tracker(leaks=leaks)
+        """The objects that began in the function of the test."""
+        self.scripts = PreparedScripts((self.fixtures, self.test))
+        self.final_checks: list[Callable[[], Iterable[Exception]]] = []
+        """Functions that are called after a test that passed. Each returns an error for every expectation not met."""
         self._holders = holders
-        self._looks = leaks
+        self._checks_leaks = leaks
         self._allowed = allowed
-        self._hosts: set[asyncio.Task[Any] | None] = set()
-        self._accused: dict[int, Leak] = {}  # by the id of the thing
-        self._to_end: list[Suspect] = []
+        self._test_tasks: set[asyncio.Task[Any] | None] = set()
+        self._reported: dict[int, Leak] = {}  # by the id of the object
+        self._to_end: list[OpenObject] = []
         self._leaks: list[tuple[str, str, str]] = []
-        self._observed = ExitStack()
-        self._observed.enter_context(observing(RunWatch))
-        self._take = self.taken.append
-        on_take.append(self._take)
-        on_loop_end.append(self._loop_ends)
+        self._undo = ExitStack()
+        self._undo.enter_context(observing(TrackedRun))
+        self._undo.enter_context(_listening(on_play, self.scripts.record_play))
+        self._undo.enter_context(_listening(on_loop_end, self._end_loop))
 
     def close(self) -> None:
-        """Look no more."""
-        on_loop_end.remove(self._loop_ends)
-        on_take.remove(self._take)
-        self._observed.close()
+        """Stop recording."""
+        self._undo.close()
         self.fixtures.close()
         self.test.close()
 
-    # What the test does
+    # During the test
 
-    def keeping(self, make: StreamingMockBackendFactory) -> StreamingMockBackendFactory:
-        """Return what makes mock backends, and remembers them."""
-
-        def kept(*scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
-            __tracebackhide__ = True
-            backend = make(*scripts, token_size=token_size)
-            self.backends.append(backend)
-            return backend
-
-        return kept
-
-    def keeping_scripts(self, make: ScriptFactory) -> ScriptFactory:
-        """Return what makes scripts, and remembers them."""
-
-        def kept(script: Script | str, *, token_size: int = 1) -> Script:
-            made = make(script, token_size=token_size)
-            self.scripts.append(made)
-            return made
-
-        return kept
-
-    def supervised(self, test: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a test's coroutine function which enters what begins in it, whatever context it is run in."""
+    def tracking_test(self, test: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an async test that records its objects in whatever context it runs."""
 
         @wraps(test)
-        async def supervised(*args: object, **kwargs: object) -> object:
+        async def tracked(*args: object, **kwargs: object) -> object:
             __tracebackhide__ = True
             loop = asyncio._get_running_loop()
-            if loop is None:  # it runs on something else than asyncio
+            if loop is None:  # another library than asyncio runs it
                 return await test(*args, **kwargs)
-            self._hosts.add(asyncio.current_task())
+            self._test_tasks.add(asyncio.current_task())
             self.test.loops.add(loop)
             token = current.set(self.test)
             try:
                 return await test(*args, **kwargs)
             finally:
-                self.note()
+                self._check_end_of_function()
                 current.reset(token)
 
-        return supervised
+        return tracked
 
-    def example(self, test: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the test that Hypothesis runs, which forgets the scripts of an example that came to nothing."""
+    def tracking_example(self, test: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a test for Hypothesis that drops the scripts of each example that fails or is rejected."""
         if iscoroutinefunction(test):
 
             @wraps(test)
             async def example(*args: object, **kwargs: object) -> object:
                 __tracebackhide__ = True
-                with self._attempt():
+                with self.scripts.forgotten_on_error():
                     return await test(*args, **kwargs)
 
-            return self.supervised(example)
+            return self.tracking_test(example)
 
         @wraps(test)
         def sync_example(*args: object, **kwargs: object) -> object:
             __tracebackhide__ = True
-            with self._attempt():
+            with self.scripts.forgotten_on_error():
                 return test(*args, **kwargs)
 
         return sync_example
 
-    @contextmanager
-    def _attempt(self) -> Iterator[None]:
-        __tracebackhide__ = True
-        lists: list[list[Any]] = [self.backends, self.scripts, self.test.playbacks]
-        made = [len(each) for each in lists]
-        try:
-            yield
-        except BaseException:
-            for each, length in zip(lists, made, strict=True):
-                del each[length:]
-            raise
+    # After the test
 
-    # What it leaves behind
+    def check(self, *trackers: Tracker) -> None:
+        """Find the objects that are open now, and end them."""
+        if not self._checks_leaks:
+            return
+        # closed loops were checked when they ended, and a loop that runs in another thread ends with its thread
+        loops = [loop for each in trackers for loop in each.loops if not loop.is_closed() and not _runs_elsewhere(loop)]
+        found = self._open_objects(trackers, loops)
+        self._report([leak for leak in lost_objects(trackers) if not self._allows(leak)])
+        self._process([*found, *live_threads(trackers)])
+        self._process(open_owners(trackers))  # after their generations, which are reported by themselves
 
-    def note(self) -> None:
-        """See what is open at the very end of the test's function, before the event loop takes another turn."""
-        found = self._unexcused(self._open((self.test,), self.test.loops))
-        self._accuse([suspect for suspect in found if suspect.at_once])
-
-    def look(self, *ledgers: Ledger) -> None:
-        """See what is open now, wherever it lives, and end it."""
-        if self._looks:
-            # those that are closed were looked into before, and one that runs elsewhere ends with its thread
-            loops = [
-                loop for each in ledgers for loop in each.loops if not loop.is_closed() and not _runs_elsewhere(loop)
-            ]
-            found = self._open(ledgers, loops)
-            self._note_leaks([leak for leak in lost_things(ledgers) if not self._allows(leak)])
-            self._examine([*found, *live_threads(ledgers)])
-            self._examine(open_owners(ledgers))  # whose generations have been told, and are ended
-
-    def leaks(self) -> list[tuple[str, str, str]]:
-        """Return what was found since the last call: what each is, where it is suspended, what to do about it."""
-        alike: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
+    def take_leaks(self) -> list[tuple[str, str, str]]:
+        """Return the description, the location and the advice of each leak found since the last call."""
+        groups: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
         for leak in self._leaks:
-            alike.setdefault((_NUMBERED.sub(r"\1", leak[0]), *leak[1:]), []).append(leak)
+            groups.setdefault((_NUMBERED.sub(r"\1", leak[0]), *leak[1:]), []).append(leak)
         self._leaks.clear()
-        return [_counted(same[0], len(same)) for same in alike.values()]
+        return [_with_count(group[0], len(group)) for group in groups.values()]
 
-    def _loop_ends(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check_end_of_function(self) -> None:
+        """Report certain leaks at the end of the test's function, before the event loop runs on."""
+        self._report_open(
+            [each for each in self._new(self._open_objects((self.test,), self.test.loops)) if each.is_certain]
+        )
+
+    def _end_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop in self.fixtures.loops or loop in self.test.loops:
-            self._examine(self._open((self.fixtures, self.test), (loop,)))
+            self._process(self._open_objects((self.fixtures, self.test), (loop,)))
 
-    def _open(self, ledgers: Collection[Ledger], loops: Collection[asyncio.AbstractEventLoop]) -> list[Suspect]:
-        return open_things(Scope(ledgers, loops, self._hosts), self.backends) if loops and self._looks else []
+    def _open_objects(
+        self, trackers: Collection[Tracker], loops: Collection[asyncio.AbstractEventLoop]
+    ) -> list[OpenObject]:
+        if not loops or not self._checks_leaks:
+            return []
+        return open_objects(SearchArea(trackers, loops, self._test_tasks), self.scripts.backends)
 
-    def _examine(self, found: list[Suspect]) -> None:
-        found = self._unexcused(found)
+    def _process(self, found: list[OpenObject]) -> None:
+        """Report the objects that do not end by themselves, and end everything that was reported."""
+        found = self._new(found)
         if not found and not self._to_end:
             return
-        self._accuse([suspect for suspect in found if suspect.at_once])
-        later = [suspect for suspect in found if not suspect.at_once]
-        _settle(later)
-        self._accuse([suspect for suspect in later if suspect.is_open()])
-        accused, self._to_end = self._to_end, []
-        ending = [suspect for suspect in accused if not isinstance(suspect, PendingTimer)]
-        for suspect in ending:
-            suspect.end()
-        _settle(ending, patience=0.0)
-        needed = {suspect.loop for suspect in ending if suspect.is_open()}  # a task may wait for a timer to end it
-        for suspect in accused:
-            if isinstance(suspect, PendingTimer) and suspect.loop not in needed and suspect.is_open():
-                suspect.end()
+        self._report_open([each for each in found if each.is_certain])
+        uncertain = [each for each in found if not each.is_certain]
+        _let_end(uncertain)
+        self._report_open([each for each in uncertain if each.is_open()])
+        reported, self._to_end = self._to_end, []
+        ending = [each for each in reported if not isinstance(each, PendingTimer)]
+        for each in ending:
+            each.end()
+        _let_end(ending, patience=0.0)
+        needed = {each.loop for each in ending if each.is_open()}  # a task may wait for a timer in order to end
+        for each in reported:
+            if isinstance(each, PendingTimer) and each.loop not in needed and each.is_open():
+                each.end()
 
-    def _unexcused(self, found: list[Suspect]) -> list[Suspect]:
-        """Return those that are new, that are not allowed, and that no fixture holds."""
-        new = [suspect for suspect in found if id(suspect.thing) not in self._accused and not self._allows(suspect)]
-        if not new:  # as it is nearly always
+    def _new(self, found: list[OpenObject]) -> list[OpenObject]:
+        """Return the objects that were not reported before, are not allowed, and are not held by a fixture."""
+        new = [each for each in found if id(each.target) not in self._reported and not self._allows(each)]
+        if not new:  # the usual case
             return []
-        held = held_among([suspect.thing for suspect in new], self._holders())
-        return [suspect for suspect in new if id(suspect.thing) not in held]
+        held = find_reachable([each.target for each in new], self._holders())
+        return [each for each in new if id(each.target) not in held]
 
     def _allows(self, leak: Leak) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self._allowed for name in leak.names())
 
-    def _accuse(self, found: Sequence[Suspect]) -> None:
-        self._note_leaks(found)
+    def _report_open(self, found: Sequence[OpenObject]) -> None:
+        self._report(found)
         self._to_end += found
 
-    def _note_leaks(self, found: Iterable[Leak]) -> None:
-        new = [leak for leak in found if id(leak.thing) not in self._accused]
-        self._accused.update({id(leak.thing): leak for leak in new})
-        self._leaks += [leak.described() for leak in new]
+    def _report(self, found: Iterable[Leak]) -> None:
+        new = [leak for leak in found if id(leak.target) not in self._reported]
+        self._reported.update({id(leak.target): leak for leak in new})
+        self._leaks += [leak.report() for leak in new]
 
 
-def _settle(found: Collection[Suspect], patience: float = _PATIENCE) -> None:
-    """Give what is about to end the chance to do so."""
-    for loop in dict.fromkeys(suspect.loop for suspect in found):
+@contextmanager
+def _listening(hook: list[T], listener: T) -> Iterator[None]:
+    hook.append(listener)
+    try:
+        yield
+    finally:
+        hook.remove(listener)
+
+
+def _let_end(found: Collection[OpenObject], patience: float = _PATIENCE) -> None:
+    """Run the event loops of objects, and wait for threads, so that they can end."""
+    for loop in dict.fromkeys(each.loop for each in found):
         if loop is None or loop.is_closed() or loop.is_running() or asyncio._get_running_loop() is not None:
             continue
-        turning = loop.create_task(_turns([suspect for suspect in found if suspect.loop is loop]))
-        turning.set_name("streamval guard")
-        loop.run_until_complete(turning)
-    threads = [suspect.thread for suspect in found if isinstance(suspect, LiveThread)]
+        waiting = loop.create_task(_iterate([each for each in found if each.loop is loop]))
+        waiting.set_name("streamval guard")
+        loop.run_until_complete(waiting)
+    threads = [each.thread for each in found if isinstance(each, LiveThread)]
     for thread in threads:
         thread.join(patience / len(threads))
 
@@ -241,13 +214,13 @@ def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
     return loop.is_running() and loop is not asyncio._get_running_loop()
 
 
-async def _turns(found: Collection[Suspect]) -> None:
-    for _ in range(_TURNS):
-        if not any(suspect.is_open() for suspect in found):
+async def _iterate(found: Collection[OpenObject]) -> None:
+    for _ in range(_ITERATIONS):
+        if not any(each.is_open() for each in found):
             return
         await asyncio.sleep(0)
 
 
-def _counted(leak: tuple[str, str, str], times: int) -> tuple[str, str, str]:
-    what, place, way_out = leak
-    return (what if times == 1 else f"{what} ({times} times)"), place, way_out
+def _with_count(leak: tuple[str, str, str], times: int) -> tuple[str, str, str]:
+    description, location, advice = leak
+    return (description if times == 1 else f"{description} ({times} times)"), location, advice

@@ -1,4 +1,4 @@
-"""What a test may have left behind, kind by kind: how it shows, how it is described, how it is ended."""
+"""The kinds of leaks: how each is found to be open, described and ended."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_streamval.engine.component import text_of
 from pytest_streamval.errors import excerpt
-from pytest_streamval.guards.source_locations import Site, place_of, place_of_thread
-from pytest_streamval.guards.tracking import RunWatch
-from pytest_streamval.virtual_time.task_locations import _is_own
+from pytest_streamval.guards.source_locations import SourceLocation, location_of, location_of_thread
+from pytest_streamval.guards.tracking import TrackedRun
+from pytest_streamval.virtual_time.task_locations import is_user_code
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,48 +19,46 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.owners import Owner
     from pytest_streamval.engine.run import Run
-    from pytest_streamval.guards.origins import Timer
-    from pytest_streamval.guards.tracking import Begun, OwnerWatch
+    from pytest_streamval.guards.origins import TrackedTimer
+    from pytest_streamval.guards.tracking import TrackedGenerator, TrackedOwner
     from pytest_streamval.scripting.mock import MockCall
 
 
 class Leak(ABC):
-    """Something that began in a test and did not end as it should."""
+    """An object that began in a test and did not end as it should."""
 
-    way_out: ClassVar[str]
-    """What to do about it."""
+    advice: ClassVar[str]
+    """A sentence that says how to avoid it."""
 
-    def __init__(self, thing: object) -> None:
-        self.thing = thing
-        """What a fixture may be holding."""
+    def __init__(self, target: object) -> None:
+        self.target = target
+        """The object, which a fixture may hold."""
 
-    def described(self) -> tuple[str, str, str]:
-        """Return what it is, where it is suspended, and what to do about it."""
-        return self._what(), self._place(), self.way_out
+    def report(self) -> tuple[str, str, str]:
+        """Return the description, the location and the advice."""
+        return self._description(), self._location(), self.advice
 
     def names(self) -> tuple[str, ...]:
         """Return the names by which the ini value `streamval_leaks_allow` may allow it."""
         return ()
 
     @abstractmethod
-    def _what(self) -> str:
-        """Return what it is."""
+    def _description(self) -> str: ...
 
     @abstractmethod
-    def _place(self) -> str:
-        """Return where it is."""
+    def _location(self) -> str: ...
 
 
-class Suspect(Leak):
-    """Something that has not ended, and is a leak if it does not end by itself."""
+class OpenObject(Leak):
+    """An object that has not ended. It is a leak if it does not end by itself."""
 
-    at_once: bool = False
-    """Whether it is a leak already, as the test is over."""
+    is_certain: bool = False
+    """Whether it is a leak even if it ends by itself after the test."""
 
-    def __init__(self, thing: object, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        super().__init__(thing)
+    def __init__(self, target: object, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__(target)
         self.loop = loop
-        """The event loop that has to turn for it to end."""
+        """The event loop that has to run for it to end."""
 
     @abstractmethod
     def is_open(self) -> bool:
@@ -70,45 +68,45 @@ class Suspect(Leak):
         """Begin to end it."""
 
 
-class PendingTask(Suspect):
+class PendingTask(OpenObject):
     """A task that has not ended."""
 
-    way_out = "Await it, or cancel it and await it; asyncio.TaskGroup does this for all that are started in it."
+    advice = "Await it, or cancel it and await it. asyncio.TaskGroup does this for all tasks that it starts."
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         super().__init__(task, task.get_loop())
         self.task = task
-        # one whose code has not even begun would do its work behind the end of the test
-        self.at_once = not task.cancelling() and _is_unbegun(task.get_coro())
+        # a task that has not begun would do its work after the end of the test
+        self.is_certain = not task.cancelling() and _has_not_begun(task.get_coro())
 
     def is_open(self) -> bool:
         """Return whether the task is pending."""
         return not self.task.done()
 
     def end(self) -> None:
-        """Cancel it."""
+        """Cancel the task."""
         self.task.cancel()
-        self.task.add_done_callback(_take_error)
+        self.task.add_done_callback(_retrieve_error)
 
     def names(self) -> tuple[str, ...]:
         """Return the name of the task, and that of its coroutine function with its module."""
-        return self.task.get_name(), _in_module(self.task.get_coro())
+        return self.task.get_name(), _qualified_name(self.task.get_coro())
 
-    def _what(self) -> str:
+    def _description(self) -> str:
         if self.task.get_name().startswith("streamval producer "):
             kind = "producer still running"
         else:
-            kind = "task that has not even begun" if self.at_once else "task still pending"
-        return f"a {kind}{', though it was cancelled' if self.task.cancelling() else ''}: {_named(self.task)}"
+            kind = "task that has not begun" if self.is_certain else "task still pending"
+        return f"a {kind}{', although it was cancelled' if self.task.cancelling() else ''}: {_task_name(self.task)}"
 
-    def _place(self) -> str:
-        return place_of(self.task.get_coro())
+    def _location(self) -> str:
+        return location_of(self.task.get_coro())
 
 
 class DestroyedTask(Leak):
-    """A task that nobody kept, so that the garbage collector destroyed it while it was pending."""
+    """A pending task without a reference that the garbage collector destroyed."""
 
-    way_out = f"An event loop does not keep its tasks. {PendingTask.way_out}"
+    advice = f"An event loop does not keep its tasks. {PendingTask.advice}"
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         super().__init__(task)
@@ -116,71 +114,71 @@ class DestroyedTask(Leak):
 
     def names(self) -> tuple[str, ...]:
         """Return the name of the task, and that of its coroutine function."""
-        return self._task.get_name(), _in_module(self._task.get_coro())
+        return self._task.get_name(), _qualified_name(self._task.get_coro())
 
-    def _what(self) -> str:
-        return f"a task destroyed while it was pending: {_named(self._task)}"
+    def _description(self) -> str:
+        return f"a task destroyed while it was pending: {_task_name(self._task)}"
 
-    def _place(self) -> str:
-        code = getattr(self._task.get_coro(), "cr_code", None)  # whose frame is gone
-        return "of a function that Python does not tell" if code is None else f"of {Site(code, code.co_firstlineno)}"
+    def _location(self) -> str:
+        code = getattr(self._task.get_coro(), "cr_code", None)  # its frame is gone
+        return "of an unknown function" if code is None else f"of {SourceLocation(code, code.co_firstlineno)}"
 
 
 class DroppedOutput(DestroyedTask):
-    """An output that was dropped while it was generated, which stopped its producer."""
+    """An output that was dropped during its generation, which stopped its producer."""
 
-    way_out = "Read it to its end, or await cancel_generation()."
+    advice = "Read it to its end, or await cancel_generation()."
 
-    def _what(self) -> str:
-        return f"an output dropped while it was generated: {_named(self._task)}"
+    def _description(self) -> str:
+        return f"an output dropped during its generation: {_task_name(self._task)}"
 
 
 class PendingRun(PendingTask):
-    """A run that goes on: its result was neither completed nor closed."""
+    """A run whose result was neither completed nor closed."""
 
-    way_out = "Use 'async with', or await acomplete() or aclose(), or read astream() to its end."
+    advice = "Use 'async with', or await acomplete() or aclose(), or read astream() to its end."
 
     def __init__(self, task: asyncio.Task[Any], run: Run, checks: Sequence[asyncio.Task[Any]]) -> None:
         super().__init__(task)
-        self.thing = self.run = run
+        self.target = self.run = run
         self.checks = checks
-        """The tasks of those validators that have not answered yet."""
-        watches = () if run.audience is None else run.audience.observers
-        self._watch = next((watch for watch in watches if isinstance(watch, RunWatch)), None)
-        # its owner may just be about to end it: the loop over a council was left, and its members were not told yet
-        self.at_once = not task.cancelling() and not (self._watch is not None and self._watch.has_owner)
+        """The tasks of the validators that have not answered yet."""
+        observers = () if run.audience is None else run.audience.observers
+        self._tracked = next((each for each in observers if isinstance(each, TrackedRun)), None)
+        # a task that owns it may be about to end it, as that of a council which the test has left
+        self.is_certain = not task.cancelling() and not (self._tracked is not None and self._tracked.has_owner)
 
-    def _what(self) -> str:
-        site = None if self._watch is None else self._watch.site
-        began = "" if site is None else f", from {site}"
-        return f"a StreamChunkingResult neither completed nor closed: {self.task.get_name()}{began}"
+    def _description(self) -> str:
+        location = None if self._tracked is None else self._tracked.location
+        start = "" if location is None else f", from {location}"
+        return f"a StreamChunkingResult neither completed nor closed: {self.task.get_name()}{start}"
 
-    def _place(self) -> str:
-        return place_of((self.checks[0] if self.checks else self.task).get_coro())
+    def _location(self) -> str:
+        return location_of((self.checks[0] if self.checks else self.task).get_coro())
 
 
 class DroppedRun(Leak):
     """A run whose result was dropped, which stopped it."""
 
-    way_out = PendingRun.way_out
+    advice = PendingRun.advice
 
-    def __init__(self, watch: RunWatch, run: Run) -> None:
+    def __init__(self, tracked: TrackedRun, run: Run) -> None:
         super().__init__(run)
-        self._watch = watch
-        self._asked = excerpt(text_of(run.action))
+        self._tracked = tracked
+        self._action = excerpt(text_of(run.action))
 
-    def _what(self) -> str:
-        return f"a StreamChunkingResult dropped while it was running: streamval run {self._asked}"
+    def _description(self) -> str:
+        return f"a StreamChunkingResult dropped while it was running: streamval run {self._action}"
 
-    def _place(self) -> str:
-        site = self._watch.site
-        return "from code of a library" if site is None else f"from {site}"
+    def _location(self) -> str:
+        location = self._tracked.location
+        return "from code of a library" if location is None else f"from {location}"
 
 
-class OpenOutput(Suspect):
-    """An output of a mock backend that nobody has read to its end."""
+class OpenOutput(OpenObject):
+    """An output of a mock backend that was not read to its end."""
 
-    way_out = "Read it to its end, for instance with `await thunk.avalue()`, or `await thunk.cancel_generation()`."
+    advice = "Read it to its end, for instance with `await thunk.avalue()`, or `await thunk.cancel_generation()`."
 
     def __init__(self, call: MockCall, producer: asyncio.Task[None]) -> None:
         super().__init__(call.thunk, producer.get_loop())
@@ -195,49 +193,48 @@ class OpenOutput(Suspect):
         """Cancel the generation."""
         self.producer.cancel()
 
-    def _what(self) -> str:
+    def _description(self) -> str:
         return f"an output neither read to its end nor cancelled: the answer to {excerpt(text_of(self.call.action))}"
 
-    def _place(self) -> str:
+    def _location(self) -> str:
         sent = f"its producer has sent {self.call.deltas_sent} of {len(self.call.script.deltas)} deltas"
-        return sent if self.producer.done() else f"{sent} and is {place_of(self.producer.get_coro())}"
+        return sent if self.producer.done() else f"{sent} and is {location_of(self.producer.get_coro())}"
 
 
-class OpenGenerator(Suspect):
+class OpenGenerator(OpenObject):
     """An asynchronous generator that is suspended between two items."""
 
-    way_out = "Read it in `async with contextlib.aclosing(...)`, or await its aclose()."
+    advice = "Read it in `async with contextlib.aclosing(...)`, or await its aclose()."
 
-    def __init__(self, begun: Begun, generator: AsyncGenerator[Any, Any]) -> None:
-        super().__init__(generator, begun.loop)
+    def __init__(self, tracked: TrackedGenerator, generator: AsyncGenerator[Any, Any]) -> None:
+        super().__init__(generator, tracked.loop)
         self._generator: Any = generator
-        self._dropped = begun.dropped
-        self.at_once = begun.dropped  # the event loop closes it as soon as it can
+        self.is_certain = tracked.dropped  # the event loop closes a dropped one as soon as it can
 
     def is_open(self) -> bool:
-        """Return whether it waits for somebody to read on."""
+        """Return whether it is suspended."""
         return self._generator.ag_frame is not None and not self._generator.ag_running
 
     def end(self) -> None:
-        """Have its event loop close it, unless that does so anyway."""
-        if not self._dropped and self.loop is not None and not self.loop.is_closed():
-            self.loop.create_task(self._generator.aclose()).add_done_callback(_take_error)
+        """Let its event loop close it, unless the loop does so anyway."""
+        if not self.is_certain and self.loop is not None and not self.loop.is_closed():
+            self.loop.create_task(self._generator.aclose()).add_done_callback(_retrieve_error)
 
     def names(self) -> tuple[str, ...]:
         """Return the name of its function with its module."""
-        return (_in_module(self._generator),)
+        return (_qualified_name(self._generator),)
 
-    def _what(self) -> str:
+    def _description(self) -> str:
         return f"an asynchronous generator not closed: {self._generator.__qualname__}()"
 
-    def _place(self) -> str:
-        return place_of(self._generator)
+    def _location(self) -> str:
+        return location_of(self._generator)
 
 
-class LiveThread(Suspect):
+class LiveThread(OpenObject):
     """A thread that has not ended."""
 
-    way_out = "Tell it to end, and join() it."
+    advice = "Make it end, and join() it."
 
     def __init__(self, thread: threading.Thread) -> None:
         super().__init__(thread)
@@ -251,25 +248,25 @@ class LiveThread(Suspect):
         """Return its name."""
         return (self.thread.name,)
 
-    def _what(self) -> str:
+    def _description(self) -> str:
         return f"a {'daemon ' if self.thread.daemon else ''}thread still alive: {self.thread.name}"
 
-    def _place(self) -> str:
-        return place_of_thread(self.thread)
+    def _location(self) -> str:
+        return location_of_thread(self.thread)
 
 
-class PendingTimer(Suspect):
-    """A call that is put off beyond the end of the test."""
+class PendingTimer(OpenObject):
+    """A timer that would fire after the end of the test."""
 
-    way_out = "Keep the handle that call_later() or call_at() returns, and cancel() it."
-    at_once = True
+    advice = "Keep the handle that call_later() or call_at() returns, and cancel() it."
+    is_certain = True
 
-    def __init__(self, timer: Timer) -> None:
+    def __init__(self, timer: TrackedTimer) -> None:
         super().__init__(timer.handle, timer.loop)
         self._timer = timer
 
     def is_open(self) -> bool:
-        """Return whether its time has not come."""
+        """Return whether it has not fired."""
         return self._timer.is_pending()
 
     def end(self) -> None:
@@ -277,34 +274,31 @@ class PendingTimer(Suspect):
         self._timer.handle.cancel()
 
     def names(self) -> tuple[str, ...]:
-        """Return the name of the function that was to be called."""
-        return (self._called(),)
-
-    def _called(self) -> str:
+        """Return the name of the function that it calls."""
         callback = getattr(self._timer.handle, "_callback", None)
         name = getattr(callback, "__qualname__", type(callback).__name__)
-        return f"{getattr(callback, '__module__', None) or ''}.{name}".removeprefix(".")
+        return (f"{getattr(callback, '__module__', None) or ''}.{name}".removeprefix("."),)
 
-    def _what(self) -> str:
-        return f"a timer that has not fired: {self._called()}"
+    def _description(self) -> str:
+        return f"a timer that has not fired: {self.names()[0]}"
 
-    def _place(self) -> str:
-        return f"from {self._timer.site}"
+    def _location(self) -> str:
+        return f"from {self._timer.location}"
 
 
-class OpenOwner(Suspect):
+class OpenOwner(OpenObject):
     """A session or a server of this package that is open."""
 
-    way_out = "Use 'with', or call close() or, on a session, await aclose()."
-    at_once = True
+    advice = "Use 'with', or call close() or, on a session, await aclose()."
+    is_certain = True
 
-    def __init__(self, owner: Owner, watch: OwnerWatch) -> None:
+    def __init__(self, owner: Owner, tracked: TrackedOwner) -> None:
         super().__init__(owner)
         self._owner = owner
-        self._watch = watch
+        self._tracked = tracked
 
     def is_open(self) -> bool:
-        """Return whether it keeps anything."""
+        """Return whether it has anything to close."""
         return self._owner.at_work
 
     def end(self) -> None:
@@ -315,52 +309,52 @@ class OpenOwner(Suspect):
         """Return the name of its class."""
         return (type(self._owner).__name__,)
 
-    def _what(self) -> str:
+    def _description(self) -> str:
         return f"a {type(self._owner).__name__} left open: {self._owner!r}"
 
-    def _place(self) -> str:
-        return _opened(self._watch)
+    def _location(self) -> str:
+        return _opening(self._tracked)
 
 
 class DroppedOwner(Leak):
-    """A session or a server of this package that was dropped while it was open, which has closed it."""
+    """A session or a server of this package that was dropped while it was open, which closed it."""
 
-    way_out = OpenOwner.way_out
+    advice = OpenOwner.advice
 
-    def __init__(self, watch: OwnerWatch) -> None:
-        super().__init__(watch)
-        self._watch = watch
+    def __init__(self, tracked: TrackedOwner) -> None:
+        super().__init__(tracked)
+        self._tracked = tracked
 
-    def _what(self) -> str:
-        return f"dropped while it was open: {self._watch.described}"
+    def _description(self) -> str:
+        return f"dropped while it was open: {self._tracked.dropped}"
 
-    def _place(self) -> str:
-        return _opened(self._watch)
-
-
-def _opened(watch: OwnerWatch) -> str:
-    return "opened by code of a library" if watch.site is None else f"opened at {watch.site}"
+    def _location(self) -> str:
+        return _opening(self._tracked)
 
 
-def _in_module(awaited: Any) -> str:  # noqa: ANN401  # whatever a task runs
-    """Return the name of a coroutine or a generator, with its module while that is known."""
+def _opening(tracked: TrackedOwner) -> str:
+    return "opened by code of a library" if tracked.location is None else f"opened at {tracked.location}"
+
+
+def _qualified_name(awaited: Any) -> str:  # noqa: ANN401  # the coroutine of a task, or a generator
+    """Return the name of the function, with its module if the frame still exists."""
     frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
     name = getattr(awaited, "__qualname__", type(awaited).__name__)
     return name if frame is None else f"{frame.f_globals.get('__name__')}.{name}"
 
 
-def _named(task: asyncio.Task[Any]) -> str:
+def _task_name(task: asyncio.Task[Any]) -> str:
     coroutine = task.get_coro()
     return f"{task.get_name()}, {getattr(coroutine, '__qualname__', type(coroutine).__name__)}()"
 
 
-def _take_error(task: asyncio.Task[Any]) -> None:
-    """Take the error of what was ended, which is no news: it was left behind, and the test was told so."""
+def _retrieve_error(task: asyncio.Task[Any]) -> None:
+    """Retrieve the error of a task that the guard ended, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 
 
-def _is_unbegun(coroutine: Any) -> bool:  # noqa: ANN401  # whatever a task runs
+def _has_not_begun(coroutine: Any) -> bool:  # noqa: ANN401  # the coroutine of a task
     if not inspect.iscoroutine(coroutine) or inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED:
         return False
-    return coroutine.cr_frame is not None and _is_own(coroutine.cr_frame)
+    return coroutine.cr_frame is not None and is_user_code(coroutine.cr_frame.f_code)

@@ -1,4 +1,4 @@
-"""Who still holds something: what a fixture can reach, it may end in its teardown."""
+"""The objects that a fixture can reach. The fixture may end them in its teardown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pytest_streamval.scripting.mock import StreamingMockBackend
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LIMIT = 50_000  # objects that are looked at
-# From these everything can be reached, or what only happens to be noted there: a mock knows all calls, and holds none.
+_LIMIT = 50_000  # objects that are examined
+# Everything can be reached from these, or they record objects without owning them, as a mock records its calls.
 _OPAQUE = (
     type,
     ModuleType,
@@ -30,30 +30,29 @@ _OPAQUE = (
     int,
     float,
 )
+_OPAQUE_MODULES = ("_pytest.", "pytest_streamval.guards.")  # a guard refers to everything that a test has started
 
-_OPAQUE_MODULES = ("_pytest.", "pytest_streamval.guards.")  # a guard knows everything that a test has started
 
-
-def held_among(things: Iterable[object], holders: Iterable[object]) -> set[int]:
-    """Return the ids of those things that can be reached from the holders."""
-    wanted = {id(thing) for thing in things}
-    seen: dict[int, object] = {}  # the objects too, so that no id is given out anew meanwhile
+def find_reachable(targets: Iterable[object], roots: Iterable[object]) -> set[int]:
+    """Return the ids of the targets that can be reached from the roots."""
+    wanted = {id(target) for target in targets}
+    seen: dict[int, object] = {}  # keeps the objects, so that no id is reused during the search
     found: set[int] = set()
-    todo: deque[object] = deque()
-    for holder in holders:
-        todo.extend(gc.get_referents(holder))
-    while todo and found != wanted and len(seen) < _LIMIT:
-        each = todo.popleft()
+    queue: deque[object] = deque()
+    for root in roots:
+        queue.extend(gc.get_referents(root))
+    while queue and found != wanted and len(seen) < _LIMIT:
+        each = queue.popleft()
         if id(each) in seen:
             continue
         seen[id(each)] = each
         if id(each) in wanted:
             found.add(id(each))
         if not _is_opaque(each):
-            todo.extend(each.__closure__ or () if type(each) is FunctionType else gc.get_referents(each))
+            queue.extend(each.__closure__ or () if type(each) is FunctionType else gc.get_referents(each))
     return found
 
 
 def _is_opaque(each: object) -> bool:
-    kind = type(each)  # not isinstance(), which asks each for its __class__, and a lazy object loads itself then
+    kind = type(each)  # isinstance() reads __class__, which would load a lazy object
     return issubclass(kind, _OPAQUE) or kind.__module__.startswith(_OPAQUE_MODULES)

@@ -1,4 +1,4 @@
-"""Where something that a test has left behind is suspended, or was started."""
+"""The lines of code in which an object was started or is suspended."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.engine.orchestrator import stream_with_chunking
-from pytest_streamval.virtual_time.task_locations import _frames, _is_own, _is_package
+from pytest_streamval.virtual_time.task_locations import PACKAGE, callers_of, frames_of, is_user_code
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from types import CodeType, FrameType
 
 
-class Site(NamedTuple):
+class SourceLocation(NamedTuple):
     """A line of code."""
 
     code: CodeType
     line: int
 
     @classmethod
-    def of_caller(cls, frame: FrameType | None) -> Site | None:
-        """Return the line of the user's own code from which a frame was called, directly or not."""
-        own = next(filter(_is_own, takewhile(_is_of_test, _outwards(frame))), None)
+    def of_caller(cls, frame: FrameType | None) -> SourceLocation | None:
+        """Return the innermost line of the test or the code under test that led to a frame, if there is one."""
+        in_test = takewhile(_is_below_pytest, callers_of(frame))
+        own = next((each for each in in_test if is_user_code(each.f_code)), None)
         return None if own is None else cls(own.f_code, own.f_lineno)
 
     def __str__(self) -> str:
@@ -37,40 +38,40 @@ class Site(NamedTuple):
         return f"{path}:{self.line} in {self.code.co_qualname}"
 
 
-def is_in_own_task(frame: FrameType) -> bool:
-    """Return whether a frame is called in a task of this package, from where no code of the user's calls it."""
-    frames = list(takewhile(lambda each: each.f_code is not Handle._run.__code__, _outwards(frame)))
-    task = frames[-1]
-    return _is_package(task) and task.f_code is not stream_with_chunking.__code__ and not any(map(_is_own, frames))
+def is_in_package_task(frame: FrameType) -> bool:
+    """Return whether a frame runs in a task of this package, without user code among its callers."""
+    codes = [each.f_code for each in takewhile(_is_below_loop, callers_of(frame))]
+    return (
+        codes[-1].co_filename.startswith(PACKAGE)
+        and codes[-1] is not stream_with_chunking.__code__
+        and not any(map(is_user_code, codes))
+    )
 
 
-def place_of(awaited: Any) -> str:  # noqa: ANN401  # whatever can be awaited
-    """Return the innermost line of the user's own code in which a coroutine or a generator is suspended."""
-    return _place(_frames(awaited))
+def location_of(awaited: Any) -> str:  # noqa: ANN401  # any awaitable
+    """Return the innermost line of user code in which a coroutine or a generator is suspended."""
+    return _location(frames_of(awaited))
 
 
-def place_of_thread(thread: threading.Thread) -> str:
-    """Return the innermost line of the user's own code that a thread is in."""
-    return _place(reversed(list(_outwards(sys._current_frames().get(thread.ident or 0)))))
+def location_of_thread(thread: threading.Thread) -> str:
+    """Return the innermost line of user code that a thread runs."""
+    return _location(reversed(list(callers_of(sys._current_frames().get(thread.ident or 0)))))
 
 
-def _is_of_test(frame: FrameType) -> bool:
-    """Return whether a frame is called by a test or a fixture, which pytest calls: not whatever has called pytest."""
+def _is_below_pytest(frame: FrameType) -> bool:
     return not str(frame.f_globals.get("__name__")).startswith("_pytest.")
 
 
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+def _is_below_loop(frame: FrameType) -> bool:
+    return frame.f_code is not Handle._run.__code__
 
 
-def _place(frames: Iterable[FrameType]) -> str:
-    """Return a place for a person, from the frames of which the innermost comes last."""
+def _location(frames: Iterable[FrameType]) -> str:
+    """Return the innermost line of user code, with its source, of frames whose innermost is the last one."""
     found = list(frames)
     if not found:
-        return "at a place that Python does not tell"
-    own = list(filter(_is_own, found))
+        return "at an unknown line"
+    own = [frame for frame in found if is_user_code(frame.f_code)]
     frame = (own or found)[-1]
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if own else ""
-    return f"at {Site(frame.f_code, frame.f_lineno)}{line and ': '}{line}"
+    return f"at {SourceLocation(frame.f_code, frame.f_lineno)}{line and ': '}{line}"

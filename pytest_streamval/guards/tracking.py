@@ -1,7 +1,7 @@
-"""Who started what: while a test runs, whatever begins in its context is entered into its ledger.
+"""Tracking: every object that begins in the context of a test is recorded by the test's tracker.
 
-A context is copied into every task and callback that begins in it, so that it tells a test's own tasks from those that
-a background task of the session begins meanwhile, whichever plugin runs the test and however long its event loop lives.
+Each task and callback copies the context in which it begins. The context therefore separates the tasks of a test from
+those of a background task of the session, with every plugin that runs tests and with every lifetime of an event loop.
 """
 
 from __future__ import annotations
@@ -22,67 +22,64 @@ from pytest_streamval.engine.observer import Observer
 from pytest_streamval.engine.owners import on_drop, on_open
 from pytest_streamval.engine.thunk import on_drop as on_output_drop
 from pytest_streamval.guards.origins import create_task, forget_collected, is_of_library, timer_of
-from pytest_streamval.guards.source_locations import Site, is_in_own_task
-from pytest_streamval.scripting.playback import on_play
+from pytest_streamval.guards.source_locations import SourceLocation, is_in_package_task
 from pytest_streamval.transcripts.transcript import on_empty
-from pytest_streamval.virtual_time.task_locations import _is_own, _is_own_code
+from pytest_streamval.virtual_time.task_locations import callers_of, is_user_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
     from contextlib import ExitStack
-    from types import AsyncGeneratorType, CodeType, FrameType
+    from types import AsyncGeneratorType, CodeType
 
     from pytest_streamval.engine.owners import Owner
     from pytest_streamval.engine.run import Run
-    from pytest_streamval.guards.origins import Timer
-    from pytest_streamval.scripting.playback import _Playback
+    from pytest_streamval.guards.origins import TrackedTimer
 
-_MANY = 64  # timers, after which those that have fired are forgotten
+_MANY = 64  # timers after which those that have fired are dropped
 
-current: ContextVar[Ledger | None] = ContextVar("streamval_ledger", default=None)
-"""The ledger of whatever runs in this context; None if nothing is known of it: then the event loop decides."""
+current: ContextVar[Tracker | None] = ContextVar("streamval_tracker", default=None)
+"""The tracker of the code that runs in this context. None is unknown: then the event loop decides."""
 
 on_loop_end: list[Callable[[asyncio.AbstractEventLoop], None]] = []
-"""Called with every event loop that is about to cancel all that is left in it, or to be closed."""
+"""Functions that are called with every event loop before it cancels its remaining tasks or is closed."""
 
 
-class Ledger:
-    """What began in one phase of a test: in its fixtures, or in its function."""
+class Tracker:
+    """The objects that began in one phase of a test: in its fixtures or in its function."""
 
     def __init__(self, *, leaks: bool = True) -> None:
         self.open = True
-        """Whether anybody will look: its context lives on in whatever the test has left behind."""
+        """Whether it still records. Its context lives on in the objects that the test has left behind."""
         self.leaks = leaks
-        """Whether anybody will look for leaks."""
+        """Whether the test is checked for leaks."""
         self.loops: set[asyncio.AbstractEventLoop] = set()
         """The event loops that ran."""
         self.earlier: WeakSet[asyncio.Task[Any]] = WeakSet()
-        """The tasks that were there before, in those of them that had run before."""
-        self.timers: list[Timer] = []
-        """The calls that its own code has put off."""
-        self.owners: list[OwnerWatch] = []
-        """The sessions and servers of this package that it has opened."""
+        """The tasks that were in these loops before."""
+        self.timers: list[TrackedTimer] = []
+        """The timers that user code started."""
+        self.owners: list[TrackedOwner] = []
+        """The sessions and servers of this package that were opened."""
         self.threads: list[threading.Thread] = []
-        """The threads that its own code started, not those of an executor."""
-        self.dropped: list[Begun] = []
-        """The asynchronous generators that were dropped before their end by code that is not there any more."""
+        """The threads that user code started, without those of an executor."""
+        self.dropped: list[TrackedGenerator] = []
+        """The asynchronous generators that code which runs no longer has dropped before their end."""
         self.destroyed: list[asyncio.Task[Any]] = []
-        """The tasks that the garbage collector found, while they were pending and nobody else knew of them."""
+        """The pending tasks without a reference that the garbage collector destroyed."""
         self.outputs: list[asyncio.Task[Any]] = []
-        """The producers of the outputs that were dropped while they were generated."""
-        self.runs: list[RunWatch] = []
-        self.playbacks: list[_Playback] = []
+        """The producers of the outputs that were dropped during their generation."""
+        self.runs: list[TrackedRun] = []
         self.empty_transcripts = 0
 
     def close(self) -> None:
-        """Forget everything, and enter nothing more."""
+        """Stop recording, and drop all records."""
         self.open = False
-        for number in [number for number, begun in _begun.items() if begun.ledger is self]:
-            del _begun[number]
+        for number in [number for number, each in _generators.items() if each.tracker is self]:
+            del _generators[number]
         forget_collected()
         self.loops.clear()
         self.earlier.clear()
-        for entries in (
+        for records in (
             self.timers,
             self.owners,
             self.threads,
@@ -90,184 +87,177 @@ class Ledger:
             self.destroyed,
             self.outputs,
             self.runs,
-            self.playbacks,
         ):
-            entries.clear()
+            records.clear()
+
+    def generators(self) -> list[TrackedGenerator]:
+        """Return the asynchronous generators that were begun, in whatever state."""
+        return [*self.dropped, *(each for each in list(_generators.values()) if each.tracker is self)]
 
     def owns(self, task: asyncio.Task[Any]) -> bool:
-        """Return whether a task began here: by its context, or, if that tells nothing, by its event loop."""
+        """Return whether a task began here, by its context or, if the context is unknown, by its event loop."""
         if is_of_library(task):
             return False
-        ledger = context_of(task).get(current)
-        if ledger is not None:
-            return ledger is self
+        tracker = context_of(task).get(current)
+        if tracker is not None:
+            return tracker is self
         return task.get_loop() in self.loops and task not in self.earlier
 
 
-class OwnerWatch:
-    """Sees one session or server of this package, and does not keep it."""
+class TrackedOwner:
+    """A weak reference to a session or server of this package."""
 
-    def __init__(self, owner: Owner, site: Site | None) -> None:
+    def __init__(self, owner: Owner, location: SourceLocation | None) -> None:
         self.owner = ref(owner)
-        """Returns it, or None if it is gone."""
-        self.site = site
-        """Where in the user's own code it was opened."""
-        self.described = ""
-        """A description of one that was dropped while it was open."""
+        """Returns the object, or None if it is gone."""
+        self.location = location
+        """The line of user code that opened it."""
+        self.dropped = ""
+        """The description of an object that was dropped while it was open."""
 
 
 @dataclass(slots=True)
-class Begun:
-    """An asynchronous generator that the user's own code has begun to read."""
+class TrackedGenerator:
+    """An asynchronous generator from which user code has begun to read."""
 
-    ledger: Ledger
+    tracker: Tracker
     loop: asyncio.AbstractEventLoop
     reader: CodeType
     generator: Callable[[], AsyncGenerator[Any, Any] | None]
-    """Returns it, or None where it is gone."""
+    """Returns the generator, or None if it is gone."""
     dropped: bool = False
 
 
-class RunWatch(Observer):
-    """Sees one run."""
+class TrackedRun(Observer):
+    """The record of one run."""
 
     def __init__(self) -> None:
         self.run: Run | None = None
-        """The run, once its task has taken a step."""
-        self.site: Site | None = None
-        """Where in the user's own code it was started."""
+        """The run after the first step of its task."""
+        self.location: SourceLocation | None = None
+        """The line of user code that started it."""
         self.has_owner = False
-        """Whether a task of this package started it and ends it, as that of a council's member does."""
-        if (ledger := kept_here()) is not None:
+        """Whether a task of this package started it and ends it, for instance that of a council's member."""
+        if (tracker := active_tracker()) is not None:
             caller = sys._getframe(1)
-            self.site, self.has_owner = Site.of_caller(caller), is_in_own_task(caller)
-            ledger.runs.append(self)
+            self.location, self.has_owner = SourceLocation.of_caller(caller), is_in_package_task(caller)
+            tracker.runs.append(self)
 
     def started(self, run: Run) -> None:
-        """Remember the run."""
+        """Store the run."""
         self.run = run
 
 
-_NOBODY = Ledger()
-_NOBODY.open = False
+UNTRACKED = Tracker()
+"""The tracker of everything that belongs to no test, such as the fixtures of a session. It records nothing."""
+UNTRACKED.open = False
 
 
 @contextmanager
-def of_nobody() -> Iterator[None]:
-    """Enter nothing that begins here: it is of a session or a module, and not of a test."""
-    token = current.set(_NOBODY)
+def untracked() -> Iterator[None]:
+    """Record nothing that begins in this context."""
+    token = current.set(UNTRACKED)
     try:
         yield
     finally:
         current.reset(token)
 
 
-def kept_here() -> Ledger | None:
-    """Return the ledger into which what begins here is entered."""
-    ledger = current.get()
-    if ledger is None and asyncio._get_running_loop() is not None and (task := asyncio.current_task()) is not None:
-        ledger = context_of(task).get(current)  # called in a context that is not the task's
-    return ledger if ledger is not None and ledger.open else None
+def active_tracker() -> Tracker | None:
+    """Return the tracker that records what the running code begins."""
+    tracker = current.get()
+    if tracker is None and asyncio._get_running_loop() is not None and (task := asyncio.current_task()) is not None:
+        tracker = context_of(task).get(current)  # this code runs in another context than its task
+    return tracker if tracker is not None and tracker.open else None
 
 
 def context_of(task: asyncio.Task[Any]) -> Context:
-    """Return the context that a task runs in."""
-    # what get_context() returns from Python 3.12 on; until then only the garbage collector is told
+    """Return the context of a task, as `Task.get_context()` does from Python 3.12 on."""
     return next((each for each in get_referents(task) if isinstance(each, Context)), Context())
 
 
-def begun_in(ledger: Ledger) -> list[Begun]:
-    """Return the asynchronous generators that were begun, whatever has become of them."""
-    return [*ledger.dropped, *(begun for begun in list(_begun.values()) if begun.ledger is ledger)]
+# Patches
 
 
-# Where things begin and end
+def install(undo: ExitStack) -> None:
+    """Record the threads, event loops, generators, outputs and owners of all tests until the stack is closed.
 
-
-def keep_books(undo: ExitStack) -> None:
-    """Have threads, event loops and asynchronous generators enter themselves, until the stack is closed.
-
-    Do this once in a session, not for each test: then whatever a fixture puts in the same place has gone by its end.
-    A session inside another one does it once more, and each thing is entered once all the same.
+    Call this once in a session, so that the patches of a fixture are undone before these. A session inside another one
+    calls it again, and each object is recorded once all the same.
     """
     loops = asyncio.BaseEventLoop
     for owner, name, make in (
         (threading.Thread, "start", _start),
         (loops, "run_forever", _run_forever),
         (loops, "create_task", create_task),
-        (loops, "call_later", _put_off),
-        (loops, "call_at", _put_off),
+        (loops, "call_later", _call_later),
+        (loops, "call_at", _call_later),
         (loops, "close", _close),
         (loops, "call_exception_handler", _call_exception_handler),
-        (loops, "_asyncgen_firstiter_hook", _first_read),
-        (loops, "_asyncgen_finalizer_hook", _drop),
+        (loops, "_asyncgen_firstiter_hook", _first_iteration),
+        (loops, "_asyncgen_finalizer_hook", _finalize),
         (runners, "_cancel_all_tasks", _cancel_all_tasks),
     ):
         original = getattr(owner, name)
         setattr(owner, name, wraps(original)(make(original)))
         undo.callback(setattr, owner, name, original)
     listeners: tuple[tuple[list[Any], Callable[..., None]], ...] = (
-        (on_play, _enter_playback),
-        (on_empty, _enter_empty_transcript),
-        (on_output_drop, _enter_dropped_output),
-        (on_open, _enter_owner),
-        (on_drop, _enter_dropped),
+        (on_empty, _record_empty_transcript),
+        (on_output_drop, _record_dropped_output),
+        (on_open, _record_owner),
+        (on_drop, _record_dropped_owner),
     )
-    for told, enter in listeners:
-        if enter not in told:  # it is, where a session of pytest runs inside another one
-            told.append(enter)
-            undo.callback(told.remove, enter)
+    for hook, listener in listeners:
+        if listener not in hook:  # it is there in a session inside another one
+            hook.append(listener)
+            undo.callback(hook.remove, listener)
 
 
-def _enter_playback(played: _Playback) -> None:
-    if (ledger := kept_here()) is not None:
-        ledger.playbacks.append(played)
+def _record_dropped_output(producer: asyncio.Task[Any]) -> None:
+    tracker = context_of(producer).get(current)
+    if tracker is not None and tracker.open:
+        tracker.outputs.append(producer)
 
 
-def _enter_dropped_output(producer: asyncio.Task[Any]) -> None:
-    ledger = context_of(producer).get(current)
-    if ledger is not None and ledger.open:
-        ledger.outputs.append(producer)
+def _record_empty_transcript() -> None:
+    if (tracker := active_tracker()) is not None:
+        tracker.empty_transcripts += 1
 
 
-def _enter_empty_transcript() -> None:
-    if (ledger := kept_here()) is not None:
-        ledger.empty_transcripts += 1
+def _record_owner(owner: Owner) -> None:
+    if (tracker := active_tracker()) is not None and tracker.leaks:
+        tracker.owners = [each for each in tracker.owners if each.dropped or each.owner() is not None]
+        tracker.owners.append(TrackedOwner(owner, SourceLocation.of_caller(sys._getframe(1))))
+        _owners[id(owner)] = tracker.owners[-1]
 
 
-def _enter_owner(owner: Owner) -> None:
-    if (ledger := kept_here()) is not None and ledger.leaks:
-        ledger.owners = [watch for watch in ledger.owners if watch.described or watch.owner() is not None]
-        ledger.owners.append(OwnerWatch(owner, Site.of_caller(sys._getframe(1))))
-        _watches[id(owner)] = ledger.owners[-1]
+def _record_dropped_owner(owner: Owner) -> None:
+    tracked = _owners.pop(id(owner), None)
+    if tracked is not None and (tracked.owner() is owner or tracked.owner() is None):  # its references may be dead
+        tracked.dropped = repr(owner)
 
 
-def _enter_dropped(owner: Owner) -> None:
-    """Remember a description; weak references to the owner may be gone by now."""
-    watch = _watches.pop(id(owner), None)
-    if watch is not None and (watch.owner() is owner or watch.owner() is None):
-        watch.described = repr(owner)
+_owners: WeakValueDictionary[int, TrackedOwner] = WeakValueDictionary()
 
 
-_watches: WeakValueDictionary[int, OwnerWatch] = WeakValueDictionary()
-
-
-def _put_off(original: Callable[..., asyncio.TimerHandle]) -> Callable[..., asyncio.TimerHandle]:
-    def put_off(loop: asyncio.BaseEventLoop, *args: Any, **options: Any) -> asyncio.TimerHandle:  # noqa: ANN401  # as asyncio's
+def _call_later(original: Callable[..., asyncio.TimerHandle]) -> Callable[..., asyncio.TimerHandle]:
+    def call_later(loop: asyncio.BaseEventLoop, *args: Any, **options: Any) -> asyncio.TimerHandle:  # noqa: ANN401  # as asyncio's
         handle = original(loop, *args, **options)
-        if (ledger := kept_here()) is not None and (timer := timer_of(handle, loop, sys._getframe(1))) is not None:
-            if len(ledger.timers) % _MANY == _MANY - 1:
-                ledger.timers = [each for each in ledger.timers if each.is_pending()]
-            ledger.timers.append(timer)
+        if (tracker := active_tracker()) is not None and (
+            timer := timer_of(handle, loop, sys._getframe(1))
+        ) is not None:
+            if len(tracker.timers) % _MANY == _MANY - 1:
+                tracker.timers = [each for each in tracker.timers if each.is_pending()]
+            tracker.timers.append(timer)
         return handle
 
-    return put_off
+    return call_later
 
 
 def _start(original: Callable[..., None]) -> Callable[..., None]:
     def start(thread: threading.Thread) -> None:
-        if (ledger := kept_here()) is not None and _is_own(sys._getframe(1)):
-            ledger.threads.append(thread)
+        if (tracker := active_tracker()) is not None and is_user_code(sys._getframe(1).f_code):
+            tracker.threads.append(thread)
         original(thread)
 
     return start
@@ -275,9 +265,9 @@ def _start(original: Callable[..., None]) -> Callable[..., None]:
 
 def _run_forever(original: Callable[..., None]) -> Callable[..., None]:
     def run_forever(loop: asyncio.BaseEventLoop) -> None:
-        if (ledger := kept_here()) is not None and loop not in ledger.loops:
-            ledger.loops.add(loop)
-            ledger.earlier.update(asyncio.all_tasks(loop))
+        if (tracker := active_tracker()) is not None and loop not in tracker.loops:
+            tracker.loops.add(loop)
+            tracker.earlier.update(asyncio.all_tasks(loop))
         original(loop)
 
     return run_forever
@@ -286,7 +276,7 @@ def _run_forever(original: Callable[..., None]) -> Callable[..., None]:
 def _close(original: Callable[..., None]) -> Callable[..., None]:
     def close(loop: asyncio.BaseEventLoop) -> None:
         if loop not in _ending and not loop.is_closed():
-            _tell_of_end(loop)
+            _report_loop_end(loop)
         original(loop)
 
     return close
@@ -296,9 +286,9 @@ def _call_exception_handler(original: Callable[..., None]) -> Callable[..., None
     def call_exception_handler(loop: asyncio.BaseEventLoop, context: dict[str, Any]) -> None:
         task = context.get("task")
         if isinstance(task, asyncio.Task) and not task.done() and "destroyed" in str(context.get("message")):
-            ledger = context_of(task).get(current)
-            if ledger is not None and ledger.open and ledger.leaks and not is_of_library(task):
-                ledger.destroyed.append(task)
+            tracker = context_of(task).get(current)
+            if tracker is not None and tracker.open and tracker.leaks and not is_of_library(task):
+                tracker.destroyed.append(task)
                 return
         original(loop, context)
 
@@ -307,51 +297,46 @@ def _call_exception_handler(original: Callable[..., None]) -> Callable[..., None
 
 def _cancel_all_tasks(original: Callable[..., None]) -> Callable[..., None]:
     def cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
-        _tell_of_end(loop)
+        _report_loop_end(loop)
         _ending.add(loop)
         original(loop)
 
     return cancel_all_tasks
 
 
-_ending: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # those in which all that was left is cancelled already
+_ending: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # loops whose remaining tasks were cancelled
 
 
-def _tell_of_end(loop: asyncio.AbstractEventLoop) -> None:
-    for tell in tuple(on_loop_end):
-        tell(loop)
+def _report_loop_end(loop: asyncio.AbstractEventLoop) -> None:
+    for listener in tuple(on_loop_end):
+        listener(loop)
 
 
-_begun: dict[int, Begun] = {}  # by the id of the generator: when it is dropped, weak references to it are gone already
+# by the id of the generator: when a generator is dropped, weak references to it are dead already
+_generators: dict[int, TrackedGenerator] = {}
 
 
-def _first_read(original: Callable[..., None]) -> Callable[..., None]:
-    def first_read(loop: asyncio.BaseEventLoop, generator: AsyncGeneratorType[Any, Any]) -> None:
-        reader = sys._getframe(1)
-        earlier = _begun.get(id(generator))
+def _first_iteration(original: Callable[..., None]) -> Callable[..., None]:
+    def first_iteration(loop: asyncio.BaseEventLoop, generator: AsyncGeneratorType[Any, Any]) -> None:
+        reader = sys._getframe(1).f_code
+        earlier = _generators.get(id(generator))
         if earlier is not None and earlier.generator() is not generator:
-            del _begun[id(generator)]  # that of an earlier one, which ended
-        # that of a library is the library's to close, and many an SDK's stream keeps one that its reader may leave
-        if (ledger := kept_here()) is not None and _is_own(reader) and _is_own_code(generator.ag_code):
-            _begun[id(generator)] = Begun(ledger, loop, reader.f_code, ref(generator))
+            del _generators[id(generator)]  # the entry of an earlier generator with this id
+        # A library closes its own generators. The stream of an SDK often keeps one that its reader may leave.
+        if (tracker := active_tracker()) is not None and is_user_code(reader) and is_user_code(generator.ag_code):
+            _generators[id(generator)] = TrackedGenerator(tracker, loop, reader, ref(generator))
         original(loop, generator)
 
-    return first_read
+    return first_iteration
 
 
-def _drop(original: Callable[..., None]) -> Callable[..., None]:
-    def drop(loop: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
-        begun = _begun.pop(id(generator), None)
-        if begun is not None and not _runs(begun.reader, sys._getframe(1)):
-            begun.generator, begun.dropped = (lambda: generator), True
-            begun.ledger.dropped.append(begun)
+def _finalize(original: Callable[..., None]) -> Callable[..., None]:
+    def finalize(loop: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
+        tracked = _generators.pop(id(generator), None)
+        # if its reader still runs, the reader has left its loop, and the event loop closes the generator
+        if tracked is not None and all(each.f_code is not tracked.reader for each in callers_of(sys._getframe(1))):
+            tracked.generator, tracked.dropped = (lambda: generator), True
+            tracked.tracker.dropped.append(tracked)
         original(loop, generator)
 
-    return drop
-
-
-def _runs(code: CodeType, frame: FrameType | None) -> bool:
-    """Return whether a function is among those that led here: a loop that it has left has dropped its generator."""
-    while frame is not None and frame.f_code is not code:
-        frame = frame.f_back
-    return frame is not None
+    return finalize

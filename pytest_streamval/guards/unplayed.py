@@ -1,116 +1,151 @@
-"""Whether a test passed for nothing: what it was to play and to read, and did not."""
+"""Scripts, playbacks and events that a test prepared and did not use."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from inspect import unwrap
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.component import text_of
 from pytest_streamval.errors import (
-    StreamvalError,
     SwallowedCallError,
     UnplayedScriptError,
     UnreadEventsError,
     UnreadPlaybackError,
     excerpt,
 )
-from pytest_streamval.guards.source_locations import Site
+from pytest_streamval.guards.source_locations import SourceLocation
+from pytest_streamval.guards.tracking import active_tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pytest_streamval.engine.run import Run
     from pytest_streamval.errors import ScriptExhaustedError
-    from pytest_streamval.guards.tracking import Ledger
-    from pytest_streamval.scripting.mock import StreamingMockBackend
-    from pytest_streamval.scripting.playback import PlayableScript
-    from pytest_streamval.scripting.script import Script
+    from pytest_streamval.guards.tracking import Tracker
+    from pytest_streamval.scripting.mock import StreamingMockBackend, StreamingMockBackendFactory
+    from pytest_streamval.scripting.playback import PlayableScript, _Playback
+    from pytest_streamval.scripting.script import Script, ScriptFactory
 
-# What a test that waits for the error has in its code, and what the function that catches it has.
+# Names in the code of a test that expects the error, and of the function that catches it.
 _IN_TEST = frozenset({"ScriptExhaustedError", "RaisesGroup"})
 _IN_CATCHER = _IN_TEST | {"raises"}
 
 
-def done_in_vain(test: object, ledgers: Sequence[Ledger], backends: Iterable[StreamingMockBackend]) -> list[Exception]:
-    """Return what a test that has passed was to do and did not.
+class PreparedScripts:
+    """The scripts of one test: those that it gave to mock backends or made, and those that were played."""
 
-    Args:
-        test: its function.
-        ledgers: what began in it.
-        backends: the mock backends that were made for it.
-    """
-    runs = [watch.run for ledger in ledgers for watch in ledger.runs if watch.run is not None]
-    found: list[Exception] = []
-    for backend in backends:
-        found += _unplayed(backend)
-        found += [_swallowed(refusal) for refusal in backend.refused if not _is_known(refusal, test, runs)]
-    for ledger in ledgers:
-        found += [
-            UnreadPlaybackError(excerpt(playback.script.text)) for playback in ledger.playbacks if not playback.started
-        ]
-    if any(ledger.empty_transcripts for ledger in ledgers):
-        found += _unread(runs)
-    return found
+    def __init__(self, trackers: Collection[Tracker]) -> None:
+        self.backends: list[StreamingMockBackend] = []
+        """The mock backends of the test."""
+        self.playbacks: list[_Playback] = []
+        """The playbacks that began in the test."""
+        self._trackers = trackers
+        self._made: list[Script] = []
+        self._played: list[PlayableScript] = []
+
+    def record_play(self, script: PlayableScript, playback: _Playback | None) -> None:
+        """Record a script that is played, in any thread, and the playback if it began in the test."""
+        self._played.append(script)
+        if playback is not None and active_tracker() in self._trackers:
+            self.playbacks.append(playback)
+
+    def recording_backends(self, make: StreamingMockBackendFactory) -> StreamingMockBackendFactory:
+        """Return a factory that records the mock backends that it makes."""
+
+        def make_recorded(*scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
+            __tracebackhide__ = True
+            self.backends.append(make(*scripts, token_size=token_size))
+            return self.backends[-1]
+
+        return make_recorded
+
+    def recording_scripts(self, make: ScriptFactory) -> ScriptFactory:
+        """Return a factory that records the scripts that it makes."""
+
+        def make_recorded(script: Script | str, *, token_size: int = 1) -> Script:
+            self._made.append(make(script, token_size=token_size))
+            return self._made[-1]
+
+        return make_recorded
+
+    @contextmanager
+    def forgotten_on_error(self) -> Iterator[None]:
+        """Drop the scripts that were prepared inside this context if it raises."""
+        __tracebackhide__ = True
+        lists: list[list[Any]] = [self.backends, self._made, self.playbacks]
+        lengths = [len(each) for each in lists]
+        try:
+            yield
+        except BaseException:
+            for each, length in zip(lists, lengths, strict=True):
+                del each[length:]
+            raise
+
+    def errors(self, test: object) -> list[Exception]:
+        """Return an error for each script, playback and transcript that the test has prepared for nothing.
+
+        Args:
+            test: The function of a test that has passed.
+        """
+        runs = [each.run for tracker in self._trackers for each in tracker.runs if each.run is not None]
+        found: list[Exception] = []
+        for backend in self.backends:
+            given, calls = len(backend.scripts), len(backend.calls)
+            if calls < given:
+                found.append(UnplayedScriptError(given, calls, _texts(backend.scripts[calls:])))
+            found += [_swallowed(error) for error in backend.refused if not _is_expected(error, test, runs)]
+        found += [UnreadPlaybackError(excerpt(each.script.text)) for each in self.playbacks if not each.started]
+        if unplayed := self._unplayed():
+            found.append(UnplayedScriptError(len(self._made), None, _texts(unplayed)))
+        if any(tracker.empty_transcripts for tracker in self._trackers):
+            found += _unread_events(runs)
+        return found
+
+    def _unplayed(self) -> list[Script]:
+        """Return the scripts of `stream_script` that were neither played nor given to a backend or a server."""
+        ids, texts = {id(script) for script in self._played}, {script.text for script in self._played}
+        # a script that was recut, or dumped and loaded, is another object with the same text
+        return [script for script in self._made if id(script) not in ids and script.text not in texts]
 
 
-def _unplayed(backend: StreamingMockBackend) -> list[StreamvalError]:
-    given, calls = len(backend.scripts), len(backend.calls)
-    if calls == given:
-        return []
-    return [UnplayedScriptError(given, calls, [excerpt(script.text) for script in backend.scripts[calls:]])]
+def _texts(scripts: Iterable[Script]) -> list[str]:
+    return [excerpt(script.text) for script in scripts]
 
 
-def idle_scripts(made: Sequence[Script], taken: Sequence[PlayableScript]) -> list[Exception]:
-    """Return the error for the scripts that a test made and that nothing has taken to play them.
-
-    Args:
-        made: the scripts of `stream_script`.
-        taken: what was played, or given to a backend or a server, whose own scripts are looked at elsewhere.
-    """
-    by_id, texts = {id(script) for script in taken}, {script.text for script in taken}
-    # a script that was cut elsewhere, or written and loaded again, is another one with the same text
-    idle = [script for script in made if id(script) not in by_id and script.text not in texts]
-    return [UnplayedScriptError(len(made), None, [excerpt(script.text) for script in idle])] if idle else []
-
-
-def _unread(runs: Sequence[Run]) -> list[StreamvalError]:
-    """Return what is wrong where there is an empty transcript, and runs whose events nobody has looked at."""
+def _unread_events(runs: Sequence[Run]) -> list[Exception]:
+    """Return the error for an empty transcript if there were events and the test has read none of them."""
     if any(run.events_given or run.history_given for run in runs) or not any(run.history for run in runs):
         return []
     return [UnreadEventsError([(excerpt(text_of(run.action)), len(run.history)) for run in runs if run.history])]
 
 
-# Calls too many
-
-
-def _is_known(refusal: ScriptExhaustedError, test: object, runs: Iterable[Run]) -> bool:
-    """Return whether somebody has got the error who waited for it."""
-    if any(run.error is refusal and run.history_given == len(run.history) for run in runs):
-        return True  # it stands in a transcript
-    trace = refusal.__traceback__
+def _is_expected(error: ScriptExhaustedError, test: object, runs: Iterable[Run]) -> bool:
+    """Return whether the test expects the error: it is in a transcript, or the test or the catcher names it."""
+    if any(run.error is error and run.history_given == len(run.history) for run in runs):
+        return True
+    trace = error.__traceback__
     if trace is not None:
         catcher = trace.tb_frame
-        if catcher.f_globals.get("__name__", "").startswith("_pytest.") or _IN_CATCHER & _names(catcher.f_code):
+        if catcher.f_globals.get("__name__", "").startswith("_pytest.") or _IN_CATCHER & _names_in(catcher.f_code):
             return True
-    code = getattr(_innermost(test), "__code__", None)
-    return code is not None and not _IN_TEST.isdisjoint(_names(code))
+    code = getattr(_user_function(test), "__code__", None)
+    return code is not None and not _IN_TEST.isdisjoint(_names_in(code))
 
 
-def _swallowed(refusal: ScriptExhaustedError) -> StreamvalError:
-    trace = refusal.__traceback__
-    return SwallowedCallError(
-        str(refusal), "nowhere" if trace is None else f"at {Site(trace.tb_frame.f_code, trace.tb_lineno)}"
-    )
+def _swallowed(error: ScriptExhaustedError) -> Exception:
+    trace = error.__traceback__
+    location = "nowhere" if trace is None else f"at {SourceLocation(trace.tb_frame.f_code, trace.tb_lineno)}"
+    return SwallowedCallError(str(error), location)
 
 
-def _innermost(test: Any) -> Any:  # noqa: ANN401  # whatever pytest collects as a test
-    """Return the function that the user wrote."""
+def _user_function(test: Any) -> Any:  # noqa: ANN401  # any test that pytest collects
     hypothesis = getattr(test, "hypothesis", None)
     return unwrap(test if hypothesis is None else hypothesis.inner_test)
 
 
-def _names(code: CodeType) -> set[str]:
-    """Return the names that a function uses, with those in the functions inside it."""
+def _names_in(code: CodeType) -> set[str]:
+    """Return the names that a function uses, including its inner functions."""
     inner = [const for const in code.co_consts if isinstance(const, CodeType)]
-    return set(code.co_names).union(*map(_names, inner))
+    return set(code.co_names).union(*map(_names_in, inner))

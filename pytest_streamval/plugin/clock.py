@@ -1,4 +1,4 @@
-"""A clock for one test of pytest."""
+"""A virtual clock for one test."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 
 @contextmanager
 def clock_of_test(item: pytest.Item, live_markers: Iterable[str] = ()) -> Iterator[VirtualClock]:
-    """Let a test live on virtual time: what the fixture `virtual_clock` is.
+    """Run a test on virtual time, as the fixture `virtual_clock` does.
+
+    The marker `streamval_clock(start)` sets the start of the clock. The function of an async test is wrapped inside
+    this context, for every plugin that may run it.
 
     Args:
-        item: the test; if it is async, its function is wrapped meanwhile, whichever plugin will run it.
-        live_markers: the markers of tests that talk to a live model, whose time cannot be virtual.
-
-    The marker `streamval_clock(start)` of the test says when the clock starts.
+        item: The test.
+        live_markers: The markers of tests that call a live model, whose time cannot be virtual.
 
     Raises:
-        InvalidArgumentError: a `ValueError`; the marker's start is no point in time.
-        VirtualClockUseError: the test has one of these markers.
+        InvalidArgumentError: If the start of the marker is no instant (a `ValueError`).
+        VirtualClockUseError: If the test has one of the live markers.
     """
     for name in live_markers:
         if item.get_closest_marker(name) is not None:
             raise VirtualClockUseError(
-                f"virtual_clock was asked for by a test that is marked {name}: a live model takes real time.",
-                "Leave the fixture out there, or play a recording of the model in its place.",
+                f"virtual_clock was used by a test that is marked {name}, but a live model takes real time.",
+                "Remove the fixture, or replay a recording of the model.",
             )
     test: Any = getattr(item, "obj", None)
     marker = item.get_closest_marker("streamval_clock")
@@ -43,11 +44,11 @@ def clock_of_test(item: pytest.Item, live_markers: Iterable[str] = ()) -> Iterat
         for owner, name in ((item, "obj"), (getattr(test, "hypothesis", None), "inner_test")):
             function = getattr(owner, name, None)
             if inspect.iscoroutinefunction(function):
-                setattr(owner, name, clock.supervised(function))
+                setattr(owner, name, clock.supervise(function))
                 undo.callback(setattr, owner, name, function)
         yield clock
 
 
 def _start(start: Instant | None = None) -> tuple[Instant | None]:
-    """Return what the marker `streamval_clock` was given."""
+    """Return the arguments of the marker, which may be given by position or by name."""
     return (start,)

@@ -57,10 +57,10 @@ def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut |
 
     guard = _guard_of(request)
     if _streamval_cut is None:
-        return guard.keeping(StreamingMockBackend)
+        return guard.scripts.recording_backends(StreamingMockBackend)
     from pytest_streamval.plugin.variants import recutter_of
 
-    return guard.keeping(recutter_of(request.node, _streamval_cut).backend)
+    return guard.scripts.recording_backends(recutter_of(request.node, _streamval_cut).backend)
 
 
 @pytest.fixture
@@ -80,10 +80,10 @@ def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) ->
 
     guard = _guard_of(request)
     if _streamval_cut is None:
-        return guard.keeping_scripts(as_script)
+        return guard.scripts.recording_scripts(as_script)
     from pytest_streamval.plugin.variants import recutter_of
 
-    return guard.keeping_scripts(recutter_of(request.node, _streamval_cut).script)
+    return guard.scripts.recording_scripts(recutter_of(request.node, _streamval_cut).script)
 
 
 @pytest.fixture

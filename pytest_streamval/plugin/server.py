@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_streamval.guards.tracking import of_nobody
+from pytest_streamval.guards.tracking import untracked
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER
@@ -47,9 +47,9 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
             if options.get("upstream") is not None and "cassettes" not in options:
                 options.update(_recording_options(request, next(numbers), cut))
             server = ProviderServer(*scripts, **options)
-            with of_nobody():  # this fixture closes it
+            with untracked():  # this fixture closes it
                 servers.enter_context(server)
-            guard.unmet.append(server.unmet)
+            guard.final_checks.append(server.unmet)
             return server
 
         yield serve

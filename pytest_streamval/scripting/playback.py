@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from pytest_streamval.scripting.steps import Step
 
-on_play: list[Callable[[_Playback], None]] = []
-"""Called with every new playback, for guards that look for forgotten ones."""
+on_play: list[Callable[[PlayableScript, _Playback | None], None]] = []
+"""Functions that are called with each script that will be played.
 
-on_take: list[Callable[[PlayableScript], None]] = []
-"""Called with each script that is going to be played, for guards that look for scripts that are not played."""
+The second argument is its playback, None for a script that was given to a backend or a server.
+"""
 
 
 class PlayableScript(Protocol):
@@ -38,10 +38,10 @@ class PlayableScript(Protocol):
         """The text of all deltas."""
 
 
-def note_taken(script: PlayableScript) -> None:
-    """Notify the guards that a script is going to be played."""
-    for call in tuple(on_take):
-        call(script)
+def note_taken(script: PlayableScript, playback: _Playback | None = None) -> None:
+    """Report that a script will be played."""
+    for listener in tuple(on_play):
+        listener(script, playback)
 
 
 class _Playback:
@@ -65,9 +65,7 @@ class _Playback:
         """Whether it has ended: it is finished, it failed, its reader was cancelled, or it was closed."""
         self._steps = iter(script.steps)
         self._reader = Lock()  # never waited for, but it also excludes other threads
-        note_taken(script)
-        for call in on_play:
-            call(self)
+        note_taken(script, self)
 
     def _enter(self) -> None:
         if not self._reader.acquire(blocking=False):

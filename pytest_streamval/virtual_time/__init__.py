@@ -1,4 +1,4 @@
-"""Virtual time: the clock of a test, and the event loop that it drives."""
+"""Virtual time: the clock of a test, which jumps to the next timer while nothing can run."""
 
 from pytest_streamval.virtual_time.clock import VirtualClock
 

@@ -1,4 +1,4 @@
-"""Points in time, in each of the forms in which a caller may write one."""
+"""Points in time and lengths of time, as a caller may write them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Without a time zone it is in UTC.
 """
 
 FIRST, LAST = -62_135_596_800, 253_402_300_799
-"""The seconds since the epoch at which the calendar of `datetime` begins and ends."""
+"""The first and the last second of the calendar of `datetime`, in seconds since the epoch."""
 
 
 def microseconds_of(instant: Instant, argument: str) -> int:
-    """Return an instant as microseconds since the epoch.
+    """Return an instant in microseconds since the epoch.
 
     Args:
-        instant: the instant.
-        argument: how the caller calls it, for the error.
+        instant: The instant.
+        argument: The caller's name of the argument, for the error.
 
     Raises:
-        InvalidArgumentError: it has none of the forms of an instant, or lies outside the years 1 to 9999.
+        InvalidArgumentError: If it is no instant, or outside the years 1 to 9999.
     """
     given: Any = instant
     if isinstance(given, str):
@@ -43,17 +43,17 @@ def microseconds_of(instant: Instant, argument: str) -> int:
     if isinstance(given, int | float) and not isinstance(given, bool) and FIRST <= given <= LAST:
         return round(given * 1_000_000)
     rule = (
-        'It must be a datetime, an ISO string such as "2030-05-05T12:00:00+02:00", or seconds since the epoch, in the '
-        "years 1 to 9999; without a time zone it is in UTC."
+        'It must be a datetime, a date, an ISO string such as "2030-05-05T12:00:00+02:00", or seconds since the epoch, '
+        "in the years 1 to 9999. Without a time zone it is in UTC."
     )
     raise InvalidArgumentError(argument, excerpt(instant), rule)
 
 
 def checked_seconds(seconds: float, argument: str = "seconds") -> float:
-    """Return a length of time, in seconds.
+    """Return a length of time in seconds.
 
     Raises:
-        InvalidArgumentError: it is no number, negative, or without an end.
+        InvalidArgumentError: If it is no number, negative or infinite.
     """
     given: object = seconds
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:

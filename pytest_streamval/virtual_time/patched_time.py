@@ -1,7 +1,7 @@
-"""The functions of `time` on a clock, in the thread that the clock belongs to.
+"""Functions of `time` on a virtual clock, in the clock's thread.
 
-The wall clock is virtual for every caller in that thread. Functions that measure durations keep real time for callers
-who use them to wait for threads, processes and sockets, or to say how long a test took.
+The wall clock is virtual for every caller in that thread. Functions that measure durations stay real for callers that
+wait for threads, processes and sockets, or that report how long a test took.
 """
 
 from __future__ import annotations
@@ -11,125 +11,125 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from pytest_streamval.virtual_time import other_libraries, real_time
-from pytest_streamval.virtual_time.active_clock import WAIT_IN_EARNEST, here, measured_by
-from pytest_streamval.virtual_time.module_patching import References, swap
-from pytest_streamval.virtual_time.patched_dates import replace_methods
+from pytest_streamval.virtual_time import date_mocking, real_time
+from pytest_streamval.virtual_time.module_patching import ModulePatcher, patch_item
+from pytest_streamval.virtual_time.patched_dates import patch_methods
+from pytest_streamval.virtual_time.time_source import REAL_TIME_PACKAGES, active, active_for_durations
 
 _real = real_time.FUNCTIONS
 
-_below: dict[str, Any] = dict(_real)  # the functions on top of which a clock was put: the real ones, or freezegun's
+_replaced: dict[str, Any] = dict(_real)  # the functions that the clock has replaced: the real ones or freezegun's
 
 
-def put_on() -> ExitStack:
-    """Let the functions that tell the time tell that of the clock, until the stack that is returned is closed."""
+def patch() -> ExitStack:
+    """Make the functions of `time` and the methods of dates virtual until the returned stack is closed."""
     with ExitStack() as undo:
-        fakes, thawed = {id(_real[name]): fake for name, fake in _FAKES.items()}, {}
+        fakes, originals = {id(_real[name]): fake for name, fake in _FAKES.items()}, {}
         for name, fake in _FAKES.items():
-            _below[name] = current = vars(time)[name]
-            fakes[id(current)], thawed[id(fake)] = fake, current
-            swap(undo, vars(time), name, fake)
-        _references.replace(fakes, undo)
-        undo.callback(_references.replace_in_new, thawed)
-        other_libraries.on_top(undo)
-        replace_methods(undo)
+            _replaced[name] = current = vars(time)[name]
+            fakes[id(current)], originals[id(fake)] = fake, current
+            patch_item(undo, vars(time), name, fake)
+        _modules.patch(fakes, undo)
+        undo.callback(_modules.replace_in_new_modules, originals)
+        date_mocking.patch_freezegun(undo)
+        patch_methods(undo)
         return undo.pop_all()
 
 
 def wall_time() -> float:
-    """As `time.time`."""
-    clock = here()
-    return float(_below["time"]()) if clock is None else clock.now
+    """Replace `time.time`."""
+    source = active()
+    return float(_replaced["time"]()) if source is None else source.timestamp
 
 
 def time_ns() -> int:
-    """As `time.time_ns`."""
-    clock = here()
-    return int(_below["time_ns"]()) if clock is None else clock._wall() * 1000
+    """Replace `time.time_ns`."""
+    source = active()
+    return int(_replaced["time_ns"]()) if source is None else source.microseconds * 1000
 
 
 def gmtime(seconds: float | None = None, /) -> time.struct_time:
-    """As `time.gmtime`."""
-    clock = here()
-    if clock is None:
-        return _below["gmtime"](seconds)  # type: ignore[no-any-return]
-    return _real["gmtime"](clock._wall() // 1_000_000 if seconds is None else seconds)  # type: ignore[no-any-return]
+    """Replace `time.gmtime`."""
+    source = active()
+    if source is None:
+        return _replaced["gmtime"](seconds)  # type: ignore[no-any-return]
+    return _real["gmtime"](source.microseconds // 1_000_000 if seconds is None else seconds)  # type: ignore[no-any-return]
 
 
 def localtime(seconds: float | None = None, /) -> time.struct_time:
-    """As `time.localtime`."""
-    clock = here()
-    if clock is None:
-        return _below["localtime"](seconds)  # type: ignore[no-any-return]
-    utc = clock._wall() // 1_000_000 if seconds is None else seconds
-    return _real["gmtime"](utc + clock._local().total_seconds())  # type: ignore[no-any-return]
+    """Replace `time.localtime`."""
+    source = active()
+    if source is None:
+        return _replaced["localtime"](seconds)  # type: ignore[no-any-return]
+    utc = source.microseconds // 1_000_000 if seconds is None else seconds
+    return _real["gmtime"](utc + source.utc_offset.total_seconds())  # type: ignore[no-any-return]
 
 
-def mktime(moment: Any, /) -> float:  # noqa: ANN401  # a struct_time, or a tuple like it
-    """As `time.mktime`."""
-    clock = here()
-    if clock is None:
-        return float(_below["mktime"](moment))
-    return calendar.timegm(moment) - clock._local().total_seconds()
+def mktime(moment: Any, /) -> float:  # noqa: ANN401  # a struct_time or a tuple like it
+    """Replace `time.mktime`."""
+    source = active()
+    if source is None:
+        return float(_replaced["mktime"](moment))
+    return calendar.timegm(moment) - source.utc_offset.total_seconds()
 
 
 def strftime(form: str, moment: Any = None, /) -> str:  # noqa: ANN401  # as above
-    """As `time.strftime`."""
-    if moment is None:
-        return str(_below["strftime"](form)) if here() is None else str(_real["strftime"](form, localtime()))
-    return str(_real["strftime"](form, moment))
+    """Replace `time.strftime`."""
+    if moment is not None:
+        return str(_real["strftime"](form, moment))
+    return str(_replaced["strftime"](form)) if active() is None else str(_real["strftime"](form, localtime()))
 
 
 def asctime(moment: Any = None, /) -> str:  # noqa: ANN401  # as above
-    """As `time.asctime`."""
+    """Replace `time.asctime`."""
     return str(_real["asctime"](localtime() if moment is None else moment))
 
 
 def ctime(seconds: float | None = None, /) -> str:
-    """As `time.ctime`."""
+    """Replace `time.ctime`."""
     return str(_real["asctime"](localtime(seconds)))
 
 
 def monotonic() -> float:
-    """As `time.monotonic`, and the same as the time of the event loop."""
-    clock = measured_by()
-    return float(_real["monotonic"]()) if clock is None else clock._reading
+    """Replace `time.monotonic`. The result is the same as the time of the event loop."""
+    source = active_for_durations()
+    return float(_real["monotonic"]()) if source is None else source.reading
 
 
 def monotonic_ns() -> int:
-    """As `time.monotonic_ns`."""
-    clock = measured_by()
-    return _real["monotonic_ns"]() if clock is None else round(clock._reading * 1e9)
+    """Replace `time.monotonic_ns`."""
+    source = active_for_durations()
+    return _real["monotonic_ns"]() if source is None else round(source.reading * 1e9)
 
 
 def perf_counter() -> float:
-    """As `time.perf_counter`."""
-    clock = measured_by()
-    return float(_real["perf_counter"]()) if clock is None else clock._reading
+    """Replace `time.perf_counter`."""
+    source = active_for_durations()
+    return float(_real["perf_counter"]()) if source is None else source.reading
 
 
 def perf_counter_ns() -> int:
-    """As `time.perf_counter_ns`."""
-    clock = measured_by()
-    return _real["perf_counter_ns"]() if clock is None else round(clock._reading * 1e9)
+    """Replace `time.perf_counter_ns`."""
+    source = active_for_durations()
+    return _real["perf_counter_ns"]() if source is None else round(source.reading * 1e9)
 
 
 def sleep(seconds: float, /) -> None:
-    """As `time.sleep`, but it takes no real time: the clock moves on, and what is due meanwhile is late."""
-    clock = measured_by()
-    if clock is None:
+    """Replace `time.sleep`: it moves the clock, and takes no real time. Timers that come due meanwhile fire late."""
+    source = active_for_durations()
+    if source is None:
         _real["sleep"](seconds)
     else:
-        _real["sleep"](min(seconds, 0))  # refuses what is no length of time, and lets other threads run
-        clock._move(clock._reading + seconds)
+        _real["sleep"](min(seconds, 0))  # raises if that is no length of time, and lets other threads run
+        source.move(source.reading + seconds)
 
 
 _FAKES: dict[str, Any] = {name: globals()["wall_time" if name == "time" else name] for name in real_time.FUNCTIONS}
 
 
-def _left_out() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return which modules keep their own names for the real functions."""
-    return WAIT_IN_EARNEST, (f"{__package__}.", *other_libraries.ignored())
+def _excluded() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the modules that keep the real functions."""
+    return REAL_TIME_PACKAGES, (f"{__package__}.", *date_mocking.ignored_packages())
 
 
-_references = References(_left_out)
+_modules = ModulePatcher(_excluded)

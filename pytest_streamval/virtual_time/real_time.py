@@ -1,4 +1,4 @@
-"""The functions and classes that tell the real time, even if freezegun replaced them before this module was loaded."""
+"""The real functions and classes of time, even if freezegun had replaced them before this module was loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 
 def _real(module: Any, name: str) -> Any:  # noqa: ANN401  # a function or a class
-    """Return what freezegun keeps as the real thing, and otherwise what the module has."""
     return getattr(sys.modules.get("freezegun.api"), f"real_{name}", getattr(module, name))
 
 
@@ -34,13 +33,13 @@ FUNCTIONS: dict[str, Any] = {
 """The functions of `time`, by name."""
 
 
-class Real(NamedTuple):
-    """The real classes; a tuple, because freezegun replaces whatever it finds as an attribute of a module."""
+class RealClasses(NamedTuple):
+    """The classes of `datetime`. They are in a tuple because freezegun replaces the attributes of modules."""
 
     date: Any
     datetime: Any
 
 
-CLASSES = Real(_real(dt, "date"), _real(dt, "datetime"))
+CLASSES = RealClasses(_real(dt, "date"), _real(dt, "datetime"))
 EPOCH: dt.datetime = CLASSES.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)

@@ -1,4 +1,4 @@
-"""Where tasks are suspended."""
+"""The lines of code in which tasks are suspended, and whose code that is."""
 
 from __future__ import annotations
 
@@ -15,39 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType, FrameType
 
+PACKAGE = str(Path(__file__).parents[1]) + os.sep
+"""The folder of this package."""
+INSTALLED = f"{os.sep}site-packages{os.sep}"
+"""A part of the path of every installed package."""
+
 _STANDARD = str(Path(os.__file__).parent) + os.sep
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _ROOT = str(Path(__file__).parents[2]) + os.sep
-_INSTALLED = f"{os.sep}site-packages{os.sep}"
-# Await something themselves without telling what.
+# These await another object without an attribute that refers to it.
 _WRAPPERS = {"coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable"}
 
 
-def waiting_in(loop: asyncio.AbstractEventLoop) -> tuple[tuple[str, str], ...]:
-    """Return the name of every task that waits in a loop, and where, in the order of the names."""
-    found = [(task.get_name(), _place(task)) for task in asyncio.all_tasks(loop)]
-    return tuple(sorted(found, key=lambda task: _in_numbers(task[0])))
+def waiting_tasks(loop: asyncio.AbstractEventLoop) -> tuple[tuple[str, str], ...]:
+    """Return the name and the location of every task that waits in a loop, sorted by name."""
+    found = [(task.get_name(), _location(task)) for task in asyncio.all_tasks(loop)]
+    return tuple(sorted(found, key=lambda task: natural_key(task[0])))
 
 
-def _in_numbers(name: str) -> list[tuple[int, str]]:
-    """Return what to sort a name by, so that Task-9 comes before Task-10."""
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Return a sort key that places `Task-9` before `Task-10`."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _place(task: asyncio.Task[Any]) -> str:
-    """Say where a task is suspended: in whose code, and in which library that one has called."""
-    frames = list(_frames(task.get_coro()))
-    if not frames:
-        return "a place that Python does not know"
-    frames = [frame for frame in frames if not _is_standard(frame)] or frames
-    own = [frame for frame in frames if _is_own(frame)]
-    if not own or own[-1] is frames[-1]:
-        return _shown(frames[-1])
-    return f"{_shown(own[-1])}, in {_shown(frames[-1])}"
-
-
-def _frames(awaited: Any) -> Iterator[FrameType]:  # noqa: ANN401  # whatever can be awaited
-    """Yield the frames of a coroutine and of what it awaits, and so on, from the outside in."""
+def frames_of(awaited: Any) -> Iterator[FrameType]:  # noqa: ANN401  # any awaitable
+    """Yield the frames of a coroutine and of the objects that it awaits, outermost first."""
     while awaited is not None:
         frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
@@ -60,34 +51,43 @@ def _frames(awaited: Any) -> Iterator[FrameType]:  # noqa: ANN401  # whatever ca
             awaited = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await", "_inner")
 
 
-def _first(owner: object, *names: str) -> Any:  # noqa: ANN401  # a frame, or whatever can be awaited
+def callers_of(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a frame, its caller, and so on, innermost first."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def is_standard_library(code: CodeType) -> bool:
+    """Return whether code belongs to Python's standard library."""
+    return code.co_filename.startswith(_STANDARD) and INSTALLED not in code.co_filename
+
+
+def is_user_code(code: CodeType) -> bool:
+    """Return whether code is a test or under test: not installed, and of neither Python nor this package."""
+    return INSTALLED not in code.co_filename and not code.co_filename.startswith((_STANDARD, PACKAGE))
+
+
+def _location(task: asyncio.Task[Any]) -> str:
+    """Return the user's line in which a task is suspended, and the line of a library that it has called."""
+    frames = list(frames_of(task.get_coro()))
+    if not frames:
+        return "an unknown line"
+    frames = [frame for frame in frames if not is_standard_library(frame.f_code)] or frames
+    own = [frame for frame in frames if is_user_code(frame.f_code)]
+    if not own or own[-1] is frames[-1]:
+        return _line(frames[-1])
+    return f"{_line(own[-1])}, in {_line(frames[-1])}"
+
+
+def _first(owner: object, *names: str) -> Any:  # noqa: ANN401  # a frame or any awaitable
     return next((getattr(owner, name) for name in names if hasattr(owner, name)), None)
 
 
-def _is_standard(frame: FrameType) -> bool:
+def _line(frame: FrameType) -> str:
     name = frame.f_code.co_filename
-    return name.startswith(_STANDARD) and _INSTALLED not in name
-
-
-def _is_own(frame: FrameType) -> bool:
-    """Return whether a frame is of the code that is tested or tests: of no library, nor of Python's own."""
-    return _is_own_code(frame.f_code)
-
-
-def _is_own_code(code: CodeType) -> bool:
-    name = code.co_filename
-    return _INSTALLED not in name and not name.startswith((_STANDARD, _PACKAGE))
-
-
-def _is_package(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith(_PACKAGE)
-
-
-def _shown(frame: FrameType) -> str:
-    """Return where a frame is: its own code from the working directory, that of others from where it is installed."""
-    name = frame.f_code.co_filename
-    if _INSTALLED in name:
-        name = name.rpartition(_INSTALLED)[2]
+    if INSTALLED in name:
+        name = name.rpartition(INSTALLED)[2]
     roots = (f"{Path.cwd()}{os.sep}", _ROOT, _STANDARD)
     name = name.removeprefix(next((root for root in roots if name.startswith(root)), ""))
     return f"{name}:{frame.f_lineno} in {frame.f_code.co_qualname}"

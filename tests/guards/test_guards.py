@@ -1,4 +1,4 @@
-"""The guard of a test without pytest: what it enters, what it finds, what it says."""
+"""The guard of a test, without pytest: what it records, finds and reports."""
 
 import asyncio
 import contextlib
@@ -21,23 +21,23 @@ from pytest_streamval import (
 )
 from pytest_streamval.errors import LeakError
 from pytest_streamval.guards import Guard, reachability
-from pytest_streamval.guards.reachability import held_among
-from pytest_streamval.guards.source_locations import Site, place_of, place_of_thread
-from pytest_streamval.guards.tracking import Begun, _begun, context_of, current, keep_books
-from pytest_streamval.guards.unplayed import done_in_vain
+from pytest_streamval.guards.reachability import find_reachable
+from pytest_streamval.guards.source_locations import SourceLocation, location_of, location_of_thread
+from pytest_streamval.guards.tracking import TrackedGenerator, _generators, context_of, current, install
+from pytest_streamval.guards.unplayed import PreparedScripts
 
 
 @pytest.fixture
 def guard(request, monkeypatch):
     with ExitStack() as undo:
-        keep_books(undo)
+        install(undo)
         guard = Guard(lambda: ())
         undo.callback(guard.close)
         test = request.node.obj
 
         @functools.wraps(test)
         def entered(**fixtures):
-            # here, as the plugin's own guards, where a test before this one has asked for them, enter another ledger
+            # here, because the guards of this session, if it has any, set another tracker
             with ExitStack() as left:
                 left.callback(current.reset, current.set(guard.test))
                 test(**fixtures)
@@ -55,23 +55,23 @@ def start(backend):
 
 
 def leaks(guard):
-    guard.look(guard.test)
-    return [what for what, _, _ in guard.leaks()]
+    guard.check(guard.test)
+    return [what for what, _, _ in guard.take_leaks()]
 
 
-# What is entered
+# Tracking
 
 
-def test_what_began_is_patched_for_as_long_as_the_stack_is_open():
+def test_tracking_is_installed_until_the_stack_is_closed():
     before = threading.Thread.start, asyncio.BaseEventLoop.close, asyncio.runners._cancel_all_tasks
     with ExitStack() as undo:
-        keep_books(undo)
+        install(undo)
         assert threading.Thread.start is not before[0]
         assert threading.Thread.start.__wrapped__ is before[0]
     assert (threading.Thread.start, asyncio.BaseEventLoop.close, asyncio.runners._cancel_all_tasks) == before
 
 
-def test_the_context_of_a_task_is_the_one_that_it_runs_in():
+def test_the_context_of_a_task_is_the_one_in_which_it_runs():
     variable = contextvars.ContextVar("variable")
 
     async def main():
@@ -85,7 +85,7 @@ def test_the_context_of_a_task_is_the_one_that_it_runs_in():
     assert asyncio.run(main()) == "inner"
 
 
-def test_what_begins_in_another_context_is_nobodys(guard):
+def test_a_guard_ignores_objects_that_begin_in_another_context(guard):
     async def main():
         threading.Thread(target=print).start()
         await (await start(StreamingMockBackend("One."))).acomplete()
@@ -98,21 +98,21 @@ def test_what_begins_in_another_context_is_nobodys(guard):
     assert guard.test.loops == set()
 
 
-def test_a_guard_that_is_closed_enters_nothing_more():
+def test_a_closed_guard_records_nothing():
     with ExitStack() as undo:
-        keep_books(undo)
+        install(undo)
         guard = Guard(lambda: ())
         undo.callback(current.reset, current.set(guard.test))
         guard.close()
         asyncio.run(asyncio.sleep(0))
         Script.of("x").play()
     assert guard.test.loops == set()
-    assert guard.test.playbacks == []
+    assert guard.scripts.playbacks == []
 
 
-def test_a_guard_that_does_not_look_for_leaks_finds_none():
+def test_a_guard_without_leaks_reports_none():
     with ExitStack() as undo:
-        keep_books(undo)
+        install(undo)
         guard = Guard(lambda: (), leaks=False)
         undo.callback(guard.close)
         undo.callback(current.reset, current.set(guard.test))
@@ -126,35 +126,35 @@ def test_a_guard_that_does_not_look_for_leaks_finds_none():
         assert kept[0].cancelled()
 
 
-def test_an_error_that_a_loop_reports_otherwise_is_reported_as_ever(guard):
-    told = []
+def test_the_exception_handler_of_a_loop_receives_other_errors(guard):
+    messages = []
 
     async def main():
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        loop.set_exception_handler(lambda _, context: messages.append(context["message"]))
         loop.call_exception_handler({"message": "the card is destroyed"})
         contextvars.Context().run(asyncio.create_task, forever())
         await asyncio.sleep(0)
         gc.collect()
 
     asyncio.run(main())
-    assert told == ["the card is destroyed", "Task was destroyed but it is pending!"]
+    assert messages == ["the card is destroyed", "Task was destroyed but it is pending!"]
     assert leaks(guard) == []
 
 
-# What is found
+# Leaks
 
 
-def test_a_test_under_something_else_than_asyncio_is_let_run(guard):
+def test_a_tracked_test_may_run_without_asyncio(guard):
     async def test():
         return 5
 
     with pytest.raises(StopIteration) as end:
-        guard.supervised(test)().send(None)
+        guard.tracking_test(test)().send(None)
     assert end.value.value == 5
 
 
-def test_a_loop_that_is_never_closed_is_looked_into_too(guard):
+def test_a_guard_checks_a_loop_that_is_never_closed(guard):
     async def main():
         kept.append(asyncio.create_task(forever(), name="mine"))
         await asyncio.sleep(0)
@@ -168,7 +168,7 @@ def test_a_loop_that_is_never_closed_is_looked_into_too(guard):
     loop.close()
 
 
-def test_in_a_running_loop_it_looks_without_letting_the_loop_run(guard):
+def test_a_guard_does_not_run_a_loop_that_is_running(guard):
     async def main():
         kept.append(asyncio.create_task(forever(), name="mine"))
         await asyncio.sleep(0)
@@ -177,10 +177,10 @@ def test_in_a_running_loop_it_looks_without_letting_the_loop_run(guard):
         return found
 
     kept = []
-    assert asyncio.run(guard.supervised(main)()) == ["a task still pending: mine, forever()"]
+    assert asyncio.run(guard.tracking_test(main)()) == ["a task still pending: mine, forever()"]
 
 
-def test_a_producer_that_goes_on_behind_the_end_of_its_output_is_found(guard):
+def test_a_guard_reports_a_producer_that_continues_after_its_output(guard):
     async def produce(thunk):
         await thunk.put("One.")
         thunk.close()
@@ -210,32 +210,34 @@ async def first_thunk():
     return thunk
 
 
-def test_a_run_is_named_with_the_place_that_started_it(guard):
+def test_a_leaked_run_is_reported_with_the_line_that_started_it(guard):
     async def main():
         kept.append(await start(StreamingMockBackend(Script.of(Stall()))))
 
     kept = []
     asyncio.run(main())
-    guard.look(guard.test)
-    ((what, place, _),) = guard.leaks()
+    guard.check(guard.test)
+    ((what, place, _),) = guard.take_leaks()
     assert what.startswith("a StreamChunkingResult neither completed nor closed: streamval run 'go', from ")
     assert what.endswith("main")
     assert " in " in place
 
 
-def test_a_run_that_nobody_watches_from_its_start_is_named_without(guard):
-    backend = StreamingMockBackend(Script.of(Stall()))
-    guard._observed.close()
+def test_a_run_that_began_before_its_guard_is_reported_without_a_line():
+    with ExitStack() as undo:
+        install(undo)
+        loop = asyncio.new_event_loop()
+        undo.callback(loop.close)
+        undo.callback(current.reset, current.set(None))
+        result = loop.run_until_complete(start(StreamingMockBackend(Script.of(Stall()))))
+        guard = Guard(lambda: ())
+        undo.callback(guard.close)
+        guard.test.loops.add(loop)
+        assert leaks(guard) == ["a StreamChunkingResult neither completed nor closed: streamval run 'go'"]
+        assert result.task.done()
 
-    async def main():
-        kept.append(await start(backend))
 
-    kept = []
-    asyncio.run(main())
-    assert leaks(guard) == ["a StreamChunkingResult neither completed nor closed: streamval run 'go'"]
-
-
-def test_leaks_that_differ_in_their_numbers_only_are_told_once(guard):
+def test_leaks_that_differ_only_in_their_numbers_are_reported_once(guard):
     async def main():
         kept.extend(asyncio.create_task(forever()) for _ in range(3))
         await asyncio.sleep(0)
@@ -246,7 +248,7 @@ def test_leaks_that_differ_in_their_numbers_only_are_told_once(guard):
     assert found.endswith("forever() (3 times)")
 
 
-def test_timers_that_have_fired_are_forgotten(guard):
+def test_a_tracker_drops_timers_that_have_fired(guard):
     async def main():
         loop = asyncio.get_running_loop()
         for _ in range(1_000):
@@ -261,7 +263,7 @@ def test_timers_that_have_fired_are_forgotten(guard):
 
 
 @pytest.mark.parametrize("stubborn", [True, False])
-def test_a_timer_is_cancelled_unless_a_stubborn_task_may_wait_for_it(guard, stubborn):
+def test_a_leaked_timer_is_cancelled_unless_a_stubborn_task_may_wait_for_it(guard, stubborn):
     async def work():
         if stubborn:
             with contextlib.suppress(asyncio.CancelledError):
@@ -287,7 +289,7 @@ def test_a_timer_is_cancelled_unless_a_stubborn_task_may_wait_for_it(guard, stub
     loop.close()
 
 
-def test_the_loop_of_a_thread_that_runs_is_left_to_its_thread(guard):
+def test_a_guard_ignores_the_loop_that_runs_in_another_thread(guard):
     loop = asyncio.new_event_loop()
     over = threading.Event()
 
@@ -308,9 +310,9 @@ def test_the_loop_of_a_thread_that_runs_is_left_to_its_thread(guard):
     loop.close()
 
 
-def test_an_owner_that_opens_outside_a_test_is_of_nobody():
+def test_a_server_that_is_opened_outside_a_test_is_no_leak():
     with ExitStack() as undo:
-        keep_books(undo)
+        install(undo)
         guard = Guard(lambda: ())
         undo.callback(guard.close)
         with ProviderServer("x"):
@@ -320,46 +322,46 @@ def test_an_owner_that_opens_outside_a_test_is_of_nobody():
             assert leaks(guard) == []
 
 
-# What is said
+# Reports
 
 
-def test_a_message_shows_ten_leaks_and_how_many_more_there_are():
+def test_a_leak_error_shows_ten_leaks_and_the_number_of_the_others():
     text = str(LeakError([(f"thing {number}", "there", "Stop it.") for number in range(12)]))
     assert "thing 9" in text
     assert "thing 10" not in text
     assert "\n  and 2 more\n" in text
 
 
-def test_a_place_is_a_line_of_the_users_own_code_where_there_is_one():
+def test_a_location_is_a_line_of_user_code_if_there_is_one():
     coroutine = forever()
-    assert place_of(coroutine).endswith("in forever: async def forever():")
+    assert location_of(coroutine).endswith("in forever: async def forever():")
     coroutine.close()
-    assert place_of(coroutine) == place_of(object()) == "at a place that Python does not tell"
+    assert location_of(coroutine) == location_of(object()) == "at an unknown line"
     sleep = asyncio.sleep(1)
-    assert place_of(sleep).endswith(" in sleep")
+    assert location_of(sleep).endswith(" in sleep")
     sleep.close()
 
 
-def test_a_thread_that_is_not_running_is_nowhere():
-    assert place_of_thread(threading.Thread()) == "at a place that Python does not tell"
+def test_a_thread_that_does_not_run_has_an_unknown_location():
+    assert location_of_thread(threading.Thread()) == "at an unknown line"
 
 
-def test_a_site_outside_the_working_directory_is_shown_in_full(monkeypatch, tmp_path):
+def test_a_source_location_outside_the_working_directory_has_its_full_path(monkeypatch, tmp_path):
     code = forever.__code__
-    assert str(Site(code, 7)).startswith("tests/guards/test_guards.py:7 in ")
+    assert str(SourceLocation(code, 7)).startswith("tests/guards/test_guards.py:7 in ")
     monkeypatch.chdir(tmp_path)
-    assert str(Site(code, 7)) == f"{__file__}:7 in forever"
+    assert str(SourceLocation(code, 7)) == f"{__file__}:7 in forever"
 
 
-def test_code_that_no_user_called_has_no_site():
-    assert Site.of_caller(None) is None
+def test_code_without_a_user_among_its_callers_has_no_source_location():
+    assert SourceLocation.of_caller(None) is None
 
 
-# What is held
+# Reachability
 
 
 class Holder:
-    """Holds something somewhere."""
+    """Refers to an object."""
 
     def __init__(self, held):
         self.held = held
@@ -375,7 +377,7 @@ def generator(thing):
 
 
 @pytest.mark.parametrize(
-    ("hold", "holds"),
+    ("make_root", "is_reachable"),
     [
         (lambda thing: [{"in": (thing,)}], True),
         (lambda thing: [Holder([thing])], True),
@@ -386,32 +388,34 @@ def generator(thing):
     ],
     ids=["containers", "an instance", "a closure", "a generator", "a class", "nothing"],
 )
-def test_a_thing_is_held_by_what_can_reach_it(hold, holds):
+def test_an_object_is_reachable_through_references(make_root, is_reachable):
     thing = Holder(None)
-    assert held_among([thing], [hold(thing)]) == ({id(thing)} if holds else set())
+    assert find_reachable([thing], [make_root(thing)]) == ({id(thing)} if is_reachable else set())
 
 
-def test_the_search_for_holders_has_an_end(monkeypatch):
+def test_the_search_for_reachable_objects_has_a_limit(monkeypatch):
     thing = Holder(None)
     chain = thing
     for _ in range(100):
         chain = [chain]
-    assert held_among([thing], [chain]) == {id(thing)}
+    assert find_reachable([thing], [chain]) == {id(thing)}
     monkeypatch.setattr(reachability, "_LIMIT", 50)
-    assert held_among([thing], [chain]) == set()
+    assert find_reachable([thing], [chain]) == set()
 
 
-# What passes for nothing
+# Unplayed scripts
 
 
-def test_an_error_without_a_traceback_ended_nowhere():
+def test_a_swallowed_error_without_a_traceback_has_no_location():
     backend = StreamingMockBackend()
-    backend.refused.append(ScriptExhaustedError(1, 0, "somebody", []))
-    (found,) = done_in_vain(None, (), [backend])
+    backend.refused.append(ScriptExhaustedError(1, 0, "a caller", []))
+    prepared = PreparedScripts(())
+    prepared.backends.append(backend)
+    (found,) = prepared.errors(None)
     assert "it ended nowhere." in str(found)
 
 
-def test_books_that_are_kept_twice_have_each_thing_once(guard):
+def test_tracking_that_is_installed_twice_records_each_object_once(guard):
     async def numbers():
         while True:
             yield 1
@@ -422,11 +426,11 @@ def test_books_that_are_kept_twice_have_each_thing_once(guard):
 
     kept = []
     with ExitStack() as undo:
-        keep_books(undo)
+        install(undo)
         Script.of("a").play_sync()
         asyncio.run(main())
         assert len(leaks(guard)) == 1
-    assert len(guard.test.playbacks) == 1
+    assert len(guard.scripts.playbacks) == 1
 
 
 LIBRARY = """
@@ -437,7 +441,7 @@ async def pieces():
 
 
 @pytest.mark.parametrize(("folder", "found"), [("site-packages/sdk", 0), ("app", 1)])
-def test_a_generator_that_an_installed_library_keeps_is_the_librarys_own(guard, folder, found):
+def test_a_generator_of_an_installed_library_is_no_leak(guard, folder, found):
     module = {}
     exec(compile(LIBRARY, f"/somewhere/{folder}/stream.py", "exec"), module)  # noqa: S102  # written above
 
@@ -451,16 +455,18 @@ def test_a_generator_that_an_installed_library_keeps_is_the_librarys_own(guard, 
     assert len(leaks(guard)) == found
 
 
-def test_an_entry_of_a_generator_that_is_gone_is_none_of_one_in_its_place(guard):
+def test_the_record_of_a_collected_generator_does_not_apply_to_a_new_one(guard):
     async def numbers():
         yield 1
 
     async def main():
         current.set(None)
         generator = numbers()
-        _begun[id(generator)] = Begun(guard.test, asyncio.get_running_loop(), main.__code__, lambda: None)
+        _generators[id(generator)] = TrackedGenerator(
+            guard.test, asyncio.get_running_loop(), main.__code__, lambda: None
+        )
         await anext(generator)
-        assert id(generator) not in _begun
+        assert id(generator) not in _generators
         await generator.aclose()
 
     asyncio.run(main())

@@ -1,10 +1,12 @@
-"""The fixture `virtual_clock`, under every plugin that runs async tests, and on loops of every scope."""
+"""The fixture `virtual_clock` with every plugin that runs async tests, and with event loops of every scope."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
+
+from tests.plugin.inner_run import INI, InnerRun, Report, run_inner
 
 pytest_plugins = ["pytester"]
 
@@ -30,7 +32,6 @@ async def story(clock):
     assert clock.elapsed - began == 3601.5
 
 """
-
 WAYS = """
 @pytest.mark.asyncio
 async def test_asyncio(virtual_clock):
@@ -72,7 +73,6 @@ class TestUnittest(unittest.IsolatedAsyncioTestCase):
         await asyncio.sleep(3600)
         self.assertEqual(time.time(), 1767225600 + 3600)
 """
-
 SCOPES = """
 own = {}
 
@@ -85,7 +85,7 @@ async def test_session(virtual_clock):
     await story(virtual_clock)
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_session_behind():
+async def test_session_afterwards():
     loop = asyncio.get_running_loop()
     assert loop is own["session"] and is_real(loop)
     await asyncio.sleep(0.001)
@@ -101,7 +101,7 @@ async def test_module(virtual_clock):
     await story(virtual_clock)
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_module_behind():
+async def test_module_afterwards():
     assert asyncio.get_running_loop() is own["module"] and is_real(own["module"])
 
 @pytest.mark.asyncio(loop_scope="class")
@@ -129,13 +129,14 @@ async def test_anyio_module(shared, virtual_clock):
     await story(virtual_clock)
 
 @pytest.mark.anyio
-async def test_anyio_module_behind(shared):
+async def test_anyio_module_afterwards(shared):
     assert is_real(own["anyio"])
 """
-
 DEADLOCKS = """
 import asyncio
 import pytest, pytest_asyncio
+
+pytestmark = pytest.mark.streamval_allow_leaks
 
 async def wait():
     await asyncio.Event().wait()
@@ -168,48 +169,9 @@ async def test_fixture(stuck):
     pass
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_behind():
+async def test_afterwards():
     await asyncio.sleep(0.001)
 """
-
-
-@pytest.fixture(autouse=True)
-def settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)  # where pytest says everything twice
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\nstrict = true\n")
-
-
-@pytest.mark.parametrize("options", [["--asyncio-mode=strict"], ["--asyncio-mode=auto"], ["-n", "2"]])
-def test_it_is_the_same_time_whoever_runs_the_test(pytester: pytest.Pytester, options: list[str]) -> None:
-    pytester.makepyfile(STORY + WAYS)
-    pytester.runpytest_subprocess("--junitxml=found.xml", *options).assert_outcomes(passed=7)
-    measured = re.findall(r'<testcase [^>]*time="([\d.]+)"', (pytester.path / "found.xml").read_text(encoding="utf-8"))
-    assert len(measured) == 7
-    assert all(float(seconds) < 3600 for seconds in measured), "pytest itself measures in real time"
-
-
-def test_a_loop_that_outlives_the_test_is_given_back(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(STORY + SCOPES)
-    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=9)
-
-
-def test_a_deadlock_fails_its_test_and_no_other(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(DEADLOCKS)
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "--streamval-leaks=off")
-    result.assert_outcomes(failed=5, errors=1, passed=1)
-    shown = result.stdout.str()
-    assert shown.count("Nothing can wake this program any more: at 0 s of virtual time") == 6
-    assert shown.count("at test_a_deadlock_fails_its_test_and_no_other.py:5 in wait") == 6
-    assert "CancelledError" not in shown
-
-
-def test_a_live_test_is_refused_a_virtual_clock(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("import pytest\n@pytest.mark.e2e\ndef test_live(virtual_clock): pass")
-    result = pytester.runpytest_subprocess("--streamval-live")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*VirtualClockUseError: virtual_clock was asked for by a test that is marked e2e*"])
-
-
 FREEZER = """
 import asyncio, datetime as dt, time
 import freezegun, pytest
@@ -256,7 +218,6 @@ async def test_async(virtual_clock):
 def test_real_time_is_back():
     assert dt.datetime.now().year > 2025 and time.gmtime().tm_year > 2025 and dt.datetime.__module__ == "datetime"
 """
-
 MARKED = """
 import asyncio, datetime as dt, unittest
 import pytest
@@ -286,8 +247,7 @@ class TestUnittest(unittest.TestCase):
 def test_wrong():
     pass
 """
-
-ALONE = """
+FIRST_IMPORT = """
 import datetime as dt, importlib, importlib.util, sys, time
 
 def test_first_import(virtual_clock, tmp_path):
@@ -319,74 +279,148 @@ def test_real_time_is_back():
     import late
     assert late.time is time.time and late.datetime is dt.datetime and late.Day.today().year == time.gmtime().tm_year
 """
-
-CLIENT = """
-import warnings
+TEST_CLIENT = """
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
-def ask():
+def request():
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
     assert TestClient(FastAPI()).get("/docs").status_code == 200
 
-def test_told(virtual_clock):
-    ask()
+@pytest.mark.filterwarnings("default")
+def test_warned(virtual_clock):
+    request()
 
 @pytest.mark.filterwarnings("ignore::pytest_streamval.RealTimeWarning")
 def test_intended(virtual_clock):
-    ask()
+    request()
 
 def test_real_time():
-    ask()
+    request()
 """
+LIVE = """
+import pytest
+
+@pytest.mark.e2e
+def test_live(virtual_clock):
+    pass
+"""
+FEATURES = """
+import asyncio, logging, pytest, time
+@pytest.mark.asyncio
+async def test_it(virtual_clock, subtests, capsys, caplog, recwarn, tmp_path, monkeypatch):
+    assert asyncio.get_running_loop().get_debug()
+    for number in range(3):
+        with subtests.test(number=number):
+            await asyncio.sleep(3600)
+            print(time.strftime("%H:%M"))
+            logging.getLogger("app").warning("at %s", virtual_clock.elapsed)
+            assert number != 1
+    assert capsys.readouterr().out == "01:00\\n02:00\\n03:00\\n"
+    assert [record.created - 1767225600 for record in caplog.records] == [3600, 7200, 10800]
+"""
+FEATURE_OPTIONS = ("--durations=5", "-vv", "--log-level=INFO", "--log-cli-level=INFO", "-o", "asyncio_debug=true")
 
 
-@pytest.mark.parametrize("options", [["-p", "no:randomly"], ["-n", "2"]])
-def test_the_clock_starts_at_the_date_that_pytest_freezer_has_frozen(
-    pytester: pytest.Pytester, options: list[str]
-) -> None:
-    pytester.makepyfile(FREEZER)
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=7)
+@pytest.fixture(scope="module")
+def strict_run(tmp_path_factory: pytest.TempPathFactory) -> InnerRun:
+    """Run all tests in one process, in pytest-asyncio's strict mode. The first file needs a process without FastAPI."""
+    files = {
+        "first_import": FIRST_IMPORT,
+        "ways": STORY + WAYS,
+        "scopes": STORY + SCOPES,
+        "deadlocks": DEADLOCKS,
+        "freezer": FREEZER,
+        "marked": MARKED,
+        "test_client": TEST_CLIENT,
+        "live": LIVE,
+        "features": FEATURES,
+    }
+    folder = tmp_path_factory.mktemp("strict")
+    options = ("--asyncio-mode=strict", "--streamval-live", "--junitxml=found.xml", *FEATURE_OPTIONS)
+    return run_inner(folder, files, *options)
 
 
-def test_a_marker_says_when_the_clock_starts_and_brings_it(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(MARKED)
-    result = pytester.runpytest_subprocess("-p", "no:randomly")
-    result.assert_outcomes(passed=4, errors=1)
-    result.stdout.fnmatch_lines(["*start='soon'*a datetime, an ISO string such as*"])
-    markers = pytester.runpytest_subprocess("--markers").stdout
+@pytest.fixture(scope="module")
+def auto_run(tmp_path_factory: pytest.TempPathFactory) -> InnerRun:
+    """Run tests in a worker of pytest-xdist, in pytest-asyncio's auto mode."""
+    files = {"ways": STORY + WAYS, "freezer": FREEZER}
+    return run_inner(tmp_path_factory.mktemp("auto"), files, "--asyncio-mode=auto", "-n", "1")
+
+
+@pytest.fixture(params=["strict_run", "auto_run"])
+def each_run(request: pytest.FixtureRequest) -> InnerRun:
+    run: InnerRun = request.getfixturevalue(request.param)
+    return run
+
+
+def not_passed(run: InnerRun, stem: str, number: int) -> dict[str, list[Report]]:
+    """Return the tests of a file that did not pass, if the number of all its tests is right."""
+    found = run.reports[stem]
+    assert len(found) == number, run.output
+    return {name: kept for name, kept in found.items() if [report.outcome for report in kept] != ["passed"]}
+
+
+def test_a_virtual_clock_is_the_same_for_every_way_to_run_a_test(each_run: InnerRun) -> None:
+    assert not_passed(each_run, "ways", 7) == {}
+
+
+def test_pytest_measures_a_test_on_a_virtual_clock_in_real_time(strict_run: InnerRun) -> None:
+    report = (strict_run.folder / "found.xml").read_text(encoding="utf-8")
+    measured = re.findall(r'<testcase classname="test_ways[^>]*time="([\d.]+)"', report)
+    assert len(measured) == 7
+    assert all(float(seconds) < 3600 for seconds in measured)
+
+
+def test_a_virtual_clock_releases_a_loop_that_outlives_the_test(strict_run: InnerRun) -> None:
+    assert not_passed(strict_run, "scopes", 9) == {}
+
+
+def test_a_deadlock_on_a_virtual_clock_fails_only_its_test(strict_run: InnerRun) -> None:
+    found = not_passed(strict_run, "deadlocks", 7)
+    whens = [report.when for kept in found.values() for report in kept if report.outcome == "failed"]
+    assert sorted(whens) == ["call"] * 5 + ["setup"]
+    for name, (report, *_) in found.items():
+        assert report.text.count("Nothing can wake this program any more: at 0 s of virtual time") == 1, name
+        assert report.text.count("at test_deadlocks.py:8 in wait") == 1, name
+        assert "CancelledError" not in report.text
+
+
+def test_a_live_test_cannot_use_a_virtual_clock(strict_run: InnerRun) -> None:
+    ((report,),) = not_passed(strict_run, "live", 1).values()
+    assert report.when == "setup"
+    assert "VirtualClockUseError: virtual_clock was used by a test that is marked e2e" in report.text
+
+
+def test_a_virtual_clock_starts_at_the_date_of_pytest_freezer(each_run: InnerRun) -> None:
+    assert not_passed(each_run, "freezer", 7) == {}
+
+
+def test_the_marker_streamval_clock_starts_a_virtual_clock(strict_run: InnerRun) -> None:
+    ((name, (report,)),) = not_passed(strict_run, "marked", 5).items()
+    assert (name, report.when) == ("test_wrong", "setup")
+    assert "Invalid start: 'soon'. It must be a datetime, a date, an ISO string such as" in report.text
+
+
+def test_the_marker_streamval_clock_is_documented(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    markers = pytester.runpytest_inprocess("--markers").stdout
     markers.fnmatch_lines(["@pytest.mark.streamval_clock(start): *"])
 
 
-def test_modules_that_a_test_imports_first_have_the_real_classes(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(ALONE)
-    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)
+def test_a_module_that_is_imported_on_a_virtual_clock_has_the_real_classes(strict_run: InnerRun) -> None:
+    assert not_passed(strict_run, "first_import", 2) == {}
 
 
-def test_starlette_s_test_client_on_a_clock_is_told_of(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(CLIENT)
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "-W", "default")
-    result.assert_outcomes(passed=3, warnings=1)
-    result.stdout.fnmatch_lines(["*RealTimeWarning: An event loop of Starlette's TestClient runs in the thread*"])
+def test_starlettes_test_client_on_a_virtual_clock_causes_a_warning(strict_run: InnerRun) -> None:
+    assert not_passed(strict_run, "test_client", 3) == {}
+    text = "RealTimeWarning: An event loop of Starlette's TestClient runs in the thread"
+    assert strict_run.output.count(text) == 1
 
 
-def test_the_clock_gets_on_with_features_of_pytest(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("""
-        import asyncio, logging, pytest, time
-        @pytest.mark.asyncio
-        async def test_it(virtual_clock, subtests, capsys, caplog, recwarn, tmp_path, monkeypatch):
-            assert asyncio.get_running_loop().get_debug()
-            for number in range(3):
-                with subtests.test(number=number):
-                    await asyncio.sleep(3600)
-                    print(time.strftime("%H:%M"))
-                    logging.getLogger("app").warning("at %s", virtual_clock.elapsed)
-                    assert number != 1
-            assert capsys.readouterr().out == "01:00\\n02:00\\n03:00\\n"
-            assert [record.created - 1767225600 for record in caplog.records] == [3600, 7200, 10800]
-    """)
-    result = pytester.runpytest_subprocess(
-        "--durations=5", "-vv", "--log-level=INFO", "--log-cli-level=INFO", "-o", "asyncio_debug=true"
-    )
-    result.stdout.fnmatch_lines(["*SUBFAIL*number=1*", "*1 failed*"])
-    assert "INTERNALERROR" not in result.stdout.str()
+def test_a_virtual_clock_works_with_other_features_of_pytest(strict_run: InnerRun) -> None:
+    reports = not_passed(strict_run, "features", 1)["test_it"]
+    assert any("assert number != 1" in report.text or "assert 1 != 1" in report.text for report in reports)
+    assert "SUBFAIL" in strict_run.output
+    assert "INTERNALERROR" not in strict_run.output

@@ -1,4 +1,4 @@
-"""The guards of the plugin: against leaks, and against passing for nothing."""
+"""The guards of the plugin: against leaks, and against scripts that a test does not play."""
 
 from __future__ import annotations
 
@@ -8,45 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_streamval import Script, SimpleContext, StreamingMockBackend, transcribe
+from tests.plugin.inner_run import INI, InnerRun, Report, run_inner
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 pytest_plugins = ["pytester"]
 
 DATA = Path(__file__).parent.parent / "data" / "leaks"
-INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\nstrict = true\n"
+# A run in this process forgets the modules that it was the first to load. A later run would have other classes.
+IMPORTED = (Script, SimpleContext, StreamingMockBackend, transcribe)
 WAYS = ("test_under_pytest_asyncio", "test_under_anyio", "test_by_asyncio_run")
-
-
-@pytest.fixture(autouse=True)
-def settings(pytester: pytest.Pytester) -> None:
-    pytester.makeini(INI)
-
-
-def reports(pytester: pytest.Pytester, *args: str) -> dict[str, list[pytest.TestReport]]:
-    """Run pytest in this process, and return the reports of each test, but for those of phases that passed quietly."""
-    recorder = pytester.inline_run("-p", "no:randomly", *args)
-    found: dict[str, list[pytest.TestReport]] = {}
-    for report in recorder.getreports("pytest_runtest_logreport"):
-        kept = found.setdefault(report.nodeid.partition("::")[2], [])
-        if report.when == "call" or not report.passed:
-            kept.append(report)
-    return found
-
-
-def run(pytester: pytest.Pytester, source: str, *args: str) -> dict[str, list[pytest.TestReport]]:
-    pytester.makepyfile(HEAD + source)
-    return reports(pytester, "--asyncio-mode", "auto", *args)
-
-
-def run_file(pytester: pytest.Pytester, name: str, *args: str) -> dict[str, list[pytest.TestReport]]:
-    pytester.makepyfile(**{f"test_{name}": (DATA / f"{name}.py").read_text(encoding="utf-8")})
-    return reports(pytester, *args)
-
-
-def outcomes(found: Iterable[pytest.TestReport]) -> list[tuple[str, str]]:
-    return [(str(report.when), report.outcome) for report in found]
-
 
 HEAD = """
 import asyncio
@@ -66,241 +39,14 @@ async def leave_a_task(make):
     await asyncio.sleep(0)
 
 """
-ENDS = (
-    "A test ends what it starts, and a fixture, in its teardown, what was started for a test.\n"
-    'To allow this one: @pytest.mark.streamval_allow_leaks(reason="..."); a whole run: --streamval-leaks=off.'
-)
-FOREVER = r"at test_planted.py:\d+ in forever: await asyncio.Event\(\).wait\(\)"
-AWAIT = "Await it, or cancel it and await it; asyncio.TaskGroup does this for all that are started in it."
-READ = "Read it to its end, for instance with `await thunk.avalue()`, or `await thunk.cancel_generation()`."
-CLOSE = "Use 'async with', or await acomplete() or aclose(), or read astream() to its end."
-ACLOSE = "Read it in `async with contextlib.aclosing(...)`, or await its aclose()."
-JOIN = "Tell it to end, and join() it."
-CANCEL = "Keep the handle that call_later() or call_at() returns, and cancel() it."
-LEAVE = "Use 'with', or call close() or, on a session, await aclose()."
-# What is said of each: what it is, where it is suspended, what to do about it.
-PLANTED = {
-    "producer": [
-        (
-            "an output neither read to its end nor cancelled: the answer to 'go'",
-            r"its producer has sent 20 of 250 deltas and is at .*thunk.py:\d+ in ModelOutputThunk.put",
-            READ,
-        )
-    ],
-    "producer_that_has_sent_all": [
-        (
-            "an output neither read to its end nor cancelled: the answer to 'go'",
-            "its producer has sent 4 of 4 deltas",
-            READ,
-        )
-    ],
-    "task": [("a task still pending: mine, forever()", FOREVER, AWAIT)],
-    "task_that_has_not_begun": [  # asyncio.run lets it begin
-        (
-            r"a task (that has not even begun|still pending): Task-#, forever\(\)",
-            rf"({FOREVER}|at test_planted.py:\d+ in forever: async def forever\(\):)",
-            AWAIT,
-        )
-    ],
-    "task_that_nobody_keeps": [
-        (
-            "a task destroyed while it was pending: Task-#, forever()",
-            r"of test_planted.py:\d+ in forever",
-            f"An event loop does not keep its tasks. {AWAIT}",
-        )
-    ],
-    "task_that_ignores_its_cancellation": [
-        (
-            r"a task still pending, though it was cancelled: Task-#, task_that_ignores.*stubborn\(\)",
-            FOREVER,
-            AWAIT,
-        )
-    ],
-    "generator": [
-        ("an asynchronous generator not closed: numbers()", r"at test_planted.py:\d+ in numbers: yield 1", ACLOSE)
-    ],
-    "generator_that_is_kept": [
-        ("an asynchronous generator not closed: numbers()", r"at test_planted.py:\d+ in numbers: yield 1", ACLOSE)
-    ],
-    "result": [
-        (
-            r"a StreamChunkingResult .*: streamval run 'go'.*",
-            r"(at .*run.py:\d+ in (Run.drive|_first_step)|from test_planted.py:\d+ in result)",
-            CLOSE,
-        )
-    ],
-    "result_that_is_kept": [
-        (
-            r"a StreamChunkingResult neither .* closed: streamval run 'go', from .*:\d+ in result_that_is_kept",
-            r"at .*thunk.py:\d+ in ModelOutputThunk.take_deltas",
-            CLOSE,
-        )
-    ],
-    "result_that_was_dropped": [
-        (
-            "a StreamChunkingResult dropped while it was running: streamval run 'go'",
-            r"from test_planted.py:\d+ in result_that_was_dropped",
-            CLOSE,
-        )
-    ],
-    "output_that_was_dropped": [
-        (
-            r"an output dropped while it was generated: streamval producer output_that_.*, output_.*produce\(\)",
-            r"(of|at) test_planted.py:\d+ in output_that_was_dropped.<locals>.produce",
-            "Read it to its end, or await cancel_generation().",
-        )
-    ],
-    "thread": [
-        (
-            "a daemon thread still alive: mine",
-            r"at test_planted.py:\d+ in thread.<locals>.<lambda>: threading.Thread\(.*",
-            JOIN,
-        )
-    ],
-    "thread_that_the_interpreter_waits_for": [
-        ("a thread still alive: mine", r"at test_planted.py:\d+ in thread_that_.*<lambda>: threading.Thread\(.*", JOIN)
-    ],
-    "task_group": [
-        (
-            "a task still pending: Task-#, task_group.<locals>.parent()",
-            r"at test_planted.py:\d+ in task_group.<locals>.parent: async with asyncio.TaskGroup\(\) as group:",
-            AWAIT,
-        ),
-        ("a task still pending: Task-#, forever()", FOREVER, AWAIT),
-    ],
-    "validator": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
-    "validators_of_a_run": [
-        (
-            r"a StreamChunkingResult neither .* closed: streamval run 'go', from .*:\d+ in validators_of_a_run",
-            FOREVER,
-            CLOSE,
-        )
-    ],
-    "timeout": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
-    "task_begun_from_a_thread": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
-    "task_begun_in_an_executor": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
-    "task_begun_in_an_empty_context": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
-    "timer": [("a timer that has not fired: builtins.print", r"from test_planted.py:\d+ in timer", CANCEL)],
-    "timer_in_an_empty_context": [
-        ("a timer that has not fired: list.clear", r"from test_planted.py:\d+ in timer_in_an_empty_context", CANCEL)
-    ],
-    "session": [
-        (r"a Session left open: <Session open over .*>", r"opened at test_planted.py:\d+ in session", LEAVE),
-    ],
-    "session_of_an_output": [
-        ("an output neither read to its end nor cancelled: the answer to '.*go.*'", "its producer has sent .*", READ),
-    ],
-    "server": [
-        (r"a ProviderServer left open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server", LEAVE),
-    ],
-    "server_that_was_dropped": [
-        ("dropped while it was open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server_that_.*", LEAVE),
-    ],
-}
 
+# Sources of tests
 
-def said(report: pytest.TestReport) -> list[tuple[str, str, str]]:
-    """Return what a failure says of each thing, below the picture of a stream, without the numbers of asyncio."""
-    _, found, accusation = report.longreprtext.removesuffix(ENDS).rpartition("This test left")
-    first, *lines = f"{found}{accusation}".splitlines()
-    number = len(lines) // 3
-    assert first == f"This test left {number} thing{'' if number == 1 else 's'} behind:"
-    parts = [re.sub(r"Task-\d+", "Task-#", line.strip()) for line in lines]
-    return list(zip(parts[0::3], parts[1::3], parts[2::3], strict=True))
-
-
-def test_every_kind_of_leak_is_found_in_every_way_to_run_a_test(
-    pytester: pytest.Pytester, capfd: pytest.CaptureFixture[str]
-) -> None:
-    found = run_file(pytester, "planted")
-    assert set(found) == {f"{way}[{kind}]" for way in WAYS for kind in PLANTED}
-    for name, kept in found.items():
-        kind = name.partition("[")[2].removesuffix("]")
-        assert outcomes(kept) == [("call", "failed")], name
-        for (what, place, way_out), (expected, where, advice) in zip(said(kept[0]), PLANTED[kind], strict=True):
-            assert what == expected or re.fullmatch(expected, what), name
-            assert re.fullmatch(where, place), name
-            assert way_out == advice
-    assert "destroyed" not in capfd.readouterr().err
-
-
-def test_none_of_a_hundred_clean_tests_is_accused(pytester: pytest.Pytester) -> None:
-    found = run_file(pytester, "clean")
-    assert len(found) >= 140
-    assert [name for name, kept in found.items() if outcomes(kept) != [("call", "passed")]] == []
-
-
-def test_what_fixtures_and_sessions_hold_is_no_leak(pytester: pytest.Pytester) -> None:
-    found = run_file(pytester, "clean_fixtures")
-    assert len(found) >= 25
-    assert [name for name, kept in found.items() if outcomes(kept) != [("call", "passed")]] == []
-
-
-def test_what_a_fixture_leaves_behind_its_teardown_is_an_error_there(pytester: pytest.Pytester) -> None:
-    found = run_file(pytester, "left_by_fixtures")
-    (clean,) = (kept for name, kept in found.items() if "clean" in name)
-    assert outcomes(clean) == [("call", "passed")]
-    for name, kept in found.items():
-        if "clean" not in name:
-            assert outcomes(kept) == [("call", "passed"), ("teardown", "failed")], name
-            assert len(said(kept[1])) == 1, name
-
-
-def test_what_passes_for_nothing_fails_in_plain_words(pytester: pytest.Pytester) -> None:
-    found = run_file(pytester, "in_vain", "--asyncio-mode", "auto")
-    failed = {name: kept[0].longreprtext for name, kept in found.items() if kept[0].failed}
-    assert {name.removeprefix("test_"): IN_VAIN[name] in text for name, text in failed.items()} == {
-        name.removeprefix("test_"): True for name in IN_VAIN
-    }
-    assert sum("clean" in name for name in found) == len(found) - len(failed) == 14
-
-
-IN_VAIN = {
-    "test_no_script_played": (
-        "A mock backend was given 2 scripts, one for each call, and was never called. Never played:\n"
-        "  script 1: 'One. One. One. One. One. One. One. One. ... ne. One. One. One. One. One. One. One. '\n"
-        "  script 2: 'yes'\n"
-    ),
-    "test_one_script_not_played": (
-        "A mock backend was given 3 scripts, one for each call, and was called once. Never played:\n"
-        "  script 2: 'yes'\n"
-        "  script 3: 'no'\n"
-    ),
-    "test_a_call_too_many_swallowed": "\nCall 2 of this mock backend came from CBlock 'again', but it was given 1 ",
-    "test_a_call_too_many_swallowed_in_the_test_itself": (
-        "A mock backend was called too often, and the error did not reach the test: it ended at test_in_vain.py:"
-    ),
-    "test_a_judge_without_a_script_that_nobody_noticed": "came from Instruction 'Requirement: is short",
-    "test_a_playback_not_read": "A playback of 'abc' was made and never read: ",
-    "test_a_script_not_played": (
-        "stream_script made 2 scripts for this test. Never played:\n"
-        f"  '{'d' * 39} ... {'d' * 39}'\n"
-        "Play each one with play() or play_sync(), or give it to a backend or a server.\n"
-        "If this is intended, mark the test with @pytest.mark.streamval_allow_unplayed."
-    ),
-    "test_events_not_read": (
-        "A transcript without events was made, and nobody has read the events of\n  the run 'go': 3 events\n"
-    ),
-    "test_a_transcript_made_too_early": "nobody has read the events of\n  the run 'go': 3 events\n",
-}
-
-ITSELF = """
+BY_ITSELF = """
 async def test_it(streaming_mock_backend):
     result = await start(streaming_mock_backend)
     assert 1 == 2
-"""
 
-
-def test_a_test_that_fails_by_itself_shows_what_it_left_behind_below_its_failure(pytester: pytest.Pytester) -> None:
-    (report,) = run(pytester, ITSELF)["test_it"]
-    assert "assert 1 == 2" in report.longreprtext
-    assert "This test left" not in report.longreprtext
-    ((title, text),) = report.sections
-    assert title == "Captured leaks call"
-    assert text.startswith("This test left 1 thing behind:\n  a StreamChunkingResult neither completed nor closed")
-
-
-TEARDOWN = """
 @pytest.fixture
 def failing(streaming_mock_backend):
     yield
@@ -310,19 +56,9 @@ def failing(streaming_mock_backend):
 async def leaving(failing):
     yield asyncio.create_task(forever())
 
-def test_it(leaving):
+def test_teardown(leaving):
     pass
 """
-
-
-def test_so_does_a_teardown_that_fails_by_itself(pytester: pytest.Pytester) -> None:
-    _, report = run(pytester, TEARDOWN)["test_it"]
-    assert "by itself" in report.longreprtext
-    ((title, text),) = report.sections
-    assert title == "Captured leaks teardown"
-    assert "forever()" in text
-
-
 CANCELLED = """
 import sys
 
@@ -338,6 +74,17 @@ async def interrupt():
 async def test_it(streaming_mock_backend, how):
     await leave_a_task(streaming_mock_backend)
     await how()
+"""
+CANCELLED_ANYIO = """
+import sys
+
+async def cancel_itself():
+    asyncio.current_task().cancel()
+    await asyncio.sleep(0)
+
+async def interrupt():
+    asyncio.get_running_loop().call_soon(sys.exit, "from outside")
+    await forever()
 
 @pytest.fixture
 def anyio_backend():
@@ -349,72 +96,14 @@ async def test_anyio(anyio_backend, streaming_mock_backend, how):
     await leave_a_task(streaming_mock_backend)
     await how()
 """
-
-
-@pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_a_test_that_is_cancelled_or_interrupted_is_asked_only_for_what_else_it_left(
-    pytester: pytest.Pytester, mode: str
-) -> None:
-    pytester.makepyfile(HEAD + CANCELLED.replace("@pytest.mark.param", "@pytest.mark.asyncio\n@pytest.mark.param", 1))
-    found = reports(pytester, "--asyncio-mode", mode, "-k", "anyio" if mode == "strict" else "test_it")
-    assert len(found) == 2
-    for (report,) in found.values():
-        assert report.failed
-        ((_, text),) = report.sections
-        assert text.count("still pending") == 1
-        assert "still pending: mine, forever()" in text
-
-
 ALLOWED = """
 {mark}
-async def test_it(streaming_mock_backend):
+async def test_it{number}(streaming_mock_backend):
     streaming_mock_backend("never played")
     await leave_a_task(streaming_mock_backend)
-    gone = start(streaming_mock_backend)
-    gone.close()
+    unstarted = start(streaming_mock_backend)
+    unstarted.close()
 """
-PARTS = {"leaks": "still pending", "unplayed": "Never played"}
-
-
-@pytest.mark.parametrize("what", PARTS)
-@pytest.mark.parametrize("how", ["marker", "option", "ini"])
-def test_each_guard_is_switched_off_by_a_marker_an_option_or_an_ini_value(
-    pytester: pytest.Pytester, what: str, how: str
-) -> None:
-    args = [f"--streamval-{what}=off"] if how == "option" else []
-    if how == "ini":
-        pytester.makeini(f"{INI}streamval_{what} = off\n")
-    mark = f"@pytest.mark.streamval_allow_{what}(reason='it is about that')" if how == "marker" else ""
-    (report,) = run(pytester, ALLOWED.format(mark=mark), *args)["test_it"]
-    assert {name: words in report.longreprtext for name, words in PARTS.items()} == {
-        name: name != what for name in PARTS
-    }
-
-
-def test_an_option_overrules_the_ini_value(pytester: pytest.Pytester) -> None:
-    pytester.makeini(f"{INI}streamval_leaks = off\n")
-    (report,) = run(pytester, ALLOWED.format(mark=""), "--streamval-leaks", "on")["test_it"]
-    assert "still pending" in report.longreprtext
-
-
-@pytest.mark.parametrize("what", PARTS)
-def test_a_value_that_is_neither_is_an_error_of_usage(pytester: pytest.Pytester, what: str) -> None:
-    pytester.makeini(f"{INI}Invalid streamval_{what}: maybe\n")
-    result = pytester.runpytest_subprocess()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*Invalid streamval_{what}: maybe. It must be on or off."])
-    result = pytester.runpytest_subprocess(f"--streamval-{what}", "maybe")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*argument --streamval-{what}: invalid choice: 'maybe' (choose from *on*, *off*"])
-
-
-def test_options_and_markers_are_documented(pytester: pytest.Pytester) -> None:
-    pytester.runpytest_subprocess("--help").stdout.fnmatch_lines(["*--streamval-leaks=*", "*--streamval-unplayed=*"])
-    pytester.runpytest_subprocess("--markers").stdout.fnmatch_lines(
-        ["@pytest.mark.streamval_allow_leaks(reason=None): *", "@pytest.mark.streamval_allow_unplayed(reason=None): *"]
-    )
-
-
 UNGUARDED = """
 async def test_it():
     await leave_a_task(None)
@@ -429,34 +118,12 @@ async def test_again():
     kept = await start(StreamingMockBackend)
     await kept.aclose()
 """
-
-
-def test_tests_without_the_plugins_fixtures_are_left_alone(pytester: pytest.Pytester) -> None:
-    found = run(pytester, UNGUARDED)
-    assert {outcome for kept in found.values() for outcome in outcomes(kept)} == {("call", "passed")}
-
-
-LATE = """
+DYNAMIC = """
 def test_it(request):
     make = request.getfixturevalue("streaming_mock_backend")
     asyncio.run(leave_a_task(make))
     make("never played")
 """
-
-
-@pytest.mark.parametrize(
-    "others", ["", "def test_other(streaming_mock_backend): pass\n"], ids=["alone", "among others"]
-)
-def test_a_fixture_that_is_asked_for_by_the_test_itself_guards_from_then_on(
-    pytester: pytest.Pytester, others: str
-) -> None:
-    kept = run(pytester, others + LATE)["test_it"]
-    assert kept[-1].failed
-    assert "still pending: mine, forever()" in kept[-1].longreprtext
-    if others:
-        assert "Never played" in kept[-1].longreprtext
-
-
 UNITTEST = """
 import threading
 import unittest
@@ -492,20 +159,7 @@ class TestSetUp(TestIt):
 
     test_generator = test_thread = test_run = None
 """
-
-
-def test_leaks_of_asynchronous_tests_of_unittest_are_found(pytester: pytest.Pytester) -> None:
-    found = run(pytester, UNITTEST)
-    assert {name: said(kept[0])[0][0].split(":")[0] for name, kept in found.items()} == {
-        "TestIt::test_task": "a task still pending",
-        "TestIt::test_generator": "an asynchronous generator not closed",
-        "TestIt::test_thread": "a thread still alive",
-        "TestIt::test_run": "a StreamChunkingResult neither completed nor closed",
-        "TestSetUp::test_task": "a task still pending",
-    }
-
-
-SHARED = """
+SHARED_LOOP = """
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 
@@ -533,22 +187,13 @@ async def test_clean(streaming_mock_backend):
 async def test_end():
     EXECUTOR.shutdown()
 """
-
-
-def test_a_task_that_came_into_a_shared_loop_from_elsewhere_is_of_the_test_that_was_running(
-    pytester: pytest.Pytester,
-) -> None:
-    found = run(pytester, SHARED)
-    assert {name: kept[0].outcome for name, kept in found.items()} == {
-        "test_first": "passed",
-        "test_later[run]": "failed",
-        "test_later[<lambda>]": "failed",
-        "test_without_a_guard": "passed",
-        "test_clean": "passed",
-        "test_end": "passed",
-    }
-
-
+ALLOWED_NAMES = [
+    "watcher*",
+    "test_allowed_by_name.watch",
+    "test_allowed_*.numbers",
+    "builtins.print",
+    "ProviderServer",
+]
 ALLOWED_BY_NAME = """
 import gc
 import threading
@@ -601,15 +246,6 @@ def test_end():
     [each.set() for each in KEPT if isinstance(each, threading.Event)]
     [each.close() for each in KEPT if isinstance(each, ProviderServer)]
 """
-
-
-def test_the_ini_value_allows_leaks_by_name(pytester: pytest.Pytester) -> None:
-    patterns = ["watcher*", "test_*.watch", "test_*.numbers", "builtins.print", "ProviderServer"]
-    pytester.makeini(INI + "\n  ".join(["streamval_leaks_allow =", *patterns]))
-    found = run(pytester, ALLOWED_BY_NAME)
-    assert [name for name, kept in found.items() if kept[0].failed] == ["test_other", "test_dropped_run"]
-
-
 VARIANTS = """
 kept = []
 
@@ -620,19 +256,25 @@ async def test_it(streaming_mock_backend):
     if len(backend.calls[0].script.steps) == 1:
         kept.append(asyncio.create_task(forever()))
 """
-
-
-def test_a_leak_of_one_variant_only_is_found(pytester: pytest.Pytester) -> None:
-    found = run(pytester, VARIANTS, "--streamval-fuzz", "3")
-    assert {name: kept[0].outcome for name, kept in found.items()} == {
-        "test_it": "passed",
-        "test_it[cut~whole]": "failed",
-        "test_it[cut~chars]": "passed",
-        "test_it[cut~words]": "passed",
-    }
-
-
 EXAMPLES = """
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+examples = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=4, deadline=None, database=None
+)
+kept = []
+
+@examples
+@given(st.integers())
+async def test_pytest_asyncio(streaming_mock_backend, number):
+    kept.append(asyncio.create_task(forever()))
+
+@examples
+@given(st.integers())
+def test_run(streaming_mock_backend, number):
+    asyncio.run(leave_a_task(None))
+"""
+EXAMPLES_ANYIO = """
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 examples = settings(
@@ -644,39 +286,14 @@ kept = []
 def anyio_backend():
     return "asyncio"
 
-@examples
-@given(st.integers())
-async def test_pytest_asyncio(streaming_mock_backend, number):
-    kept.append(asyncio.create_task(forever()))
-
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", [1, 2])
 @examples
 @given(number=st.integers())
 async def test_anyio(anyio_backend, streaming_mock_backend, case, number):
     kept.append(asyncio.create_task(forever()))
-
-@examples
-@given(st.integers())
-def test_run(streaming_mock_backend, number):
-    asyncio.run(leave_a_task(None))
 """
-
-
-@pytest.mark.parametrize("mode", ["auto", "strict"])
-def test_a_leak_of_every_example_is_told_once(pytester: pytest.Pytester, mode: str) -> None:
-    pytester.makepyfile(HEAD + EXAMPLES)
-    found = reports(pytester, "--asyncio-mode", mode, "-k", "not anyio" if mode == "auto" else "anyio")
-    assert len(found) == 2
-    for (report,) in found.values():
-        ((what, _, _),) = said(report)
-        assert what.endswith("forever() (4 times)")
-
-
-def test_a_leak_does_not_disturb_the_next_test(pytester: pytest.Pytester) -> None:
-    found = run(
-        pytester,
-        """
+NEXT = """
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 kept = []
 
@@ -688,14 +305,427 @@ async def test_it(streaming_mock_backend):
 async def test_next(streaming_mock_backend):
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert kept[0].finished
-""",
-    )
-    assert len(said(found["test_it"][0])) == 3
+"""
+
+# Reports of tests
+
+ENDS = (
+    "A test ends what it starts, and a fixture, in its teardown, what was started for a test.\n"
+    'To allow this one: @pytest.mark.streamval_allow_leaks(reason="..."); a whole run: --streamval-leaks=off.'
+)
+FOREVER = r"at test_planted.py:\d+ in forever: await asyncio.Event\(\).wait\(\)"
+AWAIT = "Await it, or cancel it and await it. asyncio.TaskGroup does this for all tasks that it starts."
+READ = "Read it to its end, for instance with `await thunk.avalue()`, or `await thunk.cancel_generation()`."
+CLOSE = "Use 'async with', or await acomplete() or aclose(), or read astream() to its end."
+ACLOSE = "Read it in `async with contextlib.aclosing(...)`, or await its aclose()."
+JOIN = "Make it end, and join() it."
+CANCEL = "Keep the handle that call_later() or call_at() returns, and cancel() it."
+LEAVE = "Use 'with', or call close() or, on a session, await aclose()."
+# The description, the location and the advice of each leak.
+PLANTED = {
+    "producer": [
+        (
+            "an output neither read to its end nor cancelled: the answer to 'go'",
+            r"its producer has sent 20 of 250 deltas and is at .*thunk.py:\d+ in ModelOutputThunk.put",
+            READ,
+        )
+    ],
+    "producer_that_has_sent_all": [
+        (
+            "an output neither read to its end nor cancelled: the answer to 'go'",
+            "its producer has sent 4 of 4 deltas",
+            READ,
+        )
+    ],
+    "task": [("a task still pending: mine, forever()", FOREVER, AWAIT)],
+    "task_that_has_not_begun": [  # asyncio.run lets it begin
+        (
+            r"a task (that has not begun|still pending): Task-#, forever\(\)",
+            rf"({FOREVER}|at test_planted.py:\d+ in forever: async def forever\(\):)",
+            AWAIT,
+        )
+    ],
+    "task_that_nobody_keeps": [
+        (
+            "a task destroyed while it was pending: Task-#, forever()",
+            r"of test_planted.py:\d+ in forever",
+            f"An event loop does not keep its tasks. {AWAIT}",
+        )
+    ],
+    "task_that_ignores_its_cancellation": [
+        (
+            r"a task still pending, although it was cancelled: Task-#, task_that_ignores.*stubborn\(\)",
+            FOREVER,
+            AWAIT,
+        )
+    ],
+    "generator": [
+        ("an asynchronous generator not closed: numbers()", r"at test_planted.py:\d+ in numbers: yield 1", ACLOSE)
+    ],
+    "generator_that_is_kept": [
+        ("an asynchronous generator not closed: numbers()", r"at test_planted.py:\d+ in numbers: yield 1", ACLOSE)
+    ],
+    "result": [
+        (
+            r"a StreamChunkingResult .*: streamval run 'go'.*",
+            r"(at .*run.py:\d+ in (Run.drive|_first_step)|from test_planted.py:\d+ in result)",
+            CLOSE,
+        )
+    ],
+    "result_that_is_kept": [
+        (
+            r"a StreamChunkingResult neither .* closed: streamval run 'go', from .*:\d+ in result_that_is_kept",
+            r"at .*thunk.py:\d+ in ModelOutputThunk.take_deltas",
+            CLOSE,
+        )
+    ],
+    "result_that_was_dropped": [
+        (
+            "a StreamChunkingResult dropped while it was running: streamval run 'go'",
+            r"from test_planted.py:\d+ in result_that_was_dropped",
+            CLOSE,
+        )
+    ],
+    "output_that_was_dropped": [
+        (
+            r"an output dropped during its generation: streamval producer output_that_.*, output_.*produce\(\)",
+            r"(of|at) test_planted.py:\d+ in output_that_was_dropped.<locals>.produce",
+            "Read it to its end, or await cancel_generation().",
+        )
+    ],
+    "thread": [
+        (
+            "a daemon thread still alive: mine",
+            r"at test_planted.py:\d+ in thread.<locals>.<lambda>: threading.Thread\(.*",
+            JOIN,
+        )
+    ],
+    "thread_that_the_interpreter_waits_for": [
+        ("a thread still alive: mine", r"at test_planted.py:\d+ in thread_that_.*<lambda>: threading.Thread\(.*", JOIN)
+    ],
+    "task_group": [
+        (
+            "a task still pending: Task-#, task_group.<locals>.parent()",
+            r"at test_planted.py:\d+ in task_group.<locals>.parent: async with asyncio.TaskGroup\(\) as group:",
+            AWAIT,
+        ),
+        ("a task still pending: Task-#, forever()", FOREVER, AWAIT),
+    ],
+    "validator": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "validators_of_a_run": [
+        (
+            r"a StreamChunkingResult neither .* closed: streamval run 'go', from .*:\d+ in validators_of_a_run",
+            FOREVER,
+            CLOSE,
+        )
+    ],
+    "timeout": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "task_begun_from_a_thread": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "task_begun_in_an_executor": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "task_begun_in_an_empty_context": [("a task still pending: Task-#, forever()", FOREVER, AWAIT)],
+    "timer": [("a timer that has not fired: builtins.print", r"from test_planted.py:\d+ in timer", CANCEL)],
+    "timer_in_an_empty_context": [
+        ("a timer that has not fired: list.clear", r"from test_planted.py:\d+ in timer_in_an_empty_context", CANCEL)
+    ],
+    "session": [
+        (r"a Session left open: <Session open over .*>", r"opened at test_planted.py:\d+ in session", LEAVE),
+    ],
+    "session_of_an_output": [
+        ("an output neither read to its end nor cancelled: the answer to '.*go.*'", "its producer has sent .*", READ),
+    ],
+    "server": [
+        (r"a ProviderServer left open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server", LEAVE),
+    ],
+    "server_that_was_dropped": [
+        ("dropped while it was open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server_that_.*", LEAVE),
+    ],
+}
+IN_VAIN = {
+    "test_no_script_played": (
+        "A mock backend was given 2 scripts, one for each call, and was never called. Never played:\n"
+        "  script 1: 'One. One. One. One. One. One. One. One. ... ne. One. One. One. One. One. One. One. '\n"
+        "  script 2: 'yes'\n"
+    ),
+    "test_one_script_not_played": (
+        "A mock backend was given 3 scripts, one for each call, and was called once. Never played:\n"
+        "  script 2: 'yes'\n"
+        "  script 3: 'no'\n"
+    ),
+    "test_a_call_too_many_swallowed": "\nCall 2 of this mock backend came from CBlock 'again', but it was given 1 ",
+    "test_a_call_too_many_swallowed_in_the_test_itself": (
+        "A mock backend was called too often, and the error did not reach the test: it ended at test_in_vain.py:"
+    ),
+    "test_a_judge_without_a_script_that_nobody_noticed": "came from Instruction 'Requirement: is short",
+    "test_a_playback_not_read": "A playback of 'abc' was made and never read: ",
+    "test_a_script_not_played": (
+        "stream_script made 2 scripts for this test. Never played:\n"
+        f"  '{'d' * 39} ... {'d' * 39}'\n"
+        "Play each one with play() or play_sync(), or give it to a backend or a server.\n"
+        "If this is intended, mark the test with @pytest.mark.streamval_allow_unplayed."
+    ),
+    "test_events_not_read": (
+        "A transcript without events was made, and nobody has read the events of\n  the run 'go': 3 events\n"
+    ),
+    "test_a_transcript_made_too_early": "nobody has read the events of\n  the run 'go': 3 events\n",
+}
+
+
+KINDS = {"leaks": "still pending", "unplayed": "Never played"}
+
+
+def guarded(source: str) -> str:
+    return HEAD + source
+
+
+@pytest.fixture(scope="module")
+def strict_run(tmp_path_factory: pytest.TempPathFactory) -> InnerRun:
+    """Run tests in pytest-asyncio's strict mode."""
+    files = {stem: (DATA / f"{stem}.py").read_text() for stem in ("planted", "clean", "left_by_fixtures")}
+    files |= {"cancelled": guarded(CANCELLED_ANYIO), "examples": guarded(EXAMPLES_ANYIO)}
+    # the last one, because its session fixture keeps the task in which anyio's plugin runs all later fixtures
+    files["clean_fixtures"] = (DATA / "clean_fixtures.py").read_text()
+    return run_inner(tmp_path_factory.mktemp("strict"), files, "--asyncio-mode", "strict")
+
+
+@pytest.fixture(scope="module")
+def auto_run(tmp_path_factory: pytest.TempPathFactory) -> InnerRun:
+    """Run tests in pytest-asyncio's auto mode."""
+    marks = [f"@pytest.mark.streamval_allow_{kind}(reason='this is the subject')" for kind in KINDS]
+    sources = {
+        "by_itself": BY_ITSELF,
+        "cancelled": CANCELLED,
+        "allowed": "".join(ALLOWED.format(mark=mark, number=number) for number, mark in enumerate(marks)),
+        "unguarded": UNGUARDED,
+        "dynamic": DYNAMIC,
+        "unittest": UNITTEST,
+        "shared_loop": SHARED_LOOP,
+        "allowed_by_name": ALLOWED_BY_NAME,
+        "examples": EXAMPLES,
+        "next": NEXT,
+    }
+    files = {"in_vain": (DATA / "in_vain.py").read_text(), **{stem: guarded(each) for stem, each in sources.items()}}
+    ini = INI + "\n  ".join(["streamval_leaks_allow =", *ALLOWED_NAMES])
+    return run_inner(tmp_path_factory.mktemp("auto"), files, "--asyncio-mode", "auto", ini=ini)
+
+
+def outcomes(reports: Iterable[Report]) -> list[tuple[str, str]]:
+    return [(report.when, report.outcome) for report in reports]
+
+
+def leaks_in(report: Report) -> list[tuple[str, str, str]]:
+    """Return the description, the location and the advice of each leak, without the numbers of asyncio."""
+    _, found, rest = report.text.removesuffix(ENDS).rpartition("This test left")
+    first, *lines = f"{found}{rest}".splitlines()
+    number = len(lines) // 3
+    assert first == f"This test left {number} thing{'' if number == 1 else 's'} behind:"
+    parts = [re.sub(r"Task-\d+", "Task-#", line.strip()) for line in lines]
+    return list(zip(parts[0::3], parts[1::3], parts[2::3], strict=True))
+
+
+# Leaks
+
+
+def test_the_guard_finds_every_kind_of_leak_in_every_way_to_run_a_test(strict_run: InnerRun) -> None:
+    found = strict_run.reports["planted"]
+    assert set(found) == {f"{way}[{kind}]" for way in WAYS for kind in PLANTED}
+    for name, reports in found.items():
+        kind = name.partition("[")[2].removesuffix("]")
+        assert outcomes(reports) == [("call", "failed")], name
+        for leak, expected in zip(leaks_in(reports[0]), PLANTED[kind], strict=True):
+            assert leak[0] == expected[0] or re.fullmatch(expected[0], leak[0]), name
+            assert re.fullmatch(expected[1], leak[1]), name
+            assert leak[2] == expected[2]
+    assert "destroyed" not in strict_run.errors
+
+
+@pytest.mark.parametrize(("stem", "least"), [("clean", 140), ("clean_fixtures", 25)])
+def test_the_guard_accuses_no_clean_test(strict_run: InnerRun, stem: str, least: int) -> None:
+    found = strict_run.reports[stem]
+    assert len(found) >= least
+    assert {name: reports for name, reports in found.items() if outcomes(reports) != [("call", "passed")]} == {}
+
+
+def test_the_guard_reports_a_leak_of_a_fixture_as_an_error_at_teardown(strict_run: InnerRun) -> None:
+    found = strict_run.reports["left_by_fixtures"]
+    (clean,) = (reports for name, reports in found.items() if "clean" in name)
+    assert outcomes(clean) == [("call", "passed")], clean
+    for name, reports in found.items():
+        if "clean" not in name:
+            assert outcomes(reports) == [("call", "passed"), ("teardown", "failed")], name
+            assert len(leaks_in(reports[1])) == 1, name
+
+
+def test_the_leaks_of_a_test_that_fails_otherwise_are_a_section_of_its_report(auto_run: InnerRun) -> None:
+    (report,) = auto_run.reports["by_itself"]["test_it"]
+    assert "assert 1 == 2" in report.text
+    assert "This test left" not in report.text
+    ((title, text),) = report.sections
+    assert title == "Captured leaks call"
+    assert text.startswith("This test left 1 thing behind:\n  a StreamChunkingResult neither completed nor closed")
+
+
+def test_the_leaks_of_a_teardown_that_fails_otherwise_are_a_section_of_its_report(auto_run: InnerRun) -> None:
+    _, report = auto_run.reports["by_itself"]["test_teardown"]
+    assert "by itself" in report.text
+    ((title, text),) = report.sections
+    assert title == "Captured leaks teardown"
+    assert "forever()" in text
+
+
+@pytest.mark.parametrize("run", ["auto_run", "strict_run"])
+def test_the_guard_does_not_report_the_task_of_a_cancelled_or_interrupted_test(
+    request: pytest.FixtureRequest, run: str
+) -> None:
+    found = request.getfixturevalue(run).reports["cancelled"]
+    assert len(found) == 2
+    for (report,) in found.values():
+        assert report.outcome == "failed"
+        ((_, text),) = report.sections
+        assert text.count("still pending") == 1
+        assert "still pending: mine, forever()" in text
+
+
+def test_the_guard_finds_the_leaks_of_asynchronous_tests_of_unittest(auto_run: InnerRun) -> None:
+    found = auto_run.reports["unittest"]
+    assert {name: leaks_in(reports[0])[0][0].split(":")[0] for name, reports in found.items()} == {
+        "TestIt::test_task": "a task still pending",
+        "TestIt::test_generator": "an asynchronous generator not closed",
+        "TestIt::test_thread": "a thread still alive",
+        "TestIt::test_run": "a StreamChunkingResult neither completed nor closed",
+        "TestSetUp::test_task": "a task still pending",
+    }
+
+
+def test_a_task_that_other_code_starts_in_a_shared_loop_belongs_to_the_running_test(auto_run: InnerRun) -> None:
+    assert {name: reports[0].outcome for name, reports in auto_run.reports["shared_loop"].items()} == {
+        "test_first": "passed",
+        "test_later[run]": "failed",
+        "test_later[<lambda>]": "failed",
+        "test_without_a_guard": "passed",
+        "test_clean": "passed",
+        "test_end": "passed",
+    }
+
+
+@pytest.mark.parametrize("run", ["auto_run", "strict_run"])
+def test_the_guard_reports_a_leak_of_every_example_once(request: pytest.FixtureRequest, run: str) -> None:
+    found = request.getfixturevalue(run).reports["examples"]
+    assert len(found) == 2
+    for (report,) in found.values():
+        ((description, _, _),) = leaks_in(report)
+        assert description.endswith("forever() (4 times)")
+
+
+def test_a_leak_does_not_disturb_the_next_test(auto_run: InnerRun) -> None:
+    found = auto_run.reports["next"]
+    assert len(leaks_in(found["test_it"][0])) == 3
     assert outcomes(found["test_next"]) == [("call", "passed")]
 
 
-def test_workers_of_xdist_guard_too(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(HEAD + "async def test_it(streaming_mock_backend):\n    await leave_a_task(None)\n")
+def test_the_ini_value_allows_leaks_by_name(auto_run: InnerRun) -> None:
+    found = auto_run.reports["allowed_by_name"]
+    assert len(found) == 10
+    failed = [name for name, reports in found.items() if reports[0].outcome == "failed"]
+    assert failed == ["test_other", "test_dropped_run"]
+
+
+# Unplayed scripts
+
+
+def test_a_test_that_does_not_use_its_scripts_fails(auto_run: InnerRun) -> None:
+    found = auto_run.reports["in_vain"]
+    failed = {name: reports[0].text for name, reports in found.items() if reports[0].outcome == "failed"}
+    assert {name: IN_VAIN[name] in text for name, text in failed.items()} == dict.fromkeys(IN_VAIN, True)
+    assert sum("clean" in name for name in found) == len(found) - len(failed) == 14
+
+
+# Guarded tests
+
+
+def test_the_guard_ignores_tests_that_use_no_fixture_of_the_plugin(auto_run: InnerRun) -> None:
+    found = auto_run.reports["unguarded"]
+    assert {outcome for reports in found.values() for outcome in outcomes(reports)} == {("call", "passed")}
+
+
+def test_a_fixture_that_the_test_requests_dynamically_is_guarded_from_then_on(auto_run: InnerRun) -> None:
+    reports = auto_run.reports["dynamic"]["test_it"]
+    assert reports[-1].outcome == "failed"
+    assert "still pending: mine, forever()" in reports[-1].text
+    assert "Never played" in reports[-1].text
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_marker_allows_leaks_or_unplayed_scripts(auto_run: InnerRun, number: int) -> None:
+    (report,) = auto_run.reports["allowed"][f"test_it{number}"]
+    assert [words in report.text for words in KINDS.values()] == [number == 1, number == 0]
+
+
+def outcome_of(pytester: pytest.Pytester, source: str, *args: str, ini: str = "") -> dict[str, str]:
+    """Run tests in this process, and return the last text of each test, empty if it passed."""
+    pytester.makeini(INI + ini)
+    pytester.makepyfile(guarded(source))
+    recorder = pytester.inline_run("-p", "no:randomly", "--asyncio-mode", "auto", *args)
+    reports = recorder.getreports("pytest_runtest_logreport")
+    return {report.nodeid.partition("::")[2]: report.longreprtext for report in reports if report.when == "call"} | {
+        report.nodeid.partition("::")[2]: report.longreprtext for report in reports if report.failed
+    }
+
+
+@pytest.mark.parametrize(
+    ("ini", "args", "shown"),
+    [
+        ("", ["--streamval-leaks=off"], ["unplayed"]),
+        ("streamval_leaks = off\n", ["--streamval-unplayed=off"], []),
+        ("streamval_leaks = off\nstreamval_unplayed = off\n", ["--streamval-leaks", "on"], ["leaks"]),
+    ],
+    ids=["option", "ini value and option", "option over ini value"],
+)
+def test_an_option_or_an_ini_value_switches_a_guard_off(
+    pytester: pytest.Pytester, ini: str, args: list[str], shown: list[str]
+) -> None:
+    (text,) = outcome_of(pytester, ALLOWED.format(mark="", number=""), *args, ini=ini).values()
+    assert [kind for kind, words in KINDS.items() if words in text] == shown
+
+
+def test_a_fixture_that_is_requested_dynamically_is_guarded_without_other_guarded_tests(
+    pytester: pytest.Pytester,
+) -> None:
+    (text,) = outcome_of(pytester, DYNAMIC).values()
+    assert "still pending: mine, forever()" in text
+
+
+def test_the_guard_finds_a_leak_in_one_variant(pytester: pytest.Pytester) -> None:
+    found = outcome_of(pytester, VARIANTS, "--streamval-fuzz", "3")
+    assert {name: "forever()" in text for name, text in found.items()} == {
+        "test_it": False,
+        "test_it[cut~whole]": True,
+        "test_it[cut~chars]": False,
+        "test_it[cut~words]": False,
+    }
+
+
+def test_workers_of_xdist_guard_their_tests(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    pytester.makepyfile(guarded("async def test_it(streaming_mock_backend):\n    await leave_a_task(None)\n"))
     result = pytester.runpytest_subprocess("-n", "1", "--asyncio-mode", "auto")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*a task still pending: mine, forever()*"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_guard_is_on_or_off(pytester: pytest.Pytester, kind: str) -> None:
+    pytester.makeini(f"{INI}streamval_{kind} = maybe\n")
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*streamval_{kind} = maybe does not fit: it is on or off."])
+    result = pytester.runpytest_inprocess(f"--streamval-{kind}", "maybe")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*argument --streamval-{kind}: invalid choice: 'maybe' (choose from *on*, *off*"])
+
+
+def test_the_options_and_markers_of_the_guards_are_documented(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    pytester.runpytest_inprocess("--help").stdout.fnmatch_lines(["*--streamval-leaks=*", "*--streamval-unplayed=*"])
+    pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(
+        ["@pytest.mark.streamval_allow_leaks(reason=None): *", "@pytest.mark.streamval_allow_unplayed(reason=None): *"]
+    )

@@ -1,4 +1,4 @@
-"""A scripted `Stall` that nothing stops, in real time: it is told of, and ends its test."""
+"""A scripted `Stall` that nothing stops in real time. It is reported, and it ends its test."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_deadlock(virtual_clock):
 
 @pytest.fixture(autouse=True)
 def settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)  # where pytest says everything twice
+    monkeypatch.delenv("CI", raising=False)  # on which pytest prints more
 
 
 def limit(pytester: pytest.Pytester, seconds: str) -> None:
@@ -105,13 +105,13 @@ def limit(pytester: pytest.Pytester, seconds: str) -> None:
     )
 
 
-@pytest.mark.parametrize("options", [["-p", "no:randomly"], ["-n", "2"], ["-s"]])
+@pytest.mark.parametrize("options", [["-p", "no:randomly"], ["-n", "1"]])
 def test_a_stall_that_nothing_stops_ends_its_test(pytester: pytest.Pytester, options: list[str]) -> None:
     limit(pytester, "0.02")
     pytester.makepyfile(TESTS)
     result = pytester.runpytest_subprocess("--streamval-leaks=off", "--streamval-unplayed=off", *options)
-    told = "steps[2] of the script 'Hello there. And', a Stall, has been silent for 0.01 s of real time."
-    assert (result.outlines + result.errlines).count(f"{told} The test fails at 0.02 s.") == 8
+    notice = "steps[2] of the script 'Hello there. And', a Stall, has been silent for 0.01 s of real time."
+    assert (result.outlines + result.errlines).count(f"{notice} The test fails at 0.02 s.") == 8
     result.assert_outcomes(failed=8)
     shown = result.stdout.str()
     assert shown.count("Give that code a timeout, such as asyncio.timeout()") >= 8
@@ -119,7 +119,7 @@ def test_a_stall_that_nothing_stops_ends_its_test(pytester: pytest.Pytester, opt
     assert "ConnectionError: gone" in shown
 
 
-def test_a_stall_that_is_stopped_or_on_a_virtual_clock_is_not_told_of(pytester: pytest.Pytester) -> None:
+def test_a_stall_that_is_stopped_or_has_virtual_time_is_not_reported(pytester: pytest.Pytester) -> None:
     limit(pytester, "60")
     pytester.makepyfile(STOPPED)
     result = pytester.runpytest_subprocess()
@@ -128,15 +128,15 @@ def test_a_stall_that_is_stopped_or_on_a_virtual_clock_is_not_told_of(pytester: 
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "inf", "nan"])
-def test_a_limit_that_is_none_is_refused(pytester: pytest.Pytester, value: str) -> None:
+def test_the_ini_value_of_the_stall_limit_must_be_a_number_of_seconds(pytester: pytest.Pytester, value: str) -> None:
     limit(pytester, value)
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*Invalid streamval_stall_timeout: {value}. It must be a number of seconds, or 0*"])
 
 
 class Timers(asyncio.SelectorEventLoop):
-    """A loop whose timers are kept, and fire only in `fire`."""
+    """A loop whose timers fire only in `fire`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,28 +164,28 @@ async def begin() -> asyncio.Task[list[str]]:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    told: list[str] = []
-    monkeypatch.setattr(stalls, "_write", lambda config, text: told.append(text))
-    return told
+def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    notices: list[str] = []
+    monkeypatch.setattr(stalls, "_write", lambda config, text: notices.append(text))
+    return notices
 
 
-def test_the_limit_is_a_minute_and_told_of_after_five_seconds(told: list[str]) -> None:
+def test_a_stall_is_reported_after_five_seconds_and_ends_after_a_minute(notices: list[str]) -> None:
     with asyncio.Runner(loop_factory=Timers) as runner:
         reading = runner.run(begin())
         assert runner.get_loop().fire() == [5, 60]
         with pytest.raises(StallTimeoutError) as caught:
             runner.run(asyncio.wait_for(reading, None))
-        runner.get_loop().fire()  # it was cancelled, and what is over is over
+        runner.get_loop().fire()  # the cancelled timers do nothing
     place = "steps[1] of the script 'So far', a Stall,"
-    assert told[0] == f"{place} has been silent for 5 s of real time. The test fails at 60 s."
+    assert notices[0] == f"{place} has been silent for 5 s of real time. The test fails at 60 s."
     assert stalls.take_ended() == [caught.value]
     assert stalls.take_ended() == []
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
     assert (str(copy), copy.place, copy.seconds) == (str(caught.value), place, 60)
 
 
-def test_a_stall_that_a_virtual_clock_has_come_over_is_not_ended(told: list[str]) -> None:
+def test_a_stall_is_not_ended_on_a_virtual_clock_that_started_after_it(notices: list[str]) -> None:
     with asyncio.Runner(loop_factory=Timers) as runner:
         reading = runner.run(begin())
         with VirtualClock():
@@ -193,11 +193,11 @@ def test_a_stall_that_a_virtual_clock_has_come_over_is_not_ended(told: list[str]
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 runner.run(asyncio.wait_for(reading, None))
-    assert (told, stalls.take_ended()) == ([], [])
+    assert (notices, stalls.take_ended()) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["terminal", "worker", "no terminal"])
-def test_what_is_written_goes_past_the_capturing(kind: str) -> None:
+def test_the_notice_of_a_stall_is_not_captured(kind: str) -> None:
     done: list[object] = []
 
     class Capture:
@@ -213,18 +213,20 @@ def test_what_is_written_goes_past_the_capturing(kind: str) -> None:
     config = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=plugins.get))
     if kind == "worker":
         config.workerinput = {}
-    stalls._write(config, "told")
-    assert done == ["off", "told" if kind == "terminal" else "\ntold\n", "on"]
+    stalls._write(config, "notice")
+    assert done == ["off", "notice" if kind == "terminal" else "\nnotice\n", "on"]
 
 
-def test_what_is_written_without_capturing_goes_to_the_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    stalls._write(SimpleNamespace(pluginmanager=SimpleNamespace(getplugin={}.get)), "told")
-    assert capsys.readouterr().err == "\ntold\n"
+def test_the_notice_of_a_stall_without_plugins_goes_to_the_error_output(capsys: pytest.CaptureFixture[str]) -> None:
+    stalls._write(SimpleNamespace(pluginmanager=SimpleNamespace(getplugin={}.get)), "notice")
+    assert capsys.readouterr().err == "\nnotice\n"
 
 
-@pytest.mark.parametrize("where", ["outside of pytest", "without a limit"])
-def test_a_stall_has_no_limit(where: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    if where == "outside of pytest":
+@pytest.mark.parametrize("place", ["outside of pytest", "with the limit 0"])
+def test_a_stall_without_a_limit_is_not_ended(
+    place: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place == "outside of pytest":
         monkeypatch.setattr(steps, "limits", [])
     else:
         monkeypatch.setitem(pytestconfig._inicache, "streamval_stall_timeout", "0")

@@ -51,10 +51,10 @@ from pytest_streamval.errors import (
     VirtualDeadlockError,
 )
 from pytest_streamval.plugin.clock import clock_of_test
-from pytest_streamval.virtual_time import VirtualClock, loop_driver, other_libraries
+from pytest_streamval.virtual_time import VirtualClock, loop_driver, date_mocking
 from pytest_streamval.virtual_time.external_activity import Connections
-from pytest_streamval.virtual_time.loop_driver import LoopDriver, kind_of
-from pytest_streamval.virtual_time.task_locations import waiting_in
+from pytest_streamval.virtual_time.loop_driver import LoopDriver, loop_class_name
+from pytest_streamval.virtual_time.task_locations import waiting_tasks
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()
 
@@ -69,13 +69,13 @@ def clock(request):
 def gate(monkeypatch):
     """What opens when an event loop begins to wait in real time, so that a thread can be sure to be waited for."""
     opened = threading.Event()
-    wait = LoopDriver._wait
+    wait = LoopDriver._wait_in_real_time
 
     def opening(self, due):
         opened.set()
         return wait(self, due)
 
-    monkeypatch.setattr(LoopDriver, "_wait", opening)
+    monkeypatch.setattr(LoopDriver, "_wait_in_real_time", opening)
     yield opened
     opened.set()
 
@@ -395,9 +395,9 @@ def test_an_instant_can_be_written_in_several_ways(instant):
 
 @pytest.mark.parametrize("wrong", ["tomorrow", True, float("nan"), 1e15, -1e12, [2030], b"2030-05-05"])
 def test_what_is_no_instant_is_refused(clock, wrong):
-    with pytest.raises(InvalidArgumentError, match=r"start.*a datetime, an ISO string such as"):
+    with pytest.raises(InvalidArgumentError, match=r"start.*a datetime, a date, an ISO string such as"):
         VirtualClock(wrong)
-    with pytest.raises(InvalidArgumentError, match=r"instant.*a datetime, an ISO string such as"):
+    with pytest.raises(InvalidArgumentError, match=r"instant.*a datetime, a date, an ISO string such as"):
         clock.move_to(wrong)
     assert clock.now == START
 
@@ -410,9 +410,9 @@ def test_what_is_no_length_of_time_is_refused(clock, wrong):
 
 
 def test_only_the_test_itself_moves_a_clock(clock):
-    with pytest.raises(VirtualClockUseError, match=r"advance\(\) was called where its time does not run"):
+    with pytest.raises(VirtualClockUseError, match=r"advance\(\) was called before the clock was started"):
         run_in_thread(lambda: clock.advance(1))
-    with pytest.raises(VirtualClockUseError, match=r"move_to\(\) was called .* before its start"):
+    with pytest.raises(VirtualClockUseError, match=r"move_to\(\) was called before the clock was started"):
         VirtualClock().move_to(0)
 
 
@@ -787,7 +787,7 @@ def test_time_machine_is_refused_on_a_clock(clock):
 def test_a_clock_is_not_told_two_dates():
     with (
         freezegun.freeze_time("2000-02-02"),
-        pytest.raises(VirtualClockUseError, match="Give it one of the two"),
+        pytest.raises(VirtualClockUseError, match="Use one of the two"),
         VirtualClock("2001-01-01"),
     ):
         raise AssertionError
@@ -797,13 +797,13 @@ def test_a_clock_is_not_told_two_dates():
 def test_a_clock_needs_neither_freezegun_nor_time_machine(monkeypatch):
     for name in ("freezegun", "freezegun.api", "time_machine"):
         monkeypatch.setitem(sys.modules, name, None)
-    other_libraries._installed.cache_clear()
+    date_mocking._installed.cache_clear()
     try:
         with VirtualClock() as clock:
             clock.run(asyncio.sleep(60))
             assert agreeing() == START + 60
     finally:
-        other_libraries._installed.cache_clear()
+        date_mocking._installed.cache_clear()
 
 
 ZONES = """
@@ -912,7 +912,7 @@ def test_there_is_one_clock(clock):
 async def test_an_async_test_awaits(clock):
     with pytest.raises(VirtualClockUseError, match="in a running event loop") as caught:
         clock.run(asyncio.sleep(1))
-    assert "awaits the coroutine" in str(caught.value)
+    assert "await the coroutine" in str(caught.value)
 
 
 def test_a_clock_runs_nothing_behind_its_end():
@@ -923,7 +923,7 @@ def test_a_clock_runs_nothing_behind_its_end():
 
 
 def test_a_clock_runs_coroutines_only(clock):
-    with pytest.raises(InvalidArgumentError, match=r"coroutine=<function .* what calling an async function returns"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid coroutine: <function .* It must be a coroutine"):
         clock.run(call_later)
 
 
@@ -938,7 +938,7 @@ def test_an_error_of_what_runs_comes_out(clock):
 
 def test_a_live_test_has_no_virtual_clock():
     item = SimpleNamespace(get_closest_marker={"e2e": True}.get)
-    with pytest.raises(VirtualClockUseError, match="marked e2e: a live model takes real time"):
+    with pytest.raises(VirtualClockUseError, match="marked e2e, but a live model takes real time"):
         clock_of_test(item, ("ollama", "e2e")).__enter__()
 
 
@@ -994,11 +994,11 @@ def test_a_loop_without_a_selector_is_refused(clock):
 )
 def test_each_loop_that_cannot_be_driven_has_its_sentence(kind, says):
     assert says in str(UnsupportedLoopError(kind))
-    assert kind_of(None) == ""
+    assert loop_class_name(None) == ""
 
 
 def test_a_test_that_asyncio_does_not_run_is_told_so(clock):
-    wrapped = clock.supervised(call_later)
+    wrapped = clock.supervise(call_later)
     with pytest.raises(UnsupportedLoopError, match=r"trio\.testing\.MockClock"):
         wrapped(1).send(None)
 
@@ -1160,7 +1160,7 @@ async def test_what_takes_too_long_lets_time_go_on_at_its_own_pace(clock, gate, 
         await asyncio.wait_for(asyncio.shield(working), 0.0045)
     assert clock.elapsed == 0.0045
     assert ticks == [0.001, 0.002, 0.003, 0.004]
-    assert caplog.messages == ["Virtual time has come down to the pace of real time, for a call in an executor."]
+    assert caplog.messages == ["Virtual time continues at the pace of real time because of a call in an executor."]
     stuck.set()
     assert await working
     ticking.cancel()
@@ -1294,7 +1294,7 @@ async def test_what_comes_from_elsewhere_is_called_by_its_name(tmp_path):
 
         pair = [stack.enter_context(end) for end in socket.socketpair()]
         number = pair[0].fileno()
-        assert seen(number) == ([f"the connection to nobody by name, at file descriptor {number}"], False)
+        assert seen(number) == ([f"the connection to an unnamed socket, file descriptor {number}"], False)
 
         datagrams = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
         datagrams.bind(("127.0.0.1", 0))
@@ -1303,7 +1303,7 @@ async def test_what_comes_from_elsewhere_is_called_by_its_name(tmp_path):
 
         for number in os.pipe():
             stack.callback(os.close, number)
-        assert seen(number) == ([f"the file descriptor {number}, a pipe or the like"], False)
+        assert seen(number) == ([f"the file descriptor {number}, a pipe or a similar object"], False)
 
 
 # What waits for nothing
@@ -1391,14 +1391,14 @@ class Opaque(Coroutine):
         (lambda: in_awaitable(Generated()), line(Generated.__await__, 1)),
         (lambda: anyio.sleep(100), "anyio/_backends/_asyncio.py:- in AsyncIOBackend.sleep"),
         (lambda: asyncio.Event().wait(), "asyncio/locks.py:- in Event.wait"),
-        (lambda: Opaque(asyncio.Event()), "a place that Python does not know"),
+        (lambda: Opaque(asyncio.Event()), "an unknown line"),
     ],
 )
 async def test_a_task_waits_where_its_author_wrote_it(coroutine, place):
     task = asyncio.create_task(coroutine(), name="stuck")
     for _ in range(3):
         await asyncio.sleep(0)
-    found = dict(waiting_in(asyncio.get_running_loop()))["stuck"]
+    found = dict(waiting_tasks(asyncio.get_running_loop()))["stuck"]
     if ":-" in place:  # the lines of others are theirs to move
         found = re.sub(r":\d+", ":-", found)
     assert found == place
@@ -1518,7 +1518,7 @@ def test_a_loop_of_which_no_test_is_known_raises_it(clock):
 
 
 def test_a_deadlock_shows_where_the_test_is_stuck(clock):
-    wrapped = clock.supervised(in_call)
+    wrapped = clock.supervise(in_call)
     with pytest.raises(VirtualDeadlockError) as caught:
         asyncio.run(wrapped())
     assert [entry.name for entry in caught.traceback][-3:] == ["in_call", "in_event", "wait"]
