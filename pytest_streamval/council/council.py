@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pytest_streamval.council import modes
 from pytest_streamval.council import run as sitting
 from pytest_streamval.council.cache import CouncilCache, as_cache
 from pytest_streamval.council.identity import key_of
 from pytest_streamval.council.member_run import Terms
-from pytest_streamval.council.members import Model, as_member, members_of
+from pytest_streamval.council.members import Backend_co, Member, Model, as_member, members_of
 from pytest_streamval.council.run import Sitting
 from pytest_streamval.council.stream import CouncilStream
 from pytest_streamval.engine.backend import Backend
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    Synthesizer_co = TypeVarWithDefault("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
+else:
+    Synthesizer_co = TypeVar("Synthesizer_co", covariant=True)
+
 T = TypeVar("T")
 
 STREAMED = ("synthesize", "raw")
@@ -35,7 +42,7 @@ MODES = (*STREAMED, "debate", "adversarial")
 """All modes."""
 
 
-class Council:
+class Council(Generic[Backend_co, Synthesizer_co]):
     """Puts a prompt to several models at once, and makes one answer of theirs.
 
     No run raises because of what a model, its provider or a requirement does: that becomes the error of the one
@@ -75,9 +82,10 @@ class Council:
                 makes a member that answers with an error.
             UnknownChunkingError: a `ValueError`; `chunking` is a string that is no alias.
         """
-        self.members = members_of(models)
+        self.members = cast("tuple[Member[Backend_co], ...]", members_of(models))
         """Who is asked, by name."""
-        self.synthesizer = None if synthesizer is None else as_member(synthesizer, unnamed="synthesizer")
+        merging = None if synthesizer is None else as_member(synthesizer, unnamed="synthesizer")
+        self.synthesizer = cast("Synthesizer_co", merging)
         """Who makes one answer of all."""
         self.cache = as_cache(cache)
         """Where results are kept."""

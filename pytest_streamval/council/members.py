@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias
 
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.errors import InvalidArgumentError, StreamvalError, excerpt
 from pytest_streamval.live.backend import LiveBackend
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Backend_co = TypeVar("Backend_co", bound=Backend | None, default=Backend | None, covariant=True)
+else:
+    from typing import TypeVar
+
+    Backend_co = TypeVar("Backend_co", covariant=True)
 
 Model: TypeAlias = str | Backend
 """A spec such as `"openai:gpt-4.1"`, or a backend."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Member(Generic[Backend_co]):
     """One that a council asks."""
 
     name: str
     """What events and answers call it; no two members of a council share one."""
     model: str
     """The model, in the provider's own word."""
-    backend: Backend | None
+    backend: Backend_co
     """What is asked; None where the spec names nothing that could be."""
     fault: StreamvalError | None = None
     """Why there is no backend: it becomes the error of every answer."""

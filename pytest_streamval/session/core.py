@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
@@ -26,20 +26,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
     from types import TracebackType
 
+    from typing_extensions import TypeVar
+
     from pytest_streamval.engine.component import CBlock, Component
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
+    Backend_co = TypeVar("Backend_co", bound=Backend, default=Backend, covariant=True)
+else:
+    from typing import TypeVar
+
+    Backend_co = TypeVar("Backend_co", covariant=True)
+
 logger = logging.getLogger("pytest_streamval")
 
 
-class SessionCore:
+class SessionCore(Generic[Backend_co]):
     """A backend, a context, an event loop for synchronous callers, and all that is being generated."""
 
     _closed = True  # until it is made
 
     def __init__(
-        self, backend: Backend, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
+        self, backend: Backend_co, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
     ) -> None:
         """Make a session over a backend.
 
@@ -52,7 +60,7 @@ class SessionCore:
             raise InvalidArgumentError("backend", excerpt(backend), "It must be an instance of a subclass of Backend.")
         if ctx is not None and not isinstance(ctx, Context):
             raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a context, for instance ChatContext().")
-        self.backend = backend
+        self.backend: Backend_co = backend
         self.model_options = checked_options(model_options)
         self._history = History(SimpleContext() if ctx is None else ctx)
         self._talk = self._history if isinstance(ctx, ChatContext) else History(ChatContext())
@@ -231,7 +239,7 @@ class SessionCore:
         return ctx
 
 
-_sessions: WeakObjects[SessionCore] = WeakObjects()
+_sessions: WeakObjects[SessionCore[Any]] = WeakObjects()
 
 
 def _forked() -> None:

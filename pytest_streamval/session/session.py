@@ -18,7 +18,7 @@ from pytest_streamval.session.arguments import (
     needed,
 )
 from pytest_streamval.session.attempts import Attempts
-from pytest_streamval.session.core import SessionCore
+from pytest_streamval.session.core import Backend_co, SessionCore
 from pytest_streamval.session.history import AnswerKeeper
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
-class Session(SessionCore):
+class Session(SessionCore[Backend_co]):
     """A backend and a context, and what an application asks of them; made by `start_session`.
 
     Every method has two forms. The one that begins with `a` belongs into a coroutine: it returns its output at once,

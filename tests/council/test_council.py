@@ -17,7 +17,6 @@ from pytest_streamval import (
     Delay,
     Delta,
     DifferentLoopsError,
-    EventLoopRunningError,
     InvalidArgumentError,
     ModelAnswer,
     ModelOption,
@@ -27,11 +26,11 @@ from pytest_streamval import (
     Requirement,
     Script,
     Transcript,
-    UnknownChunkingError,
     Usage,
     ValidationResult,
     per_member,
 )
+from pytest_streamval.errors import EventLoopRunningError, UnknownChunkingError
 from pytest_streamval.plugin.snapshot import TranscriptSnapshotExtension
 
 SENTENCES = "One fish. Two fish. Red fish. Blue fish."

@@ -13,7 +13,7 @@ from tests.sdks.page import Row
 from tests.sdks.ways import Patience
 
 if TYPE_CHECKING:
-    from pytest_streamval import Fault, ServedRequest
+    from pytest_streamval.typing import Fault, ServedRequest
     from tests.sdks.heard import Outcome
     from tests.sdks.ways import Way
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import ProviderServer, Script, ServedRequest, Stall
+from pytest_streamval import ProviderServer, Script, Stall
 from tests.server.clients import (
     QUESTION,
     ask,
@@ -27,6 +27,8 @@ from tests.server.clients import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_streamval.typing import ServedRequest
 
 LIMIT = 60.0  # seconds until a thread is taken for one that hangs; the tests wait for none of them
 

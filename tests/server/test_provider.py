@@ -12,29 +12,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval import (
-    ClientStayedError,
     Delay,
     Delta,
     InvalidArgumentError,
     LiveBackend,
     ModelOption,
-    NotRequestedError,
-    NotStoppedError,
     ProviderServer,
     ProviderStatusError,
     ProviderStreamError,
     ProviderUnreachableError,
     Raise,
     Script,
-    ServedRequest,
-    ServerStateError,
     SimpleContext,
     Stall,
     StreamTruncatedError,
     assert_stopped,
     faults,
 )
+from pytest_streamval.errors import ClientStayedError, NotRequestedError, NotStoppedError, ServerStateError
 from pytest_streamval.model import ToolCall, ToolCallDelta, Usage
+from pytest_streamval.typing import ServedRequest
 from tests.server.clients import (
     PROTOCOLS,
     QUESTION,

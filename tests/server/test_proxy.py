@@ -15,16 +15,15 @@ import pytest
 from pytest_streamval import (
     Cassette,
     InvalidArgumentError,
-    MissingExtraError,
     ProviderServer,
     ProviderStatusError,
     Raise,
     Read,
     Script,
-    ServedRequest,
     Stall,
     faults,
 )
+from pytest_streamval.errors import MissingExtraError
 from pytest_streamval.http.connection import tls_context
 from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence, Turn
 from pytest_streamval.server.proxy import played
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_streamval.server.actions import Step
+    from pytest_streamval.typing import ServedRequest
 
 CLOSE = "connection: close"
 CERTIFICATE = Path(__file__).parent.parent / "data" / "server" / "loopback.pem"  # its own, with its key
