@@ -158,7 +158,8 @@ async def ask(council: CouncilFactory, backend: Backend, path: Path) -> None:
     assert_type(asked, Council[Backend, Member[Backend]])
     asked = Council({"alice": "openai:gpt-4.1"}, synthesizer=backend, requirements=[Mine("words")], cache=path)
     asked = Council(["openai:gpt-4.1", backend], chunking=Lines(), cache=CouncilCache(path, limit=5), timeout=2.5)
-    assert_type(asked.synthesizer, Member | None)
+    members = Council(["openai:gpt-4.1"]).members
+    assert_type(members, tuple[Member, ...])
     assert_type(asked.ask_stream("Hi", synthesize=False), CouncilStream)
     events: list[CouncilEvent] = []
     async with asked.ask_stream("Hi", mode="raw") as stream:
