@@ -27,7 +27,7 @@ def main() -> None:
     """Write all stubs."""
     for module in LAZY_MODULES:
         path_of(module).write_text(stub_of(module), encoding="utf-8")
-        print(path_of(module))  # noqa: T201  # a command for the terminal
+        print(path_of(module))
 
 
 if __name__ == "__main__":
