@@ -41,7 +41,7 @@ NEVER = {
 }
 """Phrases that no docstring, comment, message or page has, and the words to write in their place."""
 
-_CODE = re.compile(r"```.*?```|``[^`]*``|`[^`]*`|<[^>\n]*>|^(?: {4,}|\t).*$", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"```.*?```|``[^`]*``|`[^`]*`|<[^>\n]*>|^(?: {4,}|\t)[^\n]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
 
@@ -70,8 +70,6 @@ class Text:
         parts = self.path.parts
         if parts[0] == "pytest_streamval":
             return parts[1] if len(parts) > 2 else "the top level"
-        if parts[0] == "tests":
-            return f"tests/{parts[1]}" if len(parts) > 2 else "tests"
         return parts[0] if len(parts) > 1 else "the root"
 
 

@@ -70,7 +70,7 @@ class BackendChecks(Coroutine[Any, Any, None]):
     """
 
     def __init__(self, checks: Coroutine[Any, Any, None] | None) -> None:
-        """Create the checks; None if they are done, however often they are awaited."""
+        """Create the checks, None if they are done, however often they are awaited."""
         self._checks = checks
 
     def send(self, value: Any, /) -> Any:  # noqa: ANN401  # as in Coroutine

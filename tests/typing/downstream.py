@@ -74,7 +74,7 @@ class NoPassword(Requirement):
 
 
 class Shouting(Backend):
-    """A backend with an annotation of its own for what it is asked."""
+    """A backend with an annotation of its own for its action."""
 
     async def generate_from_context(
         self,
