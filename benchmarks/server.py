@@ -29,8 +29,8 @@ from pytest_streamval import ProviderServer, Script, faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval import ServedRequest
     from pytest_streamval.server.script_queue import Playable
+    from pytest_streamval.typing import ServedRequest
 
 STREAMS, DELTAS = 200, 500
 ROUNDS = 5  # of the throughput, of which the median counts

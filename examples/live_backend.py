@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from pytest_streamval import Backend, CBlock, Message, ModelOption, ModelOutputThunk, OpenAIChatDecoder
+from pytest_streamval import Backend, CBlock, Message, ModelOption, ModelOutputThunk
+from pytest_streamval.wire import OpenAIChatDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

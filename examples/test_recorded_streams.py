@@ -21,7 +21,8 @@ from pytest_streamval import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval import ChunkingStrategy, Requirement, Script, StreamingMockBackendFactory
+    from pytest_streamval import ChunkingStrategy, Requirement, Script
+    from pytest_streamval.typing import StreamingMockBackendFactory
 
     Recorded = Callable[[str], Script]
 

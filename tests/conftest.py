@@ -17,7 +17,7 @@ from tests.loopback import Provider
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from pytest_streamval import CapturedTelemetry
+    from pytest_streamval.typing import CapturedTelemetry
 
 # These need the official clients, which `tox -e sdks` installs and runs them with.
 collect_ignore = ["sdks"]

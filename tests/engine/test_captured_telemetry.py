@@ -11,9 +11,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import ProxyTracerProvider
 
-from pytest_streamval import Measured, TelemetryConflictError, UnexpectedSpansError
 from pytest_streamval.engine.telemetry import capture as telemetry
 from pytest_streamval.engine.telemetry.capture import capturing
+from pytest_streamval.errors import TelemetryConflictError, UnexpectedSpansError
+from pytest_streamval.typing import Measured
 
 tracer = trace.get_tracer("the code under test")
 meter = metrics.get_meter("the code under test")

@@ -17,7 +17,6 @@ from pytest_streamval import (
     DifferentLoopsError,
     GenerationCancelledError,
     ModelOutputThunk,
-    NotAcceptedError,
     PartialValidationResult,
     Raise,
     Requirement,
@@ -25,13 +24,13 @@ from pytest_streamval import (
     SimpleContext,
     StreamingMockBackend,
     Transcript,
-    UnvalidatedTextError,
     assert_accepted,
     assert_no_unvalidated_text,
     observing,
     stream_with_chunking,
 )
 from pytest_streamval.engine.tasks import settle
+from pytest_streamval.errors import NotAcceptedError, UnvalidatedTextError
 
 PASS = PartialValidationResult("pass")
 

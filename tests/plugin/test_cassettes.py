@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import Cassette, InvalidArgumentError, InvalidCassetteError, ModelOption, Read, SimpleContext
+from pytest_streamval import Cassette, InvalidArgumentError, ModelOption, Read, SimpleContext
 from pytest_streamval.errors import (
     HiddenRequestError,
+    InvalidCassetteError,
     MissingCassetteError,
     UnmatchedRequestError,
     UnusedCassetteError,

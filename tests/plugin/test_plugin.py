@@ -26,7 +26,8 @@ def test_offline():
 USES_THE_MOCK = """
 import asyncio
 import pytest
-from pytest_streamval import SimpleContext, StreamingMockBackendFactory, stream_with_chunking
+from pytest_streamval import SimpleContext, stream_with_chunking
+from pytest_streamval.typing import StreamingMockBackendFactory
 
 async def check(streaming_mock_backend: StreamingMockBackendFactory):
     first, second = streaming_mock_backend("One. Two."), streaming_mock_backend("Three.", token_size=2)

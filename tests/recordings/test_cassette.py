@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import (
-    Cassette,
-    Delta,
-    InvalidCassetteError,
-    ProviderResponseError,
-    Read,
-    Recording,
-    StreamTruncatedError,
-    ToolCallDelta,
-)
+from pytest_streamval import Cassette, Delta, Read, StreamTruncatedError, ToolCallDelta
+from pytest_streamval.errors import InvalidCassetteError, ProviderResponseError
+from pytest_streamval.typing import Recording
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ from pytest_streamval import (
     Script,
     Session,
     StreamingMockBackend,
-    UnknownProviderError,
     start_session,
 )
+from pytest_streamval.errors import UnknownProviderError
 
 
 @pytest.fixture

@@ -13,9 +13,7 @@ from contextvars import ContextVar
 import pytest
 
 from pytest_streamval import (
-    BlockingCallError,
     ChatContext,
-    ClosedSessionError,
     DifferentLoopsError,
     ModelOutputThunk,
     Raise,
@@ -27,6 +25,7 @@ from pytest_streamval import (
     start_session,
 )
 from pytest_streamval.engine.backend import Backend
+from pytest_streamval.errors import BlockingCallError, ClosedSessionError
 from pytest_streamval.session import background
 
 MAIN = threading.main_thread().ident

@@ -17,10 +17,8 @@ from pytest_streamval import (
     ChunkEvent,
     CompletedEvent,
     ErrorEvent,
-    EventOrderError,
     InvalidArgumentError,
     ModelOutputThunk,
-    NotStoppedError,
     PartialValidationResult,
     QuickCheckEvent,
     Requirement,
@@ -33,7 +31,6 @@ from pytest_streamval import (
     StreamingMockBackend,
     ThunkClosedError,
     Transcript,
-    UnvalidatedTextError,
     assert_event_order,
     assert_no_unvalidated_text,
     assert_stopped,
@@ -43,6 +40,7 @@ from pytest_streamval import (
     transcribe,
 )
 from pytest_streamval.engine.component import as_action
+from pytest_streamval.errors import EventOrderError, NotStoppedError, UnvalidatedTextError
 from pytest_streamval.scripting.mock import MockCall
 
 if TYPE_CHECKING:

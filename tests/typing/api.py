@@ -11,7 +11,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from pytest_streamval import (
     Backend,
-    CapturedTelemetry,
     Cassette,
     ChatContext,
     Chunk,
@@ -21,40 +20,28 @@ from pytest_streamval import (
     Council,
     CouncilCache,
     CouncilEvent,
-    CouncilFactory,
     CouncilResult,
-    CouncilStream,
     Delta,
-    Ending,
-    Fault,
-    Faulty,
     LiveBackend,
-    Member,
     ModelAnswer,
     ModelOption,
     ModelOutputThunk,
-    OpenAIResponses,
     PartialValidationResult,
     ProviderServer,
-    ProviderServerFactory,
     QuickCheckEvent,
     RecordingTransport,
     ReplayTransport,
     Requirement,
     Script,
     SentenceChunker,
-    ServedRequest,
     Session,
     SimpleContext,
-    StreamCassette,
     StreamChunkingResult,
     StreamEvent,
     StreamingMockBackend,
-    StreamingMockBackendFactory,
     Timeouts,
     ValidationResult,
     VirtualClock,
-    WireRequest,
     faults,
     per_member,
     recording,
@@ -64,6 +51,20 @@ from pytest_streamval import (
     stream_with_chunking,
     wait_for_all_mots,
 )
+from pytest_streamval.typing import (
+    CapturedTelemetry,
+    CouncilFactory,
+    CouncilStream,
+    Ending,
+    Fault,
+    Faulty,
+    Member,
+    ProviderServerFactory,
+    ServedRequest,
+    StreamCassette,
+    StreamingMockBackendFactory,
+)
+from pytest_streamval.wire import OpenAIResponses, WireRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,10 +155,11 @@ async def record(stream_cassette: StreamCassette, path: Path) -> None:
 async def ask(council: CouncilFactory, backend: Backend, path: Path) -> None:
     """Ask a council."""
     asked = council({"alice": "text"}, ["one", Script.of("two")], backend, synthesizer="so", timeout=5)
-    assert_type(asked, Council)
+    assert_type(asked, Council[Backend, Member[Backend]])
     asked = Council({"alice": "openai:gpt-4.1"}, synthesizer=backend, requirements=[Mine("words")], cache=path)
     asked = Council(["openai:gpt-4.1", backend], chunking=Lines(), cache=CouncilCache(path, limit=5), timeout=2.5)
-    assert_type(asked.members, tuple[Member, ...])
+    members = Council(["openai:gpt-4.1"]).members
+    assert_type(members, tuple[Member, ...])
     assert_type(asked.ask_stream("Hi", synthesize=False), CouncilStream)
     events: list[CouncilEvent] = []
     async with asked.ask_stream("Hi", mode="raw") as stream:
@@ -222,7 +224,7 @@ async def use_sessions(backend: Backend) -> None:
         assert_type(await session.avalidate([Mine()]), list[ValidationResult])
         assert_type(await session.stream("Go.", requirements=[Mine()], chunking="word"), StreamChunkingResult)
     start_session("openai:gpt-4.1")
-    start_session(3)  # type: ignore[arg-type]
+    start_session(3)  # type: ignore[call-overload]
 
 
 def tell_the_time(virtual_clock: VirtualClock) -> None:

@@ -1,0 +1,30 @@
+"""The types that annotations need: of fixtures, and of what functions take and return. Loaded on first use.
+
+Type checkers read `typing.pyi`, which `python3 -m tools.stubs` writes from the table below.
+"""
+
+from pytest_streamval._lazy import all_names, lazy_names
+
+_HOMES = {
+    "council": ("CouncilFactory", "CouncilStream", "Member"),
+    "engine.component": ("Action",),
+    "engine.orchestrator": ("StartingRun",),
+    "engine.run": ("Run",),
+    "engine.telemetry.captured": ("CapturedTelemetry", "Measured"),
+    "fuzzing.cuts": ("Cut",),
+    "http.client": ("Transport",),
+    "plugin.cassettes": ("StreamCassette",),
+    "plugin.server": ("ProviderServerFactory",),
+    "plugin.snapshot": ("EventSnapshot",),
+    "recordings.cassette": ("Ending", "Recording"),
+    "scripting.mock": ("MockCall", "StreamingMockBackendFactory"),
+    "scripting.playback": ("Playback", "SyncPlayback"),
+    "scripting.script": ("ScriptFactory",),
+    "scripting.steps": ("Step",),
+    "server": ("Fault", "Faulty", "ServedRequest"),
+    "server.script_queue": ("Playable", "Rule"),
+}
+"""The types by the module that defines them."""
+
+__all__ = all_names(_HOMES)  # noqa: PLE0605  # a list of str
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
