@@ -12,15 +12,8 @@ import sys
 
 from requirements import MaxSentences
 
-from pytest_streamval import (
-    ModelOption,
-    NoAcceptedAttemptError,
-    Requirement,
-    Session,
-    ValidationResult,
-    start_session,
-    wait_for_all_mots,
-)
+from pytest_streamval import ModelOption, Requirement, Session, ValidationResult, start_session, wait_for_all_mots
+from pytest_streamval.errors import NoAcceptedAttemptError
 
 SAYS = [
     "Hello, I am a model.",

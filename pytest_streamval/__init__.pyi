@@ -44,9 +44,10 @@ from pytest_streamval.engine.telemetry.spans import set_span_status_error as set
 from pytest_streamval.engine.thunk import GenerationMetadata as GenerationMetadata
 from pytest_streamval.engine.thunk import ModelOutputThunk as ModelOutputThunk
 from pytest_streamval.errors import CassetteEndedError as CassetteEndedError
+from pytest_streamval.errors import CheckFailedError as CheckFailedError
 from pytest_streamval.errors import ChunkingContractError as ChunkingContractError
 from pytest_streamval.errors import ConcurrentReadError as ConcurrentReadError
-from pytest_streamval.errors import DifferentLoopsError as DifferentLoopsError
+from pytest_streamval.errors import EventLoopError as EventLoopError
 from pytest_streamval.errors import GenerationCancelledError as GenerationCancelledError
 from pytest_streamval.errors import InvalidArgumentError as InvalidArgumentError
 from pytest_streamval.errors import MalformedFrameError as MalformedFrameError
@@ -54,7 +55,6 @@ from pytest_streamval.errors import MalformedResponseError as MalformedResponseE
 from pytest_streamval.errors import MemberTimeoutError as MemberTimeoutError
 from pytest_streamval.errors import MissingKeyError as MissingKeyError
 from pytest_streamval.errors import NoAcceptedAttemptError as NoAcceptedAttemptError
-from pytest_streamval.errors import PlaybackBusyError as PlaybackBusyError
 from pytest_streamval.errors import ProviderStatusError as ProviderStatusError
 from pytest_streamval.errors import ProviderStreamError as ProviderStreamError
 from pytest_streamval.errors import ProviderTimeoutError as ProviderTimeoutError
@@ -66,7 +66,7 @@ from pytest_streamval.errors import StreamTruncatedError as StreamTruncatedError
 from pytest_streamval.errors import StreamvalError as StreamvalError
 from pytest_streamval.errors import SyncStallError as SyncStallError
 from pytest_streamval.errors import ThunkClosedError as ThunkClosedError
-from pytest_streamval.errors import UnfinishedRunError as UnfinishedRunError
+from pytest_streamval.errors import UnfinishedError as UnfinishedError
 from pytest_streamval.errors import ValidatorTimeoutError as ValidatorTimeoutError
 from pytest_streamval.errors import VirtualClockUseError as VirtualClockUseError
 from pytest_streamval.errors import VirtualDeadlockError as VirtualDeadlockError

@@ -98,7 +98,7 @@ def _script(path: str, *, timing: bool) -> Script:
     """Return the script in a file, which holds a script, a cassette or a plain text."""
     from pathlib import Path
 
-    from pytest_streamval.errors import InvalidCassetteError
+    from pytest_streamval.errors import InvalidFileError
     from pytest_streamval.scripting.script import Script
 
     data = Path(path).read_bytes()
@@ -106,7 +106,7 @@ def _script(path: str, *, timing: bool) -> Script:
         return Script.from_text(data.decode(), _TOKEN)
     try:
         return Script.from_cassette(path, timing=timing)
-    except InvalidCassetteError:
+    except InvalidFileError:
         if b'"protocol"' in data.partition(b"\n")[0]:
             raise
         return Script.load(path)

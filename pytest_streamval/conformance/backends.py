@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 from pytest_streamval.conformance.backend_checks import CHECKS, FACTORY, TURNS, Trial, current_trial, pass_turns
 from pytest_streamval.conformance.rules import LEAVES_NOTHING, show_exception
 from pytest_streamval.engine.tasks import start_task
-from pytest_streamval.errors import ConformanceError, EventLoopRequiredError, InvalidArgumentError, excerpt
+from pytest_streamval.errors import (
+    CheckFailedError,
+    InvalidArgumentError,
+    event_loop_required_error,
+    excerpt,
+)
 
 if TYPE_CHECKING:
     from pytest_streamval.conformance.backend_checks import Check, Factory
@@ -34,10 +39,10 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> BackendChecks:
         timeout: The seconds of the event loop's clock after which a check has failed.
 
     Raises:
-        ConformanceError: An `AssertionError`. If a rule is broken. It has the rule, the call, and the expected and the
+        CheckFailedError: An `AssertionError`. If a rule is broken. It has the rule, the call, and the expected and the
             actual result. An exception of the backend is its cause.
         InvalidArgumentError: A `TypeError`. If the factory is not callable, or returns something other than a backend.
-        EventLoopRequiredError: A `RuntimeError`. If an event loop other than asyncio's is running.
+        EventLoopError: A `RuntimeError`. If an event loop other than asyncio's is running.
     """
     if not callable(factory):
         rule = "It must be a function that returns a new backend from each call, such as lambda: MyBackend()."
@@ -48,7 +53,7 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> BackendChecks:
     if _is_in_asyncio():
         return BackendChecks(_check(factory, timeout))
     if sys.get_asyncgen_hooks().firstiter is not None:  # every event loop sets it
-        raise EventLoopRequiredError("check_backend()")
+        raise event_loop_required_error("check_backend()")
     asyncio.run(_check(factory, timeout))
     return BackendChecks(None)
 
@@ -124,7 +129,7 @@ def _raise_fault(trial: Trial, task: asyncio.Task[None], seconds: float) -> None
     error = task.exception()
     if error is None:
         return
-    if isinstance(error, ConformanceError) or trial.call == FACTORY:
+    if isinstance(error, CheckFailedError) or trial.call == FACTORY:
         raise error
     raise trial.error(trial.rule, "no exception", show_exception(error)) from error
 

@@ -14,7 +14,11 @@ from pytest_streamval.council.stream import CouncilStream
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.orchestrator import check_timeout, checked_requirements
-from pytest_streamval.errors import EventLoopRunningError, InvalidArgumentError, excerpt
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    event_loop_running_error,
+    excerpt,
+)
 
 if TYPE_CHECKING:
     import os
@@ -72,7 +76,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         Raises:
             InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`). A spec with an unknown
                 provider is valid: its member answers with an error.
-            UnknownChunkingError: If `chunking` is an unknown alias (a `ValueError`).
+            UnknownNameError: If `chunking` is an unknown alias (a `ValueError`).
         """
         self.members = cast("tuple[Member[Backend_co], ...]", make_members(models))
         """The members, in their order."""
@@ -150,7 +154,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         """Ask from synchronous code, as `ask` does.
 
         Raises:
-            EventLoopRunningError: If an event loop is running (a `RuntimeError`). Await `ask` there.
+            EventLoopError: If an event loop is running (a `RuntimeError`). Await `ask` there.
         """
         return _run("ask_sync", lambda: self.ask(prompt, synthesize, mode=mode, rounds=rounds))
 
@@ -167,7 +171,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         An exception in `on_event` stops every member and is raised here.
 
         Raises:
-            EventLoopRunningError: If an event loop is running (a `RuntimeError`). Iterate over `ask_stream` there.
+            EventLoopError: If an event loop is running (a `RuntimeError`). Iterate over `ask_stream` there.
         """
 
         async def follow() -> CouncilResult:
@@ -229,5 +233,5 @@ def _mode(mode: str | None, *, synthesize: bool) -> str:
 
 def _run(method: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     if asyncio._get_running_loop() is not None:
-        raise EventLoopRunningError(f"Council.{method}", "a council")
+        raise event_loop_running_error(f"Council.{method}", "a council")
     return asyncio.run(work())

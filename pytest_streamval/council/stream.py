@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.council.event_channel import EventChannel
 from pytest_streamval.engine.tasks import settle, start_task
-from pytest_streamval.errors import ConcurrentReadError, DifferentLoopsError, excerpt
+from pytest_streamval.errors import ConcurrentReadError, different_loops_error, excerpt
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -92,7 +92,7 @@ class CouncilStream:
         if self._task is None or self._task.done():
             return
         if self._loop is not asyncio.get_running_loop():
-            raise DifferentLoopsError("This council")
+            raise different_loops_error("This council")
 
     async def __aenter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose import ProseChunker
-from pytest_streamval.errors import InvalidArgumentError, UnknownChunkingError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, excerpt, unknown_chunking_error
 
 
 class _BoundaryChunker(Chunker):
@@ -167,14 +167,14 @@ def resolve_chunking(chunking: str | ChunkingStrategy | None) -> ChunkingStrateg
     """Return the strategy that `chunking` means, None for one chunk a delta.
 
     Raises:
-        UnknownChunkingError: a `ValueError`; a string that is no alias.
+        UnknownNameError: a `ValueError`; a string that is no alias.
         InvalidArgumentError: a `TypeError`; anything that is neither a string, a strategy nor None.
     """
     if chunking is None or isinstance(chunking, ChunkingStrategy):
         return chunking
     if isinstance(chunking, str):
         if chunking not in _ALIASES:
-            raise UnknownChunkingError(chunking, list(_ALIASES))
+            raise unknown_chunking_error(chunking, list(_ALIASES))
         return _ALIASES[chunking]()
     rule = "it takes an alias, an instance of ChunkingStrategy, or None."
     if isinstance(chunking, type) and issubclass(chunking, ChunkingStrategy):

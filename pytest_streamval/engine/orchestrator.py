@@ -78,7 +78,7 @@ def stream_with_chunking(
         `async with` early stops the generation.
 
     Raises:
-        UnknownChunkingError: a `ValueError`; `chunking` is a string that is no alias.
+        UnknownNameError: a `ValueError`; `chunking` is a string that is no alias.
         InvalidArgumentError: a `TypeError`; an argument has a type that does not fit.
         NotStreamingError: a `RuntimeError`; the backend returned an output that is computed already.
     """

@@ -10,7 +10,7 @@ from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.engine.events import ChunkEvent
 from pytest_streamval.engine.observer import Audience
 from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle
-from pytest_streamval.errors import ConcurrentReadError, ReaderTakenError
+from pytest_streamval.errors import ConcurrentReadError, reader_taken_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -144,10 +144,10 @@ class StreamChunkingResult:
                 so that the pieces join to `full_text`.
 
         Raises:
-            ReaderTakenError: a `RuntimeError`; there was a reader already.
+            ConcurrentReadError: a `RuntimeError`; there was a reader already.
         """
         if self._chunks_taken:
-            raise ReaderTakenError("astream()", "What was released is in full_text, and chunk by chunk in history.")
+            raise reader_taken_error("astream()", "What was released is in full_text, and chunk by chunk in history.")
         self._chunks_taken = True
         return _ChunkReader(self, _TextCursor(self._run.thunk) if lossless else None)
 
@@ -155,10 +155,10 @@ class StreamChunkingResult:
         """Return the one reader of events, from the first to the `CompletedEvent`; it never raises the run's error.
 
         Raises:
-            ReaderTakenError: a `RuntimeError`; there was a reader already.
+            ConcurrentReadError: a `RuntimeError`; there was a reader already.
         """
         if self._events_taken:
-            raise ReaderTakenError("events()", "All events so far are in history.")
+            raise reader_taken_error("events()", "All events so far are in history.")
         self._events_taken = True
         return _EventReader(self)
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_streamval.errors import EventLoopRequiredError
+from pytest_streamval.errors import event_loop_required_error
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -50,7 +50,7 @@ def start_task(coroutine: Coroutine[Any, Any, T], name: str) -> OwnedTask[T]:
         loop = asyncio.get_running_loop()
     except RuntimeError as error:
         coroutine.close()
-        raise EventLoopRequiredError(name) from error
+        raise event_loop_required_error(name) from error
     task = OwnedTask(coroutine, loop=loop, name=name)
     _owned.add(task)
     task.add_done_callback(_owned.discard)

@@ -14,12 +14,12 @@ from pytest_streamval.engine.component import CBlock, Parsed_co
 from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
     ConcurrentReadError,
-    DetachedThunkError,
-    DifferentLoopsError,
     InvalidArgumentError,
-    InvalidDeltaError,
     ThunkClosedError,
+    detached_thunk_error,
+    different_loops_error,
     excerpt,
+    invalid_delta_error,
     raisable,
 )
 from pytest_streamval.model import Delta, Usage, merge_tool_calls
@@ -198,7 +198,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
 
         Raises:
             ThunkClosedError: the output takes no more.
-            InvalidDeltaError: a `TypeError`; the delta is neither `str` nor `Delta`.
+            InvalidArgumentError: a `TypeError`; the delta is neither `str` nor `Delta`.
         """
         if delta.__class__ is str and len(self._buffer) < self._room and self._waiter is None:
             self._buffer.append(delta)  # what most calls come to
@@ -285,14 +285,14 @@ class ModelOutputThunk(Generic[Parsed_co]):
         if isinstance(delta, Delta):
             for part in (delta.text, delta.thinking):
                 if not isinstance(part, str):
-                    raise InvalidDeltaError(f"Delta({excerpt(part)})", type(part).__name__)
+                    raise invalid_delta_error(f"Delta({excerpt(part)})", type(part).__name__)
             if not (delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason):
                 return delta.text
             self._only_text = False
             return delta
         if isinstance(delta, str):
             return str.__str__(delta)  # its characters, whatever its class makes of str()
-        raise InvalidDeltaError(excerpt(delta), type(delta).__name__)
+        raise invalid_delta_error(excerpt(delta), type(delta).__name__)
 
     def _admit(self) -> bool:
         """Return whether a delta may be put, where `_room` alone does not say so."""
@@ -347,7 +347,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
 
         Raises:
             ConcurrentReadError: another task is reading.
-            DifferentLoopsError: a `RuntimeError`; the output is generated in another event loop.
+            EventLoopError: a `RuntimeError`; the output is generated in another event loop.
             BaseException: what the producer failed with, behind the last delta.
         """
         self._check_owner()
@@ -398,7 +398,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
             if self._loop is None:
                 self._loop = loop
             elif self._loop is not loop:
-                raise DifferentLoopsError(repr(self))
+                raise different_loops_error(repr(self))
         self._reading = True
         try:
             self._return_room()
@@ -527,7 +527,7 @@ class ModelOutputThunk(Generic[Parsed_co]):
         twin._failure, twin._failure_traceback = self._failure, self._failure_traceback
         if not self._computed:
             twin.pieces = list(self.pieces)
-            twin.fail(DetachedThunkError())
+            twin.fail(detached_thunk_error())
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelOutputThunk:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from pytest_streamval.errors import MissingExtraError, described
+from pytest_streamval.errors import described, missing_extra_error
 from pytest_streamval.fuzzing.cuts import Cut
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _server(url: str) -> ExampleDatabase:
         from hypothesis.extra.redis import RedisExampleDatabase
         from redis import Redis, RedisError
     except ModuleNotFoundError as error:
-        raise MissingExtraError("Failing cuts in a Redis", "redis", "redis") from error
+        raise missing_extra_error("Failing cuts in a Redis", "redis", "redis") from error
     try:
         database = RedisExampleDatabase(Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT))
         fetched(database)

@@ -6,7 +6,13 @@ from contextlib import closing
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import BoundaryVarianceError, InvalidArgumentError, UnrepeatableResultError, excerpt
+from pytest_streamval.errors import (
+    CheckFailedError,
+    InvalidArgumentError,
+    boundary_variance_error,
+    excerpt,
+    unrepeatable_result_error,
+)
 from pytest_streamval.fuzzing.cuts import Cut, boundary_offsets, possible_offsets, show_cuts
 from pytest_streamval.fuzzing.shrinking import Limit, fewest, leftmost
 from pytest_streamval.fuzzing.side_by_side import side_by_side
@@ -50,13 +56,13 @@ def assert_boundary_invariant(subject: Subject, text: str, *, examples: int = 10
         examples: The number of random cuts.
 
     Raises:
-        BoundaryVarianceError: An `AssertionError`. If a result differs. It shows the smallest cut, both results, and
+        CheckFailedError: An `AssertionError`. If a result differs. It shows the smallest cut, both results, and
             the code that repeats it.
-        UnrepeatableResultError: An `AssertionError`. If the results differ for the same pieces too.
-        EventLoopRunningError: A `RuntimeError`. If the subject is asynchronous and an event loop is running.
+        CheckFailedError: An `AssertionError`. If the results differ for the same pieces too.
+        EventLoopError: A `RuntimeError`. If the subject is asynchronous and an event loop is running.
         InvalidArgumentError: A `TypeError` and `ValueError`. If an argument is invalid, or the results cannot be
             compared.
-        UnknownChunkingError: A `ValueError`. If the subject is a string but not an alias.
+        UnknownNameError: A `ValueError`. If the subject is a string but not an alias.
     """
     __tracebackhide__ = True
     given: object = text
@@ -147,14 +153,14 @@ class _Trials:
                     "compared by its content, such as a str, list, tuple or dataclass. nan equals nothing."
                 )
             comparison = side_by_side(("at first", "again"), known.rows, again.rows)
-            raise UnrepeatableResultError(self._runner.name, show_cuts(pieces, _SHOWN), comparison)
+            raise unrepeatable_result_error(self._runner.name, show_cuts(pieces, _SHOWN), comparison)
 
-    def variance(self, cut: Offsets) -> BoundaryVarianceError:
+    def variance(self, cut: Offsets) -> CheckFailedError:
         """Return the error that shows a cut."""
         pieces = pieces_of(self._text, cut)
         comparison = side_by_side(("as one text", "as cut"), self._uncut.rows, self.outcome(cut).rows)
         code = self._reproduction(pieces, cut)
-        return BoundaryVarianceError(self._runner.name, show_cuts(pieces, _SHOWN), pieces, comparison, code)
+        return boundary_variance_error(self._runner.name, show_cuts(pieces, _SHOWN), pieces, comparison, code)
 
     def _reproduction(self, pieces: list[str], cut: Offsets) -> str:
         """Return the expression for these pieces. It refers to a long text by name."""

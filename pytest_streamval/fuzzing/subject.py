@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import Chunk, ChunkingStrategy
-from pytest_streamval.errors import EventLoopRunningError, InvalidArgumentError, described, excerpt
+from pytest_streamval.errors import InvalidArgumentError, described, event_loop_running_error, excerpt
 from pytest_streamval.fuzzing.side_by_side import rows_of
 
 Subject: TypeAlias = ChunkingStrategy | str | Callable[[list[str]], object]
@@ -98,7 +98,7 @@ class SubjectRunner:
             return self._runner.run(_wait_for(result), context=copy_context())
         if iscoroutine(result):
             result.close()  # otherwise Python warns that it was never awaited
-        raise EventLoopRunningError(self._caller, self.name)
+        raise event_loop_running_error(self._caller, self.name)
 
     def _outcome(self, value: object) -> Outcome:
         if isinstance(value, Iterator | AsyncIterator | Awaitable):

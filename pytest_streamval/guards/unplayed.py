@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.component import text_of
 from pytest_streamval.errors import (
-    SwallowedCallError,
-    UnplayedScriptError,
-    UnreadEventsError,
-    UnreadPlaybackError,
+    ScriptExhaustedError,
     excerpt,
+    swallowed_call_error,
+    unplayed_script_error,
+    unread_events_error,
+    unread_playback_error,
 )
 from pytest_streamval.guards.source_locations import SourceLocation
 from pytest_streamval.guards.tracking import active_tracker
@@ -94,11 +95,11 @@ class PreparedScripts:
         for backend in self.backends:
             given, calls = len(backend.scripts), len(backend.calls)
             if calls < given:
-                found.append(UnplayedScriptError(given, calls, _texts(backend.scripts[calls:])))
+                found.append(unplayed_script_error(given, calls, _texts(backend.scripts[calls:])))
             found += [_swallowed(error) for error in backend.refused if not _is_expected(error, test, runs)]
-        found += [UnreadPlaybackError(excerpt(each.script.text)) for each in self.playbacks if not each.started]
+        found += [unread_playback_error(excerpt(each.script.text)) for each in self.playbacks if not each.started]
         if unplayed := self._unplayed():
-            found.append(UnplayedScriptError(len(self._made), None, _texts(unplayed)))
+            found.append(unplayed_script_error(len(self._made), None, _texts(unplayed)))
         if any(tracker.empty_transcripts for tracker in self._trackers):
             found += _unread_events(runs)
         return found
@@ -118,7 +119,7 @@ def _unread_events(runs: Sequence[Run]) -> list[Exception]:
     """Return the error for an empty transcript if there were events and the test has read none of them."""
     if any(run.events_given or run.history_given for run in runs) or not any(run.history for run in runs):
         return []
-    return [UnreadEventsError([(excerpt(text_of(run.action)), len(run.history)) for run in runs if run.history])]
+    return [unread_events_error([(excerpt(text_of(run.action)), len(run.history)) for run in runs if run.history])]
 
 
 def _is_expected(error: ScriptExhaustedError, test: object, runs: Iterable[Run]) -> bool:
@@ -137,7 +138,7 @@ def _is_expected(error: ScriptExhaustedError, test: object, runs: Iterable[Run])
 def _swallowed(error: ScriptExhaustedError) -> Exception:
     trace = error.__traceback__
     location = "nowhere" if trace is None else f"at {SourceLocation(trace.tb_frame.f_code, trace.tb_lineno)}"
-    return SwallowedCallError(str(error), location)
+    return swallowed_call_error(str(error), location)
 
 
 def _user_function(test: Any) -> Any:  # noqa: ANN401  # any test that pytest collects

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, ProviderUnreachableError
+from pytest_streamval.errors import (
+    ProviderStatusError,
+    ProviderTimeoutError,
+    ProviderUnreachableError,
+)
 from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets

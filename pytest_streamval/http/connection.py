@@ -8,7 +8,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_streamval.errors import MissingExtraError, ProviderTimeoutError, ProviderUnreachableError, described
+from pytest_streamval.errors import (
+    ProviderTimeoutError,
+    ProviderUnreachableError,
+    described,
+    missing_extra_error,
+)
 from pytest_streamval.http.request import LOOPBACK
 
 if TYPE_CHECKING:
@@ -180,7 +185,7 @@ def load_httpx2(user: str) -> ModuleType:
     try:
         import httpx2
     except ModuleNotFoundError as error:
-        raise MissingExtraError(user, "httpx2", "live") from error
+        raise missing_extra_error(user, "httpx2", "live") from error
     return httpx2
 
 

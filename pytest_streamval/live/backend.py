@@ -59,7 +59,7 @@ class LiveBackend(Backend):
             transport: The transport of the requests. By default the network.
 
         Raises:
-            UnknownProviderError: A `ValueError`. If the provider in the spec is unknown.
+            UnknownNameError: A `ValueError`. If the provider in the spec is unknown.
             InvalidArgumentError: A `ValueError`. If the address is invalid.
         """
         self.provider, self.model = parse_spec(spec)

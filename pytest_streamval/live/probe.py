@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import BackendUnavailableError, MissingKeyError
+from pytest_streamval.errors import MissingKeyError, ProviderUnreachableError, backend_unavailable_error
 from pytest_streamval.http.connection import get
 from pytest_streamval.http.secrets import Secrets
 
@@ -17,7 +17,7 @@ _LISTS = {"ollama": "/api/tags", "gemini": "/v1beta/models"}  # all others have 
 _OPENAI_LIST = "/v1/models"
 
 
-def probe(backend: LiveBackend) -> BackendUnavailableError | None:
+def probe(backend: LiveBackend) -> ProviderUnreachableError | None:
     """Request a provider's list of models once. Return the obstacle to using the backend, if there is one."""
     provider = backend.provider
     path = _LISTS.get(provider.adapter.protocol, _OPENAI_LIST)
@@ -25,7 +25,7 @@ def probe(backend: LiveBackend) -> BackendUnavailableError | None:
     try:
         key = provider.key(backend.address)
     except MissingKeyError as error:
-        return BackendUnavailableError(backend.spec, backend.address, str(error), f"export {error.variables[0]}=KEY")
+        return backend_unavailable_error(backend.spec, backend.address, str(error), f"export {error.variables[0]}=KEY")
     secrets = Secrets([] if key is None else [key])
     try:
         status, body = get(url, {} if key is None else _authorized(backend, key), timeout=_TIMEOUT)
@@ -38,13 +38,13 @@ def probe(backend: LiveBackend) -> BackendUnavailableError | None:
         known = ", ".join(sorted(models)[:8])
         remedy = f"ollama pull {backend.model}" if provider.name == "ollama" else "name one of these"
         fault = f"GET {url} lists no model {backend.model!r}, but: {known}"
-        return BackendUnavailableError(backend.spec, backend.address, fault, remedy)
+        return backend_unavailable_error(backend.spec, backend.address, fault, remedy)
     return None
 
 
-def _unavailable(backend: LiveBackend, fault: str) -> BackendUnavailableError:
+def _unavailable(backend: LiveBackend, fault: str) -> ProviderUnreachableError:
     remedy = "ollama serve" if backend.provider.name == "ollama" else "start its server"
-    return BackendUnavailableError(backend.spec, backend.address, fault, remedy)
+    return backend_unavailable_error(backend.spec, backend.address, fault, remedy)
 
 
 def _authorized(backend: LiveBackend, key: str) -> dict[str, str]:

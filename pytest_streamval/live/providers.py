@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_streamval.errors import InvalidArgumentError, MissingKeyError, UnknownProviderError, excerpt
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    MissingKeyError,
+    excerpt,
+    unknown_provider_error,
+)
 from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
 from pytest_streamval.wire.ollama import Ollama
@@ -122,14 +127,14 @@ def parse_spec(spec: str) -> tuple[Provider, str]:
     """Return the provider and the model of a spec such as `ollama:granite4:micro`.
 
     Raises:
-        UnknownProviderError: A `ValueError`. If the provider is unknown or the model is missing.
+        UnknownNameError: A `ValueError`. If the provider is unknown or the model is missing.
     """
     given: object = spec
     if not isinstance(given, str):
         raise InvalidArgumentError("spec", excerpt(given), 'It must be a str such as "ollama:granite4:micro".')
     name, _, model = spec.strip().partition(":")
     if name not in PROVIDERS or not model:
-        raise UnknownProviderError(spec, list(PROVIDERS))
+        raise unknown_provider_error(spec, list(PROVIDERS))
     return PROVIDERS[name], model
 
 

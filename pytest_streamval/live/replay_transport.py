@@ -62,7 +62,7 @@ class ReplayTransport:
             otherwise: The transport of the requests that have no recording.
 
         Raises:
-            InvalidCassetteError: A `ValueError`. If a file is not a cassette.
+            InvalidFileError: A `ValueError`. If a file is not a cassette.
             InvalidArgumentError: A `ValueError`. If the speed is not above 0.
         """
         if not speed > 0:

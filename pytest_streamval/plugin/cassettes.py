@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.errors import (
-    HiddenRequestError,
+    CheckFailedError,
     InvalidArgumentError,
     MissingCassetteError,
     StreamvalError,
     UnmatchedRequestError,
-    UnusedCassetteError,
     excerpt,
+    hidden_request_error,
     plural,
+    unused_cassette_error,
 )
 from pytest_streamval.fuzzing.cuts import show_cuts
 from pytest_streamval.fuzzing.recutting import recut_cassette
@@ -72,7 +73,7 @@ class StreamCassette:
             cut: The cut of the recorded bytes, None as recorded.
 
         Raises:
-            InvalidCassetteError: A `ValueError`. If a recording cannot be read, in a mode that needs it.
+            InvalidFileError: A `ValueError`. If a recording cannot be read, in a mode that needs it.
         """
         self.path = path
         self._test = shlex.quote(test)
@@ -124,9 +125,9 @@ class StreamCassette:
     def errors(self) -> Iterator[StreamvalError]:
         """Yield an error for each hidden request, and one for the recordings that were not played."""
         for refusal in self.matcher.refused:
-            yield HiddenRequestError(str(refusal))
+            yield hidden_request_error(str(refusal))
         if unplayed := self.matcher.unplayed:
-            yield UnusedCassetteError(
+            yield unused_cassette_error(
                 [(cassette.path, request_summary(cassette)) for cassette in unplayed], self._command("all")
             )
 
@@ -219,9 +220,7 @@ class _CassetteCheck:
                 item.add_report_section("call", "recording, as cut", cut)
         if cassette is not None and _is_checked(item):
             is_expected = UnmatchedRequestError.__name__ in _names_used(getattr(item, "function", None))
-            errors = [
-                error for error in cassette.errors() if not (is_expected and isinstance(error, HiddenRequestError))
-            ]
+            errors = [error for error in cassette.errors() if not (is_expected and isinstance(error, CheckFailedError))]
             if errors:
                 pytest.fail("\n\n".join(map(str, errors)), pytrace=False)
 

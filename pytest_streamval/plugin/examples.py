@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval.errors import ExampleFailedError
+from pytest_streamval.errors import example_failed_error
 from pytest_streamval.plugin.options import seconds_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ExampleScript(pytest.Item):
         """Run the script.
 
         Raises:
-            ExampleFailedError: If its exit status is not 0, or it does not end in time.
+            CheckFailedError: If its exit status is not 0, or it does not end in time.
         """
         limit = seconds_of(self.config, "streamval_live_timeout") or None
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # LiveRun adds the chosen backend
@@ -77,10 +77,10 @@ class ExampleScript(pytest.Item):
         except subprocess.TimeoutExpired as error:
             output = error.stdout or ""
             text = output.decode(errors="replace") if isinstance(output, bytes) else output
-            raise ExampleFailedError(str(self.path), f"did not end within {limit:g} s", text) from None
+            raise example_failed_error(str(self.path), f"did not end within {limit:g} s", text) from None
         self.add_report_section("call", "stdout", done.stdout)
         if done.returncode:
-            raise ExampleFailedError(str(self.path), f"ended with status {done.returncode}", done.stderr)
+            raise example_failed_error(str(self.path), f"ended with status {done.returncode}", done.stderr)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         """Return the message of the error, which has the script's own traceback."""

@@ -136,9 +136,9 @@ def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
         from pytest_streamval.plugin.snapshot import event_snapshot_of
     except ModuleNotFoundError as error:
         _reraise_unless_missing("syrupy", error)
-        from pytest_streamval.errors import MissingPluginError
+        from pytest_streamval.errors import missing_plugin_error
 
-        raise MissingPluginError("event_snapshot", "syrupy", "'syrupy>=7'") from error
+        raise missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'") from error
     return event_snapshot_of(request)
 
 
@@ -150,9 +150,9 @@ def captured_telemetry() -> Iterator[CapturedTelemetry]:
         from pytest_streamval.engine.telemetry.capture import capturing
     except ModuleNotFoundError as error:
         _reraise_unless_missing("opentelemetry", error)
-        from pytest_streamval.errors import MissingExtraError
+        from pytest_streamval.errors import missing_extra_error
 
-        raise MissingExtraError("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
+        raise missing_extra_error("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
     with capturing() as captured:
         yield captured
 

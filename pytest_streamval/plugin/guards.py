@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_streamval.errors import LeakError
+from pytest_streamval.errors import leak_error
 from pytest_streamval.guards.guard import Guard
 from pytest_streamval.guards.tracking import UNTRACKED, current, install
 
@@ -145,7 +145,7 @@ class Guards:
             return []
         self._guard.check(*([] if test_only else [self._guard.fixtures]), self._guard.test)
         leaks = self._guard.take_leaks()
-        return [LeakError(leaks)] if leaks else []
+        return [leak_error(leaks)] if leaks else []
 
     def _holders(self) -> list[object]:
         """Return the fixtures that still have a teardown, and the finalizers of the test itself."""

@@ -72,7 +72,7 @@ def _register_variants(config: pytest.Config) -> None:
 
 def _register_report(config: pytest.Config) -> None:
     """Observe all streams, and write the report in the process that receives the reports of all tests."""
-    from pytest_streamval.errors import ReportPathError
+    from pytest_streamval.errors import InvalidFileError
     from pytest_streamval.plugin.collecting import StreamCollector
     from pytest_streamval.plugin.report import ReportWriter
 
@@ -80,7 +80,7 @@ def _register_report(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         try:
             config.pluginmanager.register(ReportWriter(config.getoption("--streamval-report")), "streamval-report")
-        except ReportPathError as error:
+        except InvalidFileError as error:
             raise pytest.UsageError(str(error)) from error
 
 

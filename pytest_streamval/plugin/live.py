@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_streamval.errors import InvalidArgumentError, LiveTimeLimitError, UnknownProviderError
+from pytest_streamval.errors import InvalidArgumentError, LiveTimeLimitError, ProviderUnreachableError, UnknownNameError
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.probe import probe
 from pytest_streamval.live.providers import DEFAULT
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from pytest_streamval.errors import BackendUnavailableError
+    from pytest_streamval.errors import ProviderUnreachableError
 
 
 class LiveRun:
@@ -39,13 +39,13 @@ class LiveRun:
         spec = _setting(config, "backend")
         try:
             self.chosen = LiveBackend(spec or DEFAULT, base_url=_setting(config, "url"))
-        except (UnknownProviderError, InvalidArgumentError) as error:
+        except (UnknownNameError, InvalidArgumentError) as error:
             raise pytest.UsageError(str(error)) from error
         self.limit = seconds_of(config, "streamval_live_timeout")
         os.environ["STREAMVAL_BACKEND"] = self.chosen.spec
         os.environ["STREAMVAL_URL"] = self.chosen.address
         self._config = config
-        self._probed: dict[tuple[str, str], BackendUnavailableError | None] = {}
+        self._probed: dict[tuple[str, str], ProviderUnreachableError | None] = {}
 
     @cached_property
     def _markers(self) -> LiveMarkers:

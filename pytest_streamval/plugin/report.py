@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 
 import pytest
 
-from pytest_streamval.errors import ReportPathError, plural
+from pytest_streamval.errors import plural, report_path_error
 from pytest_streamval.plugin.collecting import STREAMS
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.document import Entry, Report
@@ -26,11 +26,11 @@ class ReportWriter:
         """Check that the report can be written.
 
         Raises:
-            ReportPathError: A `ValueError`. If it cannot.
+            InvalidFileError: A `ValueError`. If it cannot.
         """
         self.path = Path(path).absolute()
         if fault := _fault(self.path):
-            raise ReportPathError(path, fault)
+            raise report_path_error(path, fault)
         self.failure: OSError | None = None
         """The reason why it could not be written at the end of the run."""
         self.report = Report()

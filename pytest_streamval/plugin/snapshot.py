@@ -18,7 +18,12 @@ from syrupy.terminal import context_style, received_style, snapshot_style
 
 from pytest_streamval.engine.events import StreamEvent
 from pytest_streamval.engine.result import StreamChunkingResult
-from pytest_streamval.errors import InvalidArgumentError, MissingPluginError, UnfinishedRunError, excerpt
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    excerpt,
+    missing_plugin_error,
+    unfinished_run_error,
+)
 from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
 from pytest_streamval.plugin.variants import without_cut
 from pytest_streamval.transcripts.differences import difference
@@ -203,7 +208,7 @@ def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
     """Return the snapshot of a test. A variant never writes it."""
     config = request.config
     if not config.pluginmanager.hasplugin("syrupy"):
-        raise MissingPluginError("event_snapshot", "syrupy", "'syrupy>=7'")
+        raise missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'")
     session = _session_of(config)
     location = PyTestLocation(request.node)
     scripted = not is_variant(location)
@@ -233,7 +238,7 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
     """Return the text or the transcripts of a compared object.
 
     Raises:
-        UnfinishedRunError: If it is the result of a run that is not finished.
+        UnfinishedError: If it is the result of a run that is not finished.
         InvalidArgumentError: If it is of another type.
     """
     if isinstance(data, str):
@@ -242,7 +247,7 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
         return _in_fixed_order(data)
     if isinstance(data, StreamChunkingResult):
         if not data.finished:
-            raise UnfinishedRunError
+            raise unfinished_run_error()
         return Transcript.of(data)
     if isinstance(data, Mapping):
         return {name: _readable(part) for name, part in data.items()}

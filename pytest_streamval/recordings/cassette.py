@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
+from pytest_streamval.errors import WireError, excerpt, invalid_cassette_error
 from pytest_streamval.recordings.files import json_line, put_file
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta
     from pytest_streamval.wire.adapter import Adapter
-    from pytest_streamval.wire.exchange import Answer
 
 FOLDER = "__cassettes__"
 """The folder of recordings, beside the tests."""
@@ -87,16 +86,16 @@ class Cassette:
         """Read a cassette.
 
         Raises:
-            InvalidCassetteError: A `ValueError`. If a line is invalid, or the protocol is unknown.
+            InvalidFileError: A `ValueError`. If a line is invalid, or the protocol is unknown.
             OSError: If the file cannot be read.
         """
         lines = Path(path).read_bytes().splitlines()
         objects = [_parse(str(path), number, line) for number, line in enumerate(lines, 1)]
         if not objects:
-            raise InvalidCassetteError(str(path), 1, "the file is empty")
+            raise invalid_cassette_error(str(path), 1, "the file is empty")
         header, *rest = objects
         if fault := _fault(header):
-            raise InvalidCassetteError(str(path), 1, fault)
+            raise invalid_cassette_error(str(path), 1, fault)
         return cls(str(path), header, tuple(_read(str(path), number, line) for number, line in enumerate(rest, 2)))
 
     def dump(self, path: str | PathLike[str] | None = None) -> None:
@@ -160,7 +159,7 @@ class Cassette:
                 reads.append((at, tuple(decoder.feed(data))))
             reads.append((at, tuple(decoder.close())))
         except WireError as error:
-            reads.append((at, error.deltas))
+            reads.append((at, tuple(error.deltas)))
             return Recording(tuple(reads), error)
         return Recording(tuple(reads), None)
 
@@ -185,9 +184,9 @@ def _parse(path: str, number: int, line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise InvalidCassetteError(path, number, f"Invalid JSON: {error}") from error
+        raise invalid_cassette_error(path, number, f"Invalid JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidCassetteError(path, number, f"{excerpt(found)} is not a JSON object")
+        raise invalid_cassette_error(path, number, f"{excerpt(found)} is not a JSON object")
     return found
 
 
@@ -219,15 +218,15 @@ def _is_pair(value: object) -> bool:
 def _read(path: str, number: int, line: Mapping[str, Any]) -> Read:
     at, text, encoded = line.get("at"), line.get("text"), line.get("base64")
     if isinstance(at, bool) or not isinstance(at, int | float):
-        raise InvalidCassetteError(path, number, f'Invalid "at": {excerpt(at)}. It must be a number of seconds')
+        raise invalid_cassette_error(path, number, f'Invalid "at": {excerpt(at)}. It must be a number of seconds')
     if isinstance(text, str) and encoded is None:
         return Read(float(at), text.encode("utf-8", "surrogatepass"))
     if isinstance(encoded, str) and text is None:
         try:
             return Read(float(at), base64.b64decode(encoded, validate=True))
         except binascii.Error as error:
-            raise InvalidCassetteError(path, number, f'"base64" cannot be decoded: {error}') from error
-    raise InvalidCassetteError(path, number, 'Invalid read. It must have either "text" or "base64", a string')
+            raise invalid_cassette_error(path, number, f'"base64" cannot be decoded: {error}') from error
+    raise invalid_cassette_error(path, number, 'Invalid read. It must have either "text" or "base64", a string')
 
 
 # Writing

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pytest_streamval.errors import InvalidPartError, excerpt
+from pytest_streamval.errors import excerpt, invalid_part_error
 from pytest_streamval.report.timeline import Timeline  # noqa: TC001  # the annotations are read when a part is loaded
 from pytest_streamval.report.typed_json import from_json
 
@@ -80,23 +80,23 @@ class Report:
         """Read a part, which `write_report` has written to a file whose name ends in `.json`.
 
         Raises:
-            InvalidPartError: A `ValueError`. If the file is no such part.
+            InvalidFileError: A `ValueError`. If the file is no such part.
             OSError: If the file cannot be read.
         """
         data = Path(path).read_bytes()
         try:
             found = json.loads(data, parse_constant=_reject_constant)
         except ValueError as error:
-            raise InvalidPartError(str(path), f"it is not JSON: {error}") from error
+            raise invalid_part_error(str(path), f"it is not JSON: {error}") from error
         if not isinstance(found, dict) or found.get("format") != cls.FORMAT:
-            raise InvalidPartError(str(path), f'"format" must be "{cls.FORMAT}"')
+            raise invalid_part_error(str(path), f'"format" must be "{cls.FORMAT}"')
         if found.get("version") != cls.VERSION:
             version = excerpt(found.get("version"))
-            raise InvalidPartError(str(path), f'"version" is {version}, this pytest-streamval reads {cls.VERSION}')
+            raise invalid_part_error(str(path), f'"version" is {version}, this pytest-streamval reads {cls.VERSION}')
         try:
             report: Report = from_json(cls, found)
         except ValueError as error:
-            raise InvalidPartError(str(path), str(error)) from None
+            raise invalid_part_error(str(path), str(error)) from None
         return report
 
 

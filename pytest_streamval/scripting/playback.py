@@ -6,7 +6,7 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from pytest_streamval.errors import ConcurrentReadError, PlaybackBusyError, SyncStallError, raisable
+from pytest_streamval.errors import ConcurrentReadError, SyncStallError, playback_busy_error, raisable
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.steps import Delay, Raise, Stall, fail, perform, text_of_step
 
@@ -86,7 +86,7 @@ class _Playback:
 
     def _close(self) -> None:
         if self._reader.locked():
-            raise PlaybackBusyError(self._made_by)
+            raise playback_busy_error(self._made_by)
         self._end()
 
     def _end(self) -> None:
@@ -130,7 +130,7 @@ class Playback(_Playback):
         """End the playback.
 
         Raises:
-            PlaybackBusyError: If a task is waiting for its next text.
+            ConcurrentReadError: If a task is waiting for its next text.
         """
         self._close()
 
@@ -173,6 +173,6 @@ class SyncPlayback(_Playback):
         """End the playback.
 
         Raises:
-            PlaybackBusyError: If a thread is waiting for its next text.
+            ConcurrentReadError: If a thread is waiting for its next text.
         """
         self._close()

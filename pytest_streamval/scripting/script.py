@@ -69,7 +69,7 @@ class Script:
             timing: Whether to play the recorded pauses too, including the one before the first delta.
 
         Raises:
-            InvalidCassetteError: A `ValueError`. If the file is not a cassette, or its protocol is unknown.
+            InvalidFileError: A `ValueError`. If the file is not a cassette, or its protocol is unknown.
         """
         steps: list[Step] = []
         now = 0.0
@@ -93,7 +93,7 @@ class Script:
                 ignored.
 
         Raises:
-            InvalidScriptError: A `ValueError`. If a step is invalid. It has the line and the column.
+            InvalidFileError: A `ValueError`. If a step is invalid. It has the line and the column.
             OSError: If the file cannot be read.
         """
         return cls(tuple(read_steps(path)))

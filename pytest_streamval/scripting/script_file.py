@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.errors import InvalidArgumentError, InvalidScriptError, described, excerpt
+from pytest_streamval.errors import InvalidArgumentError, InvalidFileError, described, excerpt, invalid_script_error
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.recordings.files import json_line
 from pytest_streamval.scripting.steps import Delay, Raise, Stall
@@ -67,8 +67,8 @@ class _Line:
     number: int
     text: str
 
-    def fault(self, at: int, fault: str) -> InvalidScriptError:
-        return InvalidScriptError(self.path, self.number, at + 1, fault)
+    def fault(self, at: int, fault: str) -> InvalidFileError:
+        return invalid_script_error(self.path, self.number, at + 1, fault)
 
 
 class _Value(NamedTuple):
@@ -80,10 +80,10 @@ class _Value(NamedTuple):
     at: int
     """The offset in the line."""
 
-    def fault(self, fault: str) -> InvalidScriptError:
+    def fault(self, fault: str) -> InvalidFileError:
         return self.line.fault(self.at, fault)
 
-    def invalid(self, rule: str) -> InvalidScriptError:
+    def invalid(self, rule: str) -> InvalidFileError:
         return self.fault(f"Invalid {self.name}: {_shown(self.value)}. It must be {rule}")
 
 
@@ -92,7 +92,7 @@ def _decode(path: str, number: int, raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError as error:
         column = len(raw[: error.start].decode()) + 1
-        raise InvalidScriptError(path, number, column, f"The byte {raw[error.start]:#04x} is not UTF-8") from error
+        raise invalid_script_error(path, number, column, f"The byte {raw[error.start]:#04x} is not UTF-8") from error
 
 
 def _step(line: _Line, *, first: bool) -> Step:
@@ -269,7 +269,7 @@ def _line(number: int, step: Step) -> str:
         line = _json(_value(step))
         back = _step(_Line("", 1, line), first=False)
     except (TypeError, ValueError) as error:
-        reason = error.fault if isinstance(error, InvalidScriptError) else described(error)
+        reason = error.fault if isinstance(error, InvalidFileError) else described(error)
         raise _unwritable(number, step, reason) from error
     if _comparable(back) != _comparable(step):
         raise _unwritable(number, step, f"It would be read back as {excerpt(back)}, which is not the same")

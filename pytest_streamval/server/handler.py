@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import UnscriptedRequestError
+from pytest_streamval.errors import CheckFailedError
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
-_DEFAULT_RENDERER = Renderer(ADAPTERS["openai"], ParsedRequest(stream=False))  # for errors of requests without a protocol
+_DEFAULT_RENDERER = Renderer(
+    ADAPTERS["openai"], ParsedRequest(stream=False)
+)  # for errors of requests without a protocol
 
 
 class RequestHandler:
@@ -106,7 +108,7 @@ class RequestHandler:
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""
-        failure = self._queue.add_failure(request, error).failure
+        failure = self._queue.add_failure(request, error)
         if has_begun:
             return iter([Disconnect("closed")])
         return send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
@@ -143,8 +145,8 @@ class RequestHandler:
         try:
             script = self._queue.take(request, self._journal.requests, result)
         except BaseException as error:  # noqa: BLE001  # a rule is the user's code, and may raise anything
-            return renderer.render_error(500, self._queue.add_failure(request, error).failure)
-        if isinstance(script, UnscriptedRequestError):
+            return renderer.render_error(500, self._queue.add_failure(request, error))
+        if isinstance(script, CheckFailedError):
             return renderer.render_error(400, str(script))
         actions = renderer.render(script.script)
         if script.fault is None:

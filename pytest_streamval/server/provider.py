@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.errors import (
-    ClientStayedError,
     InvalidArgumentError,
-    NotRequestedError,
-    ServerStateError,
+    client_stayed_error,
+    not_requested_error,
+    server_state_error,
 )
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
@@ -128,12 +128,12 @@ class ProviderServer:
         """Open the server, and return it.
 
         Raises:
-            ServerStateError: A `RuntimeError`. If the server is open, or was open before.
+            ClosedError: A `RuntimeError`. If the server is open, or was open before.
             OSError: If the port is taken.
         """
         with self._lock:
             if self._address:
-                raise ServerStateError("was opened before")
+                raise server_state_error("was opened before")
             self._socket = _bound_socket(self._given_port)
             self._address = f"http://{_HOST}:{self._socket.getsockname()[1]}"
             self._thread = acquire_thread(self)
@@ -230,7 +230,7 @@ class ProviderServer:
     def url(self) -> str:
         """The address of the server, without a path."""
         if not self._address:
-            raise ServerStateError("is not open, and has no address")
+            raise server_state_error("is not open, and has no address")
         return self._address
 
     @property
@@ -305,7 +305,7 @@ class ProviderServer:
             headers: Headers with their values, as in the journal.
 
         Raises:
-            NotRequestedError: An `AssertionError`. If there was no such request, or another number of them.
+            CheckFailedError: An `AssertionError`. If there was no such request, or another number of them.
             InvalidArgumentError: A `ValueError`. If `times` is not a number.
         """
         __tracebackhide__ = True
@@ -323,7 +323,7 @@ class ProviderServer:
         what = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None) or "anything"
         often = "" if times is None else " once" if times == 1 else f" {times} times"
         summaries = [(each.summary, difference) for each, difference in compared]
-        raise NotRequestedError(f"{what}{often}", len(found), summaries)
+        raise not_requested_error(f"{what}{often}", len(found), summaries)
 
     def assert_client_disconnected(self, within: float = 0.0, *, request: int | None = None) -> None:
         """Assert that a client left in the middle of a response.
@@ -335,7 +335,7 @@ class ProviderServer:
             request: The index of the client's request, -1 for the newest, or None for any request.
 
         Raises:
-            ClientStayedError: An `AssertionError`. If no client has left before the end of its response.
+            CheckFailedError: An `AssertionError`. If no client has left before the end of its response.
         """
         __tracebackhide__ = True
 
@@ -344,7 +344,7 @@ class ProviderServer:
             return any(each.client_disconnected for each in requests)
 
         if not self._journal.wait_for(has_left, within):
-            raise ClientStayedError(within, [repr(each) for each in self.requests])
+            raise client_stayed_error(within, [repr(each) for each in self.requests])
 
     def unstopped(self, within: float) -> Iterator[str]:
         """Yield a line for each response that is still produced, or went on after its client had left.

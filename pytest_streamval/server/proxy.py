@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import (
-    AnswerFailedError,
+    CheckFailedError,
     InvalidArgumentError,
+    StreamvalError,
     UnmatchedRequestError,
-    UnusedCassetteError,
     WireError,
+    answer_failed_error,
     excerpt,
+    unused_cassette_error,
 )
 from pytest_streamval.http.connection import load_httpx2
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
@@ -69,7 +71,7 @@ class Proxy:
         """
         self.recordings: list[Cassette] = []
         """The new recordings, in the order in which the responses ended."""
-        self.failures: list[AnswerFailedError] = []
+        self.failures: list[CheckFailedError] = []
         """The errors of the requests that reached no provider."""
         self._upstream = None if upstream is None else Upstream(upstream)
         self._folder = None if folder is None else Path(folder)
@@ -116,7 +118,7 @@ class Proxy:
         yield from self._matcher.refused
         if not self._forwards and (unplayed := self._matcher.unplayed):
             summaries = [(each.path, request_summary(each)) for each in unplayed]
-            yield UnusedCassetteError(summaries, "a server with record='all'")
+            yield unused_cassette_error(summaries, "a server with record='all'")
 
     def _replay_or_forward(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         protocol = renderer.adapter.protocol
@@ -141,7 +143,7 @@ class Proxy:
             incoming,
             recorder=recorder,
             keep=lambda: self._keep(recorder),
-            on_failure=lambda error: self.failures.append(AnswerFailedError(request.summary, error.fault)),
+            on_failure=lambda error: self.failures.append(answer_failed_error(request.summary, error.fault)),
         )
         return Response(forwarded.actions(renderer), forwarded.close)
 

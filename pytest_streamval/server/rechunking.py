@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pytest_streamval.server.rendering import Renderer
 
 
-
 def recut(actions: Actions, cut: Cut, renderer: Renderer) -> Actions:
     """Return a response in other writes: all bytes in one, a frame in each, or frames cut by `Cut.of_frames`."""
     if cut.name == "whole":

@@ -82,11 +82,11 @@ def route(
     body = _parse(content)
     if isinstance(body, str):
         return ErrorResponse(adapter, 400, body)
-    return OutputRequest(adapter, adapter.asked(path, body) or ParsedRequest(), body)
+    return OutputRequest(adapter, adapter.parse_request(path, body) or ParsedRequest(), body)
 
 
 def _adapter_for(path: str) -> Adapter | None:
-    return next((adapter for adapter in ADAPTERS.values() if adapter.asked(path, {}) is not None), None)
+    return next((adapter for adapter in ADAPTERS.values() if adapter.parse_request(path, {}) is not None), None)
 
 
 def _parse(content: bytes) -> Mapping[str, object] | str:

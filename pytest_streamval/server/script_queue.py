@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.errors import (
-    AnswerFailedError,
+    CheckFailedError,
     InvalidArgumentError,
-    UnaskedScriptError,
-    UnscriptedRequestError,
+    StreamvalError,
+    answer_failed_error,
     described,
     excerpt,
+    unasked_script_error,
+    unscripted_request_error,
 )
 from pytest_streamval.model import Delta
 from pytest_streamval.recordings.matching import differences
@@ -70,9 +72,9 @@ class ScriptQueue:
         self._taken = 0  # the number of scripts that were taken, without a rule
         self.scripts: list[QueuedScript] = []
         """The scripts in order. Those of a rule are added when it returns them."""
-        self.unscripted: list[UnscriptedRequestError] = []
+        self.unscripted: list[CheckFailedError] = []
         """The errors of requests for which there was no script."""
-        self.failures: list[AnswerFailedError] = []
+        self.failures: list[CheckFailedError] = []
         """The errors of requests for which a rule raised, or whose protocol cannot express the script."""
         if len(given) == 1 and callable(given[0]) and not isinstance(given[0], type):
             check_is_called("scripts[0]", given[0])
@@ -82,7 +84,7 @@ class ScriptQueue:
 
     def take(
         self, request: ServedRequest, earlier: Sequence[ServedRequest], result: RuleResult | None = None
-    ) -> QueuedScript | UnscriptedRequestError:
+    ) -> QueuedScript | CheckFailedError:
         """Return the script for a request, or an error if there is none.
 
         Args:
@@ -100,10 +102,11 @@ class ScriptQueue:
         self.unscripted.append(self._unscripted_error(request, earlier))
         return self.unscripted[-1]
 
-    def add_failure(self, request: ServedRequest, error: BaseException) -> AnswerFailedError:
-        """Add and return the error of a request that could not be answered."""
-        self.failures.append(AnswerFailedError(request.summary, f"{type(error).__name__}: {described(error)}"))
-        return self.failures[-1]
+    def add_failure(self, request: ServedRequest, error: BaseException) -> str:
+        """Add the error of a request that could not be answered, and return its text."""
+        failure = f"{type(error).__name__}: {described(error)}"
+        self.failures.append(answer_failed_error(request.summary, failure))
+        return failure
 
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield the errors of failed requests, of requests without a script, and of scripts without a request."""
@@ -111,7 +114,7 @@ class ScriptQueue:
         yield from self.unscripted
         unplayed = [(number, script.summary) for number, script in enumerate(self.scripts, 1) if not script.requests]
         if unplayed and not (self._fault is not None and self._fault.refuses):
-            yield UnaskedScriptError(len(self.scripts), unplayed)
+            yield unasked_script_error(len(self.scripts), unplayed)
 
     def _script_of_rule(self, result: RuleResult) -> QueuedScript | None:
         if result.error is not None:
@@ -151,14 +154,14 @@ class ScriptQueue:
             return _queue_with_place(script, fault)  # a cut would move a place that is a number of deltas
         return _queue_with_place(self._recut.script(script), fault)
 
-    def _unscripted_error(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> UnscriptedRequestError:
+    def _unscripted_error(self, request: ServedRequest, earlier: Sequence[ServedRequest]) -> CheckFailedError:
         scripts = [(each.summary, ", ".join(asked.summary for asked in each.requests)) for each in self.scripts]
         outputs = [each for each in earlier if each.protocol is not None and each is not request]
         found = [(list(differences("body", request.body, each.body)), each) for each in outputs]
         nearest = min(found, key=lambda each: len(each[0]), default=None)
         if nearest is None:
-            return UnscriptedRequestError(request.summary, scripts, "", [])
-        return UnscriptedRequestError(request.summary, scripts, nearest[1].summary, nearest[0][:_MOST_SHOWN])
+            return unscripted_request_error(request.summary, scripts, "", [])
+        return unscripted_request_error(request.summary, scripts, nearest[1].summary, nearest[0][:_MOST_SHOWN])
 
 
 def _queue_with_place(script: Script, fault: Fault | None) -> QueuedScript:

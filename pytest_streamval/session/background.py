@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_streamval.engine.loop_thread import LoopThread
 from pytest_streamval.engine.tasks import settle, start_task
-from pytest_streamval.errors import BlockingCallError, ClosedSessionError
+from pytest_streamval.errors import ClosedError, blocking_call_error, closed_session_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -61,12 +61,12 @@ class BackgroundLoop:
             begin: Makes the coroutine. It is called in the event loop.
 
         Raises:
-            ClosedSessionError: If the loop is closed before the end of the coroutine (a `RuntimeError`).
-            BlockingCallError: If the caller runs in the thread of this loop (a `RuntimeError`).
+            ClosedError: If the loop is closed before the end of the coroutine (a `RuntimeError`).
+            EventLoopError: If the caller runs in the thread of this loop (a `RuntimeError`).
             BaseException: If the coroutine failed.
         """
         if self.is_current:
-            raise BlockingCallError(method)
+            raise blocking_call_error(method)
         answer: concurrent.futures.Future[T] = concurrent.futures.Future()
         tasks: list[asyncio.Task[T]] = []
 
@@ -85,7 +85,7 @@ class BackgroundLoop:
         try:
             self._submit(method, loop, start)
             _wait(answer, interrupted)
-        except ClosedSessionError:
+        except ClosedError:
             raise
         except BaseException:
             with contextlib.suppress(RuntimeError):  # the loop is closed, so the coroutine has ended
@@ -93,7 +93,7 @@ class BackgroundLoop:
                 concurrent.futures.wait([answer])
             raise
         if self._closing and isinstance(answer.exception(), asyncio.CancelledError):
-            raise ClosedSessionError(method) from None
+            raise closed_session_error(method) from None
         return answer.result()
 
     def stop(self) -> None:
@@ -114,7 +114,7 @@ class BackgroundLoop:
         """Start the loop unless it is running, and return it."""
         with self._lock:
             if self._closing:
-                raise ClosedSessionError(method)
+                raise closed_session_error(method)
             if self._thread is None:
                 self._thread = LoopThread(
                     "streamval session",
@@ -129,7 +129,7 @@ class BackgroundLoop:
         """Call a function in the loop, unless the loop is closing."""
         with self._lock:
             if self._closing:
-                raise ClosedSessionError(method)
+                raise closed_session_error(method)
             loop.call_soon_threadsafe(start)
 
 

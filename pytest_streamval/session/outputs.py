@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import DifferentLoopsError, GenerationCancelledError, InvalidArgumentError, excerpt
+from pytest_streamval.errors import (
+    GenerationCancelledError,
+    InvalidArgumentError,
+    different_loops_error,
+    excerpt,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,10 +47,10 @@ async def stop_output(thunk: ModelOutputThunk) -> None:
 
 
 def check_loop(thunk: ModelOutputThunk, name: str) -> None:
-    """Raise a `DifferentLoopsError` if an output is generated in another event loop."""
+    """Raise a `EventLoopError` if an output is generated in another event loop."""
     producer = thunk.producer
     if not thunk.is_computed() and producer is not None and producer.get_loop() is not asyncio.get_running_loop():
-        raise DifferentLoopsError(name)
+        raise different_loops_error(name)
 
 
 async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
@@ -58,7 +63,7 @@ async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
         thunks: The outputs. They may be computed already.
 
     Raises:
-        DifferentLoopsError: If an output is generated in another event loop (a `RuntimeError`). Nothing is awaited.
+        EventLoopError: If an output is generated in another event loop (a `RuntimeError`). Nothing is awaited.
         InvalidArgumentError: If an element is not an output (a `TypeError`). Nothing is awaited.
         BaseException: If a generation failed.
     """

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
 from pytest_streamval.engine.orchestrator import checked_answer
-from pytest_streamval.errors import ClosedSessionError, GenerationCancelledError, InvalidArgumentError, excerpt
+from pytest_streamval.errors import (
+    GenerationCancelledError,
+    InvalidArgumentError,
+    closed_session_error,
+    excerpt,
+)
 from pytest_streamval.session.arguments import as_output
 from pytest_streamval.session.attempts import validate_all
 from pytest_streamval.session.history import History
@@ -71,7 +76,7 @@ class SessionRequests(SessionLifecycle, Generic[Backend_co]):
 
     def _check_open(self, method: str) -> None:
         if self._closed:
-            raise ClosedSessionError(method)
+            raise closed_session_error(method)
 
     def _merged(self, model_options: Mapping[str, object] | None) -> dict[str, object]:
         return {**self.model_options, **checked_options(model_options)}
@@ -87,7 +92,7 @@ class SessionRequests(SessionLifecycle, Generic[Backend_co]):
         thunk, ctx = await checked_answer(answer, type(self.backend).__name__)
         if self._closed:
             await stop_output(thunk)
-            raise ClosedSessionError(method)
+            raise closed_session_error(method)
         self._open.add_output(thunk)
         return thunk, ctx
 

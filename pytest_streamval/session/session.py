@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.engine.component import Message
 from pytest_streamval.engine.orchestrator import checked_requirements, stream_with_chunking
-from pytest_streamval.errors import ClosedSessionError, InvalidArgumentError
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    closed_session_error,
+)
 from pytest_streamval.session.arguments import (
     check_attempts,
     checked_action,
@@ -41,10 +44,10 @@ class Session(SessionRequests[Backend_co]):
     Leaving the `with` block, `close` and `aclose` stop every generation.
 
     All methods raise:
-        ClosedSessionError: If the session is closed (a `RuntimeError`).
+        ClosedError: If the session is closed (a `RuntimeError`).
         InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`): an empty text, an object in
             `requirements` that is not a `Requirement`, options that are not a dict, a misspelt `ModelOption`.
-        BlockingCallError: If code inside the session calls a synchronous method (a `RuntimeError`).
+        EventLoopError: If code inside the session calls a synchronous method (a `RuntimeError`).
         BaseException: If the backend, a generation or a requirement failed.
     """
 
@@ -222,7 +225,7 @@ class Session(SessionRequests[Backend_co]):
             A result for each requirement, in their order.
 
         Raises:
-            DifferentLoopsError: If the output is generated in another event loop (a `RuntimeError`).
+            EventLoopError: If the output is generated in another event loop (a `RuntimeError`).
             InvalidArgumentError: If there is no output yet.
         """
         begin = partial(self.avalidate, requirements, output, model_options=model_options)
@@ -341,6 +344,6 @@ class Session(SessionRequests[Backend_co]):
         result.observe(HistoryObserver(history))  # type: ignore[abstract]
         if self._closed:
             await result.aclose()
-            raise ClosedSessionError("stream")
+            raise closed_session_error("stream")
         self._open.add_run(result)
         return result

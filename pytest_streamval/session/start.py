@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from pytest_streamval.engine.backend import Backend
-from pytest_streamval.errors import InvalidArgumentError, UnknownProviderError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, UnknownNameError, excerpt
 from pytest_streamval.scripting.script import Script
 from pytest_streamval.session.session import Session
 
@@ -57,7 +57,7 @@ def start_session(
         model_options: The options of every request. The options of a call override them.
 
     Raises:
-        UnknownProviderError: If the provider of a spec is unknown (a `ValueError`).
+        UnknownNameError: If the provider of a spec is unknown (a `ValueError`).
         InvalidArgumentError: If an argument is invalid, or the name of an option is misspelt (a `TypeError` and a
             `ValueError`).
     """
@@ -89,6 +89,6 @@ def _live_backend(spec: str | None, model_options: Mapping[str, object] | None) 
     try:
         # the backend also gets the options, for direct calls of session.backend
         return LiveBackend(spec, base_url=url, model_options=model_options)
-    except UnknownProviderError as error:
+    except UnknownNameError as error:
         error.add_note("To let the mock send a text, pass a script: start_session(Script.from_text(...)).")
         raise

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, StreamEvent
 from pytest_streamval.errors import (
-    EventOrderError,
     InvalidArgumentError,
-    NotAcceptedError,
-    NotStoppedError,
-    UnvalidatedTextError,
+    event_order_error,
     excerpt,
+    not_accepted_error,
+    not_stopped_error,
+    unvalidated_text_error,
 )
 from pytest_streamval.scripting.mock import MockCall
 from pytest_streamval.transcripts.transcript import Transcript
@@ -40,7 +40,7 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
         received: The text that the consumer received, or its chunks.
 
     Raises:
-        UnvalidatedTextError: An `AssertionError`. If other text was received. It shows the text and the reason.
+        CheckFailedError: An `AssertionError`. If other text was received. It shows the text and the reason.
     """
     __tracebackhide__ = True
     transcript = Transcript.of(transcript)
@@ -55,13 +55,13 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
             verdict = verdicts.get((event.attempt, event.chunk_index))
             if not verdict:
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
-                raise UnvalidatedTextError(excerpt(event.text), why, "\n".join(lines[:number]))
+                raise unvalidated_text_error(excerpt(event.text), why, "\n".join(lines[:number]))
             released.append(event.text)
     end = _validated_length(text, "".join(released))
     if end < len(text):
         place = f" after {excerpt(text[:end][-_BEFORE:])}" if end else ""
         why = f"reached the consumer{place}, but it is not the text that was validated and released"
-        raise UnvalidatedTextError(excerpt(text[end:]), why, "\n".join(lines))
+        raise unvalidated_text_error(excerpt(text[end:]), why, "\n".join(lines))
 
 
 def _joined(received: str | Iterable[str]) -> str:
@@ -92,7 +92,7 @@ def assert_accepted(run: StreamChunkingResult) -> None:
         run: The run, after its end.
 
     Raises:
-        NotAcceptedError: An `AssertionError`. If a requirement did not accept the output. It shows which one, and why.
+        CheckFailedError: An `AssertionError`. If a requirement did not accept the output. It shows which one, and why.
     """
     __tracebackhide__ = True
     if run.accepted:
@@ -107,7 +107,7 @@ def assert_accepted(run: StreamChunkingResult) -> None:
     ]
     errors = [event for event in run.history if isinstance(event, ErrorEvent)]
     faults += [f"{error.exception_type}: {error.detail}" for error in errors]
-    raise NotAcceptedError(run.outcome or "running", faults, run.full_text)
+    raise not_accepted_error(run.outcome or "running", faults, run.full_text)
 
 
 # The end of the producer
@@ -130,7 +130,7 @@ def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: in
         deltas: The number of deltas that the producer may have sent after the last one that the run read.
 
     Raises:
-        NotStoppedError: An `AssertionError`. If the producer sent more. It shows the number.
+        CheckFailedError: An `AssertionError`. If the producer sent more. It shows the number.
         InvalidArgumentError: A `TypeError`. If the call is not a call, or belongs to another run.
     """
     __tracebackhide__ = True
@@ -140,13 +140,13 @@ def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: in
     if isinstance(call, MockCall) and not result.is_fed_by(call.thunk):
         raise InvalidArgumentError("call", excerpt(call), "It belongs to another run. Pass the call that fed this one.")
     if not result.finished:
-        raise NotStoppedError("the run is still going: await result.acomplete() first", 0, deltas)
+        raise not_stopped_error("the run is still going: await result.acomplete() first", 0, deltas)
     if result.completed:
         fault = "the run came to its natural end: let a requirement fail, or leave it early with aclose()"
-        raise NotStoppedError(fault, 0, deltas)
+        raise not_stopped_error(fault, 0, deltas)
     sent = call.deltas_sent - result.deltas_read
     if sent > deltas:
-        raise NotStoppedError("", sent, deltas)
+        raise not_stopped_error("", sent, deltas)
 
 
 class Producers(Protocol):
@@ -168,7 +168,7 @@ def assert_stopped(backend_or_server: Producers, *, within: float = 1.0) -> None
             the event loop of the test must have closed its connection before.
 
     Raises:
-        NotStoppedError: An `AssertionError`. If calls or requests continued, or if there were none.
+        CheckFailedError: An `AssertionError`. If calls or requests continued, or if there were none.
         InvalidArgumentError: A `TypeError`. If the argument is neither a mock backend nor a server.
     """
     __tracebackhide__ = True
@@ -178,10 +178,10 @@ def assert_stopped(backend_or_server: Producers, *, within: float = 1.0) -> None
         rule = "It must be a StreamingMockBackend or a ProviderServer."
         raise InvalidArgumentError("backend_or_server", excerpt(backend_or_server), rule)
     if not requests:
-        raise NotStoppedError("nothing was asked of it, so there was nothing to stop", 0, 0)
+        raise not_stopped_error("nothing was asked of it, so there was nothing to stop", 0, 0)
     if lines := list(backend_or_server.unstopped(within)):
         rule = "End each run with `async with` or `await run.aclose()`, and close each client's stream"
-        raise NotStoppedError("\n".join([f"{len(lines)} of {len(requests)} went on. {rule}:", *lines]), 0, 0)
+        raise not_stopped_error("\n".join([f"{len(lines)} of {len(requests)} went on. {rule}:", *lines]), 0, 0)
 
 
 # The order of events
@@ -211,7 +211,7 @@ def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_an
             function that takes an event and returns whether it is the expected one, or `in_any_order(...)` of these.
 
     Raises:
-        EventOrderError: An `AssertionError`. If an expected event is missing. It shows the event and the transcript.
+        CheckFailedError: An `AssertionError`. If an expected event is missing. It shows the event and the transcript.
         InvalidArgumentError: A `TypeError`. If no event is expected, or if an argument cannot be an event.
     """
     __tracebackhide__ = True
@@ -230,7 +230,7 @@ def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_an
             if len(group) > 1:
                 names[number] = f"{_name(missing)} of {names[number]}"
             earlier = [row for row in range(at) if row not in found and _matches(rows[row], missing)]
-            raise EventOrderError(names, number, [line for _, line in rows], found, earlier)
+            raise event_order_error(names, number, [line for _, line in rows], found, earlier)
         at = max(places.values()) + 1
 
 

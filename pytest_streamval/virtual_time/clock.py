@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from pytest_streamval.errors import (
     InvalidArgumentError,
-    UnsupportedLoopError,
     VirtualClockUseError,
     VirtualDeadlockError,
     excerpt,
+    unsupported_loop_error,
 )
 from pytest_streamval.virtual_time import date_mocking, patched_time
 from pytest_streamval.virtual_time.external_activity import ExternalActivity
@@ -176,7 +176,7 @@ class VirtualClock:
     def supervise(self, test: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
         """Return an async test that fails with a `VirtualDeadlockError` instead of waiting for ever.
 
-        The returned test raises an `UnsupportedLoopError` if its event loop does not run on this clock.
+        The returned test raises an `EventLoopError` if its event loop does not run on this clock.
         """
 
         @wraps(test)
@@ -286,7 +286,7 @@ class VirtualClock:
 
     def _check_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
         if self._driver is None or self._driver.loop is not loop:
-            raise UnsupportedLoopError(loop_class_name(loop))
+            raise unsupported_loop_error(loop_class_name(loop))
 
     def _check_running(self, method: str) -> None:
         if get_ident() != self._source.thread:

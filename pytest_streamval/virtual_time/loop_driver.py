@@ -7,7 +7,7 @@ import math
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from pytest_streamval.errors import UnsupportedLoopError
+from pytest_streamval.errors import unsupported_loop_error
 from pytest_streamval.virtual_time.module_patching import patch_item
 from pytest_streamval.virtual_time.real_time import FUNCTIONS
 
@@ -52,12 +52,12 @@ class LoopDriver:
             end_deadlock: Called if nothing can wake the loop any more.
 
         Raises:
-            UnsupportedLoopError: If the loop has no selector that tells when nothing is left to run.
+            EventLoopError: If the loop has no selector that tells when nothing is left to run.
         """
         self.loop: Any = loop
         selector: Any = getattr(loop, "_selector", None)
         if not hasattr(selector, "_fd_to_key"):
-            raise UnsupportedLoopError(loop_class_name(loop))
+            raise unsupported_loop_error(loop_class_name(loop))
         self._source = source
         self._activity = activity
         self._wake_settled = wake_settled

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from pytest_streamval.errors import InvalidDeltaError, UnencodableDeltaError, excerpt
+from pytest_streamval.errors import UnencodableDeltaError, excerpt, invalid_delta_error
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.exchange import latest_counts
 from pytest_streamval.wire.json_values import json_text
@@ -68,11 +68,11 @@ class FrameEncoder(ABC):
 
         Raises:
             UnencodableDeltaError: If the protocol cannot express the delta at this place of the stream.
-            InvalidDeltaError: If it is neither a `Delta` nor a str.
+            InvalidArgumentError: If it is neither a `Delta` nor a str.
         """
         given: object = Delta(delta) if isinstance(delta, str) else delta
         if not isinstance(given, Delta):
-            raise InvalidDeltaError(excerpt(delta), type(delta).__name__)
+            raise invalid_delta_error(excerpt(delta), type(delta).__name__)
         return self._guarded(given, lambda: self._encode(given))
 
     def finish(self) -> bytes:

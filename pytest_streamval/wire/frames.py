@@ -12,10 +12,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from pytest_streamval.errors import (
-    DecoderClosedError,
     MalformedFrameError,
     ProviderStreamError,
     StreamTruncatedError,
+    decoder_closed_error,
 )
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class FrameDecoder(ABC):
     """Decode one stream of one provider: call `feed` for each read, and `close` at the end of the body.
 
-    An error ends a decoder. `feed` then raises `DecoderClosedError`, as it does after `close`. `close` never reports an
+    An error ends a decoder. `feed` then raises `ClosedError`, as it does after `close`. `close` never reports an
     error twice, so that cleanup code can always call it.
     """
 
@@ -72,11 +72,11 @@ class FrameDecoder(ABC):
         Raises:
             MalformedFrameError: If a frame cannot be decoded, or is not allowed at its place.
             ProviderStreamError: If the provider reports an error.
-            DecoderClosedError: If it is called after `close` or an error.
+            ClosedError: If it is called after `close` or an error.
             InvalidArgumentError: If `data` is not `bytes`.
         """
         if self._state:
-            raise DecoderClosedError(self.protocol, self._state)
+            raise decoder_closed_error(self.protocol, self._state)
         return self._decode(self._framing.frames(data))
 
     def close(self) -> list[Delta]:

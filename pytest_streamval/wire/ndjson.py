@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import DecoderClosedError, InvalidArgumentError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, decoder_closed_error, excerpt
 from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class NDJSONDecoder:
         """Return the lines that the next bytes of the body complete, in order.
 
         Raises:
-            DecoderClosedError: If it is called after `flush`.
+            ClosedError: If it is called after `flush`.
             InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
         return [NDJSONLine(data, offset, intact) for _, data, _, _, offset, intact in self.frames(data)]
@@ -56,7 +56,7 @@ class NDJSONDecoder:
     def frames(self, data: bytes) -> list[EventFields]:
         """Return the lines of `feed` in the form that `FrameDecoder` reads."""
         if self._closed:
-            raise DecoderClosedError("NDJSON", "was closed")
+            raise decoder_closed_error("NDJSON", "was closed")
         if not isinstance(data, bytes):
             rule = "It must be the raw bytes of the body. Pass each read undecoded."
             raise InvalidArgumentError("data", excerpt(data), rule)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pytest_streamval.errors import DecoderClosedError, InvalidArgumentError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, decoder_closed_error, excerpt
 
 _BOM = b"\xef\xbb\xbf"
 _ENDS = b"\r\n"
@@ -65,7 +65,7 @@ class SSEDecoder:
         """Return the events that the next bytes of the body complete, in order.
 
         Raises:
-            DecoderClosedError: If it is called after `flush`.
+            ClosedError: If it is called after `flush`.
             InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
         return [ServerSentEvent(*frame) for frame in self.frames(data)]
@@ -73,7 +73,7 @@ class SSEDecoder:
     def frames(self, data: bytes) -> list[EventFields]:
         """Return the events of `feed` as tuples for `FrameDecoder`, in four fifths of the time."""
         if self._closed:
-            raise DecoderClosedError("SSE", "was closed")
+            raise decoder_closed_error("SSE", "was closed")
         if not isinstance(data, bytes):
             rule = "It must be the raw bytes of the body. Pass each read undecoded."
             raise InvalidArgumentError("data", excerpt(data), rule)

@@ -16,7 +16,7 @@ from pytest_streamval.conformance import check_backend
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import ConformanceError, EventLoopRequiredError, InvalidArgumentError
+from pytest_streamval.errors import CheckFailedError, EventLoopError, InvalidArgumentError
 from pytest_streamval.model import Delta, Usage
 from pytest_streamval.scripting.mock import StreamingMockBackend
 from pytest_streamval.scripting.script import Script
@@ -61,7 +61,7 @@ def found_in(factory, **options):
     caught = []
 
     async def check():
-        with pytest.raises(ConformanceError) as info:
+        with pytest.raises(CheckFailedError) as info:
             await check_backend(factory, **options)
         caught.append(info.value)
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -169,7 +169,7 @@ def test_the_result_of_check_backend_may_be_run_awaited_and_closed():
 
 
 def test_check_backend_raises_its_error_at_once_without_an_event_loop():
-    with pytest.raises(ConformanceError, match="some text"):
+    with pytest.raises(CheckFailedError, match="some text"):
         check_backend(mock(""))
 
 
@@ -213,7 +213,7 @@ def test_check_backend_rejects_an_event_loop_other_than_asyncio():
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(firstiter=lambda generator: None)  # as trio does
     try:
-        with pytest.raises(EventLoopRequiredError, match="does not run on trio"):
+        with pytest.raises(EventLoopError, match="does not run on trio"):
             check_backend(Plain)
     finally:
         sys.set_asyncgen_hooks(*hooks)

@@ -14,12 +14,12 @@ import pytest
 from pytest_streamval.conformance import check_chunker, growth
 from pytest_streamval.engine.chunkers import LineChunker, SentenceChunker, WordChunker
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
-from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, UnknownChunkingError
+from pytest_streamval.errors import CheckFailedError, ChunkingContractError, InvalidArgumentError, UnknownNameError
 
 
 def found_in(strategy, **options):
     """Return the error of a strategy."""
-    with pytest.raises(ConformanceError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         check_chunker(strategy, **options)
     return caught.value
 
@@ -566,7 +566,7 @@ def test_check_chunker_rejects_other_values_than_strategies(strategy, message):
 
 
 def test_check_chunker_rejects_an_unknown_alias_with_the_known_ones():
-    with pytest.raises(UnknownChunkingError, match="Choose from: 'sentence'"):
+    with pytest.raises(UnknownNameError, match="Choose from: 'sentence'"):
         check_chunker("sentances")
 
 
@@ -648,7 +648,7 @@ def test_growing_quarters_are_found_only_if_the_time_grows_with_the_text(price, 
     quarters = growth.growing_quarters(strategy, "word ")
     assert (quarters is not None) is grows
     if grows:
-        with pytest.raises(ConformanceError, match="4, linear") as caught:
+        with pytest.raises(CheckFailedError, match="4, linear") as caught:
             check_chunker(strategy)
         assert caught.value.example == "'a' over and over, in deltas of 4 characters"
         assert caught.value.expected == "as much time for each quarter of the text"

@@ -6,14 +6,8 @@ import re
 
 import pytest
 
-from pytest_streamval import (
-    Council,
-    CouncilEvent,
-    CouncilResult,
-    EventLoopRunningError,
-    InvalidArgumentError,
-    UnknownChunkingError,
-)
+from pytest_streamval import Council, CouncilEvent, CouncilResult, InvalidArgumentError
+from pytest_streamval.errors import EventLoopError, UnknownNameError
 
 
 def test_ask_sync_and_stream_sync_return_the_result(council) -> None:
@@ -37,9 +31,9 @@ def test_an_error_in_on_event_stops_every_member_and_is_raised(council) -> None:
 
 @pytest.mark.streamval_allow_unplayed(reason="the call is refused")
 async def test_the_synchronous_methods_of_a_council_refuse_a_running_event_loop(council) -> None:
-    with pytest.raises(EventLoopRunningError, match=re.escape("to_thread(Council.ask_sync, ...)")):
+    with pytest.raises(EventLoopError, match=re.escape("to_thread(Council.ask_sync, ...)")):
         council("Hello.").ask_sync("Go")
-    with pytest.raises(EventLoopRunningError, match=re.escape("to_thread(Council.stream_sync, ...)")):
+    with pytest.raises(EventLoopError, match=re.escape("to_thread(Council.stream_sync, ...)")):
         council("Hello.").stream_sync("Go", print)
 
 
@@ -66,7 +60,7 @@ def test_members_are_named_by_their_spec_and_numbered(streaming_mock_backend) ->
         ({"models": "openai:gpt-4.1"}, InvalidArgumentError, "Put a single model into a list"),
         ({"models": [42]}, InvalidArgumentError, "Invalid model: 42"),
         ({"synthesizer": 42}, InvalidArgumentError, "Invalid model: 42"),
-        ({"chunking": "sentances"}, UnknownChunkingError, "sentances"),
+        ({"chunking": "sentances"}, UnknownNameError, "sentances"),
         ({"timeout": 0}, InvalidArgumentError, "Invalid timeout: 0"),
         ({"cache": 42}, InvalidArgumentError, "Invalid cache: 42. It must be a CouncilCache"),
         ({"requirements": ["short"]}, InvalidArgumentError, "requirements"),

@@ -144,7 +144,7 @@ def test_ask_exits_with_0_with_one_usable_answer(model, capsys) -> None:
     assert ask("b", options=words) == 0
     output = capsys.readouterr()
     assert output.out == "openai:b  | Beta.\n"
-    assert "streamval: nobody:x: UnknownProviderError: Unknown backend 'nobody:x'." in output.err
+    assert "streamval: nobody:x: UnknownNameError: Unknown backend 'nobody:x'." in output.err
 
 
 @pytest.mark.parametrize("mode", ["debate", "adversarial"])

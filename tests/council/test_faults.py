@@ -109,7 +109,7 @@ FAULTS = {
     "its clean-up raises": (Odd(fails_to_clean_up), "MemberTimeoutError: bad sent nothing for 5 s", "Hel"),
     "it is cancelled": (Script.of("Hel", Raise(asyncio.CancelledError())), "GenerationCancelledError: ", "Hel"),
     "it cancels its output": (Odd(cancels_its_output), "GenerationCancelledError: ", "Hel"),
-    "its provider is unknown": ("nobody:x", "UnknownProviderError: Unknown backend 'nobody:x'", ""),
+    "its provider is unknown": ("nobody:x", "UnknownNameError: Unknown backend 'nobody:x'", ""),
     "it has no key": ("openai:gpt-4.1", "MissingKeyError: openai wants a key", ""),
 }
 

@@ -194,7 +194,7 @@ async def test_a_token_that_is_no_text_ends_the_run(start, judge, assert_over, b
     assert type(bad).__name__ in str(caught.value)
     assert result.full_text == "One."
     assert backend.sent == ["One. ", "Tw"]
-    assert result.history[-2].exception_type == "InvalidDeltaError"
+    assert result.history[-2].exception_type == "InvalidArgumentError"
     assert_over(result, backend)
 
 

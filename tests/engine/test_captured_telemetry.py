@@ -13,7 +13,7 @@ from opentelemetry.trace import ProxyTracerProvider
 
 from pytest_streamval.engine.telemetry import capture as telemetry
 from pytest_streamval.engine.telemetry.capture import capturing
-from pytest_streamval.errors import TelemetryConflictError, UnexpectedSpansError
+from pytest_streamval.errors import CheckFailedError, TelemetryConflictError
 from pytest_streamval.typing import Measured
 
 tracer = trace.get_tracer("the code under test")
@@ -113,10 +113,10 @@ def test_there_is_one_span_of_a_name_or_an_error_that_lists_them(captured):
         tracer.start_span(name).end()
     assert captured.span("once").name == "once"
     with pytest.raises(
-        UnexpectedSpansError, match=r"2 spans with the name 'twice' .* Ended: twice, once; still open: open"
+        CheckFailedError, match=r"2 spans with the name 'twice' .* Ended: twice, once; still open: open"
     ):
         captured.span("twice")
-    with pytest.raises(UnexpectedSpansError, match="0 spans with the name 'stream_with_chunking'"):
+    with pytest.raises(CheckFailedError, match="0 spans with the name 'stream_with_chunking'"):
         captured.span()
     open_span.end()
 

@@ -15,7 +15,7 @@ from pytest_streamval.engine.chunkers import (
     resolve_chunking,
 )
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
-from pytest_streamval.errors import ChunkingContractError, InvalidArgumentError, UnknownChunkingError
+from pytest_streamval.errors import ChunkingContractError, InvalidArgumentError, UnknownNameError
 
 BUILT_IN = {"sentence": SentenceChunker, "word": WordChunker, "paragraph": ParagraphChunker, "line": LineChunker}
 every_built_in = pytest.mark.parametrize("alias", BUILT_IN)
@@ -443,7 +443,7 @@ def test_a_strategy_is_itself_and_none_is_none():
 def test_an_unknown_alias_raises_a_value_error_that_names_the_aliases(alias):
     with pytest.raises(ValueError, match="Choose from: 'sentence', 'word', 'paragraph', 'line', 'prose'") as caught:
         resolve_chunking(alias)
-    assert isinstance(caught.value, UnknownChunkingError)
+    assert isinstance(caught.value, UnknownNameError)
     assert str(caught.value).startswith(f"Unknown chunking alias {alias!r}. ")
 
 

@@ -14,7 +14,6 @@ from pytest_streamval import (
     ChunkEvent,
     CompletedEvent,
     ConcurrentReadError,
-    DifferentLoopsError,
     GenerationCancelledError,
     ModelOutputThunk,
     PartialValidationResult,
@@ -30,7 +29,7 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.engine.tasks import settle
-from pytest_streamval.errors import NotAcceptedError, UnvalidatedTextError
+from pytest_streamval.errors import CheckFailedError, EventLoopError
 
 PASS = PartialValidationResult("pass")
 
@@ -139,7 +138,7 @@ async def test_an_output_of_which_a_part_was_read_cannot_be_checked():
 
 def test_text_that_no_event_released_is_unvalidated():
     transcript = Transcript.of([CompletedEvent(success=True, full_text="Leaked.", attempts_used=1)])
-    with pytest.raises(UnvalidatedTextError, match="Leaked"):
+    with pytest.raises(CheckFailedError, match="Leaked"):
         assert_no_unvalidated_text(transcript, "Leaked.")
 
 
@@ -426,7 +425,7 @@ async def test_an_output_is_not_read_in_another_event_loop(never):
     async def read():
         await thunk.avalue()
 
-    assert isinstance(in_another_loop(read()), DifferentLoopsError)
+    assert isinstance(in_another_loop(read()), EventLoopError)
     await thunk.cancel_generation()
 
 
@@ -595,7 +594,7 @@ async def test_the_start_of_a_run_is_a_coroutine():
 async def test_the_outcome_of_a_run(start, judge, never):
     run, _ = await start(["One."], judge())
     assert (run.outcome, run.accepted) == (None, False)
-    with pytest.raises(NotAcceptedError, match="still going"):
+    with pytest.raises(CheckFailedError, match="still going"):
         assert_accepted(run)
     await run.acomplete()
     assert (run.outcome, run.accepted) == ("done", True)
@@ -604,25 +603,25 @@ async def test_the_outcome_of_a_run(start, judge, never):
     run, _ = await start(["One."], judge(final=False, name="strict"))
     await run.acomplete()
     assert (run.outcome, run.accepted) == ("done", False)
-    with pytest.raises(NotAcceptedError, match=r"'strict'.* rejected the complete output"):
+    with pytest.raises(CheckFailedError, match=r"'strict'.* rejected the complete output"):
         assert_accepted(run)
 
     run, _ = await start(["One. ", "Two."], judge("fail", name="strict"))
     await run.acomplete()
     assert (run.outcome, run.accepted) == ("stopped", False)
-    with pytest.raises(NotAcceptedError, match=r"'strict'.* failed a chunk"):
+    with pytest.raises(CheckFailedError, match=r"'strict'.* failed a chunk"):
         assert_accepted(run)
 
     run, _ = await start(["One. ", "Two."], judge(OSError("lost")))
     assert isinstance(await run.aexception(), OSError)
     assert (run.outcome, run.accepted) == ("failed", False)
-    with pytest.raises(NotAcceptedError, match="OSError: lost"):
+    with pytest.raises(CheckFailedError, match="OSError: lost"):
         assert_accepted(run)
 
     run, _ = await start(["One. ", never])
     await run.aclose()
     assert (run.outcome, run.accepted) == ("left", False)
-    with pytest.raises(NotAcceptedError, match="closed, cancelled or dropped"):
+    with pytest.raises(CheckFailedError, match="closed, cancelled or dropped"):
         assert_accepted(run)
 
 

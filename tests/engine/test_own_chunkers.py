@@ -5,13 +5,13 @@ import pytest
 from pytest_streamval import (
     Chunk,
     Chunker,
-    ChunkingContractError,
     ChunkingStrategy,
     SimpleContext,
     StreamingMockBackend,
     WordChunker,
     stream_with_chunking,
 )
+from pytest_streamval.errors import ChunkingContractError
 
 
 class Pairs:

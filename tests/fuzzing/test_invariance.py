@@ -17,13 +17,15 @@ from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, Sent
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.errors import (
-    BoundaryVarianceError,
+    CheckFailedError,
     ChunkingContractError,
-    EventLoopRunningError,
+    EventLoopError,
     InvalidArgumentError,
     StreamvalError,
-    UnknownChunkingError,
-    UnrepeatableResultError,
+    UnknownNameError,
+    boundary_variance_error,
+    event_loop_running_error,
+    unrepeatable_result_error,
 )
 from pytest_streamval.fuzzing import strategies
 from pytest_streamval.fuzzing.invariance import assert_boundary_invariant
@@ -57,8 +59,8 @@ LONG = "The quick brown fox jumps over the lazy dog. " * 40 + "And so on."
 PAIR = "\ud83c\udf4e"  # an apple, as two surrogates
 
 
-def variance(subject: object, text: str, **options: int) -> BoundaryVarianceError:
-    with pytest.raises(BoundaryVarianceError) as caught:
+def variance(subject: object, text: str, **options: int) -> CheckFailedError:
+    with pytest.raises(CheckFailedError) as caught:
         assert_boundary_invariant(subject, text, **options)  # type: ignore[arg-type]  # cases may have any type
     return caught.value
 
@@ -291,9 +293,9 @@ def test_an_exception_that_is_not_an_error_is_raised(outcome: type[BaseException
 @pytest.mark.parametrize(
     "error",
     [
-        BoundaryVarianceError("f", "'a|·b'", ["a", "b"], ["! x  y"], "f(['a', 'b'])"),
-        UnrepeatableResultError("f", "'a'", ["! x  y"]),
-        EventLoopRunningError("assert_boundary_invariant", "f"),
+        boundary_variance_error("f", "'a|·b'", ["a", "b"], ["! x  y"], "f(['a', 'b'])"),
+        unrepeatable_result_error("f", "'a'", ["! x  y"]),
+        event_loop_running_error("assert_boundary_invariant", "f"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -399,7 +401,7 @@ def test_some_single_cuts_of_a_long_text_are_tried_at_boundaries_and_elsewhere()
 def test_the_number_of_calls_is_limited_with_and_without_a_failure() -> None:
     assert len(tried(LONG)) <= 303
     failing = Recorder(limit=700)
-    with pytest.raises(BoundaryVarianceError):
+    with pytest.raises(CheckFailedError):
         assert_boundary_invariant(failing, LONG)
     assert len(failing.calls) <= 303 + 504
 
@@ -466,14 +468,14 @@ async def test_an_asynchronous_subject_is_rejected_in_a_running_event_loop() -> 
     async def reads(pieces: list[str]) -> str:
         return "".join(pieces)
 
-    with pytest.raises(EventLoopRunningError, match=r"runs reads in an event loop .* plain `def` test; .*to_thread"):
+    with pytest.raises(EventLoopError, match=r"runs reads in an event loop .* plain `def` test; .*to_thread"):
         assert_boundary_invariant(reads, "One. Two")
     await asyncio.to_thread(assert_boundary_invariant, reads, "One. Two")
     assert_boundary_invariant(stripped, "One")
 
 
 async def test_any_awaitable_is_rejected_in_a_running_event_loop() -> None:
-    with pytest.raises(EventLoopRunningError):
+    with pytest.raises(EventLoopError):
         assert_boundary_invariant(lambda pieces: asyncio.get_running_loop().create_future(), "One. Two")
 
 
@@ -482,10 +484,10 @@ async def test_any_awaitable_is_rejected_in_a_running_event_loop() -> None:
 
 def test_a_subject_with_random_results_is_unrepeatable() -> None:
     chance = random.Random(1)  # noqa: S311  # repeatable chance, not secrets
-    with pytest.raises(UnrepeatableResultError, match=r"two results for the very same pieces:\n  'One. Two'") as caught:
+    with pytest.raises(CheckFailedError, match=r"two results for the very same pieces:\n  'One. Two'") as caught:
         assert_boundary_invariant(lambda pieces: chance.random(), "One. Two")
     assert caught.value.comparison[0].split() == ["at", "first", "again"]
-    assert not isinstance(caught.value, BoundaryVarianceError)
+    assert not isinstance(caught.value, CheckFailedError)
 
 
 def test_a_subject_that_keeps_state_between_calls_is_unrepeatable() -> None:
@@ -495,13 +497,13 @@ def test_a_subject_that_keeps_state_between_calls_is_unrepeatable() -> None:
         kept.extend(pieces)
         return list(kept)
 
-    with pytest.raises(UnrepeatableResultError, match="keep something from one call for the next"):
+    with pytest.raises(CheckFailedError, match="keep something from one call for the next"):
         assert_boundary_invariant(reads, "One. Two")
 
 
 def test_a_subject_that_differs_once_is_unrepeatable_for_the_cut() -> None:
     calls = itertools.count()
-    with pytest.raises(UnrepeatableResultError, match=r"'O\|·ne. Two'"):
+    with pytest.raises(CheckFailedError, match=r"'O\|·ne. Two'"):
         assert_boundary_invariant(lambda pieces: next(calls) == 1, "One. Two")
 
 
@@ -513,7 +515,7 @@ def test_a_subject_with_changing_exceptions_is_unrepeatable() -> None:
             msg = f"call {next(calls)}"
             raise OSError(msg)
 
-    with pytest.raises(UnrepeatableResultError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         assert_boundary_invariant(fails, "One. Two")
     assert caught.value.comparison[1].split("  ") == ["! raised OSError: call 1", "raised OSError: call 2"]
 
@@ -580,5 +582,5 @@ def test_an_invalid_argument_is_rejected(subject: Subject, text: str, options: d
 
 
 def test_an_unknown_alias_is_rejected() -> None:
-    with pytest.raises(UnknownChunkingError, match="Unknown chunking alias 'sentances'"):
+    with pytest.raises(UnknownNameError, match="Unknown chunking alias 'sentances'"):
         assert_boundary_invariant("sentances", "x")

@@ -19,7 +19,7 @@ from pytest_streamval import (
     StreamingMockBackend,
     stream_with_chunking,
 )
-from pytest_streamval.errors import LeakError
+from pytest_streamval.errors import leak_error
 from pytest_streamval.guards import Guard, reachability
 from pytest_streamval.guards.reachability import find_reachable
 from pytest_streamval.guards.source_locations import SourceLocation, location_of, location_of_thread
@@ -326,7 +326,7 @@ def test_a_server_that_is_opened_outside_a_test_is_no_leak():
 
 
 def test_a_leak_error_shows_ten_leaks_and_the_number_of_the_others():
-    text = str(LeakError([(f"thing {number}", "there", "Stop it.") for number in range(12)]))
+    text = str(leak_error([(f"thing {number}", "there", "Stop it.") for number in range(12)]))
     assert "thing 9" in text
     assert "thing 10" not in text
     assert "\n  and 2 more\n" in text

@@ -14,11 +14,9 @@ from pytest_streamval import (
     InvalidArgumentError,
     MalformedFrameError,
     Message,
-    MissingKeyError,
     ModelOption,
     PartialValidationResult,
     ProviderStreamError,
-    ProviderUnreachableError,
     Requirement,
     SimpleContext,
     StreamTruncatedError,
@@ -27,6 +25,7 @@ from pytest_streamval import (
     Usage,
     stream_with_chunking,
 )
+from pytest_streamval.errors import MissingKeyError, ProviderUnreachableError
 from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.providers import PROVIDERS

@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import (
-    Cassette,
-    InvalidArgumentError,
-    ModelOption,
-    ProviderStatusError,
-    ProviderTimeoutError,
-    ProviderUnreachableError,
-    SimpleContext,
-)
+from pytest_streamval import Cassette, InvalidArgumentError, ModelOption, ProviderStatusError, SimpleContext
+from pytest_streamval.errors import ProviderTimeoutError, ProviderUnreachableError
 from pytest_streamval.http.client import HttpResponse, HttpTransport
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.live.backend import LiveBackend

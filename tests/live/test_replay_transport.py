@@ -18,13 +18,16 @@ from pytest_streamval import (
     InvalidArgumentError,
     ModelOption,
     ProviderStatusError,
-    ProviderTimeoutError,
-    ProviderUnreachableError,
     Read,
     SimpleContext,
     StreamTruncatedError,
 )
-from pytest_streamval.errors import CassetteEndedError, UnmatchedRequestError
+from pytest_streamval.errors import (
+    CassetteEndedError,
+    ProviderTimeoutError,
+    ProviderUnreachableError,
+    UnmatchedRequestError,
+)
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.http.client import HttpTransport

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval import Cassette, InvalidArgumentError, ModelOption, Read, SimpleContext
-from pytest_streamval.errors import (
-    HiddenRequestError,
-    InvalidCassetteError,
-    MissingCassetteError,
-    UnmatchedRequestError,
-    UnusedCassetteError,
-)
+from pytest_streamval.errors import CheckFailedError, InvalidFileError, MissingCassetteError, UnmatchedRequestError
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.plugin.cassettes import StreamCassette, recorded_at
@@ -129,7 +123,7 @@ async def test_mode_all_keeps_the_recordings_if_the_provider_cannot_be_reached(p
 async def test_mode_all_replaces_an_invalid_cassette(provider, path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("merge conflict", encoding="utf-8")
-    with pytest.raises(InvalidCassetteError):
+    with pytest.raises(InvalidFileError):
         StreamCassette(path, "none")
     assert await record(provider, path, "all", "One") == 1
     assert recorded(path) == {"test_it[a].jsonl": "One"}
@@ -164,9 +158,9 @@ async def test_unplayed_recordings_and_hidden_requests_are_errors(provider, path
     with pytest.raises(UnmatchedRequestError):
         await ask(cassette, "http://127.0.0.1:1", "One", "Three")
     hidden, unused = cassette.errors()
-    assert isinstance(hidden, HiddenRequestError)
+    assert isinstance(hidden, CheckFailedError)
     assert "No recording answers this request" in str(hidden)
-    assert isinstance(unused, UnusedCassetteError)
+    assert isinstance(unused, CheckFailedError)
     assert f"{path.with_name('test_it[a].2.jsonl')}: POST /v1/chat/completions 'Two'" in str(unused)
     assert "pytest t.py::t --streamval-record all" in str(unused)
 

@@ -29,8 +29,19 @@ import asyncio
 import os
 import pytest
 from pytest_streamval import (
-    ChunkEvent, CompletedEvent, InvalidArgumentError, PartialValidationResult, QuickCheckEvent, Requirement, Script,
-    SimpleContext, Stall, StreamingDoneEvent, Transcript, UnfinishedRunError, stream_with_chunking, transcribe,
+    ChunkEvent,
+    CompletedEvent,
+    InvalidArgumentError,
+    PartialValidationResult,
+    QuickCheckEvent,
+    Requirement,
+    Script,
+    SimpleContext,
+    Stall,
+    StreamingDoneEvent,
+    Transcript,
+    stream_with_chunking,
+    transcribe,
 )
 
 def said(*words):
@@ -167,9 +178,9 @@ REFUSED = """
 def test_refused(streaming_mock_backend, event_snapshot):
     async def main():
         async with await start(streaming_mock_backend, Script.of("One. ", Stall())) as result:
-            with pytest.raises(UnfinishedRunError, match="still going.*await transcribe"):
+            with pytest.raises(UnfinishedError, match="still going.*await transcribe"):
                 result == event_snapshot(name="unfinished")
-            with pytest.raises(UnfinishedRunError):
+            with pytest.raises(UnfinishedError):
                 {"a": result} == event_snapshot
         for nonsense in (42, None, b"bytes", ["text"], [result], result.events(), transcribe):
             with pytest.raises(InvalidArgumentError, match="must be a result|made of events"):
@@ -542,7 +553,7 @@ def test_the_fixture_names_syrupy_if_it_is_missing(
     write(pytester, test_it=WITHOUT)
     result = run(pytester, *options)
     result.assert_outcomes(passed=1, errors=1)
-    message = "*MissingPluginError: The fixture event_snapshot needs the pytest plugin syrupy, which is not active.*"
+    message = "*MissingExtraError: The fixture event_snapshot needs the pytest plugin syrupy, which is not active.*"
     result.stdout.fnmatch_lines([message])
 
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_streamval import Script, Stall, StallTimeoutError, VirtualClock
+from pytest_streamval import Script, Stall, VirtualClock
+from pytest_streamval.errors import StallTimeoutError
 from pytest_streamval.plugin import stalls
 from pytest_streamval.scripting import steps
 
@@ -68,7 +69,7 @@ def test_server(provider_server, stream):
 STOPPED = """
 import asyncio
 import pytest
-from pytest_streamval import Script, Stall, VirtualDeadlockError
+from pytest_streamval import Script, Stall
 
 SCRIPT = Script.of("Hello there. ", "And", Stall())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval import Cassette, Delta, Read, StreamTruncatedError, ToolCallDelta
-from pytest_streamval.errors import InvalidCassetteError, ProviderResponseError
+from pytest_streamval.errors import InvalidFileError, ProviderResponseError
 from pytest_streamval.typing import Recording
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_a_cassette_keeps_bytes_that_are_not_utf_8_as_base64(tmp_path: Path) -> 
 def test_load_rejects_an_invalid_cassette_with_the_line(tmp_path: Path, content: str, line: int, fault: str) -> None:
     path = tmp_path / "broken.jsonl"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(InvalidCassetteError) as caught:
+    with pytest.raises(InvalidFileError) as caught:
         Cassette.load(path)
     assert caught.value.line == line
     assert fault in str(caught.value)

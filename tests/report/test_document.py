@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval.errors import InvalidPartError
+from pytest_streamval.errors import InvalidFileError
 from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.typed_json import to_json
 from pytest_streamval.report.write import write_report
@@ -105,7 +105,7 @@ def changed_tests(**changes: object) -> list[object]:
 def test_an_invalid_part_is_rejected_with_the_file_and_the_field(tmp_path: Path, text: str, fault: str) -> None:
     path = tmp_path / "part.json"
     path.write_text(text)
-    with pytest.raises(InvalidPartError) as caught:
+    with pytest.raises(InvalidFileError) as caught:
         Report.load(path)
     assert f"{path}: {fault}" in str(caught.value) or f".{fault}" in str(caught.value)
 

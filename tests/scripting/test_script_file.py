@@ -22,7 +22,7 @@ from pytest_streamval import (
     ToolCallDelta,
     Usage,
 )
-from pytest_streamval.errors import InvalidScriptError
+from pytest_streamval.errors import InvalidFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,7 +191,7 @@ def test_load_reads_files_in_the_formats_of_editors(data: bytes, steps: tuple[ob
 )
 def test_load_reports_a_fault_with_line_and_column(line: str, column: int, message: str, path: Path) -> None:
     path.write_text(f'# A comment\n\n"one"\n{line}\n"two"\n', encoding="utf-8")
-    with pytest.raises(InvalidScriptError) as caught:
+    with pytest.raises(InvalidFileError) as caught:
         Script.load(path)
     assert str(caught.value).startswith(f"{path}:4:{column}: ")
     assert message in str(caught.value)
@@ -200,24 +200,24 @@ def test_load_reports_a_fault_with_line_and_column(line: str, column: int, messa
 
 def test_load_reports_bytes_that_are_not_utf_8(path: Path) -> None:
     path.write_bytes('"a"\n"Gr\u00fc'.encode() + b'\xdf"\n')
-    with pytest.raises(InvalidScriptError, match=r":2:5: The byte 0xdf is not UTF-8"):
+    with pytest.raises(InvalidFileError, match=r":2:5: The byte 0xdf is not UTF-8"):
         Script.load(path)
 
 
 def test_load_recognises_a_cassette(streams: Path) -> None:
-    with pytest.raises(InvalidScriptError, match=r":1:1: This file is a cassette.*Script\.from_cassette\(path\)"):
+    with pytest.raises(InvalidFileError, match=r":1:1: This file is a cassette.*Script\.from_cassette\(path\)"):
         Script.load(streams / "openai-water.jsonl")
 
 
 def test_load_recognises_a_cassette_only_by_its_first_line(path: Path) -> None:
     path.write_text('"a"\n{"protocol": "openai"}', encoding="utf-8")
-    with pytest.raises(InvalidScriptError, match=r':2:2: Unknown key "protocol"'):
+    with pytest.raises(InvalidFileError, match=r':2:2: Unknown key "protocol"'):
         Script.load(path)
 
 
 def test_load_reports_an_exception_that_cannot_be_made_with_its_cause(path: Path) -> None:
     path.write_text('{"raise": {"type": "json:JSONDecodeError", "message": "x"}}', encoding="utf-8")
-    with pytest.raises(InvalidScriptError, match=r"JSONDecodeError cannot be made: TypeError: .* missing 2") as caught:
+    with pytest.raises(InvalidFileError, match=r"JSONDecodeError cannot be made: TypeError: .* missing 2") as caught:
         Script.load(path)
     assert isinstance(caught.value.__cause__, TypeError)
 

@@ -11,7 +11,6 @@ import pytest
 from pytest_streamval import (
     Delay,
     Delta,
-    Fault,
     InvalidArgumentError,
     ProviderServer,
     ProviderStatusError,
@@ -22,6 +21,7 @@ from pytest_streamval import (
 )
 from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.rendering import Renderer
+from pytest_streamval.typing import Fault
 from pytest_streamval.wire import ADAPTERS, ParsedRequest
 from tests.server.clients import (
     BODY,

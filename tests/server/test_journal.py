@@ -6,18 +6,9 @@ import asyncio
 
 import pytest
 
-from pytest_streamval import (
-    ClientStayedError,
-    InvalidArgumentError,
-    NotRequestedError,
-    NotStoppedError,
-    ProviderServer,
-    Script,
-    ServedRequest,
-    Stall,
-    assert_stopped,
-    faults,
-)
+from pytest_streamval import InvalidArgumentError, ProviderServer, Script, Stall, assert_stopped, faults
+from pytest_streamval.errors import CheckFailedError
+from pytest_streamval.typing import ServedRequest
 from tests.server.clients import (
     BODY,
     CHAT,
@@ -66,7 +57,7 @@ def test_the_journal_has_a_client_that_leaves_while_the_server_is_silent(stream:
         server.assert_client_disconnected(within=5)
         server.assert_client_disconnected(request=0)
         server.assert_client_disconnected(request=-1)
-        with pytest.raises(ClientStayedError):
+        with pytest.raises(CheckFailedError):
             server.assert_client_disconnected(request=1)
         entry = server.requests[0]
         assert (entry.deltas_sent, entry.finished) == (1 if stream else 0, False)
@@ -88,7 +79,7 @@ def test_the_journal_has_an_early_exit_of_a_live_backend() -> None:
 def test_a_client_that_reads_to_the_end_has_not_left() -> None:
     with ProviderServer(WORDS) as server:
         ask(server, "openai")
-        with pytest.raises(ClientStayedError, match="200, finished, 3 deltas sent"):
+        with pytest.raises(CheckFailedError, match="200, finished, 3 deltas sent"):
             server.assert_client_disconnected(within=0.01)
 
 
@@ -119,11 +110,11 @@ def test_assert_stopped_passes_when_the_client_has_left_and_names_a_client_that_
         with connect(server) as client:
             client.sendall(request())
             receive_until(client, b"One")
-            with pytest.raises(NotStoppedError, match=r"1 of 2 went on.*\nPOST .*: the producer still runs: <Served"):
+            with pytest.raises(CheckFailedError, match=r"1 of 2 went on.*\nPOST .*: the producer still runs: <Served"):
                 assert_stopped(server, within=0)
         assert_stopped(server)
         server.requests[1].deltas_late = 2
-        with pytest.raises(NotStoppedError, match="sent 2 more after its client had gone"):
+        with pytest.raises(CheckFailedError, match="sent 2 more after its client had gone"):
             assert_stopped(server)
 
 
@@ -167,7 +158,7 @@ def test_assert_requested_names_the_difference_of_each_request() -> None:
     with ProviderServer("One.") as server:
         ask(server, "openai")
         for name, (wanted, message) in MISSED.items():
-            with pytest.raises(NotRequestedError) as caught:
+            with pytest.raises(CheckFailedError) as caught:
                 server.assert_requested(**wanted)
             assert "requests[0]: POST /v1/chat/completions 'Hi'" in str(caught.value)
             assert message in str(caught.value), name
@@ -179,5 +170,5 @@ def test_assert_requested_takes_a_number_of_requests() -> None:
 
 
 def test_assert_requested_says_that_there_was_no_request() -> None:
-    with ProviderServer() as server, pytest.raises(NotRequestedError, match="asked nothing at all"):
+    with ProviderServer() as server, pytest.raises(CheckFailedError, match="asked nothing at all"):
         server.assert_requested()

@@ -15,14 +15,12 @@ from pytest_streamval import (
     ProviderServer,
     ProviderStatusError,
     ProviderStreamError,
-    ProviderUnreachableError,
     Raise,
     Script,
-    ServedRequest,
-    ServerStateError,
     Stall,
     StreamTruncatedError,
 )
+from pytest_streamval.errors import ClosedError, ProviderUnreachableError
 from pytest_streamval.model import ToolCall, ToolCallDelta, Usage
 from tests.server.clients import (
     BODY,
@@ -44,6 +42,8 @@ from tests.server.clients import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_streamval.typing import ServedRequest
 
 FULL = Script.of(
     Delta(thinking="Hm, "),
@@ -242,14 +242,14 @@ def test_a_script_without_a_request_is_reported_to_the_test() -> None:
 
 def test_a_server_opens_once() -> None:
     server = ProviderServer()
-    with pytest.raises(ServerStateError, match="has no address"):
+    with pytest.raises(ClosedError, match="has no address"):
         _ = server.url
     with server:
-        with pytest.raises(ServerStateError, match="opened before"):
+        with pytest.raises(ClosedError, match="opened before"):
             server.start()
         assert repr(server) == f"<ProviderServer {server.url}, 0 requests>"
     server.close()
-    with pytest.raises(ServerStateError, match="opened before"):
+    with pytest.raises(ClosedError, match="opened before"):
         server.start()
 
 

@@ -12,7 +12,6 @@ from pytest_streamval import (
     Delta,
     Instruction,
     ModelOption,
-    NoAcceptedAttemptError,
     PartialValidationResult,
     Raise,
     Requirement,
@@ -23,6 +22,7 @@ from pytest_streamval import (
     ValidationResult,
     start_session,
 )
+from pytest_streamval.errors import NoAcceptedAttemptError
 
 
 def has(word):

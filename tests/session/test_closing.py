@@ -19,7 +19,7 @@ from pytest_streamval import (
     start_session,
     wait_for_all_mots,
 )
-from pytest_streamval.errors import ClosedSessionError
+from pytest_streamval.errors import ClosedError
 
 pytest_plugins = ["pytester"]
 
@@ -163,11 +163,11 @@ async def test_the_methods_of_a_closed_session_raise(streaming_mock_backend):
     await session.aclose()
     await session.aclose()
     for begin in [*METHODS.values(), lambda session: session.avalidate([])]:
-        with pytest.raises(ClosedSessionError, match="needs an open session"):
+        with pytest.raises(ClosedError, match="needs an open session"):
             await begin(session)
     calls = {"instruct": 1, "chat": 1, "act": 1, "validate": 1, "query": 2, "transform": 2}
     for method, count in calls.items():
-        with pytest.raises(ClosedSessionError) as caught:
+        with pytest.raises(ClosedError) as caught:
             getattr(session, method)(*["x"] * count)
         assert caught.value.method == method
 
@@ -192,7 +192,7 @@ async def test_a_generation_that_starts_after_the_end_of_its_session_is_stopped(
     await asyncio.sleep(0)
     await session.aclose()
     backend.gate.set()
-    with pytest.raises(ClosedSessionError):
+    with pytest.raises(ClosedError):
         await task
     assert backend.calls[0].cancelled
 
@@ -202,7 +202,7 @@ async def test_closing_a_session_ends_a_chat(streaming_mock_backend):
     task = asyncio.ensure_future(session.achat("Go."))
     await asyncio.sleep(0)
     await session.aclose()
-    with pytest.raises(ClosedSessionError, match=r"^achat\(\)"):
+    with pytest.raises(ClosedError, match=r"^achat\(\)"):
         await task
 
 

@@ -16,7 +16,7 @@ from pytest_streamval import (
     StreamingMockBackend,
     start_session,
 )
-from pytest_streamval.errors import UnknownProviderError
+from pytest_streamval.errors import UnknownNameError
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_start_session_takes_the_backend_from_the_environment(clean_environment,
 
 
 def test_start_session_mentions_scripts_for_an_unknown_spec():
-    with pytest.raises(UnknownProviderError, match="'Hello there'") as caught:
+    with pytest.raises(UnknownNameError, match="'Hello there'") as caught:
         start_session("Hello there")
     assert caught.value.__notes__ == [
         "To let the mock send a text, pass a script: start_session(Script.from_text(...))."

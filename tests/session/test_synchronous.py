@@ -14,7 +14,6 @@ import pytest
 
 from pytest_streamval import (
     ChatContext,
-    DifferentLoopsError,
     ModelOutputThunk,
     Raise,
     Requirement,
@@ -25,7 +24,7 @@ from pytest_streamval import (
     start_session,
 )
 from pytest_streamval.engine.backend import Backend
-from pytest_streamval.errors import BlockingCallError, ClosedSessionError
+from pytest_streamval.errors import ClosedError, EventLoopError
 from pytest_streamval.session import background
 
 MAIN = threading.main_thread().ident
@@ -185,7 +184,7 @@ def test_a_session_that_is_closed_while_a_call_is_submitted_raises(streaming_moc
     original = background.BackgroundLoop._submit
     monkeypatch.setattr(background.BackgroundLoop, "_submit", submit)
     session = start_session(streaming_mock_backend())
-    with pytest.raises(ClosedSessionError, match=r"^instruct\(\)"):
+    with pytest.raises(ClosedError, match=r"^instruct\(\)"):
         session.instruct("Go.")
 
 
@@ -233,7 +232,7 @@ async def test_a_synchronous_call_waits_without_an_interrupt(streaming_mock_back
 def test_closing_a_session_in_another_thread_ends_instruct():
     backend = Signalling(lambda: threading.Thread(target=session.close).start())
     session = start_session(backend)
-    with pytest.raises(ClosedSessionError):
+    with pytest.raises(ClosedError):
         session.instruct("Go.")
     assert backend.ended.is_set()
     session.close()
@@ -246,7 +245,7 @@ def test_closing_a_session_in_another_thread_ends_validate(streaming_mock_backen
         await asyncio.Event().wait()
 
     session = start_session(streaming_mock_backend())
-    with pytest.raises(ClosedSessionError, match=r"^validate\(\)"):
+    with pytest.raises(ClosedError, match=r"^validate\(\)"):
         session.validate([Requirement("", for_ever)], "x")
     session.close()
     assert session_threads() == []
@@ -258,7 +257,7 @@ def test_code_inside_a_session_cannot_call_its_synchronous_methods(streaming_moc
         getattr(session, method)("Go.")
 
     with start_session(streaming_mock_backend("a")) as session:
-        with pytest.raises(BlockingCallError, match=f"awaits a{method}") as caught:
+        with pytest.raises(EventLoopError, match=f"awaits a{method}") as caught:
             session.validate([Requirement("", ask_again)], "x")
         assert caught.value.method == method
         assert str(session.instruct("Go.")) == "a"
@@ -274,7 +273,7 @@ async def test_validate_refuses_an_output_of_another_event_loop(streaming_mock_b
     async with start_session(streaming_mock_backend("a", "b"), ctx=ChatContext()) as session:
         thunk = await session.ainstruct("Go.")
         for output in (thunk, None):
-            with pytest.raises(DifferentLoopsError, match="The output is generated in another event loop"):
+            with pytest.raises(EventLoopError, match="The output is generated in another event loop"):
                 session.validate([Requirement("", bool)], output)
         await thunk.avalue()
         assert session.validate([Requirement("", lambda ctx: str(ctx.last_output()) == "a")])[0]

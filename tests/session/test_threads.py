@@ -9,15 +9,8 @@ import sys
 
 import pytest
 
-from pytest_streamval import (
-    Backend,
-    ChatContext,
-    DifferentLoopsError,
-    ModelOutputThunk,
-    Requirement,
-    StreamingMockBackend,
-    start_session,
-)
+from pytest_streamval import Backend, ChatContext, ModelOutputThunk, Requirement, StreamingMockBackend, start_session
+from pytest_streamval.errors import EventLoopError
 
 
 class Echo(Backend):
@@ -74,7 +67,7 @@ def test_avalidate_refuses_an_output_of_another_event_loop():
 
     with asyncio.Runner() as first:
         thunk = first.run(session.aact("a"))
-        with pytest.raises(DifferentLoopsError, match="is generated in another event loop"):
+        with pytest.raises(EventLoopError, match="is generated in another event loop"):
             asyncio.run(judge())
         first.run(session.aclose())
     assert thunk.cancelled

@@ -8,7 +8,6 @@ import pytest
 
 from pytest_streamval import (
     Delay,
-    DifferentLoopsError,
     InvalidArgumentError,
     ModelOutputThunk,
     Raise,
@@ -19,6 +18,7 @@ from pytest_streamval import (
     start_session,
     wait_for_all_mots,
 )
+from pytest_streamval.errors import EventLoopError
 
 STORY = "A story. " * 30  # more deltas than fit into a buffer
 
@@ -127,7 +127,7 @@ def test_wait_for_all_mots_refuses_outputs_of_another_event_loop():
 
     async def wait(there):
         here = await begin()
-        with pytest.raises(DifferentLoopsError, match=r"^thunks\[1\] is generated in another event loop"):
+        with pytest.raises(EventLoopError, match=r"^thunks\[1\] is generated in another event loop"):
             await wait_for_all_mots([here, there])
         assert not here.is_computed()
         await here.avalue()

@@ -40,7 +40,7 @@ from pytest_streamval import (
     transcribe,
 )
 from pytest_streamval.engine.component import as_action
-from pytest_streamval.errors import EventOrderError, NotStoppedError, UnvalidatedTextError
+from pytest_streamval.errors import CheckFailedError
 from pytest_streamval.scripting.mock import MockCall
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def test_the_chunks_of_astream_are_validated_text(lossless: bool) -> None:
 )
 async def test_received_text_after_the_released_text_is_reported(received: object, message: str) -> None:
     result, _ = await start("One. A bad one.", NoBad())
-    with pytest.raises(UnvalidatedTextError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         assert_no_unvalidated_text(await transcribe(result), received)
     assert str(caught.value).startswith(message)
     assert str(caught.value).endswith(
@@ -130,7 +130,7 @@ async def test_received_text_after_the_released_text_is_reported(received: objec
 def test_a_chunk_that_was_released_without_passing_is_reported(
     events: list[StreamEvent], message: str, last: str
 ) -> None:
-    with pytest.raises(UnvalidatedTextError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         assert_no_unvalidated_text(events, "")
     assert str(caught.value).startswith(message)
     assert str(caught.value).splitlines()[-1] == last
@@ -138,13 +138,13 @@ def test_a_chunk_that_was_released_without_passing_is_reported(
 
 async def test_a_run_without_requirements_has_unvalidated_text() -> None:
     result, _ = await start("One.")
-    with pytest.raises(UnvalidatedTextError, match=r"'One\.' was .*verdict.*give the run requirements"):
+    with pytest.raises(CheckFailedError, match=r"'One\.' was .*verdict.*give the run requirements"):
         assert_no_unvalidated_text(await transcribe(result), "One.")
 
 
 def test_an_unvalidated_text_error_shows_the_last_lines_of_a_long_run() -> None:
     events = [event for index in range(50) for event in (check(index), chunk(f"{index}.", index))]
-    with pytest.raises(UnvalidatedTextError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         assert_no_unvalidated_text([*events, chunk("Sly.", 50)], "")
     shown = str(caught.value).splitlines()[1:]
     assert (len(shown), shown[0], shown[-1]) == (16, "  ... 86 more before", '  chunk "Sly."')
@@ -187,13 +187,13 @@ async def test_assert_stopped_within_passes_for_a_real_producer_and_its_buffer()
 
 async def test_assert_stopped_within_reports_the_deltas_of_a_producer_that_continued() -> None:
     result, backend = await stopped_early(21)
-    with pytest.raises(NotStoppedError, match=r"sent 21 deltas more .* at most 20 were allowed.*put\(delta\)"):
+    with pytest.raises(CheckFailedError, match=r"sent 21 deltas more .* at most 20 were allowed.*put\(delta\)"):
         assert_stopped_within(result, backend.calls[0])
 
 
 async def test_assert_stopped_within_fails_for_a_run_in_progress() -> None:
     result, backend = await start(Script.of("One. ", Stall()))
-    with pytest.raises(NotStoppedError, match=r"the run is still going: await result.acomplete\(\) first"):
+    with pytest.raises(CheckFailedError, match=r"the run is still going: await result.acomplete\(\) first"):
         assert_stopped_within(result, backend.calls[0])
     await result.aclose()
     assert_stopped_within(result, backend.calls[0])
@@ -202,7 +202,7 @@ async def test_assert_stopped_within_fails_for_a_run_in_progress() -> None:
 async def test_assert_stopped_within_fails_for_a_run_that_reached_its_end() -> None:
     result, backend = await start("One.")
     await result.acomplete()
-    with pytest.raises(NotStoppedError, match="came to its natural end: let a requirement fail, or leave it early"):
+    with pytest.raises(CheckFailedError, match="came to its natural end: let a requirement fail, or leave it early"):
         assert_stopped_within(result, backend.calls[0])
 
 
@@ -226,7 +226,7 @@ async def test_assert_stopped_within_rejects_other_values_than_calls() -> None:
 async def test_assert_stopped_within_accepts_any_object_that_counts_its_deltas() -> None:
     result, _ = await stopped_early(0)
     assert_stopped_within(result, SimpleNamespace(deltas_sent=result.deltas_read + 3), deltas=3)
-    with pytest.raises(NotStoppedError, match="sent 4 deltas more"):
+    with pytest.raises(CheckFailedError, match="sent 4 deltas more"):
         assert_stopped_within(result, SimpleNamespace(deltas_sent=result.deltas_read + 4), deltas=3)
 
 
@@ -244,7 +244,7 @@ async def test_assert_stopped_names_the_call_that_still_runs() -> None:
     await (await stream_with_chunking("first", backend, SimpleContext())).acomplete()
     async with stream_with_chunking("second", backend, SimpleContext()) as run:
         assert await anext(run.astream()) == "Two."
-        with pytest.raises(NotStoppedError, match=r"1 of 2 went on.*\n.*second.*still runs: <MockCall playing, 1 of 1"):
+        with pytest.raises(CheckFailedError, match=r"1 of 2 went on.*\n.*second.*still runs: <MockCall playing"):
             assert_stopped(backend)
     assert_stopped(backend)
 
@@ -254,7 +254,7 @@ async def test_assert_stopped_reports_a_producer_in_its_clean_up() -> None:
     run = await stream_with_chunking("go", backend, SimpleContext())
     assert await anext(run.astream()) == "One."
     backend.calls[0].thunk.abandon()
-    with pytest.raises(NotStoppedError, match="is being stopped, but has not ended"):
+    with pytest.raises(CheckFailedError, match="is being stopped, but has not ended"):
         assert_stopped(backend)
     await run.aclose()
     assert_stopped(backend)
@@ -281,12 +281,12 @@ async def test_assert_stopped_reports_a_producer_that_still_sends() -> None:
     backend = Stubborn(Script.of("A bad one. ", Stall()))
     async with stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) as run:
         await run.acomplete()
-    with pytest.raises(NotStoppedError, match="tried to send 1 more after the end of its output"):
+    with pytest.raises(CheckFailedError, match="tried to send 1 more after the end of its output"):
         assert_stopped(backend)
 
 
 def test_assert_stopped_fails_without_calls() -> None:
-    with pytest.raises(NotStoppedError, match="nothing was asked of it"):
+    with pytest.raises(CheckFailedError, match="nothing was asked of it"):
         assert_stopped(StreamingMockBackend("One."))
     with pytest.raises(InvalidArgumentError, match="must be a StreamingMockBackend or a ProviderServer"):
         assert_stopped("backend")
@@ -368,7 +368,7 @@ async def test_assert_event_order_accepts_a_result() -> None:
 def test_an_event_order_error_shows_the_missing_event_in_the_transcript(
     expected: list[object], message: str, marked: str
 ) -> None:
-    with pytest.raises(EventOrderError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         assert_event_order(STOPPED, *expected)
     first, *rows = str(caught.value).splitlines()
     assert first.startswith(message)
@@ -377,13 +377,13 @@ def test_an_event_order_error_shows_the_missing_event_in_the_transcript(
 
 
 def test_an_event_order_error_of_an_empty_transcript_says_so() -> None:
-    with pytest.raises(EventOrderError, match=r"ChunkEvent did not happen\. .*\n  nothing at all$"):
+    with pytest.raises(CheckFailedError, match=r"ChunkEvent did not happen\. .*\n  nothing at all$"):
         assert_event_order([], ChunkEvent)
 
 
 def test_an_event_order_error_shows_the_lines_around_the_last_event_found() -> None:
     events = [chunk(f"{index}.", index) for index in range(100)]
-    with pytest.raises(EventOrderError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         assert_event_order(events, 'chunk "40."', ErrorEvent)
     rows = str(caught.value).splitlines()[1:]
     assert rows[0] == "  ... 26 more before"
@@ -422,7 +422,7 @@ def test_in_any_order_agrees_with_a_search_of_all_orders(rows: list[str], wanted
     )
     try:
         assert_event_order([chunk(row) for row in rows], in_any_order(*map(one_of, wanted)))
-    except EventOrderError:
+    except CheckFailedError:
         assert not possible
     else:
         assert possible
@@ -434,7 +434,7 @@ def test_assert_event_order_passes_for_every_subsequence(rows: list[str], wanted
     possible = all(letter in remaining for letter in wanted)
     try:
         assert_event_order([chunk(row) for row in rows], *(f'chunk "{letter}' for letter in wanted))
-    except EventOrderError:
+    except CheckFailedError:
         assert not possible
     else:
         assert possible

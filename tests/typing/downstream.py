@@ -236,7 +236,7 @@ async def test_an_observer_counts_runs() -> None:
 
 def test_errors_by_name() -> None:
     """Catch errors from the module of errors."""
-    with pytest.raises(pytest_streamval.errors.UnknownChunkingError):
-        raise pytest_streamval.errors.UnknownChunkingError("sentances", ["sentence"])
+    with pytest.raises(pytest_streamval.errors.UnknownNameError):
+        raise pytest_streamval.errors.UnknownNameError("sentances", ["sentence"])
     assert OpenAIChatDecoder is not None
     assert OpenAIChat.__name__

@@ -45,13 +45,14 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.errors import (
-    UnsupportedLoopError,
+    EventLoopError,
     ValidatorTimeoutError,
     VirtualClockUseError,
     VirtualDeadlockError,
+    unsupported_loop_error,
 )
 from pytest_streamval.plugin.clock import clock_of_test
-from pytest_streamval.virtual_time import VirtualClock, loop_driver, date_mocking
+from pytest_streamval.virtual_time import VirtualClock, date_mocking, loop_driver
 from pytest_streamval.virtual_time.external_activity import Connections
 from pytest_streamval.virtual_time.loop_driver import LoopDriver, loop_class_name
 from pytest_streamval.virtual_time.task_locations import waiting_tasks
@@ -422,7 +423,7 @@ def test_to_wait_for_the_others_takes_a_loop_on_the_clock(clock):
     async def wait():
         await settled
 
-    with pytest.warns(RealTimeWarning), pytest.raises(UnsupportedLoopError):
+    with pytest.warns(RealTimeWarning), pytest.raises(EventLoopError):
         run_in_thread(lambda: asyncio.run(wait()))
 
 
@@ -983,7 +984,7 @@ class Selectorless(asyncio.SelectorEventLoop):
 
 def test_a_loop_without_a_selector_is_refused(clock):
     loop = Selectorless()
-    with pytest.raises(UnsupportedLoopError, match=r"cannot drive .*\.Selectorless, which has no selector"):
+    with pytest.raises(EventLoopError, match=r"cannot drive .*\.Selectorless, which has no selector"):
         loop.run_forever()
     loop.close()
 
@@ -993,13 +994,13 @@ def test_a_loop_without_a_selector_is_refused(clock):
     [("", "on trio, take trio.testing.MockClock"), ("uvloop.Loop", "uvloop, whose time is kept in C")],
 )
 def test_each_loop_that_cannot_be_driven_has_its_sentence(kind, says):
-    assert says in str(UnsupportedLoopError(kind))
+    assert says in str(unsupported_loop_error(kind))
     assert loop_class_name(None) == ""
 
 
 def test_a_test_that_asyncio_does_not_run_is_told_so(clock):
     wrapped = clock.supervise(call_later)
-    with pytest.raises(UnsupportedLoopError, match=r"trio\.testing\.MockClock"):
+    with pytest.raises(EventLoopError, match=r"trio\.testing\.MockClock"):
         wrapped(1).send(None)
 
 

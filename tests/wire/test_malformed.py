@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.errors import (
-    DecoderClosedError,
+    ClosedError,
     InvalidArgumentError,
     MalformedFrameError,
     ProviderStreamError,
@@ -173,7 +173,7 @@ def survive(decoder_class, reads):
     if error is not None:
         assert error.text == text
         assert_equal(pickled(error), error)
-        with pytest.raises(DecoderClosedError):
+        with pytest.raises(ClosedError):
             decoder.feed(b"")
     return deltas, error
 
@@ -341,7 +341,7 @@ def test_a_closed_decoder_takes_no_more_bytes_and_can_be_closed_again(decoder_cl
     decoder.feed(b"".join(encode(decoder_class, STREAMS[decoder_class])))
     assert decoder.close() == []
     assert decoder.close() == []
-    with pytest.raises(DecoderClosedError, match=f"This {decoder_class.protocol} decoder was closed and takes no more"):
+    with pytest.raises(ClosedError, match=f"This {decoder_class.protocol} decoder was closed and takes no more"):
         decoder.feed(b"")
 
 
@@ -350,9 +350,7 @@ def test_a_failed_decoder_takes_no_more_bytes_and_can_be_closed(decoder_class):
     decoder = decoder_class()
     with pytest.raises(MalformedFrameError):
         decoder.feed(framed(decoder_class, "{"))
-    with pytest.raises(
-        DecoderClosedError, match=f"This {decoder_class.protocol} decoder failed and takes no more bytes"
-    ):
+    with pytest.raises(ClosedError, match=f"This {decoder_class.protocol} decoder failed and takes no more bytes"):
         decoder.feed(framed(decoder_class, "{}"))
     assert decoder.close() == []
 

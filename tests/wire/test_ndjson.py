@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.errors import DecoderClosedError, InvalidArgumentError
+from pytest_streamval.errors import ClosedError, InvalidArgumentError
 from pytest_streamval.wire import NDJSONDecoder, NDJSONLine, ndjson_line
 
 BOM = b"\xef\xbb\xbf"
@@ -93,7 +93,7 @@ def test_the_ndjson_decoder_returns_the_rest_once():
 def test_a_flushed_ndjson_decoder_takes_no_more_bytes():
     decoder = NDJSONDecoder()
     decoder.flush()
-    with pytest.raises(DecoderClosedError, match="This NDJSON decoder was closed and takes no more bytes"):
+    with pytest.raises(ClosedError, match="This NDJSON decoder was closed and takes no more bytes"):
         decoder.feed(b"")
 
 

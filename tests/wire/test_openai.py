@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pytest_streamval.errors import DecoderClosedError, MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.errors import ClosedError, MalformedFrameError, ProviderStreamError, StreamTruncatedError
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage, merge_tool_calls
 from pytest_streamval.wire import OpenAIChatDecoder
 
@@ -188,7 +188,7 @@ def test_an_openai_decoder_takes_no_more_bytes_after_an_error_of_the_provider():
     decoder = OpenAIChatDecoder()
     with pytest.raises(ProviderStreamError):
         decoder.feed(sse({"error": "Boo"}))
-    with pytest.raises(DecoderClosedError, match="failed"):
+    with pytest.raises(ClosedError, match="failed"):
         decoder.feed(DONE)
     assert decoder.close() == []
 

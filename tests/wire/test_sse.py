@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.errors import DecoderClosedError, InvalidArgumentError
+from pytest_streamval.errors import ClosedError, InvalidArgumentError
 from pytest_streamval.wire import ServerSentEvent, SSEDecoder, SSEEncoder
 
 BOM = b"\xef\xbb\xbf"
@@ -288,7 +288,7 @@ def test_the_sse_decoder_returns_half_a_bom_as_the_rest():
 def test_a_flushed_sse_decoder_takes_no_more_bytes():
     decoder = SSEDecoder()
     decoder.flush()
-    with pytest.raises(DecoderClosedError, match="This SSE decoder was closed and takes no more bytes"):
+    with pytest.raises(ClosedError, match="This SSE decoder was closed and takes no more bytes"):
         decoder.feed(b"")
 
 

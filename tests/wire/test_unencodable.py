@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from pytest_streamval.errors import InvalidDeltaError, UnencodableDeltaError
+from pytest_streamval.errors import InvalidArgumentError, UnencodableDeltaError
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire import ADAPTERS, Answer, ParsedRequest
 
@@ -116,7 +116,7 @@ def test_ollamas_generate_endpoint_has_no_tool_calls():
 def test_an_encoder_refuses_an_object_that_is_not_a_delta(protocol):
     one = encoder(protocol)
     for value in (b"a", None, 5):
-        with pytest.raises(InvalidDeltaError):
+        with pytest.raises(InvalidArgumentError):
             one.encode(value)
     assert one.encode("a")
 

@@ -10,7 +10,12 @@ from pytest_streamval.engine.chunking import Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose.boundaries import BoundaryScanner
 from pytest_streamval.engine.prose.languages import LANGUAGES
 from pytest_streamval.engine.prose.rules import Rules
-from pytest_streamval.errors import InvalidArgumentError, InvalidLimitError, UnknownLanguageError, excerpt
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    excerpt,
+    invalid_limit_error,
+    unknown_language_error,
+)
 
 _ABBREVIATION: Final = re.compile(r"(?=.*[^\W\d_])(?:[^\s.!?…]+\.)*[^\s.!?…]*\w\.?")
 """A word with optional periods in it and after it, but not before it and not two together."""
@@ -34,16 +39,16 @@ class ProseChunker(ChunkingStrategy):
             is optional. An abbreviation with a capital is only recognized with that capital.
 
     Raises:
-        UnknownLanguageError: If the language is unknown.
-        InvalidLimitError: If `max_chars` is less than 1.
+        UnknownNameError: If the language is unknown.
+        InvalidArgumentError: If `max_chars` is less than 1.
         InvalidArgumentError: If an abbreviation is not a word.
     """
 
     def __init__(self, language: str = "en", *, max_chars: int = MAX_CHARS, abbreviations: Iterable[str] = ()) -> None:
         if language not in LANGUAGES:
-            raise UnknownLanguageError(language, sorted(LANGUAGES))
+            raise unknown_language_error(language, sorted(LANGUAGES))
         if max_chars < 1:
-            raise InvalidLimitError("max_chars", max_chars)
+            raise invalid_limit_error("max_chars", max_chars)
         self.language = language
         self.max_chars = max_chars
         self.abbreviations = _checked_abbreviations(abbreviations)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.telemetry.spans import SPAN
-from pytest_streamval.errors import UnexpectedSpansError
+from pytest_streamval.errors import unexpected_spans_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,12 +84,12 @@ class CapturedTelemetry:
         """Return the one span of a name that has ended.
 
         Raises:
-            UnexpectedSpansError: an `AssertionError`; there is none, or more than one.
+            CheckFailedError: an `AssertionError`; there is none, or more than one.
         """
         found = [span for span in self._ended if span.name == name]
         if len(found) != 1:
             ended, still_open = ([span.name for span in spans] for spans in (self._ended, self.open_spans))
-            raise UnexpectedSpansError(name, ended, still_open)
+            raise unexpected_spans_error(name, ended, still_open)
         return found[0]
 
     @property
