@@ -8,9 +8,11 @@ import pytest
 
 from pytest_streamval import errors
 from pytest_streamval.errors import (
+    BoundaryVarianceError,
     CassetteEndedError,
     ChunkingContractError,
     ConcurrentReadError,
+    ConformanceError,
     GenerationCancelledError,
     InvalidArgumentError,
     InvalidVerdictError,
@@ -43,10 +45,8 @@ from pytest_streamval.errors import (
     answer_failed_error,
     backend_unavailable_error,
     blocking_call_error,
-    boundary_variance_error,
     client_stayed_error,
     closed_session_error,
-    conformance_error,
     decoder_closed_error,
     detached_thunk_error,
     different_loops_error,
@@ -252,14 +252,14 @@ CASES = [
         "Cancel the task",
     ),
     (
-        conformance_error("Strategy", "a chunk is never taken back", "'One.|· Two'", "['One.']", "[]", "Withhold it."),
+        ConformanceError("Strategy", "a chunk is never taken back", "'One.|· Two'", "['One.']", "[]", "Withhold it."),
         AssertionError,
         "Strategy",
         "a chunk is never taken back",
         "Withhold it.",
     ),
     (
-        boundary_variance_error("cut", "'One.|· Two'", ["One.", " Two"], ["  a  b"], "Script.of('One.', ' Two')"),
+        BoundaryVarianceError("cut", "'One.|· Two'", ["One.", " Two"], ["  a  b"], "Script.of('One.', ' Two')"),
         AssertionError,
         "cut gives another result",
         "may depend on the text alone",

@@ -1,4 +1,4 @@
-"""The checks of a backend. Each one starts, reads or stops generations, and raises a `CheckFailedError`.
+"""The checks of a backend. Each one starts, reads or stops generations, and raises a `ConformanceError`.
 
 An exception of the backend itself passes through them.
 """
@@ -29,7 +29,7 @@ from pytest_streamval.engine.component import Instruction
 from pytest_streamval.engine.context import Context, SimpleContext
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import CheckFailedError, InvalidArgumentError, conformance_error, excerpt
+from pytest_streamval.errors import ConformanceError, InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -68,9 +68,9 @@ class Trial:
         """Set the call in progress."""
         self.call, self.rule = call, rule
 
-    def error(self, rule: Rule, expected: str, came: str) -> CheckFailedError:
+    def error(self, rule: Rule, expected: str, came: str) -> ConformanceError:
         """Return the error for a broken rule."""
-        return conformance_error(self.name, rule.words, self.call, expected, came, rule.way_out)
+        return ConformanceError(self.name, rule.words, self.call, expected, came, rule.way_out)
 
     async def new_backend(self) -> Backend:
         """Return a new backend from the factory."""

@@ -14,7 +14,7 @@ from pytest_streamval.conformance.backend_checks import CHECKS, FACTORY, TURNS, 
 from pytest_streamval.conformance.rules import LEAVES_NOTHING, show_exception
 from pytest_streamval.engine.tasks import start_task
 from pytest_streamval.errors import (
-    CheckFailedError,
+    ConformanceError,
     InvalidArgumentError,
     event_loop_required_error,
     excerpt,
@@ -39,7 +39,7 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> BackendChecks:
         timeout: The seconds of the event loop's clock after which a check has failed.
 
     Raises:
-        CheckFailedError: An `AssertionError`. If a rule is broken. It has the rule, the call, and the expected and the
+        ConformanceError: An `AssertionError`. If a rule is broken. It has the rule, the call, and the expected and the
             actual result. An exception of the backend is its cause.
         InvalidArgumentError: A `TypeError`. If the factory is not callable, or returns something other than a backend.
         EventLoopError: A `RuntimeError`. If an event loop other than asyncio's is running.
@@ -129,7 +129,7 @@ def _raise_fault(trial: Trial, task: asyncio.Task[None], seconds: float) -> None
     error = task.exception()
     if error is None:
         return
-    if isinstance(error, CheckFailedError) or trial.call == FACTORY:
+    if isinstance(error, ConformanceError) or trial.call == FACTORY:
         raise error
     raise trial.error(trial.rule, "no exception", show_exception(error)) from error
 

@@ -27,8 +27,8 @@ from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.errors import (
     ChunkingContractError,
+    ConformanceError,
     InvalidArgumentError,
-    conformance_error,
     excerpt,
 )
 from pytest_streamval.fuzzing.cuts import Cut, show_cuts
@@ -67,7 +67,7 @@ def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = ()
         bounded_delay: Whether to check rule 3. Use False for a strategy that needs more than one word after a boundary.
 
     Raises:
-        CheckFailedError: An `AssertionError`. If a rule is broken. It has the rule, the smallest text and cut that
+        ConformanceError: An `AssertionError`. If a rule is broken. It has the rule, the smallest text and cut that
             break it, and the expected and the actual result. An exception of the strategy is its cause.
         InvalidArgumentError: A `TypeError`. If the strategy is not a strategy, or `texts` is not a list of str.
     """
@@ -171,7 +171,7 @@ def _engine_violation(error: ChunkingContractError) -> Violation:
 
 def _raise(checked: CheckedStrategy, violation: Violation, example: str) -> NoReturn:
     name, rule = excerpt(checked.strategy), violation.rule
-    error = conformance_error(name, rule.words, example, violation.expected, violation.came, rule.way_out)
+    error = ConformanceError(name, rule.words, example, violation.expected, violation.came, rule.way_out)
     raise error from violation.cause
 
 

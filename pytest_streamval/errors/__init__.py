@@ -5,8 +5,8 @@ an error are its attributes and its `args`, so that it survives `pickle` on its 
 """
 
 from pytest_streamval.errors.assertions import (
-    boundary_variance_error,
-    conformance_error,
+    BoundaryVarianceError,
+    ConformanceError,
     event_order_error,
     example_failed_error,
     not_accepted_error,
@@ -111,11 +111,13 @@ from pytest_streamval.errors.wire import (
 )
 
 __all__ = [
+    "BoundaryVarianceError",
     "CassetteEndedError",
     "CheckFailedError",
     "ChunkingContractError",
     "ClosedError",
     "ConcurrentReadError",
+    "ConformanceError",
     "EventLoopError",
     "GenerationCancelledError",
     "InvalidArgumentError",
@@ -154,10 +156,8 @@ __all__ = [
     "answer_failed_error",
     "backend_unavailable_error",
     "blocking_call_error",
-    "boundary_variance_error",
     "client_stayed_error",
     "closed_session_error",
-    "conformance_error",
     "decoder_closed_error",
     "described",
     "detached_thunk_error",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors.base import CheckFailedError, check_failed
+from pytest_streamval.errors.base import CheckFailedError, StreamvalError, check_failed
 from pytest_streamval.errors.text import excerpt, listed, plural, surrounding
 
 if TYPE_CHECKING:
@@ -115,50 +116,58 @@ def example_failed_error(path: str, fault: str, output: str) -> CheckFailedError
 # Conformance and cuts
 
 
-def conformance_error(  # noqa: PLR0917  # the lines of the message, in order
-    subject: str, rule: str, example: str, expected: str, found: str, way_out: str
-) -> CheckFailedError:
-    """Return the error for a strategy or a backend that breaks the contract that its users rely on."""
-    return check_failed(
-        "conformance",
-        [
-            f"{subject} breaks a rule of its contract: {rule}.",
-            f"  with:     {example}",
-            f"  expected: {expected}",
-            f"  found:    {found}",
-            way_out,
-        ],
-    )
+@dataclass(eq=False, repr=False)
+class ConformanceError(StreamvalError, AssertionError):
+    """A strategy or a backend breaks the contract that its users rely on."""
+
+    subject: str
+    """The class that was checked."""
+    rule: str
+    example: str
+    """The call or the input for which it breaks the rule."""
+    expected: str
+    found: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.subject} breaks a rule of its contract: {self.rule}.\n"
+            f"  with:     {self.example}\n"
+            f"  expected: {self.expected}\n"
+            f"  found:    {self.found}\n"
+            f"{self.way_out}"
+        )
 
 
-def boundary_variance_error(
-    subject: str, cut: str, pieces: Sequence[str], comparison: Sequence[str], reproduction: str
-) -> CheckFailedError:
-    """Return the error for a result that depends on the cut of its text.
+@dataclass(eq=False, repr=False)
+class BoundaryVarianceError(StreamvalError, AssertionError):
+    """A result depends on the cut of its text."""
 
-    Args:
-        subject: The name of the subject.
-        cut: The pieces as the message shows them.
-        pieces: The text in the smallest number of pieces for which the result differs.
-        comparison: The lines of the two results, side by side.
-        reproduction: The code that shows it again.
-    """
-    return check_failed(
-        "boundary variance",
-        [
-            f"{subject} gives another result when its text comes in {len(pieces):,} pieces, cut here:",
-            f"  {cut}",
+    subject: str
+    cut: str
+    """The pieces as the message shows them: of a long text only the parts around the cuts."""
+    pieces: Sequence[str]
+    """The text in the smallest number of pieces for which the result differs."""
+    comparison: Sequence[str]
+    """The lines of the two results, side by side."""
+    reproduction: str
+    """Code that shows it again."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.subject} gives another result when its text comes in {len(self.pieces):,} pieces, cut here:",
+            f"  {self.cut}",
             (
                 "A result may depend on the text alone, and not on its cut: text that is incomplete in one piece has "
                 "to wait for the next piece."
             ),
             "",
-            *comparison,
+            *self.comparison,
             "",
             "To see it again:",
-            f"  {reproduction}",
-        ],
-    )
+            f"  {self.reproduction}",
+        ]
+        return "\n".join(lines)
 
 
 def unrepeatable_result_error(subject: str, cut: str, comparison: Sequence[str]) -> CheckFailedError:

@@ -7,9 +7,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import (
-    CheckFailedError,
+    BoundaryVarianceError,
     InvalidArgumentError,
-    boundary_variance_error,
     excerpt,
     unrepeatable_result_error,
 )
@@ -56,7 +55,7 @@ def assert_boundary_invariant(subject: Subject, text: str, *, examples: int = 10
         examples: The number of random cuts.
 
     Raises:
-        CheckFailedError: An `AssertionError`. If a result differs. It shows the smallest cut, both results, and
+        BoundaryVarianceError: An `AssertionError`. If a result differs. It shows the smallest cut, both results, and
             the code that repeats it.
         CheckFailedError: An `AssertionError`. If the results differ for the same pieces too.
         EventLoopError: A `RuntimeError`. If the subject is asynchronous and an event loop is running.
@@ -155,12 +154,12 @@ class _Trials:
             comparison = side_by_side(("at first", "again"), known.rows, again.rows)
             raise unrepeatable_result_error(self._runner.name, show_cuts(pieces, _SHOWN), comparison)
 
-    def variance(self, cut: Offsets) -> CheckFailedError:
+    def variance(self, cut: Offsets) -> BoundaryVarianceError:
         """Return the error that shows a cut."""
         pieces = pieces_of(self._text, cut)
         comparison = side_by_side(("as one text", "as cut"), self._uncut.rows, self.outcome(cut).rows)
         code = self._reproduction(pieces, cut)
-        return boundary_variance_error(self._runner.name, show_cuts(pieces, _SHOWN), pieces, comparison, code)
+        return BoundaryVarianceError(self._runner.name, show_cuts(pieces, _SHOWN), pieces, comparison, code)
 
     def _reproduction(self, pieces: list[str], cut: Offsets) -> str:
         """Return the expression for these pieces. It refers to a long text by name."""

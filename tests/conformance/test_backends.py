@@ -16,7 +16,7 @@ from pytest_streamval.conformance import check_backend
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import CheckFailedError, EventLoopError, InvalidArgumentError
+from pytest_streamval.errors import ConformanceError, EventLoopError, InvalidArgumentError
 from pytest_streamval.model import Delta, Usage
 from pytest_streamval.scripting.mock import StreamingMockBackend
 from pytest_streamval.scripting.script import Script
@@ -61,7 +61,7 @@ def found_in(factory, **options):
     caught = []
 
     async def check():
-        with pytest.raises(CheckFailedError) as info:
+        with pytest.raises(ConformanceError) as info:
             await check_backend(factory, **options)
         caught.append(info.value)
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -169,7 +169,7 @@ def test_the_result_of_check_backend_may_be_run_awaited_and_closed():
 
 
 def test_check_backend_raises_its_error_at_once_without_an_event_loop():
-    with pytest.raises(CheckFailedError, match="some text"):
+    with pytest.raises(ConformanceError, match="some text"):
         check_backend(mock(""))
 
 
@@ -612,7 +612,7 @@ def test_a_conformance_error_of_a_backend_has_the_rule_the_call_and_the_result(b
     error = found_in(backend)
     assert rule in error.rule
     assert error.example.startswith(example)
-    assert error.came.startswith(came)
+    assert error.found.startswith(came)
     assert error.subject == backend.__name__
 
 
@@ -622,7 +622,7 @@ def test_the_message_of_a_conformance_error_of_a_backend_is_complete():
         "TakesOptionsAway breaks a rule of its contract: model_options belong to the caller and are unchanged.\n"
         "  with:     generate_from_context(action, ctx, model_options={ModelOption.STREAM: True})\n"
         "  expected: {<ModelOption.STREAM: 'stream'>: True}\n"
-        "  came:     {}\n"
+        "  found:    {}\n"
         "Use a copy: options = dict(model_options or {})."
     )
     assert isinstance(error, AssertionError)
@@ -642,7 +642,7 @@ def test_check_backend_reports_the_timeout_of_a_check():
 
 def test_check_backend_passes_for_a_slow_backend_with_a_longer_timeout():
     slow = mock(Script.of("a", Delay(60), "b"))
-    assert "still waiting" in found_in(slow).came
+    assert "still waiting" in found_in(slow).found
     run_jumping(lambda: check_in_a_coroutine(slow, timeout=100))
 
 

@@ -14,12 +14,12 @@ import pytest
 from pytest_streamval.conformance import check_chunker, growth
 from pytest_streamval.engine.chunkers import LineChunker, SentenceChunker, WordChunker
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
-from pytest_streamval.errors import CheckFailedError, ChunkingContractError, InvalidArgumentError, UnknownNameError
+from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, UnknownNameError
 
 
 def found_in(strategy, **options):
     """Return the error of a strategy."""
-    with pytest.raises(CheckFailedError) as caught:
+    with pytest.raises(ConformanceError) as caught:
         check_chunker(strategy, **options)
     return caught.value
 
@@ -413,7 +413,7 @@ NEW_CHUNKER, STATELESS, ANY_TEXT = "a new Chunker", "has no state", "accepts any
 def test_a_conformance_error_of_a_strategy_has_the_rule_and_the_result(strategy, rule, came):
     error = found_in(strategy)
     assert rule in error.rule
-    assert came is None or came in error.came
+    assert came is None or came in error.found
     assert error.subject == repr(strategy)
 
 
@@ -444,7 +444,7 @@ def test_a_conformance_error_shows_the_smallest_text_and_its_fewest_cuts(strateg
         error = found_in(strategy)
         assert error.example == example
     assert expected is None or error.expected == expected
-    assert error.came == came
+    assert error.found == came
 
 
 def test_the_message_of_a_conformance_error_of_a_strategy_is_complete():
@@ -454,7 +454,7 @@ def test_the_message_of_a_conformance_error_of_a_strategy_is_complete():
         "on its cuts.\n"
         "  with:     'O|·n'\n"
         "  expected: ['On'], as for the text in one piece\n"
-        "  came:     ['O', 'n']\n"
+        "  found:    ['O', 'n']\n"
         "Withhold the possible beginning of a boundary until the next delta decides, and search it for every boundary."
     )
     assert isinstance(error, AssertionError)
@@ -489,7 +489,7 @@ def test_a_conformance_error_shows_the_places_of_chunks_with_equal_texts():
 
     error = found_in(Echo(), texts=["aa"])
     assert (error.example, error.expected) == ("'a|·a'", "[('a', 0, 1)], as for the text in one piece")
-    assert error.came == "[('a', 1, 2)]"
+    assert error.found == "[('a', 1, 2)]"
 
 
 def test_an_exception_of_the_strategy_is_the_cause_of_the_conformance_error():
@@ -507,13 +507,13 @@ def test_check_chunker_does_not_replace_a_violation_by_one_of_another_kind():
         raise KeyError(text)
 
     error = found_in(splitting(split), texts=["abcdef"])
-    assert (error.example, error.came) == ("'abcd'", "KeyError: 'abcd'")
+    assert (error.example, error.found) == ("'abcd'", "KeyError: 'abcd'")
 
 
 def test_check_chunker_reports_a_violation_of_a_strategy_that_delegates():
     error = found_in(Incremental(lambda: splitting(lambda text: [text.upper()] if text else []).chunker()))
     assert ANSWERS in error.rule
-    assert "Splitting.split() returned '" in error.came
+    assert "Splitting.split() returned '" in error.found
 
 
 # Arguments
@@ -648,11 +648,11 @@ def test_growing_quarters_are_found_only_if_the_time_grows_with_the_text(price, 
     quarters = growth.growing_quarters(strategy, "word ")
     assert (quarters is not None) is grows
     if grows:
-        with pytest.raises(CheckFailedError, match="4, linear") as caught:
+        with pytest.raises(ConformanceError, match="4, linear") as caught:
             check_chunker(strategy)
         assert caught.value.example == "'a' over and over, in deltas of 4 characters"
         assert caught.value.expected == "as much time for each quarter of the text"
-        assert re.fullmatch(r"[\d.]+, [\d.]+, [\d.]+, [\d.]+ ms for the quarters", caught.value.came)
+        assert re.fullmatch(r"[\d.]+, [\d.]+, [\d.]+, [\d.]+ ms for the quarters", caught.value.found)
 
 
 def test_growing_quarters_ignore_a_run_that_other_work_lengthened(monkeypatch):
@@ -679,7 +679,7 @@ def test_check_chunker_reports_an_exception_for_a_long_text():
 
     error = found_in(Incremental(Deep))
     assert ANY_TEXT in error.rule
-    assert (error.example, error.came) == ("'a' over and over, in deltas of 4 characters", "RecursionError")
+    assert (error.example, error.found) == ("'a' over and over, in deltas of 4 characters", "RecursionError")
 
 
 def test_check_chunker_does_not_measure_a_strategy_without_a_chunker(monkeypatch):

@@ -110,7 +110,7 @@ FAULTS = {
     "it is cancelled": (Script.of("Hel", Raise(asyncio.CancelledError())), "GenerationCancelledError: ", "Hel"),
     "it cancels its output": (Odd(cancels_its_output), "GenerationCancelledError: ", "Hel"),
     "its provider is unknown": ("nobody:x", "UnknownNameError: Unknown backend 'nobody:x'", ""),
-    "it has no key": ("openai:gpt-4.1", "MissingKeyError: openai wants a key", ""),
+    "it has no key": ("openai:gpt-4.1", "MissingKeyError: openai needs a key", ""),
 }
 
 

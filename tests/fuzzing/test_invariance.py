@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import pickle
 import random
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -17,15 +16,12 @@ from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, Sent
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.errors import (
+    BoundaryVarianceError,
     CheckFailedError,
     ChunkingContractError,
     EventLoopError,
     InvalidArgumentError,
-    StreamvalError,
     UnknownNameError,
-    boundary_variance_error,
-    event_loop_running_error,
-    unrepeatable_result_error,
 )
 from pytest_streamval.fuzzing import strategies
 from pytest_streamval.fuzzing.invariance import assert_boundary_invariant
@@ -59,8 +55,8 @@ LONG = "The quick brown fox jumps over the lazy dog. " * 40 + "And so on."
 PAIR = "\ud83c\udf4e"  # an apple, as two surrogates
 
 
-def variance(subject: object, text: str, **options: int) -> CheckFailedError:
-    with pytest.raises(CheckFailedError) as caught:
+def variance(subject: object, text: str, **options: int) -> BoundaryVarianceError:
+    with pytest.raises(BoundaryVarianceError) as caught:
         assert_boundary_invariant(subject, text, **options)  # type: ignore[arg-type]  # cases may have any type
     return caught.value
 
@@ -148,8 +144,8 @@ def test_the_failure_of_a_strategy_shows_the_cut_both_results_and_a_script() -> 
     assert str(variance(BoundaryInOneDelta(), "One. Two")) == (
         "BoundaryInOneDelta() gives another result when its text comes in 2 pieces, cut here:\n"
         "  'One.|· Two'\n"
-        "A result may depend on the text alone, never on where it was cut: what one piece leaves open has to wait "
-        "until the next one decides it.\n"
+        "A result may depend on the text alone, and not on its cut: text that is incomplete in one piece has to wait "
+        "for the next piece.\n"
         "\n"
         "  as one text  as cut\n"
         "! 'One.' 0-4   'One. Two' 0-8\n"
@@ -290,21 +286,6 @@ def test_an_exception_that_is_not_an_error_is_raised(outcome: type[BaseException
         assert_boundary_invariant(ends_later if asynchronous else ends, "One. Two")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        boundary_variance_error("f", "'a|·b'", ["a", "b"], ["! x  y"], "f(['a', 'b'])"),
-        unrepeatable_result_error("f", "'a'", ["! x  y"]),
-        event_loop_running_error("assert_boundary_invariant", "f"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_an_error_survives_pickle(error: StreamvalError) -> None:
-    twin = pickle.loads(pickle.dumps(error))  # noqa: S301  # its own data
-    assert (type(twin), twin.args, str(twin)) == (type(error), error.args, str(error))
-    assert vars(twin) == vars(error)
-
-
 # The smallest cut
 
 
@@ -401,7 +382,7 @@ def test_some_single_cuts_of_a_long_text_are_tried_at_boundaries_and_elsewhere()
 def test_the_number_of_calls_is_limited_with_and_without_a_failure() -> None:
     assert len(tried(LONG)) <= 303
     failing = Recorder(limit=700)
-    with pytest.raises(CheckFailedError):
+    with pytest.raises(BoundaryVarianceError):
         assert_boundary_invariant(failing, LONG)
     assert len(failing.calls) <= 303 + 504
 
@@ -468,7 +449,7 @@ async def test_an_asynchronous_subject_is_rejected_in_a_running_event_loop() -> 
     async def reads(pieces: list[str]) -> str:
         return "".join(pieces)
 
-    with pytest.raises(EventLoopError, match=r"runs reads in an event loop .* plain `def` test; .*to_thread"):
+    with pytest.raises(EventLoopError, match=r"runs reads in an event loop .* plain `def` test\. .*to_thread"):
         assert_boundary_invariant(reads, "One. Two")
     await asyncio.to_thread(assert_boundary_invariant, reads, "One. Two")
     assert_boundary_invariant(stripped, "One")
@@ -484,10 +465,10 @@ async def test_any_awaitable_is_rejected_in_a_running_event_loop() -> None:
 
 def test_a_subject_with_random_results_is_unrepeatable() -> None:
     chance = random.Random(1)  # noqa: S311  # repeatable chance, not secrets
-    with pytest.raises(CheckFailedError, match=r"two results for the very same pieces:\n  'One. Two'") as caught:
+    with pytest.raises(CheckFailedError, match=r"two results for the same pieces:\n  'One. Two'") as caught:
         assert_boundary_invariant(lambda pieces: chance.random(), "One. Two")
-    assert caught.value.comparison[0].split() == ["at", "first", "again"]
-    assert not isinstance(caught.value, CheckFailedError)
+    assert caught.value.message.splitlines()[4].split() == ["at", "first", "again"]
+    assert not isinstance(caught.value, BoundaryVarianceError)
 
 
 def test_a_subject_that_keeps_state_between_calls_is_unrepeatable() -> None:
@@ -497,7 +478,7 @@ def test_a_subject_that_keeps_state_between_calls_is_unrepeatable() -> None:
         kept.extend(pieces)
         return list(kept)
 
-    with pytest.raises(CheckFailedError, match="keep something from one call for the next"):
+    with pytest.raises(CheckFailedError, match="keep state from one call for the next"):
         assert_boundary_invariant(reads, "One. Two")
 
 
@@ -517,7 +498,7 @@ def test_a_subject_with_changing_exceptions_is_unrepeatable() -> None:
 
     with pytest.raises(CheckFailedError) as caught:
         assert_boundary_invariant(fails, "One. Two")
-    assert caught.value.comparison[1].split("  ") == ["! raised OSError: call 1", "raised OSError: call 2"]
+    assert caught.value.message.splitlines()[5].split("  ") == ["! raised OSError: call 1", "raised OSError: call 2"]
 
 
 class Incomparable:

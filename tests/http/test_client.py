@@ -127,7 +127,11 @@ async def test_a_temporary_error_is_followed_by_another_attempt(provider, status
 
 @pytest.mark.parametrize(
     ("status", "advice"),
-    [("401 Unauthorized", "Check the key"), ("404 Not Found", "model exists"), ("418 Pot", "own words")],
+    [
+        ("401 Unauthorized", "Check the key"),
+        ("404 Not Found", "model exists"),
+        ("418 Pot", "The answer says what is wrong"),
+    ],
 )
 async def test_a_permanent_error_is_raised_at_once(provider, status, advice) -> None:
     refusal = answering(head(status, kind="application/json"), chunk(b'{"error": "no secret-key-1"}'), chunk(b""))

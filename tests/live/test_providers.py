@@ -28,7 +28,9 @@ def test_a_spec_is_a_provider_and_a_model(spec: str, name: str, model: str) -> N
 
 @pytest.mark.parametrize("spec", ["", "gpt-4.1", "openai", "openai:", "unknown:x", "OpenAI:x"])
 def test_an_unknown_spec_is_rejected_with_the_known_providers(spec: str) -> None:
-    with pytest.raises(UnknownNameError, match="ollama, openai, openai-responses, anthropic, gemini") as caught:
+    with pytest.raises(
+        UnknownNameError, match="'ollama', 'openai', 'openai-responses', 'anthropic', 'gemini'"
+    ) as caught:
         parse_spec(spec)
     assert repr(spec) in str(caught.value)
 

@@ -100,7 +100,7 @@ async def test_a_playback_cannot_be_closed_during_a_read() -> None:
     played = Script.of(Stall()).play()
     reader = asyncio.create_task(anext(played))
     await turns()
-    with pytest.raises(ConcurrentReadError, match=r"play\(\) cannot be closed .* Cancel the task"):
+    with pytest.raises(ConcurrentReadError, match=r"play\(\) has one reader, and a task waits .* Cancel the task"):
         await played.aclose()
     reader.cancel()
     await asyncio.wait([reader])
@@ -208,9 +208,9 @@ def test_a_synchronous_playback_has_one_reader(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("method", ["play", "play_sync"])
 def test_guards_are_called_with_every_playback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
-    monkeypatch.setattr(playback, "on_play", [made.append])
+    monkeypatch.setattr(playback, "on_play", [lambda script, played: made.append((script, played))])
     played = [getattr(MIXED, method)() for _ in range(2)]
-    assert made == played
+    assert made == [(MIXED, each) for each in played]
 
 
 def test_a_playback_has_a_repr_with_its_progress() -> None:

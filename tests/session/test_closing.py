@@ -167,9 +167,8 @@ async def test_the_methods_of_a_closed_session_raise(streaming_mock_backend):
             await begin(session)
     calls = {"instruct": 1, "chat": 1, "act": 1, "validate": 1, "query": 2, "transform": 2}
     for method, count in calls.items():
-        with pytest.raises(ClosedError) as caught:
+        with pytest.raises(ClosedError, match=rf"^{method}\(\) needs an open session"):
             getattr(session, method)(*["x"] * count)
-        assert caught.value.method == method
 
 
 class Late(StreamingMockBackend):

@@ -257,9 +257,8 @@ def test_code_inside_a_session_cannot_call_its_synchronous_methods(streaming_moc
         getattr(session, method)("Go.")
 
     with start_session(streaming_mock_backend("a")) as session:
-        with pytest.raises(EventLoopError, match=f"awaits a{method}") as caught:
+        with pytest.raises(EventLoopError, match=rf"^{method}\(\) was called .* must await a{method}"):
             session.validate([Requirement("", ask_again)], "x")
-        assert caught.value.method == method
         assert str(session.instruct("Go.")) == "a"
 
 

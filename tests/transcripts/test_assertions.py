@@ -104,8 +104,7 @@ async def test_received_text_after_the_released_text_is_reported(received: objec
         assert_no_unvalidated_text(await transcribe(result), received)
     assert str(caught.value).startswith(message)
     assert str(caught.value).endswith(
-        "What happened until then:\n"
-        '  check passed: pass\n  chunk "One."\n  check FAILED: fail\n  completed WITHOUT SUCCESS'
+        'The events before:\n  check passed: pass\n  chunk "One."\n  check FAILED: fail\n  completed WITHOUT SUCCESS'
     )
 
 
@@ -138,7 +137,7 @@ def test_a_chunk_that_was_released_without_passing_is_reported(
 
 async def test_a_run_without_requirements_has_unvalidated_text() -> None:
     result, _ = await start("One.")
-    with pytest.raises(CheckFailedError, match=r"'One\.' was .*verdict.*give the run requirements"):
+    with pytest.raises(CheckFailedError, match=r"'One\.' was .*verdict.*Give requirements to the run"):
         assert_no_unvalidated_text(await transcribe(result), "One.")
 
 
@@ -336,7 +335,7 @@ async def test_assert_event_order_accepts_a_result() -> None:
         ([ChunkEvent, "validation"], "'validation' did not happen after ChunkEvent. Each", " >    "),
         (
             [ChunkEvent, "check FAILED", ChunkEvent],
-            "ChunkEvent did not happen after ChunkEvent, 'check FAILED', only before, where < stands. Each",
+            "ChunkEvent did not happen after ChunkEvent, 'check FAILED', only before (see the lines marked <). Each",
             " > <> ",
         ),
         ([CompletedEvent, 'chunk "One."'], "'chunk \"One.\"' did not happen after CompletedEvent, only", " <   >"),
@@ -355,7 +354,7 @@ async def test_assert_event_order_accepts_a_result() -> None:
         ),
         (
             ["check"] * 3 + ["chunk"],
-            "'chunk' did not happen after 'check', 'check', 'check', only before, where < stands",
+            "'chunk' did not happen after 'check', 'check', 'check', only before (see the lines marked <)",
             "><><> ",
         ),
         (
@@ -372,12 +371,12 @@ def test_an_event_order_error_shows_the_missing_event_in_the_transcript(
         assert_event_order(STOPPED, *expected)
     first, *rows = str(caught.value).splitlines()
     assert first.startswith(message)
-    assert first.endswith("What happened, > marks what was found:")
+    assert first.endswith("The events that happened, the expected ones marked >:")
     assert rows == [f"{mark} {line}" for mark, line in zip(marked, STOPPED.lines, strict=True)]
 
 
 def test_an_event_order_error_of_an_empty_transcript_says_so() -> None:
-    with pytest.raises(CheckFailedError, match=r"ChunkEvent did not happen\. .*\n  nothing at all$"):
+    with pytest.raises(CheckFailedError, match=r"ChunkEvent did not happen\. .*\n  no events$"):
         assert_event_order([], ChunkEvent)
 
 

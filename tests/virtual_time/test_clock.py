@@ -991,7 +991,7 @@ def test_a_loop_without_a_selector_is_refused(clock):
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("", "on trio, take trio.testing.MockClock"), ("uvloop.Loop", "uvloop, whose time is kept in C")],
+    [("", "On trio, use trio.testing.MockClock"), ("uvloop.Loop", "uvloop.Loop, which keeps its time in C")],
 )
 def test_each_loop_that_cannot_be_driven_has_its_sentence(kind, says):
     assert says in str(unsupported_loop_error(kind))
@@ -1440,12 +1440,12 @@ def test_a_deadlock_is_an_error_that_lists_every_task(clock):
     assert (task.startswith("Task-"), place) == (True, line(main, 3))
     assert str(caught.value) == (
         "Nothing can wake this program any more: at 12.5 s of virtual time no timer is due, and no thread, subprocess "
-        "or connection is under way. What waits:\n"
+        "or connection is active. Waiting:\n"
         f"  {task} at {place}\n"
         f"  other 9 at {line(in_event, 1)}\n"
         f"  other 10 at {line(in_event, 1)}\n"
-        "Set what they wait for in a task of the same test, or limit the waiting: by asyncio.timeout(), or by "
-        "validator_timeout= where it is a validator that waits."
+        "Set what they wait for in a task of the same test, or limit the wait: with asyncio.timeout(), or with "
+        "validator_timeout= if a validator waits."
     )
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
     assert (str(copy), copy.waiting, copy.elapsed) == (str(caught.value), caught.value.waiting, 12.5)
@@ -1464,7 +1464,9 @@ def test_a_daemon_thread_is_not_waited_for_but_named(clock, gate):
         threading.Thread(target=wait_at, args=[gate], name="telemetry", daemon=True).start()
         await asyncio.Event().wait()
 
-    with pytest.raises(VirtualDeadlockError, match=r"not waited for \(telemetry\)\. Run by asyncio\.to_thread"):
+    with pytest.raises(
+        VirtualDeadlockError, match=r"does not wait for daemon threads \(telemetry\)\. Use asyncio\.to_thread"
+    ):
         clock.run(main())
 
 
