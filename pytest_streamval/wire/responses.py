@@ -135,7 +135,6 @@ class OpenAIResponsesDecoder(FrameDecoder):
         return None if known else _delta_at(place, repeated)
 
     def _place_of(self, prefix: str, body: Json) -> _Place:
-        """Return the place of a piece."""
         item = optional(body.get("output_index"), int, "output_index")
         name = item if item is not None else optional(body.get("item_id"), str, "item_id")
         if prefix != _ARGUMENTS:
