@@ -237,7 +237,7 @@ def _content(turn: dict[str, object]) -> Json:
     """Return a message in Gemini's format. Its content can already be a list of parts."""
     role, content = _ROLES.get(str(turn["role"])), turn.get("content")
     if role is None:
-        raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant or system.")
+        raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant, model or system.")
     if isinstance(content, list):
         return {"role": role, "parts": content}
     return {"role": role, "parts": [{"text": text_content(turn)}]}
