@@ -228,6 +228,12 @@ def text_content(turn: Mapping[str, object]) -> str:
     return content
 
 
+def split_system(turns: list[dict[str, object]]) -> tuple[list[str], list[dict[str, object]]]:
+    """Return the texts of the system messages, and the other messages."""
+    system = [text_content(turn) for turn in turns if turn["role"] == "system"]
+    return system, [turn for turn in turns if turn["role"] != "system"]
+
+
 def model_in(body: Mapping[str, object]) -> str:
     """Return the model that a request names, or an empty string."""
     model = body.get("model")

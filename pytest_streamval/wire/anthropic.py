@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, model_in, text_content
-from pytest_streamval.wire.encoding import FrameEncoder, arguments_of
+from pytest_streamval.wire.adapter import Adapter, model_in, split_system
+from pytest_streamval.wire.encoding import FrameEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.encoding import Json
 
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-_OUTPUT = "output_tokens"
+_OUTPUT = ("output_tokens",)
 _PATH = "/v1/messages"
 _CLOSED = "[closed]"  # replaces the type of a block that has ended
 # The blocks and deltas that are read: the type of the delta, the type of its block, and the field with the new text.
@@ -95,7 +95,9 @@ class AnthropicMessagesDecoder(FrameDecoder):
         if self._started or self._blocks:
             raise FrameFaultError("it starts a message that has already started")
         self._started = True
-        usage = self._usage(expect(body.get("message"), dict, "message"), "message.usage")
+        usage = self._read_usage(
+            expect(body.get("message"), dict, "message").get("usage"), _INPUT, _OUTPUT, "message.usage"
+        )
         return Delta(usage=usage) if usage else None
 
     def _block_start(self, body: dict[str, object]) -> Delta | None:
@@ -164,7 +166,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
     def _message_delta(self, body: dict[str, object]) -> Delta | None:
         delta = expect(body.get("delta"), dict, "delta")
         reason = optional(delta.get("stop_reason"), str, "delta.stop_reason") or None
-        usage = self._usage(body, "usage")
+        usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         return Delta(usage=usage, finish_reason=reason) if usage or reason else None
 
     def _message_stop(self) -> None:
@@ -172,14 +174,6 @@ class AnthropicMessagesDecoder(FrameDecoder):
             if kind != _CLOSED:
                 raise FrameFaultError(f"it ends the message while content block {index} is open")
         self.done = True
-
-    def _usage(self, holder: dict[str, object], path: str) -> Usage | None:
-        usage = optional(holder.get("usage"), dict, path)
-        if usage is None:
-            return None
-        self._count(usage, *_INPUT, _OUTPUT)
-        prompt = [self._counts[field] for field in _INPUT if field in self._counts]
-        return Usage(sum(prompt) if prompt else None, self._counts.get(_OUTPUT)) if self._counts else None
 
 
 class AnthropicMessagesEncoder(FrameEncoder):
@@ -190,13 +184,8 @@ class AnthropicMessagesEncoder(FrameEncoder):
     """
 
     protocol: ClassVar[str] = "anthropic"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("stop", "STOP", "completed"), "end_turn"),
-            **dict.fromkeys(("length", "MAX_TOKENS", "max_output_tokens"), "max_tokens"),
-            **dict.fromkeys(("content_filter", "SAFETY"), "refusal"),
-            "tool_calls": "tool_use",
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop="end_turn", length="max_tokens", tool_calls="tool_use", refusal="refusal", own="stop_sequence"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("end_turn", "tool_use")
 
@@ -312,8 +301,7 @@ class AnthropicMessages(Adapter):
         return {"anthropic-version": self.version}
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        system = [text_content(turn) for turn in request.turns if turn["role"] == "system"]
-        turns = [turn for turn in request.turns if turn["role"] != "system"]
+        system, turns = split_system(request.turns)
         for turn in turns:
             if turn["role"] not in {"user", "assistant"}:
                 raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant or system.")
@@ -331,7 +319,7 @@ class AnthropicMessages(Adapter):
         for block in expect(body.get("content"), list, "content"):
             delta = _read_block(expect(block, dict, "content[]"), len(deltas))
             deltas.extend([] if delta is None else [delta])
-        usage = AnthropicMessagesDecoder()._usage(body, "usage")
+        usage = AnthropicMessagesDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         reason = optional(body.get("stop_reason"), str, "stop_reason")
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pytest_streamval.errors import UnencodableDeltaError, excerpt, invalid_delta_error
@@ -198,6 +199,27 @@ class FrameEncoder(ABC):
 
     def _unencodable(self, subject: object, rule: str) -> UnencodableDeltaError:
         return UnencodableDeltaError(self.protocol, subject if isinstance(subject, str) else excerpt(subject), rule)
+
+
+def finish_reasons(
+    *, stop: str, length: str, tool_calls: str, refusal: str | None = None, own: str = ""
+) -> Mapping[str, str]:
+    """Return a protocol's words for the finish reasons of all protocols.
+
+    Args:
+        stop: The word for a complete output.
+        length: The word for an output at its token limit.
+        tool_calls: The word for an output that ends with tool calls.
+        refusal: The word for refused content, or None if the protocol has none.
+        own: A word of the protocol that is not replaced.
+    """
+    words = {
+        **dict.fromkeys(("stop", "end_turn", "stop_sequence", "STOP", "completed"), stop),
+        **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "max_output_tokens"), length),
+        **dict.fromkeys(("tool_calls", "tool_use"), tool_calls),
+        **({} if refusal is None else dict.fromkeys(("content_filter", "refusal", "SAFETY"), refusal)),
+    }
+    return MappingProxyType({word: replacement for word, replacement in words.items() if word != own})
 
 
 class CompleteCallEncoder(FrameEncoder):

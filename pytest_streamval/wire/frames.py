@@ -17,6 +17,7 @@ from pytest_streamval.errors import (
     StreamTruncatedError,
     decoder_closed_error,
 )
+from pytest_streamval.model import Usage
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     ProviderReportError,
@@ -131,15 +132,30 @@ class FrameDecoder(ABC):
             raise FrameFaultError(f"it follows {self.terminal}, which ends the stream")
         raise FrameFaultError("it holds bytes that are not UTF-8, shown as U+FFFD")
 
-    def _count(self, usage: dict[str, object], *fields: str, path: str = "usage.") -> None:
-        """Record the token counts of a report. A count that it leaves out keeps its value."""
-        for field in fields:
-            value = optional(usage.get(field), int, f"{path}{field}")
-            if value is None:
-                continue
-            if value < 0:
-                raise FrameFaultError(f"{path}{field} is {value}, and a count must be 0 or more")
-            self._counts[field] = value
+    def _read_usage(self, usage: object, inputs: Sequence[str], outputs: Sequence[str], path: str) -> Usage | None:
+        """Return the token counts after a report. A count that it leaves out keeps its value.
+
+        Args:
+            usage: The report, or None.
+            inputs: The fields whose sum is the number of input tokens.
+            outputs: The fields whose sum is the number of output tokens.
+            path: The path of the report in the frame, or "" if the frame is the report.
+        """
+        fields = optional(usage, dict, path)
+        if fields is None:
+            return None
+        prefix = f"{path}." if path else ""
+        for field in (*inputs, *outputs):
+            value = optional(fields.get(field), int, f"{prefix}{field}")
+            if value is not None and value < 0:
+                raise FrameFaultError(f"{prefix}{field} is {value}, and a count must be 0 or more")
+            if value is not None:
+                self._counts[field] = value
+        return Usage(self._sum(inputs), self._sum(outputs)) if self._counts else None
+
+    def _sum(self, fields: Sequence[str]) -> int | None:
+        counts = [self._counts[field] for field in fields if field in self._counts]
+        return sum(counts) if counts else None
 
 
 def _report_in(left: bytes) -> ProviderReportError | None:

@@ -23,8 +23,8 @@ from urllib.parse import parse_qs, quote, unquote
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, text_content
-from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of
+from pytest_streamval.wire.adapter import Adapter, split_system, text_content
+from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
@@ -74,7 +74,7 @@ class GeminiDecoder(FrameDecoder):
         candidate = _candidate(body)
         content = candidate.get("content")
         text, thinking, calls = ("", "", ()) if content is None else self._content(content)
-        usage = self._usage(body) if "usageMetadata" in body else None
+        usage = self._read_usage(body.get("usageMetadata"), _INPUT, _OUTPUT, "usageMetadata")
         reason = _reason(candidate, body)
         if reason:
             self.done = True
@@ -108,28 +108,13 @@ class GeminiDecoder(FrameDecoder):
         arguments = optional(call.get("args"), dict, f"{path}.args") or {}
         return ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.args"))
 
-    def _usage(self, body: dict[str, object]) -> Usage | None:
-        usage = optional(body.get("usageMetadata"), dict, "usageMetadata")
-        if usage is None:
-            return None
-        self._count(usage, *_INPUT, *_OUTPUT, path="usageMetadata.")
-        return Usage(self._sum(_INPUT), self._sum(_OUTPUT)) if self._counts else None
-
-    def _sum(self, fields: tuple[str, ...]) -> int | None:
-        counts = [self._counts[field] for field in fields if field in self._counts]
-        return sum(counts) if counts else None
-
 
 class GeminiEncoder(CompleteCallEncoder):
     """Encode a response in Gemini's format, with CRLF as the line end."""
 
     protocol: ClassVar[str] = "gemini"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "completed"), "STOP"),
-            **dict.fromkeys(("length", "max_tokens", "max_output_tokens"), "MAX_TOKENS"),
-            **dict.fromkeys(("content_filter", "refusal"), "SAFETY"),
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop="STOP", length="MAX_TOKENS", tool_calls="STOP", refusal="SAFETY"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("STOP", "STOP")
 
@@ -208,11 +193,11 @@ class Gemini(Adapter):
         return dict(zip(names, ("temperature", "maxOutputTokens", "seed", "stopSequences"), strict=True))
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        system = [text_content(turn) for turn in request.turns if turn["role"] == "system"]
+        system, turns = split_system(request.turns)
         settings = request.settings
         if request.schema is not None:
             settings = {**settings, "responseMimeType": "application/json", "responseJsonSchema": request.schema}
-        body: Json = {"contents": [_content(turn) for turn in request.turns if turn["role"] != "system"]}
+        body: Json = {"contents": [*map(_content, turns)]}
         if system:
             body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
         if settings:
@@ -252,7 +237,7 @@ def _content(turn: dict[str, object]) -> Json:
     """Return a message in Gemini's format. Its content can already be a list of parts."""
     role, content = _ROLES.get(str(turn["role"])), turn.get("content")
     if role is None:
-        raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant or system.")
+        raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant, model or system.")
     if isinstance(content, list):
         return {"role": role, "parts": content}
     return {"role": role, "parts": [{"text": text_content(turn)}]}

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, model_in, text_content
-from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of
+from pytest_streamval.wire.adapter import Adapter, model_in, split_system, text_content
+from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import arguments_text, expect, optional, parse_object, provider_report
@@ -68,7 +68,7 @@ class OllamaDecoder(FrameDecoder):
         usage = reason = None
         if optional(body.get("done"), bool, "done"):
             self.done = True
-            usage = self._usage(body)
+            usage = self._read_usage(body, (_INPUT,), (_OUTPUT,), "")
             reason = optional(body.get("done_reason"), str, "done_reason") or None
         if text or thinking or tool_calls or usage or reason:
             return Delta(text, thinking, tool_calls, usage, reason)
@@ -87,10 +87,6 @@ class OllamaDecoder(FrameDecoder):
         arguments = optional(function.get("arguments"), dict, f"{path}.function.arguments") or {}
         return ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.function.arguments"))
 
-    def _usage(self, body: dict[str, object]) -> Usage | None:
-        self._count(body, _INPUT, _OUTPUT, path="")
-        return Usage(self._counts.get(_INPUT), self._counts.get(_OUTPUT)) if self._counts else None
-
 
 class OllamaEncoder(CompleteCallEncoder):
     """Encode a response in Ollama's format.
@@ -100,12 +96,7 @@ class OllamaEncoder(CompleteCallEncoder):
     """
 
     protocol: ClassVar[str] = "ollama"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "tool_calls", "tool_use", "completed"), "stop"),
-            **dict.fromkeys(("max_tokens", "MAX_TOKENS", "max_output_tokens"), "length"),
-        }
-    )
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(stop="stop", length="length", tool_calls="stop")
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "stop")
 
     @staticmethod
@@ -211,8 +202,7 @@ class Ollama(Adapter):
     def _prompt_fields(self, turns: list[dict[str, object]]) -> Json:
         if self.endpoint == "chat":
             return {"messages": turns}
-        system = [text_content(turn) for turn in turns if turn["role"] == "system"]
-        others = [turn for turn in turns if turn["role"] != "system"]
+        system, others = split_system(turns)
         if [turn["role"] for turn in others] != ["user"]:
             rule = f"{_PATHS['generate']} takes a single user message. Use {_PATHS['chat']} for a conversation."
             raise InvalidArgumentError("messages", excerpt(turns), rule)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, model_in
-from pytest_streamval.wire.encoding import FrameEncoder
+from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.encoding import Json
 
 _DONE = "[DONE]"
+_INPUT = ("prompt_tokens",)
+_OUTPUT = ("completion_tokens",)
 _PATHS = ("/v1/chat/completions", "/chat/completions")  # the first for requests, both for responses
 
 
@@ -68,19 +70,11 @@ class OpenAIChatDecoder(FrameDecoder):
         error = body.get("error")
         if error or event == "error":
             raise provider_report(error or body, data)
-        usage = self._usage(body)
+        usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage") if "usage" in body else None
         choice = _choice(body, usage, event)
         if choice is not None:
             return self._delta(choice, usage)
         return Delta(usage=usage) if usage else None
-
-    def _usage(self, body: dict[str, object]) -> Usage | None:
-        usage = body.get("usage")
-        if usage is None:
-            return None
-        self._count(expect(usage, dict, "usage"), "prompt_tokens", "completion_tokens")
-        counts = self._counts
-        return Usage(counts.get("prompt_tokens"), counts.get("completion_tokens")) if counts else None
 
     def _delta(self, choice: dict[str, object], usage: Usage | None) -> Delta | None:
         fields = optional(choice.get("delta"), dict, "choices[0].delta") or {}
@@ -131,13 +125,8 @@ class OpenAIChatEncoder(FrameEncoder):
     """
 
     protocol: ClassVar[str] = "openai"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "completed"), "stop"),
-            **dict.fromkeys(("max_tokens", "MAX_TOKENS", "max_output_tokens"), "length"),
-            **dict.fromkeys(("refusal", "SAFETY"), "content_filter"),
-            "tool_use": "tool_calls",
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop="stop", length="length", tool_calls="tool_calls", refusal="content_filter"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "tool_calls")
     terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
@@ -239,7 +228,7 @@ class OpenAIChat(Adapter):
         return _PATHS[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
-        usage = OpenAIChatDecoder()._usage(body)
+        usage = OpenAIChatDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         choice = _choice(body, None, "message")
         if choice is None:
             raise FrameFaultError("choices has no item with index 0")

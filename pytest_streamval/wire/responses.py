@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, model_in
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
@@ -47,6 +47,8 @@ _Name: TypeAlias = int | str  # the name of an item: its position in the output,
 _Place: TypeAlias = tuple[str, _Name, int]  # the event's prefix, the item (a call's position), the part
 
 _DONE = "[DONE]"
+_INPUT = ("input_tokens",)
+_OUTPUT = ("output_tokens",)
 _PATHS = ("/v1/responses", "/responses")  # the first for requests, both for responses
 _ROLES = ("user", "assistant", "system", "developer")
 _TEXT = "response.output_text"
@@ -133,7 +135,6 @@ class OpenAIResponsesDecoder(FrameDecoder):
         return None if known else _delta_at(place, repeated)
 
     def _place_of(self, prefix: str, body: Json) -> _Place:
-        """Return the place of a piece."""
         item = optional(body.get("output_index"), int, "output_index")
         name = item if item is not None else optional(body.get("item_id"), str, "item_id")
         if prefix != _ARGUMENTS:
@@ -170,18 +171,10 @@ class OpenAIResponsesDecoder(FrameDecoder):
 
     def _end(self, body: Json, status: str) -> Delta:
         response = expect(body.get("response"), dict, "response")
-        usage = self._usage(response, "response.usage")
+        usage = self._read_usage(response.get("usage"), _INPUT, _OUTPUT, "response.usage")
         reason = _reason(response, "response.") or status
         self.done = True
         return Delta(usage=usage, finish_reason=reason)
-
-    def _usage(self, response: Json, path: str) -> Usage | None:
-        usage = optional(response.get("usage"), dict, path)
-        if usage is None:
-            return None
-        self._count(usage, "input_tokens", "output_tokens", path=f"{path}.")
-        counts = self._counts
-        return Usage(counts.get("input_tokens"), counts.get("output_tokens")) if counts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +212,7 @@ class OpenAIResponses(Adapter):
         deltas: list[Delta] = []
         for item in expect(body.get("output"), list, "output"):
             deltas.append(_read_item(expect(item, dict, "output[]"), len(deltas)))
-        usage = OpenAIResponsesDecoder()._usage(body, "usage")
+        usage = OpenAIResponsesDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=_reason(body, ""))])
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from pytest_streamval.wire.encoding import FrameEncoder
+from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
 from pytest_streamval.wire.openai import OpenAIChatEncoder
 from pytest_streamval.wire.sse import sse_frame
@@ -30,12 +29,8 @@ class OpenAIResponsesEncoder(FrameEncoder):
     """
 
     protocol: ClassVar[str] = "openai-responses"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("stop", "end_turn", "stop_sequence", "STOP", "tool_calls", "tool_use"), _COMPLETED),
-            **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS"), "max_output_tokens"),
-            **dict.fromkeys(("refusal", "SAFETY"), "content_filter"),
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop=_COMPLETED, length="max_output_tokens", tool_calls=_COMPLETED, refusal="content_filter"
     )
     usual_reasons: ClassVar[tuple[str, str]] = (_COMPLETED, _COMPLETED)
 

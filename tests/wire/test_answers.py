@@ -170,9 +170,9 @@ def test_an_adapter_parses_a_response(protocol, body, expected):
 
 EVERY = "openai openai-responses anthropic gemini ollama"
 FAULTS = {
-    "no JSON": (EVERY, b"<html>", "it is not JSON ("),
-    "no object": (EVERY, b"[]", "it is a list, not an object"),
-    "no UTF-8": (EVERY, b'{"x": "\xff"}', "it is not UTF-8 ('utf-8' codec can't decode"),
+    "invalid JSON": (EVERY, b"<html>", "it is not JSON ("),
+    "not an object": (EVERY, b"[]", "it is a list, not an object"),
+    "invalid UTF-8": (EVERY, b'{"x": "\xff"}', "it is not UTF-8 ('utf-8' codec can't decode"),
     "half a character": (EVERY, b'{"x": "\\ud83d"}', "it holds half of a surrogate pair"),
     "too deep": (EVERY, b"[" * 200_000, "it is not JSON (maximum recursion depth"),
     "nothing": (
@@ -182,20 +182,24 @@ FAULTS = {
     ),
     "no choice": ("openai", b'{"choices": []}', "choices has no item with index 0"),
     "no message": ("openai", b'{"choices": [{"index": 0}]}', "choices[0].message is missing"),
-    "a text that is none": ("openai", openai(5), "choices[0].message.content is 5, not a string"),
-    "calls that are none": ("openai", openai(tool_calls={}), "choices[0].message.tool_calls is an object, not a list"),
-    "a call that is none": ("openai", openai(tool_calls=[5]), "choices[0].message.tool_calls[] is 5, not an object"),
+    "a text of a wrong type": ("openai", openai(5), "choices[0].message.content is 5, not a string"),
+    "calls of a wrong type": (
+        "openai",
+        openai(tool_calls={}),
+        "choices[0].message.tool_calls is an object, not a list",
+    ),
+    "a call of a wrong type": ("openai", openai(tool_calls=[5]), "choices[0].message.tool_calls[] is 5, not an object"),
     "a call without a function": ("openai", openai(tool_calls=[{}]), "tool_calls[].function is missing"),
     "a call without a name": ("openai", openai(tool_calls=[{"function": {}}]), "tool_calls[].function.name is missing"),
-    "counts that are none": ("openai", {**openai(), "usage": 5}, "usage is 5, not an object"),
-    "an item that is none": ("openai-responses", responses(5), "output[] is 5, not an object"),
+    "counts of a wrong type": ("openai", {**openai(), "usage": 5}, "usage is 5, not an object"),
+    "an item of a wrong type": ("openai-responses", responses(5), "output[] is 5, not an object"),
     "an item without a type": ("openai-responses", responses({}), "output[].type is missing"),
-    "parts of an item that are none": (
+    "parts of an item of a wrong type": (
         "openai-responses",
         responses({"type": "message", "content": "a"}),
         "output[].content is 'a', not a list",
     ),
-    "a part of an item that is none": (
+    "a part of an item of a wrong type": (
         "openai-responses",
         responses({"type": "message", "content": ["a"]}),
         "output[].content[] is 'a', not an object",
@@ -210,13 +214,13 @@ FAULTS = {
         responses({**FUNCTION, "call_id": None}),
         "output[].call_id is missing",
     ),
-    "a status that is none": ("openai-responses", responses(status=5), "status is 5, not a string"),
-    "details that are none": (
+    "a status of a wrong type": ("openai-responses", responses(status=5), "status is 5, not a string"),
+    "details of a wrong type": (
         "openai-responses",
         responses(incomplete_details="x"),
         "incomplete_details is 'x', not an object",
     ),
-    "a block that is none": ("anthropic", anthropic(5), "content[] is 5, not an object"),
+    "a block of a wrong type": ("anthropic", anthropic(5), "content[] is 5, not an object"),
     "a block without a type": ("anthropic", anthropic({}), "content[].type is missing"),
     "a block without its text": ("anthropic", anthropic({"type": "text"}), "content[].text is missing"),
     "a call whose arguments are none": (
@@ -224,13 +228,13 @@ FAULTS = {
         anthropic({**TOOL, "input": "{}"}),
         "content[].input is '{}', not",
     ),
-    "arguments that no JSON holds": (
+    "arguments that JSON does not have": (
         "anthropic",
         anthropic({**TOOL, "input": {"a": float("nan")}}),
         "content[].input is",
     ),
-    "parts that are none": ("gemini", {"candidates": [{"content": {"parts": 5}}]}, "content.parts is 5, not a list"),
-    "a message that is none": ("ollama", {"message": 5}, "message is 5, not an object"),
+    "parts of a wrong type": ("gemini", {"candidates": [{"content": {"parts": 5}}]}, "content.parts is 5, not a list"),
+    "a message of a wrong type": ("ollama", {"message": 5}, "message is 5, not an object"),
 }
 
 
@@ -268,7 +272,7 @@ def test_a_report_in_the_place_of_an_answer_is_an_error(protocol, body, kind):
 ERROR_BODIES = {
     "a page": (b"<html>Bad gateway</html>", "an error", "<html>Bad gateway</html>"),
     "nothing": (b"", "an error", ""),
-    "no UTF-8": (b"\xff", "an error", "\ufffd"),
+    "invalid UTF-8": (b"\xff", "an error", "\ufffd"),
     "a list": (b'[{"error": "x"}]', "an error", '[{"error": "x"}]'),
     "another form": (b'{"detail": "Not Found"}', "an error", '{"detail": "Not Found"}'),
     "a code and a message": (b'{"code": 404, "message": "Not Found"}', "404", "Not Found"),

@@ -130,13 +130,13 @@ USAGES = {
     "output alone": ([end(output_tokens=2)], Usage(None, 2)),
     "input from the start": ([message(input_tokens=3), end(output_tokens=2)], Usage(3, 2)),
     "the last counts": ([message(input_tokens=3), end(output_tokens=2), end(output_tokens=5)], Usage(3, 5)),
-    "a null is no count": ([message(input_tokens=3), end(output_tokens=2, input_tokens=None)], Usage(3, 2)),
-    "input that is corrected": ([message(input_tokens=3), end(input_tokens=4, output_tokens=2)], Usage(4, 2)),
-    "tokens of the cache belong to the prompt": (
+    "a null is not a count": ([message(input_tokens=3), end(output_tokens=2, input_tokens=None)], Usage(3, 2)),
+    "input tokens that are corrected": ([message(input_tokens=3), end(input_tokens=4, output_tokens=2)], Usage(4, 2)),
+    "tokens of the cache are input tokens": (
         [message(input_tokens=1, cache_read_input_tokens=50, cache_creation_input_tokens=7), end(output_tokens=2)],
         Usage(58, 2),
     ),
-    "input never told": ([message(output_tokens=1)], Usage(None, 1)),
+    "input tokens never reported": ([message(output_tokens=1)], Usage(None, 1)),
 }
 
 
@@ -184,10 +184,10 @@ def test_an_error_of_the_provider_keeps_the_text_of_an_anthropic_stream(body, ki
 
 FAULTS = {
     "no type": ([], b"data: {}", "type is missing"),
-    "a type that is none": ([], b'data: {"type": 5}', "type is 5, not a string"),
-    "no JSON": ([], b"data: {", "it is not JSON"),
-    "no object": ([], b'data: "ping"', "it is 'ping', not an object"),
-    "no UTF-8": ([], b"event: \xff\ndata: {}", "it holds bytes that are not UTF-8"),
+    "a type of a wrong type": ([], b'data: {"type": 5}', "type is 5, not a string"),
+    "invalid JSON": ([], b"data: {", "it is not JSON"),
+    "not an object": ([], b'data: "ping"', "it is 'ping', not an object"),
+    "invalid UTF-8": ([], b"event: \xff\ndata: {}", "it holds bytes that are not UTF-8"),
     "a delta first": ([], text("a"), "content block 0 is not open"),
     "a delta of another block": ([start(TEXT)], text("a", 1), "content block 1 is not open"),
     "a delta after its block": ([start(TEXT), stop()], text("a"), "content block 0 is not open"),
@@ -213,30 +213,34 @@ FAULTS = {
         {"type": "ping"},
         "it follows the event message_stop, which ends the stream",
     ),
-    "a message that is none": ([], {"type": "message_start"}, "message is missing"),
-    "usage that is none": ([], {"type": "message_start", "message": {"usage": 5}}, "message.usage is 5, not an object"),
-    "a count that is none": ([], end(output_tokens="5"), "usage.output_tokens is '5', not an integer"),
+    "a message of a wrong type": ([], {"type": "message_start"}, "message is missing"),
+    "usage of a wrong type": (
+        [],
+        {"type": "message_start", "message": {"usage": 5}},
+        "message.usage is 5, not an object",
+    ),
+    "a count of a wrong type": ([], end(output_tokens="5"), "usage.output_tokens is '5', not an integer"),
     "a block without an index": ([], {**start(TEXT), "index": None}, "index is missing"),
     "a block without a type": ([], start({}), "content_block.type is missing"),
-    "a block that is none": ([], start([]), "content_block is a list, not an object"),
-    "a block with words that are none": (
+    "a block of a wrong type": ([], start([]), "content_block is a list, not an object"),
+    "a block with words of a wrong type": (
         [],
         start({"type": "text", "text": 5}),
         "content_block.text is 5, not a string",
     ),
     "a call without an id": ([], start({"type": "tool_use", "name": "f"}), "content_block.id is missing"),
     "a call whose arguments are none": ([], start({**TOOL, "input": "{}"}), "content_block.input is '{}', not an obj"),
-    "arguments that no JSON holds": (
+    "arguments that JSON does not have": (
         [],
         start({**TOOL, "input": {"a": float("nan")}}),
         "content_block.input is not JSON",
     ),
     "a call without a name": ([], start({"type": "tool_use", "id": "x"}), "content_block.name is missing"),
     "a delta without an index": ([start(TEXT)], {**text("a"), "index": "0"}, "index is '0', not an integer"),
-    "a delta that is none": ([start(TEXT)], {**text("a"), "delta": 5}, "delta is 5, not an object"),
+    "a delta of a wrong type": ([start(TEXT)], {**text("a"), "delta": 5}, "delta is 5, not an object"),
     "a delta without a type": ([start(TEXT)], piece(None), "delta.type is missing"),
     "a delta without its text": ([start(TEXT)], piece("text_delta"), "delta.text is missing"),
-    "a reason that is none": ([], end(5), "delta.stop_reason is 5, not a string"),
+    "a reason of a wrong type": ([], end(5), "delta.stop_reason is 5, not a string"),
     "no delta of the message": ([], {"type": "message_delta"}, "delta is missing"),
 }
 

@@ -28,10 +28,10 @@ CASES = {
     "one line": (b"{}\n", ["{}"]),
     "several lines": (b"1\n2\n3\n", ["1", "2", "3"]),
     "CRLF": (b"1\r\n2\r\n", ["1", "2"]),
-    "a lone CR is no line end": (b"1\r2\n", ["1\r2"]),
+    "a CR alone is not a line end": (b"1\r2\n", ["1\r2"]),
     "empty lines": (b"\n1\n\n \t\n\r\n2\n", ["1", "2"]),
     "a BOM": (BOM + b"1\n" + BOM + b"2\n", ["1", "\ufeff2"]),
-    "a BOM and nothing else": (BOM + b"\n1\n", ["1"]),
+    "only a BOM": (BOM + b"\n1\n", ["1"]),
     "line separators of Unicode": (
         "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\n".encode(),
         ["a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"],

@@ -135,31 +135,31 @@ def test_an_error_of_the_provider_keeps_the_text_of_an_ollama_stream():
 
 
 FAULTS = {
-    "no JSON": (b"{", "it is not JSON"),
-    "no object": (b"[]", "it is a list, not an object"),
-    "no UTF-8": (b'{"x": "\xff"}', "it holds bytes that are not UTF-8"),
+    "invalid JSON": (b"{", "it is not JSON"),
+    "not an object": (b"[]", "it is a list, not an object"),
+    "invalid UTF-8": (b'{"x": "\xff"}', "it holds bytes that are not UTF-8"),
     "two on one line": (b'{"response": "a"} {}', "it is not JSON (more data after the value, at character 17)"),
     "a frame of another protocol": (b"data: {}", "it is not JSON"),
-    "a message that is none": ({"message": "a"}, "message is 'a', not an object"),
-    "a text that is none": (said(5), "message.content is 5, not a string"),
-    "an answer that is none": ({"response": 5}, "response is 5, not a string"),
-    "thinking that is none": (said(thinking=True), "thinking is True, not a string"),
-    "calls that are none": (said(tool_calls={}), "message.tool_calls is an object, not a list"),
-    "a call that is none": (said(tool_calls=[5]), "message.tool_calls[] is 5, not an object"),
+    "a message of a wrong type": ({"message": "a"}, "message is 'a', not an object"),
+    "a text of a wrong type": (said(5), "message.content is 5, not a string"),
+    "an answer of a wrong type": ({"response": 5}, "response is 5, not a string"),
+    "thinking of a wrong type": (said(thinking=True), "thinking is True, not a string"),
+    "calls of a wrong type": (said(tool_calls={}), "message.tool_calls is an object, not a list"),
+    "a call of a wrong type": (said(tool_calls=[5]), "message.tool_calls[] is 5, not an object"),
     "a call without a function": (said(tool_calls=[{}]), "message.tool_calls[].function is missing"),
     "a call without a name": (said(tool_calls=[{"function": {}}]), "message.tool_calls[].function.name is missing"),
-    "a call with an id that is none": (said(tool_calls=[call(id=5)]), "message.tool_calls[].id is 5, not a string"),
-    "arguments that are none": (
+    "a call with an id of a wrong type": (said(tool_calls=[call(id=5)]), "message.tool_calls[].id is 5, not a string"),
+    "arguments of a wrong type": (
         said(tool_calls=[call(arguments="{}")]),
         "message.tool_calls[].function.arguments is '{}', not an object",
     ),
-    "arguments that no JSON holds": (
+    "arguments that JSON does not have": (
         said(tool_calls=[call(arguments={"a": float("inf")})]),
         "arguments is not JSON (Out",
     ),
-    "an end that is none": ({"done": "yes"}, "done is 'yes', not true or false"),
-    "a reason that is none": ({"done": True, "done_reason": 5}, "done_reason is 5, not a string"),
-    "a count that is none": ({"done": True, "eval_count": "5"}, "eval_count is '5', not an integer"),
+    "an end of a wrong type": ({"done": "yes"}, "done is 'yes', not true or false"),
+    "a reason of a wrong type": ({"done": True, "done_reason": 5}, "done_reason is 5, not a string"),
+    "a count of a wrong type": ({"done": True, "eval_count": "5"}, "eval_count is '5', not an integer"),
 }
 
 

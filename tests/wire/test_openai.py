@@ -165,7 +165,7 @@ ERRORS = {
     "a string": ({"error": "Boo"}, "an error", "Boo"),
     "beside a choice": ({**delta("error", content=""), "error": {"code": "x", "message": "Boo"}}, "x", "Boo"),
     "no message": ({"error": {"code": "x"}}, "x", '{"error": {"code": "x"}}'),
-    "no object": ({"error": [1]}, "an error", '{"error": [1]}'),
+    "not an object": ({"error": [1]}, "an error", '{"error": [1]}'),
     "wrong types": (
         {"error": {"type": [], "code": True, "message": 1}},
         "True",

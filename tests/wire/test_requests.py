@@ -222,11 +222,16 @@ def test_a_request_keeps_content_that_is_not_text():
 ALL = "openai openai-responses anthropic gemini ollama"
 INVALID = {
     "no message": (ALL, [], {}, "Invalid messages: []. There must be at least one message."),
-    "a message that is none": (ALL, ["Hi"], {}, "Invalid messages: 'Hi'. A message must be a mapping with a role and"),
+    "a message of a wrong type": (
+        ALL,
+        ["Hi"],
+        {},
+        "Invalid messages: 'Hi'. A message must be a mapping with a role and",
+    ),
     "a message without a role": (ALL, [{"content": "Hi"}], {}, "A message must be a mapping with a role and a content"),
-    "a stop that is none": (ALL, "Hi", {"stop": 5}, "Invalid stop: 5. It must be a string, or a list of strings."),
-    "stops that are none": (ALL, "Hi", {"stop": ["a", 5]}, "It must be a string, or a list of strings."),
-    "a system prompt that is no text": (
+    "a stop of a wrong type": (ALL, "Hi", {"stop": 5}, "Invalid stop: 5. It must be a string, or a list of strings."),
+    "stops of a wrong type": (ALL, "Hi", {"stop": ["a", 5]}, "It must be a string, or a list of strings."),
+    "a system prompt that is not text": (
         "anthropic gemini",
         "Hi",
         {"system_prompt": 5},

@@ -126,12 +126,12 @@ def test_the_responses_decoder_adds_arguments_without_an_item_to_the_last_call()
 NOTHING = {
     "the beginning": event("created", response={"status": "in_progress", "output": [], "usage": None}),
     "an empty piece": said(""),
-    "an item that is none": event("output_item.added", item=None),
+    "an item of a wrong type": event("output_item.added", item=None),
     "another item": event("output_item.added", item={"type": "web_search_call", "id": "ws"}),
     "the end of another item": event("output_item.done", item={"type": "message", "content": []}),
     "a part": event("content_part.added", part={"type": "output_text", "text": ""}),
     "a refusal": event("refusal.delta", delta="No."),
-    "what belongs to the text": event("output_text.annotation.added", annotation={}),
+    "an annotation of the text": event("output_text.annotation.added", annotation={}),
     "another moment of the text": event("output_text.paused", delta="a"),
     "a type of tomorrow": {"type": "keepalive"},
 }
@@ -215,16 +215,16 @@ def test_a_responses_frame_with_an_error_and_no_type_is_an_error():
 
 
 FAULTS = {
-    "no JSON": (b"data: {\n\n", "it is not JSON"),
+    "invalid JSON": (b"data: {\n\n", "it is not JSON"),
     "no type": (b"data: {}\n\n", "type is missing"),
-    "a type that is none": (b'data: {"type": 5}\n\n', "type is 5, not a string"),
-    "a piece that is none": (sse(said(5)), "delta is 5, not a string"),
-    "a piece of nowhere": (sse(said("b", "0")), "content_index is '0', not an integer"),
-    "a whole that is none": (sse(whole(5)), "text is 5, not a string"),
+    "a type of a wrong type": (b'data: {"type": 5}\n\n', "type is 5, not a string"),
+    "a piece of a wrong type": (sse(said(5)), "delta is 5, not a string"),
+    "a piece with a wrong index": (sse(said("b", "0")), "content_index is '0', not an integer"),
+    "a whole of a wrong type": (sse(whole(5)), "text is 5, not a string"),
     "pieces lost": (sse(whole("a and b")), "text is 'a and b', but the sum of its pieces is 'a'"),
     "pieces doubled": (sse(said("a"), whole("a")), "text is 'a', but the sum of its pieces is 'aa'"),
     "arguments of no call": (sse(arguments(7, delta="{}")), "output item 7 is not a function call that has started"),
-    "arguments of nobody": (
+    "arguments without an item": (
         sse(event("function_call_arguments.delta", delta="{}")),
         "output item None is not a function",
     ),
@@ -236,17 +236,17 @@ FAULTS = {
         sse(call(), arguments(0, delta="{"), call("done", arguments="{}")),
         "item.arguments is '{}', but the sum of its pieces is '{'",
     ),
-    "a call that begins twice": (sse(call(), call()), "it starts output item 0 a second time"),
+    "a call that starts twice": (sse(call(), call()), "it starts output item 0 a second time"),
     "a call without a name": (sse(call(name=None)), "item.name is missing"),
     "a call without an id": (sse(call(call_id=None)), "item.call_id is missing"),
-    "an item that is none": (sse(event("output_item.added", item=5)), "item is 5, not an object"),
-    "an end of nothing": (sse(event("completed")), "response is missing"),
-    "counts that are none": (sse(event("completed", response={"usage": 5})), "response.usage is 5, not an object"),
-    "a count that is none": (
+    "an item of a wrong type": (sse(event("output_item.added", item=5)), "item is 5, not an object"),
+    "an end without a response": (sse(event("completed")), "response is missing"),
+    "counts of a wrong type": (sse(event("completed", response={"usage": 5})), "response.usage is 5, not an object"),
+    "a count of a wrong type": (
         sse(event("completed", response={"usage": {"output_tokens": "5"}})),
         "response.usage.output_tokens is '5', not an integer",
     ),
-    "a status that is none": (sse(event("completed", response={"status": 5})), "response.status is 5, not a string"),
+    "a status of a wrong type": (sse(event("completed", response={"status": 5})), "response.status is 5, not a string"),
 }
 
 

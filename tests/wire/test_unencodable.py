@@ -38,33 +38,33 @@ UNENCODABLE = {
     "half a character": (EVERY, ["\ud83d"], "it must be valid JSON in UTF-8 ('utf-8' codec"),
     "bytes": (EVERY, [Delta(b"a")], "it must be valid JSON in UTF-8 (Object of type bytes"),
     "a count below 0": (EVERY, [Delta(usage=Usage(-1))], "a count must be 0 or more."),
-    "a call that goes on after another": (
+    "a call that continues after another": (
         "anthropic openai-responses",
         [*PIECES[:1], fragment("{}", 1, "y", "g"), PIECES[1]],
         "s follow each other",
     ),
-    "a call that goes on after text": (
+    "a call that continues after text": (
         "anthropic openai-responses",
         [PIECES[0], "a", PIECES[1]],
         "of this call has ended.",
     ),
-    "a call that goes on after it went out": (
+    "a call that continues after it was sent": (
         "gemini ollama",
         [*PIECES, "a", fragment("1")],
         "a call is sent complete, and this one has been sent already.",
     ),
-    "arguments that are no JSON": (
+    "arguments that are not JSON": (
         "gemini ollama",
         [PIECES[0], "a"],
         "the arguments must be a complete JSON object.",
     ),
-    "arguments that are no object": ("gemini ollama", [fragment("[]", 0, "x", "f"), "a"], "a complete JSON object"),
+    "arguments that are not an object": ("gemini ollama", [fragment("[]", 0, "x", "f"), "a"], "a complete JSON object"),
     "arguments without end": (
         "gemini ollama",
         [fragment('{"a":' * 99_999, 0, "x", "f"), "a"],
         "a complete JSON object",
     ),
-    "arguments that no JSON holds": (
+    "arguments that JSON does not have": (
         "gemini ollama",
         [fragment('{"a": NaN}', 0, "x", "f")],
         "it must be valid JSON in UTF-8 (Out of range",

@@ -92,7 +92,7 @@ class BlockScanner(TextScanner):
             self._nesting.is_inside(self._base + place)
             or not left
             or left[-1] in TERMINATORS
-            or self._rules.goes_on_in_next_line(left)
+            or self._rules.continues_in_next_line(left)
         ):
             return False
         return not (first.islower() and self._base + place - self._line >= WRAP)
@@ -155,6 +155,6 @@ class BlockScanner(TextScanner):
         """Return the meanings of a marker within a line: the next item, or the first one after a colon."""
         if before.endswith(":"):
             return tuple(new for new in found if new.number == 1)
-        if self._rules.numbers_label(before, digits=found[0].style == "d") or before.endswith(","):
+        if self._rules.keeps_label(before, digits=found[0].style == "d") or before.endswith(","):
             return ()
         return tuple(new for new in continuing(found, self._item) if new.style not in "AR" or ")" in new.close)

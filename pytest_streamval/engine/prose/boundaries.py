@@ -27,7 +27,7 @@ from pytest_streamval.engine.prose.characters import (
 )
 from pytest_streamval.engine.prose.lookahead import LOWER, Following, kind_of_letter, look_ahead
 from pytest_streamval.engine.prose.nesting import DEPTH, NESTING
-from pytest_streamval.engine.prose.periods import ENDS, GOES_ON, Decision
+from pytest_streamval.engine.prose.periods import CONTINUES, ENDS, Decision
 
 if TYPE_CHECKING:
     import re
@@ -116,7 +116,7 @@ class BoundaryScanner(BlockScanner):
             answer = answer(self._text_before(place), Following(view, matched(AHEAD.match(view)), kind, more=more))
         if answer is ENDS:
             return self._cut(end, end + 1) if self._window[end] == " " else self._end_chunk(end)
-        return place + 1 if answer is GOES_ON else WAIT
+        return place + 1 if answer is CONTINUES else WAIT
 
     def _may_be_glued(self, place: int, after: str) -> bool:
         """Return whether a period in a word can end a sentence: before a footnote number, or if a space is missing."""
@@ -164,7 +164,7 @@ class BoundaryScanner(BlockScanner):
         return WAIT if decision is Decision.WAIT else run_end
 
     def _decide_without_gap(self, place: int, left: str, view: str, ahead: re.Match[str], *, more: bool) -> int:
-        """Decide about a terminator without whitespace after it, where few sentences end."""
+        """Decide about a terminator without whitespace after it. Few sentences end there."""
         after = view[ahead.end("run") : ahead.end("run") + 1]
         if after.isdecimal() and ahead["run"] == ".":
             return self._handle_glued(place, left, view, more=more)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Decision(Enum):
     """The effect of a terminator."""
 
-    GOES_ON = "the sentence continues"
+    CONTINUES = "the sentence continues"
     ENDS = "the sentence ends after the terminator and its closing characters"
     ENDS_BEFORE_ELLIPSIS = (
         "the sentence ends after the first period, and the rest is an ellipsis that starts the next one"
@@ -40,7 +40,7 @@ class Decision(Enum):
     WAIT = "the decision needs more text"
 
 
-GOES_ON, ENDS, WAIT = Decision.GOES_ON, Decision.ENDS, Decision.WAIT
+CONTINUES, ENDS, WAIT = Decision.CONTINUES, Decision.ENDS, Decision.WAIT
 
 PeriodRule: TypeAlias = Callable[[str, Following], Decision]
 Decisions: TypeAlias = Mapping[str, Decision | PeriodRule]
@@ -82,8 +82,8 @@ def _decisions(
 
 
 _ALWAYS: Final = _decisions(ENDS, ENDS, ENDS, ENDS)
-_NEVER: Final = _decisions(GOES_ON, GOES_ON, GOES_ON, GOES_ON)
-_BEFORE_CAPITALS: Final = _decisions(GOES_ON, ENDS, ENDS, ENDS)
+_NEVER: Final = _decisions(CONTINUES, CONTINUES, CONTINUES, CONTINUES)
+_BEFORE_CAPITALS: Final = _decisions(CONTINUES, ENDS, ENDS, ENDS)
 """Also after a bracket, a quote or a symbol, which no abbreviation ends with."""
 _AFTER_MARK: Final = {UPPER: ENDS, DIGIT: ENDS, OTHER: ENDS}
 
@@ -97,15 +97,15 @@ class PeriodRules:
         self._ordinal = language.ordinal
         self._prefixes = prefixes(self._starters)
         self._known: dict[str, Word] = {}
-        self._starter_decisions = _decisions(GOES_ON, self._before_starter, GOES_ON, _before_other_script)
+        self._starter_decisions = _decisions(CONTINUES, self._before_starter, CONTINUES, _before_other_script)
         self._by_kind = {
             Abbreviation.NEVER: _NEVER,
             Abbreviation.TITLE: _NEVER,
-            Abbreviation.NUMBER: _decisions(GOES_ON, _before_number, GOES_ON, ENDS),
-            Abbreviation.ENDING: _decisions(GOES_ON, self._before_capital, GOES_ON, ENDS),
+            Abbreviation.NUMBER: _decisions(CONTINUES, _before_number, CONTINUES, ENDS),
+            Abbreviation.ENDING: _decisions(CONTINUES, self._before_capital, CONTINUES, ENDS),
             Abbreviation.OFTEN: self._starter_decisions,
-            Abbreviation.DAY: _decisions(_if_in_lower_case, ENDS, GOES_ON, ENDS),
-            Abbreviation.CLOCK: _decisions(GOES_ON, self._after_time, GOES_ON, _before_other_script),
+            Abbreviation.DAY: _decisions(_if_in_lower_case, ENDS, CONTINUES, ENDS),
+            Abbreviation.CLOCK: _decisions(CONTINUES, self._after_time, CONTINUES, _before_other_script),
         }
 
     def word(self, text: str) -> Word:
@@ -135,11 +135,11 @@ class PeriodRules:
 
         def mentioned(left: str, following: Following) -> Decision:
             if not following.closes:
-                return GOES_ON
+                return CONTINUES
             if kind is Abbreviation.TITLE:
                 return self._before_starter(left, following)
             before = left[: len(left) - len(text)].rstrip()[-1:]
-            return GOES_ON if not before or before in _INTRODUCES or "(" in following.opening else ENDS
+            return CONTINUES if not before or before in _INTRODUCES or "(" in following.opening else ENDS
 
         return {**_NEVER, UPPER: mentioned}
 
@@ -173,7 +173,7 @@ class PeriodRules:
             return self._decisions_after_number(token)
         if is_acronym(token):
             return self._starter_decisions
-        lower = ENDS if self._words.is_plain(token) else GOES_ON
+        lower = ENDS if self._words.is_plain(token) else CONTINUES
         if lacks_vowels(token):
             return {**self._starter_decisions, LOWER: lower}
         return _ALWAYS if lower is ENDS else _BEFORE_CAPITALS
@@ -202,24 +202,24 @@ class PeriodRules:
         """End before a starter, a word that often starts sentences."""
         del left
         if "(" in following.opening:
-            return GOES_ON
+            return CONTINUES
         word = following.word
         if not following.complete:
-            return WAIT if word.lower() in self._prefixes else GOES_ON
+            return WAIT if word.lower() in self._prefixes else CONTINUES
         if word.lower() not in self._starters or (len(word) > 1 and not word[1:].islower()):
-            return GOES_ON
-        return GOES_ON if len(word) == 1 and following.after == "." else ENDS
+            return CONTINUES
+        return CONTINUES if len(word) == 1 and following.after == "." else ENDS
 
     def _before_capital(self, left: str, following: Following) -> Decision:
         """End before any capital except that of another abbreviation: `Co. KG`."""
         del left
         if "(" in following.opening:
-            return GOES_ON
+            return CONTINUES
         if not following.complete:
             return WAIT
         word = following.word
         return (
-            GOES_ON
+            CONTINUES
             if self._words.kind(word.lower()) is Abbreviation.ENDING or word in ("KG", "AG", "SA", "SE")
             else ENDS
         )
@@ -230,8 +230,8 @@ class PeriodRules:
             return WAIT
         word = following.word.lower()
         if self._words.has(word, "dates"):
-            return GOES_ON
-        return GOES_ON if self._words.kind(word) is Abbreviation.TITLE and _is_bare_time(left) else ENDS
+            return CONTINUES
+        return CONTINUES if self._words.kind(word) is Abbreviation.TITLE and _is_bare_time(left) else ENDS
 
 
 def _before_number(left: str, following: Following) -> Decision:
@@ -240,18 +240,18 @@ def _before_number(left: str, following: Following) -> Decision:
     if not following.complete:
         return WAIT
     word = following.word
-    return GOES_ON if len(word) == 1 or following.after.isdigit() or NUMERAL.match(word) else ENDS
+    return CONTINUES if len(word) == 1 or following.after.isdigit() or NUMERAL.match(word) else ENDS
 
 
 def _if_in_lower_case(left: str, following: Following) -> Decision:
     """End only if the sentence starts in lower case."""
     del following
-    return ENDS if starts_in_lower_case(left) else GOES_ON
+    return ENDS if starts_in_lower_case(left) else CONTINUES
 
 
 def _before_other_script(left: str, following: Following) -> Decision:
     """End before a word of a script without case, if the sentence itself has none: `at 2 p.m. 请别迟到。`."""
-    return ENDS if following.word and "(" not in following.opening and not has_uncased_letters(left) else GOES_ON
+    return ENDS if following.word and "(" not in following.opening and not has_uncased_letters(left) else CONTINUES
 
 
 def prefixes(words: frozenset[str]) -> frozenset[str]:

@@ -19,8 +19,8 @@ from pytest_streamval.engine.prose.lexicon import (
 )
 from pytest_streamval.engine.prose.lookahead import DIGIT, LOWER, NO_START, UPPER, Following
 from pytest_streamval.engine.prose.periods import (
+    CONTINUES,
     ENDS,
-    GOES_ON,
     WAIT,
     Decision,
     PeriodRules,
@@ -55,33 +55,33 @@ class Rules(PeriodRules):
         """Return the decision for the terminators `run` between `left` and the following text."""
         kind = following.kind
         if kind == NO_START or (len(left) < LEFT and not has_letter(left)):
-            return GOES_ON
+            return CONTINUES
         if left[-1] in "([" and following.closing:
-            return GOES_ON  # "(!)", "[...]": a mark about the text, not of it
+            return CONTINUES  # "(!)", "[...]": a mark about the text, not of it
         if kind == LOWER:
             if "(" in following.opening:
                 return _parenthesis(following)
             if following.closing and "\n" not in following.gap:
-                return GOES_ON  # "Stop!" he said.
+                return CONTINUES  # "Stop!" he said.
         if following.dash and (following.closing or kind == LOWER):
-            return GOES_ON  # who said it: "Be yourself." — Oscar Wilde
+            return CONTINUES  # who said it: "Be yourself." — Oscar Wilde
         if run == ".":
             if kind == LOWER and following.opening in _APOSTROPHES and following.word in self._contractions:
                 kind = following.kind_of_second_word()
             answer = self.word(left[left.rfind(" ") + 1 :]).period.get(kind, WAIT)
             if kind != following.kind:  # 't Is laat.
-                return answer if answer in (GOES_ON, WAIT) else ENDS
+                return answer if answer in (CONTINUES, WAIT) else ENDS
             return answer if isinstance(answer, Decision) else answer(left, following)
         if "!" in run or "?" in run or run.strip(".… \xa0"):
             return self._after_mark(left, run, following)
         return self._after_ellipsis(left, run, following)
 
-    def goes_on_in_next_line(self, left: str) -> bool:
+    def continues_in_next_line(self, left: str) -> bool:
         """Return whether a line that ends with `left` continues in any next line."""
         last = last_word(left)
         return last[-1:] in (",", "-", "–", "—", "&") or self._words.has(last, "loose")
 
-    def numbers_label(self, left: str, *, digits: bool) -> bool:
+    def keeps_label(self, left: str, *, digits: bool) -> bool:
         """Return whether a label after `left` is part of the sentence: "go to step" 2, "vitamins A and" B."""
         last = last_word(left)
         if digits and self._words.has(last, "loose"):
@@ -142,7 +142,7 @@ class Rules(PeriodRules):
         if following.kind != LOWER:
             return self._before_starter(left, following) if name and following.kind == UPPER else ENDS
         if name:
-            return GOES_ON
+            return CONTINUES
         if "\n" in following.gap:
             return ENDS
         if not following.complete:
@@ -151,20 +151,20 @@ class Rules(PeriodRules):
             return ENDS  # iPhone
         if starts_in_lower_case(left):
             return ENDS
-        return ENDS if "?" in run and not self._words.has(following.word, "reporting") else GOES_ON
+        return ENDS if "?" in run and not self._words.has(following.word, "reporting") else CONTINUES
 
     def _after_ellipsis(self, left: str, run: str, following: Following) -> Decision:
         """Decide after `...`, `…`, `. . .` and more periods: golden rules 46 to 51 (Chicago 13.50-13.58)."""
         if following.kind in (LOWER, DIGIT):
-            return GOES_ON
+            return CONTINUES
         attached = not left[-1].isspace()
         if " ." in run or "\xa0." in run:
             if run.count(".") < 4:  # noqa: PLR2004  # three are an omission, the fourth is the period
-                return GOES_ON
+                return CONTINUES
             return Decision.ENDS_BEFORE_ELLIPSIS if attached and run[1] != "." else ENDS
         if attached or following.word != "I":
             return ENDS
-        return GOES_ON if following.complete else WAIT
+        return CONTINUES if following.complete else WAIT
 
 
 def _starts(words: frozenset[str]) -> frozenset[str]:
@@ -180,4 +180,4 @@ def _parenthesis(following: Following) -> Decision:
     shown = following.opening + following.word + following.after
     if _PART_OF_MARK.match(shown) and not following.complete:
         return WAIT
-    return ENDS if _MARK.match(shown + " ") and following.after == ")" else GOES_ON
+    return ENDS if _MARK.match(shown + " ") and following.after == ")" else CONTINUES
