@@ -194,8 +194,8 @@ class Council:
                 model_options=self._options.model_options,
             )
         return CouncilRun(
-            prompt,
-            mode,
+            prompt=prompt,
+            mode=mode,
             mode_function=MODES[mode],
             members=self.members,
             synthesizer=synthesizer,

@@ -17,6 +17,8 @@ from pytest_streamval import (
     Requirement,
     Script,
     SimpleContext,
+    ToolCall,
+    ToolCallDelta,
     Usage,
     ValidationResult,
 )
@@ -239,11 +241,15 @@ class Computed(Backend):
 
 
 async def test_a_computed_output_arrives_in_one_delta() -> None:
-    thunk = ModelOutputThunk("All at once.")
-    thunk.generation.usage = Usage(1, 2)
+    thunk = ModelOutputThunk()
+    thunk.try_put(Delta("All at once.", "Hm.", (ToolCallDelta(0, "i", "search", "{}"),), Usage(1, 2)))
+    thunk.close()
+    await thunk.avalue()
     events = [event async for event in Council({"whole": Computed(thunk)}).ask_stream("Go")]
     assert [event.text for event in events if event.type == "member_delta"] == ["All at once."]
-    assert events[-1].result.answers[0].usage == Usage(1, 2)
+    answer = events[-1].result.answers[0]
+    assert (answer.usage, answer.thinking) == (Usage(1, 2), "Hm.")
+    assert answer.tool_calls == (ToolCall("i", "search", "{}"),)
 
 
 async def test_a_failed_computed_output_is_the_error_of_its_member() -> None:
