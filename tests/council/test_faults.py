@@ -157,7 +157,7 @@ def test_a_stalled_member_is_cancelled(virtual_clock, council) -> None:
 async def puts_in_the_turn_of_the_timeout(ctx):
     async def produce(thunk):
         await thunk.put("Hel")
-        asyncio.get_running_loop().call_later(5 - 1e-10, thunk.try_put, "lo.")  # in the turn in which the wait ends
+        asyncio.get_running_loop().call_later(5 - 1e-10, thunk.try_put, "lo.")  # in the turn of the timeout
         await asyncio.sleep(6)
 
     thunk = ModelOutputThunk()

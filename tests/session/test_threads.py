@@ -10,26 +10,20 @@ import sys
 import pytest
 
 from pytest_streamval import (
-    Backend,
     ChatContext,
     DifferentLoopsError,
-    ModelOutputThunk,
     Requirement,
     StreamingMockBackend,
     start_session,
 )
+from tests.session.doubles import ProducerBackend
 
 
-class Echo(Backend):
+class Echo(ProducerBackend):
     """Returns each action as the answer."""
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            await thunk.put(f"{action} it is.")
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        await thunk.put(f"{action} it is.")
 
 
 def test_sessions_in_several_threads_lose_no_answer(in_threads):
