@@ -12,7 +12,6 @@ from pytest_streamval import (
     Delta,
     ModelOption,
     ModelOutputThunk,
-    PartialValidationResult,
     Raise,
     Requirement,
     Script,
@@ -22,24 +21,9 @@ from pytest_streamval import (
     Usage,
     ValidationResult,
 )
+from tests.council.doubles import Never
 
 SENTENCES = "One fish. Two fish. Red fish. Blue fish."
-
-
-class Never(Requirement):
-    """Fails a chunk that contains a word."""
-
-    def __init__(self, word: str) -> None:
-        super().__init__(f"never say {word}")
-        self.word = word
-
-    async def stream_validate(self, chunk, *, backend, ctx):
-        if self.word in chunk:
-            return PartialValidationResult("fail", reason=f"it says {chunk}")
-        return PartialValidationResult("pass")
-
-    async def validate(self, backend, ctx, **options):
-        return ValidationResult(True)
 
 
 class Short(Requirement):
