@@ -7,12 +7,8 @@ import logging
 import subprocess
 import sys
 
-import pytest
-
 from pytest_streamval import (
     ChatContext,
-    DifferentLoopsError,
-    Requirement,
     StreamingMockBackend,
     start_session,
 )
@@ -58,20 +54,6 @@ def test_a_session_shared_by_several_event_loops_loses_no_answer(in_threads, cap
 
 
 # Several event loops
-
-
-def test_avalidate_refuses_an_output_of_another_event_loop():
-    session = start_session(StreamingMockBackend("Yes."))
-
-    async def judge():
-        return await session.avalidate([Requirement("", lambda ctx: True)])
-
-    with asyncio.Runner() as first:
-        thunk = first.run(session.aact("a"))
-        with pytest.raises(DifferentLoopsError, match="is generated in another event loop"):
-            asyncio.run(judge())
-        first.run(session.aclose())
-    assert thunk.cancelled
 
 
 async def ask(session, action):
