@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.errors import InvalidArgumentError, UnknownProviderError, excerpt
@@ -14,6 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_streamval.engine.context import Context
+    from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.scripting.mock import StreamingMockBackend
+
+B = TypeVar("B", bound=Backend)
+
+
+@overload
+def start_session(  # type: ignore[overload-overlap]  # a str is also a sequence of str, but means a spec
+    backend: str | None = None, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
+) -> Session[LiveBackend]: ...
+
+
+@overload
+def start_session(
+    backend: Script | Sequence[Script | str],
+    *,
+    ctx: Context | None = None,
+    model_options: Mapping[str, object] | None = None,
+) -> Session[StreamingMockBackend]: ...
+
+
+@overload
+def start_session(
+    backend: B, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
+) -> Session[B]: ...
 
 
 def start_session(
