@@ -25,12 +25,7 @@ from pytest_streamval.conformance.growth import DELTA, growing_quarters
 from pytest_streamval.conformance.rules import ANSWERS, ANY_TEXT, LINEAR, MONOTONE, RELEASE, show_exception
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import ChunkingStrategy
-from pytest_streamval.errors import (
-    ChunkingContractError,
-    ConformanceError,
-    InvalidArgumentError,
-    excerpt,
-)
+from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
 from pytest_streamval.fuzzing.cuts import Cut, show_cuts
 from pytest_streamval.fuzzing.shrinking import smallest_pieces
 from pytest_streamval.scripting.script import pieces_of

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    # on Python 3.11, `typing` has no TypeVar with a default
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from pytest_streamval.council.events import CouncilEvent
     from pytest_streamval.council.results import CouncilResult
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar as TypeVarWithDefault
 
     Synthesizer_co = TypeVarWithDefault("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
 else:
@@ -206,8 +206,8 @@ class Council(Generic[Backend_co, Synthesizer_co]):
                 model_options=self._options.model_options,
             )
         return CouncilRun(
-            prompt,
-            mode,
+            prompt=prompt,
+            mode=mode,
             mode_function=MODES[mode],
             members=self.members,
             synthesizer=synthesizer,

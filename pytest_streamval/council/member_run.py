@@ -43,7 +43,7 @@ _NAMES_STREAMING = re.compile(r"\bstream", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """The options with which members are asked."""
+    """The options of the requests to members."""
 
     requirements: tuple[Requirement, ...] = ()
     """The requirements on each answer."""
@@ -57,46 +57,29 @@ class AskOptions:
     """The longest silence of a member in seconds, or None for no limit."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class MemberRun:
-    """One member's answer to one prompt. `answer` can be read at any time."""
+    """One member's answer to one prompt. `run` sends the request, and `answer` can be read at any time."""
 
-    def __init__(
-        self,
-        member: Member,
-        prompt: str,
-        options: AskOptions,
-        *,
-        streams: bool,
-        channel: EventChannel | None,
-        role: Role = "member",
-        cached: ModelAnswer | None = None,
-    ) -> None:
-        """Prepare an answer. Nothing is asked before `run`.
-
-        Args:
-            member: The member.
-            prompt: Its prompt.
-            options: The options of the request.
-            streams: Whether to ask for a stream.
-            channel: Receives the events, or None for no events.
-            role: The role of the member, which decides the types of its events.
-            cached: The answer of an earlier run, which replaces the request. The requirements still check it.
-        """
-        self.member = member
-        self._prompt = prompt
-        self._options = options
-        self._cached = cached
-        self._streams = streams
-        self._channel = channel
-        self._role: Role = role
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._began = 0.0  # in the time of the loop
-        self._answer: ModelAnswer | None = None
-        self._result: StreamChunkingResult | None = None
-        self._forwarded = 0  # events of the engine's run that `_forward` has processed
-        self._caught_up: asyncio.Future[None] | None = None
-        self._timer: asyncio.Handle | None = None
-        self._timed_out: MemberTimeoutError | None = None
+    member: Member
+    prompt: str
+    options: AskOptions
+    role: Role
+    """The role of the member, which decides the types of its events."""
+    streams: bool
+    """Whether the member sends a stream or a complete answer."""
+    channel: EventChannel | None
+    """Receives the events."""
+    cached: ModelAnswer | None
+    """The answer of an earlier run, which replaces the request. The requirements still check it."""
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _began: float = field(default=0.0, init=False)  # in the time of the loop
+    _answer: ModelAnswer | None = field(default=None, init=False)
+    _result: StreamChunkingResult | None = field(default=None, init=False)
+    _forwarded: int = field(default=0, init=False)  # events of the engine's run that `_forward` has processed
+    _caught_up: asyncio.Future[None] | None = field(default=None, init=False)
+    _timer: asyncio.Handle | None = field(default=None, init=False)
+    _timed_out: MemberTimeoutError | None = field(default=None, init=False)
 
     @property
     def answer(self) -> ModelAnswer:
@@ -107,12 +90,12 @@ class MemberRun:
         """Ask the member. Every error becomes the error of the answer. Only a cancellation passes through."""
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        error = await self._error_of_request(streams=self._streams)
-        if self._streams and self._refuses_streaming(error):
+        error = await self._error_of_request(streams=self.streams)
+        if self.streams and self._refuses_streaming(error):
             error = await self._error_of_request(streams=False)
         self._answer = self._make_answer(None if error is None else describe_error(error))
-        if self._channel is not None:
-            self._channel.send(CouncilEvent(_DONE[self._role], self.member.name, answer=self._answer))
+        if self.channel is not None:
+            self.channel.send(CouncilEvent(_DONE[self.role], self.member.name, answer=self._answer))
 
     async def _error_of_request(self, *, streams: bool) -> BaseException | None:
         try:
@@ -129,7 +112,7 @@ class MemberRun:
 
     async def _ask(self, *, streams: bool) -> BaseException | None:
         """Ask, forward the events, and return the error that ended the answer, if any."""
-        backend, options = self.member.backend, self._options
+        backend, options = self.member.backend, self.options
         if backend is None:
             return self.member.fault
         self._forwarded = 0
@@ -137,10 +120,10 @@ class MemberRun:
         try:
             async with limit:
                 result = await stream_with_chunking(
-                    self._prompt,
+                    self.prompt,
                     _OptionsBackend(backend, options.model_options, streams=streams)
-                    if self._cached is None
-                    else _CachedBackend(self._cached),
+                    if self.cached is None
+                    else _CachedBackend(self.cached),
                     SimpleContext(),
                     requirements=options.requirements,
                     chunking=options.chunking if options.requirements else None,  # unchecked text need not wait
@@ -152,8 +135,8 @@ class MemberRun:
             return self._timeout_error() if limit.expired() else error
         self._result = result
         try:
-            if self._channel is not None:
-                await self._forward(result, self._channel)
+            if self.channel is not None:
+                await self._forward(result, self.channel)
             failure = await result.aexception()
             return self._timed_out or failure
         finally:
@@ -163,8 +146,8 @@ class MemberRun:
 
     async def _forward(self, result: StreamChunkingResult, channel: EventChannel) -> None:
         """Send the events of the engine's run to the channel until the run ends."""
-        name, delta = self.member.name, _DELTA[self._role]
-        pieces = result.astream(lossless=True) if self._options.requirements else None
+        name, delta = self.member.name, _DELTA[self.role]
+        pieces = result.astream(lossless=True) if self.options.requirements else None
         length = 0
         async for event in result.events():
             if isinstance(event, ChunkEvent):
@@ -185,15 +168,15 @@ class MemberRun:
         """Wait until the reader has processed all events so far, then limit the wait for the next delta."""
         self._stop_timer()
         loop = asyncio.get_running_loop()
-        if self._channel is not None:
+        if self.channel is not None:
             while self._forwarded < len(run.history):
                 self._caught_up = loop.create_future()
                 await self._caught_up
-            await self._channel.drained()
-        if self._options.timeout is not None:
+            await self.channel.drained()
+        if self.options.timeout is not None:
             waiting = run.thunk, run.thunk.deltas_read
             # deltas that arrive in the same turn of the loop as the timeout are read in that turn, before `_expire`
-            self._timer = loop.call_later(self._options.timeout, self._expire_next_turn, *waiting)
+            self._timer = loop.call_later(self.options.timeout, self._expire_next_turn, *waiting)
 
     def _expire_next_turn(self, thunk: ModelOutputThunk, deltas_read: int) -> None:
         self._timer = asyncio.get_running_loop().call_soon(self._expire, thunk, deltas_read)
@@ -210,7 +193,7 @@ class MemberRun:
             self._timer = None
 
     def _timeout_error(self) -> MemberTimeoutError:
-        return MemberTimeoutError(self.member.name, self._options.timeout or 0.0)
+        return MemberTimeoutError(self.member.name, self.options.timeout or 0.0)
 
     # The answer
 
@@ -224,8 +207,8 @@ class MemberRun:
     def _make_answer(self, error: str | None) -> ModelAnswer:
         """Return an answer with the text released so far."""
         name, model, result = self.member.name, self.member.model, self._result
-        if self._cached is not None:
-            seconds = self._cached.latency_s
+        if self.cached is not None:
+            seconds = self.cached.latency_s
         else:
             seconds = 0.0 if self._loop is None else self._loop.time() - self._began
         if result is None:
@@ -297,9 +280,8 @@ class _CachedBackend(Backend):
         del format, model_options
         answer, thunk = self._answer, ModelOutputThunk(action=action)
         thunk.generation.model = answer.model
-        thunk.try_put(
-            Delta.of_output(answer.text, answer.thinking, answer.tool_calls, answer.usage, answer.finish_reason)
-        )
+        delta = Delta.of_output(answer.text, answer.thinking, answer.tool_calls, answer.usage, answer.finish_reason)
+        thunk.try_put(delta)
         thunk.close()
         return thunk, ctx.add(action).add(thunk)
 
@@ -308,7 +290,8 @@ def _as_stream(computed: ModelOutputThunk) -> ModelOutputThunk:
     """Return an output that streams a finished output as one delta."""
     thunk, known = ModelOutputThunk(), computed.generation
     thunk.generation.model, thunk.generation.provider = known.model, known.provider
-    thunk.try_put(Delta.of_output(str(computed), computed.thinking, (), known.usage, known.finish_reason))
+    delta = Delta.of_output(str(computed), computed.thinking, computed.tool_calls, known.usage, known.finish_reason)
+    thunk.try_put(delta)
     if computed.error is None:
         thunk.close()
     else:

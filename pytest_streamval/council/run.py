@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -25,55 +25,34 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class CouncilRun:
-    """One prompt to a council. A mode drives it with `ask_members` and `ask_synthesizer`."""
+    """One prompt to a council. `run` sends the first request."""
 
-    def __init__(
-        self,
-        prompt: str,
-        mode: str,
-        *,
-        mode_function: Callable[[CouncilRun], Awaitable[None]],
-        members: tuple[Member, ...],
-        synthesizer: Member | None,
-        options: AskOptions,
-        max_rounds: int,
-        streams: bool,
-        cache: CouncilCache | None = None,
-        key: str | None = None,
-    ) -> None:
-        """Prepare a run. Nothing is asked before `run`.
-
-        Args:
-            prompt: The prompt.
-            mode: The name of the mode.
-            mode_function: The mode, which calls `ask_members` and `ask_synthesizer`.
-            members: The members.
-            synthesizer: The synthesizer, or None.
-            options: The options for members.
-            max_rounds: The number of rounds of a debate.
-            streams: Whether to ask for streams or for complete answers.
-            cache: The cache for results, or None.
-            key: The key in the cache, or None if the result cannot be cached.
-        """
-        self.prompt = prompt
-        self.members = members
-        self.max_rounds = max_rounds
-        self.rounds: list[tuple[ModelAnswer, ...]] = []
-        self.key = key
-        self._mode = mode
-        self._mode_function = mode_function
-        self._synthesizer = synthesizer
-        self._options = options
-        self._streams = streams
-        self._cache = cache if key is not None else None
-        self._channel: EventChannel | None = None
-        self._latest: dict[str, MemberRun] = {}
-        self._synthesis: MemberRun | None = None
-        self._result: CouncilResult | None = None
-        self._cached: CouncilResult | None = None  # reset as soon as an answer of this run differs
-        self._turns = 0  # calls of `ask_members`
-        self._asks_models = False  # whether this run has asked a model
+    prompt: str
+    mode: str
+    """The name of the mode."""
+    mode_function: Callable[[CouncilRun], Awaitable[None]]
+    """The mode, which calls `ask_members` and `ask_synthesizer`."""
+    members: tuple[Member, ...]
+    synthesizer: Member | None
+    options: AskOptions
+    max_rounds: int
+    """The number of rounds of a debate."""
+    streams: bool
+    """Whether members send streams or complete answers."""
+    cache: CouncilCache | None
+    key: str | None
+    """The key in the cache, or None if the result cannot be cached."""
+    rounds: list[tuple[ModelAnswer, ...]] = field(default_factory=list, init=False)
+    """The answers of each round so far, in a mode with rounds."""
+    _channel: EventChannel | None = field(default=None, init=False)
+    _latest: dict[str, MemberRun] = field(default_factory=dict, init=False)
+    _synthesis: MemberRun | None = field(default=None, init=False)
+    _result: CouncilResult | None = field(default=None, init=False)
+    _cached: CouncilResult | None = field(default=None, init=False)  # reset as soon as an answer of this run differs
+    _turns: int = field(default=0, init=False)  # calls of `ask_members`
+    _asks_models: bool = field(default=False, init=False)  # whether this run has asked a model
 
     async def run(self, channel: EventChannel | None = None) -> CouncilResult:
         """Ask, and return the result.
@@ -85,12 +64,12 @@ class CouncilRun:
             asyncio.CancelledError: If the caller is cancelled. Every member has stopped by then.
         """
         self._channel = channel
-        if self._cache is not None and self.key is not None:
-            self._cached = await _in_thread(self._cache.load, self.key)
-        await self._mode_function(self)
+        if self.cache is not None and self.key is not None:
+            self._cached = await _in_thread(self.cache.load, self.key)
+        await self.mode_function(self)
         result = self.so_far()
-        if self._cache is not None and self.key is not None and result.ok and not result.cached:
-            await _in_thread(self._cache.store, self.key, result)
+        if self.cache is not None and self.key is not None and result.ok and not result.cached:
+            await _in_thread(self.cache.store, self.key, result)
         self._result = result
         if channel is not None:
             channel.send(CouncilEvent("done", result=result))
@@ -104,7 +83,7 @@ class CouncilRun:
         synthesis = None if self._synthesis is None else self._synthesis.answer
         text = synthesis.text if synthesis is not None and synthesis.ok else None
         cached = bool(self._latest) and not self._asks_models
-        return CouncilResult(self.prompt, self._mode, answers, text, cached, synthesis, tuple(self.rounds))
+        return CouncilResult(self.prompt, self.mode, answers, text, cached, synthesis, tuple(self.rounds))
 
     async def ask_members(self, requests: Iterable[tuple[Member, str]]) -> tuple[ModelAnswer, ...]:
         """Ask members at the same time, each with its own prompt, and return their answers in this order."""
@@ -112,7 +91,7 @@ class CouncilRun:
         self._turns += 1
         runs = [self._new_run(member, prompt, "member", cached.get(member.name)) for member, prompt in requests]
         self._latest |= {run.member.name: run for run in runs}
-        if cached and not self._options.requirements:
+        if cached and not self.options.requirements:
             for run in runs:  # nothing to wait for, so the events of each member can follow each other
                 await _run_all([run])
         else:
@@ -131,16 +110,22 @@ class CouncilRun:
 
     async def ask_synthesizer(self, prompt: str) -> None:
         """Ask the synthesizer, if there is one. The requirements apply to members only."""
-        if self._synthesizer is not None:
+        if self.synthesizer is not None:
             cached = None if self._cached is None else self._cached.synthesizer
-            self._synthesis = self._new_run(self._synthesizer, prompt, "synthesis", cached)
+            self._synthesis = self._new_run(self.synthesizer, prompt, "synthesis", cached)
             await _run_all([self._synthesis])
 
     def _new_run(self, member: Member, prompt: str, role: Role, cached: ModelAnswer | None) -> MemberRun:
         self._asks_models = self._asks_models or cached is None
-        options = self._options if role == "member" else replace(self._options, requirements=())
+        options = self.options if role == "member" else replace(self.options, requirements=())
         return MemberRun(
-            member, prompt, options, role=role, streams=self._streams, channel=self._channel, cached=cached
+            member=member,
+            prompt=prompt,
+            options=options,
+            role=role,
+            streams=self.streams,
+            channel=self._channel,
+            cached=cached,
         )
 
 

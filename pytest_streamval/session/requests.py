@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
 from pytest_streamval.engine.orchestrator import checked_answer
-from pytest_streamval.errors import (
-    GenerationCancelledError,
-    InvalidArgumentError,
-    closed_session_error,
-    excerpt,
-)
+from pytest_streamval.errors import GenerationCancelledError, InvalidArgumentError, closed_session_error, excerpt
 from pytest_streamval.session.arguments import as_output
 from pytest_streamval.session.attempts import validate_all
 from pytest_streamval.session.history import History
@@ -22,13 +17,13 @@ from pytest_streamval.session.outputs import check_loop, resolve, stop_output
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    from typing_extensions import TypeVar
+
     from pytest_streamval.engine.component import CBlock, Component
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
+    # on Python 3.11, `typing` has no TypeVar with a default
     Backend_co = TypeVar("Backend_co", bound=Backend, default=Backend, covariant=True)
 else:
     from typing import TypeVar

@@ -326,11 +326,11 @@ class Session(SessionRequests[Backend_co]):
         at the end of the run if every requirement passed.
         """
         self._check_open("stream")
-        asked, options = checked_action(action), self._merged(model_options)
+        checked, options = checked_action(action), self._merged(model_options)
         history = self._newest = self._history
         with history.request("stream") as ctx, self._open.starting():
             result = await stream_with_chunking(
-                asked,
+                checked,
                 self.backend,
                 ctx,
                 requirements=requirements,

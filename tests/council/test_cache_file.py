@@ -19,11 +19,11 @@ from pytest_streamval import (
     CouncilResult,
     InvalidArgumentError,
     ModelAnswer,
-    PartialValidationResult,
     Requirement,
     Usage,
 )
 from pytest_streamval.council.cache import default_path
+from tests.council.doubles import Never
 
 KEY = "planted-key-0123456789abcdef"
 
@@ -36,17 +36,6 @@ RESULT = CouncilResult(
     synthesizer=ModelAnswer("s", "m", "So."),
     rounds=((ModelAnswer("a", "m", "Hi."),),),
 )
-
-
-class Word(Requirement):
-    """Fails a chunk that contains a word."""
-
-    def __init__(self, word: str) -> None:
-        super().__init__()
-        self.word = word
-
-    async def stream_validate(self, chunk, *, backend, ctx):
-        return PartialValidationResult("fail" if self.word in chunk else "pass")
 
 
 class Lines(ChunkingStrategy):
@@ -90,7 +79,7 @@ class Setting:
     limit: int
 
 
-BASE = {"requirements": [Word("x")], "synthesizer": Named("s")}
+BASE = {"requirements": [Never("x")], "synthesizer": Named("s")}
 
 
 OTHERS = {
@@ -120,7 +109,7 @@ def test_the_cache_key_depends_on_everything_that_models_receive() -> None:
 
 
 SAME = {
-    "a requirement": {"requirements": [Word("y")]},
+    "a requirement": {"requirements": [Never("y")]},
     "a function": {"requirements": [Requirement("short", lambda ctx: True)]},
     "no requirement": {"requirements": []},
     "the chunking": {"chunking": Lines()},

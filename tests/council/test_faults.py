@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from pytest_streamval import (
-    Backend,
     Council,
     Delay,
     ModelOutputThunk,
@@ -18,18 +17,9 @@ from pytest_streamval import (
     Stall,
     StreamingMockBackend,
 )
+from tests.council.doubles import FunctionBackend
 
 KEY = "planted-key-0123456789abcdef"
-
-
-class Odd(Backend):
-    """Calls a function for its answer."""
-
-    def __init__(self, answer) -> None:
-        self.answer = answer
-
-    async def generate_from_context(self, action, ctx, **options):
-        return await self.answer(ctx.add(action))
 
 
 async def raises_at_once(ctx):
@@ -92,23 +82,27 @@ async def raises_without_message(ctx):
 
 # The behaviour of a member, its error, and its text.
 FAULTS = {
-    "it raises before it answers": (Odd(raises_at_once), "ValueError: at once", ""),
-    "it raises a BaseException": (Odd(raises_a_base_exception), "BaseException: out of the way", ""),
-    "it raises a CancelledError": (Odd(cancels_itself), "CancelledError: by itself", ""),
-    "it raises a TimeoutError": (Odd(raises_a_timeout), "TimeoutError: of its own", ""),
+    "it raises before it answers": (FunctionBackend(raises_at_once), "ValueError: at once", ""),
+    "it raises a BaseException": (FunctionBackend(raises_a_base_exception), "BaseException: out of the way", ""),
+    "it raises a CancelledError": (FunctionBackend(cancels_itself), "CancelledError: by itself", ""),
+    "it raises a TimeoutError": (FunctionBackend(raises_a_timeout), "TimeoutError: of its own", ""),
     "its error has no message": (
-        Odd(raises_without_message),
+        FunctionBackend(raises_without_message),
         "SilentError: <its message raised RuntimeError>",
         "",
     ),
-    "it returns nothing": (Odd(returns_nothing), "InvalidArgumentError: Invalid Odd.generate_from_context(): None", ""),
-    "it never answers": (Odd(never_answers), "MemberTimeoutError: bad sent nothing for 5 s", ""),
+    "it returns nothing": (
+        FunctionBackend(returns_nothing),
+        "InvalidArgumentError: Invalid FunctionBackend",
+        "",
+    ),
+    "it never answers": (FunctionBackend(never_answers), "MemberTimeoutError: bad sent nothing for 5 s", ""),
     "it breaks off": (Script.of("Hel", Raise(ConnectionResetError("gone"))), "ConnectionResetError: gone", "Hel"),
     "it stalls": (Script.of("Hel", Stall()), "MemberTimeoutError: bad sent nothing for 5 s", "Hel"),
     "it stalls at once": (Script.of(Stall()), "MemberTimeoutError: bad sent nothing for 5 s", ""),
-    "its clean-up raises": (Odd(fails_to_clean_up), "MemberTimeoutError: bad sent nothing for 5 s", "Hel"),
+    "its clean-up raises": (FunctionBackend(fails_to_clean_up), "MemberTimeoutError: bad sent nothing for 5 s", "Hel"),
     "it is cancelled": (Script.of("Hel", Raise(asyncio.CancelledError())), "GenerationCancelledError: ", "Hel"),
-    "it cancels its output": (Odd(cancels_its_output), "GenerationCancelledError: ", "Hel"),
+    "it cancels its output": (FunctionBackend(cancels_its_output), "GenerationCancelledError: ", "Hel"),
     "its provider is unknown": ("nobody:x", "UnknownNameError: Unknown backend 'nobody:x'", ""),
     "it has no key": ("openai:gpt-4.1", "MissingKeyError: openai needs a key", ""),
 }
@@ -157,7 +151,7 @@ def test_a_stalled_member_is_cancelled(virtual_clock, council) -> None:
 async def puts_in_the_turn_of_the_timeout(ctx):
     async def produce(thunk):
         await thunk.put("Hel")
-        asyncio.get_running_loop().call_later(5 - 1e-10, thunk.try_put, "lo.")  # in the turn in which the wait ends
+        asyncio.get_running_loop().call_later(5 - 1e-10, thunk.try_put, "lo.")  # in the turn of the timeout
         await asyncio.sleep(6)
 
     thunk = ModelOutputThunk()
@@ -166,7 +160,7 @@ async def puts_in_the_turn_of_the_timeout(ctx):
 
 
 def test_a_delta_in_the_turn_of_the_timeout_is_in_time(virtual_clock) -> None:
-    the_council = Council([Odd(puts_in_the_turn_of_the_timeout)], timeout=5)
+    the_council = Council([FunctionBackend(puts_in_the_turn_of_the_timeout)], timeout=5)
     answer = virtual_clock.run(the_council.ask("Go")).answers[0]
     assert (answer.text, answer.error) == ("Hello.", None)
 

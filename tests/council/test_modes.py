@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_streamval import ModelOption, PartialValidationResult, Raise, Requirement, Script
+from pytest_streamval import ModelOption, Raise, Script
+from tests.council.doubles import Never
 
 
 def prompts_of(member) -> list[str]:
@@ -95,11 +96,7 @@ async def test_the_adversarial_mode_judges_a_proposal_without_refutations(counci
 
 
 async def test_requirements_apply_in_every_round_of_a_debate(council) -> None:
-    class NoDogs(Requirement):
-        async def stream_validate(self, chunk, *, backend, ctx):
-            return PartialValidationResult("fail" if "dogs" in chunk else "pass")
-
-    the_council = council(["cats", "cats"], ["fish", "dogs"], synthesizer="Cats.", requirements=[NoDogs()])
+    the_council = council(["cats", "cats"], ["fish", "dogs"], synthesizer="Cats.", requirements=[Never("dogs")])
     result = await the_council.debate("Which pet?")
-    assert result.answers[1].failed_requirement == "NoDogs"
+    assert result.answers[1].failed_requirement == "Never('never say dogs'): it says dogs"
     assert "dogs" not in prompts_of(the_council.synthesizer)[0]

@@ -20,6 +20,7 @@ from pytest_streamval import (
     wait_for_all_mots,
 )
 from pytest_streamval.errors import ClosedError
+from tests.session.doubles import ProducerBackend
 
 pytest_plugins = ["pytester"]
 
@@ -217,27 +218,22 @@ async def test_a_chat_raises_if_other_code_cancels_its_output(streaming_mock_bac
 # Clean-ups
 
 
-class Cleaning(Backend):
+class Cleaning(ProducerBackend):
     """Its producers raise when they are stopped, or continue after the end of their output."""
 
     def __init__(self, *, closes=False):
         self.closes = closes
         self.cleaned = 0
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            try:
-                if self.closes:
-                    thunk.close()
-                await asyncio.Event().wait()
-            finally:
-                self.cleaned += 1
-                if not self.closes:
-                    raise OSError(f"clean-up of {action}")
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        try:
+            if self.closes:
+                thunk.close()
+            await asyncio.Event().wait()
+        finally:
+            self.cleaned += 1
+            if not self.closes:
+                raise OSError(f"clean-up of {action}")
 
 
 async def test_closing_a_session_raises_the_error_of_a_clean_up(virtual_clock):

@@ -21,35 +21,29 @@ from pytest_streamval import (
     start_session,
     stream_with_chunking,
 )
+from tests.session.doubles import ProducerBackend
 
 SILENT = Script.of("Well. ", Stall())
 
 
-class Slow(Backend):
+class Slow(ProducerBackend):
     """After a cancellation its producers wait for the gate, and then end or raise an error."""
 
     def __init__(self, *errors):
         self.errors = list(errors)
-        self.begun = self.running = 0
+        self.running = 0
         self.gate = asyncio.Event()
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        error = self.errors[self.begun] if self.begun < len(self.errors) else None
-        self.begun += 1
-
-        async def produce(thunk):
-            self.running += 1
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await self.gate.wait()
-                self.running -= 1
-                if error is not None:
-                    raise error
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        error = self.errors.pop(0) if self.errors else None
+        self.running += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.gate.wait()
+            self.running -= 1
+            if error is not None:
+                raise error
 
 
 async def begin_all(session):
@@ -146,24 +140,19 @@ async def test_a_failed_clean_up_is_logged_if_closing_the_session_is_cancelled(v
     assert "disk" in caplog.text
 
 
-class Lingering(Backend):
+class Lingering(ProducerBackend):
     """Its producers close their output, wait in a timeout of 5 seconds, and then without end."""
 
     def __init__(self):
         self.producers = []
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            self.producers.append(asyncio.current_task())
-            thunk.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await asyncio.Event().wait()
-            await asyncio.Event().wait()
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        self.producers.append(asyncio.current_task())
+        thunk.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.Event().wait()
+        await asyncio.Event().wait()
 
 
 async def test_leaving_a_session_stops_a_producer_whose_own_timeout_ends_then(virtual_clock):
@@ -194,15 +183,10 @@ async def test_a_requirement_can_close_its_own_session(virtual_clock):
 
 
 async def test_a_producer_can_close_its_own_session(virtual_clock):
-    class Closing(Backend):
-        async def generate_from_context(self, action, ctx, *, model_options=None):
-            async def produce(thunk):
-                await session.aclose()
-                await asyncio.Event().wait()
-
-            thunk = ModelOutputThunk(action=action)
-            thunk.start(produce)
-            return thunk, ctx.add(action).add(thunk)
+    class Closing(ProducerBackend):
+        async def produce(self, thunk, action):
+            await session.aclose()
+            await asyncio.Event().wait()
 
     session = start_session(Closing())
     thunk = await session.aact("a")

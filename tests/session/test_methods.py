@@ -281,13 +281,6 @@ async def test_parallel_requests_on_a_simple_context_take_linear_time(streaming_
     assert Counting.views <= 3 * 20
 
 
-async def test_parallel_requests_on_a_chat_context_warn(streaming_mock_backend, caplog):
-    async with start_session(streaming_mock_backend("a", "b"), ctx=ChatContext()) as session:
-        await wait_for_all_mots([await session.ainstruct("Go."), await session.ainstruct("Go.")])
-    assert "the context is stale" in caplog.text
-    assert "Await the first output" in caplog.text
-
-
 async def test_sequential_requests_on_a_chat_context_do_not_warn(streaming_mock_backend, caplog):
     async with start_session(streaming_mock_backend("a", "b", "c", "d"), ctx=ChatContext()) as session:
         await (await session.ainstruct("Go.")).avalue()

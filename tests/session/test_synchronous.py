@@ -14,7 +14,6 @@ import pytest
 
 from pytest_streamval import (
     ChatContext,
-    ModelOutputThunk,
     Raise,
     Requirement,
     Script,
@@ -23,31 +22,26 @@ from pytest_streamval import (
     ValidationResult,
     start_session,
 )
-from pytest_streamval.engine.backend import Backend
 from pytest_streamval.errors import ClosedError, EventLoopError
 from pytest_streamval.session import background
+from tests.session.doubles import ProducerBackend
 
 MAIN = threading.main_thread().ident
 
 
-class Signalling(Backend):
+class Signalling(ProducerBackend):
     """Its producer calls a function, and then stalls."""
 
     def __init__(self, signalled):
         self.signalled = signalled
         self.ended = threading.Event()
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            try:
-                self.signalled()
-                await asyncio.Event().wait()
-            finally:
-                self.ended.set()
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        try:
+            self.signalled()
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
 
 
 def interrupt():

@@ -7,22 +7,19 @@ import logging
 import subprocess
 import sys
 
-import pytest
+from pytest_streamval import (
+    ChatContext,
+    StreamingMockBackend,
+    start_session,
+)
+from tests.session.doubles import ProducerBackend
 
-from pytest_streamval import Backend, ChatContext, ModelOutputThunk, Requirement, StreamingMockBackend, start_session
-from pytest_streamval.errors import EventLoopError
 
-
-class Echo(Backend):
+class Echo(ProducerBackend):
     """Returns each action as the answer."""
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            await thunk.put(f"{action} it is.")
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        await thunk.put(f"{action} it is.")
 
 
 def test_sessions_in_several_threads_lose_no_answer(in_threads):
@@ -57,20 +54,6 @@ def test_a_session_shared_by_several_event_loops_loses_no_answer(in_threads, cap
 
 
 # Several event loops
-
-
-def test_avalidate_refuses_an_output_of_another_event_loop():
-    session = start_session(StreamingMockBackend("Yes."))
-
-    async def judge():
-        return await session.avalidate([Requirement("", lambda ctx: True)])
-
-    with asyncio.Runner() as first:
-        thunk = first.run(session.aact("a"))
-        with pytest.raises(EventLoopError, match="is generated in another event loop"):
-            asyncio.run(judge())
-        first.run(session.aclose())
-    assert thunk.cancelled
 
 
 async def ask(session, action):
