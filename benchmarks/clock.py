@@ -1,4 +1,4 @@
-"""Print what virtual time costs: python -m benchmarks.clock [MODULE ...], with modules that are loaded beforehand."""
+"""Print the cost of virtual time: python -m benchmarks.clock [MODULE ...], with modules to load beforehand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(*found)
 
 
 async def stream() -> list[float]:
-    """Stream for an hour, and return when each event happened."""
+    """Stream for an hour of virtual time, and return the timestamps of the events."""
     words = ["word "] * 4 + ["end. "]
     script = Script.of(*[step for at in range(DELAYS) for step in (Delay(SECONDS / DELAYS), words[at % 5])])
     result = await stream_with_chunking("go", StreamingMockBackend(script), SimpleContext())
@@ -40,7 +40,7 @@ async def stream() -> list[float]:
 
 
 def hours(count: int) -> tuple[list[float], set[tuple[float, ...]]]:
-    """Return how many seconds each of some hours took, and the different series of timestamps."""
+    """Return the real seconds of each of some streams, and the different series of timestamps."""
     took, seen = [], set()
     for _ in range(count):
         began = time.perf_counter()
@@ -51,7 +51,7 @@ def hours(count: int) -> tuple[list[float], set[tuple[float, ...]]]:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Measure and print."""
     print(f"Python {platform.python_version()}")
     took, seen = hours(RUNS)
     low, middle, high = min(took), statistics.median(took), max(took)

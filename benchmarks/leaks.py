@@ -1,8 +1,8 @@
-"""Print what the guard against leaks costs a test: python -m benchmarks.leaks [ROUNDS].
+"""Print the cost of the guard against leaks for a test: python -m benchmarks.leaks [ROUNDS].
 
-Two runs of pytest in turn over the same 1,000 tests: in one the fixture is the plugin's own, in the other a conftest
-puts in its place one that asks for no guard. Of each run counts the median processor time of a test, with its setup and
-its teardown, and of all runs of a side the lowest: what other programs do can only add to it.
+Two runs of pytest alternate over the same 1,000 tests. One uses the plugin's fixture, and the other a fixture without a
+guard from a conftest. The figure of a run is the median processor time of a test with its setup and its teardown. The
+lowest figure of all runs counts, because other programs can only increase it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LIMIT = 0.3  # milliseconds a test
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nasyncio_mode = auto\n"
 HEAD = "import asyncio\nimport pytest\nfrom pytest_streamval import SimpleContext, stream_with_chunking\n\n"
 SHAPES = {
-    "that does nothing": "def test_{}(streaming_mock_backend):\n    pass\n",
+    "with an empty body": "def test_{}(streaming_mock_backend):\n    pass\n",
     "of one run": (
         "async def test_{}(streaming_mock_backend):\n"
         "    backend = streaming_mock_backend('One. Two. Three. Four.')\n"
         "    async with await stream_with_chunking('go', backend, SimpleContext()) as result:\n"
         "        await result.acomplete()\n"
     ),
-    "of one run, by asyncio.run": (
+    "of one run, with asyncio.run": (
         "def test_{}(streaming_mock_backend):\n"
         "    async def main():\n"
         "        backend = streaming_mock_backend('One. Two. Three. Four.')\n"
@@ -56,9 +56,10 @@ def pytest_sessionfinish():
     Path("median.txt").write_text(str(statistics.median(found)))
 """
 UNGUARDED = """
-from pytest_streamval import StreamingMockBackend, plugin
+from pytest_streamval import StreamingMockBackend
+from pytest_streamval.plugin import hooks
 
-plugin._GUARDED.clear()
+hooks._GUARDED.clear()
 
 @pytest.fixture
 def streaming_mock_backend(request, _streamval_cut):
@@ -67,7 +68,7 @@ def streaming_mock_backend(request, _streamval_cut):
 
 
 def milliseconds(folder: Path, *, guarded: bool) -> float:
-    """Return the median processor time of a test."""
+    """Return the median processor time of a test in milliseconds."""
     (folder / "conftest.py").write_text(MEASURED + ("" if guarded else UNGUARDED))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
     subprocess.run(command, cwd=folder, env={**os.environ, "PYTEST_ADDOPTS": ""}, check=True, capture_output=True)
@@ -75,7 +76,7 @@ def milliseconds(folder: Path, *, guarded: bool) -> float:
 
 
 def main() -> None:
-    """Measure each shape of test, and say whether it keeps the limit."""
+    """Measure each shape of test, and print whether its cost is within the limit."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     for name, shape in SHAPES.items():
         with tempfile.TemporaryDirectory() as path:

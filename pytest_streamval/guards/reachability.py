@@ -16,20 +16,8 @@ if TYPE_CHECKING:
 
 _LIMIT = 50_000  # objects that are examined
 # Everything can be reached from these, or they record objects without owning them, as a mock records its calls.
-_OPAQUE = (
-    type,
-    ModuleType,
-    FrameType,
-    TracebackType,
-    CodeType,
-    Context,
-    asyncio.AbstractEventLoop,
-    StreamingMockBackend,
-    str,
-    bytes,
-    int,
-    float,
-)
+_WITH_EVERYTHING = type, ModuleType, FrameType, TracebackType, CodeType, Context, asyncio.AbstractEventLoop
+_OPAQUE = (*_WITH_EVERYTHING, StreamingMockBackend, str, bytes, int, float)
 _OPAQUE_MODULES = ("_pytest.", "pytest_streamval.guards.")  # a guard refers to everything that a test has started
 
 

@@ -79,15 +79,8 @@ class Tracker:
         forget_collected()
         self.loops.clear()
         self.earlier.clear()
-        for records in (
-            self.timers,
-            self.owners,
-            self.threads,
-            self.dropped,
-            self.destroyed,
-            self.outputs,
-            self.runs,
-        ):
+        lists = (self.timers, self.owners, self.threads, self.dropped, self.destroyed, self.outputs, self.runs)
+        for records in lists:
             records.clear()
 
     def generators(self) -> list[TrackedGenerator]:
@@ -187,16 +180,16 @@ def install(undo: ExitStack) -> None:
     """
     loops = asyncio.BaseEventLoop
     for owner, name, make in (
-        (threading.Thread, "start", _start),
-        (loops, "run_forever", _run_forever),
+        (threading.Thread, "start", _before(_record_thread)),
+        (loops, "run_forever", _before(_record_loop)),
         (loops, "create_task", create_task),
         (loops, "call_later", _call_later),
         (loops, "call_at", _call_later),
-        (loops, "close", _close),
+        (loops, "close", _before(_report_close)),
         (loops, "call_exception_handler", _call_exception_handler),
-        (loops, "_asyncgen_firstiter_hook", _first_iteration),
-        (loops, "_asyncgen_finalizer_hook", _finalize),
-        (runners, "_cancel_all_tasks", _cancel_all_tasks),
+        (loops, "_asyncgen_firstiter_hook", _before(_record_generator)),
+        (loops, "_asyncgen_finalizer_hook", _before(_record_dropped_generator)),
+        (runners, "_cancel_all_tasks", _before(_report_cancellation)),
     ):
         original = getattr(owner, name)
         setattr(owner, name, wraps(original)(make(original)))
@@ -254,32 +247,33 @@ def _call_later(original: Callable[..., asyncio.TimerHandle]) -> Callable[..., a
     return call_later
 
 
-def _start(original: Callable[..., None]) -> Callable[..., None]:
-    def start(thread: threading.Thread) -> None:
-        if (tracker := active_tracker()) is not None and is_user_code(sys._getframe(1).f_code):
-            tracker.threads.append(thread)
-        original(thread)
+def _before(record: Callable[..., None]) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Return a patch that calls a function before the original one."""
 
-    return start
+    def make(original: Callable[..., object]) -> Callable[..., object]:
+        def patched(*args: object) -> object:
+            record(*args)
+            return original(*args)
 
+        return patched
 
-def _run_forever(original: Callable[..., None]) -> Callable[..., None]:
-    def run_forever(loop: asyncio.BaseEventLoop) -> None:
-        if (tracker := active_tracker()) is not None and loop not in tracker.loops:
-            tracker.loops.add(loop)
-            tracker.earlier.update(asyncio.all_tasks(loop))
-        original(loop)
-
-    return run_forever
+    return make
 
 
-def _close(original: Callable[..., None]) -> Callable[..., None]:
-    def close(loop: asyncio.BaseEventLoop) -> None:
-        if loop not in _ending and not loop.is_closed():
-            _report_loop_end(loop)
-        original(loop)
+def _record_thread(thread: threading.Thread) -> None:
+    if (tracker := active_tracker()) is not None and is_user_code(sys._getframe(2).f_code):
+        tracker.threads.append(thread)
 
-    return close
+
+def _record_loop(loop: asyncio.AbstractEventLoop) -> None:
+    if (tracker := active_tracker()) is not None and loop not in tracker.loops:
+        tracker.loops.add(loop)
+        tracker.earlier.update(asyncio.all_tasks(loop))
+
+
+def _report_close(loop: asyncio.AbstractEventLoop) -> None:
+    if loop not in _ending and not loop.is_closed():
+        _report_loop_end(loop)
 
 
 def _call_exception_handler(original: Callable[..., None]) -> Callable[..., None]:
@@ -295,13 +289,9 @@ def _call_exception_handler(original: Callable[..., None]) -> Callable[..., None
     return call_exception_handler
 
 
-def _cancel_all_tasks(original: Callable[..., None]) -> Callable[..., None]:
-    def cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
-        _report_loop_end(loop)
-        _ending.add(loop)
-        original(loop)
-
-    return cancel_all_tasks
+def _report_cancellation(loop: asyncio.AbstractEventLoop) -> None:
+    _report_loop_end(loop)
+    _ending.add(loop)
 
 
 _ending: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # loops whose remaining tasks were cancelled
@@ -316,27 +306,19 @@ def _report_loop_end(loop: asyncio.AbstractEventLoop) -> None:
 _generators: dict[int, TrackedGenerator] = {}
 
 
-def _first_iteration(original: Callable[..., None]) -> Callable[..., None]:
-    def first_iteration(loop: asyncio.BaseEventLoop, generator: AsyncGeneratorType[Any, Any]) -> None:
-        reader = sys._getframe(1).f_code
-        earlier = _generators.get(id(generator))
-        if earlier is not None and earlier.generator() is not generator:
-            del _generators[id(generator)]  # the entry of an earlier generator with this id
-        # A library closes its own generators. The stream of an SDK often keeps one that its reader may leave.
-        if (tracker := active_tracker()) is not None and is_user_code(reader) and is_user_code(generator.ag_code):
-            _generators[id(generator)] = TrackedGenerator(tracker, loop, reader, ref(generator))
-        original(loop, generator)
-
-    return first_iteration
+def _record_generator(loop: asyncio.BaseEventLoop, generator: AsyncGeneratorType[Any, Any]) -> None:
+    reader = sys._getframe(2).f_code
+    earlier = _generators.get(id(generator))
+    if earlier is not None and earlier.generator() is not generator:
+        del _generators[id(generator)]  # the entry of an earlier generator with this id
+    # A library closes its own generators. The stream of an SDK often keeps one that its reader may leave.
+    if (tracker := active_tracker()) is not None and is_user_code(reader) and is_user_code(generator.ag_code):
+        _generators[id(generator)] = TrackedGenerator(tracker, loop, reader, ref(generator))
 
 
-def _finalize(original: Callable[..., None]) -> Callable[..., None]:
-    def finalize(loop: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
-        tracked = _generators.pop(id(generator), None)
-        # if its reader still runs, the reader has left its loop, and the event loop closes the generator
-        if tracked is not None and all(each.f_code is not tracked.reader for each in callers_of(sys._getframe(1))):
-            tracked.generator, tracked.dropped = (lambda: generator), True
-            tracked.tracker.dropped.append(tracked)
-        original(loop, generator)
-
-    return finalize
+def _record_dropped_generator(_: asyncio.BaseEventLoop, generator: AsyncGenerator[Any, Any]) -> None:
+    tracked = _generators.pop(id(generator), None)
+    # if its reader still runs, the reader has left its loop, and the event loop closes the generator
+    if tracked is not None and all(each.f_code is not tracked.reader for each in callers_of(sys._getframe(2))):
+        tracked.generator, tracked.dropped = (lambda: generator), True
+        tracked.tracker.dropped.append(tracked)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import calendar
 import time
 from contextlib import ExitStack
-from typing import Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.virtual_time import date_mocking, real_time
 from pytest_streamval.virtual_time.module_patching import ModulePatcher, patch_item
 from pytest_streamval.virtual_time.patched_dates import patch_methods
 from pytest_streamval.virtual_time.time_source import REAL_TIME_PACKAGES, active, active_for_durations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _real = real_time.FUNCTIONS
 
@@ -90,28 +94,18 @@ def ctime(seconds: float | None = None, /) -> str:
     return str(_real["asctime"](localtime(seconds)))
 
 
-def monotonic() -> float:
-    """Replace `time.monotonic`. The result is the same as the time of the event loop."""
-    source = active_for_durations()
-    return float(_real["monotonic"]()) if source is None else source.reading
+def _measuring(name: str, per_second: float) -> Callable[[], float]:
+    """Return a replacement of a function that measures durations. Its result is the time of the event loop."""
+    real = _real[name]
 
+    @wraps(real)
+    def measure() -> float:
+        source = active_for_durations()
+        if source is None:
+            return real()  # type: ignore[no-any-return]
+        return round(source.reading * per_second) if per_second > 1 else source.reading
 
-def monotonic_ns() -> int:
-    """Replace `time.monotonic_ns`."""
-    source = active_for_durations()
-    return _real["monotonic_ns"]() if source is None else round(source.reading * 1e9)
-
-
-def perf_counter() -> float:
-    """Replace `time.perf_counter`."""
-    source = active_for_durations()
-    return float(_real["perf_counter"]()) if source is None else source.reading
-
-
-def perf_counter_ns() -> int:
-    """Replace `time.perf_counter_ns`."""
-    source = active_for_durations()
-    return _real["perf_counter_ns"]() if source is None else round(source.reading * 1e9)
+    return measure
 
 
 def sleep(seconds: float, /) -> None:
@@ -124,7 +118,12 @@ def sleep(seconds: float, /) -> None:
         source.move(source.reading + seconds)
 
 
-_FAKES: dict[str, Any] = {name: globals()["wall_time" if name == "time" else name] for name in real_time.FUNCTIONS}
+_FAKES: dict[str, Any] = {
+    "time": wall_time,
+    **{fake.__name__: fake for fake in (asctime, ctime, gmtime, localtime, mktime, sleep, strftime, time_ns)},
+    **{name: _measuring(name, 1) for name in ("monotonic", "perf_counter")},
+    **{name: _measuring(name, 1e9) for name in ("monotonic_ns", "perf_counter_ns")},
+}
 
 
 def _excluded() -> tuple[frozenset[str], tuple[str, ...]]:

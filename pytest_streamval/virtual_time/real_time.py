@@ -12,24 +12,9 @@ def _real(module: Any, name: str) -> Any:  # noqa: ANN401  # a function or a cla
     return getattr(sys.modules.get("freezegun.api"), f"real_{name}", getattr(module, name))
 
 
-FUNCTIONS: dict[str, Any] = {
-    name: _real(_time, name)
-    for name in (
-        "asctime",
-        "ctime",
-        "gmtime",
-        "localtime",
-        "mktime",
-        "monotonic",
-        "monotonic_ns",
-        "perf_counter",
-        "perf_counter_ns",
-        "sleep",
-        "strftime",
-        "time",
-        "time_ns",
-    )
-}
+_NAMES = "asctime ctime gmtime localtime mktime monotonic monotonic_ns perf_counter perf_counter_ns sleep strftime time"
+
+FUNCTIONS: dict[str, Any] = {name: _real(_time, name) for name in (*_NAMES.split(), "time_ns")}
 """The functions of `time`, by name."""
 
 

@@ -22,18 +22,8 @@ START = 1_767_225_600
 _PER_SECOND = 1_000_000  # microseconds
 _UTC = timedelta()
 
-_TEST_TOOLS = {
-    "_pytest",
-    "coverage",
-    "execnet",
-    "hypothesis",
-    "pluggy",
-    "pytest",
-    "pytest_asyncio",
-    "pytest_timeout",
-    "trio",
-    "xdist",
-}
+_NAMES = "_pytest coverage execnet hypothesis pluggy pytest pytest_asyncio pytest_timeout trio xdist"
+_TEST_TOOLS = frozenset(_NAMES.split())
 """Packages that report how long a test took, or wait in real time."""
 
 REAL_TIME_PACKAGES = sys.stdlib_module_names | _TEST_TOOLS
