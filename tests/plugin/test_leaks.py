@@ -399,7 +399,7 @@ def test_an_option_overrules_the_ini_value(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize("what", PARTS)
 def test_a_value_that_is_neither_is_an_error_of_usage(pytester: pytest.Pytester, what: str) -> None:
-    pytester.makeini(f"{INI}Invalid streamval_{what}: maybe\n")
+    pytester.makeini(f"{INI}streamval_{what} = maybe\n")
     result = pytester.runpytest_subprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*Invalid streamval_{what}: maybe. It must be on or off."])
