@@ -6,6 +6,7 @@ import asyncio
 import re
 import shlex
 from dataclasses import replace
+from functools import partial
 from inspect import unwrap
 from itertools import count
 from math import inf
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.guards import Guard
 
 _SHOWN = 400  # characters of a cut that a failure shows
 
@@ -178,7 +180,7 @@ def _real_time() -> float:
 # The plugin
 
 
-def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -> Iterator[StreamCassette]:
+def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | None) -> Iterator[StreamCassette]:
     """Yield the recordings of a test. A test that passes has to play all of them."""
     item = request.node
     mode: str = request.config.getoption("--streamval-record")
@@ -192,10 +194,11 @@ def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -
     speed = 1.0 if "virtual_clock" in request.fixturenames else inf
     test, root = without_cut(item.nodeid), request.config.invocation_params.dir
     cassette = StreamCassette(path, mode, test=test, root=root, speed=speed, cut=cut)
+    guard.unmet.append(partial(_errors, cassette, getattr(item, "function", None)))
     item.stash[_CASSETTE] = cassette
     manager = request.config.pluginmanager
     if not manager.hasplugin(_NAME):
-        manager.register(_CassetteCheck(), _NAME)
+        manager.register(_CassetteReports(), _NAME)
     yield cassette
     cassette.close()
 
@@ -204,32 +207,23 @@ _CASSETTE = pytest.StashKey[StreamCassette]()
 _NAME = "streamval-cassettes"
 
 
-class _CassetteCheck:
-    """The plugin that fails a passing test if its requests differ from the recorded ones."""
+def _errors(cassette: StreamCassette, test: object) -> list[StreamvalError]:
+    """Return the errors of a test's requests, without those that the test expects."""
+    is_expected = UnmatchedRequestError.__name__ in _names_used(test)
+    return [error for error in cassette.errors() if not (is_expected and isinstance(error, HiddenRequestError))]
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
-        """Check the recordings as soon as the test is over."""
-        try:
-            yield
-        finally:
-            cassette = item.stash.get(_CASSETTE, None)
-            for cut in cassette.cuts() if cassette is not None else ():
-                item.add_report_section("call", "recording, as cut", cut)
-        if cassette is not None and _is_checked(item):
-            is_expected = UnmatchedRequestError.__name__ in _names_used(getattr(item, "function", None))
-            errors = [
-                error for error in cassette.errors() if not (is_expected and isinstance(error, HiddenRequestError))
-            ]
-            if errors:
-                pytest.fail("\n\n".join(map(str, errors)), pytrace=False)
 
-    @pytest.hookimpl(wrapper=True)
+class _CassetteReports:
+    """The plugin that adds facts about recordings to the reports of a test."""
+
+    @pytest.hookimpl(wrapper=True, trylast=True)  # above the section of --streamval-fuzz
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Attach the played and the recorded cassettes to the test's last report, for the summary."""
+        """Show the cuts below a failure, and attach the played and the recorded cassettes to the last report."""
         report: pytest.TestReport = yield
         cassette = item.stash.get(_CASSETTE, None)
-        if call.when == "teardown" and cassette is not None:
+        if cassette is not None and report.failed and call.when == "call":
+            report.sections += [("streamval: recording, as cut", cut) for cut in cassette.cuts()]
+        if cassette is not None and call.when == "teardown":
             played = [each.path for each in cassette.matcher.played]
             report.__dict__[CASSETTES] = [played, [str(path) for path in cassette.written]]
         return report
@@ -252,12 +246,6 @@ def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
         for path in (folder.glob("*.jsonl") if folder.is_dir() else ())
         if re.sub(r"\.\d+$", "", path.stem) not in names and path.stem not in names
     }
-
-
-def _is_checked(item: pytest.Item) -> bool:
-    """Return whether the guard against unplayed scripts, which covers recordings too, is on for a test."""
-    value = item.config.getoption("streamval_unplayed") or item.config.getini("streamval_unplayed")
-    return value == "on" and item.get_closest_marker("streamval_allow_unplayed") is None
 
 
 def _names_used(test: Any) -> set[str]:  # noqa: ANN401  # pytest collects tests of several kinds
