@@ -56,9 +56,10 @@ def pytest_sessionfinish():
     Path("median.txt").write_text(str(statistics.median(found)))
 """
 UNGUARDED = """
-from pytest_streamval import StreamingMockBackend, plugin
+from pytest_streamval import StreamingMockBackend
+from pytest_streamval.plugin import fixtures
 
-plugin._GUARDED.clear()
+fixtures.GUARDED.clear()
 
 @pytest.fixture
 def streaming_mock_backend(request, _streamval_cut):
