@@ -251,11 +251,11 @@ def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
 def _names_used(test: Any) -> set[str]:  # noqa: ANN401  # pytest collects tests of several kinds
     """Return the names that the code of a test uses, including the functions in it."""
     code = getattr(unwrap(test), "__code__", None) if callable(test) else None
-    names: set[str] = set()
-    left = [code]
-    while left:
-        code = left.pop()
-        if isinstance(code, CodeType):
-            names.update(code.co_names)
-            left.extend(const for const in code.co_consts if isinstance(const, CodeType))
-    return names
+    return set() if code is None else set(_names_in(code))
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
