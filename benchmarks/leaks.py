@@ -57,9 +57,9 @@ def pytest_sessionfinish():
 """
 UNGUARDED = """
 from pytest_streamval import StreamingMockBackend
-from pytest_streamval.plugin import hooks
+from pytest_streamval.plugin import fixtures
 
-hooks._GUARDED.clear()
+fixtures.GUARDED.clear()
 
 @pytest.fixture
 def streaming_mock_backend(request, _streamval_cut):

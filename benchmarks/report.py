@@ -1,4 +1,4 @@
-"""Print what the report costs: python -m benchmarks.report, in the environment browser, where Chromium is."""
+"""Print the cost of the report: python -m benchmarks.report, in the environment browser, which needs Chromium."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.observer import Observer
 
 STREAMS, TOKENS, LANES = 500, 500, 3
-OPENED = 7  # times
-LONG = 16_000  # tokens of a stream that is watched
+OPENED = 7  # the times that a page is opened
+LONG = 16_000  # tokens of a stream with an observer
 TESTS, PAUSE = 200, 0.05  # of a spread run: seconds of work in each test
 SUITE = f"""
 import asyncio, time
@@ -80,19 +80,19 @@ def open_page(path: Path) -> list[float]:
 
 
 async def watched(factory: Callable[[], Observer]) -> None:
-    """Stream while somebody watches."""
+    """Stream with an observer."""
     with observing(factory):
         await engine(prose(LONG), "sentence", [Passing()])
 
 
 def watching(limits: Limits) -> str:
-    """Compare a run that is watched for a timeline with one that is watched for leaks, as all are in tests."""
+    """Compare a run with the observer of a timeline and one with the guard against leaks, which every test has."""
     found = compare(partial(watched, partial(TimelineObserver, limits)), partial(watched, TrackedRun))
     return f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})"
 
 
 def spread(folder: Path, workers: int, *options: str) -> str:
-    """Return the seconds that a run of tests takes, and those of processor time in all its processes."""
+    """Return the elapsed seconds of a run of tests, and the seconds of processor time of all its processes."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", str(workers), *options]
     began, before = time.perf_counter(), os.times()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)

@@ -33,7 +33,7 @@ def _merge(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
     output, paths = options.output, options.parts
     if not has_suffix_of_report(output):
-        parser.error(f"Invalid -o: {output!r}, {SUFFIX_RULE}.")
+        parser.error(f"Invalid -o: {output!r}. {SUFFIX_RULE.capitalize()}.")
     try:
         parts = [(_name(path, paths), Report.load(path)) for path in paths]
         report = Report.merged(parts)

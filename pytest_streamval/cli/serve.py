@@ -42,7 +42,7 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     from pytest_streamval.server import faults
 
     if (options.script is None) == (options.upstream is None):
-        parser.error("give either a SCRIPT to play or --upstream URL to pass requests on.")
+        parser.error("Give either a SCRIPT to play or --upstream URL to pass requests on.")
     if options.output is not None and options.upstream is None:
         parser.error("-o records the answers of an upstream: give --upstream URL too.")
     try:

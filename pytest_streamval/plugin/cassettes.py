@@ -6,6 +6,7 @@ import asyncio
 import re
 import shlex
 from dataclasses import replace
+from functools import partial
 from inspect import unwrap
 from itertools import count
 from math import inf
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.guards import Guard
 
 _SHOWN = 400  # characters of a cut that a failure shows
 
@@ -180,7 +182,7 @@ def _real_time() -> float:
 # The plugin
 
 
-def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -> Iterator[StreamCassette]:
+def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | None) -> Iterator[StreamCassette]:
     """Yield the recordings of a test. A test that passes has to play all of them."""
     item = request.node
     mode: str = request.config.getoption("--streamval-record")
@@ -194,10 +196,11 @@ def stream_cassette_of(request: pytest.FixtureRequest, cut: Cut | None = None) -
     speed = 1.0 if "virtual_clock" in request.fixturenames else inf
     test, root = without_cut(item.nodeid), request.config.invocation_params.dir
     cassette = StreamCassette(path, mode, test=test, root=root, speed=speed, cut=cut)
+    guard.unmet.append(partial(_errors, cassette, getattr(item, "function", None)))
     item.stash[_CASSETTE] = cassette
     manager = request.config.pluginmanager
     if not manager.hasplugin(_NAME):
-        manager.register(_CassetteCheck(), _NAME)
+        manager.register(_CassetteReports(), _NAME)
     yield cassette
     cassette.close()
 
@@ -206,30 +209,23 @@ _CASSETTE = pytest.StashKey[StreamCassette]()
 _NAME = "streamval-cassettes"
 
 
-class _CassetteCheck:
-    """The plugin that fails a passing test if its requests differ from the recorded ones."""
+def _errors(cassette: StreamCassette, test: object) -> list[StreamvalError]:
+    """Return the errors of a test's requests, without those that the test expects."""
+    is_expected = UnmatchedRequestError.__name__ in _names_used(test)
+    return [error for error in cassette.errors() if not (is_expected and isinstance(error, CheckFailedError))]
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
-        """Check the recordings as soon as the test is over."""
-        try:
-            yield
-        finally:
-            cassette = item.stash.get(_CASSETTE, None)
-            for cut in cassette.cuts() if cassette is not None else ():
-                item.add_report_section("call", "recording, as cut", cut)
-        if cassette is not None and _is_checked(item):
-            is_expected = UnmatchedRequestError.__name__ in _names_used(getattr(item, "function", None))
-            errors = [error for error in cassette.errors() if not (is_expected and isinstance(error, CheckFailedError))]
-            if errors:
-                pytest.fail("\n\n".join(map(str, errors)), pytrace=False)
 
-    @pytest.hookimpl(wrapper=True)
+class _CassetteReports:
+    """The plugin that adds facts about recordings to the reports of a test."""
+
+    @pytest.hookimpl(wrapper=True, trylast=True)  # above the section of --streamval-fuzz
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Attach the played and the recorded cassettes to the test's last report, for the summary."""
+        """Show the cuts below a failure, and attach the played and the recorded cassettes to the last report."""
         report: pytest.TestReport = yield
         cassette = item.stash.get(_CASSETTE, None)
-        if call.when == "teardown" and cassette is not None:
+        if cassette is not None and report.failed and call.when == "call":
+            report.sections += [("streamval: recording, as cut", cut) for cut in cassette.cuts()]
+        if cassette is not None and call.when == "teardown":
             played = [each.path for each in cassette.matcher.played]
             report.__dict__[CASSETTES] = [played, [str(path) for path in cassette.written]]
         return report
@@ -254,20 +250,14 @@ def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
     }
 
 
-def _is_checked(item: pytest.Item) -> bool:
-    """Return whether the guard against unplayed scripts, which covers recordings too, is on for a test."""
-    value = item.config.getoption("streamval_unplayed") or item.config.getini("streamval_unplayed")
-    return value == "on" and item.get_closest_marker("streamval_allow_unplayed") is None
-
-
 def _names_used(test: Any) -> set[str]:  # noqa: ANN401  # pytest collects tests of several kinds
     """Return the names that the code of a test uses, including the functions in it."""
     code = getattr(unwrap(test), "__code__", None) if callable(test) else None
-    names: set[str] = set()
-    left = [code]
-    while left:
-        code = left.pop()
-        if isinstance(code, CodeType):
-            names.update(code.co_names)
-            left.extend(const for const in code.co_consts if isinstance(const, CodeType))
-    return names
+    return set() if code is None else set(_names_in(code))
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)

@@ -116,7 +116,7 @@ def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: Cut | None) 
     """Record the answers of a real model, and replay them: `stream_cassette(LiveBackend("openai:gpt-4.1"))`."""
     from pytest_streamval.plugin.cassettes import stream_cassette_of
 
-    yield from stream_cassette_of(request, _streamval_cut)
+    yield from stream_cassette_of(request, _guard_of(request), _streamval_cut)
 
 
 @pytest.fixture

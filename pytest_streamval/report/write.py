@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.report.document import Report
 
-SUFFIX_RULE = "its name must end in .html for a page, or in .json for a part"
+SUFFIX_RULE = "the name must end in .html for a page, or in .json for a part"
 
 
 def has_suffix_of_report(path: str | PathLike[str]) -> bool:

@@ -238,7 +238,7 @@ def test_a_failing_variant_shows_the_cut_of_the_bytes(pytester: pytest.Pytester,
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*- Captured recording, as cut call -*",
+            "*- streamval: recording, as cut -*",
             "The bytes of __cassettes__/test_it/test_deltas.jsonl came in 140 reads:",
             "  'd|·a|·t|·a|·:|· |·{*",
             "To run it again:       pytest 'test_it.py::test_deltas[[]cut~chars]'",

@@ -128,8 +128,8 @@ def test_the_report_names_the_test_whose_streams_a_crashed_worker_lost(pytester:
 @pytest.mark.parametrize(
     ("path", "rule"),
     [
-        ("report.txt", "its name must end in .html for a page, or in .json for a part"),
-        ("report", "its name must end in .html"),
+        ("report.txt", "the name must end in .html for a page, or in .json for a part"),
+        ("report", "the name must end in .html"),
         ("a_file/report.html", "Not a directory|File exists"),
         ("a_folder.html", "it is a folder"),
     ],

@@ -481,7 +481,7 @@ def test_unused_snapshots_are_reported_and_deleted(
     first, *names = summary(result).splitlines()
     assert first == "12 snapshots passed. 1 snapshot generated. 4 snapshots unused."
     assert sorted(names) == listed
-    result = run(pytester, "--snapshot-warn-unused", "-n", "1", ".")
+    result = run(pytester, "--snapshot-warn-unused", ".")
     assert (result.ret, summary(result)) == (0, "13 snapshots passed. 4 snapshots unused.")
     result = run(pytester, "--snapshot-update", "-n", "1")
     assert "13 snapshots passed. 4 unused snapshots deleted." in summary(result)

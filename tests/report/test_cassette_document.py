@@ -116,7 +116,7 @@ def test_report_merge_joins_parts(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["report"], "required: COMMAND"),
         (["report", "merge", "-o", "x.html"], "required: PART"),
         (["report", "merge", "PART"], "required: -o/--output"),
-        (["report", "merge", "PART", "-o", "x.txt"], "Invalid -o: 'x.txt', its name must end in .html"),
+        (["report", "merge", "PART", "-o", "x.txt"], "Invalid -o: 'x.txt'. The name must end in .html"),
         (["report", "merge", "nowhere.json", "-o", "x.html"], "No such file"),
         (["report", "merge", __file__, "-o", "x.html"], "it is not JSON"),
         (["report", "merge", "PART", "-o", "PART/x.html"], "File exists"),

@@ -159,12 +159,12 @@ def test_a_deadlock_error_lists_every_task(clock):
     assert (task.startswith("Task-"), place) == (True, line(main, 3))
     assert str(caught.value) == (
         "Nothing can wake this program any more: at 12.5 s of virtual time no timer is due, and no thread, subprocess "
-        "or connection is under way. What waits:\n"
+        "or connection is active. Waiting:\n"
         f"  {task} at {place}\n"
         f"  other 9 at {line(in_event, 1)}\n"
         f"  other 10 at {line(in_event, 1)}\n"
-        "Set what they wait for in a task of the same test, or limit the waiting: by asyncio.timeout(), or by "
-        "validator_timeout= where it is a validator that waits."
+        "Set what they wait for in a task of the same test, or limit the wait: with asyncio.timeout(), or with "
+        "validator_timeout= if a validator waits."
     )
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
     assert (str(copy), copy.waiting, copy.elapsed) == (str(caught.value), caught.value.waiting, 12.5)
@@ -183,7 +183,7 @@ def test_a_deadlock_error_names_daemon_threads(clock, gate):
         threading.Thread(target=wait_at, args=[gate], name="telemetry", daemon=True).start()
         await asyncio.Event().wait()
 
-    with pytest.raises(VirtualDeadlockError, match=r"not waited for \(telemetry\)\. Run by asyncio\.to_thread"):
+    with pytest.raises(VirtualDeadlockError, match=r"daemon threads \(telemetry\)\. Use asyncio\.to_thread"):
         clock.run(main())
 
 
