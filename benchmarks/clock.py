@@ -1,4 +1,4 @@
-"""Print what virtual time costs: python -m benchmarks.clock [MODULE ...], with modules that are loaded beforehand."""
+"""Print the cost of virtual time: python -m benchmarks.clock [MODULE ...], with modules that are loaded beforehand."""
 
 from __future__ import annotations
 

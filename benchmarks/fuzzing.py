@@ -1,9 +1,9 @@
 """Print how fuzzing scales with the workers of pytest-xdist: python -m benchmarks.fuzzing [ROUNDS].
 
-The same tests under the same cuts, by one worker and by two, in turn, from the first test's start to the last one's
-end: starting pytest and its workers is not part of it. Two figures come of it. By the clock on the wall, which takes
-two cores that have nothing else to do. And by processor time, which other programs disturb less: the time below which
-two free cores cannot stay, which is that of the busiest process, or half of what all processes took together.
+The same tests run under the same cuts, with one worker and with two, in turn. The time is from the first test's start
+to the last one's end, without the start of pytest and its workers. There are two figures. Real time is valid only if
+both cores have no other work. Processor time is disturbed less by other programs. It gives the shortest time for two
+free cores, which is the time of the busiest process or half of the sum of all processes.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ async def test_it(streaming_mock_backend, number):
 
 
 class Spent(NamedTuple):
-    """What a run took, in seconds."""
+    """The time of a run, in seconds."""
 
     wall: float
     """By the clock on the wall."""
     bound: float
-    """What it takes at least on two cores that are free, by the processor time of its processes."""
+    """The shortest time on two free cores, by the processor time of its processes."""
 
 
 def spent(folder: Path, workers: int) -> Spent:
@@ -89,7 +89,7 @@ def spent(folder: Path, workers: int) -> Spent:
 
 
 def main() -> None:
-    """Measure, and say what the machine had to do besides."""
+    """Measure, and print the load of the machine."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {TESTS} tests under {CUTS} cuts each")
     for size in SIZES:

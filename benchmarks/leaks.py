@@ -1,8 +1,8 @@
-"""Print what the guard against leaks costs a test: python -m benchmarks.leaks [ROUNDS].
+"""Print the cost of the guard against leaks for a test: python -m benchmarks.leaks [ROUNDS].
 
-Two runs of pytest in turn over the same 1,000 tests: in one the fixture is the plugin's own, in the other a conftest
-puts in its place one that asks for no guard. Of each run counts the median processor time of a test, with its setup and
-its teardown, and of all runs of a side the lowest: what other programs do can only add to it.
+Two runs of pytest are measured in turn over the same 1,000 tests: in one the fixture is the plugin's own, in the other
+a conftest replaces it by one without a guard. The figure of a run is the median processor time of a test, with its
+setup and its teardown. The figure of a side is the lowest of its runs, because other programs can only add to it.
 """
 
 from __future__ import annotations

@@ -76,7 +76,10 @@ def test_a_block_of_tests_holds_under_other_cuts(block: Block, pytester: pytest.
     assert result.ret == pytest.ExitCode.OK
 
 
-LINK = re.compile(r"(?:\]\(|^\[[^\]]+\]: )(?!https?://(?!github\.com/pytest-streamval/pytest-streamval/(?:blob|tree)/))([^)\s]+)", re.MULTILINE)
+LINK = re.compile(
+    r"(?:\]\(|^\[[^\]]+\]: )(?!https?://(?!github\.com/pytest-streamval/pytest-streamval/(?:blob|tree)/))([^)\s]+)",
+    re.MULTILINE,
+)
 
 
 @pytest.mark.parametrize(
