@@ -104,6 +104,8 @@ class Figures:
 def texts() -> list[Text]:
     """Return all prose of the repository."""
     found: list[Text] = []
+    for path in [ROOT / "dev.py"]:
+        found += texts_of_module(path.relative_to(ROOT), path.read_text(encoding="utf-8"))
     for folder in (PACKAGE, ROOT / "examples", ROOT / "benchmarks", ROOT / "tools", ROOT / "tests"):
         for path in sorted(folder.rglob("*.py")):
             found += texts_of_module(path.relative_to(ROOT), path.read_text(encoding="utf-8"))

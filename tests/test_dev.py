@@ -1,4 +1,4 @@
-"""What `dev.py` decides: which Python, which environment, fresh or stale, whose pip."""
+"""The decisions of `dev.py`: the Python, the environment, whether it is fresh, and the pip."""
 
 from __future__ import annotations
 

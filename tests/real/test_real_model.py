@@ -1,4 +1,4 @@
-"""A real model, over real sockets, in whatever protocol the run has chosen."""
+"""A real model, over real sockets, in the protocol that the run has chosen."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def brief(live_backend) -> LiveBackend:
 
 
 class Tapped:
-    """Carries requests over another transport, and keeps what each read of each answer brought."""
+    """Sends requests over another transport, and keeps the bytes of each read of each answer."""
 
     def __init__(self, inner) -> None:
         self.inner = inner
