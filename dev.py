@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The entry to this project on a machine without any tools: `python3 dev.py NAME [arguments]`.
+"""The door to this project on a bare machine: `python3 dev.py NAME [arguments]`.
 
-It makes `.venv` if that is missing or stale, installs tox into it, and runs the environment NAME of tox.ini. It needs
-only Python and pip. An old Python must be able to print which one is needed, so the syntax is that of Python 3.6, and
-Python 2 stops at the line of `OLDEST` and shows it.
+It makes `.venv` where that is missing or stale, puts tox into it, and hands over to the environment NAME of tox.ini.
+It needs Python and pip, nothing else. An old Python has to get as far as saying which one is needed: the syntax is
+that of Python 3.6, and Python 2 stops at the line of `OLDEST` and shows it.
 """
 
 import configparser
@@ -26,11 +26,11 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # Exit codes, as a shell knows them.
 
 
 class DevError(Exception):
-    """An error before tox could run, in one sentence."""
+    """What stopped the way to tox, in one sentence."""
 
 
 def why_unsuitable(version: "tuple[int, ...]", executable: str) -> str:
-    """Return why a Python of this version cannot be used, or an empty string."""
+    """Say why a Python of this version cannot be used; empty when it can."""
     if version[:2] >= OLDEST:
         return ""
     found, wanted = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
@@ -38,7 +38,7 @@ def why_unsuitable(version: "tuple[int, ...]", executable: str) -> str:
 
 
 def environments(config: Path) -> "dict[str, str]":
-    """Return the environments of a tox.ini with their descriptions, in the order of the file."""
+    """Read the environments of a tox.ini and what each one does, in the order of the file."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(config, encoding="utf-8")
     default = parser.get("testenv", "description", fallback="")
@@ -51,30 +51,30 @@ def environments(config: Path) -> "dict[str, str]":
 
 
 def expand(names: str) -> "list[str]":
-    """Return the names in the braces of a section's name: `py{311,312}` is py311 and py312."""
+    """Write out the braces of a section's name: `py{311,312}` is py311 and py312."""
     parts = [part.split(",") for part in re.split("[{}]", names)]
     return ["".join(choice) for choice in itertools.product(*parts)]
 
 
 def usage(known: "dict[str, str]") -> str:
-    """Return the help text."""
+    """List what can be run."""
     width = max(map(len, known), default=0)
     rows = [f"  {name:{width}}  {does}" for name, does in known.items()]
     return "\n".join(["Usage: python3 dev.py NAME[,NAME] [arguments]", "", *rows])
 
 
 def python_of(venv: Path) -> Path:
-    """Return the path of an environment's interpreter."""
+    """Where an environment keeps its interpreter."""
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def stamp_for(venv: Path) -> "list[str]":
-    """Return the values that an environment depends on: the interpreter, the place, the tool."""
+    """What an environment depends on: the interpreter, the place, the tool."""
     return [sys.version.split()[0], sys.base_prefix, str(venv), TOX]
 
 
 def read_stamp(venv: Path) -> "list[str]":
-    """Return the values that an environment was made for, empty if it is missing or half made."""
+    """What an environment was made for; empty when it is missing or half made."""
     try:
         return (venv / STAMP).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -82,12 +82,12 @@ def read_stamp(venv: Path) -> "list[str]":
 
 
 def is_fresh(venv: Path) -> bool:
-    """Return whether an environment is complete and was made for this interpreter, this place and this tox."""
+    """Tell whether an environment is whole, and made for this interpreter, this place and this tox."""
     return read_stamp(venv) == stamp_for(venv) and succeeds([str(python_of(venv)), "-c", "import tox.run"])
 
 
 def succeeds(command: "list[str]") -> bool:
-    """Run a command silently, and return whether it succeeds."""
+    """Run a command silently."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError:
@@ -119,7 +119,7 @@ def make(venv: Path) -> None:
 
 
 def clear(venv: Path) -> None:
-    """Remove the environment that was there before."""
+    """Remove what was there before."""
     made_for = read_stamp(venv)
     if made_for and str(venv) not in made_for:
         # The project's folder has moved, and the environments that tox made hold paths into the old one.
@@ -133,8 +133,8 @@ def clear(venv: Path) -> None:
 def pip_for(venv: Path) -> "list[str]":
     """Choose the pip that fills the environment.
 
-    The interpreter's own pip is the first choice: an environment without pip is made at once, even if `ensurepip` is
-    missing, and an externally managed Python lets its pip work on another interpreter.
+    The interpreter's own pip is the first choice: an environment without pip is made at once, even where `ensurepip`
+    is missing, and an externally managed Python lets its pip work on another interpreter.
     """
     python = str(python_of(venv))
     is_outside = Path(sys.prefix) != venv  # or this very interpreter is about to be removed

@@ -124,7 +124,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 @dataclass
 class Schedule:
-    """One scenario, one action, one moment, and the outcome."""
+    """One scenario, one action, one moment; and what came of it."""
 
     producer: str
     validators: str
@@ -237,7 +237,7 @@ class Schedule:
     # The action
 
     def act(self) -> None:
-        """Do the action of the schedule at its moment."""
+        """Do at the moment what the schedule says."""
         self.acted_on = not self.callers[0].done()
         match self.action:
             case "cancel caller":
@@ -283,14 +283,14 @@ class Schedule:
             yield from self._of_result(self.result, self.callers[1:])
 
     def _of_caller(self, caller: asyncio.Task[Any]) -> Iterator[str]:
-        """A cancelled caller ends cancelled, and one whose time is over ends with TimeoutError, in every case."""
+        """A cancelled caller ends cancelled, one whose time is over ends with TimeoutError, whatever else happens."""
         if self.acted_on and self.action == "cancel caller" and not caller.cancelled():
             yield f"the cancelled caller did not end cancelled: {_end(caller)!r}"
         if self.limit is not None and self.limit.expired() and not isinstance(_end(caller), TimeoutError):
             yield f"the caller's timeout did not end as a TimeoutError: {_end(caller)!r}"
 
     def _of_text(self, end: CompletedEvent) -> Iterator[str]:
-        """Only text that every requirement has let pass is released, and `full_text` has no other text."""
+        """Nothing is released that not every requirement has let pass; `full_text` has nothing else either."""
         chunks = [event for event in self.history if isinstance(event, ChunkEvent)]
         text = "".join(TEXT)
         released = text[: chunks[-1].end] if chunks else ""
@@ -432,7 +432,7 @@ def search(limit: int, seed: int) -> tuple[int, list[str]]:
 
 
 def main() -> int:
-    """Search, and print the findings."""
+    """Search, and print what was found."""
     limit = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     began = time.perf_counter()

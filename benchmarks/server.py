@@ -1,10 +1,11 @@
 """Measure the provider server: python -m benchmarks.server [throughput | memory | start | proxy | soak] [SECONDS].
 
-The throughput is that of 200 concurrent streams of 500 deltas each to a client in a process of its own: sockets on
-loopback, an HTTP chunk for each delta. Memory is measured after each of 100 rounds of 200 streams of 20 deltas. The
-proxy is a second server between the client and the first one. Its figures are the delay that it adds to the first delta
-of a stream, and the throughput of 50 concurrent streams. The soak requests streams with random faults and cuts, by a
-seed, from clients that can leave early, and counts the descriptors and threads that are left.
+The throughput is that of 200 concurrent streams of 500 deltas each, asked by a client in a process of its own: sockets
+on loopback, a chunk of HTTP for each delta. Memory is looked at behind each of 100 rounds of 200 streams of 20. The
+proxy is a second server between the client and the first one: measured are the delay that it adds to the first delta of
+a stream, and the throughput of 50 concurrent streams. The
+soak asks for streams with faults and cuts chosen at random, by a seed, from clients that may leave early, and counts
+what is left of descriptors and threads.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def memory() -> bool:
 
 
 def start() -> bool:
-    """Measure the time of a server and its first request."""
+    """Measure what a server and its first request take."""
     request = asking(PATHS[0])
     times = []
     for _ in range(STARTS):
@@ -176,7 +177,7 @@ def start() -> bool:
 
 
 def proxy() -> bool:
-    """Measure the cost of a server between a client and a provider."""
+    """Measure what a server between a client and a provider costs."""
     with ProviderServer(always(script(1))) as provider, ProviderServer(upstream=provider.url) as between:
         pairs = [(first_delta(provider), first_delta(between)) for _ in range(DELAYS)]
     with (
@@ -204,10 +205,10 @@ def first_delta(server: ProviderServer) -> float:
 
 
 def soak(seconds: float = SOAK) -> bool:
-    """Request faulty streams for a time, and count the descriptors and threads that are left."""
+    """Ask for faulty streams for a time, and count what is left."""
     chance = random.Random(SEED)
     with ProviderServer("Hello.") as server:
-        one_client(server, asking(PATHS[0]), None)  # modules are loaded once
+        one_client(server, asking(PATHS[0]), None)  # what is loaded once
     before = left()
     asked, began = 0, time.monotonic()
     while time.monotonic() - began < seconds:
@@ -263,7 +264,7 @@ def left() -> tuple[int, int]:
 
 
 def main() -> None:
-    """Measure the named parts, or all of them."""
+    """Measure what was asked for, or all of it."""
     words = sys.argv[1:]
     if words[:1] == ["client"]:
         for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""The decisions of `dev.py`: the Python, the environment, whether it is fresh, and the pip."""
+"""What `dev.py` decides: which Python, which environment, fresh or stale, whose pip."""
 
 from __future__ import annotations
 

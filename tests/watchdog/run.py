@@ -1,9 +1,8 @@
 """A watchdog for pytest: `python tests/watchdog/run.py SECONDS [arguments of pytest]`.
 
-It ends a run that prints nothing for this number of seconds, after each of its processes has written its traceback:
-those of pytest, of the workers of pytest-xdist, and of all other processes that tests have started. It does this from
-outside, because a test can stop a timer in its own process: a pytest that fails inside a test cancels the timer of
-faulthandler.
+It ends a run that prints nothing for so many seconds, after each of its processes has written its traceback: those of
+pytest, of the workers of pytest-xdist, and of all that tests have started. It does this from outside, as a test can
+stop whatever runs beside it: a pytest that fails inside a test cancels the timer of faulthandler.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ class Watchdog:
         """Prepare a run.
 
         Args:
-            command: The program and its arguments.
-            patience: The seconds without output after which the run is ended. It can be changed meanwhile.
-            show: The function that receives the output.
+            command: the program and its arguments.
+            patience: seconds without output after which the run is ended; it may be changed meanwhile.
+            show: takes the output.
         """
         self.patience = patience
         self._command = command
@@ -64,7 +63,7 @@ class Watchdog:
         return STOOD_STILL
 
     def _ends(self, process: subprocess.Popen[bytes]) -> bool:
-        """Show the output, and return whether it came to its end, or False if there is none for too long."""
+        """Show the output, and return whether it came to its end; False once there is none for too long."""
         assert process.stdout is not None
         while select.select([process.stdout], [], [], self.patience)[0]:
             data = os.read(process.stdout.fileno(), 65_536)
@@ -98,7 +97,7 @@ def _write(data: bytes) -> None:
 
 
 def main(patience: str, *arguments: str) -> int:
-    """Watch a run of pytest, except one with a debugger, which needs the terminal."""
+    """Watch a run of pytest; a debugger needs the terminal, and is left alone."""
     command = [sys.executable, "-m", "pytest", *arguments]
     if not {"--pdb", "--trace"}.isdisjoint(arguments):
         return subprocess.run(command, check=False).returncode
