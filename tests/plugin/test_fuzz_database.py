@@ -177,7 +177,9 @@ def test_a_server_that_does_not_answer_is_refused_without_its_password(pytester:
         url = f"redis://user:secret@127.0.0.1:{unused.getsockname()[1]}/0"
         result = run(pytester, "--streamval-fuzz", "1", "--streamval-fuzz-db", url)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--streamval-fuzz-db redis://127.0.0.1:*/0 cannot be used: *the address of a running Redis*"])
+    result.stderr.fnmatch_lines(
+        ["*--streamval-fuzz-db redis://127.0.0.1:*/0 cannot be used: *the address of a running Redis*"]
+    )
     assert "secret" not in result.stderr.str()
 
 
