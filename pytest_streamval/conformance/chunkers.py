@@ -22,7 +22,7 @@ from pytest_streamval.conformance.chunker_checks import (
 )
 from pytest_streamval.conformance.corpus import corpus
 from pytest_streamval.conformance.growth import DELTA, growing_quarters
-from pytest_streamval.conformance.rules import ANSWERS, ANY_TEXT, LINEAR, MONOTONE, RELEASE, show_exception
+from pytest_streamval.conformance.rules import ANY_TEXT, LINEAR, MONOTONE, RELEASE, SPLITS, show_exception
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 _UNITS = ("a", "word ", "One. Two\n\n", "\n", '"(`')  # repeated in long texts, with and without boundaries
 _CUTS = 6  # of each text: none, after every character, before every word, and random ones
 _STREAMS = 20  # texts for the checks whether streams affect each other
-_LOOKS = 100_000  # characters that `split` reads for one cut, which limits the number of pieces
+_SPLIT_LIMIT = 100_000  # characters that `split` reads for one cut, which limits the number of pieces
 
 _EXPECTED = {  # from split() or flush()
     MONOTONE: "a result that begins with the chunks of the one before",
     RELEASE: "pieces of the text after the last complete chunk",
-    ANSWERS: "a list of pieces of the text, in order",
+    SPLITS: "a list of pieces of the text, in order",
 }
 
 _Check: TypeAlias = "Callable[[CheckedStrategy, list[str]], None]"
@@ -114,7 +114,7 @@ def _corpus_in_pieces() -> tuple[_Cuts, ...]:
 
 def _cuts_of(text: str) -> _Cuts:
     """Return a text in the pieces of several cuts, first in one piece."""
-    most = _LOOKS // (len(text) + 1)
+    most = _SPLIT_LIMIT // (len(text) + 1)
     found: dict[tuple[str, ...], None] = {}  # an ordered set
     for cut in Cut.first(_CUTS):
         offsets = cut.of_text(text)
@@ -156,7 +156,7 @@ def _violation(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> Vi
 
 def _engine_violation(error: ChunkingContractError) -> Violation:
     """Return the violation that the engine found in a result of `split` or `flush`."""
-    rule = ANSWERS
+    rule = SPLITS
     if error.fault.startswith("took back"):
         rule = MONOTONE
     elif error.strategy.endswith("flush()") and "does not occur" in error.fault:

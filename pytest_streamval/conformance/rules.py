@@ -52,7 +52,7 @@ PLACES = Rule(
     "a chunk is not empty, and full_text[start:end] == text",
     "Count start and end in characters from the beginning of the stream, not of the delta.",
 )
-ANSWERS = Rule(
+SPLITS = Rule(
     "split() and flush() return lists of str, non-empty pieces of the text in order, without changes",
     "Strip, translate or reformat in the requirement instead.",
 )
@@ -91,7 +91,7 @@ OPTIONS = Rule(
     "model_options belong to the caller and are unchanged",
     "Use a copy: options = dict(model_options or {}).",
 )
-BRINGS_TEXT = Rule(
+PRODUCES_TEXT = Rule(
     "a generation produces some text and ends",
     "Put deltas with `await thunk.put(delta)` in the producer that thunk.start() runs. Its return ends the output. Use "
     "a factory of backends that produce some text. Slow ones need check_backend(factory, timeout=...).",
@@ -100,7 +100,7 @@ KEEPS_TEXT = Rule(
     "the text is the same if it is read piece by piece, at once, or late",
     "Put each delta once with `await thunk.put(delta)`, which waits for room. A delta that try_put() refused is lost.",
 )
-SAYS_SO = Rule(
+REPORTS_STREAMING = Rule(
     "the metadata of a streamed output report that it was streamed",
     "Set thunk.generation.streaming = True if ModelOption.STREAM is set.",
 )
@@ -118,7 +118,7 @@ LEAVES_NOTHING = Rule(
     "Start the producer with thunk.start(produce). If the producer starts tasks, let it cancel and await them in a "
     "`finally` or an asyncio.TaskGroup.",
 )
-APART = Rule(
+SHARES_NOTHING = Rule(
     "generations share nothing, at the same time or one after the other",
     "Keep the state of a generation in local variables of generate_from_context() and of its producer.",
 )
@@ -126,7 +126,7 @@ RUNS = Rule(
     "a run of stream_with_chunking() reaches its natural end, with the complete text",
     "If there is an error, the producer or generate_from_context() raised it.",
 )
-ANSWERS_AT_ONCE = Rule(
+WITHOUT_STREAMING = Rule(
     "without ModelOption.STREAM, avalue() returns the text",
     "Return the finished output, ModelOutputThunk(text), or one that is still being generated.",
 )
