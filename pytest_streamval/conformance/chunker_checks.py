@@ -9,19 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.conformance.rules import (
-    AGREE,
-    DELAY,
-    EMPTY,
-    INVARIANT,
-    LISTS,
-    MONOTONE,
-    NEW_CHUNKER,
-    PLACES,
-    RELEASE,
-    STATELESS,
-    show_exception,
-)
+from pytest_streamval.conformance import rules
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.errors import excerpt
 
@@ -102,7 +90,7 @@ def check_repeated_calls(checked: CheckedStrategy, pieces: list[str]) -> None:
         return
     if results[-1] != results[0]:
         expected = f"{excerpt(results[0], _SHOWN)} from split() and flush(), as at first"
-        raise RuleBrokenError(STATELESS, expected, f"{excerpt(results[-1], _SHOWN)} after other texts")
+        raise RuleBrokenError(rules.STATELESS, expected, f"{excerpt(results[-1], _SHOWN)} after other texts")
 
 
 def check_parallel_streams(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -117,18 +105,20 @@ def check_parallel_streams(checked: CheckedStrategy, pieces: list[str]) -> None:
         beside = _play_beside_another(strategy, pieces).chunks
     except Exception as error:
         expected = "no exception, as without another stream beside it"
-        raise RuleBrokenError(STATELESS, expected, show_exception(error), error) from error
+        raise RuleBrokenError(rules.STATELESS, expected, rules.show_exception(error), error) from error
     if beside != alone:
         expected = f"{_show(alone, beside)}, as without another stream beside it"
-        raise RuleBrokenError(STATELESS, expected, _show(beside, alone))
+        raise RuleBrokenError(rules.STATELESS, expected, _show(beside, alone))
 
 
 def _check_new_chunkers(strategy: ChunkingStrategy) -> None:
     chunker = strategy.chunker()
     if not isinstance(chunker, Chunker):
-        raise RuleBrokenError(NEW_CHUNKER, "a Chunker", excerpt(chunker))
+        raise RuleBrokenError(rules.NEW_CHUNKER, "a Chunker", excerpt(chunker))
     if strategy.chunker() is chunker:
-        raise RuleBrokenError(NEW_CHUNKER, "a new object from each call", f"the same {type(chunker).__name__} twice")
+        raise RuleBrokenError(
+            rules.NEW_CHUNKER, "a new object from each call", f"the same {type(chunker).__name__} twice"
+        )
 
 
 def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> Output:
@@ -151,10 +141,10 @@ def check_cuts(checked: CheckedStrategy, pieces: list[str]) -> None:
     uncut = _play(checked.strategy.chunker(), ["".join(pieces)])
     if uncut.chunks != played.chunks:
         expected = f"{_show(uncut.chunks, played.chunks)}, as for the text in one piece"
-        raise RuleBrokenError(INVARIANT, expected, _show(played.chunks, uncut.chunks))
+        raise RuleBrokenError(rules.INVARIANT, expected, _show(played.chunks, uncut.chunks))
     if len(uncut.flushed) != len(played.flushed):
         expected = f"{_show(uncut.flushed)} from flush(), as for the text in one piece"
-        raise RuleBrokenError(INVARIANT, expected, f"{_show(played.flushed)} from flush()")
+        raise RuleBrokenError(rules.INVARIANT, expected, f"{_show(played.flushed)} from flush()")
 
 
 def _check_places(played: Output, pieces: list[str]) -> None:
@@ -163,13 +153,13 @@ def _check_places(played: Output, pieces: list[str]) -> None:
         text += piece or ""
         method = "flush()" if piece is None else f"feed({excerpt(piece)})"
         if not _are_chunks(chunks):
-            raise RuleBrokenError(LISTS, "a list of Chunk", f"{excerpt(chunks, _SHOWN)} from {method}")
+            raise RuleBrokenError(rules.LISTS, "a list of Chunk", f"{excerpt(chunks, _SHOWN)} from {method}")
         for chunk in chunks:
             if not _is_part_of(text, chunk):
                 expected = f"a piece of the {len(text)} characters so far, and its place in them"
-                raise RuleBrokenError(PLACES, expected, f"{excerpt(chunk, _SHOWN)} from {method}")
+                raise RuleBrokenError(rules.PLACES, expected, f"{excerpt(chunk, _SHOWN)} from {method}")
             if chunk.start < end:
-                rule = RELEASE if piece is None else MONOTONE
+                rule = rules.RELEASE if piece is None else rules.MONOTONE
                 expected = f"nothing from before offset {end}, the end of the last chunk"
                 raise RuleBrokenError(rule, expected, f"{excerpt(chunk, _SHOWN)} from {method}")
             end = chunk.end
@@ -190,10 +180,10 @@ def check_empty_deltas(checked: CheckedStrategy, pieces: list[str]) -> None:
     played = _play(checked.strategy.chunker(), with_empties(pieces))
     surplus = [found for found in played.fed[::2] if found != []]
     if surplus:
-        raise RuleBrokenError(EMPTY, "[] for each empty delta", excerpt(surplus[0], _SHOWN))
+        raise RuleBrokenError(rules.EMPTY, "[] for each empty delta", excerpt(surplus[0], _SHOWN))
     if played.chunks != plain.chunks:
         expected = f"{_show(plain.chunks, played.chunks)}, as without the empty deltas"
-        raise RuleBrokenError(EMPTY, expected, _show(played.chunks, plain.chunks))
+        raise RuleBrokenError(rules.EMPTY, expected, _show(played.chunks, plain.chunks))
 
 
 def with_empties(pieces: list[str]) -> list[str]:
@@ -213,10 +203,12 @@ def check_split(checked: CheckedStrategy, pieces: list[str]) -> None:
         expected += _texts(complete)
         if emitted != expected:
             came = f"{excerpt(emitted, _SHOWN)} from its chunker, after {excerpt(text)}"
-            raise RuleBrokenError(AGREE, f"{excerpt(expected, _SHOWN)}, as split() returns", came)
+            raise RuleBrokenError(rules.AGREE, f"{excerpt(expected, _SHOWN)}, as split() returns", came)
     if _texts(played.flushed) != _texts(split.flushed):
         returned = f"{excerpt(_texts(split.flushed), _SHOWN)}, as flush() of the strategy returns"
-        raise RuleBrokenError(AGREE, returned, f"{excerpt(_texts(played.flushed), _SHOWN)} from flush() of its chunker")
+        raise RuleBrokenError(
+            rules.AGREE, returned, f"{excerpt(_texts(played.flushed), _SHOWN)} from flush() of its chunker"
+        )
 
 
 def check_delay(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -232,7 +224,7 @@ def check_delay(checked: CheckedStrategy, pieces: list[str]) -> None:
             if word:
                 expected = f"{excerpt(chunk.text)} at the latest after {excerpt(text[: word.end()])}"
                 late = "from flush()" if piece is None else f"after {excerpt(text[: now + len(piece)])}"
-                raise RuleBrokenError(DELAY, expected, f"it only {late}")
+                raise RuleBrokenError(rules.DELAY, expected, f"it only {late}")
         now += len(piece or "")
 
 

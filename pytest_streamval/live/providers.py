@@ -87,11 +87,7 @@ PROVIDERS = {
         # Its newer models refuse max_tokens, but many compatible servers know only that name.
         _compatible("openai", "https://api.openai.com", official=OpenAIChat(max_tokens="max_completion_tokens")),
         Provider(
-            "openai-responses",
-            OpenAIResponses(),
-            "https://api.openai.com",
-            ("OPENAI_API_KEY",),
-            ("OPENAI_BASE_URL",),
+            "openai-responses", OpenAIResponses(), "https://api.openai.com", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",)
         ),
         Provider(
             "anthropic",
