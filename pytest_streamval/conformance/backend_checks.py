@@ -51,11 +51,11 @@ class Trial:
         """The rule that is broken if that call raises an exception or does not return."""
         self._requests: list[tuple[Context, list[object], dict[str, object] | None]] = []
 
-    def begin(self, call: str, rule: rules.Rule = rules.PRODUCES_TEXT) -> None:
+    def begin(self, call: str, rule: rules.ContractRule = rules.PRODUCES_TEXT) -> None:
         """Set the call in progress."""
         self.call, self.rule = call, rule
 
-    def error(self, rule: rules.Rule, expected: str, came: str) -> ConformanceError:
+    def error(self, rule: rules.ContractRule, expected: str, came: str) -> ConformanceError:
         """Return the error for a broken rule."""
         return ConformanceError(self.name, rule.words, self.call, expected, came, rule.way_out)
 
@@ -117,7 +117,7 @@ class Trial:
             raise self.error(rules.KEEPS_TEXT, f"pieces of the value {excerpt(text)}", excerpt(pieces))
         return "".join(pieces)
 
-    def check_text(self, rule: rules.Rule, text: object) -> None:
+    def check_text(self, rule: rules.ContractRule, text: object) -> None:
         """Check the text of a complete generation: it is not empty, and not the known text with letters lost or added.
 
         The text is known if all earlier backends produced the same one. A model may produce another text then, but not

@@ -16,7 +16,7 @@ from pytest_streamval.errors import excerpt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_streamval.conformance.rules import Rule
+    from pytest_streamval.conformance.rules import ContractRule
 
 OTHER = "Others. They go on\n\n"
 """The text of another stream."""
@@ -29,7 +29,7 @@ _SHOWN = 300  # characters of chunks in a message
 class Violation:
     """A broken rule, with the expected and the actual behaviour."""
 
-    rule: Rule
+    rule: ContractRule
     expected: str
     came: str
     cause: Exception | None = None
@@ -42,7 +42,7 @@ class Violation:
 class RuleBrokenError(Exception):
     """A check found a violation. The caller knows the text and the cut."""
 
-    def __init__(self, rule: Rule, expected: str, came: str, cause: Exception | None = None) -> None:
+    def __init__(self, rule: ContractRule, expected: str, came: str, cause: Exception | None = None) -> None:
         super().__init__()
         self.violation = Violation(rule, expected, came, cause)
 
@@ -62,7 +62,7 @@ class CheckedStrategy(NamedTuple):
         return not isinstance(self.strategy.chunker(), type(self.split_chunker()))
 
 
-class Output(NamedTuple):
+class ChunkerOutput(NamedTuple):
     """The chunks of a chunker."""
 
     fed: list[list[Chunk]]
@@ -75,8 +75,8 @@ class Output(NamedTuple):
         return [chunk for chunks in (*self.fed, self.flushed) for chunk in chunks]
 
 
-def _play(chunker: Chunker, pieces: Sequence[str]) -> Output:
-    return Output([chunker.feed(piece) for piece in pieces], chunker.flush())
+def _play(chunker: Chunker, pieces: Sequence[str]) -> ChunkerOutput:
+    return ChunkerOutput([chunker.feed(piece) for piece in pieces], chunker.flush())
 
 
 def check_repeated_calls(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -121,7 +121,7 @@ def _check_new_chunkers(strategy: ChunkingStrategy) -> None:
         )
 
 
-def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> Output:
+def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> ChunkerOutput:
     """Play a text while another stream of the strategy is open and `split` and `flush` receive other texts."""
     chunker, other = strategy.chunker(), strategy.chunker()
     fed = []
@@ -131,7 +131,7 @@ def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> Outpu
             other.feed(OTHER[at])
             strategy.split(OTHER[: at + 1])
             strategy.flush(OTHER[: at + 1])
-    return Output(fed, chunker.flush())
+    return ChunkerOutput(fed, chunker.flush())
 
 
 def check_cuts(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -147,7 +147,7 @@ def check_cuts(checked: CheckedStrategy, pieces: list[str]) -> None:
         raise RuleBrokenError(rules.INVARIANT, expected, f"{_show(played.flushed)} from flush()")
 
 
-def _check_places(played: Output, pieces: list[str]) -> None:
+def _check_places(played: ChunkerOutput, pieces: list[str]) -> None:
     text, end = "", 0
     for piece, chunks in zip((*pieces, None), (*played.fed, played.flushed), strict=True):
         text += piece or ""

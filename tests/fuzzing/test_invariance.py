@@ -1,4 +1,4 @@
-"""What comes of a text may not depend on where it was cut, and where it does, the smallest cut is shown."""
+"""Boundary invariance is checked under many cuts, and a failure shows the smallest one."""
 
 from __future__ import annotations
 
