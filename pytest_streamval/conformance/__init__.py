@@ -1,4 +1,4 @@
-"""Conformance kits: what a chunking strategy and a backend have to keep, checked without pytest."""
+"""Conformance kits: checks of the contracts of chunking strategies and backends, usable without pytest."""
 
 from pytest_streamval.conformance.backends import check_backend
 from pytest_streamval.conformance.chunkers import check_chunker

@@ -1,4 +1,4 @@
-"""`check_chunker`: whether a chunking strategy keeps its contract."""
+"""`check_chunker`: the check of the contract of a chunking strategy."""
 
 from __future__ import annotations
 
@@ -7,105 +7,103 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
+from pytest_streamval.conformance import rules
 from pytest_streamval.conformance.chunker_checks import (
     OTHER,
-    Fault,
-    RuleBroken,
-    Subject,
-    agrees_with_split,
-    answers_the_same_again,
-    decides_in_time,
-    keeps_what_it_gave,
-    passes_over_empty_deltas,
-    serves_streams_side_by_side,
+    CheckedStrategy,
+    RuleBrokenError,
+    Violation,
+    check_cuts,
+    check_delay,
+    check_empty_deltas,
+    check_parallel_streams,
+    check_repeated_calls,
+    check_split,
     with_empties,
 )
 from pytest_streamval.conformance.corpus import corpus
 from pytest_streamval.conformance.growth import DELTA, growing_quarters
-from pytest_streamval.conformance.rules import ANSWERS, ANY_TEXT, LINEAR, MONOTONE, RELEASE, raised
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
-from pytest_streamval.fuzzing.cuts import Cut, marked
-from pytest_streamval.fuzzing.shrinking import shrink
+from pytest_streamval.fuzzing.cuts import Cut, show_cuts
+from pytest_streamval.fuzzing.shrinking import smallest_pieces
 from pytest_streamval.scripting.script import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_UNITS = ("a", "word ", "One. Two\n\n", "\n", '"(`')  # of texts that are long; with and without boundaries
-_CUTS = 6  # of each text: whole, behind every character, before every word, and random ones
-_STREAMS = 20  # texts that are enough to see whether streams disturb each other
-_LOOKS = 100_000  # characters that a strategy of `split` alone is shown for one cut, which bounds how many pieces
+_UNITS = ("a", "word ", "One. Two\n\n", "\n", '"(`')  # repeated in long texts, with and without boundaries
+_CUTS = 6  # of each text: none, after every character, before every word, and random ones
+_STREAMS = 20  # texts for the checks whether streams affect each other
+_SPLIT_LIMIT = 100_000  # characters that `split` reads for one cut, which limits the number of pieces
 
-_EXPECTED = {  # of an answer of split() or flush()
-    MONOTONE: "an answer that begins with the chunks of the one before",
-    RELEASE: "pieces of what stands behind the last complete chunk",
-    ANSWERS: "a list of pieces of the text, each behind the one before",
+_EXPECTED = {  # from split() or flush()
+    rules.MONOTONE: "a result that begins with the chunks of the one before",
+    rules.RELEASE: "pieces of the text after the last complete chunk",
+    rules.SPLITS: "a list of pieces of the text, in order",
 }
 
-_Check: TypeAlias = "Callable[[Subject, list[str]], None]"
+_Check: TypeAlias = "Callable[[CheckedStrategy, list[str]], None]"
 _Cuts: TypeAlias = "tuple[tuple[str, ...], ...]"  # one text, in the pieces of each cut
 
 
 def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = (), bounded_delay: bool = True) -> None:
-    """Check that a chunking strategy keeps its contract, on many texts under many cuts; takes about a second.
+    """Check the contract of a chunking strategy with many texts under many cuts, which takes about a second.
 
-    The rules are those of `pytest_streamval.engine.chunking`. The texts are always the same. Rule 4 is judged by
-    measuring, and only where the strategy defines `chunker`: one of `split` and `flush` alone is asked with the whole
-    text after every delta, and therefore quadratic by its interface.
+    The rules are those of `pytest_streamval.engine.chunking`. The texts are the same each time. Rule 4 is measured, and
+    only if the strategy defines `chunker`. A strategy that has only `split` and `flush` receives the complete text
+    after every delta, so its interface makes it quadratic.
 
     Args:
-        strategy: an instance, or the alias of a built-in one.
-        texts: further texts to try, for a strategy whose boundaries are of its own kind: texts that have some, of up
-            to 300 characters, so that each can be cut behind every character.
-        bounded_delay: whether rule 3 is asked for. Turn it off for a strategy that has to see more than one word
-            behind a boundary, such as one that looks for the end of a sentence two words on.
+        strategy: An instance, or the alias of a built-in strategy.
+        texts: More texts, for a strategy with boundaries of its own kind. They should contain such boundaries, and have
+            up to 300 characters, so that each can be cut after every character.
+        bounded_delay: Whether to check rule 3. Use False for a strategy that needs more than one word after a boundary.
 
     Raises:
-        ConformanceError: an `AssertionError`; it names the rule, the smallest text and cut that break it, what was
-            expected and what came. Where the strategy itself raised, that is the cause.
-        InvalidArgumentError: a `TypeError`; the strategy is none, or `texts` are no texts.
+        ConformanceError: An `AssertionError`. If a rule is broken. It has the rule, the smallest text and cut that
+            break it, and the expected and the actual result. An exception of the strategy is its cause.
+        InvalidArgumentError: A `TypeError`. If the strategy is not a strategy, or `texts` is not a list of str.
     """
-    subject = Subject(_checked(strategy), bounded_delay)
-    own = _checked_texts(texts)
+    checked = CheckedStrategy(_strategy(strategy), bounded_delay)
+    own = _own_texts(texts)
     texts_in_pieces = [*map(_cuts_of, own), *_corpus_in_pieces()]
-    whole: list[_Cuts] = [cuts[:1] for cuts in texts_in_pieces]
+    uncut: list[_Cuts] = [cuts[:1] for cuts in texts_in_pieces]
     finest: list[_Cuts] = [(max(cuts, key=len),) for cuts in texts_in_pieces]
     for check, tried in (
-        (answers_the_same_again, whole[:_STREAMS]),
-        (serves_streams_side_by_side, finest[:_STREAMS]),
-        (keeps_what_it_gave, texts_in_pieces),
-        (passes_over_empty_deltas, finest),
-        (agrees_with_split, texts_in_pieces),
-        (decides_in_time, finest),
+        (check_repeated_calls, uncut[:_STREAMS]),
+        (check_parallel_streams, finest[:_STREAMS]),
+        (check_cuts, texts_in_pieces),
+        (check_empty_deltas, finest),
+        (check_split, texts_in_pieces),
+        (check_delay, finest),
     ):
         for pieces in chain.from_iterable(tried):
-            _try(subject, check, list(pieces))
-    if subject.is_incremental():
+            _try(checked, check, list(pieces))
+    if checked.is_incremental():
         for unit in (*_UNITS, *filter(None, own[:2])):
-            _try_growth(subject, unit)
+            _try_growth(checked, unit)
 
 
-def _checked(strategy: object) -> ChunkingStrategy:
+def _strategy(strategy: object) -> ChunkingStrategy:
     if isinstance(strategy, str):
         strategy = resolve_chunking(strategy)
     if isinstance(strategy, ChunkingStrategy):
         return strategy
-    rule = "it takes an instance of ChunkingStrategy, or the alias of a built-in one."
+    rule = "It must be an instance of ChunkingStrategy, or the alias of a built-in one."
     if isinstance(strategy, type) and issubclass(strategy, ChunkingStrategy):
-        rule = f"That is the class; pass an instance, {strategy.__name__}()."
+        rule = f"It must be an instance: pass {strategy.__name__}()."
     raise InvalidArgumentError("strategy", excerpt(strategy), rule)
 
 
-def _checked_texts(texts: Iterable[str]) -> list[str]:
-    rule = "It takes a list of str."
+def _own_texts(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str) or not hasattr(texts, "__iter__"):
-        raise InvalidArgumentError("texts", excerpt(texts), rule)
+        raise InvalidArgumentError("texts", excerpt(texts), "It must be a list of str.")
     found = list(texts)
     for index, text in enumerate(found):
         if not isinstance(text, str):
-            raise InvalidArgumentError(f"texts[{index}]", excerpt(text), rule)
+            raise InvalidArgumentError(f"texts[{index}]", excerpt(text), "It must be a str.")
     return found
 
 
@@ -115,71 +113,70 @@ def _corpus_in_pieces() -> tuple[_Cuts, ...]:
 
 
 def _cuts_of(text: str) -> _Cuts:
-    """Return a text in pieces, cut in several ways, the uncut one first."""
-    most = _LOOKS // (len(text) + 1)
-    found: dict[tuple[str, ...], None] = {}  # in order, each once
+    most = _SPLIT_LIMIT // (len(text) + 1)
+    found: dict[tuple[str, ...], None] = {}  # an ordered set
     for cut in Cut.first(_CUTS):
-        offsets = cut.offsets(text)
+        offsets = cut.of_text(text)
         if len(offsets) > most:
             offsets = random.Random(cut.name).sample(offsets, most)  # noqa: S311  # repeatable chance, not secrets
         found[tuple(pieces_of(text, offsets))] = None
     return tuple(found)
 
 
-def _try(subject: Subject, check: _Check, pieces: list[str]) -> None:
-    """Check pieces; where a rule is broken, raise what the smallest pieces show."""
-    first = _fault_of(subject, check, pieces)
+def _try(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> None:
+    """Run a check on pieces. If it finds a violation, raise the error for the smallest pieces that show it."""
+    first = _violation(checked, check, pieces)
     if first is None:
         return
-    faults = [first]
+    violations = [first]
 
     def fails(candidate: list[str]) -> bool:
-        fault = _fault_of(subject, check, candidate)
-        if fault is None or not fault.is_like(first):
+        violation = _violation(checked, check, candidate)
+        if violation is None or not violation.is_like(first):
             return False
-        faults.append(fault)
+        violations.append(violation)
         return True
 
-    smallest = shrink(pieces, fails)
-    _raise(subject, faults[-1], marked(with_empties(smallest) if check is passes_over_empty_deltas else smallest))
+    smallest = smallest_pieces(pieces, fails)
+    _raise(checked, violations[-1], show_cuts(with_empties(smallest) if check is check_empty_deltas else smallest))
 
 
-def _fault_of(subject: Subject, check: _Check, pieces: list[str]) -> Fault | None:
+def _violation(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> Violation | None:
     try:
-        check(subject, pieces)
-    except RuleBroken as broken:
-        return broken.fault
+        check(checked, pieces)
+    except RuleBrokenError as broken:
+        return broken.violation
     except ChunkingContractError as error:
-        return _fault_in_answers(error)
-    except Exception as error:  # noqa: BLE001  # whatever the strategy raises is what is looked for
-        return Fault(ANY_TEXT, "no exception", raised(error), error)
+        return _engine_violation(error)
+    except Exception as error:  # noqa: BLE001  # any exception of the strategy is a violation
+        return Violation(rules.ANY_TEXT, "no exception", rules.show_exception(error), error)
     return None
 
 
-def _fault_in_answers(error: ChunkingContractError) -> Fault:
-    """Return what the engine found wrong in an answer of `split` or `flush`."""
-    rule = ANSWERS
+def _engine_violation(error: ChunkingContractError) -> Violation:
+    """Return the violation that the engine found in a result of `split` or `flush`."""
+    rule = rules.SPLITS
     if error.fault.startswith("took back"):
-        rule = MONOTONE
+        rule = rules.MONOTONE
     elif error.strategy.endswith("flush()") and "does not occur" in error.fault:
-        rule = RELEASE
-    return Fault(rule, _EXPECTED[rule], f"{error.strategy} {error.fault}", error)
+        rule = rules.RELEASE
+    return Violation(rule, _EXPECTED[rule], f"{error.strategy} {error.fault}", error)
 
 
-def _raise(subject: Subject, fault: Fault, example: str) -> NoReturn:
-    name, rule = excerpt(subject.strategy), fault.rule
-    error = ConformanceError(name, rule.words, example, fault.expected, fault.came, rule.way_out)
-    raise error from fault.cause
+def _raise(checked: CheckedStrategy, violation: Violation, example: str) -> NoReturn:
+    name, rule = excerpt(checked.strategy), violation.rule
+    error = ConformanceError(name, rule.words, example, violation.expected, violation.came, rule.way_out)
+    raise error from violation.cause
 
 
-def _try_growth(subject: Subject, unit: str) -> None:
+def _try_growth(checked: CheckedStrategy, unit: str) -> None:
     try:
-        quarters = growing_quarters(subject.strategy, unit)
-    except Exception as error:  # noqa: BLE001  # whatever the strategy raises is what is looked for
-        fault = Fault(ANY_TEXT, "no exception", raised(error), error)
+        quarters = growing_quarters(checked.strategy, unit)
+    except Exception as error:  # noqa: BLE001  # any exception of the strategy is a violation
+        violation = Violation(rules.ANY_TEXT, "no exception", rules.show_exception(error), error)
     else:
         if quarters is None:
             return
         times = ", ".join(f"{seconds * 1000:.1f}" for seconds in quarters)
-        fault = Fault(LINEAR, "as much time for each quarter of the text", f"{times} ms for the quarters")
-    _raise(subject, fault, f"{excerpt(unit)} over and over, in deltas of {DELTA} characters")
+        violation = Violation(rules.LINEAR, "as much time for each quarter of the text", f"{times} ms for the quarters")
+    _raise(checked, violation, f"{excerpt(unit)} over and over, in deltas of {DELTA} characters")

@@ -1,11 +1,11 @@
-"""Texts on which a chunking strategy is tried: what boundaries are made of, and what only looks like it."""
+"""Texts for the checks of chunking strategies, with boundaries and with characters that look like boundaries."""
 
 from __future__ import annotations
 
 import random
 
 _WRITTEN = (
-    # Prose, and what makes its sentences hard.
+    # Prose with difficult sentences.
     "One. Two. Three.",
     "One",
     "It rained. Was it bad? No! It was not",
@@ -33,7 +33,7 @@ _WRITTEN = (
     "Yes 👩\u200d👩\u200d👧. Thumbs 👍🏽! Flags 🇩🇪🇫🇷. End",
     "Cafe\u0301. Ne\u0301e! Zoe\u0308 said. A\u030a",
     "\ud83c alone. A pair \ud83c\udf4e. And \udf4e",
-    # White space, noise, and the same over and over.
+    # White space, noise, and repetitions.
     " ",
     "\n\n\n",
     " \t\r\n \n x",
@@ -59,7 +59,7 @@ _LONGEST = 20  # parts of a mixture
 
 
 def corpus() -> list[str]:
-    """Return the texts, always the same: those written by hand, and mixtures of what they are made of."""
+    """Return the texts, the same ones each time: those written by hand, and random mixtures of their parts."""
     chance = random.Random("conformance")  # noqa: S311  # repeatable chance, not secrets
     mixtures = ("".join(chance.choices(_PARTS, k=chance.randint(3, _LONGEST))) for _ in range(_MIXTURES))
     return [*_WRITTEN, *mixtures]

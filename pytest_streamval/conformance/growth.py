@@ -1,4 +1,4 @@
-"""Growth: whether the time that a chunker takes for a delta grows with the text before it."""
+"""Growth: the check whether a chunker's time for a delta increases with the length of the text before it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import ChunkingStrategy
 
 DELTA = 4
-"""Characters in a delta, about as many as in a token of a model."""
+"""The number of characters in a delta, about as many as in a token of a model."""
 
-_FEWEST, _ENOUGH, _MOST = 64, 512, 4096  # deltas of a run; beyond, the price of copying text would show
-_VISIBLE = 0.006  # seconds of a run that the clock can tell apart
-_LONG = 0.06  # of one that is enough, however few its deltas are
+_FEWEST, _ENOUGH, _MOST = 64, 512, 4096  # deltas of a run; in longer ones the time to copy text would be visible
+_VISIBLE = 0.006  # seconds of a run that the clock can measure
+_LONG = 0.06  # seconds of a run that is long enough with any number of deltas
 _LONGEST = 0.15
-_RUNS = 4  # before anybody is accused: whatever else the machine does lengthens some runs, not all
-_FLAT = 1.5  # the last quarter to the first: so little that it is no growth
-_GROWN = 3  # and so much that it is; 7 where time is quadratic, 1 where it is linear
-_RISING = 1.15  # each quarter to the one before; 3, 1.7 and 1.4 where time is quadratic
+_RUNS = 4  # before a fault is reported, as other work of the machine lengthens some runs but not all
+_FLAT = 1.5  # the ratio of the last quarter to the first at which there is no growth
+_GROWN = 3  # the ratio at which there is growth; quadratic time has 7, linear time 1
+_RISING = 1.15  # the ratio of a quarter to the one before; quadratic time has 3, 1.7 and 1.4
 
 
 def growing_quarters(strategy: ChunkingStrategy, unit: str) -> tuple[float, ...] | None:
-    """Return the seconds for each quarter of a text, where they grow as only those of quadratic work do; else None.
+    """Return the seconds for each quarter of a text if they grow like those of quadratic work, or None.
 
     Args:
-        strategy: its chunker is timed, in the processor's time of this thread.
-        unit: what the text repeats.
+        strategy: The strategy whose chunker is measured, in the processor time of this thread.
+        unit: The text that is repeated.
     """
     with _no_garbage_collection():
         deltas = _FEWEST
@@ -39,7 +39,7 @@ def growing_quarters(strategy: ChunkingStrategy, unit: str) -> tuple[float, ...]
         while not _is_decided(quarters, deltas):
             deltas *= 2
             quarters = _quarters(strategy, unit, deltas)
-        for size in (deltas, 2 * deltas):  # a change of work stands at another place in a longer text
+        for size in (deltas, 2 * deltas):  # in a longer text, a single change of the work is at another place
             if _grow(quarters):
                 runs = (_quarters(strategy, unit, size) for _ in range(_RUNS))
                 quarters = tuple(map(min, zip(*runs, strict=True)))
@@ -47,7 +47,7 @@ def growing_quarters(strategy: ChunkingStrategy, unit: str) -> tuple[float, ...]
 
 
 def _is_decided(quarters: tuple[float, ...], deltas: int) -> bool:
-    """Return whether a run was long enough; one that may be growing shows it when it goes on."""
+    """Return whether a run was long enough. If it may be growing, a longer run shows that."""
     seconds = sum(quarters)
     if deltas == _MOST or seconds > _LONGEST:
         return True
@@ -59,7 +59,7 @@ def _is_decided(quarters: tuple[float, ...], deltas: int) -> bool:
 def _grow(quarters: tuple[float, ...]) -> bool:
     """Return whether each quarter took longer than the one before, and the last one much longer than the first.
 
-    Where the clock is too coarse to see the first one at all, it says nothing.
+    If the first quarter is too short for the clock, the result is False.
     """
     rising = all(later > _RISING * earlier for earlier, later in pairwise(quarters))
     return rising and quarters[-1] > _GROWN * quarters[0] > 0
@@ -79,7 +79,7 @@ def _quarters(strategy: ChunkingStrategy, unit: str, deltas: int) -> tuple[float
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep a collection, whose price depends on everything else in the process, out of the times."""
+    """Disable garbage collection, as its time depends on all other objects of the process."""
     enabled = gc.isenabled()
     gc.disable()
     try:

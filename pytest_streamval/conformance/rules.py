@@ -1,4 +1,4 @@
-"""The rules that strategies and backends keep, in the words in which a broken one is reported."""
+"""The rules of the contracts of strategies and backends, as the errors show them."""
 
 from __future__ import annotations
 
@@ -7,126 +7,126 @@ from typing import NamedTuple
 from pytest_streamval.errors import described
 
 
-class Rule(NamedTuple):
-    """A rule of the contract, and the way out for those who break it."""
+class ContractRule(NamedTuple):
+    """A rule of a contract, and the advice for code that breaks it."""
 
     words: str
     way_out: str
 
 
-def raised(error: BaseException) -> str:
-    """Return an exception as a person reads it where nothing was to be raised."""
+def show_exception(error: BaseException) -> str:
+    """Return the class and the message of an exception."""
     message = described(error)
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-# Of a chunking strategy
+# Chunking strategies
 
-MONOTONE = Rule(
-    "1, monotone: what was emitted is never taken back",
-    "Withhold text whose boundary is not certain yet: a chunk that was given may have been shown already.",
+MONOTONE = ContractRule(
+    "1, monotone: an emitted chunk is never taken back",
+    "Withhold text whose boundary is not certain yet, as an emitted chunk may have been shown already.",
 )
-INVARIANT = Rule(
-    "2, delta-invariant: the chunks depend on the text alone, never on where it was cut",
-    "Keep what may be the beginning of a boundary until the next delta decides, and look for every boundary in it.",
+INVARIANT = ContractRule(
+    "2, delta-invariant: the chunks depend on the text alone, never on its cuts",
+    "Withhold the possible beginning of a boundary until the next delta decides, and search it for every boundary.",
 )
-DELAY = Rule(
+DELAY = ContractRule(
     "3, bounded delay: a boundary is decided at the latest at the end of the next word",
-    "Give the chunk once that word is complete. A strategy that has to wait for longer is checked with "
+    "Emit the chunk when that word is complete. For a strategy that needs more text, use "
     "check_chunker(strategy, bounded_delay=False).",
 )
-LINEAR = Rule(
-    "4, linear: no character is looked at more than a constant number of times",
-    "Go on where the last delta ended, and keep no more than the part of a boundary that may be under way; or leave "
-    "chunker() out: a strategy of split() and flush() alone is not asked for this.",
+LINEAR = ContractRule(
+    "4, linear: no character is read more than a constant number of times",
+    "Continue at the end of the last delta, and keep only the part of a boundary that may be incomplete. Or leave out "
+    "chunker(): this rule does not apply to a strategy that has only split() and flush().",
 )
-AGREE = Rule(
-    "4, split and chunker agree, behind every delta and in what the end releases",
-    "Let split() and flush() do what the chunker does with the whole text in one delta.",
+AGREE = ContractRule(
+    "4, split and chunker agree, after every delta and at the end",
+    "Return from split() and flush() the chunks that the chunker emits for the complete text in one delta.",
 )
-LISTS = Rule(
+LISTS = ContractRule(
     "feed() and flush() return lists of Chunk",
-    "Return a list of Chunk(text, start, end), an empty one where nothing is complete.",
+    "Return a list of Chunk(text, start, end), or an empty one if no chunk is complete.",
 )
-PLACES = Rule(
+PLACES = ContractRule(
     "a chunk is not empty, and full_text[start:end] == text",
     "Count start and end in characters from the beginning of the stream, not of the delta.",
 )
-ANSWERS = Rule(
-    "split() and flush() return lists of str, pieces of the text in order, letter for letter, none empty",
+SPLITS = ContractRule(
+    "split() and flush() return lists of str, non-empty pieces of the text in order, without changes",
     "Strip, translate or reformat in the requirement instead.",
 )
-RELEASE = Rule(
-    "flush() releases the withheld fragment or nothing, and nothing else",
-    "Return what stands behind the last complete chunk, or an empty list.",
+RELEASE = ContractRule(
+    "flush() releases the withheld fragment or nothing",
+    "Return the text after the last complete chunk, or an empty list.",
 )
-EMPTY = Rule(
+EMPTY = ContractRule(
     "an empty delta changes nothing",
-    "Return an empty list for it: models put empty deltas, also at the beginning and inside a word.",
+    "Return an empty list for it. Models send empty deltas, also at the beginning and inside a word.",
 )
-NEW_CHUNKER = Rule(
+NEW_CHUNKER = ContractRule(
     "chunker() returns a new Chunker for each stream",
-    "Derive a class from Chunker, with what one stream needs, and return a new object of it from each call.",
+    "Return a new object from each call: an instance of a subclass of Chunker that has the state of one stream.",
 )
-STATELESS = Rule(
-    "a strategy keeps no state: it serves many streams, and the same text always gives the same chunks",
-    "Keep what one stream needs in the Chunker that chunker() returns; split() and flush() are given the whole text.",
+STATELESS = ContractRule(
+    "a strategy has no state: it serves many streams, and the same text always has the same chunks",
+    "Keep the state of a stream in the Chunker that chunker() returns. split() and flush() receive the complete text.",
 )
-ANY_TEXT = Rule(
-    "a strategy takes any text and raises nothing, as a model may write anything",
-    "Take text that does not fit for what it is, a chunk or a part of one, and let a requirement judge it.",
+ANY_TEXT = ContractRule(
+    "a strategy accepts any text and raises no exception, as a model may write anything",
+    "Treat unexpected text as a chunk or a part of one, and let a requirement reject it.",
 )
 
-# Of a backend
+# Backends
 
-STREAMS = Rule(
-    "asked with ModelOption.STREAM it returns (output, context), and the output is still being generated",
-    "Make a ModelOutputThunk, give it its producer with thunk.start(produce), and return both at once.",
+STREAMS = ContractRule(
+    "with ModelOption.STREAM it returns (output, context) while the output is still being generated",
+    "Create a ModelOutputThunk, start its producer with thunk.start(produce), and return both at once.",
 )
-CONTEXT = Rule(
-    "the context that it was given stays as it is, and the one that it returns has the action and the output besides",
+CONTEXT = ContractRule(
+    "the context that it receives is unchanged, and the context that it returns also has the action and the output",
     "Return ctx.add(action).add(thunk).",
 )
-OPTIONS = Rule(
-    "model_options belong to the caller and stay as they are",
-    "Work on a copy: options = dict(model_options or {}).",
+OPTIONS = ContractRule(
+    "model_options belong to the caller and are unchanged",
+    "Use a copy: options = dict(model_options or {}).",
 )
-BRINGS_TEXT = Rule(
-    "a generation brings some text and comes to its end",
-    "Put deltas with `await thunk.put(delta)` in the producer that thunk.start() runs; its return ends the output. Let "
-    "the factory make backends that answer with some text; slow ones need check_backend(factory, timeout=...).",
+PRODUCES_TEXT = ContractRule(
+    "a generation produces some text and ends",
+    "Put deltas with `await thunk.put(delta)` in the producer that thunk.start() runs. Its return ends the output. Use "
+    "a factory of backends that produce some text. Slow ones need check_backend(factory, timeout=...).",
 )
-KEEPS_TEXT = Rule(
-    "the text is the same however it is read: piece by piece, at once, or late",
-    "Put each delta once with `await thunk.put(delta)`, which waits for room; what try_put() did not take is lost.",
+KEEPS_TEXT = ContractRule(
+    "the text is the same if it is read piece by piece, at once, or late",
+    "Put each delta once with `await thunk.put(delta)`, which waits for room. A delta that try_put() refused is lost.",
 )
-SAYS_SO = Rule(
-    "the metadata of a streamed output say that it was streamed",
-    "Set thunk.generation.streaming = True where ModelOption.STREAM is set.",
+REPORTS_STREAMING = ContractRule(
+    "the metadata of a streamed output report that it was streamed",
+    "Set thunk.generation.streaming = True if ModelOption.STREAM is set.",
 )
-WAITS = Rule(
+WAITS = ContractRule(
     "the producer waits for its reader",
-    "Put deltas with `await thunk.put(delta)` into an output of the usual capacity.",
+    "Put deltas with `await thunk.put(delta)` into an output of the default capacity.",
 )
-STOPS = Rule(
-    "cancel_generation() ends the producer, and the value is what was read",
-    "Run the producer with thunk.start(produce), let CancelledError pass through it, and let its `finally` come to an "
-    "end by itself.",
+STOPS = ContractRule(
+    "cancel_generation() ends the producer, and the value is the text that was read",
+    "Run the producer with thunk.start(produce), do not catch CancelledError in it, and make its `finally` end by "
+    "itself.",
 )
-LEAVES_NOTHING = Rule(
+LEAVES_NOTHING = ContractRule(
     "no task outlives the generation that started it",
-    "Let thunk.start(produce) start the producer, and let the producer cancel and await, in a `finally` or an "
-    "asyncio.TaskGroup, whatever it starts itself.",
+    "Start the producer with thunk.start(produce). If the producer starts tasks, let it cancel and await them in a "
+    "`finally` or an asyncio.TaskGroup.",
 )
-APART = Rule(
-    "generations share nothing, neither those at the same time nor one after the other",
-    "Keep what belongs to one generation in local variables of generate_from_context() and of its producer.",
+SHARES_NOTHING = ContractRule(
+    "generations share nothing, at the same time or one after the other",
+    "Keep the state of a generation in local variables of generate_from_context() and of its producer.",
 )
-RUNS = Rule(
-    "a run of stream_with_chunking() comes to its natural end, with the whole text",
-    "The error, if there is one, is what the producer or generate_from_context() raised.",
+RUNS = ContractRule(
+    "a run of stream_with_chunking() reaches its natural end, with the complete text",
+    "If there is an error, the producer or generate_from_context() raised it.",
 )
-ANSWERS_AT_ONCE = Rule(
-    "without ModelOption.STREAM, avalue() gives the text",
+WITHOUT_STREAMING = ContractRule(
+    "without ModelOption.STREAM, avalue() returns the text",
     "Return the finished output, ModelOutputThunk(text), or one that is still being generated.",
 )

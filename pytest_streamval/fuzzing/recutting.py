@@ -1,4 +1,4 @@
-"""Recutting: scripts and recordings with the same content, cut elsewhere."""
+"""Scripts and recordings with the same content in other pieces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ScriptRecutter:
-    """A maker of the mock backends and scripts of a test, with all texts cut elsewhere. It keeps the scripts."""
+    """A factory of mock backends and scripts whose texts are cut by one rule. It keeps the scripts."""
 
     def __init__(self, cut: Cut) -> None:
         self.cut = cut
@@ -26,27 +26,27 @@ class ScriptRecutter:
         """The scripts after the cut."""
 
     def backend(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
-        """Return a mock backend, as `StreamingMockBackend` does."""
+        """Return a mock backend. The arguments are those of `StreamingMockBackend`."""
         backend = StreamingMockBackend(*scripts, token_size=token_size)
         backend.scripts = tuple(map(self._recut, backend.scripts))
         return backend
 
     def script(self, script: Script | str, *, token_size: int = 1) -> Script:
-        """Return a script, as `as_script` does."""
+        """Return a script. The arguments are those of `as_script`."""
         return self._recut(as_script(script, token_size=token_size))
 
     def _recut(self, script: Script) -> Script:
-        script = script.recut(self.cut.offsets(script.text))
+        script = script.recut(self.cut.of_text(script.text))
         self.scripts.append(script)
         return script
 
 
 def recut_cassette(cassette: Cassette, cut: Cut) -> Cassette:
-    """Return a recording whose bytes come in other pieces, each at the time of its last byte."""
+    """Return a recording with the same bytes in other reads. Each read has the time of its last byte."""
     body = cassette.body
     if not body:
         return cassette
     ends = list(accumulate(len(read.data) for read in cassette.reads))
-    places = [0, *cut.offsets(body.decode("latin-1")), len(body)]  # a character a byte, so that a cut can be anywhere
-    pieces = [Read(cassette.reads[bisect_left(ends, end)].at, body[start:end]) for start, end in pairwise(places)]
+    offsets = [0, *cut.of_bytes(body), len(body)]
+    pieces = [Read(cassette.reads[bisect_left(ends, end)].at, body[start:end]) for start, end in pairwise(offsets)]
     return replace(cassette, reads=tuple(pieces))

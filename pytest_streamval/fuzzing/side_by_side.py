@@ -1,8 +1,7 @@
-"""Two results side by side, for a person who looks for what differs."""
+"""A table of two results side by side that shows their differences."""
 
 from __future__ import annotations
 
-import re
 from difflib import SequenceMatcher
 from itertools import accumulate, zip_longest
 from pprint import pformat
@@ -11,22 +10,22 @@ from typing import TYPE_CHECKING
 from pytest_streamval.engine.chunking import Chunk
 from pytest_streamval.errors import described, plural
 from pytest_streamval.errors.text import display_width
-from pytest_streamval.transcripts.transcript import Transcript
+from pytest_streamval.transcripts.differences import common_length
+from pytest_streamval.transcripts.transcript import Transcript, without_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _CELL = 48  # columns of the terminal that one cell takes at most
-_AROUND = 2  # rows shown that are alike, before the first difference and behind the last that is shown
+_AROUND = 2  # equal rows shown before the first difference and after the last one that is shown
 _SHOWN = 12  # rows shown in all
-_WINDOW = 200  # rows behind the first difference that are aligned at all
+_WINDOW = 200  # rows after the first difference that are aligned with each other
 _ERROR = 200  # characters of an error's message
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")  # where an object lies, which says nothing about it
 
 
 def rows_of(result: object) -> list[str]:
-    """Return a result in rows: one for each item, line, key or event, on one line each."""
-    return [_ADDRESS.sub("0x…", row) for row in _rows(result)]
+    """Return a result in rows of one line each: one for each item, line, key or event."""
+    return [without_addresses(row) for row in _rows(result)]
 
 
 def _rows(result: object) -> list[str]:
@@ -39,7 +38,7 @@ def _rows(result: object) -> list[str]:
     if isinstance(result, str):
         return [repr(line) for line in result.splitlines(keepends=True)] or [repr(result)]
     if type(result) in {list, tuple} and result:
-        return [_row(item) for item in result]  # type: ignore[attr-defined]  # it is one of the two
+        return [_row(item) for item in result]  # type: ignore[attr-defined]  # a list or a tuple
     if type(result) is dict and result:
         return [f"{key!r}: {value!r}" for key, value in result.items()]
     return pformat(result, width=_CELL, sort_dicts=False).splitlines()
@@ -50,17 +49,16 @@ def _row(item: object) -> str:
 
 
 def side_by_side(titles: tuple[str, str], left: Sequence[str], right: Sequence[str]) -> list[str]:
-    """Return the lines of a table of two columns, those marked `!` whose cells differ.
+    """Return the lines of a table of two columns. Rows whose cells differ are marked with `!`.
 
     Of long results only the rows around the first difference are shown.
 
     Args:
-        titles: of the two columns.
-        left: the rows of one result.
-        right: the rows of the other.
+        titles: The titles of the two columns.
+        left: The rows of one result.
+        right: The rows of the other result.
     """
-    alike = next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
-    alike = min(len(left), len(right)) if alike is None else alike
+    alike = common_length(left, right)
     first = max(0, alike - _AROUND)
     rows: list[tuple[str | None, str | None]] = [(row, row) for row in left[first:alike]]
     rows += _aligned(left[alike : alike + _WINDOW], right[alike : alike + _WINDOW])
@@ -79,33 +77,31 @@ def side_by_side(titles: tuple[str, str], left: Sequence[str], right: Sequence[s
 
 
 def _rest(rows: Sequence[tuple[str | None, str | None]], beyond: int, same: bool) -> Iterator[str]:  # noqa: FBT001  # private
-    """Yield what is to be said of the rows that are not shown, of which `beyond` were not even aligned."""
+    """Yield lines about the rows that are not shown. `beyond` more rows were not aligned."""
     if beyond > 0:
         yield f"  ... {plural(len(rows) + beyond, 'row')} more"
     elif rows:
-        yield f"  ... {plural(len(rows), 'row')} more, of which {sum(a != b for a, b in rows) or 'none'} differ"
+        yield f"  ... {plural(len(rows), 'row')} more, {sum(a != b for a, b in rows) or 'none'} of them different"
     if same:
-        yield "  They look alike, but are not equal."
+        yield "  They look alike but are not equal."
 
 
 def _aligned(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[str | None, str | None]]:
-    """Yield pairs of rows, equal ones beside each other, with None where a side has no row."""
+    """Yield pairs of rows, with equal ones in one pair, and None if a side has no row."""
     for _, a, a_end, b, b_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         yield from zip_longest(left[a:a_end], right[b:b_end])
 
 
 def _fitted(left: str | None, right: str | None) -> tuple[str, str]:
-    """Return two cells cut to their width, so that the first difference stays in sight."""
+    """Return two cells, cut to their width so that the first difference is visible."""
     a, b = left or "", right or ""
     start = 0
     if a != b and a and b and max(len(a), len(b)) > _CELL:
-        common = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-        start = max(0, common - _CELL // 3)
+        start = max(0, common_length(a, b) - _CELL // 3)
     return _clipped(a, start), _clipped(b, start)
 
 
 def _clipped(cell: str, start: int) -> str:
-    """Return what is shown of a cell from an offset on."""
     shown = f"…{cell[start:]}" if start else cell
     if display_width(shown) <= _CELL:
         return shown

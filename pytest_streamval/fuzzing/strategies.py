@@ -1,4 +1,4 @@
-"""Hypothesis strategies: texts as models write them, and streams that bring them cut anyhow."""
+"""Hypothesis strategies for texts as models write them, and for streams of them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["byte_splits", "cuts", "scripts", "texts", "tokenizations"]
 
-# What texts are put together from. The simplest comes first: Hypothesis prefers it when it looks for a small example.
+# The parts of texts. The simplest one comes first, as Hypothesis prefers it in a small example.
 # fmt: off
 _PROSE: Final = (
     "a", " ", ".", ". ", "One", " two", "!", "?", "? ", "...", "…", ", ", ": ", "; ", " – ", "—", "-", "'", '"', "“",
     "”", "‘", "’", "«", "»", "(", ")", "Dr.", " Mr. ", " e.g. ", " i.e., ", " p.m.", "U.S.", " A. B. ", " No. 5", "3",
     "3.14", "1,000", "1.000,5", " $5", "50 %", " v1.2.3", "\n", "\n\n", "  ", "\t", " I", " He said", "Yes", "a.b/c?d",
-    ".", " ", ". ", ".", " ", "! ", "?", " ", '."', ".) ", "\r\n",  # what most boundaries are, once more
+    ".", " ", ". ", ".", " ", "! ", "?", " ", '."', ".) ", "\r\n",  # the most frequent boundaries, once more
 )
 _MARKDOWN: Final = (
     "a", " ", "\n", "\n\n", "# ", "## ", "- ", "* ", "1. ", "2) ", "10. ", "> ", "`", "```", "```\n", "\n```\n", "~~~",
@@ -58,14 +58,14 @@ _LINE_ENDS: Final = (
 # fmt: on
 
 _STYLES: Final = (_PROSE, _LINE_ENDS, _MARKDOWN, _CODE, _OTHER_SCRIPTS, _CLUSTERS)
-_CUT: Final = "\uffff"  # stands for a cut in texts that are drawn with their cuts; Unicode gives it no meaning
-_FIRST: Final = 0xE000  # of the characters that stand for parts
+_CUT: Final = "\uffff"  # marks a cut in texts that are drawn with their cuts; it is not a character of Unicode
+_FIRST: Final = 0xE000  # of the characters that represent parts
 _PARTS: Final = 16  # at least, in every second passage
-# The default of st.text is the same, but looks at every character there is, for seconds, when it is first used.
+# The default of st.text is the same, but its first use takes seconds, as it reads every character of Unicode.
 _ANY: Final = st.characters(exclude_categories=["Cs"])
-_INSIDE_UTF8: Final = range(0x80, 0xC0)  # a byte that begins no character
-_MASKS: Final = ("0123456789abcdef", "0123", "01", "1")  # a place whose character is 1 is cut: few, more, all
-_MASKED: Final = 64  # places that a mask covers at most: a longer one would take long to shrink
+_INSIDE_UTF8: Final = range(0x80, 0xC0)  # bytes after the first one of a character
+_MASKS: Final = ("0123456789abcdef", "0123", "01", "1")  # an offset whose character is 1 is cut: few, more, all
+_MASKED: Final = 64  # offsets in a mask at most, as a longer one takes long to shrink
 _EXTRA: Final[SearchStrategy[Step]] = st.sampled_from(
     (
         "",
@@ -86,17 +86,18 @@ _ENDINGS: Final[tuple[tuple[str | None, tuple[Step, ...]], ...]] = (
 
 
 def texts(*, min_size: int = 0, max_size: int | None = None) -> SearchStrategy[str]:
-    """Return texts made of whatever boundaries are made of, and of what looks like it.
+    """Return a strategy for texts with boundaries of many kinds, and with characters that look like boundaries.
 
-    Prose with abbreviations, quotes and numbers, Markdown, code, scripts without spaces, emoji and combining marks,
-    line ends of every kind, and noise, mixed; all can be encoded in UTF-8. Shrinks to few and simple parts.
+    The texts mix prose with abbreviations, quotes and numbers, Markdown, code, scripts without spaces, emoji and
+    combining marks, all kinds of line ends, and noise. All of them can be encoded in UTF-8. They shrink to few and
+    simple parts.
 
     Args:
-        min_size: the least number of characters; a text of more than some thousand repeats itself.
-        max_size: the greatest number of characters; None leaves it open, which gives about 100 and rarely 1,000.
+        min_size: The least number of characters. Texts of several thousand characters repeat themselves.
+        max_size: The greatest number of characters. None sets no limit: about 100 are usual, and 1,000 are rare.
 
     Raises:
-        InvalidArgumentError: a `ValueError`; the sizes leave no text.
+        InvalidArgumentError: A `ValueError`. If the sizes exclude every text.
     """
     least: object = min_size
     most: object = max_size
@@ -109,57 +110,57 @@ def texts(*, min_size: int = 0, max_size: int | None = None) -> SearchStrategy[s
 
 
 def cuts(text: str) -> SearchStrategy[tuple[int, ...]]:
-    """Return cuts of a text: where its pieces but the first begin, in order, in characters from its start.
+    """Return a strategy for cuts of a text: the offsets in characters at which its pieces begin, without the first.
 
-    Anywhere but inside a surrogate pair: few cuts, and runs of them that leave single characters. Shrinks to no cut,
-    to fewer, and to the beginning of the text.
+    A cut is at any offset except inside a surrogate pair. There are few cuts, or series of them that leave single
+    characters. They shrink to none, to fewer, and to the beginning of the text.
 
     Raises:
-        InvalidArgumentError: a `TypeError`; the text is none.
+        InvalidArgumentError: A `TypeError`. If the text is not a str.
     """
     return _offsets(_text(text))
 
 
 def tokenizations(text: str | None = None) -> SearchStrategy[list[str]]:
-    """Return pieces of a text, none empty: those into which `cuts` take it, or of any text.
+    """Return a strategy for the pieces of a text, cut as by `cuts`. No piece is empty.
 
     Args:
-        text: the text; None takes any, as `texts()` does, drawn together with its cuts. That shrinks better than
+        text: The text. None draws texts like those of `texts()` together with their cuts, which shrinks better than
             `texts().flatmap(tokenizations)`.
 
     Raises:
-        InvalidArgumentError: a `TypeError`; the text is none.
+        InvalidArgumentError: A `TypeError`. If the text is not a str.
     """
     return _pieces_of_any() if text is None else _pieces(_text(text))
 
 
 def byte_splits(data: bytes) -> SearchStrategy[list[bytes]]:
-    """Return bytes as reads may bring them: in pieces, none empty, cut anywhere, inside UTF-8 sequences too.
+    """Return a strategy for bytes in reads: non-empty pieces, cut at any offset, also inside UTF-8 sequences.
 
-    Shrinks as `cuts` does.
+    They shrink like those of `cuts`.
 
     Raises:
-        InvalidArgumentError: a `TypeError`; the data are no bytes.
+        InvalidArgumentError: A `TypeError`. If the data are not bytes.
     """
     given: object = data
     if not isinstance(given, bytes):
-        raise InvalidArgumentError("data", excerpt(data), "They must be bytes; a str has to be encoded first.")
+        raise InvalidArgumentError("data", excerpt(data), "They must be bytes. Encode a str first.")
     return _reads(data)
 
 
 def scripts(text: str | None = None, *, max_delay: float = 0.0) -> SearchStrategy[Script]:
-    """Return scripts of a text that is cut anyhow, with what else a provider may send.
+    """Return a strategy for scripts of a text that is cut at any offsets, and of other deltas.
 
-    Deltas with thinking, with a usage, with a finish reason, and empty ones come between the pieces or with them.
-    Shrinks to a script of few pieces of text and nothing else.
+    Deltas with thinking, with a usage, with a finish reason, and empty ones are between the pieces or part of them. The
+    scripts shrink to few pieces of text and nothing else.
 
     Args:
-        text: the text; None takes any of `texts()`.
-        max_delay: the longest `Delay` before a delta, in seconds, which play in real time unless a test has a virtual
-            clock; 0 makes none.
+        text: The text. None draws texts like those of `texts()`.
+        max_delay: The longest `Delay` before a delta, in seconds. 0 draws none. Delays take real time unless the test
+            has a virtual clock.
 
     Raises:
-        InvalidArgumentError: a `TypeError` and `ValueError`; an argument does not fit.
+        InvalidArgumentError: A `TypeError` and `ValueError`. If an argument is invalid.
     """
     seconds: object = max_delay
     if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
@@ -170,7 +171,7 @@ def scripts(text: str | None = None, *, max_delay: float = 0.0) -> SearchStrateg
 def _text(text: object) -> str:
     if isinstance(text, str):
         return text
-    hint = " Of a strategy that makes texts, use strategy.flatmap(...)." if isinstance(text, SearchStrategy) else ""
+    hint = " For a strategy for texts, use strategy.flatmap(...)." if isinstance(text, SearchStrategy) else ""
     raise InvalidArgumentError("text", excerpt(text), f"It must be a str.{hint}")
 
 
@@ -185,10 +186,10 @@ def _texts(draw: DrawFn, min_size: int, max_size: int | None) -> str:
 
 @st.composite
 def _passage(draw: DrawFn, parts: int, cut: bool = False) -> str:  # noqa: FBT001, FBT002  # private
-    """Draw a text of one style: of few parts, or of `parts` and more; with marks where it is cut, if that is wanted.
+    """Draw a text of one style, of few parts or of at least `parts`, with marks at its cuts if `cut` is True.
 
-    The parts are drawn as one text, in which a character stands for each: a list would take several times as long to
-    draw, and much longer to shrink.
+    The parts are drawn as one text with a character for each, as a list takes several times as long to draw, and much
+    longer to shrink.
     """
     number = draw(st.integers(0, len(_STYLES)))
     least = draw(st.sampled_from((0, parts)))
@@ -201,7 +202,7 @@ def _passage(draw: DrawFn, parts: int, cut: bool = False) -> str:  # noqa: FBT00
 
 
 def _joined(style: Sequence[str], numbers: Sequence[int]) -> str:
-    """Join the parts that are numbered; a number beyond them cuts before the next part, if it is odd inside it too."""
+    """Join the parts with these numbers. A number above theirs is a cut before the next part or, if odd, inside it."""
     text = ""
     apart = False
     for number in numbers:
@@ -222,8 +223,8 @@ def _pieces_of_any(draw: DrawFn) -> list[str]:
 
 @st.composite
 def _offsets(draw: DrawFn, text: str) -> tuple[int, ...]:
-    possible = _cuts.places(text)
-    return _drawn(draw, possible, _cuts.edges(text, possible))
+    possible = _cuts.possible_offsets(text)
+    return _drawn(draw, possible, _cuts.boundary_offsets(text, possible))
 
 
 @st.composite
@@ -239,13 +240,13 @@ def _reads(draw: DrawFn, data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(ends) if start < end]
 
 
-def _drawn(draw: DrawFn, possible: Sequence[int], edges: Sequence[int]) -> tuple[int, ...]:
-    """Draw some of the possible offsets: a few, at edges more often, or by masks, which are single texts to draw."""
+def _drawn(draw: DrawFn, possible: Sequence[int], preferred: Sequence[int]) -> tuple[int, ...]:
+    """Draw some of the possible offsets: a few, more often the preferred ones, or by masks, each drawn as one text."""
     if not possible:
         return ()
     if not draw(st.booleans()):
-        # Lists, as Hypothesis cannot leave out one element of a set without changing the others.
-        return tuple(sorted(set(draw(st.lists(st.sampled_from([*possible, *edges]), max_size=8)))))
+        # A list, as Hypothesis cannot leave out one element of a set without changing the others.
+        return tuple(sorted(set(draw(st.lists(st.sampled_from([*possible, *preferred]), max_size=8)))))
     drawn: set[int] = set()
     for start in draw(st.lists(st.sampled_from(range(0, len(possible), _MASKED)), min_size=1, max_size=8)):
         masked = possible[start : start + _MASKED]

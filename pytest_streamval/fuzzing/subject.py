@@ -1,4 +1,4 @@
-"""Plays the pieces of a text to whatever is held to be boundary invariant."""
+"""The runner of a subject: the code whose result must not depend on the cuts of its text."""
 
 from __future__ import annotations
 
@@ -8,34 +8,37 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from inspect import iscoroutine
 from pathlib import PurePath
-from typing import cast
+from typing import TypeAlias, cast
 
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import Chunk, ChunkingStrategy
 from pytest_streamval.errors import EventLoopRunningError, InvalidArgumentError, described, excerpt
 from pytest_streamval.fuzzing.side_by_side import rows_of
 
+Subject: TypeAlias = ChunkingStrategy | str | Callable[[list[str]], object]
+"""A chunking strategy, its alias, or a function of the pieces of a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a subject returned or raised."""
+    """The result of a subject, or the error that it raised."""
 
     value: object = None
     error: Exception | None = None
 
     @property
     def rows(self) -> list[str]:
-        """The rows in which a person reads it."""
+        """The result or the error, in rows for a person."""
         return rows_of(self.value if self.error is None else self.error)
 
 
-class Player:
-    """Plays pieces to a subject, an asynchronous one in an event loop that is kept until `close`."""
+class SubjectRunner:
+    """Runs a subject on the pieces of a text, an asynchronous one in an event loop that is kept until `close`."""
 
     def __init__(self, subject: object, caller: str) -> None:
         self._caller = caller
         self._runner = asyncio.Runner()  # opens its event loop when it is first used
-        self.plays_scripts = isinstance(subject, str | ChunkingStrategy)
+        self.is_strategy = isinstance(subject, str | ChunkingStrategy)
         if isinstance(subject, str | ChunkingStrategy):
             strategy = cast("ChunkingStrategy", resolve_chunking(subject))
             self.name = repr(strategy)
@@ -50,56 +53,60 @@ class Player:
         """Close the event loop, if one was opened."""
         self._runner.close()
 
-    def whole(self, text: str) -> Outcome:
-        """Return what comes of a text in one piece; what the subject raises passes through."""
-        return self._checked(self._result([text]))
+    def run_uncut(self, text: str) -> Outcome:
+        """Return the outcome of a text in one piece. An error of the subject is raised."""
+        return self._outcome(self._call([text]))
 
-    def outcome(self, pieces: list[str], whole: Outcome) -> Outcome:
-        """Return what comes of the pieces of a text, of which it is known what comes of it as a whole."""
+    def run(self, pieces: list[str], uncut: Outcome) -> Outcome:
+        """Return the outcome of the pieces of a text.
+
+        Args:
+            pieces: The pieces.
+            uncut: The outcome of the text in one piece.
+        """
         try:
-            value = self._result(pieces)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the whole text did not raise it
+            value = self._call(pieces)
+        except Exception as error:  # noqa: BLE001  # the text in one piece did not raise it
             return Outcome(error=error)
-        if value is whole.value and type(value).__hash__ is None:
-            raise self.unfit("it returned the very same object twice, which always equals itself. Return a new one.")
-        return self._checked(value)
+        if value is uncut.value and type(value).__hash__ is None:
+            raise self.invalid("It must not return one mutable object twice, as that equals itself. Return a new one.")
+        return self._outcome(value)
 
     def equal(self, one: Outcome, other: Outcome) -> bool:
-        """Return whether the same came of both."""
+        """Return whether two outcomes are equal."""
         if one.error is not None or other.error is not None:
             return type(one.error) is type(other.error) and one.rows == other.rows
         try:
             return bool(one.value == other.value)
         except Exception as error:
-            raise self.unfit(
-                f"its results cannot be compared, == raised {type(error).__name__}: {described(error)}. Return what "
-                "is compared as a whole, such as the list of an array."
+            raise self.invalid(
+                f"Its results must be comparable, but == raised {type(error).__name__}: {described(error)}. Return a "
+                "value that is compared as a whole, such as the list of an array."
             ) from error
 
-    def unfit(self, rule: str) -> InvalidArgumentError:
-        """Return the error that says what is wrong with the subject."""
+    def invalid(self, rule: str) -> InvalidArgumentError:
+        """Return the error for a subject that breaks a rule."""
         return InvalidArgumentError("subject", self.name, rule)
 
-    def _result(self, pieces: list[str]) -> object:
+    def _call(self, pieces: list[str]) -> object:
         result = self._subject(pieces)
         if not isinstance(result, Awaitable):
             return result
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._runner.run(_awaited(result), context=copy_context())
+            return self._runner.run(_wait_for(result), context=copy_context())
         if iscoroutine(result):
-            result.close()  # or Python warns that nobody awaited it
+            result.close()  # otherwise Python warns that it was never awaited
         raise EventLoopRunningError(self._caller, self.name)
 
-    def _checked(self, value: object) -> Outcome:
-        """Return the outcome, unless it is something that can be read only once."""
+    def _outcome(self, value: object) -> Outcome:
         if isinstance(value, Iterator | AsyncIterator | Awaitable):
-            raise self.unfit(f"it returned {excerpt(value)}, which equals nothing else. Return a list of its items.")
+            raise self.invalid(f"It must return a value, not {excerpt(value)}. Return a list of its items.")
         return Outcome(value)
 
 
-async def _awaited(result: Awaitable[object]) -> object:
+async def _wait_for(result: Awaitable[object]) -> object:
     return await result
 
 
@@ -110,7 +117,7 @@ def _chunks(strategy: ChunkingStrategy, pieces: list[str]) -> list[Chunk]:
 
 
 def _name_of(subject: Callable[[list[str]], object]) -> str:
-    """Return the name of a function as its author knows it; a lambda has none and is found by its line."""
+    """Return the name of a function, or the line of a lambda."""
     name: object = getattr(subject, "__qualname__", None)
     if not isinstance(name, str):
         return excerpt(subject)
@@ -123,10 +130,13 @@ def _name_of(subject: Callable[[list[str]], object]) -> str:
 
 def _rule_for(subject: object) -> str:
     if isinstance(subject, type):
-        return f"that is the class; pass an instance, {subject.__name__}()."
+        return f"It must be an instance: pass {subject.__name__}()."
     if subject is None:
-        return "without chunking every delta is a chunk, so that the chunks depend on the cut; pass what reads them."
+        return (
+            "Without chunking every delta is a chunk, so the chunks depend on the cut. Pass the function that reads "
+            "them."
+        )
     return (
-        "it is a ChunkingStrategy, an alias such as 'sentence', or a function that is given the list of pieces and "
-        "returns something to compare."
+        "It must be a ChunkingStrategy, an alias such as 'sentence', or a function that takes the list of pieces and "
+        "returns a value to compare."
     )

@@ -1,1 +1,1 @@
-"""Real providers over the network, and the recording of them."""
+"""Real providers over the network, and the recording and replay of their streams."""

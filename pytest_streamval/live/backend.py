@@ -1,4 +1,4 @@
-"""`LiveBackend`: a real model behind a network, as a backend like any other."""
+"""`LiveBackend`: a backend that sends requests to a real model over the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
-from pytest_streamval.model import Delta, ToolCallDelta
+from pytest_streamval.recordings.cassette import delta_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,14 +27,16 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context, Entry
     from pytest_streamval.http.client import HttpResponse, Timeouts, Transport
+    from pytest_streamval.model import Delta
     from pytest_streamval.wire.exchange import WireRequest
     from pytest_streamval.wire.frames import FrameDecoder
 
 
 class LiveBackend(Backend):
-    """Asks a real model: `LiveBackend("ollama:granite4:micro")`, `LiveBackend("openai:gpt-4.1")`.
+    """A backend of a real model: `LiveBackend("ollama:granite4:micro")`, `LiveBackend("openai:gpt-4.1")`.
 
-    The key is read from the environment for each request and kept nowhere. Cancelling an output closes its connection.
+    The API key is read from the environment for each request and is not stored. Cancelling an output closes its
+    connection.
     """
 
     def __init__(
@@ -47,19 +49,19 @@ class LiveBackend(Backend):
         retries: int = 2,
         transport: Transport | None = None,
     ) -> None:
-        """Make a backend; nothing is sent before it is asked.
+        """Create a backend, without sending a request.
 
         Args:
-            spec: provider and model, such as `"ollama:granite4:micro"`.
-            base_url: where the provider is, if not where it always is or its variable of the environment says.
-            model_options: for every request, unless it has others.
-            timeouts: how long to wait for what.
-            retries: how often a request is sent again that failed before the first byte of its answer.
-            transport: what carries the requests, if not the network.
+            spec: The provider and the model, such as `"ollama:granite4:micro"`.
+            base_url: The address of the provider. By default the one in its environment variable, or its usual one.
+            model_options: The default options of all requests.
+            timeouts: The time limits of a request.
+            retries: The number of times to repeat a request that failed before the first byte of its response.
+            transport: The transport of the requests. By default the network.
 
         Raises:
-            UnknownProviderError: a `ValueError`; the spec names no provider that is known.
-            InvalidArgumentError: a `ValueError`; the address is none.
+            UnknownProviderError: A `ValueError`. If the provider in the spec is unknown.
+            InvalidArgumentError: A `ValueError`. If the address is invalid.
         """
         self.provider, self.model = parse_spec(spec)
         self.address = self.provider.address(base_url)
@@ -71,12 +73,12 @@ class LiveBackend(Backend):
 
     @property
     def spec(self) -> str:
-        """Provider and model."""
+        """The provider and the model."""
         return f"{self.provider.name}:{self.model}"
 
     @property
     def identity(self) -> str | None:
-        """Provider, model, address and options; None where something else than the network carries the requests."""
+        """The provider, model, address and options, or None if the backend has a transport of its own."""
         if self._transport is not None:
             return None
         options = sorted((str(name), repr(value)) for name, value in self.model_options.items())
@@ -90,40 +92,40 @@ class LiveBackend(Backend):
         format: object | None = None,  # noqa: A002  # as in Backend
         model_options: Mapping[str, object] | None = None,
     ) -> tuple[ModelOutputThunk, Context]:
-        """Send a request, and return its output at once.
+        """Start a request, and return its output at once.
 
         Raises:
-            MissingKeyError: a `LookupError`; the provider wants a key, and the environment has none.
-            InvalidArgumentError: the provider has no way to say what was asked.
+            MissingKeyError: A `LookupError`. If the provider needs an API key and the environment has none.
+            InvalidArgumentError: If the provider's protocol cannot express the request.
         """
         action = as_action(action)
         options = {**self.model_options, **(model_options or {})}
         streams = bool(options.get(ModelOption.STREAM))
-        asked = self._adapter.build_request(
-            [*map(_turn, ctx.view_for_generation()), _turn(action)],
+        wire_request = self._adapter.build_request(
+            [*map(_message, ctx.view_for_generation()), _message(action)],
             model=self.model,
             options=options,
             schema=_schema(format),
             stream=streams,
         )
-        request, secrets = self._prepared(asked)
-        carrier = self._transport or HttpTransport(self._timeouts, retries=self._retries, secrets=secrets)
+        request, secrets = self._authorized(wire_request)
+        transport = self._transport or HttpTransport(self._timeouts, retries=self._retries, secrets=secrets)
         thunk = ModelOutputThunk(action=action)
         thunk.generation.model, thunk.generation.provider = self.model, self.provider.name
         thunk.generation.streaming = streams
 
         async def generate(thunk: ModelOutputThunk) -> None:
-            async with carrier.stream(request, provider=self.provider.name) as response:
+            async with transport.stream(request, provider=self.provider.name) as response:
                 await (self._stream if streams else self._buffer)(thunk, response)
 
         thunk.start(generate)
         return thunk, ctx.add(action).add(thunk)
 
-    def _prepared(self, asked: WireRequest) -> tuple[HttpRequest, Secrets]:
-        """Return a request with its key, and what keeps the key out of errors."""
+    def _authorized(self, wire_request: WireRequest) -> tuple[HttpRequest, Secrets]:
+        """Return a request with its API key, and the secrets to keep out of errors."""
         key = self.provider.key(self.address) if getattr(self._transport, "needs_key", True) else None
-        headers = dict(asked.headers) if key is None else asked.authorized(key)
-        request = HttpRequest(self.provider.endpoint(self.address, asked.path), asked.content, headers)
+        headers = dict(wire_request.headers) if key is None else wire_request.authorized(key)
+        request = HttpRequest(self.provider.endpoint(self.address, wire_request.path), wire_request.content, headers)
         return request, Secrets([] if key is None else [key])
 
     async def _stream(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
@@ -132,7 +134,7 @@ class LiveBackend(Backend):
             await self._decode(thunk, response, decoder)
             await _put(thunk, decoder.close())
         except WireError as error:
-            await _put(thunk, error.deltas)  # what came in the same read before the fault
+            await _put(thunk, error.deltas)  # those of the same read before the fault
             raise
 
     async def _decode(self, thunk: ModelOutputThunk, response: HttpResponse, decoder: FrameDecoder) -> None:
@@ -141,7 +143,7 @@ class LiveBackend(Backend):
                 await _put(thunk, decoder.feed(data))
         except ProviderUnreachableError as broken:
             if decoder.done:
-                return  # what ends a stream had come, and the connection did not matter any more
+                return  # the stream had ended before the connection broke
             try:
                 decoder.close()
             except StreamTruncatedError as truncated:
@@ -149,10 +151,8 @@ class LiveBackend(Backend):
             raise
 
     async def _buffer(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
-        answer = self._adapter.parse_response(b"".join([data async for data in response.reads]))
-        calls = enumerate(answer.tool_calls)
-        fragments = tuple(ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in calls)
-        await _put(thunk, [Delta(answer.text, answer.thinking, fragments, answer.usage, answer.finish_reason)])
+        body = b"".join([data async for data in response.reads])
+        await _put(thunk, [delta_of(self._adapter.parse_response(body))])
 
     def __repr__(self) -> str:
         return f"<LiveBackend {self.spec} at {self.address}>"
@@ -164,8 +164,7 @@ async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
             await thunk.put(delta)
 
 
-def _turn(entry: Entry) -> dict[str, object]:
-    """Return an entry of a context as a message."""
+def _message(entry: Entry) -> dict[str, object]:
     if isinstance(entry, ModelOutputThunk):
         return {"role": "assistant", "content": str(entry)}
     if isinstance(entry, Message):
@@ -174,11 +173,11 @@ def _turn(entry: Entry) -> dict[str, object]:
 
 
 def _schema(form: object | None) -> Mapping[str, object] | None:
-    """Return the JSON schema that a format is or has, as a class of pydantic does."""
+    """Return the JSON schema of a format: the format itself, or that of a class of pydantic."""
     if form is None or isinstance(form, Mapping):
         return form
     describe = getattr(form, "model_json_schema", None)
     if callable(describe):
         schema: Mapping[str, object] = describe()
         return schema
-    raise InvalidArgumentError("format", excerpt(form), "It must be a JSON schema, or a class of pydantic.")
+    raise InvalidArgumentError("format", excerpt(form), "It must be a JSON schema or a class of pydantic.")

@@ -1,4 +1,4 @@
-"""Providers: where they are, how they are spoken to, and which variables of the environment hold their keys."""
+"""Providers: their addresses, their protocols, and the environment variables of their API keys."""
 
 from __future__ import annotations
 
@@ -20,78 +20,74 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.adapter import Adapter
 
 DEFAULT = "ollama:granite4:micro"
-"""The spec of the backend that is asked where none is named."""
+"""The spec of the default backend."""
 
-_VERSION = "/v1"  # many addresses are given with it, as the SDKs of OpenAI's kind want them
+_VERSION = "/v1"  # a part of many addresses, as the SDKs for OpenAI's protocol need it
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider."""
+    """A provider."""
 
     name: str
-    """Its name in a spec: what stands before the first colon of `openai:gpt-4.1`."""
+    """Its name in a spec, the part before the first colon of `openai:gpt-4.1`."""
     adapter: Adapter
     """Its protocol."""
     url: str
-    """Where it is, unless said otherwise."""
+    """Its usual address."""
     keys: tuple[str, ...] = ()
-    """The environment's variables that may hold its key; the first one that is set counts."""
+    """The environment variables of its API key. The first one that is set counts."""
     urls: tuple[str, ...] = ()
-    """The environment's variables that may say where it is."""
+    """The environment variables of its address. The first one that is set counts."""
     versioned: bool = True
-    """Whether its paths have a version, as OpenAI's do."""
-    at_home: Adapter | None = None
-    """Its protocol at its own address, where others that speak it want it otherwise."""
+    """Whether its paths have a version, like those of OpenAI."""
+    official: Adapter | None = None
+    """Its protocol at its usual address, if that differs from the one of compatible servers."""
 
     def adapter_at(self, address: str) -> Adapter:
-        """Return the protocol to speak with an address."""
-        return self.at_home if self.at_home is not None and self._is_home(address) else self.adapter
+        """Return the protocol of the server at an address."""
+        return self.official if self.official is not None and self._is_official(address) else self.adapter
 
-    def _is_home(self, address: str) -> bool:
+    def _is_official(self, address: str) -> bool:
         return address in {self.url, self.url + _VERSION}
 
     def address(self, base_url: str | None, environment: Mapping[str, str] = os.environ) -> str:
-        """Return where the provider is: as given, as the environment says, or where it always is."""
+        """Return the address of the provider: the given one, the one in the environment, or the usual one."""
         found = base_url or next((environment[name] for name in self.urls if environment.get(name)), None)
         return self.url if found is None else _completed(found, self.url)
 
     def endpoint(self, address: str, path: str) -> str:
-        """Return the whole address of a path."""
+        """Return the URL of a path."""
         if path.startswith(f"{_VERSION}/") and (address.endswith(_VERSION) or not self.versioned):
             path = path.removeprefix(_VERSION)
         return address + path
 
     def key(self, address: str, environment: Mapping[str, str] = os.environ) -> str | None:
-        """Return the key, None where there is none and none is needed: a server of one's own may want no key.
+        """Return the API key, or None if there is none and the server at the address may not need one.
 
         Raises:
-            MissingKeyError: a `LookupError`; the provider itself was to be asked, and it wants one.
+            MissingKeyError: A `LookupError`. If there is none and the address is the provider's usual one.
         """
         found = next((environment[name] for name in self.keys if environment.get(name)), None)
-        if found is None and self.keys and self._is_home(address):
+        if found is None and self.keys and self._is_official(address):
             raise MissingKeyError(self.name, self.keys)
         return found
 
 
-def _compatible(name: str, url: str, *, versioned: bool = True, at_home: Adapter | None = None) -> Provider:
-    """Return a provider that speaks OpenAI's chat completions."""
+def _compatible(name: str, url: str, *, versioned: bool = True, official: Adapter | None = None) -> Provider:
+    """Return a provider with the protocol of OpenAI's chat completions."""
     variable = name.upper()
-    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, at_home)
+    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, official)
 
 
 PROVIDERS = {
     provider.name: provider
     for provider in (
         Provider("ollama", Ollama(), "http://127.0.0.1:11434", (), ("OLLAMA_HOST",)),
-        # Its newer models refuse max_tokens, which is all that many servers of its kind know.
-        _compatible("openai", "https://api.openai.com", at_home=OpenAIChat(max_tokens="max_completion_tokens")),
+        # Its newer models refuse max_tokens, but many compatible servers know only that name.
+        _compatible("openai", "https://api.openai.com", official=OpenAIChat(max_tokens="max_completion_tokens")),
         Provider(
-            "openai-responses",
-            OpenAIResponses(),
-            "https://api.openai.com",
-            ("OPENAI_API_KEY",),
-            ("OPENAI_BASE_URL",),
+            "openai-responses", OpenAIResponses(), "https://api.openai.com", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",)
         ),
         Provider(
             "anthropic",
@@ -115,14 +111,14 @@ PROVIDERS = {
         _compatible("together", "https://api.together.xyz"),
     )
 }
-"""The known providers, by name. Any other server of OpenAI's kind is `openai:MODEL` with an address."""
+"""The known providers, by name. Any other compatible server is `openai:MODEL` with an address."""
 
 
 def parse_spec(spec: str) -> tuple[Provider, str]:
-    """Return the provider and the model that a spec names, such as `ollama:granite4:micro`.
+    """Return the provider and the model of a spec such as `ollama:granite4:micro`.
 
     Raises:
-        UnknownProviderError: a `ValueError`; it names none that is known, or no model.
+        UnknownProviderError: A `ValueError`. If the provider is unknown or the model is missing.
     """
     given: object = spec
     if not isinstance(given, str):
@@ -134,17 +130,17 @@ def parse_spec(spec: str) -> tuple[Provider, str]:
 
 
 def _completed(address: str, usual: str) -> str:
-    """Return an address with the scheme and the port that it leaves out, as `OLLAMA_HOST` may."""
+    """Return an address with its scheme and port. `OLLAMA_HOST`, for example, may lack them."""
     address = address.strip()
-    whole = address if "://" in address else f"http://{address}"
-    parts = urlsplit(whole.rstrip("/"))
+    url = address if "://" in address else f"http://{address}"
+    parts = urlsplit(url.rstrip("/"))
     try:
         port = parts.port
     except ValueError as error:
-        raise InvalidArgumentError("url", excerpt(address), f"{error}.") from error
+        raise InvalidArgumentError("url", excerpt(address), f"It must have a valid port: {error}.") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InvalidArgumentError("url", excerpt(address), "It must be an address such as http://127.0.0.1:11434.")
-    if parts.hostname == "0.0.0.0":  # noqa: S104  # where a server listens; a client goes to this machine
+    if parts.hostname == "0.0.0.0":  # noqa: S104  # the address of a listening server; a client connects to this machine
         parts = parts._replace(netloc=parts.netloc.replace("0.0.0.0", "127.0.0.1"))  # noqa: S104  # as above
     if port is None and "://" not in address:
         parts = parts._replace(netloc=f"{parts.netloc}:{urlsplit(usual).port or 80}")

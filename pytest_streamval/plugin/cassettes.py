@@ -24,10 +24,10 @@ from pytest_streamval.errors import (
     excerpt,
     plural,
 )
-from pytest_streamval.fuzzing.cuts import marked
+from pytest_streamval.fuzzing.cuts import show_cuts
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.live.backend import LiveBackend
-from pytest_streamval.live.recording_transport import RecordingTransport, carried, network_of
+from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
 from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.variants import recut_for, without_cut
@@ -109,11 +109,11 @@ class StreamCassette:
             raise InvalidArgumentError("backend", excerpt(given), "It must be a LiveBackend.")
         recorder = self._recorder(backend) if self._records else None
         if recorder is not None and not self._replays:
-            return carried(backend, recorder)
+            return with_transport(backend, recorder)
         if recorder is None and not self.matcher.cassettes:
             raise MissingCassetteError(self._shown(self.path), self._command("once"))
         speed = self._speed if speed is None else speed
-        return carried(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
+        return with_transport(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
 
     @property
     def written(self) -> list[Path]:
@@ -134,7 +134,8 @@ class StreamCassette:
         if self._cut is not None:
             for cassette in self.matcher.played:
                 pieces = [read.data.decode("latin-1") for read in recut_cassette(cassette, self._cut).reads]
-                yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {marked(pieces, _SHOWN)}"
+                shown = show_cuts(pieces, _SHOWN)
+                yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {shown}"
 
     def close(self) -> None:
         """Remove the recordings that were replaced by fewer."""
@@ -150,7 +151,7 @@ class StreamCassette:
         return str(path.relative_to(self._root) if self._root is not None and self._root in path.parents else path)
 
     def _recorder(self, backend: LiveBackend) -> RecordingTransport:
-        recorder = RecordingTransport(network_of(backend), self.path, numbers=self._numbers, clock=_real_time)
+        recorder = RecordingTransport(transport_of(backend), self.path, numbers=self._numbers, clock=_real_time)
         self._recorders.append(recorder)
         return recorder
 

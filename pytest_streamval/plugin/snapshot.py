@@ -21,7 +21,8 @@ from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, MissingPluginError, UnfinishedRunError, excerpt
 from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
 from pytest_streamval.plugin.variants import without_cut
-from pytest_streamval.transcripts.transcript import Transcript, difference, escaped, quoted
+from pytest_streamval.transcripts.differences import difference
+from pytest_streamval.transcripts.transcript import Transcript, escaped, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

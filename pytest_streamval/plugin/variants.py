@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.errors import plural
-from pytest_streamval.fuzzing.cuts import Cut, marked
+from pytest_streamval.fuzzing.cuts import Cut, show_cuts
+from pytest_streamval.fuzzing.failing_cuts import FailingCut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
-from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, FailingCut, FailingCuts
+from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, failing_cuts_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -72,12 +73,12 @@ class Variants:
         self._skipped: set[FailingCut] = set()
         self._collected: set[FailingCut] = set()
         self._unreached: set[str] = set()
-        self._known = FailingCuts.of(config)
+        self._known = failing_cuts_of(config)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401  # pytest-xdist may not be there
         """Hand a worker the cuts that are known: all workers, late ones too, have to collect the same variants."""
-        node.workerinput[WORKER_INPUT] = self._known.shipped()
+        node.workerinput[WORKER_INPUT] = self._known.to_lists()
 
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -177,7 +178,7 @@ def _explained(item: pytest.Item, scripts: Sequence[Script]) -> str:
     lines = []
     for script in scripts:
         pieces = [delta.text for delta in script.deltas]
-        lines += [f"The stream was cut as  {marked(pieces, _SHOWN)}", f"The same as a script:  {_source(script)}"]
+        lines += [f"The stream was cut as  {show_cuts(pieces, _SHOWN)}", f"The same as a script:  {_source(script)}"]
     lines += [
         f"To run it again:       pytest '{item.nodeid}'",
         f"If what is expected depends on the cut on purpose, mark the test with @pytest.mark.{_MARKER}.",

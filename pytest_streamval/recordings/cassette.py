@@ -10,14 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
-from pytest_streamval.recordings.files import put_file
+from pytest_streamval.recordings.files import json_line, put_file
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -25,13 +24,20 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from pytest_streamval.wire.adapter import Adapter
+    from pytest_streamval.wire.exchange import Answer
 
 FOLDER = "__cassettes__"
 """The folder of recordings, beside the tests."""
 
 _FAILURE = 400  # the lowest status of a failure
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")  # line ends to an editor, or not in UTF-8
-_SAYING = ("messages", "contents", "content", "parts", "text", "prompt")  # fields of requests that lead to the prompt
+_PROMPT_FIELDS = (
+    "messages",
+    "contents",
+    "content",
+    "parts",
+    "text",
+    "prompt",
+)  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
 _KINDS = {"how": str, "at": int | float, "why": str, "seconds": int | float}
 
@@ -111,7 +117,7 @@ class Cassette:
             ValueError: If the header holds a value that JSON cannot.
         """
         lines = [self.header, *({"at": round(at, 6), **_written(data)} for at, data in self.reads)]
-        put_file(Path(self.path if path is None else path), "".join(map(_line, lines)).encode())
+        put_file(Path(self.path if path is None else path), "".join(f"{json_line(line)}\n" for line in lines).encode())
 
     @property
     def body(self) -> bytes:
@@ -148,7 +154,7 @@ class Cassette:
         if self.is_stream:
             return self._decode(adapter)
         try:
-            return Recording(((self._last, (_as_delta(adapter, self.body),)),), None)
+            return Recording(((self._last, (delta_of(adapter.parse_response(self.body)),)),), None)
         except WireError as error:
             return Recording((), error)
 
@@ -176,12 +182,11 @@ def prompt_of(request: object) -> str:
         return next(filter(None, map(prompt_of, reversed(request))), "")
     if not isinstance(request, dict):
         return request if isinstance(request, str) else ""
-    return next(filter(None, (prompt_of(request.get(name)) for name in _SAYING)), "")
+    return next(filter(None, (prompt_of(request.get(name)) for name in _PROMPT_FIELDS)), "")
 
 
-def _as_delta(adapter: Adapter, body: bytes) -> Delta:
+def delta_of(answer: Answer) -> Delta:
     """Return a response that was not streamed as one delta."""
-    answer = adapter.parse_response(body)
     calls = (ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in enumerate(answer.tool_calls))
     return Delta(answer.text, answer.thinking, tuple(calls), answer.usage, answer.finish_reason)
 
@@ -246,8 +251,3 @@ def _written(data: bytes) -> dict[str, str]:
         return {"text": data.decode()}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(data).decode()}
-
-
-def _line(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"

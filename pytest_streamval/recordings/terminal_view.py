@@ -60,20 +60,18 @@ class View:
     def of(cls, cassette: Cassette) -> View:
         """Return the view of a cassette."""
         recording = cassette.decode()
-        decoded = [deltas for _, deltas in recording.reads]
         last = len(cassette.reads) - 1
-        # a response in one piece is complete with its last read, as are the deltas at the end of a stream
-        places = [min(number, last) if len(decoded) > 1 else last for number in range(len(decoded))]
         deltas: list[list[Delta]] = [[] for _ in cassette.reads]
-        for place, completed in zip(places, decoded, strict=True):
-            if deltas:
-                deltas[place] += completed
-        before = [0.0, *(read.at for read in cassette.reads)]
+        for number, (_, completed) in enumerate(recording.reads if deltas else ()):
+            # a response in one piece is complete with its last read, as are the deltas at the end of a stream
+            deltas[min(number, last) if len(recording.reads) > 1 else last] += completed
+        times = [0.0, *(read.at for read in cassette.reads)]
         rows = (
-            Row(number, at, at - before[number - 1], len(data), tuple(deltas[number - 1]))
-            for number, (at, data) in enumerate(cassette.reads, 1)
+            Row(number, read.at, read.at - before, len(read.data), tuple(completed))
+            for number, (read, before, completed) in enumerate(zip(cassette.reads, times, deltas, strict=False), 1)
         )
-        return cls(cassette, tuple(rows), "" if recording.error is None else _error(recording.error))
+        error = recording.error
+        return cls(cassette, tuple(rows), "" if error is None else f"{type(error).__name__}: {error}")
 
     @property
     def deltas(self) -> list[Delta]:
@@ -151,10 +149,14 @@ class View:
             whole: Whether to show every read, also of a long stream.
             blocks: Whether the terminal can show block characters.
         """
-        yield from self._header(width)
+        facts = self.facts()
+        yield from self._header(facts, width)
         yield ""
         yield from wrapped(self.text, width) if self.text else ["(no text)"]
-        yield from self._rest(width)
+        for name in ("thinking", "tool_calls"):
+            if facts[name]:
+                yield ""
+                yield from wrapped(f"{name.replace('_', ' ')}: {_plain(facts[name])}", width)
         yield ""
         yield from wrapped(" ".join([f"{self.summary()}.", *self._pace()]), width)
         if self.rows:
@@ -163,7 +165,7 @@ class View:
             yield ""
             yield from self._table(width, whole=whole)
 
-    def _header(self, width: int) -> Iterator[str]:
+    def _header(self, facts: dict[str, Any], width: int) -> Iterator[str]:
         header, ending = self.cassette.header, self.cassette.ending
         request = header.get("request")
         fields = request if isinstance(request, dict) else {}
@@ -171,7 +173,10 @@ class View:
         prompt = self.cassette.prompt
         kinds = [value for name, value in header.get("headers") or () if name.lower() == "content-type"]
         why = f": {ending.why}" if ending.why else ""
-        facts = {
+        finish = [facts["finish_reason"]] if facts["finish_reason"] else []
+        if facts["usage"]:
+            finish.append("{input_tokens} tokens in, {output_tokens} out".format(**facts["usage"]))
+        lines = {
             "file": self.cassette.path,
             "model": header.get("model"),
             "server": header.get("server"),
@@ -180,33 +185,16 @@ class View:
             "prompt": prompt if len(prompt) <= _PROMPT else f"{prompt[:_PROMPT]} ...",
             "answer": ", ".join(map(str, [header.get("status") or "none", *kinds])),
             "ended": f"{ending.how}, {self.seconds:.3f} s after the request{why}",
-            "finish": ", ".join(self._finish()),
+            "finish": ", ".join(finish),
             "error": self.error,
         }
-        for name, value in facts.items():
+        for name, value in lines.items():
             if value:
                 first, *more = wrapped(str(value), width - _LABEL)
                 yield f"{name:{_LABEL}}{first}"
                 yield from (f"{'':{_LABEL}}{line}" for line in more)
 
-    def _finish(self) -> Iterator[str]:
-        facts = self.facts()
-        if facts["finish_reason"]:
-            yield facts["finish_reason"]
-        if facts["usage"]:
-            yield "{input_tokens} tokens in, {output_tokens} out".format(**facts["usage"])
-
-    def _rest(self, width: int) -> Iterator[str]:
-        """Yield the thinking and the tool calls."""
-        facts = self.facts()
-        others = {"thinking": facts["thinking"], "tool calls": facts["tool_calls"]}
-        for name, value in others.items():
-            if value:
-                yield ""
-                yield from wrapped(f"{name}: {_plain(value)}", width)
-
     def _pace(self) -> Iterator[str]:
-        """Yield sentences about times and boundaries."""
         pauses = [row.pause for row in self.rows[1:]]
         if pauses:
             longest = max(self.rows[1:], key=lambda row: row.pause)
@@ -289,17 +277,12 @@ def harmless(text: str) -> str:
 
 
 def _delta_summary(delta: Delta) -> str:
-    """Return the content of a delta on one line."""
     parts = [repr(delta.text) if delta.text else ""]
     parts.append(f"thinking {delta.thinking!r}" if delta.thinking else "")
     parts += [f"tool {call.name or ''}{call.arguments!r}" for call in delta.tool_calls]
     parts.append(f"finish {delta.finish_reason}" if delta.finish_reason else "")
     parts.append(f"usage {delta.usage.input_tokens}+{delta.usage.output_tokens}" if delta.usage else "")
     return " ".join(filter(None, parts))
-
-
-def _error(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""`StreamingMockBackend`: a backend that plays scripts, and knows what it sent and whether it was stopped."""
+"""`StreamingMockBackend`: a backend that plays scripts, and records the deltas that it sent."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class MockCall:
         model_options: Mapping[str, object],
     ) -> None:
         self.script = script
-        """What was played."""
+        """The script that was played."""
         self.action = action
-        """What was asked."""
+        """The action of the call."""
         self.ctx = ctx
-        """The context in which it was asked."""
+        """The context of the call."""
         self.format = format
-        """The format that was asked for."""
+        """The format of the call."""
         self.model_options = model_options
         """The options of the call."""
         self.thunk = ModelOutputThunk(action=action)
         """The output."""
         self.deltas_sent = 0
-        """How many deltas were handed over."""
+        """The number of deltas that were sent."""
         self.finished = False
         """Whether the script was played to its end."""
 
@@ -56,7 +56,7 @@ class MockCall:
 
     @property
     def sent_text(self) -> str:
-        """The text that was handed over, whether or not anybody read it."""
+        """The text that was sent, whether or not it was read."""
         sent = [step for step in self.script.steps if isinstance(step, (str, Delta))][: self.deltas_sent]
         return "".join(text_of_step(step) for step in sent)
 
@@ -73,7 +73,7 @@ class MockCall:
 
     @property
     def unstopped(self) -> str:
-        """What the producer did after its reader was gone, or still does, in a few words; empty if it has stopped."""
+        """The activity of the producer after its reader had left, in a few words, or an empty string if it stopped."""
         producer = self.thunk.producer
         if producer is not None and not producer.done():
             return "is being stopped, but has not ended" if producer.stopping else "still runs"
@@ -87,33 +87,34 @@ class MockCall:
 
 
 class StreamingMockBackend(Backend):
-    """Plays scripts in place of a model: one for each call, in order.
+    """A backend that plays scripts instead of a model: one for each call, in order.
 
-    `calls` tells of every call what was asked, and what the producer really did.
+    `calls` has the arguments of each call, and the deltas that the producer really sent.
     """
 
-    __test__ = False  # a double, whatever its name begins with
+    __test__ = False  # a double, not a test class
 
     def __init__(self, *scripts: Script | str, token_size: int = 1) -> None:
-        """Make a backend.
+        """Create a backend.
 
         Args:
-            scripts: what each call gets; a text is sent in deltas of `token_size` characters.
-            token_size: characters in each delta of a text.
+            scripts: The script of each call. A text is sent in deltas of `token_size` characters.
+            token_size: The number of characters in each delta of a text.
         """
         for index, script in enumerate(scripts):
             if not isinstance(script, Script | str):
-                raise InvalidArgumentError(f"scripts[{index}]", excerpt(script), "It takes Scripts and texts.")
+                raise InvalidArgumentError(f"scripts[{index}]", excerpt(script), "It must be a Script or a str.")
         self.scripts = tuple(as_script(script, token_size=token_size) for script in scripts)
         for script in self.scripts:
             note_taken(script)
         self.calls: list[MockCall] = []
+        """The calls, in order."""
         self.refused: list[ScriptExhaustedError] = []
-        """The errors of the calls too many."""
+        """The errors of the calls without a script."""
 
     @property
     def identity(self) -> str | None:
-        """Its class and the scripts it was made with."""
+        """The class of the backend and a hash of its scripts."""
         digest = hashlib.sha256(repr(self.scripts).encode(errors="surrogatepass")).hexdigest()
         return f"{type(self).__module__}.{type(self).__qualname__} of {digest}"
 
@@ -125,15 +126,15 @@ class StreamingMockBackend(Backend):
         format: object | None = None,  # noqa: A002  # as in Backend
         model_options: Mapping[str, object] | None = None,
     ) -> tuple[ModelOutputThunk, Context]:
-        """Start playing the next script.
+        """Start to play the next script.
 
         Raises:
-            ScriptExhaustedError: there is none left; the message says who asked.
+            ScriptExhaustedError: If there is no script left. It names the caller.
         """
         action = as_action(action)
         if len(self.calls) == len(self.scripts):
-            earlier = [_said(call.action) for call in self.calls]
-            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), _said(action), earlier))
+            earlier = [_summary(call.action) for call in self.calls]
+            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), _summary(action), earlier))
             raise self.refused[-1]
         options = dict(model_options or {})
         call = MockCall(self.scripts[len(self.calls)], action, ctx, format, options)
@@ -144,27 +145,26 @@ class StreamingMockBackend(Backend):
         return call.thunk, ctx.add(action).add(call.thunk)
 
     def unstopped(self, within: float) -> Iterator[str]:
-        """Yield the calls whose producers still run, or sent something after their reader was gone.
+        """Yield a line for each call whose producer still runs, or sent a delta after its reader had left.
 
         Args:
-            within: unused: a producer in the test's own event loop makes no progress while the test waits.
+            within: Ignored, as a producer in the test's own event loop makes no progress while the test waits.
         """
         del within
         for call in self.calls:
             if call.unstopped:
-                yield f"{_said(call.action)}: the producer {call.unstopped}: {call!r}"
+                yield f"{_summary(call.action)}: the producer {call.unstopped}: {call!r}"
 
     def __repr__(self) -> str:
         return f"<StreamingMockBackend, {len(self.calls)} of {len(self.scripts)} scripts played>"
 
 
 class StreamingMockBackendFactory(Protocol):
-    """What the fixture `streaming_mock_backend` is: makes as many backends as a test wants."""
+    """The type of the fixture `streaming_mock_backend`, a function that returns mock backends."""
 
     def __call__(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
-        """Make a backend that plays scripts; the arguments are those of `StreamingMockBackend`."""
+        """Return a backend that plays scripts. The arguments are those of `StreamingMockBackend`."""
 
 
-def _said(action: Action) -> str:
-    """Return what was asked, in a line."""
+def _summary(action: Action) -> str:
     return f"{type(action).__name__} {excerpt(text_of(action))}"

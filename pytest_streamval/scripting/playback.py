@@ -1,4 +1,4 @@
-"""Playbacks: a script as a plain iterator of text, for code that knows no backend."""
+"""Playbacks: scripts as plain iterators of text, for code without a backend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_streamval.errors import ConcurrentReadError, PlaybackBusyError, SyncStallError, raisable
 from pytest_streamval.model import Delta
-from pytest_streamval.scripting.steps import Delay, Raise, Stall, perform, text_of_step
+from pytest_streamval.scripting.steps import Delay, Raise, Stall, fail, perform, text_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from pytest_streamval.scripting.steps import Step
 
 on_play: list[Callable[[_Playback], None]] = []
-"""Called with every playback that is made, for guards that look for forgotten ones."""
-
+"""Called with every new playback, for guards that look for forgotten ones."""
 
 on_take: list[Callable[[PlayableScript], None]] = []
-"""Called with each script that is taken to be played, for guards that look for scripts that nothing plays."""
+"""Called with each script that is going to be played, for guards that look for scripts that are not played."""
 
 
 class PlayableScript(Protocol):
-    """A script, as far as a playback needs it."""
+    """The part of a script that a playback uses."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -40,43 +39,43 @@ class PlayableScript(Protocol):
 
 
 def note_taken(script: PlayableScript) -> None:
-    """Note that a script is going to be played."""
+    """Notify the guards that a script is going to be played."""
     for call in tuple(on_take):
         call(script)
 
 
 class _Playback:
-    """A script that is played to one reader, and how far it got.
+    """A script that one reader plays, and its progress.
 
-    Like a generator, it ends with whatever is raised in it, a cancellation of the reader included.
+    Like a generator, it ends when an exception is raised in it, also by the cancellation of the reader.
     """
 
     _made_by: ClassVar[str]
 
     def __init__(self, script: PlayableScript) -> None:
         self.script = script
-        """The script that is played."""
+        """The script."""
         self.started = False
-        """Whether anybody read."""
+        """Whether the reader has begun."""
         self.deltas_sent = 0
-        """How many deltas were played, those without text included."""
+        """The number of deltas that were played, including those without text."""
         self.finished = False
-        """Whether the reader was told that the script is at its end."""
+        """Whether the reader has reached the end of the script."""
         self.closed = False
-        """Whether nothing more comes: it is finished, it failed, its reader was cancelled, or it was closed."""
+        """Whether it has ended: it is finished, it failed, its reader was cancelled, or it was closed."""
         self._steps = iter(script.steps)
-        self._reader = Lock()  # never waited for; it holds against threads too
+        self._reader = Lock()  # never waited for, but it also excludes other threads
         note_taken(script)
-        for tell in on_play:
-            tell(self)
+        for call in on_play:
+            call(self)
 
     def _enter(self) -> None:
         if not self._reader.acquire(blocking=False):
             raise ConcurrentReadError(self._made_by)
         self.started = True
 
-    def _move(self) -> str | Delay | Raise | Stall | None:
-        """Return the next text, or what is to be done before it; None at the end."""
+    def _next(self) -> str | Delay | Raise | Stall | None:
+        """Return the next text, the step to perform before it, or None at the end."""
         for step in self._steps:
             if not isinstance(step, (str, Delta)):
                 return step
@@ -104,7 +103,7 @@ class _Playback:
 class Playback(_Playback):
     """The text of a script as an asynchronous iterator, with the producer's own record of it.
 
-    It has nothing to finalise where a reader breaks out of its loop, and `aclose()` for those who close all the same.
+    A reader may leave its loop without closing it. `aclose()` is for readers that close every iterator.
     """
 
     _made_by = "play()"
@@ -115,8 +114,8 @@ class Playback(_Playback):
     async def __anext__(self) -> str:
         self._enter()
         try:
-            while not isinstance(move := self._move(), str | None):
-                await perform(move, self.script.steps)
+            while not isinstance(step := self._next(), str | None):
+                await perform(step, self.script.steps)
         except StopAsyncIteration as error:
             self._end()
             raise raisable(error) from error
@@ -125,15 +124,15 @@ class Playback(_Playback):
             raise
         finally:
             self._reader.release()
-        if move is None:
+        if step is None:
             raise StopAsyncIteration
-        return move
+        return step
 
     async def aclose(self) -> None:
         """End the playback.
 
         Raises:
-            PlaybackBusyError: a task waits for its next text.
+            PlaybackBusyError: If a task is waiting for its next text.
         """
         self._close()
 
@@ -149,8 +148,8 @@ class SyncPlayback(_Playback):
     def __next__(self) -> str:
         self._enter()
         try:
-            while not isinstance(move := self._move(), str | None):
-                self._perform(move)
+            while not isinstance(step := self._next(), str | None):
+                self._perform(step)
         except StopIteration as error:
             self._end()
             msg = "StopIteration was raised, which would have ended the reader's loop in silence."
@@ -160,15 +159,15 @@ class SyncPlayback(_Playback):
             raise
         finally:
             self._reader.release()
-        if move is None:
+        if step is None:
             raise StopIteration
-        return move
+        return step
 
     def _perform(self, step: Delay | Raise | Stall) -> None:
         if isinstance(step, Delay):
             time.sleep(step.seconds)
         elif isinstance(step, Raise):
-            raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
+            fail(step)
         else:
             raise SyncStallError(self.script.steps.index(step))
 
@@ -176,6 +175,6 @@ class SyncPlayback(_Playback):
         """End the playback.
 
         Raises:
-            PlaybackBusyError: a thread waits for its next text.
+            PlaybackBusyError: If a thread is waiting for its next text.
         """
         self._close()

@@ -1,4 +1,4 @@
-"""Scripts: what a producer plays, step by step."""
+"""Scripts: the steps that a producer plays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The steps that a producer plays; immutable, so that one script serves many backends and tests."""
+    """The steps that a producer plays. It is immutable, so backends and tests can share it."""
 
     steps: tuple[Step, ...] = ()
     """The steps, in order."""
@@ -29,51 +29,47 @@ class Script:
     def __post_init__(self) -> None:
         steps: object = self.steps
         if not isinstance(steps, tuple):
-            rule = (
-                "It must be a tuple of steps; Script.of(...) takes them one by one, Script.from_text(...) cuts a text."
-            )
+            rule = "It must be a tuple. Script.of(...) takes steps as arguments, Script.from_text(...) takes a text."
             raise InvalidArgumentError("steps", excerpt(steps), rule)
         for number, step in enumerate(self.steps):
             if not isinstance(step, Step):
                 hint = ""
                 if isinstance(step, type):
-                    hint = f" That is the class; write {step.__name__}(...)."
+                    hint = f" For an instance of this class, write {step.__name__}(...)."
                 elif isinstance(step, BaseException):
-                    hint = " To fail with it, write Raise(...)."
-                rule = f"A step is a str, a Delta, a Delay, a Raise or a Stall.{hint}"
+                    hint = " For a failure, write Raise(...)."
+                rule = f"It must be a str, a Delta, a Delay, a Raise or a Stall.{hint}"
                 raise InvalidArgumentError(f"steps[{number}]", excerpt(step), rule)
 
     @classmethod
     def of(cls, *steps: Step, finish_reason: str | None = None) -> Script:
-        """Make a script of steps.
+        """Return a script of steps.
 
         Args:
-            steps: in the order in which they are played.
-            finish_reason: comes with the last delta.
+            steps: The steps, in the order in which they are played.
+            finish_reason: The finish reason of the last delta.
         """
         script = cls(steps)
         return script if finish_reason is None else cls(_finished(steps, finish_reason))
 
     @classmethod
     def from_text(cls, text: str, token_size: int = 1) -> Script:
-        """Make a script that sends a text in deltas of `token_size` characters, the last one of what is left."""
+        """Return a script that sends a text in deltas of `token_size` characters. The last one may be shorter."""
         size: object = token_size
         if not isinstance(size, int) or size < 1:
-            raise InvalidArgumentError(
-                "token_size", excerpt(token_size), "A delta brings 1 character or more, a whole number."
-            )
+            raise InvalidArgumentError("token_size", excerpt(token_size), "It must be a whole number, 1 or more.")
         return cls(tuple(text[at : at + token_size] for at in range(0, len(text), token_size)))
 
     @classmethod
     def from_cassette(cls, path: str | PathLike[str], timing: bool = False) -> Script:  # noqa: FBT001, FBT002  # as designed
-        """Make a script of what a recorded provider sent: its deltas, and how its stream ended.
+        """Return a script of a recorded stream: the deltas of the provider, and the error that ended it, if any.
 
         Args:
-            path: a cassette.
-            timing: play the recorded pauses too, the one before the first delta included.
+            path: The path of a cassette.
+            timing: Whether to play the recorded pauses too, including the one before the first delta.
 
         Raises:
-            InvalidCassetteError: a `ValueError`; the file is no cassette, or of a protocol that is not known.
+            InvalidCassetteError: A `ValueError`. If the file is not a cassette, or its protocol is unknown.
         """
         steps: list[Step] = []
         now = 0.0
@@ -81,7 +77,7 @@ class Script:
             if timing and at > now and (deltas or (recording.error is not None and at == recording.reads[-1][0])):
                 steps.append(Delay(at - now))
                 now = at
-            steps.extend(_plain(delta) for delta in deltas)
+            steps.extend(delta.text if _is_text(delta) else delta for delta in deltas)
         if recording.error is not None:
             steps.append(Raise(recording.error))
         return cls(tuple(steps))
@@ -90,31 +86,32 @@ class Script:
     def load(cls, path: str | PathLike[str]) -> Script:
         """Read a script that `dump` or a person wrote.
 
-        An exception that is no built-in one is imported, with the module that it is in: load what you would run.
+        The class of an exception that is not built in is imported with its module, so load only files that you trust.
 
         Args:
-            path: a file of JSONL in UTF-8, one step a line; blank lines and lines that begin with `#` are left out.
+            path: The path of a JSONL file in UTF-8 with one step a line. Blank lines and lines that begin with `#` are
+                ignored.
 
         Raises:
-            InvalidScriptError: a `ValueError`; it names the line and the column where a step is not what it has to be.
-            OSError: the file cannot be read.
+            InvalidScriptError: A `ValueError`. If a step is invalid. It has the line and the column.
+            OSError: If the file cannot be read.
         """
         return cls(tuple(read_steps(path)))
 
     def dump(self, path: str | PathLike[str]) -> None:
         """Write the script to a file that `load` reads, one step a line.
 
-        An exception comes back as another one of the same class and args.
+        `load` makes another exception of the same class and args.
 
         Raises:
-            InvalidArgumentError: a `ValueError`; a step would not come back the same. Nothing was written.
-            OSError: the file cannot be written.
+            InvalidArgumentError: A `ValueError`. If a step would not be read back as the same. No file is written then.
+            OSError: If the file cannot be written.
         """
         write_steps(self.steps, path)
 
     @property
     def deltas(self) -> tuple[Delta, ...]:
-        """The deltas, without the steps that are none."""
+        """The deltas, without the other steps."""
         note_taken(self)
         return tuple(
             Delta(step) if isinstance(step, str) else step for step in self.steps if isinstance(step, (str, Delta))
@@ -126,17 +123,17 @@ class Script:
         return "".join(text_of_step(step) for step in self.steps)
 
     def recut(self, offsets: Iterable[int]) -> Script:
-        """Return a script of the same text with its boundaries elsewhere.
+        """Return a script of the same text in other pieces.
 
-        What is no text keeps its place in the text, and there a piece ends. What a delta brings beside its text comes
-        with the piece that ends where the text of that delta did. Deltas that bring nothing are left out.
+        A step without text keeps its place in the text, and a piece ends there. The other content of a delta with text
+        belongs to the piece that ends at the same place as that text. Empty deltas are left out.
 
         Args:
-            offsets: where the pieces begin, in characters from the start of `text`, in any order; its ends cut
-                nothing off.
+            offsets: The offsets at which pieces begin, in characters from the start of `text`, in any order. An offset
+                at the start or the end of the text has no effect.
 
         Raises:
-            InvalidArgumentError: a `ValueError`; an offset is no whole number, or outside the text.
+            InvalidArgumentError: A `ValueError`. If an offset is not a whole number, or is outside the text.
         """
         ends = list(accumulate(len(text_of_step(step)) for step in self.steps))
         kept = [(step, end) for step, end in zip(self.steps, ends, strict=True) if not _is_text(step)]
@@ -149,53 +146,53 @@ class Script:
                 steps.append(piece)
                 at += len(piece)
             if isinstance(step, Delta) and step.text:
-                steps[-1] = replace(step, text=piece)  # a piece ends where its text does: this one
+                steps[-1] = replace(step, text=piece)  # this piece ends at the same place as its text
             else:
                 steps.append(step)
         return Script((*steps, *pieces))
 
     def play(self) -> Playback:
-        """Return a new asynchronous iterator over the text, for code that knows no backend.
+        """Return a new asynchronous iterator over the text, for code without a backend.
 
-        It yields the text of each delta that has any, and does what the other steps say: a `Delay` and a `Stall` wait,
+        It yields the text of each delta that has text, and performs the other steps: a `Delay` and a `Stall` wait, and
         a `Raise` raises.
         """
         return Playback(self)
 
     def play_sync(self) -> SyncPlayback:
-        """Return a new iterator over the text, for synchronous code; as `play`, but a `Stall` is a `SyncStallError`."""
+        """Return a new iterator over the text, for synchronous code. It is like `play`, but a `Stall` is an error."""
         return SyncPlayback(self)
 
 
 class ScriptFactory(Protocol):
-    """What the fixture `stream_script` is: makes as many scripts as a test wants."""
+    """The type of the fixture `stream_script`, a function that returns scripts."""
 
     def __call__(self, script: Script | str, *, token_size: int = 1) -> Script:
-        """Return a script, which sends a text in deltas of `token_size` characters."""
+        """Return a script. A text is sent in deltas of `token_size` characters."""
 
 
 def as_script(script: Script | str, *, token_size: int = 1) -> Script:
-    """Return a script as it is, and a text as the script that sends it in deltas of `token_size` characters."""
+    """Return a script unchanged, or the script that sends a text in deltas of `token_size` characters."""
     if isinstance(script, Script):
         return script
     given: object = script
     if not isinstance(given, str):
-        raise InvalidArgumentError("script", excerpt(given), "It must be a Script or a text.")
+        raise InvalidArgumentError("script", excerpt(given), "It must be a Script or a str.")
     return Script.from_text(script, token_size)
 
 
 def pieces_of(text: str, offsets: Iterable[int]) -> list[str]:
-    """Return a text in pieces, which begin at the offsets; offsets at its ends cut nothing off."""
+    """Return the non-empty pieces of a text that begin at the offsets."""
     ends = sorted({0, len(text), *offsets})
     if ends[0] < 0 or ends[-1] > len(text):
         outside = ends[0] if ends[0] < 0 else ends[-1]
-        rule = f"An offset is a place in the text, from 0 to its {len(text)} characters."
+        rule = f"It must be a place in the text, from 0 to its {len(text)} characters."
         raise InvalidArgumentError("offset", excerpt(outside), rule)
     return [text[start:end] for start, end in pairwise(ends)]
 
 
 def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:
-    """Return the steps with a finish reason in the last delta, or in one of its own where there is none."""
+    """Return the steps with a finish reason in the last delta, or in a new one if there are none."""
     for number in range(len(steps) - 1, -1, -1):
         step = steps[number]
         if isinstance(step, (str, Delta)):
@@ -205,7 +202,7 @@ def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:
 
 
 def _is_text(step: Step) -> bool:
-    """Return whether a step brings text, maybe empty, and nothing else."""
+    """Return whether a step has nothing but text, which may be empty."""
     return isinstance(step, str) or (isinstance(step, Delta) and step == Delta(step.text))
 
 
@@ -215,7 +212,3 @@ def _whole_numbers(offsets: Iterable[int]) -> list[int]:
     except TypeError as error:
         rule = "They must be whole numbers, each a place in the text."
         raise InvalidArgumentError("offsets", excerpt(offsets), rule) from error
-
-
-def _plain(delta: Delta) -> str | Delta:
-    return delta.text if delta == Delta(delta.text) else delta

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from math import inf
 from operator import attrgetter
@@ -15,49 +16,51 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import InvalidArgumentError, InvalidScriptError, described, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
+from pytest_streamval.recordings.files import json_line
 from pytest_streamval.scripting.steps import Delay, Raise, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
+    from typing import TypeAlias
 
     from pytest_streamval.scripting.steps import Step
 
+    _Reader: TypeAlias = Callable[["_Value"], Any]
+
 _BOM = b"\xef\xbb\xbf"
 _DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"\s*")
 _SHOWN = 60  # characters of a value that a message shows
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")  # ends of lines to an editor, or not in UTF-8
-_READ_BACK = "Its line has to be read back as the same step."
+_READ_BACK = "A line must be read back as the same step."
 _MADE_AGAIN = (
-    "A script file keeps the class of an exception, which has to be importable, and its args: strings, numbers, "
-    "booleans and None, of which the class has to make the same exception again."
+    "A script file keeps the class of an exception, which must be importable, and its args: strings, numbers, booleans "
+    "and None. The class must make the same exception of them."
 )
 
 
 def read_steps(path: str | PathLike[str]) -> list[Step]:
-    """Read the steps of a script file; see `Script.load`."""
+    """Return the steps in a script file. See `Script.load`."""
     steps: list[Step] = []
     data = Path(path).read_bytes().removeprefix(_BOM)
-    for number, raw in enumerate(data.split(b"\n"), 1):  # not splitlines(): a string may have U+2028 in it
-        line = _Line(str(path), number, _decoded(str(path), number, raw.removesuffix(b"\r")))
+    for number, raw in enumerate(data.split(b"\n"), 1):  # not splitlines(), as a string may contain U+2028
+        line = _Line(str(path), number, _decode(str(path), number, raw.removesuffix(b"\r")))
         if line.text.strip() and not line.text.lstrip().startswith("#"):
             steps.append(_step(line, first=not steps))
     return steps
 
 
 def write_steps(steps: Iterable[Step], path: str | PathLike[str]) -> None:
-    """Write a script file; see `Script.dump`."""
-    lines = [_written(number, step) for number, step in enumerate(steps)]
+    """Write a script file. See `Script.dump`."""
+    lines = [_line(number, step) for number, step in enumerate(steps)]
     Path(path).write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-# Reading
+# Reading: the errors have the columns of keys and values, which a parser of JSON does not report
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line of a script file."""
-
     path: str
     number: int
     text: str
@@ -66,103 +69,97 @@ class _Line:
         return InvalidScriptError(self.path, self.number, at + 1, fault)
 
 
-class _Found(NamedTuple):
+class _Value(NamedTuple):
     """A value in a line."""
 
     line: _Line
     name: str
     value: Any
     at: int
+    """The offset in the line."""
 
     def fault(self, fault: str) -> InvalidScriptError:
         return self.line.fault(self.at, fault)
 
-    def refused(self, wanted: str) -> InvalidScriptError:
-        return self.fault(f"{self.name} is {wanted}, not {_shown(self.value)}")
+    def invalid(self, rule: str) -> InvalidScriptError:
+        return self.fault(f"Invalid {self.name}: {_shown(self.value)}. It must be {rule}")
 
 
-def _decoded(path: str, number: int, raw: bytes) -> str:
+def _decode(path: str, number: int, raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
         column = len(raw[: error.start].decode()) + 1
-        raise InvalidScriptError(path, number, column, f"the byte {raw[error.start]:#04x} is not UTF-8") from error
+        raise InvalidScriptError(path, number, column, f"The byte {raw[error.start]:#04x} is not UTF-8") from error
 
 
 def _step(line: _Line, *, first: bool) -> Step:
-    """Return the step that a line is."""
-    found = _Found(line, "a step", _parsed(line), _skip(line.text, 0))
+    found = _Value(line, "step", _parse(line), _skip(line.text, 0))
     if isinstance(found.value, str):
         return found.value
     if not isinstance(found.value, dict) or not found.value:
-        raise found.refused("a string or an object with keys")
+        raise found.invalid("a string or an object with keys")
     if first and "protocol" in found.value:
-        raise found.fault("this is a cassette, a recorded stream; Script.from_cassette(path) reads it")
-    for key, at, _, _ in _members(line.text, found.at):
+        raise found.fault("This file is a cassette, a recorded stream. Read it with Script.from_cassette(path)")
+    for key, at, _, _ in _parts(line.text, found.at):
         if key in _ALONE and len(found.value) > 1:
-            raise line.fault(at, f"{_json(key)} is a step of its own, without other keys")
+            raise line.fault(at, f"{_json(key)} must be the only key of its step")
     values = _read(found, _STEP)
     return next((values[key] for key in values if key in _ALONE), None) or Delta(**values)
 
 
-def _parsed(line: _Line) -> Any:  # noqa: ANN401  # whatever JSON brings
+def _parse(line: _Line) -> Any:  # noqa: ANN401  # any value of JSON
     try:
         return json.loads(line.text)
     except json.JSONDecodeError as error:
-        what = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise line.fault(error.pos, f"no JSON: {what}") from error
-    except (ValueError, RecursionError) as error:  # a number of too many digits, brackets too deep
-        raise line.fault(_skip(line.text, 0), f"no JSON that can be read: {error}") from error
+        reason = error.msg.removesuffix(" at").removesuffix(" starting")
+        raise line.fault(error.pos, f"Invalid JSON: {reason}") from error
+    except (ValueError, RecursionError) as error:  # a number with too many digits, too many nested brackets
+        raise line.fault(_skip(line.text, 0), f"Unreadable JSON: {error}") from error
 
 
-def _read(found: _Found, readers: Mapping[str, Callable[[_Found], Any]]) -> dict[str, Any]:
-    """Return the values in an object, each as the reader of its key reads it."""
+def _read(found: _Value, readers: Mapping[str, _Reader]) -> dict[str, Any]:
+    """Return the values in an object by their keys. The reader of its key converts each value."""
     if not isinstance(found.value, dict):
-        raise found.refused("an object")
+        raise found.invalid("an object")
     values: dict[str, Any] = {}
-    for key, at, value, value_at in _members(found.line.text, found.at):
+    for key, at, value, value_at in _parts(found.line.text, found.at):
         if key not in readers:
             known = ", ".join(map(_json, readers))
-            raise found.line.fault(at, f"unknown key {_shown(key)}{_meant(key, readers)}; known are {known}")
+            raise found.line.fault(at, f"Unknown key {_shown(key)}{_hint(key, readers)}. Known keys are {known}")
         if key in values:
-            raise found.line.fault(at, f"{_json(key)} stands here a second time")
-        values[key] = readers[key](_Found(found.line, _json(key), value, value_at))
+            raise found.line.fault(at, f"Duplicate key {_json(key)}")
+        values[key] = readers[key](_Value(found.line, _json(key), value, value_at))
     return values
 
 
-def _members(text: str, at: int) -> Iterator[tuple[str, int, Any, int]]:
-    """Yield key and value of each member of the object that begins at `at`, with the offsets where they begin."""
+def _items(found: _Value) -> Iterator[_Value]:
+    for _, _, value, at in _parts(found.line.text, found.at):
+        yield _Value(found.line, f"item of {found.name}", value, at)
+
+
+def _parts(text: str, at: int) -> Iterator[tuple[str, int, Any, int]]:
+    """Yield the keys and values of the object at an offset with their offsets, or the items of the array there."""
+    end_character = "}" if text[at] == "{" else "]"
     at = _skip(text, at + 1)
-    while text[at] != "}":
-        key, end = _DECODER.raw_decode(text, at)
-        value_at = _skip(text, _skip(text, end) + 1)
-        value, end = _DECODER.raw_decode(text, value_at)
-        yield key, at, value, value_at
-        at = _behind_comma(text, end)
-
-
-def _items(found: _Found) -> Iterator[_Found]:
-    """Yield the items of an array."""
-    text, at = found.line.text, _skip(found.line.text, found.at + 1)
-    while text[at] != "]":
+    while text[at] != end_character:
+        key, key_at = "", at
+        if end_character == "}":
+            key, end = _DECODER.raw_decode(text, at)
+            at = _skip(text, _skip(text, end) + 1)
         value, end = _DECODER.raw_decode(text, at)
-        yield _Found(found.line, f"an item of {found.name}", value, at)
-        at = _behind_comma(text, end)
-
-
-def _behind_comma(text: str, at: int) -> int:
-    at = _skip(text, at)
-    return _skip(text, at + 1) if text[at] == "," else at
+        yield key, key_at, value, at
+        at = _skip(text, end)
+        at = _skip(text, at + 1) if text[at] == "," else at
 
 
 def _skip(text: str, at: int) -> int:
-    """Return the offset of what stands behind white space."""
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+    """Return the offset of the next character that is not white space."""
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
 
 
-def _meant(word: str, words: Iterable[str]) -> str:
+def _hint(word: str, words: Iterable[str]) -> str:
     near = get_close_matches(word, words, 1)
     return f" (did you mean {_json(near[0])}?)" if near else ""
 
@@ -170,99 +167,93 @@ def _meant(word: str, words: Iterable[str]) -> str:
 # Readers of values
 
 
-def _string(found: _Found) -> str:
-    if not isinstance(found.value, str):
-        raise found.refused("a string")
+def _typed(kind: type, rule: str, found: _Value) -> Any:  # noqa: ANN401  # a value of that type
+    if type(found.value) is not kind:
+        raise found.invalid(rule)
     return found.value
 
 
-def _string_or_null(found: _Found) -> str | None:
-    return None if found.value is None else _string(found)
+def _or_null(reader: _Reader, found: _Value) -> Any:  # noqa: ANN401  # as the reader
+    return None if found.value is None else reader(found)
 
 
-def _whole(found: _Found) -> int:
-    if not isinstance(found.value, int) or isinstance(found.value, bool):
-        raise found.refused("a whole number")
-    return found.value
-
-
-def _whole_or_null(found: _Found) -> int | None:
-    return None if found.value is None else _whole(found)
-
-
-def _tool_calls(found: _Found) -> tuple[ToolCallDelta, ...]:
-    if not isinstance(found.value, list):
-        raise found.refused("an array of objects")
+def _tool_calls(found: _Value) -> tuple[ToolCallDelta, ...]:
+    _typed(list, "an array of objects", found)
     return tuple(ToolCallDelta(**_read(item, _TOOL_CALL)) for item in _items(found))
 
 
-def _usage(found: _Found) -> Usage | None:
-    return None if found.value is None else Usage(**_read(found, _USAGE))
+def _usage(found: _Value) -> Usage:
+    return Usage(**_read(found, _USAGE))
 
 
-def _delay(found: _Found) -> Delay:
+def _delay(found: _Value) -> Delay:
     seconds = found.value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < inf:
-        raise found.refused("a number of seconds, 0 or more")
+        raise found.invalid("a number of seconds, 0 or more")
     return Delay(seconds)
 
 
-def _stall(found: _Found) -> Stall:
+def _stall(found: _Value) -> Stall:
     if found.value is not True:
-        raise found.refused("true")
+        raise found.invalid("true")
     return Stall()
 
 
-def _raise(found: _Found) -> Raise:
+def _raise(found: _Value) -> Raise:
     values = _read(found, _RAISE)
     if "type" not in values:
-        raise found.fault('"raise" needs a "type", the class of the exception')
+        raise found.fault('"raise" must have a "type", the class of the exception')
     if "message" in values and "args" in values:
-        raise found.fault('"raise" takes "message" or "args": the message is the only one of the args')
+        raise found.fault('"raise" must not have both "message" and "args", as a message is the only one of the args')
     kind = values["type"]
     args = [values["message"]] if "message" in values else values.get("args")
     try:
         made = kind(*args or ())
-    except Exception as error:  # its code may fail in any way
+    except Exception as error:  # the code of the class may raise anything
         fault = f"{kind.__qualname__} cannot be made: {type(error).__name__}: {described(error)}"
         raise found.fault(fault) from error
     return Raise(kind if args is None else made)
 
 
-def _args(found: _Found) -> list[str | float | bool | None]:
-    if not isinstance(found.value, list):
-        raise found.refused("an array")
+def _args(found: _Value) -> list[str | float | bool | None]:
+    args: list[str | float | bool | None] = _typed(list, "an array", found)
     for item in _items(found):
         if isinstance(item.value, list | dict):
-            raise item.refused("a string, a number, true, false or null")
-    return found.value
+            raise item.invalid("a string, a number, true, false or null")
+    return args
 
 
-def _exception(found: _Found) -> type[BaseException]:
-    """Return the class that is named; what is no built-in one is imported, and nothing is evaluated."""
+def _exception(found: _Value) -> type[BaseException]:
+    """Return the class with a name. A class that is not built in is imported. Nothing is evaluated."""
     name = _string(found)
     module, colon, qualname = name.partition(":")
     try:
         kind = attrgetter(qualname)(import_module(module)) if colon else getattr(builtins, name, None)
-    except Exception as error:  # the module's code may fail in any way
+    except Exception as error:  # the code of the module may raise anything
         raise found.fault(f"{name} cannot be imported: {type(error).__name__}: {described(error)}") from error
     if isinstance(kind, type) and issubclass(kind, BaseException):
         return kind
     if colon or kind is not None:
-        raise found.fault(f"{name} is no class of exceptions")
-    meant = _meant(name, [name for name, kind in vars(builtins).items() if isinstance(kind, type)])
-    raise found.fault(f'no built-in exception is called {_shown(name)}{meant}; any other is "package.module:Class"')
+        raise found.fault(f"{name} is not a class of exceptions")
+    hint = _hint(name, [name for name, kind in vars(builtins).items() if isinstance(kind, type)])
+    raise found.fault(
+        f'Unknown built-in exception {_shown(name)}{hint}. The name of any other class is "package.module:Class"'
+    )
 
 
-_TOOL_CALL = {"index": _whole, "id": _string_or_null, "name": _string_or_null, "arguments": _string}
-_USAGE = {"input_tokens": _whole_or_null, "output_tokens": _whole_or_null}
-_RAISE = {"type": _exception, "message": _string, "args": _args}
+_string = partial(_typed, str, "a string")
+_integer = partial(_typed, int, "a whole number")
+_string_or_null = partial(_or_null, _string)
+_integer_or_null = partial(_or_null, _integer)
+_TOOL_CALL = {"index": _integer, "id": _string_or_null, "name": _string_or_null, "arguments": _string}
+_USAGE = {"input_tokens": _integer_or_null, "output_tokens": _integer_or_null}
+_RAISE: Mapping[str, _Reader] = {"type": _exception, "message": _string, "args": _args}
 _ALONE = {"delay": _delay, "raise": _raise, "stall": _stall}
-_STEP = {
+_STEP: Mapping[str, _Reader] = {
     "text": _string,
     "thinking": _string,
     "tool_calls": _tool_calls,
-    "usage": _usage,
+    "usage": partial(_or_null, _usage),
     "finish_reason": _string_or_null,
     **_ALONE,
 }
@@ -270,27 +261,25 @@ _STEP = {
 # Writing
 
 
-def _written(number: int, step: Step) -> str:
-    """Return the line of a step, having made sure that it says the same."""
+def _line(number: int, step: Step) -> str:
+    """Return the line of a step, after a check that it is read back as the same step."""
     try:
         line = _json(_value(step))
         back = _step(_Line("", 1, line), first=False)
     except (TypeError, ValueError) as error:
-        raise _unkept(
-            number, step, error.fault if isinstance(error, InvalidScriptError) else described(error)
-        ) from error
-    if _told(back) != _told(step):
-        raise _unkept(number, step, f"it would come back as {excerpt(back)}, which is not the same")
+        reason = error.fault if isinstance(error, InvalidScriptError) else described(error)
+        raise _unwritable(number, step, reason) from error
+    if _comparable(back) != _comparable(step):
+        raise _unwritable(number, step, f"It would be read back as {excerpt(back)}, which is not the same")
     return line
 
 
-def _unkept(number: int, step: Step, why: str) -> InvalidArgumentError:
+def _unwritable(number: int, step: Step, reason: str) -> InvalidArgumentError:
     rule = _MADE_AGAIN if isinstance(step, Raise) else _READ_BACK
-    return InvalidArgumentError(f"steps[{number}]", excerpt(step), f"{why}. {rule}")
+    return InvalidArgumentError(f"steps[{number}]", excerpt(step), f"{reason}. {rule}")
 
 
 def _value(step: Step) -> object:
-    """Return what a line says of a step."""
     if isinstance(step, str):
         return step
     if isinstance(step, Delta):
@@ -302,12 +291,12 @@ def _value(step: Step) -> object:
     if isinstance(step.exc, type):
         return {"raise": {"type": _name(step.exc)}}
     args = step.exc.args
-    told = {"message": args[0]} if len(args) == 1 and isinstance(args[0], str) else {"args": args}
-    return {"raise": {"type": _name(type(step.exc)), **told}}
+    content = {"message": args[0]} if len(args) == 1 and isinstance(args[0], str) else {"args": args}
+    return {"raise": {"type": _name(type(step.exc)), **content}}
 
 
 def _filled(record: object) -> dict[str, Any]:
-    """Return the fields of a delta, or of what is in one, that are not at their default."""
+    """Return the fields of a delta, or of a value in one, that do not have their defaults."""
     if not isinstance(record, Delta | Usage | ToolCallDelta):
         raise TypeError(f"{excerpt(record)} cannot be written as JSON")
     values = {field.name: (getattr(record, field.name), field.default) for field in fields(record)}
@@ -318,16 +307,15 @@ def _name(kind: type[BaseException]) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _told(step: Step) -> object:
-    """Return a step as something comparable: an exception equals itself only."""
+def _comparable(step: Step) -> object:
+    """Return a step in a form that can be compared, as an exception equals only itself."""
     if not isinstance(step, Raise) or isinstance(step.exc, type):
         return step
     return type(step.exc), step.exc.args, described(step.exc), step.exc.__cause__, vars(step.exc)
 
 
 def _json(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=_filled)
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return json_line(value, default=_filled, allow_nan=True)
 
 
 def _shown(value: object) -> str:

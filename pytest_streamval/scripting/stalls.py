@@ -1,4 +1,4 @@
-"""The hook of scripted stalls, apart from the steps: every run of pytest loads this module."""
+"""The hook of scripted stalls, in its own module, as every run of pytest loads it."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 limits: list[Callable[[Future[None], str], AbstractContextManager[None]]] = []
-"""Context managers for the time of a stall, which may end it by an exception of the future; the last one is used."""
+"""Context managers for the time of a stall. They may set an exception of its future. The last one is used."""

@@ -1,11 +1,11 @@
-"""Steps: the parts that a script is made of."""
+"""Steps: the parts of a script."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """The producer waits."""
+    """A pause of the producer."""
 
     seconds: float
-    """How long, in seconds."""
+    """The duration in seconds."""
 
     def __post_init__(self) -> None:
         seconds: object = self.seconds
@@ -30,24 +30,24 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """The producer fails."""
+    """A failure of the producer."""
 
     exc: BaseException | type[BaseException]
-    """What it raises."""
+    """The exception that it raises."""
 
     def __post_init__(self) -> None:
         exc: object = self.exc
         if not isinstance(exc, BaseException) and not (isinstance(exc, type) and issubclass(exc, BaseException)):
-            raise InvalidArgumentError("exc", excerpt(exc), "It must be what a raise statement takes: an exception.")
+            raise InvalidArgumentError("exc", excerpt(exc), "It must be an exception or a class of exceptions.")
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """The producer goes silent, until it is stopped."""
+    """A silence of the producer that lasts until it is stopped."""
 
 
 Step: TypeAlias = str | Delta | Delay | Raise | Stall
-"""The parts of a script; a `str` is a delta that has text only."""
+"""The parts of a script. A `str` is a delta with text only."""
 
 
 def text_of_step(step: Step) -> str:
@@ -56,7 +56,7 @@ def text_of_step(step: Step) -> str:
 
 
 async def perform(step: Delay | Raise | Stall, steps: Sequence[Step]) -> None:
-    """Perform a step that is no delta.
+    """Perform a step other than a delta.
 
     Args:
         step: The step.
@@ -65,15 +65,20 @@ async def perform(step: Delay | Raise | Stall, steps: Sequence[Step]) -> None:
     if isinstance(step, Delay):
         await asyncio.sleep(step.seconds)
     elif isinstance(step, Raise):
-        raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
+        fail(step)
     else:
         await stall(place_of_stall(steps))
+
+
+def fail(step: Raise) -> NoReturn:
+    """Raise the exception of a step, without the traceback of an earlier time."""
+    raise step.exc if isinstance(step.exc, type) else step.exc.with_traceback(None)
 
 
 async def stall(place: str) -> None:
     """Wait until the reader stops the producer.
 
-    On a virtual clock, and outside of pytest, that may take for ever.
+    On a virtual clock and outside pytest the wait has no limit.
 
     Args:
         place: The script and the step, for the error.
@@ -87,7 +92,7 @@ async def stall(place: str) -> None:
 
 
 def place_of_stall(steps: Sequence[Step]) -> str:
-    """Return the place of the first stall in a script, for messages; a later one is never reached."""
+    """Return the place of the first stall in a script, for messages. A later stall is never reached."""
     number = next(number for number, step in enumerate(steps) if isinstance(step, Stall))
     text = "".join(map(text_of_step, steps))
     return f"steps[{number}] of the script {excerpt(text)}, a Stall,"

@@ -1,4 +1,4 @@
-"""What a test of a stream asserts, and what would be written wrong by hand."""
+"""Assertions about runs: the text that the consumer received, the end of the producer, the order of events."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.transcripts.transcript import TranscriptSource
 
-_BEFORE = 40  # characters shown of what stands before a fault
+_BEFORE = 40  # characters shown before a fault
 
 
-# What reached the consumer
+# Received text
 
 
 def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Iterable[str]) -> None:
-    """Assert that the consumer got nothing but what every requirement had let pass.
+    """Assert that the consumer received only text that every requirement had passed.
 
-    Each chunk that was released must have been judged before, and not failed; and what the consumer got must be the
-    released chunks, or a beginning of them. White space does not count: chunks carry none around them.
+    Each released chunk must have a verdict before it that is not a failure. The received text must be the released
+    chunks, or a beginning of them. White space is not compared, as chunks have none around them.
 
     Args:
-        transcript: what happened: a transcript, a result, or events.
-        received: what the consumer got: the text, or its chunks.
+        transcript: A transcript, a result, or events.
+        received: The text that the consumer received, or its chunks.
 
     Raises:
-        UnvalidatedTextError: an `AssertionError`; it names the text and says why nobody should have seen it.
+        UnvalidatedTextError: An `AssertionError`. If other text was received. It shows the text and the reason.
     """
     __tracebackhide__ = True
     transcript = Transcript.of(transcript)
-    got = _joined(received)
+    text = _joined(received)
     lines = transcript.lines
     verdicts: dict[tuple[int, int], bool] = {}
     released: list[str] = []
@@ -57,11 +57,11 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
                 raise UnvalidatedTextError(excerpt(event.text), why, "\n".join(lines[:number]))
             released.append(event.text)
-    beyond = _beyond(got, "".join(released))
-    if beyond < len(got):
-        behind = f" behind {excerpt(got[:beyond][-_BEFORE:])}" if beyond else ""
-        why = f"reached the consumer{behind}, where it is not what had been validated and released"
-        raise UnvalidatedTextError(excerpt(got[beyond:]), why, "\n".join(lines))
+    end = _validated_length(text, "".join(released))
+    if end < len(text):
+        place = f" after {excerpt(text[:end][-_BEFORE:])}" if end else ""
+        why = f"reached the consumer{place}, but it is not the text that was validated and released"
+        raise UnvalidatedTextError(excerpt(text[end:]), why, "\n".join(lines))
 
 
 def _joined(received: str | Iterable[str]) -> str:
@@ -71,28 +71,28 @@ def _joined(received: str | Iterable[str]) -> str:
     pieces: list[object] = list(known) if isinstance(known, Iterable) else [known]
     texts = [piece for piece in pieces if isinstance(piece, str)]
     if len(texts) < len(pieces):
-        rule = "It must be the text that the consumer got, or its chunks, [chunk async for chunk in result.astream()]."
+        rule = "It must be the received text, or its chunks: [chunk async for chunk in result.astream()]."
         raise InvalidArgumentError("received", excerpt(pieces), rule)
     return "".join(texts)
 
 
-def _beyond(got: str, released: str) -> int:
-    """Return where a text goes beyond another, white space apart; its length where it does not."""
+def _validated_length(received: str, released: str) -> int:
+    """Return the length of the received text up to its first difference from the released text."""
     expected = iter("".join(released.split()))
-    for offset, character in enumerate(got):
+    for offset, character in enumerate(received):
         if not character.isspace() and character != next(expected, None):
             return offset
-    return len(got)
+    return len(received)
 
 
 def assert_accepted(run: StreamChunkingResult) -> None:
-    """Assert that a stream came to its natural end and every requirement accepted the complete output.
+    """Assert that a stream reached its natural end and every requirement accepted the complete output.
 
     Args:
-        run: the run; it has to be over.
+        run: The run, after its end.
 
     Raises:
-        NotAcceptedError: an `AssertionError`; it says which requirement did not accept the output, and why.
+        NotAcceptedError: An `AssertionError`. If a requirement did not accept the output. It shows which one, and why.
     """
     __tracebackhide__ = True
     if run.accepted:
@@ -110,7 +110,7 @@ def assert_accepted(run: StreamChunkingResult) -> None:
     raise NotAcceptedError(run.outcome or "running", faults, run.full_text)
 
 
-# What the producer did
+# The end of the producer
 
 
 class Sender(Protocol):
@@ -118,27 +118,27 @@ class Sender(Protocol):
 
     @property
     def deltas_sent(self) -> int:
-        """How many deltas were handed over."""
+        """The number of deltas that it sent."""
 
 
 def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: int = 20) -> None:
-    """Assert that a run which ended early stopped its producer in time.
+    """Assert that a run that ended early stopped its producer in time.
 
     Args:
-        result: the run; it has to be over.
-        call: the call that fed it, `backend.calls[i]`.
-        deltas: how many deltas the producer may have sent beyond those which the run had taken when it stopped.
+        result: The run, after its end.
+        call: The call that fed it, `backend.calls[i]`.
+        deltas: The number of deltas that the producer may have sent after the last one that the run read.
 
     Raises:
-        NotStoppedError: an `AssertionError`; it says how many were sent.
-        InvalidArgumentError: a `TypeError`; the call is none, or not the one that fed the run.
+        NotStoppedError: An `AssertionError`. If the producer sent more. It shows the number.
+        InvalidArgumentError: A `TypeError`. If the call is not a call, or belongs to another run.
     """
     __tracebackhide__ = True
     if not hasattr(call, "deltas_sent"):
         rule = "It must be the producer's record of one call, backend.calls[i]."
         raise InvalidArgumentError("call", excerpt(call), rule)
     if isinstance(call, MockCall) and not result.is_fed_by(call.thunk):
-        raise InvalidArgumentError("call", excerpt(call), "It belongs to another run; pass the call that fed this one.")
+        raise InvalidArgumentError("call", excerpt(call), "It belongs to another run. Pass the call that fed this one.")
     if not result.finished:
         raise NotStoppedError("the run is still going: await result.acomplete() first", 0, deltas)
     if result.completed:
@@ -150,69 +150,69 @@ def assert_stopped_within(result: StreamChunkingResult, call: Sender, deltas: in
 
 
 class Producers(Protocol):
-    """Something that produces streams and knows what its producers did, such as a `StreamingMockBackend`."""
+    """An object that produces streams and keeps a record of its producers, such as a `StreamingMockBackend`."""
 
     def unstopped(self, within: float) -> Iterable[str]:
-        """Return a line for each stream that went on after its reader was gone, or still goes on."""
+        """Return a line for each stream that continues or continued after its reader had left."""
 
 
 def assert_stopped(backend_or_server: Producers, *, within: float = 1.0) -> None:
-    """Assert that no producer still runs, and that none sent anything once its run or its client was gone.
+    """Assert that no producer still runs, and that none sent anything after its run or its client had left.
 
-    It holds for streams that were stopped and for streams that came to their end before, so it does not depend on the
-    place at which a text is cut.
+    This holds for streams that were stopped and for streams that had ended before, so it does not depend on the cuts of
+    a text.
 
     Args:
-        backend_or_server: a `StreamingMockBackend` or a `ProviderServer`.
-        within: seconds that a server has to notice that its clients have left. A synchronous wait: if a client lives
-            in the event loop of the test, let it close its connection first.
+        backend_or_server: A `StreamingMockBackend` or a `ProviderServer`.
+        within: The seconds for a server to notice that its clients have left. The wait is synchronous, so a client in
+            the event loop of the test must have closed its connection before.
 
     Raises:
-        NotStoppedError: an `AssertionError`; it names the calls or requests that went on, or says that there were none.
-        InvalidArgumentError: a `TypeError`; it is neither a backend that plays scripts nor a server.
+        NotStoppedError: An `AssertionError`. If calls or requests continued, or if there were none.
+        InvalidArgumentError: A `TypeError`. If the argument is neither a mock backend nor a server.
     """
     __tracebackhide__ = True
     calls = getattr(backend_or_server, "calls", None)
-    asked = getattr(backend_or_server, "requests", None) if calls is None else calls
-    if asked is None or not hasattr(backend_or_server, "unstopped"):
+    requests = getattr(backend_or_server, "requests", None) if calls is None else calls
+    if requests is None or not hasattr(backend_or_server, "unstopped"):
         rule = "It must be a StreamingMockBackend or a ProviderServer."
         raise InvalidArgumentError("backend_or_server", excerpt(backend_or_server), rule)
-    if not asked:
+    if not requests:
         raise NotStoppedError("nothing was asked of it, so there was nothing to stop", 0, 0)
     if lines := list(backend_or_server.unstopped(within)):
         rule = "End each run with `async with` or `await run.aclose()`, and close each client's stream"
-        raise NotStoppedError("\n".join([f"{len(lines)} of {len(asked)} went on. {rule}:", *lines]), 0, 0)
+        raise NotStoppedError("\n".join([f"{len(lines)} of {len(requests)} went on. {rule}:", *lines]), 0, 0)
 
 
-# In which order things happened
+# The order of events
 
 
 class in_any_order:  # noqa: N801  # it reads as a word of the assertion
-    """Expected events whose order among each other is open: `in_any_order(ChunkEvent, "check FAILED")`."""
+    """Expected events in any order among each other: `in_any_order(ChunkEvent, "check FAILED")`."""
 
     def __init__(self, *expected: Expected) -> None:
         _check("in_any_order", expected)
         self.expected = expected
 
     def __repr__(self) -> str:
-        return f"in_any_order({', '.join(map(_described, self.expected))})"
+        return f"in_any_order({', '.join(map(_name, self.expected))})"
 
 
 Expected: TypeAlias = "type[StreamEvent] | StreamEvent | str | Callable[[StreamEvent], bool]"
-"""An event: its class, an equal one, the beginning of its line in the transcript, or a function that knows it."""
+"""An event: its class, an equal one, the beginning of its line in the transcript, or a function that recognises it."""
 
 
 def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_any_order) -> None:
-    """Assert that events happened in an order; others may have happened between them.
+    """Assert that events happened in an order. Other events may have happened between them.
 
     Args:
-        transcript: what happened: a transcript, a result, or events.
-        expected: each is an event's class, an event that equals it, the beginning of its line in `transcript.text()`,
-            a function that takes an event and returns whether it is the one, or `in_any_order(...)` of such.
+        transcript: A transcript, a result, or events.
+        expected: Each is the class of an event, an equal event, the beginning of its line in `transcript.text()`, a
+            function that takes an event and returns whether it is the expected one, or `in_any_order(...)` of these.
 
     Raises:
-        EventOrderError: an `AssertionError`; it shows the transcript, and which expected event is missing where.
-        InvalidArgumentError: a `TypeError`; nothing is expected, or something that is no event.
+        EventOrderError: An `AssertionError`. If an expected event is missing. It shows the event and the transcript.
+        InvalidArgumentError: A `TypeError`. If no event is expected, or if an argument cannot be an event.
     """
     __tracebackhide__ = True
     _check("expected", expected)
@@ -222,23 +222,23 @@ def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_an
     found: list[int] = []
     for number, item in enumerate(expected):
         group = item.expected if isinstance(item, in_any_order) else (item,)
-        places = _matched(rows, at, group)
+        places = _find(rows, at, group)
         found.extend(sorted(places.values()))
         if len(places) < len(group):
             missing = next(each for index, each in enumerate(group) if index not in places)
-            words = list(map(_described, expected))
+            names = list(map(_name, expected))
             if len(group) > 1:
-                words[number] = f"{_described(missing)} of {words[number]}"
-            earlier = [row for row in range(at) if row not in found and _fits(rows[row], missing)]
-            raise EventOrderError(words, number, [line for _, line in rows], found, earlier)
+                names[number] = f"{_name(missing)} of {names[number]}"
+            earlier = [row for row in range(at) if row not in found and _matches(rows[row], missing)]
+            raise EventOrderError(names, number, [line for _, line in rows], found, earlier)
         at = max(places.values()) + 1
 
 
 def _check(argument: str, expected: Sequence[Expected | in_any_order]) -> None:
-    """Raise for expectations that nothing, or everything, would meet."""
+    """Raise an error for expectations that no event, or every event, would match."""
     rule = (
-        "Name at least one event, in the order in which they are due: a class of events, an event, the beginning of "
-        "its line, or a function of an event."
+        "It must have at least one event, in the expected order: a class of events, an event, the beginning of its "
+        "line, or a function of an event."
     )
     if not expected:
         raise InvalidArgumentError(argument, "()", rule)
@@ -249,18 +249,18 @@ def _check(argument: str, expected: Sequence[Expected | in_any_order]) -> None:
             raise InvalidArgumentError(argument, excerpt(item), rule)
 
 
-def _matched(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[Expected]) -> dict[int, int]:
-    """Return the rows, from `start` on, that are the expected ones in any order, using as few rows as possible.
+def _find(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[Expected]) -> dict[int, int]:
+    """Return the rows from `start` on that match expected events in any order, with as few rows as possible.
 
     Returns:
-        By the number of each expected event that was found, its row.
+        The row of each expected event that was found, by the number of the event.
     """
     owner: dict[int, int] = {}
 
     def assign(row: int, tried: set[int]) -> bool:
-        """Give the row to an expected event, moving others to rows of their own where that makes room."""
+        """Assign the row to an expected event, if necessary by moving other events to other rows."""
         for number, item in enumerate(group):
-            if number in tried or not _fits(rows[row], item):
+            if number in tried or not _matches(rows[row], item):
                 continue
             tried.add(number)
             if number not in owner or assign(owner[number], tried):
@@ -275,7 +275,7 @@ def _matched(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequenc
     return owner
 
 
-def _fits(row: tuple[StreamEvent, str], expected: Expected) -> bool:
+def _matches(row: tuple[StreamEvent, str], expected: Expected) -> bool:
     event, line = row
     if isinstance(expected, type):
         return isinstance(event, expected)
@@ -286,7 +286,7 @@ def _fits(row: tuple[StreamEvent, str], expected: Expected) -> bool:
     return bool(expected(event))
 
 
-def _described(expected: Expected | in_any_order) -> str:
+def _name(expected: Expected | in_any_order) -> str:
     if isinstance(expected, type) or (callable(expected) and hasattr(expected, "__name__")):
         return expected.__name__
     return repr(expected)

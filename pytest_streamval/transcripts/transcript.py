@@ -1,12 +1,10 @@
-"""Transcripts: what happened in a run, as rows that a person can read and a test can compare."""
+"""Transcripts: the events of a run in lines that a person can read and a test can compare."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable
-from difflib import SequenceMatcher
-from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.engine.events import (
@@ -21,30 +19,30 @@ from pytest_streamval.engine.events import (
 )
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt, plural
+from pytest_streamval.transcripts.differences import difference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
-_CONTEXT = 2  # equal lines shown before the first difference and behind the last
-_SHOWN = 12  # lines shown of those that differ
-_WINDOW = 200  # lines behind the first difference that are aligned with each other
-_WIDTH = 120  # characters shown of a line that differs: pytest shows 640 characters of a comparison that failed
-_CONTEXT_WIDTH = 60  # and of an equal one
-_HEAD = 16  # characters kept of the beginning of a line that is cut: what kind of event it is
-
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")  # where an object lies, on which no two runs agree
+_WIDTH = 120  # characters shown of a line that differs, as pytest shows 640 characters of a failed comparison
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")
+# JSON does not escape these: control characters, characters that end a line for some readers, characters that are
+# invisible or turn the direction of the text after them, and surrogates, which UTF-8 cannot encode.
+_UNSEEN = re.compile(
+    "[\r\x7f-\xa0\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 
 on_empty: list[Callable[[], None]] = []
-"""Called for every transcript without events that is made, for guards against comparing nothing with nothing."""
+"""Called for every transcript without events, so that guards notice a comparison of nothing with nothing."""
 
 
 class Transcript:
     """The events of a run, in order.
 
-    Two transcripts are equal when the same things happened, whenever that was. `text()` has a line for each event and
-    no running numbers, so that one event more is one line more and nothing else.
+    Two transcripts are equal if their events are, whatever the times. `text()` has a line for each event and no running
+    numbers, so an additional event is one additional line and changes no other.
     """
 
     __slots__ = ("events",)
@@ -55,36 +53,36 @@ class Transcript:
     def __init__(self, events: Iterable[StreamEvent] = ()) -> None:
         self.events = tuple(events)
         if not self.events:
-            for tell in on_empty:
-                tell()
+            for call in on_empty:
+                call()
         for index, event in enumerate(self.events):
             if not isinstance(event, StreamEvent):
-                rule = "A transcript is made of events, as result.history and result.events() give them."
+                rule = "It must be an event, as in result.history and result.events()."
                 raise InvalidArgumentError(f"events[{index}]", excerpt(event), rule)
 
     @classmethod
     def of(cls, source: TranscriptSource) -> Transcript:
-        """Return the transcript of events, of a result so far, or a transcript as it is.
+        """Return the transcript of events or of a result so far, or a transcript unchanged.
 
         Raises:
-            InvalidArgumentError: a `TypeError`; the source is nothing of that.
+            InvalidArgumentError: A `TypeError`. If the source is none of these.
         """
         if isinstance(source, Transcript):
             return source
         given: object = source
         if isinstance(given, str) or not isinstance(given, Iterable | StreamChunkingResult):
-            rule = "A transcript is made of events or of a result; await transcribe(result) waits until it is over."
+            rule = "It must be a transcript, a result or events. `await transcribe(result)` waits for the end of a run."
             raise InvalidArgumentError("transcript", excerpt(source), rule)
         return cls(source.history if isinstance(source, StreamChunkingResult) else source)
 
     def text(self, *, times: bool = False) -> str:
-        r"""Return a line for each event: what happened, and the text in it with JSON's escapes.
+        r"""Return a line for each event: its kind, and its text with the escapes of JSON.
 
-        A chunk that does not follow the one before at a single space shows what stands between the two:
+        If anything but one space is between a chunk and the previous one, the line shows it:
         `chunk "\n\n" + "Next."`.
 
         Args:
-            times: begin each line with the seconds since the first event.
+            times: Whether each line begins with the seconds since the first event.
         """
         if not times:
             return "".join(f"{line}\n" for line in self._lines())
@@ -99,7 +97,7 @@ class Transcript:
 
     def _lines(self) -> Iterator[str]:
         texts = _full_texts(self.events)
-        end: int | None = 0  # where the last chunk ended; None where it does not say
+        end: int | None = 0  # of the last chunk, or None if it is unknown
         for event in self.events:
             if isinstance(event, ChunkEvent):
                 text = texts.get(event.attempt)
@@ -117,19 +115,19 @@ class Transcript:
                 yield _line(event)
 
     def difference(self, expected: Transcript, *, width: int | None = _WIDTH) -> list[str]:
-        """Return the lines around the first difference: `-` what was expected, `+` what this transcript has.
+        """Return the lines around the first difference: `-` from the expected transcript, `+` from this one.
 
         Args:
-            expected: what this transcript is compared with.
-            width: characters shown of a line that differs; None shows all of every line.
+            expected: The expected transcript.
+            width: The characters shown of a line that differs. None shows complete lines.
         """
         if self == expected:
             return []
         lines = list(difference(expected.lines, self.lines, width=width))
         if lines:
             return lines
-        pairs = zip(expected.events, self.events, strict=True)  # with equal lines, which do not tell all of an event
-        first, second = next(pair for pair in pairs if _bare(pair[0]) != _bare(pair[1]))
+        pairs = zip(expected.events, self.events, strict=True)  # with equal lines, which do not show all fields
+        first, second = next(pair for pair in pairs if _comparable(pair[0]) != _comparable(pair[1]))
         return [f"- {excerpt(first, 400)}", f"+ {excerpt(second, 400)}"]
 
     def __iter__(self) -> Iterator[StreamEvent]:
@@ -140,34 +138,34 @@ class Transcript:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Transcript | list | tuple):
-            return list(map(_bare, self.events)) == list(map(_bare, other))
+            return list(map(_comparable, self.events)) == list(map(_comparable, other))
         return NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(map(_bare, self.events)))
+        return hash(tuple(map(_comparable, self.events)))
 
     def __repr__(self) -> str:
         return f"<Transcript of {plural(len(self.events), 'event')}:\n{self.text()}>"
 
 
 TranscriptSource: TypeAlias = "Transcript | StreamChunkingResult | Iterable[StreamEvent]"
-"""What a transcript is made of."""
+"""A transcript, a result, or events."""
 
 
 async def transcribe(result: StreamChunkingResult) -> Transcript:
-    """Wait until a run is over, and return what happened.
+    """Wait for the end of a run, and return its transcript.
 
-    The run's error is a line of the transcript and counts as received: it is not raised here or later.
+    An error of the run is a line of the transcript. It counts as received and is not raised here or later.
     """
     await result.aexception()
     return Transcript(result.history)
 
 
-# Events in words
+# The lines of events
 
 
-def _bare(event: object) -> object:
-    """Return an event as it is compared: without the outputs and contexts of models that judged, which are objects."""
+def _comparable(event: object) -> object:
+    """Return an event without the outputs and contexts of models that validated, as those never equal each other."""
     if not isinstance(event, QuickCheckEvent | FullValidationEvent):
         return event
     chunk = event.chunk_index if isinstance(event, QuickCheckEvent) else None
@@ -176,7 +174,6 @@ def _bare(event: object) -> object:
 
 
 def _full_texts(events: Iterable[StreamEvent]) -> dict[int, str]:
-    """Return the text of each attempt, as far as the events tell it."""
     texts: dict[int, str] = {}
     for event in events:
         if isinstance(event, StreamingDoneEvent):
@@ -193,121 +190,43 @@ def _line(event: StreamEvent) -> str:
         case FullValidationEvent():
             line = f"validation {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
         case RetryEvent():
-            line = f"retry {_told(event.reason)}"
+            line = f"retry {_repeatable(event.reason)}"
         case ErrorEvent():
-            line = f"error {event.exception_type}: {_told(event.detail)}"
+            line = f"error {event.exception_type}: {_repeatable(event.detail)}"
         case CompletedEvent():
             line = f"completed {'successfully' if event.success else 'WITHOUT SUCCESS'}"
-        case _ if type(event).__str__ is not object.__str__:  # it has words of its own
-            line = escaped(_ADDRESS.sub("0x…", str(event)))
+        case _ if type(event).__str__ is not object.__str__:  # a class with its own words
+            line = escaped(without_addresses(str(event)))
         case _:
             facts = ", ".join(f"{name}={value!r}" for name, value in event.content().items())
-            line = f"{type(event).__name__} {_told(facts)}"
+            line = f"{type(event).__name__} {_repeatable(facts)}"
     return line
 
 
 def _verdicts(results: tuple[PartialValidationResult, ...] | tuple[ValidationResult, ...]) -> str:
-    """Return what each requirement said, in their order."""
     words = []
     for result in results:
         verdict = result.success
         word = verdict if isinstance(verdict, str) else "pass" if verdict else "fail"
-        words.append(word if result.reason is None else f"{word} {_told(result.reason)}")
+        words.append(word if result.reason is None else f"{word} {_repeatable(result.reason)}")
     return f": {', '.join(words)}" if words else ""
 
 
-def _told(text: str) -> str:
-    """Return, as JSON writes it, what an object said of itself or of others: the same in every run."""
-    return quoted(_ADDRESS.sub("0x…", str(text)))
+def _repeatable(text: str) -> str:
+    """Return a text of a user's object as JSON, the same in each run."""
+    return quoted(without_addresses(str(text)))
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without the memory addresses of objects, which differ in each run."""
+    return _ADDRESS.sub("0x…", text)
 
 
 def quoted(text: str) -> str:
-    """Return a text as JSON writes it, on one line, with escapes for what nobody sees."""
+    """Return a text as JSON on one line, with escapes for invisible characters."""
     return escaped(json.dumps(text, ensure_ascii=False))
 
 
-# JSON leaves these as they are: control characters, what readers of lines may take for a line end, what is invisible or
-# turns the direction of what follows, and what no file can hold.
-_UNSEEN = re.compile(
-    "[\r\x7f-\xa0\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-
-
 def escaped(text: str) -> str:
-    """Return a text with escapes for the characters that nobody sees, or that do not survive in a file."""
+    """Return a text with escapes for characters that are invisible or cannot be in a file."""
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-# Where two texts differ
-
-
-def difference(expected: Sequence[str], found: Sequence[str], *, width: int | None = None) -> Iterator[str]:
-    """Yield the lines around the first difference: those expected begin with `-`, those found with `+`.
-
-    Args:
-        expected: the lines expected; one in brackets is the heading of those below it.
-        found: the lines found.
-        width: characters shown of a line that differs; None shows all of every line.
-    """
-    start = _common(expected, found)
-    if start == len(expected) == len(found):
-        return
-    rest = min(len(expected), len(found)) - start
-    end = _common(expected[: -rest - 1 : -1], found[: -rest - 1 : -1])
-    yield from _before(expected[:start], width)
-    first = expected[start : len(expected) - end]
-    second = found[start : len(found) - end]
-    changes = list(_changes(first[:_WINDOW], second[:_WINDOW], width))
-    yield from changes[:_SHOWN]
-    more = sum(line[0] != " " for line in changes[_SHOWN:])
-    more += max(0, len(first) - _WINDOW) + max(0, len(second) - _WINDOW)
-    if more:
-        yield f"  ... {plural(more, 'line')} more not as expected"
-    else:
-        yield from _equal(expected[len(expected) - end :], width)
-
-
-def _common(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return how much of two lists of lines, or of two lines, is equal from the beginning."""
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(first), len(second)))
-
-
-def _before(lines: Sequence[str], width: int | None) -> Iterator[str]:
-    hidden = lines[:-_CONTEXT]
-    if hidden:
-        heading = next((f", the last below {line}" for line in reversed(hidden) if line.startswith("[")), "")
-        yield f"  ... {plural(len(hidden), 'line')} as expected{heading}"
-    yield from _equal(lines[-_CONTEXT:], width)
-
-
-def _equal(lines: Sequence[str], width: int | None) -> Iterator[str]:
-    """Yield the first of some lines that are as expected."""
-    yield from (f"  {_cut(line, 0, width and _CONTEXT_WIDTH)}" for line in lines[:_CONTEXT])
-    if len(lines) > _CONTEXT:
-        yield f"  ... {plural(len(lines) - _CONTEXT, 'line')} as expected"
-
-
-def _changes(expected: Sequence[str], found: Sequence[str], width: int | None) -> Iterator[str]:
-    """Yield the lines that differ, each beside the one that stands in its place, and a few equal ones between them."""
-    for tag, a, a_end, b, b_end in SequenceMatcher(None, expected, found, autojunk=False).get_opcodes():
-        if tag == "equal":
-            yield from _equal(expected[a:a_end], width)
-            continue
-        for old, new in zip_longest(expected[a:a_end], found[b:b_end]):
-            at = _common(old or "", new or "")
-            if old is not None:
-                yield f"- {_cut(old, at, width)}"
-            if new is not None:
-                yield f"+ {_cut(new, at, width)}"
-
-
-def _cut(line: str, at: int, width: int | None) -> str:
-    """Return a line cut to a width, so that its beginning and an offset in it stay in sight."""
-    if width is None or len(line) <= width:
-        return line
-    if at < width * 2 // 3:
-        return f"{line[:width]} ..."
-    begin = at - width // 3
-    end = begin + width - _HEAD
-    return f"{line[:_HEAD]} ... {line[begin:end]}{' ...' if end < len(line) else ''}"

@@ -1,4 +1,4 @@
-"""The kit for backends finds what breaks the contract, and nothing in what keeps it."""
+"""`check_backend` finds backends that break the contract, and passes for those that keep it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JumpingSelector(selectors.SelectSelector):
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop in which nothing takes time."""
+    """An event loop whose waits take no time."""
 
     def __init__(self):
         self.selector = JumpingSelector()
@@ -50,14 +50,14 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def run_jumping(make):
-    """Run a coroutine function in a loop in which waiting takes no time, and return that loop."""
+    """Run a coroutine function in a loop whose waits take no time, and return that loop."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         runner.run(make())
         return runner.get_loop()
 
 
 def found_in(factory, **options):
-    """Return what the kit finds, and see that it leaves nothing behind."""
+    """Return the error of a backend, and check that no task is left."""
     caught = []
 
     async def check():
@@ -97,7 +97,7 @@ class ClosesItself(Plain):
         thunk.close()
 
 
-# What keeps the contract
+# Backends that keep the contract
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ class ClosesItself(Plain):
         "delays",
     ],
 )
-def test_a_backend_that_keeps_the_contract_passes(factory):
+def test_check_backend_passes_for_a_backend_that_keeps_the_contract(factory):
     run_jumping(lambda: check_in_a_coroutine(factory))
 
 
@@ -135,15 +135,15 @@ async def check_in_a_coroutine(factory, **options):
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(SAID | st.builds(Delta, SAID, SAID), max_size=30))
-def test_the_mock_backend_passes_with_whatever_script_has_a_text(steps):
+def test_check_backend_passes_for_the_mock_backend_with_any_script_that_has_text(steps):
     script = Script((*steps, "End"))
     check_backend(mock(script))
 
 
-# How it is called
+# Calls
 
 
-def test_without_an_event_loop_it_runs_at_once():
+def test_check_backend_runs_at_once_without_an_event_loop():
     backends = []
 
     def factory():
@@ -155,7 +155,7 @@ def test_without_an_event_loop_it_runs_at_once():
     assert len(backends) == 15
 
 
-def test_what_it_returned_may_be_run_awaited_and_closed_all_the_same():
+def test_the_result_of_check_backend_may_be_run_awaited_and_closed():
     done = check_backend(Plain)
     assert asyncio.run(done) is None
 
@@ -168,18 +168,18 @@ def test_what_it_returned_may_be_run_awaited_and_closed_all_the_same():
         done.throw(ValueError("thrown"))
 
 
-def test_without_an_event_loop_what_it_finds_is_raised_at_once():
+def test_check_backend_raises_its_error_at_once_without_an_event_loop():
     with pytest.raises(ConformanceError, match="some text"):
         check_backend(mock(""))
 
 
-async def test_in_an_event_loop_it_is_awaited():
+async def test_check_backend_is_awaited_in_an_event_loop():
     checking = check_backend(Plain)
     assert asyncio.iscoroutine(checking)
     assert await checking is None
 
 
-async def test_a_factory_may_be_asynchronous():
+async def test_check_backend_accepts_an_asynchronous_factory():
     async def factory():
         await asyncio.sleep(0)
         return StreamingMockBackend(TEXT)
@@ -187,7 +187,7 @@ async def test_a_factory_may_be_asynchronous():
     await check_backend(factory)
 
 
-async def test_other_tasks_of_the_loop_and_of_the_factory_are_left_alone():
+async def test_check_backend_ignores_other_tasks_of_the_loop_and_of_the_factory():
     others = []
 
     async def work():
@@ -209,7 +209,7 @@ async def test_other_tasks_of_the_loop_and_of_the_factory_are_left_alone():
     await asyncio.wait([working, *others])
 
 
-def test_under_another_event_loop_it_says_which_one_it_needs():
+def test_check_backend_rejects_an_event_loop_other_than_asyncio():
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(firstiter=lambda generator: None)  # as trio does
     try:
@@ -222,21 +222,21 @@ def test_under_another_event_loop_it_says_which_one_it_needs():
 @pytest.mark.parametrize(
     ("factory", "options", "message"),
     [
-        (Plain(), {}, "Invalid factory: .*. It must be a function that returns a fresh backend"),
-        (Plain, {"timeout": 0}, "Invalid timeout: 0. Give seconds above 0"),
+        (Plain(), {}, "Invalid factory: .*. It must be a function that returns a new backend"),
+        (Plain, {"timeout": 0}, "Invalid timeout: 0. It must be a number of seconds above 0"),
         (Plain, {"timeout": None}, "Invalid timeout: None"),
-        (lambda: "a backend", {}, r"Invalid factory\(\): 'a backend'. It returns a fresh instance"),
+        (lambda: "a backend", {}, r"Invalid factory\(\): 'a backend'. It must return a new instance"),
         (lambda: Plain, {}, r"Invalid factory\(\): <class .*"),
     ],
     ids=["a backend", "no time", "no timeout", "makes a str", "makes a class"],
 )
-def test_arguments_that_do_not_fit_raise_a_type_error(factory, options, message):
+def test_check_backend_rejects_invalid_arguments(factory, options, message):
     with pytest.raises(TypeError, match=message) as caught:
         check_backend(factory, **options)
     assert isinstance(caught.value, InvalidArgumentError)
 
 
-def test_what_the_factory_raises_is_raised_as_it_is():
+def test_check_backend_raises_an_exception_of_the_factory_unchanged():
     def factory():
         raise FileNotFoundError("model.gguf")
 
@@ -244,7 +244,7 @@ def test_what_the_factory_raises_is_raised_as_it_is():
         check_backend(factory)
 
 
-async def test_a_check_that_is_cancelled_leaves_nothing():
+async def test_a_cancelled_check_backend_leaves_no_task():
     class Endless(Plain):
         async def produce(self, thunk):
             while True:
@@ -259,7 +259,7 @@ async def test_a_check_that_is_cancelled_leaves_nothing():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-# What breaks it
+# Backends that break the contract
 
 
 class ForgetsToStream(Plain):
@@ -452,7 +452,7 @@ class FailsToCleanUp(Plain):
 
 
 class HasAnotherTaskProduce(Plain):
-    """Its task belongs to nobody, and goes on."""
+    """A backend whose task does not belong to its output and continues."""
 
     async def generate_from_context(self, action, ctx, *, format=None, model_options=None):  # noqa: A002
         thunk = ModelOutputThunk()
@@ -522,7 +522,7 @@ class StopsAllAtOnce(Plain):
 
 class KnowsNoStr(Plain):
     async def generate_from_context(self, action, ctx, **options):
-        action.requirements  # noqa: B018  # which a text has not
+        action.requirements  # noqa: B018  # a text has none
         return await super().generate_from_context(action, ctx, **options)
 
 
@@ -546,13 +546,13 @@ class ReturnsAStrWithoutStreaming(Plain):
         return await super().generate_from_context(action, ctx, **options)
 
 
-STREAMS, CONTEXT, OPTIONS = "is still being generated", "the context that it was given", "belong to the caller"
-BRINGS_TEXT, KEEPS_TEXT, SAYS_SO = "brings some text", "the same however it is read", "say that it was streamed"
+STREAMS, CONTEXT, OPTIONS = "is still being generated", "the context that it receives", "belong to the caller"
+BRINGS_TEXT, KEEPS_TEXT, SAYS_SO = "produces some text", "the text is the same", "report that it was streamed"
 WAITS, STOPS, LEAVES = "waits for its reader", "ends the producer", "outlives the generation"
-APART, RUNS, AT_ONCE = "share nothing", "comes to its natural end", "without ModelOption.STREAM, avalue()"
+APART, RUNS, AT_ONCE = "share nothing", "reaches its natural end", "without ModelOption.STREAM, avalue()"
 ASK = "generate_from_context(action, ctx, model_options={ModelOption.STREAM: True})"
 READ = "thunk.astream() until thunk.is_computed()"
-LATER = "thunk.cancel_generation() after nobody read for a while"
+LATER = "thunk.cancel_generation() after 100 turns of the event loop without a read"
 
 
 @pytest.mark.parametrize(
@@ -574,7 +574,7 @@ LATER = "thunk.cancel_generation() after nobody read for a while"
         (Refuses, BRINGS_TEXT, ASK, "ConnectionError: refused"),
         (Stalls, BRINGS_TEXT, "thunk.astream()", "it was still waiting"),
         (NeverAnswers, BRINGS_TEXT, ASK, "it was still waiting"),
-        (IsCancelled, BRINGS_TEXT, ASK, "CancelledError, though nobody had cancelled it"),
+        (IsCancelled, BRINGS_TEXT, ASK, "CancelledError, although it was not cancelled"),
         (LosesWhatHasNoRoom, KEEPS_TEXT, READ, "'w0 w1 w2 "),
         (TakesMoreThanThereIsRoomFor, WAITS, "thunk.read_deltas() 100 turns", "40 deltas in the first read"),
         (RepeatsItself, KEEPS_TEXT, READ, "['w0 w1 "),
@@ -608,7 +608,7 @@ LATER = "thunk.cancel_generation() after nobody read for a while"
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_a_broken_rule_is_named_with_what_was_done_and_what_came(backend, rule, example, came):
+def test_a_conformance_error_of_a_backend_has_the_rule_the_call_and_the_result(backend, rule, example, came):
     error = found_in(backend)
     assert rule in error.rule
     assert error.example.startswith(example)
@@ -616,41 +616,41 @@ def test_a_broken_rule_is_named_with_what_was_done_and_what_came(backend, rule, 
     assert error.subject == backend.__name__
 
 
-def test_a_message_says_which_rule_what_was_done_what_was_expected_what_came_and_the_way_out():
+def test_the_message_of_a_conformance_error_of_a_backend_is_complete():
     error = found_in(TakesOptionsAway)
     assert str(error) == (
-        "TakesOptionsAway breaks a rule of its contract: model_options belong to the caller and stay as they are.\n"
+        "TakesOptionsAway breaks a rule of its contract: model_options belong to the caller and are unchanged.\n"
         "  with:     generate_from_context(action, ctx, model_options={ModelOption.STREAM: True})\n"
         "  expected: {<ModelOption.STREAM: 'stream'>: True}\n"
         "  came:     {}\n"
-        "Work on a copy: options = dict(model_options or {})."
+        "Use a copy: options = dict(model_options or {})."
     )
     assert isinstance(error, AssertionError)
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # its own
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # its own data
 
 
-def test_what_the_backend_raised_is_the_cause():
+def test_an_exception_of_the_backend_is_the_cause_of_the_conformance_error():
     assert isinstance(found_in(Refuses).__cause__, ConnectionError)
     assert isinstance(found_in(FailsToCleanUp).__cause__, OSError)
     assert isinstance(found_in(mock(Script.of("a", Raise(ValueError("bad"))))).__cause__, ValueError)
 
 
-def test_the_time_that_a_check_may_take_is_told():
+def test_check_backend_reports_the_timeout_of_a_check():
     assert found_in(Stalls, timeout=2.5).expected == "its end within 2.5 s"
     assert found_in(Stalls).expected == "its end within 10 s"
 
 
-def test_a_slow_backend_is_given_more_time():
+def test_check_backend_passes_for_a_slow_backend_with_a_longer_timeout():
     slow = mock(Script.of("a", Delay(60), "b"))
     assert "still waiting" in found_in(slow).came
     run_jumping(lambda: check_in_a_coroutine(slow, timeout=100))
 
 
-def test_backends_that_say_different_things_are_not_taken_for_losing_text():
+def test_check_backend_passes_for_backends_with_different_texts():
     texts = iter(f"{number} green bottles, " * number for number in range(2, 99))
     check_backend(lambda: StreamingMockBackend(next(texts)))
 
 
-def test_a_model_that_once_says_something_else_is_not_taken_for_losing_text():
+def test_check_backend_passes_for_a_backend_with_another_text_once():
     texts = iter(["Rivers flow."] * 3 + ["Water runs."] * 99)
     check_backend(lambda: StreamingMockBackend(next(texts)))

@@ -1,8 +1,8 @@
-"""Planted bugs: code that reads a stream, each broken in one way that only some cuts of the text bring to light.
+"""Planted bugs: code that reads a stream, each with one fault that only some cuts of the text show.
 
-`PLANTED` holds them with a text that shows each, and `CORRECT` what is to be accused of nothing. A subject is what
-`assert_boundary_invariant` takes; `result_of(subject, pieces)` plays it pieces by hand. This module needs nothing but
-the package, so that a test can copy it beside a test of its own.
+`PLANTED` has each bug with a text that shows it, and `CORRECT` has subjects without a fault. A subject is the argument
+of `assert_boundary_invariant`. `result_of(subject, pieces)` runs it directly. This module imports only the package, so
+that a test can copy it next to another test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Subject: TypeAlias = ChunkingStrategy | Callable[[list[str]], object]
 
 @dataclass(frozen=True)
 class Planted:
-    """A bug, a text that shows it, and the smallest cut of that text that does."""
+    """A bug, a text that shows it, and the smallest cut of that text that shows it."""
 
     subject: Subject
     text: str
@@ -46,7 +46,7 @@ class Planted:
 
 
 def played(subject: Subject, pieces: list[str]) -> object:
-    """Return what a subject makes of the pieces of a text; of a coroutine function, what has to be awaited."""
+    """Return the result of a subject for the pieces of a text, or an awaitable of it."""
     if not isinstance(subject, ChunkingStrategy):
         return subject(list(pieces))
     chunker = subject.chunker()
@@ -54,7 +54,7 @@ def played(subject: Subject, pieces: list[str]) -> object:
 
 
 async def result_of(subject: Subject, pieces: list[str]) -> object:
-    """Return what a subject makes of the pieces of a text, in the end."""
+    """Return the result of a subject for the pieces of a text."""
     result = played(subject, pieces)
     return await result if inspect.isawaitable(result) else result
 
@@ -63,14 +63,14 @@ async def result_of(subject: Subject, pieces: list[str]) -> object:
 
 
 class Buffered(Chunker):
-    """Keeps what is not cut off yet; a subclass says where the buffer is cut after new text."""
+    """Keeps the text after the last chunk. A subclass returns the offset at which the buffer is cut after new text."""
 
     def __init__(self) -> None:
         self.buffer = ""
         self.offset = 0
 
     def taken(self, length: int, skip: int = 0) -> Chunk:
-        """Take a chunk off the buffer, and skip what stands behind it."""
+        """Take a chunk off the buffer, and skip the separator after it."""
         chunk = Chunk(self.buffer[:length], self.offset, self.offset + length)
         self.buffer = self.buffer[length + skip :]
         self.offset += length + skip
@@ -81,7 +81,7 @@ class Buffered(Chunker):
 
 
 class Incremental(ChunkingStrategy):
-    """A strategy that is made of its chunker."""
+    """A strategy that has only a chunker."""
 
     cuts: type[Chunker]
 
@@ -93,7 +93,7 @@ class Incremental(ChunkingStrategy):
 
 
 class BoundaryInOneDelta(Incremental):
-    """Misses a boundary whose full stop and space come in two deltas."""
+    """Misses a boundary whose full stop and space are in two deltas."""
 
     class cuts(Buffered):  # noqa: N801  # an attribute of the strategy
         def feed(self, text: str) -> list[Chunk]:
@@ -108,7 +108,7 @@ class BoundaryInOneDelta(Incremental):
 
 
 class OneBoundaryInADelta(Incremental):
-    """Cuts at the first boundary of a delta, and leaves the second one to the next delta."""
+    """Cuts at the first boundary of a delta, and at the second one in the next delta."""
 
     class cuts(Buffered):  # noqa: N801  # an attribute of the strategy
         def feed(self, text: str) -> list[Chunk]:
@@ -118,7 +118,7 @@ class OneBoundaryInADelta(Incremental):
 
 
 class BoundaryAtTheEnd(Incremental):
-    """Is off by one at a delta that ends in a boundary: it looks for one with something behind it, from there on."""
+    """Is off by one at a delta that ends with a boundary, as it searches for text after the boundary."""
 
     class cuts(Buffered):  # noqa: N801  # an attribute of the strategy
         def __init__(self) -> None:
@@ -136,7 +136,7 @@ class BoundaryAtTheEnd(Incremental):
 
 
 class EndTakenForABoundary(ChunkingStrategy):
-    """Takes the end of what has come so far for the end of the text, and takes the chunk back in the next delta."""
+    """Treats the end of the text so far as the end of the text, and takes the chunk back in the next delta."""
 
     def split(self, accumulated_text: str) -> list[str]:
         return re.findall(r"\S.*?[.!?](?=\s|$)", accumulated_text, re.DOTALL)
@@ -146,7 +146,7 @@ class EndTakenForABoundary(ChunkingStrategy):
 
 
 def counts_deltas(pieces: list[str]) -> list[tuple[int, str]]:
-    """Number the lines by the deltas that came before, not by the lines."""
+    """Number the lines by the deltas before them, not by the lines."""
     lines, rest = [], ""
     for number, piece in enumerate(pieces):
         *complete, rest = (rest + piece).split("\n")
@@ -164,12 +164,12 @@ def halves_line_ends(pieces: list[str]) -> list[str]:
 
 
 def masks_in_each_delta(pieces: list[str]) -> str:
-    """Look for the secret in the newest delta alone."""
+    """Search only the newest delta for the secret."""
     return "".join(re.sub(r"sk-\d+", "***", piece) for piece in pieces)
 
 
 def keeps_one_too_few(pieces: list[str]) -> bool:
-    """Look for a word in the newest delta and the end of the ones before, and keep one character too few of it."""
+    """Search the newest delta and the end of earlier ones for a word, with one character too few of that end."""
     word, tail, found = "swordfish", "", False
     for piece in pieces:
         window = tail + piece
@@ -179,7 +179,7 @@ def keeps_one_too_few(pieces: list[str]) -> bool:
 
 
 def fence_in_one_delta(pieces: list[str]) -> str:
-    """Leave out code, and know a fence only where it comes in one delta."""
+    """Leave out code, and recognise a fence only in one delta."""
     prose, inside = "", False
     for piece in pieces:
         for part in re.split(r"(```)", piece):
@@ -191,22 +191,22 @@ def fence_in_one_delta(pieces: list[str]) -> str:
 
 
 def strips_each_delta(pieces: list[str]) -> str:
-    """Strip each delta, as one would a whole answer."""
+    """Strip each delta instead of the complete answer."""
     return " ".join("".join(piece.strip() for piece in pieces).split())
 
 
 def drops_blank_deltas(pieces: list[str]) -> str:
-    """Leave out deltas that look as if they brought nothing."""
+    """Leave out deltas of white space."""
     return "".join(piece for piece in pieces if piece.strip())
 
 
 def normalises_each_delta(pieces: list[str]) -> str:
-    """Normalise each delta, so that an accent that comes later stays apart from its letter."""
+    """Normalise each delta, so that an accent in a later delta is not joined with its letter."""
     return "".join(unicodedata.normalize("NFC", piece) for piece in pieces)
 
 
 def unescapes_each_delta(pieces: list[str]) -> str:
-    """Unescape each delta, so that an entity that is cut stays one."""
+    """Unescape each delta, so that an entity that is cut remains."""
     return "".join(html.unescape(piece) for piece in pieces)
 
 
@@ -225,7 +225,7 @@ def curls_quotes_anew(pieces: list[str]) -> str:
 
 
 def records_in_one_delta(pieces: list[str]) -> list[object]:
-    """Read lines of JSON as if each came in one delta, and leave out what cannot be read."""
+    """Read each delta as lines of JSON, and leave out lines that cannot be read."""
     records = []
     for line in (line for piece in pieces for line in piece.splitlines()):
         try:
@@ -236,17 +236,17 @@ def records_in_one_delta(pieces: list[str]) -> list[object]:
 
 
 def strict_records(pieces: list[str]) -> list[object]:
-    """Read lines of JSON as if each came in one delta, and fail where one did not."""
+    """Read each delta as lines of JSON, and fail for a line that cannot be read."""
     return [json.loads(line) for piece in pieces for line in piece.split("\n") if line]
 
 
 def paragraph_is_a_delta(pieces: list[str]) -> int:
-    """Count the paragraphs by the deltas that are nothing but a blank line."""
+    """Count the paragraphs by the deltas that are blank lines."""
     return 1 + sum(piece == "\n\n" for piece in pieces)
 
 
 def titles_the_first_delta(pieces: list[str]) -> str:
-    """Take the first line of the first delta for the title."""
+    """Return the first line of the first delta as the title."""
     return "".join(pieces[:1]).partition("\n")[0]
 
 
@@ -254,7 +254,7 @@ def titles_the_first_delta(pieces: list[str]) -> str:
 
 
 async def released(requirement: Requirement, pieces: list[str], chunking: str | None = "sentence") -> list[str]:
-    """Return the chunks that a requirement lets pass."""
+    """Return the chunks that pass a requirement."""
     backend = StreamingMockBackend(Script.of(*pieces))
     async with await stream_with_chunking(
         "Go on", backend, SimpleContext(), requirements=[requirement], chunking=chunking
@@ -263,7 +263,7 @@ async def released(requirement: Requirement, pieces: list[str], chunking: str | 
 
 
 async def judges_deltas(pieces: list[str]) -> bool:
-    """Judge deltas, which are no sentences: a word that is cut passes, and reaches the reader."""
+    """Validate deltas instead of sentences, so that a word that is cut passes."""
 
     class NoSecret(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):  # type: ignore[no-untyped-def]
@@ -273,7 +273,7 @@ async def judges_deltas(pieces: list[str]) -> bool:
 
 
 async def judges_the_last_delta(pieces: list[str]) -> list[str]:
-    """Judge a sentence by the delta that completed it."""
+    """Validate a sentence by the delta that completed it."""
     deltas = iter(pieces)
     seen: list[str] = [""]
 
@@ -286,21 +286,21 @@ async def judges_the_last_delta(pieces: list[str]) -> list[str]:
     return await released(Calm(), pieces)
 
 
-# Readers of bytes, which `assert_boundary_invariant` does not play; strategies.byte_splits() finds them
+# Readers of bytes. strategies.byte_splits() finds their bugs, assert_boundary_invariant does not read bytes.
 
 
 def decodes_each_read(reads: Iterable[bytes]) -> str:
-    """Decode each read by itself, and replace what is cut."""
+    """Decode each read by itself, and replace characters that are cut."""
     return "".join(read.decode("utf-8", errors="replace") for read in reads)
 
 
 def drops_what_is_cut(reads: Iterable[bytes]) -> str:
-    """Decode each read by itself, and leave out what is cut."""
+    """Decode each read by itself, and leave out characters that are cut."""
     return "".join(read.decode("utf-8", errors="ignore") for read in reads)
 
 
 def lines_of_each_read(reads: Iterable[bytes]) -> list[str]:
-    """Decode correctly, and take the end of a read for the end of a line."""
+    """Decode correctly, and treat the end of a read as the end of a line."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     return [line for read in reads for line in decoder.decode(read).split("\n")]
 
@@ -333,11 +333,11 @@ PLANTED_READERS = (decodes_each_read, drops_what_is_cut, lines_of_each_read)
 """Bugs in functions of a list of bytes."""
 
 
-# The same, right
+# Correct subjects for the same tasks
 
 
 class SentenceCuts(Incremental):
-    """Waits for the character behind the space."""
+    """Waits for the character after the space."""
 
     class cuts(Buffered):  # noqa: N801  # an attribute of the strategy
         def feed(self, text: str) -> list[Chunk]:
@@ -349,7 +349,7 @@ class SentenceCuts(Incremental):
 
 
 class SplitOnly(ChunkingStrategy):
-    """Knows nothing but the whole text."""
+    """A strategy without a chunker."""
 
     def split(self, accumulated_text: str) -> list[str]:
         return [line for line in accumulated_text.split("\n")[:-1] if line]
@@ -359,7 +359,7 @@ class SplitOnly(ChunkingStrategy):
 
 
 def lines(pieces: list[str]) -> list[tuple[int, str]]:
-    r"""Number lines, holding a `\r` back until it is known what follows."""
+    r"""Number lines, withholding a `\r` until the next character is known."""
     found: list[str] = []
     rest = ""
     for piece in pieces:
@@ -373,7 +373,7 @@ def lines(pieces: list[str]) -> list[tuple[int, str]]:
 
 
 def masks(pieces: list[str]) -> str:
-    """Mask digits, holding them back until they end."""
+    """Mask digits, withholding them until they end."""
     text, held = "", ""
     for piece in pieces:
         for character in piece:
@@ -386,7 +386,7 @@ def masks(pieces: list[str]) -> str:
 
 
 def outside_fences(pieces: list[str]) -> str:
-    """Leave out code, holding back marks that may become a fence."""
+    """Leave out code, withholding marks that may become a fence."""
     prose, inside, marks = "", False, 0
     for character in "".join(f"{piece}" for piece in pieces):
         marks = marks + 1 if character == "`" else 0
@@ -399,7 +399,7 @@ def outside_fences(pieces: list[str]) -> str:
 
 
 def words(pieces: list[str]) -> int:
-    """Count words, remembering whether one is under way."""
+    """Count words, with the state whether one is incomplete."""
     count, inside = 0, False
     for piece in pieces:
         for character in piece:
@@ -409,12 +409,12 @@ def words(pieces: list[str]) -> int:
 
 
 def normalises_at_the_end(pieces: list[str]) -> str:
-    """Normalise what has come in all."""
+    """Normalise the complete text."""
     return unicodedata.normalize("NFC", "".join(pieces))
 
 
 async def judges_sentences(pieces: list[str]) -> list[str]:
-    """Judge each sentence once it is complete."""
+    """Validate each sentence when it is complete."""
 
     class NoSecret(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):  # type: ignore[no-untyped-def]

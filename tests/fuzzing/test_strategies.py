@@ -1,4 +1,4 @@
-"""Strategies give texts and streams as models do, and shrink to what a person would write."""
+"""The strategies draw texts and streams like those of models, and shrink to simple examples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.errors import InvalidArgumentError
 from pytest_streamval.fuzzing import strategies
-from pytest_streamval.fuzzing.cuts import places
+from pytest_streamval.fuzzing.cuts import possible_offsets
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.mock import StreamingMockBackend
 from pytest_streamval.scripting.script import Script
@@ -28,13 +28,13 @@ PAIR = "\ud83c\udf4e"  # an apple, as two surrogates
 TEXT = "One. Two.\r\n\r\nCafe\u0301 👩\u200d👧 " + PAIR
 DATA = "a.\r\n\r\ne\u0301 👩\u200d".encode()
 
-# All that a test draws is drawn once, and that nothing slow or filtered shows up is Hypothesis's own health check.
+# Hypothesis's own health check fails if a strategy is slow or filters too much.
 TRYING = settings(max_examples=50, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
 FINDING = settings(TRYING, max_examples=500, phases=[Phase.generate, Phase.shrink])
 
 
 def drawn(strategy: st.SearchStrategy[object], count: int = 50) -> list:
-    """Return some of what a strategy gives, always the same."""
+    """Return some examples of a strategy, the same ones each time."""
     found = []
 
     @settings(TRYING, max_examples=count)
@@ -49,7 +49,7 @@ def drawn(strategy: st.SearchStrategy[object], count: int = 50) -> list:
 # Texts
 
 
-def test_texts_are_made_of_whatever_boundaries_are_made_of() -> None:
+def test_texts_contain_the_characters_of_all_boundaries() -> None:
     text = "".join(drawn(strategies.texts(min_size=400), 60))
     prose = (r"[.!?] ", r"\d\.\d", r"Dr\.", r"e\.g\.", '["“«]', r"\n\n")
     markdown = ("```", r"\n- |\n\d\. |\n# ", r"\|", r"[{}\[\];]", r"\t| {4}")
@@ -58,7 +58,7 @@ def test_texts_are_made_of_whatever_boundaries_are_made_of() -> None:
     assert [pattern for pattern in (*prose, *markdown, *ends, *others) if not re.search(pattern, text)] == []
 
 
-def test_texts_can_be_encoded_and_differ() -> None:
+def test_texts_can_be_encoded_and_differ_from_each_other() -> None:
     texts = drawn(strategies.texts(), 60)
     assert all(text.encode().decode() == text for text in texts)
     assert len(set(texts)) > 20
@@ -66,12 +66,12 @@ def test_texts_can_be_encoded_and_differ() -> None:
 
 
 @pytest.mark.parametrize(("least", "most"), [(0, 0), (0, 1), (1, 1), (30, 40), (0, None), (50, None), (2000, 2000)])
-def test_texts_have_the_size_that_was_asked_for(least: int, most: int | None) -> None:
+def test_texts_have_the_requested_size(least: int, most: int | None) -> None:
     for text in drawn(strategies.texts(min_size=least, max_size=most), 20):
         assert least <= len(text) <= (len(text) if most is None else most)
 
 
-def test_a_text_too_short_is_repeated() -> None:
+def test_texts_that_are_too_short_are_repeated() -> None:
     assert find(strategies.texts(min_size=5), lambda text: True, settings=FINDING) == "aaaaa"
     assert find(strategies.texts(min_size=5), lambda text: "?" in text, settings=FINDING) == "?????"
 
@@ -79,43 +79,43 @@ def test_a_text_too_short_is_repeated() -> None:
 # Cuts
 
 
-def test_cuts_are_in_order_and_at_places_where_a_text_can_be_cut() -> None:
+def test_cuts_are_in_order_and_at_possible_offsets() -> None:
     for cut in drawn(strategies.cuts(TEXT)):
         assert list(cut) == sorted(set(cut))
-        assert set(cut) <= set(places(TEXT))
+        assert set(cut) <= set(possible_offsets(TEXT))
 
 
-def test_cuts_are_few_and_many_and_everywhere() -> None:
-    cuts = drawn(strategies.cuts(TEXT), 100)
-    assert {offset for cut in cuts for offset in cut} == set(places(TEXT))
-    assert tuple(places(TEXT)) in cuts
+def test_cuts_are_few_or_many_and_at_every_offset() -> None:
+    cuts = drawn(strategies.cuts(TEXT), 60)
+    assert {offset for cut in cuts for offset in cut} == set(possible_offsets(TEXT))
+    assert tuple(possible_offsets(TEXT)) in cuts
     assert {len(cut) for cut in cuts} >= {0, 1, 2, 3}
-    assert sum(len(cut) > 10 for cut in cuts) >= 10
+    assert sum(len(cut) > 10 for cut in cuts) >= 5
 
 
 @pytest.mark.parametrize("text", ["", "a", PAIR])
-def test_a_text_that_cannot_be_cut_has_no_cuts(text: str) -> None:
+def test_a_text_that_cannot_be_cut_has_empty_cuts_only(text: str) -> None:
     assert set(drawn(strategies.cuts(text), 3)) == {()}
 
 
-def test_tokenizations_are_pieces_none_empty_and_together_the_text() -> None:
+def test_tokenizations_are_not_empty_and_join_to_the_text() -> None:
     for pieces in drawn(strategies.tokenizations(TEXT)):
         assert all(pieces)
         assert "".join(pieces) == TEXT
     assert drawn(strategies.tokenizations(""), 2)[0] == []
 
 
-def test_tokenizations_of_any_text_cut_line_ends_and_clusters_too() -> None:
-    streams = drawn(strategies.tokenizations(), 150)
+def test_tokenizations_of_any_text_also_cut_line_ends_and_clusters() -> None:
+    streams = drawn(strategies.tokenizations(), 80)
     assert all(all(pieces) for pieces in streams)
     assert not any("\uffff" in piece for pieces in streams for piece in pieces)
-    assert sum(len(pieces) > 3 for pieces in streams) > 50
-    cuts = {before[-1] + behind[0] for pieces in streams for before, behind in pairwise(pieces)}
+    assert sum(len(pieces) > 3 for pieces in streams) > 30
+    cuts = {before[-1] + after[0] for pieces in streams for before, after in pairwise(pieces)}
     assert cuts >= {"\r\n", "``", ". ", "\n\n"}
     assert {"\u0301", "\u200d", "\ufe0f"} & {cut[1] for cut in cuts}
 
 
-def test_splits_of_bytes_are_none_empty_and_together_the_data() -> None:
+def test_byte_splits_are_not_empty_and_join_to_the_data() -> None:
     splits = drawn(strategies.byte_splits(DATA), 60)
     assert all(all(reads) and b"".join(reads) == DATA for reads in splits)
     offsets = {offset for reads in splits for offset in accumulate(map(len, reads))}
@@ -127,7 +127,7 @@ def test_splits_of_bytes_are_none_empty_and_together_the_data() -> None:
 # Scripts
 
 
-def test_scripts_bring_the_text_and_what_else_a_provider_sends() -> None:
+def test_scripts_have_the_text_and_other_deltas_of_providers() -> None:
     scripts = drawn(strategies.scripts(TEXT), 80)
     assert {script.text for script in scripts} == {TEXT}
     deltas = [delta for script in scripts for delta in script.deltas]
@@ -138,22 +138,22 @@ def test_scripts_bring_the_text_and_what_else_a_provider_sends() -> None:
     assert any(delta.finish_reason and delta.text for delta in deltas)
     assert any(delta.finish_reason and not delta.text for delta in deltas)
     assert Delta() in deltas
-    assert all(len(script.deltas) == len(script.steps) for script in scripts)  # and they never wait
+    assert all(len(script.deltas) == len(script.steps) for script in scripts)  # none of them is a Delay
 
 
-def test_scripts_wait_only_where_that_was_asked_for_and_no_longer() -> None:
+def test_scripts_have_delays_up_to_the_requested_duration() -> None:
     scripts = drawn(strategies.scripts(TEXT, max_delay=2), 40)
     delays = [step.seconds for script in scripts for step in script.steps if isinstance(step, Delay)]
     assert len(delays) > 3
     assert all(0 <= seconds <= 2 for seconds in delays)
 
 
-def test_scripts_bring_any_text() -> None:
+def test_scripts_have_any_text_by_default() -> None:
     assert len({script.text for script in drawn(strategies.scripts())}) > 10
     assert {script.text for script in drawn(strategies.scripts(""), 20)} == {""}
 
 
-# What they shrink to
+# Shrinking
 
 
 @pytest.mark.parametrize(
@@ -198,25 +198,25 @@ def test_scripts_bring_any_text() -> None:
         *("plain", "empty", "thinking", "delay"),
     ],
 )
-def test_they_shrink_to_the_smallest_example(
+def test_the_strategies_shrink_to_the_smallest_example(
     strategy: st.SearchStrategy[object], condition: Callable[[object], bool], smallest: object
 ) -> None:
     assert find(strategy, condition, settings=FINDING) == smallest
 
 
-def test_a_text_and_its_cuts_shrink_together() -> None:
+def test_tokenizations_shrink_a_text_together_with_its_cuts() -> None:
     def apart(pieces: list[str]) -> bool:
         return ". " in "".join(pieces) and not any(". " in piece for piece in pieces)
 
     assert find(strategies.tokenizations(), apart, settings=FINDING) == [".", " "]
 
 
-# How they are used
+# Use
 
 
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
-def test_a_text_of_2000_characters_and_all_that_is_made_of_it_fails_no_health_check(data: st.DataObject) -> None:
+def test_the_strategies_for_a_text_of_2000_characters_pass_the_health_checks(data: st.DataObject) -> None:
     text = data.draw(strategies.texts(min_size=2000, max_size=2500))
     assert "".join(data.draw(strategies.tokenizations(text))) == text
     assert b"".join(data.draw(strategies.byte_splits(text.encode()))) == text.encode()
@@ -225,7 +225,7 @@ def test_a_text_of_2000_characters_and_all_that_is_made_of_it_fails_no_health_ch
 
 @settings(max_examples=15, deadline=None)
 @given(script=strategies.scripts())
-def test_a_script_plays_through_a_run_and_nothing_of_its_text_is_lost(script: Script) -> None:
+def test_a_run_of_a_script_loses_none_of_its_text(script: Script) -> None:
     async def full_text() -> str:
         result = await stream_with_chunking("Go on", StreamingMockBackend(script), SimpleContext())
         await result.acomplete()
@@ -234,7 +234,7 @@ def test_a_script_plays_through_a_run_and_nothing_of_its_text_is_lost(script: Sc
     assert asyncio.run(full_text()) == script.text
 
 
-def test_they_say_what_they_are() -> None:
+def test_the_strategies_have_a_repr_with_their_arguments() -> None:
     assert "min_size=3" in repr(strategies.texts(min_size=3))
     assert "'One.'" in repr(strategies.cuts("One."))
     assert strategies.__all__ == sorted(name for name in strategies.__all__ if callable(getattr(strategies, name)))
@@ -243,22 +243,22 @@ def test_they_say_what_they_are() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: strategies.texts(min_size=-1), "min_size=-1 .* 0 or more"),
-        (lambda: strategies.texts(min_size=1.5), "min_size=1.5"),
-        (lambda: strategies.texts(min_size=3, max_size=2), "max_size=2 .* min_size=3 or more, or None"),
-        (lambda: strategies.texts(max_size="9"), "max_size='9'"),
-        (lambda: strategies.cuts(b"x"), "text=b'x' .* it is a str"),
-        (lambda: strategies.cuts(strategies.texts()), r"it is a str. Of a strategy .* strategy.flatmap"),
-        (lambda: strategies.tokenizations(3), "text=3"),
-        (lambda: strategies.scripts(4), "text=4"),
-        (lambda: strategies.scripts("x", max_delay=-1), "max_delay=-1 .* 0 or more"),
-        (lambda: strategies.scripts("x", max_delay=float("inf")), "max_delay=inf"),
-        (lambda: strategies.scripts("x", max_delay=float("nan")), "max_delay=nan"),
-        (lambda: strategies.scripts("x", max_delay="1"), "max_delay='1'"),
-        (lambda: strategies.byte_splits("x"), "data='x' .* bytes; a str has to be encoded first"),
+        (lambda: strategies.texts(min_size=-1), "Invalid min_size: -1. .* 0 or more"),
+        (lambda: strategies.texts(min_size=1.5), "Invalid min_size: 1.5"),
+        (lambda: strategies.texts(min_size=3, max_size=2), "Invalid max_size: 2. .* min_size=3 or more, or None"),
+        (lambda: strategies.texts(max_size="9"), "Invalid max_size: '9'"),
+        (lambda: strategies.cuts(b"x"), "Invalid text: b'x'. It must be a str"),
+        (lambda: strategies.cuts(strategies.texts()), "It must be a str. For a strategy .* strategy.flatmap"),
+        (lambda: strategies.tokenizations(3), "Invalid text: 3"),
+        (lambda: strategies.scripts(4), "Invalid text: 4"),
+        (lambda: strategies.scripts("x", max_delay=-1), "Invalid max_delay: -1. .* 0 or more"),
+        (lambda: strategies.scripts("x", max_delay=float("inf")), "Invalid max_delay: inf"),
+        (lambda: strategies.scripts("x", max_delay=float("nan")), "Invalid max_delay: nan"),
+        (lambda: strategies.scripts("x", max_delay="1"), "Invalid max_delay: '1'"),
+        (lambda: strategies.byte_splits("x"), "Invalid data: 'x'. They must be bytes. Encode a str first"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_argument_that_does_not_fit_is_refused_at_once(make: Callable[[], object], message: str) -> None:
+def test_an_invalid_argument_is_rejected_before_a_draw(make: Callable[[], object], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         make()

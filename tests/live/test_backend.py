@@ -1,4 +1,4 @@
-"""`LiveBackend`, in four protocols over real sockets."""
+"""`LiveBackend` in five protocols over real sockets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CALL = Delta(tool_calls=(ToolCallDelta(0, "call_1", "look", '{"at": 1}'),))
 
 
 def streamed(name: str, *deltas: Delta | str):
-    """Return an answer in the protocol of a provider, a write for each delta."""
+    """Return a response in the protocol of a provider with a write for each delta."""
     encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
     frames = [encoder.begin(), *(encoder.encode(delta) for delta in deltas), encoder.finish()]
     return answering(head(kind=PROVIDERS[name].adapter.media_type), *map(chunk, filter(None, frames)), chunk(b""))
@@ -63,7 +63,7 @@ async def asked(name: str, served, **options):
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-async def test_a_stream_brings_text_thinking_tool_calls_usage_and_reason(provider, name) -> None:
+async def test_a_live_stream_has_text_thinking_tool_calls_usage_and_finish_reason(provider, name) -> None:
     answer = streamed(
         name, Delta(thinking="Hm."), "Hel", "lo.", CALL, Delta(usage=Usage(3, 5), finish_reason=STOP[name])
     )
@@ -78,7 +78,7 @@ async def test_a_stream_brings_text_thinking_tool_calls_usage_and_reason(provide
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-async def test_a_whole_answer_brings_the_same(provider, name) -> None:
+async def test_a_live_response_without_streaming_has_the_same_content(provider, name) -> None:
     whole = Answer("Hello.", "Hm.", (ToolCall("call_1", "look", '{"at":1}'),), Usage(3, 5), STOP[name])
     body = PROVIDERS[name].adapter.encode_response(whole, Asked(model="m", stream=False))
     async with provider(answering(head(kind="application/json"), chunk(body), chunk(b""))) as served:
@@ -91,7 +91,7 @@ async def test_a_whole_answer_brings_the_same(provider, name) -> None:
 
 
 @pytest.mark.parametrize("name", KEYS)
-async def test_the_key_goes_into_its_header_and_nowhere_else(provider, name, monkeypatch) -> None:
+async def test_the_key_of_a_live_backend_is_only_in_its_header(provider, name, monkeypatch) -> None:
     monkeypatch.setenv(KEYS[name], "planted-key-123")
     refusal = answering(
         head("400 Bad", kind="application/json"), chunk(b'{"error": "bad planted-key-123"}'), chunk(b"")
@@ -112,7 +112,7 @@ async def test_the_key_goes_into_its_header_and_nowhere_else(provider, name, mon
         assert "planted-key-123" not in shown
 
 
-async def test_the_conversation_is_sent_in_turns(provider) -> None:
+async def test_a_live_backend_sends_the_conversation_as_messages(provider) -> None:
     async with provider(streamed("openai", "Hello.")) as served:
         ctx = ChatContext().add(Message("system", "Be brief."))
         first, ctx = await backend("openai", served).generate_from_context("Hi", ctx, model_options=STREAM)
@@ -124,7 +124,7 @@ async def test_the_conversation_is_sent_in_turns(provider) -> None:
     assert messages == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
 
 
-async def test_an_output_is_a_turn_of_the_assistant(provider) -> None:
+async def test_a_live_backend_sends_an_output_as_a_message_of_the_assistant(provider) -> None:
     async with provider(streamed("openai", "Hello.")) as served:
         first, ctx = await backend("openai", served).generate_from_context("Hi", ChatContext(), model_options=STREAM)
         await first.avalue()
@@ -138,7 +138,7 @@ async def test_an_output_is_a_turn_of_the_assistant(provider) -> None:
     assert body["max_tokens"] == 5
 
 
-async def test_a_failed_check_closes_the_connection(provider) -> None:
+async def test_a_failed_check_closes_the_connection_of_a_live_backend(provider) -> None:
     class Never(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):
             return PartialValidationResult("fail")
@@ -154,7 +154,7 @@ async def test_a_failed_check_closes_the_connection(provider) -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 @pytest.mark.parametrize("cleanly", [True, False], ids=["a clean end", "a broken connection"])
-async def test_a_stream_without_its_end_is_truncated_and_keeps_its_text(provider, name, cleanly) -> None:
+async def test_a_live_stream_without_its_end_is_truncated_and_keeps_its_text(provider, name, cleanly) -> None:
     encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
     writes = [chunk(frame) for frame in (encoder.begin(), encoder.encode("One. "), encoder.encode("Two")) if frame]
     async with provider(answering(head(), *writes, *([chunk(b"")] if cleanly else []))) as served:
@@ -166,12 +166,12 @@ async def test_a_stream_without_its_end_is_truncated_and_keeps_its_text(provider
     assert isinstance(caught.value.__cause__, ProviderUnreachableError) is not cleanly
 
 
-async def test_a_connection_that_breaks_behind_the_end_does_not_matter(provider) -> None:
+async def test_a_connection_may_break_after_the_end_of_a_live_stream(provider) -> None:
     async with provider(answering(head(), *map(chunk, openai_frames("One.")))) as served:
         assert await (await asked("openai", served, model_options=STREAM)).avalue() == "One."
 
 
-async def test_what_came_before_a_malformed_frame_is_read_first(provider) -> None:
+async def test_the_deltas_before_a_malformed_frame_are_read_first(provider) -> None:
     frames = b"".join([openai_frames("One. ")[0], b"data: {]\n\n"])
     async with provider(answering(head(), chunk(frames), chunk(b""))) as served:
         thunk = await asked("openai", served, model_options=STREAM)
@@ -180,21 +180,21 @@ async def test_what_came_before_a_malformed_frame_is_read_first(provider) -> Non
             await thunk.astream()
 
 
-async def test_an_error_in_the_stream_is_the_providers(provider) -> None:
+async def test_an_error_in_a_live_stream_is_that_of_the_provider(provider) -> None:
     frames = [openai_frames("One. ")[0], b'data: {"error": {"type": "overloaded", "message": "too much"}}\n\n']
     async with provider(answering(head(), *map(chunk, frames), chunk(b""))) as served:
         with pytest.raises(ProviderStreamError, match="overloaded: too much"):
             await (await asked("openai", served, model_options=STREAM)).avalue()
 
 
-async def test_a_connection_that_never_came_is_told_to_the_reader(monkeypatch) -> None:
+async def test_a_failed_connection_is_an_error_of_the_reader(monkeypatch) -> None:
     asking = LiveBackend("openai:m", base_url="http://127.0.0.1:1", retries=0)
     thunk, _ = await asking.generate_from_context("Hi", SimpleContext(), model_options=STREAM)
     with pytest.raises(ProviderUnreachableError, match="openai cannot be reached"):
         await thunk.avalue()
 
 
-async def test_a_missing_key_is_told_at_once(monkeypatch) -> None:
+async def test_a_missing_key_is_an_error_at_once(monkeypatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(MissingKeyError):
@@ -202,7 +202,7 @@ async def test_a_missing_key_is_told_at_once(monkeypatch) -> None:
 
 
 class Schema:
-    """What pydantic's classes have."""
+    """A class like those of pydantic."""
 
     @staticmethod
     def model_json_schema():
@@ -210,24 +210,24 @@ class Schema:
 
 
 @pytest.mark.parametrize("form", [{"type": "object"}, Schema])
-async def test_a_format_is_sent_as_a_schema(provider, form) -> None:
+async def test_a_live_backend_sends_a_format_as_a_schema(provider, form) -> None:
     async with provider(streamed("openai", "{}")) as served:
         await (await asked("openai", served, format=form, model_options=STREAM)).avalue()
     assert served.requests[0].body["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
-async def test_any_other_format_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="format="):
+async def test_a_live_backend_rejects_an_invalid_format() -> None:
+    with pytest.raises(InvalidArgumentError, match="Invalid format: 3"):
         await LiveBackend("ollama:m").generate_from_context("Hi", SimpleContext(), format=3)
 
 
-async def test_many_requests_at_once_do_not_disturb_each_other(provider) -> None:
+async def test_concurrent_requests_of_a_live_backend_do_not_affect_each_other(provider) -> None:
     async with provider(streamed("openai", *"One. Two.")) as served:
         thunks = [await asked("openai", served, model_options=STREAM) for _ in range(20)]
         assert set(await asyncio.gather(*(thunk.avalue() for thunk in thunks))) == {"One. Two."}
 
 
-def test_what_tells_a_backend_from_another_is_all_that_changes_its_answers(monkeypatch) -> None:
+def test_the_identity_of_a_live_backend_depends_on_everything_that_changes_its_responses(monkeypatch) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     usual = LiveBackend("openai:gpt-4.1").identity
     assert usual == LiveBackend("openai:gpt-4.1").identity
@@ -242,5 +242,5 @@ def test_what_tells_a_backend_from_another_is_all_that_changes_its_answers(monke
     assert "planted-key" not in secret.identity
 
 
-def test_a_backend_whose_requests_are_carried_by_something_else_is_like_no_other() -> None:
+def test_a_live_backend_with_a_transport_of_its_own_has_no_identity() -> None:
     assert LiveBackend("openai:gpt-4.1", transport=HttpTransport()).identity is None

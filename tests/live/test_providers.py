@@ -26,8 +26,8 @@ def test_a_spec_is_a_provider_and_a_model(spec: str, name: str, model: str) -> N
     assert (provider.name, found) == (name, model)
 
 
-@pytest.mark.parametrize("spec", ["", "gpt-4.1", "openai", "openai:", "nobody:x", "OpenAI:x"])
-def test_any_other_spec_is_refused_with_the_providers(spec: str) -> None:
+@pytest.mark.parametrize("spec", ["", "gpt-4.1", "openai", "openai:", "unknown:x", "OpenAI:x"])
+def test_an_unknown_spec_is_rejected_with_the_known_providers(spec: str) -> None:
     with pytest.raises(UnknownProviderError, match="ollama, openai, openai-responses, anthropic, gemini") as caught:
         parse_spec(spec)
     assert repr(spec) in str(caught.value)
@@ -44,23 +44,25 @@ def test_a_spec_is_a_str() -> None:
         (None, {}, "http://127.0.0.1:11434"),
         (None, {"OLLAMA_HOST": ""}, "http://127.0.0.1:11434"),
         (None, {"OLLAMA_HOST": "box"}, "http://box:11434"),
-        (None, {"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),  # noqa: S104  # what a server of Ollama is told
+        (None, {"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),  # noqa: S104  # the value for a server of Ollama
         (None, {"OLLAMA_HOST": "0.0.0.0:8000"}, "http://127.0.0.1:8000"),
         (None, {"OLLAMA_HOST": "https://box.example/"}, "https://box.example"),
         ("http://here:1/api/", {"OLLAMA_HOST": "box"}, "http://here:1/api"),
     ],
 )
-def test_an_address_is_given_or_in_the_environment_or_the_usual(base_url, environment, address) -> None:
+def test_an_address_is_the_given_one_or_that_of_the_environment_or_the_usual_one(
+    base_url, environment, address
+) -> None:
     assert PROVIDERS["ollama"].address(base_url, environment) == address
 
 
-def test_an_address_without_a_port_has_the_schemes_own_where_the_usual_one_has_none() -> None:
+def test_an_address_without_a_port_has_the_default_port_if_the_usual_one_has_none() -> None:
     assert PROVIDERS["openai"].address("box") == "http://box:80"
 
 
 @pytest.mark.parametrize("wrong", ["ftp://box", "http://", "http://box:port", "http://box:99999"])
-def test_what_is_no_address_is_refused(wrong: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="url="):
+def test_an_invalid_address_is_rejected(wrong: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="Invalid url: "):
         PROVIDERS["ollama"].address(wrong)
 
 
@@ -85,13 +87,13 @@ def test_an_endpoint_has_the_version_once(name: str, address: str, endpoint: str
         ("http://127.0.0.1:8080/v1", "max_tokens"),
     ],
 )
-def test_the_limit_of_tokens_has_the_name_that_the_server_knows(address: str, name: str) -> None:
+def test_the_token_limit_has_the_name_that_the_server_accepts(address: str, name: str) -> None:
     adapter = PROVIDERS["openai"].adapter_at(address)
     asked = adapter.build_request("Hi", model="gpt-5", options={ModelOption.MAX_NEW_TOKENS: 7}, stream=True)
     assert json.loads(asked.content)[name] == 7
 
 
-def test_the_key_is_needed_at_home_with_or_without_the_version() -> None:
+def test_the_key_is_needed_at_the_usual_address_with_or_without_the_version() -> None:
     for address in ("https://api.openai.com", "https://api.openai.com/v1"):
         with pytest.raises(MissingKeyError, match="OPENAI_API_KEY"):
             PROVIDERS["openai"].key(address, {})
@@ -103,7 +105,7 @@ def test_the_first_variable_that_is_set_holds_the_key() -> None:
     assert gemini.key(gemini.url, {"GOOGLE_API_KEY": "b", "GEMINI_API_KEY": "a"}) == "a"
 
 
-def test_a_provider_itself_wants_a_key_and_a_server_of_ones_own_does_not() -> None:
+def test_the_key_is_needed_by_the_provider_and_not_by_a_compatible_server() -> None:
     openai = PROVIDERS["openai"]
     with pytest.raises(MissingKeyError, match="OPENAI_API_KEY is not set"):
         openai.key(openai.url, {})

@@ -1,4 +1,4 @@
-"""Recording: byte for byte, read for read, at once, and without a secret."""
+"""A recording has the bytes, the reads, the times and the end of a stream, without its secrets."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 STREAM = {ModelOption.STREAM: True}
 ASKED = HttpRequest("http://127.0.0.1:9/v1/chat/completions", b'{"model": "m", "stream": true}', {"accept": "*/*"})
 AWKWARD = [b"data: \xf0\x9f", b"\x8d\x8e\r", b"\n\r\n", b"\xff\x00", "data: \u2028é\n\n".encode()]
-"""Reads that end inside a character and a line end, and bytes that are no text."""
+"""Reads that end inside a character and a line end, and bytes that are not UTF-8."""
 PLACE = "test", "http://127.0.0.1:9/"
 
 
 class Provider:
-    """A transport that brings what a test says: bytes, pauses in seconds, and errors."""
+    """A transport with the bytes, pauses in seconds and errors of a test."""
 
     def __init__(self, *steps: bytes | float | Exception, status: int = 200) -> None:
         self.steps = steps
@@ -64,7 +64,7 @@ class Provider:
 
 
 class Refusing:
-    """A transport whose requests come to nothing."""
+    """A transport whose requests fail or never return."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -92,10 +92,10 @@ def left(path: Path) -> list[str]:
     return sorted(found.name for found in path.parent.iterdir())
 
 
-# What is kept
+# Reads and facts
 
 
-async def test_a_recording_has_the_bytes_and_the_boundaries_of_what_came(provider, path) -> None:
+async def test_a_recording_has_the_bytes_and_the_boundaries_of_the_reads(provider, path) -> None:
     async with provider(answering(head(), *map(chunk, AWKWARD), chunk(b""))) as served:
         came = await read(RecordingTransport(HttpTransport(), path), HttpRequest(f"{served.url}/x", ASKED.body))
     assert came == AWKWARD
@@ -105,7 +105,7 @@ async def test_a_recording_has_the_bytes_and_the_boundaries_of_what_came(provide
     assert left(path) == ["it.jsonl"]
 
 
-async def test_the_first_bytes_are_handed_on_before_the_second_are_even_sent(provider, path) -> None:
+async def test_a_recording_transport_yields_a_read_before_the_next_is_sent(provider, path) -> None:
     seen = asyncio.Event()
 
     async def answer(writer: asyncio.StreamWriter) -> None:
@@ -135,12 +135,12 @@ def test_a_recording_has_the_times_of_the_reads(path) -> None:
     assert cassette.ending == ("complete", 1.875, "", None)
 
 
-async def test_the_time_can_be_another_one(path) -> None:
+async def test_a_recording_can_use_another_clock(path) -> None:
     await read(RecordingTransport(Provider(b"a", b"b"), path, clock=map(float, count(10)).__next__))
     assert [each.at for each in Cassette.load(path).reads] == [1, 2]
 
 
-async def test_the_header_says_what_was_asked_and_answered(path) -> None:
+async def test_the_header_of_a_recording_has_the_facts_of_request_and_response(path) -> None:
     await read(RecordingTransport(Provider(b"a"), path))
     assert Cassette.load(path).header == {
         "protocol": "openai",
@@ -166,14 +166,14 @@ async def test_the_header_says_what_was_asked_and_answered(path) -> None:
     ],
     ids=["in the path", "another base", "no JSON", "no body"],
 )
-async def test_the_model_is_found_where_the_protocol_has_it(path, url, body, provider_, expected) -> None:
+async def test_the_header_of_a_recording_has_the_model_of_each_protocol(path, url, body, provider_, expected) -> None:
     async with RecordingTransport(Provider(), path).stream(HttpRequest(url, body), provider=provider_):
         pass
     header = Cassette.load(path).header
     assert (header["model"], header["request"]) == expected
 
 
-async def test_every_stream_has_a_file_of_its_own(path) -> None:
+async def test_each_recorded_stream_has_its_own_file(path) -> None:
     transport = RecordingTransport(Provider(b"a"), path)
     for _ in range(3):
         await read(transport)
@@ -181,7 +181,7 @@ async def test_every_stream_has_a_file_of_its_own(path) -> None:
     assert left(path) == ["it.2.jsonl", "it.3.jsonl", "it.jsonl"]
 
 
-async def test_streams_are_numbered_in_the_order_in_which_they_were_asked_for(path) -> None:
+async def test_recordings_are_numbered_in_the_order_of_their_requests(path) -> None:
     transport = RecordingTransport(Provider(b"a"), path)
     async with transport.stream(ASKED, provider="openai"):
         await read(transport, HttpRequest(ASKED.url, b'{"model": "second"}'))
@@ -189,14 +189,14 @@ async def test_streams_are_numbered_in_the_order_in_which_they_were_asked_for(pa
     assert Cassette.load(path).header["model"] == "m"
 
 
-async def test_a_recording_replaces_the_one_before_as_a_whole(path) -> None:
+async def test_a_recording_replaces_an_older_file_completely(path) -> None:
     await read(RecordingTransport(Provider(b"long " * 100), path))
     await read(RecordingTransport(Provider(b"short"), path))
     assert Cassette.load(path).body == b"short"
     assert left(path) == ["it.jsonl"]
 
 
-# How it ended
+# Ends
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ async def test_a_recording_replaces_the_one_before_as_a_whole(path) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_a_stream_that_failed_is_kept_as_far_as_it_came(path, error, ending) -> None:
+async def test_a_failed_stream_is_recorded_up_to_its_failure(path, error, ending) -> None:
     with pytest.raises(type(error)):
         await read(RecordingTransport(Provider(b"a", b"b", error), path))
     cassette = Cassette.load(path)
@@ -216,7 +216,7 @@ async def test_a_stream_that_failed_is_kept_as_far_as_it_came(path, error, endin
     assert (cassette.ending.how, cassette.ending.why, cassette.ending.seconds) == ending
 
 
-async def test_a_fault_that_its_reader_passed_over_is_kept_too(path) -> None:
+async def test_a_fault_that_the_reader_ignored_is_recorded(path) -> None:
     error = ProviderUnreachableError(*PLACE, "gone")
     async with RecordingTransport(Provider(b"a", error), path).stream(ASKED, provider="openai") as response:
         with pytest.raises(ProviderUnreachableError):
@@ -224,7 +224,7 @@ async def test_a_fault_that_its_reader_passed_over_is_kept_too(path) -> None:
     assert Cassette.load(path).ending[2:] == ("gone", None)
 
 
-async def test_a_refusal_is_kept_with_what_it_said(path) -> None:
+async def test_a_refusal_is_recorded_with_its_message(path) -> None:
     with pytest.raises(ProviderStatusError):
         await read(RecordingTransport(Refusing(ProviderStatusError(*PLACE, 429, '{"error": "é"}', 2.0)), path))
     cassette = Cassette.load(path)
@@ -233,7 +233,7 @@ async def test_a_refusal_is_kept_with_what_it_said(path) -> None:
     assert (cassette.ending.how, cassette.ending.seconds) == ("refused", 2.0)
 
 
-async def test_a_provider_that_never_said_anything_is_kept(path) -> None:
+async def test_a_timeout_of_a_provider_is_recorded(path) -> None:
     with pytest.raises(ProviderTimeoutError):
         await read(RecordingTransport(Refusing(ProviderTimeoutError(*PLACE, "the first byte", 2.5)), path))
     assert Cassette.load(path).header["status"] is None
@@ -241,7 +241,7 @@ async def test_a_provider_that_never_said_anything_is_kept(path) -> None:
 
 
 @pytest.mark.parametrize("error", [ProviderUnreachableError(*PLACE, "refused"), ImportError("no httpx2")], ids=repr)
-async def test_a_request_that_reached_nobody_leaves_nothing(path, error) -> None:
+async def test_a_request_that_reached_no_provider_is_not_recorded(path, error) -> None:
     transport = RecordingTransport(Refusing(error), path)
     with pytest.raises(type(error)):
         await read(transport)
@@ -249,7 +249,7 @@ async def test_a_request_that_reached_nobody_leaves_nothing(path, error) -> None
     assert left(path) == []
 
 
-async def test_a_stream_that_its_reader_left_is_kept_as_far_as_it_was_read(path) -> None:
+async def test_a_stream_that_its_reader_left_is_recorded_up_to_the_last_read(path) -> None:
     async with RecordingTransport(Provider(b"a", b"b"), path).stream(ASKED, provider="openai") as response:
         assert await anext(response.reads) == b"a"
     cassette = Cassette.load(path)
@@ -257,7 +257,7 @@ async def test_a_stream_that_its_reader_left_is_kept_as_far_as_it_was_read(path)
     assert (cassette.ending.how, cassette.ending.why) == ("left", "")
 
 
-async def test_what_made_the_reader_leave_is_kept(path) -> None:
+async def test_the_reason_of_a_reader_to_leave_is_recorded(path) -> None:
     async def fail() -> None:
         async with RecordingTransport(Provider(b"a"), path).stream(ASKED, provider="openai") as response:
             assert await anext(response.reads) == b"a"
@@ -268,8 +268,8 @@ async def test_what_made_the_reader_leave_is_kept(path) -> None:
     assert Cassette.load(path).ending.why == "ZeroDivisionError"
 
 
-@pytest.mark.parametrize("writes", [(head(), chunk(b"one")), ()], ids=["behind a read", "before any"])
-async def test_a_cancelled_stream_is_kept_and_its_connection_closed(provider, path, writes) -> None:
+@pytest.mark.parametrize("writes", [(head(), chunk(b"one")), ()], ids=["after a read", "before any"])
+async def test_a_cancelled_stream_is_recorded_and_its_connection_is_closed(provider, path, writes) -> None:
     seen = asyncio.Event()
 
     async def watch(served) -> None:
@@ -290,14 +290,14 @@ async def test_a_cancelled_stream_is_kept_and_its_connection_closed(provider, pa
     assert (cassette.ending.how, cassette.ending.why) == ("left", "CancelledError")
 
 
-async def test_a_cassette_that_cannot_be_written_is_an_error_and_leaves_nothing(path) -> None:
+async def test_a_recording_that_cannot_be_written_is_an_error_and_leaves_no_file(path) -> None:
     path.mkdir(parents=True)
     with pytest.raises(OSError, match=r"it\.jsonl"):
         await read(RecordingTransport(Provider(b"a"), path))
     assert left(path) == ["it.jsonl"]
 
 
-async def test_no_request_goes_out_that_could_not_be_recorded(tmp_path) -> None:
+async def test_a_request_that_cannot_be_recorded_is_not_sent(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         await read(RecordingTransport(Refusing(AssertionError("it was sent")), tmp_path / "file" / "it.jsonl"))
@@ -306,7 +306,7 @@ async def test_no_request_goes_out_that_could_not_be_recorded(tmp_path) -> None:
             pass
 
 
-async def test_a_cancellation_passes_even_where_the_cassette_cannot_be_written(path, caplog) -> None:
+async def test_a_cancellation_is_raised_even_if_the_recording_cannot_be_written(path, caplog) -> None:
     path.mkdir(parents=True)
     reader = asyncio.create_task(read(RecordingTransport(Refusing(None), path)), name="reader")
     await asyncio.sleep(0)
@@ -330,7 +330,7 @@ PLANTED = {
 }
 
 
-async def test_no_secret_reaches_a_file_wherever_it_stands(path, monkeypatch) -> None:
+async def test_no_secret_is_written_to_a_recording(path, monkeypatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", PLANTED["environment"])
     everything = " ".join(PLANTED[name] for name in PLANTED if name != "cookie")
     request = HttpRequest(
@@ -357,7 +357,7 @@ async def test_no_secret_reaches_a_file_wherever_it_stands(path, monkeypatch) ->
     assert [len(each.data) for each in Cassette.load(path).reads[:3]] == [30, 11, len(body) - 41]
 
 
-async def test_a_key_reaches_the_provider_but_no_file_and_no_error(provider, path, monkeypatch) -> None:
+async def test_a_key_is_sent_to_the_provider_but_is_in_no_file_and_no_error(provider, path, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "planted-key-0123")
     refusal = answering(head("401 Unauthorized"), chunk(b"wrong: planted-key-0123"), chunk(b""))
     async with provider(refusal) as served:
@@ -373,7 +373,7 @@ async def test_a_key_reaches_the_provider_but_no_file_and_no_error(provider, pat
 # Backends
 
 
-async def test_a_recording_backend_answers_as_the_given_one_does(provider, path) -> None:
+async def test_a_recording_backend_responds_like_the_given_one(provider, path) -> None:
     frames = openai_frames("Hel", "lo.")
     async with provider(answering(head(), *map(chunk, frames), chunk(b""))) as served:
         given = LiveBackend("openai:m", base_url=served.url)

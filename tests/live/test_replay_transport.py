@@ -1,4 +1,4 @@
-"""Replaying: a recording is as good as the provider, without one."""
+"""A replay has the reads, the times and the end of its recording, without a provider."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def read(transport: ReplayTransport, request: HttpRequest = ASKED) -> list
 
 
 def timed(transport: ReplayTransport, pause: float = 0.0) -> list[tuple[float, bytes]]:
-    """Return what comes of a replay, with the virtual seconds since the request; its reader pauses behind each read."""
+    """Return the reads of a replay with the virtual seconds since the request. The reader pauses after each read."""
     found: list[tuple[float, bytes]] = []
 
     async def watch(clock: VirtualClock) -> None:
@@ -82,10 +82,10 @@ def timed(transport: ReplayTransport, pause: float = 0.0) -> list[tuple[float, b
     return found
 
 
-# What comes, and when
+# Reads and times
 
 
-def test_reads_come_as_they_were_recorded_at_the_recorded_times() -> None:
+def test_a_replay_has_the_recorded_reads_at_the_recorded_times() -> None:
     ended = cassette(end={"how": "complete", "at": 2.25})
     assert timed(ReplayTransport(ended)) == [
         (0.5, b"head"),
@@ -97,15 +97,15 @@ def test_reads_come_as_they_were_recorded_at_the_recorded_times() -> None:
 
 
 @pytest.mark.parametrize(("speed", "times"), [(2, [0.25, 0.375, 1.0]), (0.5, [1, 1.5, 4]), (inf, [0, 0, 0])])
-def test_the_pauses_can_be_longer_shorter_or_none(speed, times) -> None:
+def test_the_speed_of_a_replay_changes_its_pauses(speed, times) -> None:
     assert [at for at, _ in timed(ReplayTransport(cassette(), speed=speed))[1:-1]] == times
 
 
-def test_a_slow_reader_is_not_kept_waiting_for_what_has_come_meanwhile() -> None:
+def test_a_replay_does_not_delay_reads_for_a_slow_reader() -> None:
     assert [at for at, _ in timed(ReplayTransport(cassette()), pause=1.0)] == [0.5, 0.5, 1.5, 2.5, 3.5]
 
 
-def test_others_run_between_two_reads_that_come_at_once() -> None:
+def test_other_tasks_run_between_two_reads_of_a_replay_at_the_same_time() -> None:
     turns: list[object] = []
 
     async def other() -> None:
@@ -126,19 +126,19 @@ def test_others_run_between_two_reads_that_come_at_once() -> None:
 
 
 @pytest.mark.parametrize("speed", [0, -1, nan])
-def test_a_speed_is_above_nothing(speed) -> None:
+def test_the_speed_of_a_replay_is_above_zero(speed) -> None:
     with pytest.raises(InvalidArgumentError, match="above 0"):
         ReplayTransport(cassette(), speed=speed)
 
 
-async def test_the_head_is_as_it_was() -> None:
+async def test_a_replay_has_the_recorded_status_and_headers() -> None:
     transport = ReplayTransport(cassette(status=201), speed=inf)
     async with transport.stream(ASKED, provider="openai") as response:
         assert response.status == 201
         assert response.headers == {"content-type": "text/event-stream"}
 
 
-async def test_a_recording_replays_as_it_was_recorded_over_a_real_connection(provider, tmp_path) -> None:
+async def test_a_replay_equals_the_recorded_stream_of_a_real_connection(provider, tmp_path) -> None:
     frames = [*map(chunk, openai_frames("One. ", "Two.")), chunk(b"")]
     async with provider(answering(head(), *frames)) as served:
         request = HttpRequest(f"{served.url}/v1/chat/completions", ASKED.body)
@@ -161,11 +161,11 @@ async def test_a_recording_replays_as_it_was_recorded_over_a_real_connection(pro
         ("words", [b"a\xf0\x9f\x8d\x8e", b"\r\nb"]),
     ],
 )
-async def test_bytes_can_be_cut_elsewhere_inside_characters_and_line_ends_too(name, pieces) -> None:
+async def test_a_replay_can_cut_bytes_inside_characters_and_line_ends(name, pieces) -> None:
     assert await read(ReplayTransport(cassette(), speed=inf, cut=Cut(name))) == pieces
 
 
-def test_a_piece_comes_when_the_last_of_its_bytes_did() -> None:
+def test_a_recut_read_has_the_time_of_its_last_byte() -> None:
     assert recut_cassette(cassette(), Cut("chars")).reads == (
         Read(0.5, b"a"),
         Read(0.5, b"\xf0"),
@@ -180,18 +180,18 @@ def test_a_piece_comes_when_the_last_of_its_bytes_did() -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 9))
-def test_a_random_cut_loses_nothing(number) -> None:
+def test_a_cassette_recut_at_random_has_the_same_bytes(number) -> None:
     again = recut_cassette(cassette(), Cut(str(number)))
     assert again.body == cassette().body
     assert [each.at for each in again.reads] == sorted(each.at for each in again.reads)
 
 
-def test_nothing_cannot_be_cut() -> None:
+def test_a_cassette_without_bytes_cannot_be_cut() -> None:
     empty = replace(cassette(), reads=())
     assert recut_cassette(empty, Cut("chars")) == empty
 
 
-# How it ends
+# Ends
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_nothing_cannot_be_cut() -> None:
     ],
     ids=["broken", "silent"],
 )
-def test_a_stream_that_failed_fails_again_when_it_did(end, error, facts) -> None:
+def test_a_replay_fails_like_the_recorded_stream_at_the_same_time(end, error, facts) -> None:
     with pytest.raises(error) as caught:
         timed(ReplayTransport(cassette(end=end)))
     assert caught.value.args == ("openai", URL, *facts)
@@ -210,7 +210,7 @@ def test_a_stream_that_failed_fails_again_when_it_did(end, error, facts) -> None
 
 
 @pytest.mark.parametrize("end", [{}, {"end": {"how": "refused", "at": 0.5, "seconds": 2.0}}], ids=["by hand", "kept"])
-def test_a_refusal_is_a_refusal_again(end) -> None:
+def test_a_replay_of_a_refusal_is_refused(end) -> None:
     refused = cassette(Read(0.5, b'{"error": "slow down"}'), status=429, **end)
     with pytest.raises(ProviderStatusError) as caught:
         timed(ReplayTransport(refused))
@@ -218,7 +218,7 @@ def test_a_refusal_is_a_refusal_again(end) -> None:
     assert caught.value.args == ("openai", URL, 429, '{"error": "slow down"}', wait)
 
 
-def test_silence_in_the_place_of_an_answer_is_silence_again() -> None:
+def test_a_replay_of_a_timeout_times_out() -> None:
     end = {"how": "silent", "at": 7, "why": "the first byte", "seconds": 7}
     silent = replace(cassette(status=None, end=end), reads=())
     began = VirtualClock()
@@ -227,7 +227,7 @@ def test_silence_in_the_place_of_an_answer_is_silence_again() -> None:
     assert clock.elapsed == 7
 
 
-def test_a_key_does_not_reach_an_error() -> None:
+def test_a_key_is_not_in_an_error_of_a_replay() -> None:
     broken = replace(cassette(path="x", end={"how": "broken"}), header={"protocol": "openai", "end": {"how": "broken"}})
     request = HttpRequest(f"{URL}?key=planted-key-01", ASKED.body)
     with pytest.raises(ProviderUnreachableError) as caught, VirtualClock() as clock:
@@ -235,13 +235,13 @@ def test_a_key_does_not_reach_an_error() -> None:
     assert "planted" not in str(caught.value)
 
 
-def test_a_stream_that_was_left_ends_where_nobody_knows_more() -> None:
+def test_a_replay_of_a_stream_that_was_left_ends_with_an_error() -> None:
     left = cassette(end={"how": "left", "at": 2.5, "why": "CancelledError"})
     with pytest.raises(CassetteEndedError, match=r"it\.jsonl ends here, .* left 2\.5 s .* \(CancelledError\)"):
         timed(ReplayTransport(left))
 
 
-def test_a_reader_that_leaves_after_the_same_time_is_not_disturbed() -> None:
+def test_a_reader_may_leave_a_replay_at_the_recorded_time() -> None:
     left = cassette(end={"how": "left", "at": 2.5, "why": "CancelledError"})
 
     async def watch() -> list[bytes]:
@@ -254,15 +254,15 @@ def test_a_reader_that_leaves_after_the_same_time_is_not_disturbed() -> None:
     assert clock.elapsed == 2.5
 
 
-async def test_without_pauses_it_ends_at_once() -> None:
+async def test_a_replay_without_pauses_ends_at_once() -> None:
     with pytest.raises(CassetteEndedError, match="left 2 s after the request;"):
         await read(ReplayTransport(cassette(end={"how": "left"}), speed=inf))
 
 
-# Which recording it is
+# Matching
 
 
-async def test_a_request_gets_the_recording_that_was_asked_the_same() -> None:
+async def test_a_request_is_answered_by_the_recording_of_the_same_request() -> None:
     hi, bye = cassette(Read(0, b"hi")), cassette(Read(0, b"bye"), request=json.loads(asking("Bye").body))
     transport = ReplayTransport([hi, bye])
     assert await read(transport, asking("Bye")) == [b"bye"]
@@ -270,14 +270,14 @@ async def test_a_request_gets_the_recording_that_was_asked_the_same() -> None:
     assert await read(transport) == [b"hi"]
 
 
-async def test_equal_requests_get_their_recordings_in_order() -> None:
+async def test_equal_requests_are_answered_by_their_recordings_in_order() -> None:
     transport = ReplayTransport(cassette(Read(0, data)) for data in (b"1", b"2"))
     assert [await read(transport), await read(transport)] == [[b"1"], [b"2"]]
 
 
-async def test_what_a_header_leaves_out_is_not_compared() -> None:
+async def test_fields_that_a_recording_lacks_are_not_compared() -> None:
     bare = Cassette("bare", {"protocol": "openai"}, READS)
-    async with ReplayTransport(bare).stream(asking("Anything", n=7), provider="openai") as response:
+    async with ReplayTransport(bare, speed=inf).stream(asking("Anything", n=7), provider="openai") as response:
         assert response.status == 200
         assert response.headers == {}
 
@@ -292,7 +292,7 @@ async def test_what_a_header_leaves_out_is_not_compared() -> None:
     ],
     ids=["by name", "in a text", "numbers", "order"],
 )
-async def test_what_was_redacted_fits_anything(recorded, asked) -> None:
+async def test_redacted_values_match_any_value(recorded, asked) -> None:
     request = HttpRequest(URL, json.dumps(asked).encode())
     assert await read(ReplayTransport(cassette(request=recorded), speed=inf), request)
 
@@ -310,16 +310,16 @@ async def test_what_was_redacted_fits_anything(recorded, asked) -> None:
     ],
     ids=str,
 )
-async def test_what_differs_is_named(recorded, asked, difference) -> None:
+async def test_an_unmatched_request_error_shows_the_differences(recorded, asked, difference) -> None:
     with pytest.raises(UnmatchedRequestError) as caught:
         await read(ReplayTransport(cassette(request=recorded)), HttpRequest(URL, json.dumps(asked).encode()))
     assert caught.value.differences == (difference,)
 
 
-async def test_a_request_without_a_recording_shows_all_there_are_and_where_the_nearest_differs() -> None:
+async def test_an_unmatched_request_error_shows_all_recordings_and_the_differences_of_the_nearest() -> None:
     far = cassette(path="far.jsonl", request={"prompt": "What is the capital of France?"})
     near = cassette(path="near.jsonl")
-    transport = ReplayTransport([far, near])
+    transport = ReplayTransport([far, near], speed=inf)
     await read(transport)
     with pytest.raises(UnmatchedRequestError) as caught:
         await read(transport, HttpRequest(URL, ASKED.body.replace(b"Hi", b"Hello")))
@@ -340,19 +340,19 @@ async def test_a_request_without_a_recording_shows_all_there_are_and_where_the_n
     assert transport.matcher.refused == [caught.value]
 
 
-async def test_a_request_that_was_played_already_is_one_too_many() -> None:
-    transport = ReplayTransport(cassette())
+async def test_a_recording_answers_one_request() -> None:
+    transport = ReplayTransport(cassette(), speed=inf)
     await read(transport)
     with pytest.raises(UnmatchedRequestError, match="of this very request, but was played already"):
         await read(transport)
 
 
-async def test_nothing_recorded_at_all_is_said() -> None:
+async def test_an_unmatched_request_error_without_recordings_says_so() -> None:
     with pytest.raises(UnmatchedRequestError, match="Nothing is recorded at all"):
         await read(ReplayTransport([]))
 
 
-async def test_of_many_fields_that_differ_some_are_shown() -> None:
+async def test_an_unmatched_request_error_shows_some_of_many_differences() -> None:
     with pytest.raises(UnmatchedRequestError, match=r"and 4 more") as caught:
         await read(
             ReplayTransport(cassette(request={})), HttpRequest(URL, json.dumps(dict.fromkeys("abcdefghijkl")).encode())
@@ -360,14 +360,14 @@ async def test_of_many_fields_that_differ_some_are_shown() -> None:
     assert len(caught.value.differences) == 9
 
 
-async def test_a_secret_is_not_shown_where_a_request_fits_nothing() -> None:
+async def test_an_unmatched_request_error_does_not_show_secrets() -> None:
     request = asking("planted-key-01", api_key="planted-key-01")
     with pytest.raises(UnmatchedRequestError) as caught:
         await read(ReplayTransport(cassette()), replace(request, headers={"authorization": "Bearer planted-key-02"}))
     assert "planted" not in str(caught.value)
 
 
-async def test_another_protocol_is_another_request() -> None:
+async def test_a_request_of_another_protocol_is_unmatched() -> None:
     with pytest.raises(UnmatchedRequestError, match="protocol") as caught:
         async with ReplayTransport(cassette()).stream(ASKED, provider="anthropic"):
             pass
@@ -377,7 +377,7 @@ async def test_another_protocol_is_another_request() -> None:
             pass
 
 
-async def test_what_is_not_recorded_can_go_elsewhere() -> None:
+async def test_requests_without_a_recording_can_use_another_transport() -> None:
     elsewhere = ReplayTransport(cassette(Read(0, b"elsewhere"), request={"other": 1}))
     transport = ReplayTransport(cassette(), speed=inf, otherwise=elsewhere)
     assert await read(transport, HttpRequest(URL, b'{"other": 1}')) == [b"elsewhere"]
@@ -396,9 +396,7 @@ async def answered(backend: LiveBackend, prompt: str, **options: object) -> str:
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 @pytest.mark.parametrize("cut", [None, Cut("whole"), Cut("chars"), Cut("1")], ids=str)
-async def test_a_recorded_model_answers_without_a_key_however_its_bytes_are_cut(
-    streams, monkeypatch, protocol, cut
-) -> None:
+async def test_a_replay_needs_no_key_under_any_cut(streams, monkeypatch, protocol, cut) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     path = streams / f"{protocol}-emoji.jsonl"
@@ -416,14 +414,14 @@ async def test_a_recorded_model_answers_without_a_key_however_its_bytes_are_cut(
         assert await answered(backend, recorded.prompt, **options) == text
 
 
-async def test_the_given_backend_stays_as_it_was(streams) -> None:
+async def test_replaying_does_not_change_the_given_backend(streams) -> None:
     given = LiveBackend("openai:smollm2")
     replaying(given, [streams / "openai-water.jsonl", str(streams / "openai-list.jsonl")])
     assert given.provider.keys == ("OPENAI_API_KEY",)
     assert given._transport is None
 
 
-async def test_a_connection_that_broke_breaks_again_behind_the_same_text(provider, tmp_path) -> None:
+async def test_a_replay_of_a_broken_connection_breaks_after_the_same_text(provider, tmp_path) -> None:
     async with provider(answering(head(), *map(chunk, openai_frames("One. ", "Two.")[:2]))) as served:
         recorder = RecordingTransport(HttpTransport(), tmp_path / "it.jsonl")
         backend = LiveBackend("openai:m", base_url=served.url, transport=recorder)
@@ -435,7 +433,7 @@ async def test_a_connection_that_broke_breaks_again_behind_the_same_text(provide
     assert caught.value.text == "One. Two."
 
 
-def test_a_replay_loads_no_network(streams: Path) -> None:
+def test_a_replay_imports_no_network_module(streams: Path) -> None:
     code = f"""
 import asyncio, sys
 sys.modules["httpx2"] = None

@@ -256,7 +256,7 @@ def test_a_script_for_code_that_knows_no_backend_is_cut_too(pytester: pytest.Pyt
 
 def test_what_is_no_script_is_refused(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(stream_script):\n    stream_script(3)\n")
-    run(pytester).stdout.fnmatch_lines(["*InvalidArgumentError: Invalid script: 3. It must be a Script or a text."])
+    run(pytester).stdout.fnmatch_lines(["*InvalidArgumentError: Invalid script: 3. It must be a Script or a str."])
 
 
 def test_a_variant_that_was_asked_for_and_did_not_run_is_told(pytester: pytest.Pytester) -> None:

@@ -15,7 +15,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 import pytest_streamval.plugin.variants  # noqa: F401  # before a run in this process, which forgets what it loads
 from pytest_streamval.fuzzing.cuts import Cut
-from pytest_streamval.plugin.failing_cuts import _KEY, FailingCut, _fetched
+from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut, fetched
 from tests.plugin.test_fuzz import INI, MISSES_A_CUT_WORD, PASSES, outcomes, run
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def redis() -> Iterator[str]:
 
 
 def kept(directory: Path) -> set[FailingCut]:
-    return _fetched(DirectoryBasedExampleDatabase(directory))
+    return fetched(DirectoryBasedExampleDatabase(directory))
 
 
 def failed(result: pytest.RunResult) -> set[FailingCut]:
@@ -112,7 +112,7 @@ def test_only_what_has_passed_is_forgotten(pytester: pytest.Pytester) -> None:
         FailingCut(f"test_it.py::{test}", "9") for test in ("test_finds_it[bad]", "test_finds_it[worse]", "test_gone")
     ]
     for each in known:
-        database.save(_KEY, each.encoded())
+        database.save(_KEY, each.encode())
     run(pytester, "--streamval-fuzz", "1", "--streamval-fuzz-db", "db").assert_outcomes(passed=3, skipped=3)
     assert kept(pytester.path / "db") == set(known[1:])
 
@@ -145,13 +145,13 @@ def test_all_workers_collect_the_same_whatever_becomes_known_meanwhile(pytester:
     pytester.makeconftest(
         f"""
         from hypothesis.database import DirectoryBasedExampleDatabase
-        from pytest_streamval.plugin.failing_cuts import _KEY, FailingCut
+        from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut
 
         def pytest_configure(config):
             if hasattr(config, "workerinput"):
                 number = "10" + config.workerinput["workerid"].removeprefix("gw")
                 database = DirectoryBasedExampleDatabase({str(pytester.path / "db")!r})
-                database.save(_KEY, FailingCut({TEST!r}, number).encoded())
+                database.save(_KEY, FailingCut({TEST!r}, number).encode())
         """
     )
     result = run(pytester, "--streamval-fuzz", "3", "--streamval-fuzz-db", "db", "-n", "2")
@@ -166,7 +166,9 @@ def test_a_directory_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("file").write_text("")
     result = run(pytester, "--streamval-fuzz", "1", "--streamval-fuzz-db", "file/db")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--streamval-fuzz-db */file/db cannot be used: Not a directory. It is a directory*"])
+    result.stderr.fnmatch_lines(
+        ["*--streamval-fuzz-db */file/db cannot be used: Not a directory. It must be a directory*"]
+    )
 
 
 def test_a_server_that_does_not_answer_is_refused_without_its_password(pytester: pytest.Pytester) -> None:
@@ -175,7 +177,9 @@ def test_a_server_that_does_not_answer_is_refused_without_its_password(pytester:
         url = f"redis://user:secret@127.0.0.1:{unused.getsockname()[1]}/0"
         result = run(pytester, "--streamval-fuzz", "1", "--streamval-fuzz-db", url)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--streamval-fuzz-db redis://127.0.0.1:*/0 cannot be used: *the address of a Redis*"])
+    result.stderr.fnmatch_lines(
+        ["*--streamval-fuzz-db redis://127.0.0.1:*/0 cannot be used: *the address of a running Redis*"]
+    )
     assert "secret" not in result.stderr.str()
 
 

@@ -1,4 +1,4 @@
-"""Cassettes keep every byte and every boundary, and say what is wrong with them."""
+"""Cassettes keep every byte and every boundary, and their errors name the invalid line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_cassette_has_its_header_and_its_reads(streams: Path) -> None:
     assert times == sorted(times)
 
 
-def test_bytes_that_are_no_text_are_kept_as_base64(tmp_path: Path) -> None:
+def test_a_cassette_keeps_bytes_that_are_not_utf_8_as_base64(tmp_path: Path) -> None:
     path = tmp_path / "it.jsonl"
     path.write_text(HEADER + '\n{"at": 0, "base64": "8J+N"}\n{"at": 1, "text": "\\u00e9"}\n')
     assert [read.data for read in Cassette.load(path).reads] == [b"\xf0\x9f\x8d", "é".encode()]
@@ -62,7 +62,7 @@ def test_bytes_that_are_no_text_are_kept_as_base64(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_broken_cassette_is_refused_with_the_line(tmp_path: Path, content: str, line: int, fault: str) -> None:
+def test_load_rejects_an_invalid_cassette_with_the_line(tmp_path: Path, content: str, line: int, fault: str) -> None:
     path = tmp_path / "broken.jsonl"
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(InvalidCassetteError) as caught:
@@ -72,7 +72,7 @@ def test_a_broken_cassette_is_refused_with_the_line(tmp_path: Path, content: str
     assert str(path) in str(caught.value)
 
 
-def test_a_read_that_was_cut_inside_a_character_decodes(tmp_path: Path) -> None:
+def test_a_cassette_decodes_reads_that_end_inside_a_character(tmp_path: Path) -> None:
     body = "data: " + json.dumps({"choices": [{"delta": {"content": "🍎"}}]}, ensure_ascii=False) + "\n\n"
     whole = (body + "data: [DONE]\n\n").encode()
     at = whole.index("🍎".encode()) + 2
@@ -87,7 +87,7 @@ def test_a_read_that_was_cut_inside_a_character_decodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["openai-emoji", "openai-unicode", "anthropic-list"])
-def test_a_cassette_that_is_written_is_the_file_that_was_read(streams: Path, tmp_path: Path, name: str) -> None:
+def test_dump_writes_the_file_that_load_read(streams: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / "deep" / "down" / "it.jsonl"
     Cassette.load(streams / f"{name}.jsonl").dump(path)
     assert path.read_bytes() == (streams / f"{name}.jsonl").read_bytes()
@@ -97,7 +97,7 @@ def test_a_cassette_that_is_written_is_the_file_that_was_read(streams: Path, tmp
 @pytest.mark.parametrize(
     "data", [b"", b"\xf0\x9f\x8d", b"a\r\n\x00\x7f", "\u2028\x85\ufeffé🍎".encode(), bytes(range(256))]
 )
-def test_what_is_written_is_read_as_it_was_one_line_a_read(tmp_path: Path, data: bytes) -> None:
+def test_load_returns_the_cassette_that_dump_wrote_with_a_line_for_each_read(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "it.jsonl"
     cassette = Cassette(
         str(path), {"protocol": "openai", "request": "\ud800 \u2028"}, (Read(0.125, data), Read(2, b"x"))
@@ -107,12 +107,12 @@ def test_what_is_written_is_read_as_it_was_one_line_a_read(tmp_path: Path, data:
     assert len(path.read_text(encoding="utf-8").splitlines()) == 3
 
 
-def test_times_are_kept_to_the_microsecond(tmp_path: Path) -> None:
+def test_a_cassette_keeps_times_to_the_microsecond(tmp_path: Path) -> None:
     Cassette("", {"protocol": "openai"}, (Read(1 / 3, b"x"),)).dump(tmp_path / "it.jsonl")
     assert Cassette.load(tmp_path / "it.jsonl").reads[0].at == 0.333333
 
 
-def test_a_cassette_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_dump_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "it.jsonl"
     Cassette(str(path), {"protocol": "openai"}, ()).dump()
     with pytest.raises(ValueError, match="JSON"):
@@ -135,11 +135,11 @@ def test_a_cassette_that_cannot_be_written_leaves_what_was_there(tmp_path: Path)
     ],
     ids=str,
 )
-def test_a_cassette_says_how_its_stream_ended(header: dict[str, object], ending: tuple[object, ...]) -> None:
+def test_a_cassette_has_the_end_of_its_stream(header: dict[str, object], ending: tuple[object, ...]) -> None:
     assert Cassette("", header, (Read(0.5, b"a"), Read(2.0, b"b"))).ending == ending
 
 
-def test_a_stream_of_nothing_ended_at_once() -> None:
+def test_a_cassette_without_reads_ended_at_once() -> None:
     assert Cassette("", {}, ()).ending.at == 0
 
 
@@ -157,18 +157,18 @@ def test_a_stream_of_nothing_ended_at_once() -> None:
     ],
     ids=["messages", "parts", "contents", "prompt", "nothing", "no JSON", "no body", "a number"],
 )
-def test_a_cassette_says_what_was_asked_last(request_: object, prompt: str) -> None:
+def test_a_cassette_has_the_prompt_of_its_request(request_: object, prompt: str) -> None:
     assert Cassette("", {"request": request_}, ()).prompt == prompt
 
 
-def test_a_stream_that_broke_off_is_decoded_as_far_as_it_came(streams: Path) -> None:
+def test_a_cassette_decodes_the_deltas_before_a_fault(streams: Path) -> None:
     whole = Cassette.load(streams / "openai-water.jsonl")
     recording = Cassette("", whole.header, whole.reads[:9]).decode()
     assert "".join(delta.text for _, deltas in recording.reads for delta in deltas) == recording.error.text
     assert isinstance(recording.error, StreamTruncatedError)
 
 
-# Answers that are no streams
+# Responses that were not streamed
 
 
 def whole(body: str, **header: object) -> Cassette:
@@ -176,7 +176,7 @@ def whole(body: str, **header: object) -> Cassette:
     return Cassette("", header, (Read(0.5, body[:9].encode()), Read(1.0, body[9:].encode())))
 
 
-def test_an_answer_that_was_not_streamed_is_one_delta() -> None:
+def test_a_cassette_decodes_a_response_that_was_not_streamed_into_one_delta() -> None:
     call = {"id": "1", "function": {"name": "look", "arguments": "{}"}}
     message = {"content": "Hi.", "tool_calls": [call]}
     recording = whole(json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]})).decode()
@@ -185,14 +185,14 @@ def test_an_answer_that_was_not_streamed_is_one_delta() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_the_report_of_an_error_is_the_error_of_the_recording(status: int) -> None:
+def test_a_cassette_decodes_an_error_response_into_an_error(status: int) -> None:
     recording = whole('{"error": {"type": "busy", "message": "Later."}}', status=status).decode()
     assert recording.reads == ()
     assert isinstance(recording.error, ProviderResponseError)
     assert (recording.error.kind, recording.error.message) == ("busy", "Later.")
 
 
-def test_a_cassette_shows_itself_in_a_line():
+def test_a_cassette_has_a_repr_of_one_line():
     cassette = Cassette(
         "a.jsonl", {"protocol": "openai", "path": "/v1/chat/completions"}, (Read(0.1, b"ab"), Read(1, b"c"))
     )

@@ -23,7 +23,7 @@ NONE, ONCE, NEW, ALL = RecordMode
         (ALL, True, False, True),
     ],
 )
-def test_a_mode_says_whether_requests_are_replayed_and_recorded(
+def test_a_mode_decides_whether_requests_are_replayed_and_recorded(
     mode: RecordMode, recorded: bool, replays: bool, records: bool
 ) -> None:
     assert (mode.replays(recorded=recorded), mode.records(recorded=recorded)) == (replays, records)
@@ -38,6 +38,6 @@ def test_a_mode_has_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["maybe", "", None, ["new"]])
-def test_a_name_of_no_mode_is_refused_with_the_modes(name: object) -> None:
+def test_an_unknown_mode_is_rejected_with_the_names_of_the_modes(name: object) -> None:
     with pytest.raises(InvalidArgumentError, match=r"record.* It must be one of none, once, new, all\."):
         RecordMode.named(name, "record")

@@ -1,4 +1,4 @@
-"""What a person, or a machine, is shown of a cassette."""
+"""The view of a cassette in a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def view(*reads: tuple[float, bytes], **header: object) -> View:
     return View.of(Cassette("it.jsonl", {**HEADER, **header}, tuple(Read(*each) for each in reads)))
 
 
-def told(shown: View, **options: object) -> list[str]:
+def lines_of(shown: View, **options: object) -> list[str]:
     return list(shown.lines(**options))
 
 
@@ -52,8 +52,8 @@ EVERYTHING = (
 )
 
 
-def test_everything_that_came_is_shown() -> None:
-    assert told(view(*EVERYTHING)) == [
+def test_the_view_shows_all_parts_of_a_stream() -> None:
+    assert lines_of(view(*EVERYTHING)) == [
         "file      it.jsonl",
         "model     m",
         "server    http://127.0.0.1",
@@ -85,7 +85,7 @@ def test_everything_that_came_is_shown() -> None:
     ]
 
 
-def test_a_picture_has_a_bar_where_text_came() -> None:
+def test_a_picture_has_a_bar_at_the_time_of_each_read() -> None:
     rows = view((0.0, frame(content="a" * 8)), (0.5, frame(content="a" * 4)), (1.0, frame(content="a"))).rows
     assert list(picture(rows, 1.0, 12)) == [
         " █",
@@ -98,35 +98,35 @@ def test_a_picture_has_a_bar_where_text_came() -> None:
     assert list(picture(rows, 1.0, 12, blocks=False))[2:5] == [" %    %", " %    %   =", " +--------+"]
 
 
-def test_a_picture_of_no_time_at_all_has_one_bar() -> None:
+def test_a_picture_of_zero_seconds_has_one_bar() -> None:
     assert [line[:2] for line in picture(view((0.0, b"x")).rows, 0.0, 80)][:4] == [" █"] * 4
 
 
 @pytest.mark.parametrize("name", ["openai-emoji", "openai-story", "anthropic-unicode", "openai-code"])
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_no_line_is_wider_than_the_terminal(streams: Path, name: str, width: int) -> None:
+def test_no_line_of_a_view_is_wider_than_the_terminal(streams: Path, name: str, width: int) -> None:
     shown = View.of(Cassette.load(streams / f"{name}.jsonl"))
     assert max(map(display_width, shown.lines(width))) <= width
 
 
-def test_of_a_long_stream_the_beginning_and_the_end_are_shown(streams: Path) -> None:
+def test_the_view_of_a_long_stream_shows_its_beginning_and_its_end(streams: Path) -> None:
     shown = View.of(Cassette.load(streams / "openai-water.jsonl"))
-    few, every = told(shown), told(shown, whole=True)
+    few, every = lines_of(shown), lines_of(shown, whole=True)
     assert "   ...  11 more, shown by --all" in few
     assert len(every) - len(few) == 10
     assert [line for line in every if line.startswith("    17 ")]
 
 
-def test_a_stream_that_failed_says_how() -> None:
+def test_the_view_of_a_failed_stream_shows_its_error() -> None:
     end = {"how": "broken", "at": 2.5, "why": "ReadError: gone"}
-    lines = told(view((1.0, frame(content="Hel")[:30]), end=end))
+    lines = lines_of(view((1.0, frame(content="Hel")[:30]), end=end))
     assert "ended     broken, 2.500 s after the request: ReadError: gone" in lines
     assert "(no text)" in lines
     assert any(line.startswith("error     StreamTruncatedError: The openai stream ended without") for line in lines)
     assert "1 read ended inside a frame, 0 of them inside a character." in " ".join(lines)
 
 
-def test_reads_that_end_inside_characters_are_counted() -> None:
+def test_the_view_counts_reads_that_end_inside_frames_and_characters() -> None:
     whole = frame(content="🍎")
     at = whole.index(b"\xf0") + 2
     assert view((0, whole[:at]), (1, whole[at:-1]), (2, whole[-1:]), (3, b"data: [DONE]\r\n\r\n")).torn() == (2, 1)
@@ -134,8 +134,8 @@ def test_reads_that_end_inside_characters_are_counted() -> None:
     assert view((0, lines[0]), (1, lines[1]), protocol="ollama").torn() == (1, 0)
 
 
-def test_nothing_at_all_can_be_shown() -> None:
-    lines = told(
+def test_the_view_of_a_stream_without_reads_has_no_picture() -> None:
+    lines = lines_of(
         view(status=None, request="no JSON", headers=[], end={"how": "left", "at": 1.0, "why": "CancelledError"})
     )
     assert "answer    none" in lines
@@ -143,31 +143,33 @@ def test_nothing_at_all_can_be_shown() -> None:
     assert lines[-1] == "0 reads, 0 bytes, 0 deltas, 0 characters; 1.000 s in all."
 
 
-def test_a_refusal_is_shown_with_what_was_said() -> None:
-    lines = told(view((0.5, b'{"error": {"type": "busy", "message": "Later."}}'), status=429, end={"how": "refused"}))
+def test_the_view_of_a_refusal_shows_its_message() -> None:
+    lines = lines_of(
+        view((0.5, b'{"error": {"type": "busy", "message": "Later."}}'), status=429, end={"how": "refused"})
+    )
     assert "answer    429, text/event-stream" in lines
     assert any(line.startswith("error     ProviderResponseError: The openai provider answered with") for line in lines)
     assert not any("frame" in line for line in lines)
 
 
-def test_an_answer_that_was_not_streamed_came_with_its_last_read() -> None:
+def test_the_view_puts_a_response_that_was_not_streamed_in_its_last_read() -> None:
     body = b'{"choices": [{"message": {"content": "Hi."}, "finish_reason": "stop"}]}'
     shown = view((0.5, body[:20]), (1.0, body[20:]), headers=[["content-type", "application/json"]])
     assert shown.text == "Hi."
     assert [len(row.deltas) for row in shown.rows] == [0, 1]
 
 
-def test_a_line_that_only_the_end_completes_belongs_to_the_last_read() -> None:
+def test_the_view_puts_deltas_that_the_end_completes_in_the_last_read() -> None:
     line = b'{"message": {"content": "Hi."}, "done": true}'
     shown = view((0.5, b'{"message": {"content": "Oh. "}}\n'), (1.0, line), protocol="ollama")
     assert [row.deltas[0].text for row in shown.rows] == ["Oh. ", "Hi."]
 
 
-def test_a_long_prompt_is_cut() -> None:
-    assert any(line.endswith("x ...") for line in told(view(request={"prompt": "x" * 500})))
+def test_the_view_shortens_a_long_prompt() -> None:
+    assert any(line.endswith("x ...") for line in lines_of(view(request={"prompt": "x" * 500})))
 
 
-def test_machines_are_told_everything() -> None:
+def test_the_facts_of_a_view_are_complete() -> None:
     facts = view(*EVERYTHING).facts()
     assert json.loads(json.dumps(facts)) == facts
     assert facts["header"] == HEADER
@@ -198,14 +200,14 @@ def test_machines_are_told_everything() -> None:
         ("", [""]),
     ],
 )
-def test_text_is_wrapped_to_the_columns_that_it_takes(text: str, lines: list[str]) -> None:
+def test_wrapped_breaks_a_text_by_its_columns(text: str, lines: list[str]) -> None:
     assert wrapped(text, 8) == lines
 
 
-def test_a_line_too_long_is_cut_where_the_columns_end() -> None:
+def test_fitted_shortens_a_text_to_its_columns() -> None:
     assert fitted("水水水水", 7) == "水水水…"
     assert fitted("abc", 3) == "abc"
 
 
-def test_a_terminal_gets_nothing_to_obey() -> None:
+def test_harmless_escapes_control_characters() -> None:
     assert harmless("a\x1b]0;x\x07\x9b\r\n\tb") == "a\\x1b]0;x\\x07\\x9b\\r\n\tb"

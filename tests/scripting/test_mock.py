@@ -1,4 +1,4 @@
-"""The mock backend plays scripts, and keeps the producer's own record."""
+"""The mock backend plays scripts, and keeps the producer's own record of its calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pytest_streamval import (
 )
 
 
-async def test_a_text_is_played_in_tokens_of_the_given_size() -> None:
+async def test_a_mock_backend_plays_a_text_in_tokens_of_the_given_size() -> None:
     backend = StreamingMockBackend("Hello.", token_size=4)
     thunk, ctx = await backend.generate_from_context("Hi", SimpleContext())
     assert await thunk.avalue() == "Hello."
@@ -33,14 +33,14 @@ async def test_a_text_is_played_in_tokens_of_the_given_size() -> None:
     assert (call.deltas_sent, call.finished, call.cancelled, call.sent_text) == (2, True, False, "Hello.")
 
 
-async def test_each_call_gets_the_next_script() -> None:
+async def test_each_call_of_a_mock_backend_plays_the_next_script() -> None:
     backend = StreamingMockBackend("One.", Script.of("Two", "."))
     outputs = [await backend.generate_from_context(f"Call {number}", SimpleContext()) for number in range(2)]
     assert [await thunk.avalue() for thunk, _ in outputs] == ["One.", "Two."]
     assert [str(call.action) for call in backend.calls] == ["Call 0", "Call 1"]
 
 
-async def test_a_call_keeps_what_was_asked() -> None:
+async def test_a_mock_call_has_the_arguments_of_the_call() -> None:
     backend, ctx = StreamingMockBackend("x"), ChatContext()
     options = {ModelOption.STREAM: True, ModelOption.SEED: 7}
     thunk, _ = await backend.generate_from_context("Hi", ctx, format=dict, model_options=options)
@@ -54,7 +54,7 @@ async def test_a_call_keeps_what_was_asked() -> None:
     await thunk.avalue()
 
 
-async def test_deltas_bring_more_than_text() -> None:
+async def test_a_mock_backend_sends_complete_deltas() -> None:
     usage = Usage(input_tokens=3, output_tokens=2)
     script = Script.of(Delta(thinking="Hm."), "Yes.", Delta(usage=usage), finish_reason="stop")
     thunk, _ = await StreamingMockBackend(script).generate_from_context("Hi", SimpleContext())
@@ -64,7 +64,7 @@ async def test_deltas_bring_more_than_text() -> None:
     assert thunk.generation.finish_reason == "stop"
 
 
-async def test_a_script_that_raises_fails_the_output_behind_its_text() -> None:
+async def test_a_script_that_raises_fails_the_output_after_its_text() -> None:
     backend = StreamingMockBackend(Script.of("So far. ", Raise(ConnectionError("gone")), "Never."))
     result = await stream_with_chunking("Hi", backend, SimpleContext())
     with pytest.raises(ConnectionError, match="gone"):
@@ -74,7 +74,7 @@ async def test_a_script_that_raises_fails_the_output_behind_its_text() -> None:
     assert (call.deltas_sent, call.finished, call.cancelled, call.sent_text) == (1, False, False, "So far. ")
 
 
-async def test_a_script_that_stalls_is_stopped_by_its_reader() -> None:
+async def test_a_reader_stops_a_script_that_stalls() -> None:
     backend = StreamingMockBackend(Script.of("So far. ", "And", Stall()))
     async with await stream_with_chunking("Hi", backend, SimpleContext()) as result:
         async for chunk in result.astream():
@@ -85,14 +85,14 @@ async def test_a_script_that_stalls_is_stopped_by_its_reader() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_delay_of_nothing_lets_others_run() -> None:
+async def test_a_delay_of_zero_lets_other_tasks_run() -> None:
     backend = StreamingMockBackend(Script.of("a", Delay(0), "b"))
     thunk, _ = await backend.generate_from_context("Hi", SimpleContext())
     assert await thunk.astream() == "a"
     assert await thunk.avalue() == "ab"
 
 
-async def test_a_producer_that_never_took_a_step_was_cancelled() -> None:
+async def test_a_mock_call_is_cancelled_before_its_first_step() -> None:
     backend = StreamingMockBackend("Hello.")
     thunk, _ = await backend.generate_from_context("Hi", SimpleContext())
     await thunk.cancel_generation()
@@ -100,7 +100,7 @@ async def test_a_producer_that_never_took_a_step_was_cancelled() -> None:
     assert (call.deltas_sent, call.finished, call.cancelled, call.sent_text) == (0, False, True, "")
 
 
-async def test_a_call_too_many_says_who_made_it() -> None:
+async def test_a_call_without_a_script_is_an_error_that_names_the_caller() -> None:
     backend = StreamingMockBackend("A story.")
     judge = Requirement("It is short.")
     result = await stream_with_chunking("Tell a story", backend, SimpleContext(), requirements=[judge])
@@ -114,7 +114,7 @@ async def test_a_call_too_many_says_who_made_it() -> None:
     assert "takes a script too" in message
 
 
-async def test_a_judge_is_answered_by_the_next_script() -> None:
+async def test_a_judge_receives_the_next_script() -> None:
     backend = StreamingMockBackend("A story.", "Yes, it is.")
     judge = Requirement("It is short.")
     result = await stream_with_chunking("Tell a story", backend, SimpleContext(), requirements=[judge])
@@ -124,12 +124,12 @@ async def test_a_judge_is_answered_by_the_next_script() -> None:
     assert verdict.reason == "Yes, it is."
 
 
-def test_what_is_no_script_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"scripts\[1\]=\['x'\]"):
+def test_a_mock_backend_rejects_other_values_than_scripts() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Invalid scripts\[1\]: \['x'\]"):
         StreamingMockBackend("x", ["x"])
 
 
-async def test_backends_and_calls_show_how_far_they_are() -> None:
+async def test_mock_backends_and_calls_have_a_repr_with_their_progress() -> None:
     backend = StreamingMockBackend("ab", Script.of(Stall()))
     first, _ = await backend.generate_from_context("Hi", SimpleContext())
     assert repr(backend) == "<StreamingMockBackend, 1 of 2 scripts played>"
@@ -141,11 +141,11 @@ async def test_backends_and_calls_show_how_far_they_are() -> None:
     assert repr(backend.calls[1]) == "<MockCall cancelled, 0 of 0 deltas sent>"
 
 
-def test_pytest_does_not_take_the_mock_for_tests() -> None:
+def test_pytest_does_not_collect_the_mock_backend() -> None:
     assert StreamingMockBackend.__test__ is False
 
 
-def test_what_tells_a_mock_from_another_are_its_scripts() -> None:
+def test_the_identity_of_a_mock_backend_depends_on_its_scripts() -> None:
     assert StreamingMockBackend("One.").identity == StreamingMockBackend("One.").identity
     different = ["One!"], ["One.", "Two."], [Script.of("One.")], [Script.of(*"One.", finish_reason="stop")]
     identities = {StreamingMockBackend(*scripts).identity for scripts in (["One."], *different)}

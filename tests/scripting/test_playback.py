@@ -1,4 +1,4 @@
-"""Playbacks are a script as a plain iterator of text."""
+"""Playbacks are scripts as plain iterators of text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def turns(count: int = 5) -> None:
 # Asynchronous
 
 
-async def test_a_script_is_an_iterator_of_its_text() -> None:
+async def test_play_iterates_over_the_text_of_a_script() -> None:
     played = MIXED.play()
     assert isinstance(played, AsyncIterator)
     assert (played.started, played.finished, played.closed) == (False, False, False)
@@ -35,13 +35,13 @@ async def test_a_script_is_an_iterator_of_its_text() -> None:
     assert [text async for text in played] == []
 
 
-async def test_each_playback_begins_at_the_beginning() -> None:
+async def test_each_playback_begins_at_the_first_step() -> None:
     first, second = MIXED.play(), MIXED.play()
     assert await anext(first) == await anext(second) == "Hel"
     assert first.script is MIXED
 
 
-async def test_a_delay_is_waited_for() -> None:
+async def test_a_playback_waits_for_a_delay() -> None:
     played = Script.of("a", Delay(3600), "b").play()
     assert await anext(played) == "a"
     reader = asyncio.create_task(anext(played))
@@ -52,7 +52,7 @@ async def test_a_delay_is_waited_for() -> None:
         await reader
 
 
-async def test_a_failure_comes_behind_the_text_before_it_and_is_the_end() -> None:
+async def test_a_playback_ends_with_a_failure_after_the_text_before_it() -> None:
     failure = ConnectionError("gone")
     played = Script.of("So far.", Raise(failure), "Never.").play()
     assert await anext(played) == "So far."
@@ -65,14 +65,14 @@ async def test_a_failure_comes_behind_the_text_before_it_and_is_the_end() -> Non
 
 
 @pytest.mark.parametrize("failure", [StopAsyncIteration, StopIteration()], ids=repr)
-async def test_a_failure_that_would_look_like_the_end_is_loud(failure: Exception) -> None:
+async def test_a_playback_raises_a_runtime_error_for_stop_async_iteration(failure: Exception) -> None:
     played = Script.of("a", Raise(failure)).play()
     with pytest.raises(RuntimeError, match=r"Stop\w*Iteration"):
         _ = [text async for text in played]
     assert (played.finished, played.closed) == (False, True)
 
 
-async def test_a_stall_lasts_until_its_reader_is_cancelled_and_that_is_the_end() -> None:
+async def test_a_playback_stalls_until_its_reader_is_cancelled() -> None:
     played = Script.of("a", Stall(), "b").play()
     assert await anext(played) == "a"
     reader = asyncio.create_task(anext(played))
@@ -85,7 +85,7 @@ async def test_a_stall_lasts_until_its_reader_is_cancelled_and_that_is_the_end()
     assert await anext(played, None) is None
 
 
-async def test_two_cannot_read_at_once() -> None:
+async def test_a_playback_has_one_reader() -> None:
     played = Script.of(Stall()).play()
     reader = asyncio.create_task(anext(played))
     await turns()
@@ -96,7 +96,7 @@ async def test_two_cannot_read_at_once() -> None:
     await asyncio.wait([reader])
 
 
-async def test_what_is_being_read_cannot_be_closed() -> None:
+async def test_a_playback_cannot_be_closed_during_a_read() -> None:
     played = Script.of(Stall()).play()
     reader = asyncio.create_task(anext(played))
     await turns()
@@ -108,7 +108,7 @@ async def test_what_is_being_read_cannot_be_closed() -> None:
     assert played.closed
 
 
-async def test_a_closed_playback_brings_nothing_more() -> None:
+async def test_a_closed_playback_yields_nothing() -> None:
     async with contextlib.aclosing(MIXED.play()) as played:
         async for text in played:
             assert text == "Hel"
@@ -119,18 +119,18 @@ async def test_a_closed_playback_brings_nothing_more() -> None:
     assert not played.finished
 
 
-async def test_closing_what_is_finished_changes_nothing() -> None:
+async def test_closing_a_finished_playback_changes_nothing() -> None:
     played = Script.of("a").play()
     assert [text async for text in played] == ["a"]
     await played.aclose()
     assert played.finished
 
 
-async def test_breaking_out_of_the_loop_leaves_nothing_to_finalise() -> None:
+async def test_a_reader_may_leave_a_playback_without_closing_it() -> None:
     tasks = asyncio.all_tasks()
     async for _ in MIXED.play():
         break
-    gc.collect()  # an asynchronous generator would start a task here, to be closed in it
+    gc.collect()  # an asynchronous generator would start a task here to close itself
     await turns(1)
     assert asyncio.all_tasks() == tasks
 
@@ -138,7 +138,7 @@ async def test_breaking_out_of_the_loop_leaves_nothing_to_finalise() -> None:
 # Synchronous
 
 
-def test_a_script_is_an_iterator_for_synchronous_code_too() -> None:
+def test_play_sync_iterates_over_the_text_of_a_script() -> None:
     played = MIXED.play_sync()
     assert isinstance(played, Iterator)
     assert not played.started
@@ -147,14 +147,14 @@ def test_a_script_is_an_iterator_for_synchronous_code_too() -> None:
     assert list(played) == []
 
 
-def test_a_delay_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_synchronous_playback_sleeps_for_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     assert list(Script.of("a", Delay(0.5), Delay(3600), "b").play_sync()) == ["a", "b"]
     assert slept == [0.5, 3600]
 
 
-def test_a_failure_is_the_end_of_a_synchronous_playback() -> None:
+def test_a_synchronous_playback_ends_with_a_failure() -> None:
     played = Script.of("a", Raise(TimeoutError), "b").play_sync()
     assert next(played) == "a"
     with pytest.raises(TimeoutError):
@@ -164,7 +164,7 @@ def test_a_failure_is_the_end_of_a_synchronous_playback() -> None:
 
 
 @pytest.mark.parametrize("failure", [StopIteration, StopIteration("x")], ids=repr)
-def test_a_failure_that_would_look_like_the_end_is_loud_here_too(failure: object) -> None:
+def test_a_synchronous_playback_raises_a_runtime_error_for_stop_iteration(failure: object) -> None:
     played = Script.of("a", Raise(failure)).play_sync()
     with pytest.raises(RuntimeError, match="StopIteration was raised") as caught:
         list(played)
@@ -172,7 +172,7 @@ def test_a_failure_that_would_look_like_the_end_is_loud_here_too(failure: object
     assert played.closed
 
 
-def test_a_stall_would_never_end_and_says_so_when_it_is_reached() -> None:
+def test_a_synchronous_playback_raises_an_error_for_a_stall() -> None:
     played = Script.of("a", Delay(0), Stall(), "b").play_sync()
     assert next(played) == "a"
     with pytest.raises(SyncStallError, match=r"steps\[2\] of this script is a Stall.* Raise\(TimeoutError\(\)\)"):
@@ -180,18 +180,18 @@ def test_a_stall_would_never_end_and_says_so_when_it_is_reached() -> None:
     assert (played.finished, played.closed) == (False, True)
 
 
-def test_a_synchronous_playback_is_closed() -> None:
+def test_a_synchronous_playback_can_be_closed() -> None:
     with contextlib.closing(MIXED.play_sync()) as played:
         assert next(played) == "Hel"
     assert (played.finished, played.closed) == (False, True)
     assert list(played) == []
 
 
-def test_a_thread_cannot_read_beside_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_synchronous_playback_has_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     played = Script.of(Delay(1), "a").play_sync()
     refused: list[object] = []
 
-    def beside(_: float) -> None:  # while next() waits
+    def beside(_: float) -> None:  # during the wait of next()
         for attempt in (played.__next__, played.close):
             with pytest.raises((ConcurrentReadError, PlaybackBusyError), match=r"play_sync\(\)") as caught:
                 attempt()
@@ -206,14 +206,14 @@ def test_a_thread_cannot_read_beside_another(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("method", ["play", "play_sync"])
-def test_guards_hear_of_every_playback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guards_are_called_with_every_playback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
     monkeypatch.setattr(playback, "on_play", [made.append])
     played = [getattr(MIXED, method)() for _ in range(2)]
     assert made == played
 
 
-def test_a_playback_shows_how_far_it_is() -> None:
+def test_a_playback_has_a_repr_with_its_progress() -> None:
     played = Script.of("a", "b").play_sync()
     assert repr(played) == "<SyncPlayback playing, 0 of 2 deltas sent>"
     next(played)

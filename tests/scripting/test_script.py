@@ -1,4 +1,4 @@
-"""Scripts say what a producer plays."""
+"""Scripts have the steps that a producer plays."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_script_has_the_text_and_the_deltas_of_its_steps() -> None:
     assert len(script.steps) == 6
 
 
-def test_a_finish_reason_comes_with_the_last_delta() -> None:
+def test_the_last_delta_of_a_script_has_its_finish_reason() -> None:
     script = Script.of("Hel", "lo.", Delay(0.2), finish_reason="stop")
     assert script.steps == ("Hel", Delta("lo.", finish_reason="stop"), Delay(0.2))
     assert Script.of(Delta("x", thinking="y"), finish_reason="stop").deltas == (
@@ -48,12 +48,12 @@ def test_a_finish_reason_comes_with_the_last_delta() -> None:
     )
 
 
-def test_a_finish_reason_without_any_delta_comes_in_one_of_its_own() -> None:
+def test_a_script_without_deltas_has_its_finish_reason_in_a_new_one() -> None:
     assert Script.of(Delay(1), finish_reason="stop").steps == (Delay(1), Delta(finish_reason="stop"))
 
 
 @given(text=st.text(), size=st.integers(1, 9))
-def test_a_text_is_sent_in_deltas_of_one_size(text: str, size: int) -> None:
+def test_from_text_divides_a_text_into_deltas_of_one_size(text: str, size: int) -> None:
     script = Script.from_text(text, size)
     assert script.text == text
     assert all(len(step) == size for step in script.steps[:-1])
@@ -68,24 +68,24 @@ def test_scripts_are_values() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Script.of(b"x"), r"Invalid steps\[0\]: b'x'. A step is"),
-        (lambda: Script.of("x", ValueError("y")), r"To fail with it, write Raise"),
-        (lambda: Script.of(Stall), r"That is the class; write Stall"),
-        (lambda: Script.from_text("x", 0), r"token_size=0 .* 1 character or more"),
-        (lambda: Delay(-1), r"seconds=-1 .* 0 seconds or more"),
-        (lambda: Delay(float("nan")), r"seconds=nan"),
-        (lambda: Raise("x"), r"exc='x' .* an exception"),
-        (lambda: Raise(int), r"exc=<class 'int'>"),
+        (lambda: Script.of(b"x"), r"Invalid steps\[0\]: b'x'. It must be a str"),
+        (lambda: Script.of("x", ValueError("y")), "For a failure, write Raise"),
+        (lambda: Script.of(Stall), "For an instance of this class, write Stall"),
+        (lambda: Script.from_text("x", 0), "Invalid token_size: 0. .* 1 or more"),
+        (lambda: Delay(-1), "Invalid seconds: -1. .* 0 seconds or more"),
+        (lambda: Delay(float("nan")), "Invalid seconds: nan"),
+        (lambda: Raise("x"), "Invalid exc: 'x'. .* an exception"),
+        (lambda: Raise(int), "Invalid exc: <class 'int'>"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_step_is_refused(make: object, message: str) -> None:
+def test_a_script_rejects_other_values_than_steps(make: object, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         make()
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_recorded_stream_becomes_a_script(path: Path) -> None:
+def test_from_cassette_returns_the_script_of_a_recorded_stream(path: Path) -> None:
     plain, timed = Script.from_cassette(path), Script.from_cassette(path, timing=True)
     assert plain.text == timed.text != ""
     assert plain.deltas == timed.deltas
@@ -95,14 +95,14 @@ def test_a_recorded_stream_becomes_a_script(path: Path) -> None:
     assert isinstance(timed.steps[0], Delay)
 
 
-def test_both_protocols_tell_the_same_story(streams: Path) -> None:
+def test_recordings_of_both_protocols_have_the_same_script(streams: Path) -> None:
     for name in ("water", "list", "code"):
         by_openai = Script.from_cassette(streams / f"openai-{name}.jsonl")
         by_anthropic = Script.from_cassette(streams / f"anthropic-{name}.jsonl")
         assert by_openai.text == by_anthropic.text
 
 
-def test_recorded_pauses_add_up_to_the_recorded_time(tmp_path: Path) -> None:
+def test_from_cassette_has_pauses_that_add_up_to_the_recorded_time(tmp_path: Path) -> None:
     cassette = tmp_path / "three.jsonl"
     frame = '{"choices":[{"index":0,"delta":{"content":"%s"}}]}'
     lines = [
@@ -115,7 +115,7 @@ def test_recorded_pauses_add_up_to_the_recorded_time(tmp_path: Path) -> None:
     assert Script.from_cassette(cassette, timing=True).steps == (Delay(0.5), "a", Delay(1.5), "b")
 
 
-def test_a_stream_that_was_cut_off_plays_its_text_and_then_fails(tmp_path: Path, streams: Path) -> None:
+def test_from_cassette_ends_with_the_error_of_a_truncated_stream(tmp_path: Path, streams: Path) -> None:
     lines = (streams / "openai-water.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     cassette = tmp_path / "cut.jsonl"
     cassette.write_text("".join(lines[:10]), encoding="utf-8")
@@ -128,12 +128,12 @@ def test_a_stream_that_was_cut_off_plays_its_text_and_then_fails(tmp_path: Path,
 
 
 @pytest.mark.parametrize("steps", ["abc", ["a"], None], ids=str)
-def test_steps_are_a_tuple(steps: object) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"steps=.* Script\.of"):
+def test_the_steps_of_a_script_are_a_tuple(steps: object) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Invalid steps: .* Script\.of"):
         Script(steps)
 
 
-def test_the_pause_before_a_recorded_fault_is_played_too(tmp_path: Path) -> None:
+def test_from_cassette_has_the_pause_before_a_recorded_fault(tmp_path: Path) -> None:
     cassette = tmp_path / "fault.jsonl"
     lines = [
         '{"protocol": "openai"}',
@@ -163,7 +163,7 @@ def test_the_pause_before_a_recorded_fault_is_played_too(tmp_path: Path) -> None
     ],
     ids=repr,
 )
-def test_a_script_is_cut_elsewhere_and_what_is_no_text_keeps_its_place(
+def test_recut_moves_boundaries_and_keeps_the_places_of_other_steps(
     script: Script, offsets: list[int], steps: tuple[object, ...]
 ) -> None:
     assert script.recut(offsets).steps == steps
@@ -173,21 +173,21 @@ def test_a_script_is_cut_elsewhere_and_what_is_no_text_keeps_its_place(
 @pytest.mark.parametrize(
     ("offsets", "message"),
     [
-        ([7], "offset=7 .* from 0 to its 6 characters"),
-        ([3, -1], "offset=-1 "),
-        ([1.0], r"offsets=\[1\.0\] .* whole numbers"),
-        ("ab", "offsets='ab' "),
-        (3, "offsets=3 "),
+        ([7], "Invalid offset: 7. .* from 0 to its 6 characters"),
+        ([3, -1], "Invalid offset: -1. "),
+        ([1.0], r"Invalid offsets: \[1\.0\]. .* whole numbers"),
+        ("ab", "Invalid offsets: 'ab'. "),
+        (3, "Invalid offsets: 3. "),
     ],
     ids=repr,
 )
-def test_a_cut_that_is_no_place_in_the_text_is_refused(offsets: object, message: str) -> None:
+def test_recut_rejects_an_offset_outside_the_text(offsets: object, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         Script.from_text("Hello.").recut(offsets)
 
 
 def _marks(script: Script) -> list[tuple[int, object]]:
-    """Return what is no text, each with its place in the text."""
+    """Return the steps and fields other than text, each with its place in the text."""
     marks, at = [], 0
     for step in script.steps:
         delta = step if isinstance(step, Delta) else Delta(step) if isinstance(step, str) else None
@@ -199,7 +199,7 @@ def _marks(script: Script) -> list[tuple[int, object]]:
 
 
 @given(script=SCRIPTS, data=st.data())
-def test_a_new_cut_changes_boundaries_only(script: Script, data: st.DataObject) -> None:
+def test_recut_changes_boundaries_only(script: Script, data: st.DataObject) -> None:
     offsets = data.draw(st.lists(st.integers(0, len(script.text))))
     cut = script.recut(offsets)
     assert cut.text == script.text
@@ -211,7 +211,7 @@ def test_a_new_cut_changes_boundaries_only(script: Script, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_recorded_stream_is_cut_elsewhere(path: Path) -> None:
+def test_recut_moves_the_boundaries_of_a_recorded_stream(path: Path) -> None:
     script = Script.from_cassette(path, timing=True)
     cut = script.recut(range(0, len(script.text), 3))
     assert cut.text == script.text

@@ -75,7 +75,7 @@ def test_scripts_and_cassettes_are_served_with_faults_and_cuts(tmp_path: Path, s
 REFUSED = {
     "a file that is not there": (["nothing.txt"], "No such file"),
     "a fault that is none": (["said.txt", "--fault", "nothing"], "it is one of refuse, bad_request"),
-    "a cut that is none": (["said.txt", "--cut", "nothing"], "a cut is one of whole"),
+    "a cut that is none": (["said.txt", "--cut", "nothing"], "It must be whole"),
     "a port that is none": (["said.txt", "--port", "99999"], "a whole number up to 65535"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
     "a broken cassette": (["cassette.jsonl"], "It must be one of"),

@@ -1,4 +1,4 @@
-"""The assertions about streams: what they let pass, and what they say of what they do not."""
+"""The assertions about runs pass for correct runs, and their errors show the fault."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def chunk(text: str, index: int = 0, attempt: int = 1) -> ChunkEvent:
     return ChunkEvent(text, index, attempt)
 
 
-# What reached the consumer
+# Received text
 
 
 @pytest.mark.parametrize(
     "received", ["One.\n\nTwo.", "One.Two.", "One. T", "", "  ", ["One.", "Two."], ["One."], iter(["One."])]
 )
-async def test_released_text_or_a_beginning_of_it_may_be_received(received: object) -> None:
+async def test_received_text_may_be_the_released_text_or_its_beginning(received: object) -> None:
     result, _ = await start("One.\n\nTwo. A bad one.", NoBad())
     assert_no_unvalidated_text(await transcribe(result), received)
     assert_no_unvalidated_text(result, "One.")
@@ -84,7 +84,7 @@ async def test_released_text_or_a_beginning_of_it_may_be_received(received: obje
 
 
 @pytest.mark.parametrize("lossless", [False, True])
-async def test_what_astream_gives_is_validated(lossless: bool) -> None:
+async def test_the_chunks_of_astream_are_validated_text(lossless: bool) -> None:
     result, _ = await start("One.\n\nTwo. Three. \n", NoBad())
     received = [piece async for piece in result.astream(lossless=lossless)]
     assert_no_unvalidated_text(result, received)
@@ -93,12 +93,12 @@ async def test_what_astream_gives_is_validated(lossless: bool) -> None:
 @pytest.mark.parametrize(
     ("received", "message"),
     [
-        ("One. A bad", "'A bad' reached the consumer behind 'One. ', where it is not what had been validated"),
-        (["A bad one."], "'A bad one.' reached the consumer, where it is not"),
-        ("One. One.", "'One.' reached the consumer behind 'One. ', where"),
+        ("One. A bad", "'A bad' reached the consumer after 'One. ', but it is not the text that was validated"),
+        (["A bad one."], "'A bad one.' reached the consumer, but it is not"),
+        ("One. One.", "'One.' reached the consumer after 'One. ', but"),
     ],
 )
-async def test_text_beyond_what_was_released_is_named(received: object, message: str) -> None:
+async def test_received_text_after_the_released_text_is_reported(received: object, message: str) -> None:
     result, _ = await start("One. A bad one.", NoBad())
     with pytest.raises(UnvalidatedTextError) as caught:
         assert_no_unvalidated_text(await transcribe(result), received)
@@ -127,7 +127,7 @@ async def test_text_beyond_what_was_released_is_named(received: object, message:
     ],
     ids=["no verdict", "failed", "too early", "judged in another attempt"],
 )
-def test_a_chunk_released_without_a_verdict_that_lets_it_pass_is_named(
+def test_a_chunk_that_was_released_without_passing_is_reported(
     events: list[StreamEvent], message: str, last: str
 ) -> None:
     with pytest.raises(UnvalidatedTextError) as caught:
@@ -136,13 +136,13 @@ def test_a_chunk_released_without_a_verdict_that_lets_it_pass_is_named(
     assert str(caught.value).splitlines()[-1] == last
 
 
-async def test_a_run_without_requirements_validates_nothing_and_says_so() -> None:
+async def test_a_run_without_requirements_has_unvalidated_text() -> None:
     result, _ = await start("One.")
     with pytest.raises(UnvalidatedTextError, match=r"'One\.' was .*verdict.*give the run requirements"):
         assert_no_unvalidated_text(await transcribe(result), "One.")
 
 
-def test_of_a_long_run_the_message_shows_its_last_lines() -> None:
+def test_an_unvalidated_text_error_shows_the_last_lines_of_a_long_run() -> None:
     events = [event for index in range(50) for event in (check(index), chunk(f"{index}.", index))]
     with pytest.raises(UnvalidatedTextError) as caught:
         assert_no_unvalidated_text([*events, chunk("Sly.", 50)], "")
@@ -153,16 +153,16 @@ def test_of_a_long_run_the_message_shows_its_last_lines() -> None:
 @pytest.mark.parametrize(
     "received", [None, 7, [chunk("One.")], [b"One."]], ids=["nothing", "a number", "events", "bytes"]
 )
-def test_what_is_no_text_was_not_received(received: object) -> None:
+def test_received_values_other_than_text_are_rejected(received: object) -> None:
     with pytest.raises(InvalidArgumentError, match=r"Invalid received: .*: .*\[chunk async for chunk in"):
         assert_no_unvalidated_text([], received)
 
 
-# What the producer did
+# The end of the producer
 
 
 async def stopped_early(sent_more: int) -> tuple[StreamChunkingResult, StreamingMockBackend]:
-    """Return a run that was stopped while its producer was a number of deltas ahead."""
+    """Return a run that was stopped when its producer was a number of deltas ahead."""
     result, backend = await start("A bad one. " + "x" * 100, NoBad())
     await result.acomplete()
     assert not result.completed
@@ -171,25 +171,27 @@ async def stopped_early(sent_more: int) -> tuple[StreamChunkingResult, Streaming
 
 
 @pytest.mark.parametrize(("sent_more", "limit"), [(20, {}), (0, {"deltas": 0}), (7, {"deltas": 7})])
-async def test_a_producer_that_was_stopped_in_time_passes(sent_more: int, limit: dict[str, int]) -> None:
+async def test_assert_stopped_within_passes_for_a_producer_that_stopped_in_time(
+    sent_more: int, limit: dict[str, int]
+) -> None:
     result, backend = await stopped_early(sent_more)
     assert_stopped_within(result, backend.calls[0], **limit)
 
 
-async def test_a_real_producer_is_stopped_within_its_buffer() -> None:
+async def test_assert_stopped_within_passes_for_a_real_producer_and_its_buffer() -> None:
     result, backend = await start("A bad one. " + "x" * 100, NoBad())
     await result.acomplete()
     assert_stopped_within(result, backend.calls[0])
     assert backend.calls[0].cancelled
 
 
-async def test_a_producer_that_went_on_is_told_how_far() -> None:
+async def test_assert_stopped_within_reports_the_deltas_of_a_producer_that_continued() -> None:
     result, backend = await stopped_early(21)
     with pytest.raises(NotStoppedError, match=r"sent 21 deltas more .* at most 20 were allowed.*put\(delta\)"):
         assert_stopped_within(result, backend.calls[0])
 
 
-async def test_a_run_that_is_still_going_was_not_stopped() -> None:
+async def test_assert_stopped_within_fails_for_a_run_in_progress() -> None:
     result, backend = await start(Script.of("One. ", Stall()))
     with pytest.raises(NotStoppedError, match=r"the run is still going: await result.acomplete\(\) first"):
         assert_stopped_within(result, backend.calls[0])
@@ -197,31 +199,31 @@ async def test_a_run_that_is_still_going_was_not_stopped() -> None:
     assert_stopped_within(result, backend.calls[0])
 
 
-async def test_a_run_that_came_to_its_end_was_not_stopped() -> None:
+async def test_assert_stopped_within_fails_for_a_run_that_reached_its_end() -> None:
     result, backend = await start("One.")
     await result.acomplete()
     with pytest.raises(NotStoppedError, match="came to its natural end: let a requirement fail, or leave it early"):
         assert_stopped_within(result, backend.calls[0])
 
 
-async def test_the_call_has_to_be_the_one_that_fed_the_run() -> None:
+async def test_assert_stopped_within_rejects_the_call_of_another_run() -> None:
     backend = StreamingMockBackend("A bad one.", "Another bad one.")
     results = [await stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) for _ in range(2)]
     await asyncio.gather(*(result.acomplete() for result in results))
     for result, call in zip(results, backend.calls, strict=True):
         assert_stopped_within(result, call)
-    with pytest.raises(InvalidArgumentError, match="belongs to another run; pass the call that fed this one"):
+    with pytest.raises(InvalidArgumentError, match=r"belongs to another run\. Pass the call that fed this one"):
         assert_stopped_within(results[0], backend.calls[1])
 
 
-async def test_what_is_no_call_is_refused() -> None:
+async def test_assert_stopped_within_rejects_other_values_than_calls() -> None:
     result, backend = await stopped_early(0)
     for call in (backend, backend.calls):
         with pytest.raises(InvalidArgumentError, match=r"one call, backend\.calls\[i\]"):
             assert_stopped_within(result, call)
 
 
-async def test_anything_that_counts_its_deltas_may_be_the_call() -> None:
+async def test_assert_stopped_within_accepts_any_object_that_counts_its_deltas() -> None:
     result, _ = await stopped_early(0)
     assert_stopped_within(result, SimpleNamespace(deltas_sent=result.deltas_read + 3), deltas=3)
     with pytest.raises(NotStoppedError, match="sent 4 deltas more"):
@@ -247,7 +249,7 @@ async def test_assert_stopped_names_the_call_that_still_runs() -> None:
     assert_stopped(backend)
 
 
-async def test_assert_stopped_waits_for_no_producer_that_cleans_up() -> None:
+async def test_assert_stopped_reports_a_producer_in_its_clean_up() -> None:
     backend = StreamingMockBackend(Script.of("One. ", Stall()))
     run = await stream_with_chunking("go", backend, SimpleContext())
     assert await anext(run.astream()) == "One."
@@ -259,7 +261,7 @@ async def test_assert_stopped_waits_for_no_producer_that_cleans_up() -> None:
 
 
 class Stubborn(StreamingMockBackend):
-    """Sends on when it is stopped."""
+    """A backend that sends a delta after it is stopped."""
 
     async def generate_from_context(self, action, ctx, **options):
         self.calls.append(call := MockCall(self.scripts[0], as_action(action), ctx, None, {}))
@@ -275,7 +277,7 @@ class Stubborn(StreamingMockBackend):
         return call.thunk, ctx
 
 
-async def test_assert_stopped_names_a_producer_that_sends_on() -> None:
+async def test_assert_stopped_reports_a_producer_that_still_sends() -> None:
     backend = Stubborn(Script.of("A bad one. ", Stall()))
     async with stream_with_chunking("go", backend, SimpleContext(), requirements=[NoBad()]) as run:
         await run.acomplete()
@@ -283,14 +285,14 @@ async def test_assert_stopped_names_a_producer_that_sends_on() -> None:
         assert_stopped(backend)
 
 
-def test_assert_stopped_needs_something_that_was_asked() -> None:
+def test_assert_stopped_fails_without_calls() -> None:
     with pytest.raises(NotStoppedError, match="nothing was asked of it"):
         assert_stopped(StreamingMockBackend("One."))
     with pytest.raises(InvalidArgumentError, match="must be a StreamingMockBackend or a ProviderServer"):
         assert_stopped("backend")
 
 
-# In which order things happened
+# The order of events
 
 STOPPED = Transcript(
     [check(0), chunk("One."), check(1), chunk("Two.", 1), check(2, passed=False), CompletedEvent(False, "One. Two.", 1)]
@@ -316,12 +318,12 @@ def is_second(event: StreamEvent) -> bool:
         [in_any_order(is_second, is_second)],
     ],
 )
-def test_events_may_be_named_in_many_ways_and_others_may_lie_between(expected: list[object]) -> None:
+def test_assert_event_order_accepts_expected_events_in_many_forms(expected: list[object]) -> None:
     assert_event_order(STOPPED, *expected)
     assert_event_order(list(STOPPED), *expected)
 
 
-async def test_the_order_of_a_result_can_be_asserted() -> None:
+async def test_assert_event_order_accepts_a_result() -> None:
     result, _ = await start("One. A bad two.", NoBad())
     await result.acomplete()
     assert_event_order(result, QuickCheckEvent, ChunkEvent, "check FAILED", CompletedEvent)
@@ -363,7 +365,9 @@ async def test_the_order_of_a_result_can_be_asserted() -> None:
         ),
     ],
 )
-def test_what_did_not_happen_is_shown_in_what_did(expected: list[object], message: str, marked: str) -> None:
+def test_an_event_order_error_shows_the_missing_event_in_the_transcript(
+    expected: list[object], message: str, marked: str
+) -> None:
     with pytest.raises(EventOrderError) as caught:
         assert_event_order(STOPPED, *expected)
     first, *rows = str(caught.value).splitlines()
@@ -372,12 +376,12 @@ def test_what_did_not_happen_is_shown_in_what_did(expected: list[object], messag
     assert rows == [f"{mark} {line}" for mark, line in zip(marked, STOPPED.lines, strict=True)]
 
 
-def test_in_a_run_without_events_nothing_happened() -> None:
+def test_an_event_order_error_of_an_empty_transcript_says_so() -> None:
     with pytest.raises(EventOrderError, match=r"ChunkEvent did not happen\. .*\n  nothing at all$"):
         assert_event_order([], ChunkEvent)
 
 
-def test_of_a_long_run_the_message_shows_the_lines_around_the_last_found() -> None:
+def test_an_event_order_error_shows_the_lines_around_the_last_event_found() -> None:
     events = [chunk(f"{index}.", index) for index in range(100)]
     with pytest.raises(EventOrderError) as caught:
         assert_event_order(events, 'chunk "40."', ErrorEvent)
@@ -407,7 +411,7 @@ LETTERS = st.lists(st.sampled_from("ab"), max_size=5)
 
 
 @given(LETTERS, st.lists(st.sets(st.sampled_from("ab"), min_size=1), min_size=1, max_size=4))
-def test_in_any_order_agrees_with_trying_all_orders(rows: list[str], wanted: list[set[str]]) -> None:
+def test_in_any_order_agrees_with_a_search_of_all_orders(rows: list[str], wanted: list[set[str]]) -> None:
     def one_of(letters: set[str]) -> Callable[[StreamEvent], bool]:
         return lambda event: isinstance(event, ChunkEvent) and event.text in letters
 
@@ -425,7 +429,7 @@ def test_in_any_order_agrees_with_trying_all_orders(rows: list[str], wanted: lis
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.lists(st.sampled_from("abc"), min_size=1, max_size=4))
-def test_an_order_is_found_wherever_it_is_a_subsequence(rows: list[str], wanted: list[str]) -> None:
+def test_assert_event_order_passes_for_every_subsequence(rows: list[str], wanted: list[str]) -> None:
     remaining = iter(rows)
     possible = all(letter in remaining for letter in wanted)
     try:
@@ -441,18 +445,18 @@ def test_an_order_is_found_wherever_it_is_a_subsequence(rows: list[str], wanted:
     [(), ("",), (int,), (42,), (None,), (in_any_order,), (ChunkEvent, ["check"])],
     ids=repr,
 )
-def test_what_cannot_be_expected_is_refused(expected: tuple[object, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"Invalid expected: .*. Name at least one event"):
+def test_assert_event_order_rejects_invalid_expectations(expected: tuple[object, ...]) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Invalid expected: .*. It must have at least one event"):
         assert_event_order(STOPPED, *expected)
 
 
 @pytest.mark.parametrize("expected", [(), ("",), (int,), (in_any_order(ChunkEvent),)], ids=repr)
-def test_what_cannot_be_expected_in_any_order_is_refused(expected: tuple[object, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"Invalid in_any_order: .*. Name at least one event"):
+def test_in_any_order_rejects_invalid_expectations(expected: tuple[object, ...]) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Invalid in_any_order: .*. It must have at least one event"):
         in_any_order(*expected)
 
 
-def test_in_any_order_shows_what_it_is_made_of() -> None:
+def test_in_any_order_has_a_repr_with_its_events() -> None:
     assert (
         repr(in_any_order(StreamingDoneEvent, "check", is_second))
         == "in_any_order(StreamingDoneEvent, 'check', is_second)"
@@ -469,8 +473,8 @@ def test_in_any_order_shows_what_it_is_made_of() -> None:
     ],
     ids=["assert_event_order", "assert_no_unvalidated_text", "assert_stopped", "assert_stopped_within"],
 )
-def test_a_failure_is_shown_where_the_test_asserts(assertion: Callable[[], None]) -> None:
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # of three kinds
+def test_the_traceback_of_an_assertion_ends_in_the_test(assertion: Callable[[], None]) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # three classes
         assertion()
     assert caught.traceback.filter(caught)[-1].path.name == "test_assertions.py"
     assert traceback.extract_tb(caught.tb)[-1].filename.endswith("assertions.py")

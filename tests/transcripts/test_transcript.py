@@ -36,7 +36,7 @@ from pytest_streamval import (
     transcribe,
 )
 from pytest_streamval.engine.events import stream_event
-from pytest_streamval.transcripts.transcript import difference
+from pytest_streamval.transcripts.differences import difference
 
 if TYPE_CHECKING:
     from pytest_streamval import StreamChunkingResult
@@ -64,10 +64,10 @@ def chunk(text: str, start: int | None = None, end: int | None = None, attempt: 
     return ChunkEvent(text, 0, attempt, start, end)
 
 
-# What a line says
+# Lines
 
 
-async def test_a_run_is_a_line_for_each_event() -> None:
+async def test_a_transcript_has_a_line_for_each_event() -> None:
     assert await lines_of("A good one. And two.", NoBad()) == [
         "check passed: pass",
         'chunk "A good one."',
@@ -79,7 +79,7 @@ async def test_a_run_is_a_line_for_each_event() -> None:
     ]
 
 
-async def test_a_run_that_was_stopped_says_why() -> None:
+async def test_a_transcript_shows_the_reason_for_an_early_end() -> None:
     assert await lines_of("One. A bad two. Three.", NoBad(), NoBad()) == [
         "check passed: unknown, unknown",
         'chunk "One."',
@@ -88,13 +88,13 @@ async def test_a_run_that_was_stopped_says_why() -> None:
     ]
 
 
-async def test_a_final_validation_that_fails_stands_out() -> None:
+async def test_a_transcript_shows_a_failed_final_validation_in_capitals() -> None:
     short = Requirement("short", validation_fn=lambda ctx: ValidationResult(result=False, reason="too long"))
     lines = await lines_of("One.", short)
     assert lines[-2:] == ['validation FAILED: fail "too long"', "completed successfully"]
 
 
-async def test_an_error_is_told_by_type_and_message_and_without_addresses() -> None:
+async def test_a_transcript_shows_an_error_by_type_and_message_without_addresses() -> None:
     lines = await lines_of("One. boom.", NoBad())
     assert lines[2:] == [
         'error ValueError: "cannot judge NoBad at <object object at 0x…>"',
@@ -102,7 +102,7 @@ async def test_an_error_is_told_by_type_and_message_and_without_addresses() -> N
     ]
 
 
-async def test_a_broken_connection_keeps_what_was_released() -> None:
+async def test_a_transcript_of_a_broken_connection_has_the_released_chunks() -> None:
     script = Script.of("One. Tw", Raise(ConnectionError("reset\nby peer")))
     assert await lines_of(script) == [
         'chunk "One."',
@@ -128,7 +128,7 @@ class Bullets(ChunkingStrategy):
         ("a  b", "word", ['chunk "a"', 'chunk "  " + "b"']),
     ],
 )
-async def test_what_stands_between_two_chunks_is_shown_unless_it_is_one_space(
+async def test_a_transcript_shows_the_text_between_chunks_unless_it_is_one_space(
     text: str, chunking: str | None, lines: list[str]
 ) -> None:
     done = f"streaming done, {len(text)} characters"
@@ -144,25 +144,27 @@ async def test_what_stands_between_two_chunks_is_shown_unless_it_is_one_space(
         ("", "sentence", ""),
     ],
 )
-async def test_text_behind_the_last_chunk_is_shown(text: str, chunking: str | ChunkingStrategy, last: str) -> None:
+async def test_a_transcript_shows_the_text_after_the_last_chunk(
+    text: str, chunking: str | ChunkingStrategy, last: str
+) -> None:
     lines = await lines_of(text, chunking=chunking)
     assert lines[-2] == f"streaming done, {len(text)} characters{last}"
 
 
-def test_long_texts_are_counted_in_groups_of_digits() -> None:
+def test_a_transcript_writes_large_numbers_with_commas() -> None:
     assert Transcript([StreamingDoneEvent(1, "x" * 1234), chunk("y")]).lines[0].startswith("streaming done, 1,234 char")
 
 
-def test_events_that_do_not_say_where_they_belong_have_nothing_between_them() -> None:
+def test_a_transcript_of_chunks_without_offsets_shows_no_text_between_them() -> None:
     events = [chunk("One."), chunk("Two."), StreamingDoneEvent(1, "One.\n\nTwo."), CompletedEvent(True, "", 1)]
     assert Transcript(events).lines[:3] == ['chunk "One."', 'chunk "Two."', "streaming done, 10 characters"]
 
 
-def test_a_run_that_is_under_way_does_not_know_what_stands_between_its_chunks() -> None:
+def test_a_transcript_of_a_run_in_progress_shows_no_text_between_chunks() -> None:
     assert Transcript([chunk("One.", 0, 4), chunk("Two.", 6, 10)]).lines == ['chunk "One."', 'chunk "Two."']
 
 
-def test_each_attempt_has_a_text_of_its_own() -> None:
+def test_each_attempt_in_a_transcript_has_its_own_text() -> None:
     events = [
         chunk("Bad.", 0, 4),
         chunk("Two.", 6, 10),
@@ -186,14 +188,14 @@ class Note(StreamEvent):
     said: str = ""
 
 
-def test_an_event_of_somebody_elses_is_told_by_its_facts() -> None:
+def test_a_transcript_shows_a_users_event_by_its_fields() -> None:
     assert Transcript([Note("x at 0x7f00dead"), StreamEvent()]).lines == [
         "Note \"said='x at 0x…'\"",
         'StreamEvent ""',
     ]
 
 
-def test_a_check_of_no_requirement_has_no_verdicts() -> None:
+def test_a_transcript_shows_a_check_without_requirements_without_verdicts() -> None:
     assert Transcript([QuickCheckEvent(0, 1, True, ())]).lines == ["check passed"]
 
 
@@ -210,14 +212,14 @@ def test_a_check_of_no_requirement_has_no_verdicts() -> None:
     ],
     ids=["control", "quotes", "line ends", "surrogate", "invisible", "readable", "no address of ours"],
 )
-def test_text_is_shown_as_json_with_what_nobody_sees_escaped(text: str, shown: str) -> None:
+def test_a_transcript_shows_text_as_json_with_escapes_for_invisible_characters(text: str, shown: str) -> None:
     [line] = Transcript([chunk(text)]).lines
     assert line == f'chunk "{shown}"'
     assert json.loads(line.removeprefix("chunk ")) == text
 
 
 @given(st.text(st.characters(codec=None), max_size=20), st.text(st.characters(codec=None), max_size=5))
-def test_any_text_takes_one_line_that_any_file_can_hold(text: str, reason: str) -> None:
+def test_quoted_returns_one_line_that_utf_8_can_encode(text: str, reason: str) -> None:
     events = [QuickCheckEvent(0, 1, True, (PartialValidationResult("pass", reason=reason),)), chunk(text)]
     shown = Transcript(events).text()
     assert len(shown.splitlines()) == 2
@@ -233,7 +235,7 @@ def at(seconds: float, event: StreamEvent) -> StreamEvent:
     return event
 
 
-def test_times_are_seconds_since_the_first_event() -> None:
+def test_the_times_in_a_transcript_are_seconds_since_the_first_event() -> None:
     transcript = Transcript(
         [at(0, chunk("One.", 0, 4)), at(0.25, chunk("Two.", 5, 9)), at(75, CompletedEvent(True, "One. Two.", 1))]
     )
@@ -245,16 +247,16 @@ def test_times_are_seconds_since_the_first_event() -> None:
     assert transcript.text() == "".join(f"{line}\n" for line in transcript.lines)
 
 
-def test_a_transcript_of_nothing_is_empty() -> None:
+def test_a_transcript_without_events_is_empty() -> None:
     nothing = Transcript()
     assert (nothing.text(), nothing.text(times=True), nothing.lines, len(nothing)) == ("", "", [], 0)
     assert repr(nothing) == "<Transcript of 0 events:\n>"
 
 
-# What it is made of, and what it equals
+# Sources and equality
 
 
-async def test_a_transcript_is_made_of_a_result_of_events_and_of_a_transcript() -> None:
+async def test_a_transcript_can_be_made_of_a_result_of_events_or_of_a_transcript() -> None:
     result = await start("One.")
     await result.acomplete()
     transcript = Transcript.of(result)
@@ -267,7 +269,7 @@ async def test_a_transcript_is_made_of_a_result_of_events_and_of_a_transcript() 
     assert repr(Transcript(transcript.events[:1])).startswith("<Transcript of 1 event:")
 
 
-async def test_a_result_can_be_looked_at_while_it_runs() -> None:
+async def test_a_transcript_can_be_made_of_a_run_in_progress() -> None:
     async with await start(Script.of("One. ", Stall())) as result:
         await anext(result.astream())
         assert Transcript.of(result).lines == ['chunk "One."']
@@ -276,17 +278,17 @@ async def test_a_result_can_be_looked_at_while_it_runs() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("chunk", r"Invalid transcript: 'chunk': .*await transcribe\(result\)"),
-        (None, "Invalid transcript: None: "),
-        ([chunk("x"), "y"], r"Invalid events\[1\]: 'y'. A transcript is made of events, as result.history"),
+        ("chunk", r"Invalid transcript: 'chunk'. .*await transcribe\(result\)"),
+        (None, "Invalid transcript: None. "),
+        ([chunk("x"), "y"], r"Invalid events\[1\]: 'y'. It must be an event, as in result.history"),
     ],
 )
-def test_what_is_no_run_is_refused(source: object, message: str) -> None:
+def test_a_transcript_rejects_other_sources(source: object, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         Transcript.of(source)
 
 
-async def test_two_runs_that_did_the_same_are_equal_whenever_they_did() -> None:
+async def test_transcripts_with_equal_events_are_equal_at_any_times() -> None:
     first, second, other = [await transcribe(await start(text, NoBad())) for text in ("One.", "One.", "Two.")]
     assert first == second
     assert first == list(second)
@@ -298,7 +300,7 @@ async def test_two_runs_that_did_the_same_are_equal_whenever_they_did() -> None:
     assert first != first.text()
 
 
-async def test_two_runs_that_a_model_judged_alike_are_equal() -> None:
+async def test_transcripts_with_equal_verdicts_of_a_model_are_equal() -> None:
     runs = []
     for answer in ("Yes, short.", "Yes, short.", "No."):
         backend = StreamingMockBackend("One.", answer)
@@ -315,7 +317,7 @@ ALPHABET = [f"line {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
 
 
 def changed(**replacements: str | None) -> list[str]:
-    """Return the alphabet with some letters' lines replaced, or left out."""
+    """Return the alphabet with the lines of some letters replaced or left out."""
     lines = {line[-1]: line for line in ALPHABET} | replacements
     return [line for line in lines.values() if line is not None]
 
@@ -357,7 +359,7 @@ OTHERS = [f"other {line[-1]}" for line in ALPHABET]
     ],
     ids=["none", "one line", "a line missing", "the end", "cut short", "a line more", "several", "everything"],
 )
-def test_a_difference_shows_the_lines_around_the_first(found: list[str], shown: list[str]) -> None:
+def test_a_difference_shows_the_lines_around_the_first_one(found: list[str], shown: list[str]) -> None:
     assert list(difference(ALPHABET, found)) == shown
 
 
@@ -369,7 +371,7 @@ def test_a_long_difference_is_counted() -> None:
     assert last == "  ... 1,688 lines more not as expected"
 
 
-def test_a_difference_tells_below_which_heading_it_is() -> None:
+def test_a_difference_shows_its_heading() -> None:
     expected = ["[first]", "same", "same", "", "[second]", "same", "same", "same", "old"]
     assert next(difference(expected, [*expected[:-1], "new"])) == "  ... 6 lines as expected, the last below [second]"
     assert next(difference(expected, [*expected[:-3], "new"])) == "  ... 4 lines as expected, the last below [first]"
@@ -402,7 +404,7 @@ WORDS = " ".join(f"word{number:03}" for number in range(60))
     ],
     ids=["short", "at the beginning", "in the middle", "at the end"],
 )
-def test_a_long_line_is_cut_so_that_the_difference_stays_in_sight(old: str, new: str, shown: list[str]) -> None:
+def test_a_difference_shows_the_part_of_a_long_line_that_differs(old: str, new: str, shown: list[str]) -> None:
     equal = f"equal {WORDS}"
     cut = f"  {equal[:60]} ..."
     assert list(difference([equal, old, equal], [equal, new, equal], width=80)) == [cut, *shown, cut]
@@ -413,7 +415,7 @@ LINES = st.lists(st.sampled_from("abcd"), max_size=4)
 
 
 @given(LINES, LINES)
-def test_a_difference_takes_one_text_to_the_other(expected: list[str], found: list[str]) -> None:
+def test_a_difference_turns_one_text_into_the_other(expected: list[str], found: list[str]) -> None:
     shown = list(difference(expected, found))
     assert (shown == []) == (expected == found)
     signs = [line[0] for line in shown]
@@ -422,7 +424,7 @@ def test_a_difference_takes_one_text_to_the_other(expected: list[str], found: li
     assert not {line[2:] for line in shown if line[0] == "+"} - set(found)
 
 
-async def test_transcripts_tell_how_they_differ() -> None:
+async def test_the_difference_of_transcripts_shows_their_lines() -> None:
     old, new = [await transcribe(await start(text)) for text in ("One. Two.", "One. Three.")]
     assert new.difference(old) == [
         '  chunk "One."',
@@ -435,7 +437,7 @@ async def test_transcripts_tell_how_they_differ() -> None:
     assert new.difference(new) == []
 
 
-def test_transcripts_with_equal_lines_tell_which_events_differ() -> None:
+def test_the_difference_of_transcripts_with_equal_lines_shows_their_events() -> None:
     old, new = Transcript([chunk("One."), chunk("Two.")]), Transcript([chunk("One."), ChunkEvent("Two.", 7, 1)])
     assert old != new
     shown = new.difference(old)
@@ -444,7 +446,7 @@ def test_transcripts_with_equal_lines_tell_which_events_differ() -> None:
     assert "chunk_index=7" in shown[1]
 
 
-def test_a_difference_of_long_lines_is_cut_unless_all_is_wanted() -> None:
+def test_the_difference_of_transcripts_shortens_long_lines_unless_width_is_none() -> None:
     old, new = Transcript([chunk(f"{WORDS}a")]), Transcript([chunk(f"{WORDS}b")])
     assert max(map(len, new.difference(old))) < 140
     assert new.difference(old, width=None) == [f'- chunk "{WORDS}a"', f'+ chunk "{WORDS}b"']
@@ -454,7 +456,7 @@ def test_a_difference_of_long_lines_is_cut_unless_all_is_wanted() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-async def test_transcribing_takes_the_error_of_a_run_as_received() -> None:
+async def test_transcribe_takes_the_error_of_a_run_as_received() -> None:
     async with await start(Script.of("One. ", Raise(ConnectionError("gone")))) as result:
         transcript = await transcribe(result)
     assert transcript.events == result.history
@@ -464,7 +466,7 @@ async def test_transcribing_takes_the_error_of_a_run_as_received() -> None:
     gc.collect()
 
 
-async def test_transcribing_waits_until_the_final_validation_is_over() -> None:
+async def test_transcribe_waits_for_the_final_validation() -> None:
     gate = asyncio.Event()
 
     class Slow(Requirement):
@@ -480,13 +482,13 @@ async def test_transcribing_waits_until_the_final_validation_is_over() -> None:
     assert isinstance((await waiting).events[-1], CompletedEvent)
 
 
-async def test_transcribing_twice_gives_the_same() -> None:
+async def test_transcribe_returns_equal_transcripts_each_time() -> None:
     result = await start("One. A bad two.", NoBad())
     first, second = await asyncio.gather(transcribe(result), transcribe(result))
     assert first == second
 
 
-async def test_a_cancelled_caller_stops_the_run() -> None:
+async def test_cancelling_transcribe_stops_the_run() -> None:
     backend = StreamingMockBackend(Script.of("One. ", Stall()))
     result = await stream_with_chunking("go", backend, SimpleContext())
     with pytest.raises(TimeoutError):
@@ -498,14 +500,14 @@ async def test_a_cancelled_caller_stops_the_run() -> None:
     assert (await transcribe(result)).lines[-1] == "completed WITHOUT SUCCESS"
 
 
-async def test_a_run_whose_task_was_cancelled_has_a_transcript() -> None:
+async def test_transcribe_returns_the_transcript_of_a_cancelled_run() -> None:
     result = await start(Script.of("One. ", Stall()))
     await anext(result.astream())
     result.task.cancel()
     assert (await transcribe(result)).lines == ['chunk "One."', "completed WITHOUT SUCCESS"]
 
 
-def test_every_event_of_the_engine_has_words_of_its_own() -> None:
+def test_every_event_of_the_engine_has_its_own_line() -> None:
     verdict = PartialValidationResult("fail", reason="no")
     events = [
         QuickCheckEvent(0, 1, False, (verdict,)),
@@ -522,7 +524,7 @@ def test_every_event_of_the_engine_has_words_of_its_own() -> None:
     assert Transcript([replace(events[0], passed=True, results=())]) != Transcript([events[0]])
 
 
-def test_an_event_with_words_of_its_own_is_a_line_of_them() -> None:
+def test_a_transcript_shows_an_event_with_a_str_of_its_own_by_it() -> None:
     @stream_event
     class Told(StreamEvent):
         what: object
