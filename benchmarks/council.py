@@ -1,8 +1,8 @@
-"""Print what a council adds to its engine, and what it holds: python -m benchmarks.council [ROUNDS].
+"""Print the time and the memory of a council: python -m benchmarks.council [ROUNDS].
 
-20 members send 2,000 deltas each. The engine alone runs the same 20 streams at once, each read by a task of its own;
-the council tells each delta as an event to one reader. Both in turn, in one process, in processor time; of each side
-counts the lowest: what other programs do can only add to it.
+20 members send 2,000 deltas each. The engine alone runs the same 20 streams at the same time, with a reader for each
+stream. The council sends each delta as an event to one reader. Both run in turn in one process. The result is the
+lowest processor time of each, since other programs can only add to it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pytest_streamval import (
 
 MEMBERS = 20
 DELTAS = 2_000
-TAKEN = range(41, 61)  # deltas of each member that a reader takes before it stops: every place in a buffer
+RECEIVED = range(41, 61)  # deltas of each member before the reader stops: every position in a buffer
 ROUNDS = 25
 LIMIT = 2.0  # microseconds a delta
 SCRIPT = Script(("token ",) * DELTAS)
 
 
 async def read(backend: StreamingMockBackend) -> None:
-    """Read one stream of the engine alone."""
+    """Read one stream of the engine."""
     async with await stream_with_chunking("go", backend, SimpleContext(), chunking=None) as result:
         async for _ in result.astream():
             pass
@@ -43,25 +43,25 @@ async def engine() -> None:
 
 
 async def council() -> None:
-    """Run them in one."""
+    """Run the streams in a council."""
     async for _ in Council([StreamingMockBackend(SCRIPT) for _ in range(MEMBERS)]).ask_stream("go"):
         pass
 
 
 async def paused(deltas: int) -> float:
-    """Return how many kilobytes a council holds, all told, while its reader pauses after the first event of each."""
+    """Return the kilobytes of a council whose reader pauses after the first event of each member."""
     script = Script(("token ",) * deltas)
     backends = [StreamingMockBackend(script) for _ in range(MEMBERS)]
     gc.collect()
     before = tracemalloc.get_traced_memory()[0]
     async with Council(backends).ask_stream("go") as events:
-        heard: set[str | None] = set()
+        members: set[str | None] = set()
         async for event in events:
-            heard.add(event.member)
-            if len(heard) == MEMBERS:
+            members.add(event.member)
+            if len(members) == MEMBERS:
                 break
         for _ in range(200):
-            await asyncio.sleep(0)  # what could still come has come
+            await asyncio.sleep(0)  # until every buffer is full
         gc.collect()
         held = tracemalloc.get_traced_memory()[0] - before
         ahead = max(backend.calls[0].deltas_sent for backend in backends)
@@ -69,35 +69,35 @@ async def paused(deltas: int) -> float:
     return held / 1e3
 
 
-async def cancelled(taken: int) -> int:
-    """Return how many deltas the fastest producer had sent that nobody was told, when all were stopped."""
+async def cancelled(received: int) -> int:
+    """Return the largest number of deltas that a stopped producer had sent and the reader had not received."""
     backends = [StreamingMockBackend(SCRIPT) for _ in range(MEMBERS)]
-    told = dict.fromkeys(range(MEMBERS), 0)
+    counts = dict.fromkeys(range(MEMBERS), 0)
     async with Council({str(place): backend for place, backend in enumerate(backends)}).ask_stream("go") as events:
         async for event in events:
-            told[int(event.member or 0)] += 1
-            if min(told.values()) == taken:
+            counts[int(event.member or 0)] += 1
+            if min(counts.values()) == received:
                 break
     assert all(backend.calls[0].cancelled for backend in backends)
-    return max(backend.calls[0].deltas_sent - told[place] for place, backend in enumerate(backends))
+    return max(backend.calls[0].deltas_sent - counts[place] for place, backend in enumerate(backends))
 
 
 def main() -> None:
-    """Measure, and say whether each limit is kept."""
+    """Print the figures, and whether each is within its limit."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     cost(council)  # warm up
     pairs = [(cost(engine), cost(council)) for _ in range(rounds)]
-    alone, told = (min(side) / MEMBERS / DELTAS * 1e6 for side in zip(*pairs, strict=True))
-    verdict = "within" if told - alone <= LIMIT else "ABOVE"
-    print(f"{MEMBERS} members x {DELTAS:,} deltas: {alone:.2f} us a delta in the engine, {told:.2f} us in a council:")
-    print(f"  {told - alone:.2f} us more, {verdict} {LIMIT:g} us")
+    alone, together = (min(side) / MEMBERS / DELTAS * 1e6 for side in zip(*pairs, strict=True))
+    verdict = "within" if together - alone <= LIMIT else "ABOVE"
+    print(f"{MEMBERS} members x {DELTAS:,} deltas: {alone:.2f} us a delta in the engine, {together:.2f} in a council:")
+    print(f"  {together - alone:.2f} us more, {verdict} {LIMIT:g} us")
     tracemalloc.start()
     short, long = (asyncio.run(paused(deltas)) for deltas in (DELTAS, 50 * DELTAS))
     tracemalloc.stop()
-    print(f"a reader that pauses: {short:.0f} kB held of {DELTAS:,} deltas each, {long:.0f} kB of {50 * DELTAS:,}")
-    ahead = max(asyncio.run(cancelled(taken)) for taken in TAKEN)
+    print(f"a paused reader: {short:.0f} kB for {DELTAS:,} deltas each, {long:.0f} kB for {50 * DELTAS:,}")
+    ahead = max(asyncio.run(cancelled(received)) for received in RECEIVED)
     verdict = "within" if ahead <= ModelOutputThunk.capacity else "ABOVE"
-    print(f"cancelled: {ahead} deltas sent and not told, {verdict} one buffer of {ModelOutputThunk.capacity}")
+    print(f"cancelled: {ahead} deltas sent and not received, {verdict} one buffer of {ModelOutputThunk.capacity}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Print what a session adds to the engine: python -m benchmarks.session [ROUNDS].
+"""Print the cost of a session: python -m benchmarks.session [ROUNDS].
 
-1,000 instructions at once on the mock, each answered in 20 tokens, against 1,000 requests to the same backend without a
-session. Both in turn, each in an event loop of its own; what counts is the median of the ratios.
+A session runs 1,000 instructions at the same time on the mock, each answered with 20 tokens. The comparison sends
+1,000 requests to the same backend without a session. Both run in turn, each in its own event loop. The result is the
+median of the ratios.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ LIMIT = 3.0  # times the engine's own time
 
 
 async def engine(backend: StreamingMockBackend) -> None:
-    """Ask the backend itself."""
+    """Send the requests to the backend itself."""
     answers = [await backend.generate_from_context(Instruction("Go."), SimpleContext()) for _ in range(CALLS)]
     await asyncio.gather(*(thunk.avalue() for thunk, _ in answers))
 
 
 async def session(backend: StreamingMockBackend) -> None:
-    """Ask a session, and see that no task is left of it."""
+    """Send the requests through a session, and check that it leaves no task."""
     async with start_session(backend) as asked:
         thunks = [await asked.ainstruct("Go.") for _ in range(CALLS)]
         await wait_for_all_mots(thunks)
@@ -41,7 +42,7 @@ async def session(backend: StreamingMockBackend) -> None:
 
 
 def seconds(work: Callable[[StreamingMockBackend], Coroutine[None, None, None]]) -> float:
-    """Return how long it takes."""
+    """Return the seconds of one run."""
     backend = StreamingMockBackend(*[prose(TOKENS)] * CALLS)
     with asyncio.Runner() as runner:
         runner.get_loop()
@@ -53,13 +54,13 @@ def seconds(work: Callable[[StreamingMockBackend], Coroutine[None, None, None]])
 
 
 def main() -> None:
-    """Print the figures, and whether they keep the limit."""
+    """Print the times, and whether the ratio is within its limit."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     seconds(engine), seconds(session)
     pairs = [(seconds(engine), seconds(session)) for _ in range(rounds)]
     ratios = sorted(with_it / without for without, with_it in pairs)
     middle = statistics.median(ratios)
-    print(f"Python {platform.python_version()}, {CALLS:,} at once, {TOKENS} tokens each, {rounds} rounds")
+    print(f"Python {platform.python_version()}, {CALLS:,} requests at once, {TOKENS} tokens each, {rounds} rounds")
     for name, side in zip(("engine", "session"), zip(*pairs, strict=True), strict=True):
         print(f"{name:8} {statistics.median(side) * 1e3:6.1f} ms ({min(side) * 1e3:.1f}-{max(side) * 1e3:.1f})")
     verdict = "within" if middle <= LIMIT else "ABOVE"

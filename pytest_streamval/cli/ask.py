@@ -63,10 +63,10 @@ def _ask(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     try:
         council = _council(options)
         streams = options.stream and not options.json
-        sitting = council.sitting(prompt_of(options), options.mode, rounds=options.rounds, streams=streams)
+        run = council.new_run(prompt_of(options), options.mode, rounds=options.rounds, streams=streams)
     except StreamvalError as error:
         parser.error(str(error))
-    events = CouncilStream(sitting)
+    events = CouncilStream(run)
     lines = None if options.json else Lines([*(member.name for member in council.members), _SYNTHESIS])
     try:
         asyncio.run(_follow(events, lines))

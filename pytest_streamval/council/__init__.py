@@ -1,4 +1,4 @@
-"""One prompt to many members, one answer."""
+"""Councils: one prompt to several models, and one result."""
 
 from pytest_streamval.council.cache import CouncilCache
 from pytest_streamval.council.council import Council

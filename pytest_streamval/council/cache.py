@@ -1,43 +1,49 @@
-"""`CouncilCache`: results kept in a file of SQLite, which several processes may share."""
+"""`CouncilCache`: stores results in a SQLite file that several processes can share."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_streamval.council.redaction import holds_a_key
+from pytest_streamval.council import prompts
+from pytest_streamval.council.redaction import contains_key
 from pytest_streamval.council.results import CouncilResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Mapping
+
+    from pytest_streamval.council.members import Member
 
 logger = logging.getLogger("pytest_streamval.council")
 
-_PATIENCE = 2.0  # seconds that a write waits for that of another process
-_KEPT = 10_000  # results, the newest
+_LOCK_TIMEOUT = 2.0  # seconds that a write waits for the write of another process
+_FORMAT = 2  # of a stored result; results in another format are ignored
 
 
 class CouncilCache:
-    """Keeps results of councils.
+    """A cache of council results.
 
-    A cache makes a run quicker and never stops one: what cannot be read is not there, what cannot be written is not
-    kept, and either is logged.
+    A cache never fails a run: an error of the file is logged, and the run continues without the cache.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, limit: int = _KEPT) -> None:
-        """Use a file, which is made when something is kept for the first time.
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, limit: int = 10_000) -> None:
+        """Open a cache. The first stored result creates the file.
 
         Args:
-            path: the file; by default one of this user's, `pytest-streamval/council.sqlite3` below the folder for
-                caches.
-            limit: how many results are kept, the newest.
+            path: The file, by default `pytest-streamval/council.sqlite3` in the user's cache folder.
+            limit: The number of results to keep. The oldest are deleted first.
+
+        Raises:
+            InvalidArgumentError: If `limit` is below 1.
         """
         if not limit >= 1:
             raise InvalidArgumentError("limit", excerpt(limit), "It must be a number of results, 1 or more.")
@@ -45,7 +51,7 @@ class CouncilCache:
         self.limit = limit
 
     def load(self, key: str) -> CouncilResult | None:
-        """Return what was kept under a key, with `cached` set; None where nothing was, or nothing that can be read."""
+        """Return the result stored under a key, with `cached` set, or None if there is none or it cannot be read."""
         if not self.path.exists():
             return None
         try:
@@ -53,17 +59,17 @@ class CouncilCache:
                 row = connection.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
             return None if row is None else CouncilResult.from_dict({**json.loads(row[0]), "cached": True})
         except (sqlite3.Error, OSError, ValueError, LookupError, TypeError) as error:
-            self._complain("read", error)
+            self._log_failure("read", error)
             return None
 
     def store(self, key: str, result: CouncilResult) -> None:
-        """Keep a result under a key, in the place of an older one; one with a provider's key in its texts is not."""
+        """Store a result under a key. A result that contains an API key is not stored."""
         text = json.dumps(result.as_dict())
-        if holds_a_key(text):
-            logger.warning("A result is not kept in %s: it holds what looks like the key of a provider.", self.path)
+        if contains_key(text):
+            logger.warning("A result was not stored in %s, because it seems to contain an API key.", self.path)
             return
         try:
-            self._make_file()
+            self._create_file()
             with closing(self._connect()) as connection, connection:
                 connection.execute(
                     "INSERT OR REPLACE INTO results (key, result, kept) VALUES (?, ?, ?)", (key, text, time.time())
@@ -73,19 +79,19 @@ class CouncilCache:
                     (self.limit,),
                 )
         except (sqlite3.Error, OSError) as error:
-            self._complain("written", error)
+            self._log_failure("written", error)
 
     def clear(self) -> None:
-        """Forget everything."""
-        for path in self._files():
-            path.unlink(missing_ok=True)
+        """Delete the file and all results in it."""
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file for one call: a connection belongs to one thread, and its locks to one process."""
-        connection = sqlite3.connect(self.path, timeout=_PATIENCE)
+        connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
-            connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes was worth one more request
+            connection.execute("PRAGMA journal_mode = WAL")  # readers need not wait for a writer
+            connection.execute("PRAGMA synchronous = NORMAL")  # a result lost in a power cut costs one request
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, result TEXT NOT NULL, kept REAL NOT NULL)"
             )
@@ -94,17 +100,14 @@ class CouncilCache:
             raise
         return connection
 
-    def _make_file(self) -> None:
-        """Make the file, for this user's eyes only: prompts and answers are in it."""
+    def _create_file(self) -> None:
+        """Create the file with permissions for the user alone, since it contains prompts and answers."""
         if not self.path.exists():
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
 
-    def _files(self) -> Iterator[Path]:
-        yield from (self.path.with_name(self.path.name + end) for end in ("", "-wal", "-shm"))
-
-    def _complain(self, what: str, error: Exception) -> None:
-        logger.warning("The cache %s cannot be %s (%s: %s); the run goes on without it.", self.path, what,
+    def _log_failure(self, action: str, error: Exception) -> None:
+        logger.warning("The cache %s cannot be %s (%s: %s). The run continues without it.", self.path, action,
                        type(error).__name__, error)  # fmt: skip
 
     def __repr__(self) -> str:
@@ -112,18 +115,78 @@ class CouncilCache:
 
 
 def default_path() -> Path:
-    """Return where results are kept unless said otherwise."""
+    """Return the default file of the cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-streamval" / "council.sqlite3"
 
 
-def as_cache(given: CouncilCache | str | os.PathLike[str] | bool | None) -> CouncilCache | None:  # noqa: FBT001  # as users write it
-    """Return the cache that an argument means: True for the usual file, a path for another, None or False for none."""
-    if given is None or given is False:
+def as_cache(cache: CouncilCache | str | os.PathLike[str] | bool | None) -> CouncilCache | None:  # noqa: FBT001  # as users write it
+    """Return the cache for an argument: True is the default file, a path another file, None or False no cache."""
+    if cache is None or cache is False:
         return None
-    if given is True:
+    if cache is True:
         return CouncilCache()
-    if isinstance(given, CouncilCache):
-        return given
-    if isinstance(given, str | os.PathLike):
-        return CouncilCache(given)
-    raise InvalidArgumentError("cache", excerpt(given), "It must be a CouncilCache, the path of a file, True, or None.")
+    if isinstance(cache, CouncilCache):
+        return cache
+    if isinstance(cache, str | os.PathLike):
+        return CouncilCache(cache)
+    raise InvalidArgumentError("cache", excerpt(cache), "It must be a CouncilCache, the path of a file, True, or None.")
+
+
+# Keys
+
+
+class NoKeyError(Exception):
+    """A backend or an option has no stable representation, so the result cannot be cached."""
+
+
+def cache_key(
+    prompt: str,
+    mode: str,
+    rounds: int,
+    *,
+    members: Iterable[Member],
+    synthesizer: Member | None,
+    model_options: Mapping[str, object],
+) -> str | None:
+    """Return a digest of everything that the models receive.
+
+    Requirements and chunking are not part of it, because cached answers are checked again. The key is None if a backend
+    has no `identity`, or an option is not a plain value.
+    """
+    try:
+        parts = {
+            "versions": [_FORMAT, prompts.VERSION],
+            "prompt": prompt,
+            "mode": mode,
+            "rounds": rounds,
+            "members": [[member.name, _identity(member.backend)] for member in members],
+            "synthesizer": synthesizer and [synthesizer.name, _identity(synthesizer.backend)],
+            "options": _plain(dict(model_options)),
+        }
+    except NoKeyError:
+        return None
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode(errors="surrogatepass")).hexdigest()
+
+
+def _identity(backend: object) -> str:
+    identity = getattr(backend, "identity", None)
+    if not isinstance(identity, str):
+        raise NoKeyError
+    return identity
+
+
+def _plain(value: object) -> object:
+    """Return a JSON value that differs for different values."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [type(value).__name__, [_plain(item) for item in value]]
+    if isinstance(value, set | frozenset):
+        return [type(value).__name__, sorted(map(_plain, value), key=repr)]
+    if isinstance(value, dict):
+        return {"dict": sorted(([_plain(name), _plain(item)] for name, item in value.items()), key=repr)}
+    if is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        items = [[item.name, _plain(getattr(value, item.name))] for item in fields(value)]
+        return [kind.__module__, kind.__qualname__, items]
+    raise NoKeyError

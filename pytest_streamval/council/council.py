@@ -1,17 +1,15 @@
-"""`Council`: one prompt to many models at once, checked while they stream, and one answer of all."""
+"""`Council`: sends one prompt to several models, checks their streams, and combines their answers."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_streamval.council import modes
-from pytest_streamval.council import run as sitting
-from pytest_streamval.council.cache import CouncilCache, as_cache
-from pytest_streamval.council.identity import key_of
-from pytest_streamval.council.member_run import Terms
-from pytest_streamval.council.members import Backend_co, Member, Model, as_member, members_of
-from pytest_streamval.council.run import Sitting
+from pytest_streamval.council.cache import CouncilCache, as_cache, cache_key
+from pytest_streamval.council.member_run import AskOptions
+from pytest_streamval.council.members import Model, make_member, make_members
+from pytest_streamval.council.modes import MODES, STREAMED
+from pytest_streamval.council.run import CouncilRun
 from pytest_streamval.council.stream import CouncilStream
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.engine.chunkers import resolve_chunking
@@ -20,33 +18,21 @@ from pytest_streamval.errors import EventLoopRunningError, InvalidArgumentError,
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from pytest_streamval.council.events import CouncilEvent
     from pytest_streamval.council.results import CouncilResult
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar as TypeVarWithDefault
-
-    Synthesizer_co = TypeVarWithDefault("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
-else:
-    Synthesizer_co = TypeVar("Synthesizer_co", covariant=True)
-
 T = TypeVar("T")
 
-STREAMED = ("synthesize", "raw")
-"""The modes that stream."""
-MODES = (*STREAMED, "debate", "adversarial")
-"""All modes."""
 
+class Council:
+    """Sends one prompt to several models at the same time, and combines their answers.
 
-class Council(Generic[Backend_co, Synthesizer_co]):
-    """Puts a prompt to several models at once, and makes one answer of theirs.
-
-    No run raises because of what a model, its provider or a requirement does: that becomes the error of the one
-    member, and the others go on. Only a cancellation passes through, after every member has been stopped.
+    An error of a model, its provider or a requirement never raises: it becomes the error of that member's answer, and
+    the other members continue. Only a cancellation passes through, after every member has stopped.
     """
 
     def __init__(
@@ -61,34 +47,32 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         model_options: Mapping[str, object] | None = None,
         validation_backend: Backend | None = None,
     ) -> None:
-        """Make a council; nobody is asked yet.
+        """Make a council.
 
         Args:
-            models: who is asked: specs such as `"openai:gpt-4.1"` and backends, in a list, or in a mapping that names
-                them.
-            synthesizer: who makes one answer of all, and is the judge in adversarial mode; None for nobody.
-            requirements: what each member's answer has to fulfil. A member that fails one is stopped, and left out of
-                the synthesis.
-            chunking: the pieces in which requirements judge and text is released; without requirements text is
-                released as it comes.
-            cache: where results are kept and looked for: a file, a `CouncilCache`, or True for the usual file.
-            timeout: seconds for which a member may keep silent, and for which its requirements may judge a chunk; None
-                leaves it to the backends.
-            model_options: for every request, by `ModelOption` or the provider's own names.
-            validation_backend: what requirements may ask; by default the member itself.
+            models: The members: a list of specs such as `"openai:gpt-4.1"` and backends, or a dict of them by name.
+            synthesizer: The model that combines the answers, and that judges in adversarial mode, or None for no model.
+            requirements: The requirements on each member's answer. A member that fails one is stopped, and the
+                synthesis does not use its answer.
+            chunking: The chunks in which requirements check text and release it. Without requirements, text is released
+                as it arrives.
+            cache: The cache for results: a file, a `CouncilCache`, or True for the default file.
+            timeout: The longest silence of a member, and the longest check of a chunk, in seconds. None leaves the
+                limit to the backends.
+            model_options: The options of every request, by `ModelOption` or by the provider's own names.
+            validation_backend: The backend for requirements that ask a model, by default the member itself.
 
         Raises:
-            InvalidArgumentError: a `TypeError`; an argument does not fit. A spec that names no known provider does: it
-                makes a member that answers with an error.
-            UnknownChunkingError: a `ValueError`; `chunking` is a string that is no alias.
+            InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`). A spec with an unknown
+                provider is valid: its member answers with an error.
+            UnknownChunkingError: If `chunking` is an unknown alias (a `ValueError`).
         """
-        self.members = cast("tuple[Member[Backend_co], ...]", members_of(models))
-        """Who is asked, by name."""
-        merging = None if synthesizer is None else as_member(synthesizer, unnamed="synthesizer")
-        self.synthesizer = cast("Synthesizer_co", merging)
-        """Who makes one answer of all."""
+        self.members = make_members(models)
+        """The members, in their order."""
+        self.synthesizer = None if synthesizer is None else make_member(synthesizer, default_name="synthesizer")
+        """The synthesizer, or None."""
         self.cache = as_cache(cache)
-        """Where results are kept."""
+        """The cache, or None."""
         resolve_chunking(chunking)
         check_timeout("timeout", timeout)
         judge: object = validation_backend
@@ -96,7 +80,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             rule = "It must be an instance of a subclass of Backend."
             raise InvalidArgumentError("validation_backend", excerpt(judge), rule)
         checked = tuple(checked_requirements(requirements))
-        self._terms = Terms(checked, chunking, validation_backend, dict(model_options or {}), timeout)
+        self._options = AskOptions(checked, chunking, validation_backend, dict(model_options or {}), timeout)
 
     async def ask(
         self,
@@ -106,44 +90,45 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         mode: str | None = None,
         rounds: int = 2,
     ) -> CouncilResult:
-        """Ask, and return the result; no stream is opened.
+        """Ask without streaming, and return the result.
 
         Args:
-            prompt: what is asked.
-            synthesize: whether the synthesizer, if there is one, makes one answer of all.
-            mode: `"synthesize"`, `"raw"`, `"debate"` or `"adversarial"`, in the place of `synthesize`.
-            rounds: of a debate.
+            prompt: The prompt.
+            synthesize: Whether the synthesizer combines the answers.
+            mode: `"synthesize"`, `"raw"`, `"debate"` or `"adversarial"`. It overrides `synthesize`.
+            rounds: The number of rounds of a debate.
 
         Raises:
-            asyncio.CancelledError: the caller was cancelled; every member has been stopped.
+            InvalidArgumentError: If an argument is invalid.
+            asyncio.CancelledError: If the caller is cancelled. Every member has stopped by then.
         """
-        return await self.sitting(prompt, _mode(mode, synthesize=synthesize), rounds=rounds, streams=False).hold()
+        return await self.new_run(prompt, _mode(mode, synthesize=synthesize), rounds=rounds, streams=False).run()
 
     def ask_stream(self, prompt: str, synthesize: bool = True, *, mode: str | None = None) -> CouncilStream:  # noqa: FBT001, FBT002  # as designed
-        """Return what happens, event by event: `async for event in council.ask_stream(prompt)`.
+        """Return the events as they happen: `async for event in council.ask_stream(prompt)`.
 
-        Members interleave as their text arrives. The last event is `done`, with the result that `ask` gives.
+        The events of different members interleave. The last event is `done`, with the result that `ask` returns.
 
         Args:
-            prompt: what is asked.
-            synthesize: whether the synthesizer, if there is one, makes one answer of all.
-            mode: `"synthesize"` or `"raw"`, in the place of `synthesize`.
+            prompt: The prompt.
+            synthesize: Whether the synthesizer combines the answers.
+            mode: `"synthesize"` or `"raw"`. It overrides `synthesize`.
 
         Raises:
-            InvalidArgumentError: a `ValueError`; the mode does not stream.
+            InvalidArgumentError: If an argument is invalid, or the mode does not stream.
         """
         chosen = _mode(mode, synthesize=synthesize)
         if chosen not in STREAMED:
-            rule = f"What streams is {' and '.join(STREAMED)}; await ask(..., mode={chosen!r}) for this one."
+            rule = f"A stream has the mode {' or '.join(STREAMED)}. Await ask(..., mode={chosen!r}) instead."
             raise InvalidArgumentError("mode", excerpt(chosen), rule)
-        return CouncilStream(self.sitting(prompt, chosen))
+        return CouncilStream(self.new_run(prompt, chosen))
 
     async def debate(self, prompt: str, rounds: int = 2) -> CouncilResult:
-        """Have members answer, see each other's answers without names, and answer again; then synthesize."""
+        """Let members answer, read the answers of their peers without names, and answer again, then synthesize."""
         return await self.ask(prompt, mode="debate", rounds=rounds)
 
     async def adversarial(self, prompt: str) -> CouncilResult:
-        """Have the first member propose, the others refute, and the synthesizer give its verdict."""
+        """Let the first member propose an answer, the others refute it, and the synthesizer give a verdict."""
         return await self.ask(prompt, mode="adversarial")
 
     def ask_sync(
@@ -154,10 +139,10 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         mode: str | None = None,
         rounds: int = 2,
     ) -> CouncilResult:
-        """Ask from code without an event loop.
+        """Ask from synchronous code, as `ask` does.
 
         Raises:
-            EventLoopRunningError: a `RuntimeError`; there is one: await `ask` there.
+            EventLoopRunningError: If an event loop is running (a `RuntimeError`). Await `ask` there.
         """
         return _run("ask_sync", lambda: self.ask(prompt, synthesize, mode=mode, rounds=rounds))
 
@@ -169,12 +154,12 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         *,
         mode: str | None = None,
     ) -> CouncilResult:
-        """Tell what happens to a function, from code without an event loop; return the result.
+        """Call a function with each event, from synchronous code, and return the result.
 
-        What `on_event` raises stops every member and is raised here.
+        An exception in `on_event` stops every member and is raised here.
 
         Raises:
-            EventLoopRunningError: a `RuntimeError`; there is one: iterate over `ask_stream` there.
+            EventLoopRunningError: If an event loop is running (a `RuntimeError`). Iterate over `ask_stream` there.
         """
 
         async def follow() -> CouncilResult:
@@ -185,32 +170,37 @@ class Council(Generic[Backend_co, Synthesizer_co]):
 
         return _run("stream_sync", follow)
 
-    def sitting(self, prompt: str, mode: str, *, rounds: int = 2, streams: bool = True) -> Sitting:
-        """Return a prompt before this council, which `hold` puts to it."""
+    def new_run(self, prompt: str, mode: str, *, rounds: int = 2, streams: bool = True) -> CouncilRun:
+        """Return a run of this council that has not started yet.
+
+        Raises:
+            InvalidArgumentError: If the prompt or the number of rounds is invalid.
+        """
         given: object = prompt
         if not isinstance(given, str):
             raise InvalidArgumentError("prompt", excerpt(given), "It must be a str.")
         number: object = rounds
         if not isinstance(number, int) or number < 1:
-            raise InvalidArgumentError("rounds", excerpt(number), "A debate has 1 round or more.")
-        courses: dict[str, Callable[[Sitting], Awaitable[None]]] = {
-            "synthesize": sitting.members_and_synthesis,
-            "raw": sitting.members_at_once,
-            "debate": modes.debate(rounds),
-            "adversarial": modes.adversarial,
-        }
+            raise InvalidArgumentError("rounds", excerpt(number), "It must be a number of rounds, 1 or more.")
         synthesizer = None if mode == "raw" else self.synthesizer
         key = None
         if self.cache is not None:
-            played = rounds if mode == "debate" else 1
-            key = key_of(prompt, mode, played, members=self.members, synthesizer=synthesizer, terms=self._terms)
-        return Sitting(
-            prompt,
-            mode,
+            key = cache_key(
+                prompt,
+                mode,
+                rounds if mode == "debate" else 1,
+                members=self.members,
+                synthesizer=synthesizer,
+                model_options=self._options.model_options,
+            )
+        return CouncilRun(
+            prompt=prompt,
+            mode=mode,
+            mode_function=MODES[mode],
             members=self.members,
             synthesizer=synthesizer,
-            terms=self._terms,
-            course=courses[mode],
+            options=self._options,
+            max_rounds=rounds,
             streams=streams,
             cache=self.cache,
             key=key,
@@ -230,7 +220,6 @@ def _mode(mode: str | None, *, synthesize: bool) -> str:
 
 
 def _run(method: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine in an event loop of its own."""
     if asyncio._get_running_loop() is not None:
         raise EventLoopRunningError(f"Council.{method}", "a council")
     return asyncio.run(work())

@@ -1,4 +1,4 @@
-"""The floor of a council: what members tell, and when the one who listens has taken it."""
+"""`EventChannel`: passes the events of several members to one reader."""
 
 from __future__ import annotations
 
@@ -9,57 +9,55 @@ if TYPE_CHECKING:
     from pytest_streamval.council.events import CouncilEvent
 
 
-class Floor:
-    """Passes events on to one reader, who takes all that are there at once.
+class EventChannel:
+    """A queue of events for one reader, which receives all available events at once.
 
-    Whoever tells may wait until that was taken and dealt with, which is when the reader comes back for more. So what is
-    kept here is never more than each member tells between two reads of its model's output.
+    A sender that waits for `drained` after each read of its model's output keeps the queue short: the queue never holds
+    more than the events of one such read for each member.
     """
 
     def __init__(self) -> None:
         self._events: list[CouncilEvent] = []
-        self._tellers: list[asyncio.Future[None]] = []  # who waits until these have been dealt with
-        self._given: list[CouncilEvent] = []  # to the reader, who has not come back yet
-        self._tellers_of_given: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] = []  # senders waiting until `_events` is processed
+        self._received: list[CouncilEvent] = []  # the reader is processing these
+        self._waiters_of_received: list[asyncio.Future[None]] = []
         self._reader: asyncio.Future[None] | None = None
         self._closed = False
 
-    def tell(self, event: CouncilEvent) -> None:
-        """Tell the reader; never waits."""
+    def send(self, event: CouncilEvent) -> None:
+        """Add an event without waiting."""
         self._events.append(event)
-        if self._reader is not None:
-            self._wake()
+        self._wake_reader()
 
-    async def taken(self) -> None:
-        """Wait until the reader has dealt with all that was told so far."""
-        if self._events or self._given:
+    async def drained(self) -> None:
+        """Wait until the reader has processed every event sent so far, that is, until it asks for more."""
+        if self._events or self._received:
             waiter = asyncio.get_running_loop().create_future()
-            (self._tellers if self._events else self._tellers_of_given).append(waiter)
+            (self._waiters if self._events else self._waiters_of_received).append(waiter)
             await waiter
 
     def close(self) -> None:
-        """Say that nothing more comes."""
+        """End the channel: the reader receives the events that are left, and then an empty list."""
         self._closed = True
-        self._wake()
+        self._wake_reader()
 
-    async def take(self) -> list[CouncilEvent]:
-        """Return what was told since the last call, at least one event; an empty list is the end."""
-        self._given = []
-        for teller in self._tellers_of_given:
-            if not teller.done():
-                teller.set_result(None)
-        self._tellers_of_given = []
+    async def receive(self) -> list[CouncilEvent]:
+        """Wait for at least one event, and return all events since the last call. An empty list is the end."""
+        self._received = []
+        for waiter in self._waiters_of_received:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters_of_received = []
         while not self._events and not self._closed:
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 await self._reader
             finally:
                 self._reader = None
-        self._given, self._events = self._events, []
-        self._tellers_of_given, self._tellers = self._tellers, []
-        return self._given
+        self._received, self._events = self._events, []
+        self._waiters_of_received, self._waiters = self._waiters, []
+        return self._received
 
-    def _wake(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None and not reader.done():
-            reader.set_result(None)
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)

@@ -1,7 +1,7 @@
-"""What happens while a council answers, as values in the order in which it happened.
+"""The events of a council.
 
-Each member's: (`member_check`, `member_delta`)*, `member_done`, in any order between members. Then, where there is a
-synthesizer, `synthesis_delta`*, `synthesis_done`, and on every path, last, `done`.
+Each member has (`member_check`, `member_delta`)*, `member_done`. The events of different members interleave. If there
+is a synthesizer, `synthesis_delta`*, `synthesis_done` follow. The last event is always `done`.
 """
 
 from __future__ import annotations
@@ -23,58 +23,57 @@ EventType: TypeAlias = Literal[
 
 @stream_event
 class CouncilEvent(StreamEvent, sets_time=True):
-    """Something happened in a council."""
+    """One event of a council."""
 
     type: EventType
-    """What: the fields that it does not name are empty."""
+    """The kind of event. It decides which of the other fields are set."""
     member: str | None = None
-    """Whose event it is, by name; the synthesizer's for those of the synthesis, None for `done`."""
+    """The name of the member, or of the synthesizer, or None for `done`."""
     text: str = ""
-    """`*_delta`: the text that is new. A member's join to the text of its answer."""
+    """`*_delta`: the new text. The texts of a member join to the text of its answer."""
     answer: ModelAnswer | None = None
-    """`*_done`: the whole answer."""
+    """`*_done`: the complete answer."""
     result: CouncilResult | None = None
     """`done`: the result."""
     check: QuickCheckEvent | None = None
-    """`member_check`: what the requirements said about a chunk."""
+    """`member_check`: the verdicts of the requirements on a chunk."""
 
     @classmethod
     def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
-        """Return them member by member."""
+        """Return the events member by member."""
         return per_member(event for event in events if isinstance(event, CouncilEvent))
 
     def __str__(self) -> str:
-        """Return it in a line, as transcripts show it."""
-        who = f"{self.member}: " if self.type.startswith("member") else ""
-        what = self.type.removeprefix("member_").replace("_", " ")
+        """Return the line that a transcript shows for this event."""
+        owner = f"{self.member}: " if self.type.startswith("member") else ""
+        kind = self.type.removeprefix("member_").replace("_", " ")
         if self.answer is not None:
-            return f"{who}{what} {_said(self.answer)}"
+            return f"{owner}{kind} {_summary(self.answer)}"
         if self.result is not None:
-            return f"{what} {self.result.mode}, {len(self.result.usable_answers)} usable of {len(self.result.answers)}"
+            return f"{kind} {self.result.mode}, {len(self.result.usable_answers)} usable of {len(self.result.answers)}"
         if self.check is not None:
             reasons = [_quoted(result.reason) for result in self.check.results if result.reason is not None]
-            return f"{who}check {', '.join(['passed' if self.check.passed else 'FAILED', *reasons])}"
-        return f"{who}{what} {_quoted(self.text)}"
+            return f"{owner}check {', '.join(['passed' if self.check.passed else 'FAILED', *reasons])}"
+        return f"{owner}{kind} {_quoted(self.text)}"
 
 
 def per_member(events: Iterable[CouncilEvent]) -> list[CouncilEvent]:
-    """Return events member by member, each one's in their order, and then those of the synthesis.
+    """Return the events member by member, followed by the events of the synthesizer.
 
-    The order between members differs from run to run and is no part of what happened: compare this.
+    The order of events of different members varies from run to run, so compare runs in this order.
     """
     found = list(events)
     result = next((event.result for event in found if event.result is not None), None)
-    seen = {event.member for event in found if event.type.startswith("member")}
-    names = sorted(name for name in seen if name is not None) if result is None else [a.name for a in result.answers]
-    rank = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return sorted(found, key=lambda event: rank.get(event.member or "", -1) if _is_member(event) else len(rank))
+    of_members = [event for event in found if event.type.startswith("member")]
+    others = [event for event in found if not event.type.startswith("member")]
+    names = sorted({event.member or "" for event in of_members})
+    if result is not None:
+        names = [answer.name for answer in result.answers]
+    rank = {name: place for place, name in enumerate(names)}
+    return [*sorted(of_members, key=lambda event: rank.get(event.member or "", -1)), *others]
 
 
-def _is_member(event: CouncilEvent) -> bool:
-    return event.type.startswith("member")
-
-
-def _said(answer: ModelAnswer) -> str:
+def _summary(answer: ModelAnswer) -> str:
     facts = [f"{len(answer.text):,} characters"]
     if answer.error is not None:
         facts.append(f"error {_quoted(answer.error)}")

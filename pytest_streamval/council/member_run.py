@@ -1,4 +1,4 @@
-"""One member answering one prompt: through the engine, at the pace of whoever reads, and never by raising."""
+"""`MemberRun`: one member's answer to one prompt, streamed at the pace of the reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from pytest_streamval.council.events import CouncilEvent, EventType
-from pytest_streamval.council.redaction import told
+from pytest_streamval.council.redaction import describe_error, redact
 from pytest_streamval.council.results import ModelAnswer
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
@@ -17,12 +17,12 @@ from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent
 from pytest_streamval.engine.orchestrator import checked_answer, stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import MemberTimeoutError, NotStreamingError, ProviderStatusError
-from pytest_streamval.model import Delta, ToolCallDelta
+from pytest_streamval.model import Delta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_streamval.council.event_channel import Floor
+    from pytest_streamval.council.event_channel import EventChannel
     from pytest_streamval.council.members import Member
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.component import Action
@@ -36,220 +36,211 @@ Role: TypeAlias = Literal["member", "synthesis"]
 _DELTA: dict[Role, EventType] = {"member": "member_delta", "synthesis": "synthesis_delta"}
 _DONE: dict[Role, EventType] = {"member": "member_done", "synthesis": "synthesis_done"}
 
-# How a provider refuses a request because of `"stream": true`: it says so, in an answer of one of these kinds.
-_CANNOT_STREAM = {400, 404, 405, 406, 415, 422, 501}
-_ABOUT_STREAMING = re.compile(r"\bstream", re.IGNORECASE)
+# A provider that cannot stream answers `"stream": true` with one of these statuses and names the option in the body.
+_REFUSALS = {400, 404, 405, 406, 415, 422, 501}
+_NAMES_STREAMING = re.compile(r"\bstream", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms members are asked."""
+class AskOptions:
+    """The options with which members are asked."""
 
     requirements: tuple[Requirement, ...] = ()
-    """What an answer has to fulfil."""
+    """The requirements on each answer."""
     chunking: str | ChunkingStrategy | None = "sentence"
-    """In which pieces it is judged."""
+    """The chunks in which requirements check an answer."""
     validation_backend: Backend | None = None
-    """What requirements ask; None for the member itself."""
+    """The backend for requirements that ask a model, or None for the member itself."""
     model_options: Mapping[str, object] = field(default_factory=dict)
-    """For every request."""
+    """The model options of every request."""
     timeout: float | None = None
-    """For how many seconds a member may keep silent; None for any time."""
+    """The longest silence of a member in seconds, or None for no limit."""
 
 
-class Answering:
-    """One member, one prompt, one answer, which is there from the beginning and grows."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class MemberRun:
+    """One member's answer to one prompt. Nothing is asked before `run`, and `answer` can be read at any time."""
 
-    def __init__(
-        self,
-        member: Member,
-        prompt: str,
-        terms: Terms,
-        *,
-        streams: bool,
-        floor: Floor | None,
-        role: Role = "member",
-        kept: ModelAnswer | None = None,
-    ) -> None:
-        """Make an answer that `run` fills.
-
-        Args:
-            member: the member.
-            prompt: its prompt.
-            terms: how it is asked and judged.
-            streams: whether it is asked for a stream.
-            floor: who receives its events.
-            role: its role in the council.
-            kept: the answer that its model gave in an earlier run. The model is not asked again, but the answer is
-                judged by the requirements of this run.
-        """
-        self.member = member
-        self._prompt = prompt
-        self._terms = terms
-        self._kept = kept
-        self._streams = streams
-        self._floor = floor  # who is told of it, if anybody is
-        self._role: Role = role
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._began = 0.0  # by the time of the loop
-        self._answer: ModelAnswer | None = None
-        self._result: StreamChunkingResult | None = None
-        self._heard = 0  # events of the run that have been passed on
-        self._caught_up: asyncio.Future[None] | None = None  # resolved when all have been
-        self._silence: asyncio.Handle | None = None  # what ends it when it has lasted for too long
-        self._late: MemberTimeoutError | None = None
+    member: Member
+    prompt: str
+    options: AskOptions
+    role: Role
+    """The role of the member, which decides the types of its events."""
+    streams: bool
+    """Whether the member sends a stream or a complete answer."""
+    channel: EventChannel | None
+    """Receives the events."""
+    cached: ModelAnswer | None
+    """The answer of an earlier run, which replaces the request. The requirements still check it."""
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _began: float = field(default=0.0, init=False)  # in the time of the loop
+    _answer: ModelAnswer | None = field(default=None, init=False)
+    _result: StreamChunkingResult | None = field(default=None, init=False)
+    _forwarded: int = field(default=0, init=False)  # events of the engine's run that `_forward` has processed
+    _caught_up: asyncio.Future[None] | None = field(default=None, init=False)
+    _timer: asyncio.Handle | None = field(default=None, init=False)
+    _timed_out: MemberTimeoutError | None = field(default=None, init=False)
 
     @property
     def answer(self) -> ModelAnswer:
-        """The answer; before its end, what there is of it."""
-        return self._answer or self._made("CancelledError: it was stopped before it had answered")
+        """The answer, or before the end an answer with the text released so far and an error."""
+        return self._answer or self._make_answer("CancelledError: stopped before the end of the answer")
 
     async def run(self) -> None:
-        """Have the member answer. Whatever goes wrong becomes its error; only a cancellation passes through."""
+        """Ask the member. Every error becomes the error of the answer. Only a cancellation passes through."""
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        error = await self._errors_of(streams=self._streams)
-        if self._streams and self._refuses_to_stream(error):
-            error = await self._errors_of(streams=False)
-        self._answer = self._made(None if error is None else told(error))
-        if self._floor is not None:
-            self._floor.tell(CouncilEvent(_DONE[self._role], self.member.name, answer=self._answer))
+        error = await self._error_of_request(streams=self.streams)
+        if self.streams and self._refuses_streaming(error):
+            error = await self._error_of_request(streams=False)
+        self._answer = self._make_answer(None if error is None else describe_error(error))
+        if self.channel is not None:
+            self.channel.send(CouncilEvent(_DONE[self.role], self.member.name, answer=self._answer))
 
-    # The run
-
-    async def _errors_of(self, *, streams: bool) -> BaseException | None:
-        """Ask, pass on what happens, and return what ended it if it was an error."""
+    async def _error_of_request(self, *, streams: bool) -> BaseException | None:
         try:
             return await self._ask(streams=streams)
         except asyncio.CancelledError as error:
             task = cast("asyncio.Task[None]", asyncio.current_task())
             if task.cancelling():
                 raise
-            return error  # a backend raised it, and nobody has cancelled anything
+            return error  # raised by the backend: this task is not being cancelled
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001  # a member's fault, whatever it is, is the member's alone
+        except BaseException as error:  # noqa: BLE001  # no error of one member may reach the others
             return error
 
     async def _ask(self, *, streams: bool) -> BaseException | None:
-        backend, terms = self.member.backend, self._terms
+        """Ask, forward the events, and return the error that ended the answer, if any."""
+        backend, options = self.member.backend, self.options
         if backend is None:
             return self.member.fault
-        self._heard = 0
-        limit = asyncio.timeout(terms.timeout)
+        self._forwarded = 0
+        limit = asyncio.timeout(options.timeout)
         try:
             async with limit:
                 result = await stream_with_chunking(
-                    self._prompt,
-                    _Asked(backend, terms.model_options, streams=streams) if self._kept is None else _Kept(self._kept),
+                    self.prompt,
+                    _OptionsBackend(backend, options.model_options, streams=streams)
+                    if self.cached is None
+                    else _CachedBackend(self.cached),
                     SimpleContext(),
-                    requirements=terms.requirements,
-                    chunking=terms.chunking if terms.requirements else None,  # where nothing is judged, nothing waits
-                    validation_backend=terms.validation_backend or backend,
-                    validator_timeout=terms.timeout,
-                    pace=self._pace,
+                    requirements=options.requirements,
+                    chunking=options.chunking if options.requirements else None,  # unchecked text need not wait
+                    validation_backend=options.validation_backend or backend,
+                    validator_timeout=options.timeout,
+                    pace=self._wait_for_reader,
                 )
         except TimeoutError as error:
-            return MemberTimeoutError(self.member.name, terms.timeout or 0.0) if limit.expired() else error
+            return self._timeout_error() if limit.expired() else error
         self._result = result
         try:
-            if self._floor is not None:
-                await self._follow(result, self._floor)
+            if self.channel is not None:
+                await self._forward(result, self.channel)
             failure = await result.aexception()
-            return self._late or failure
+            return self._timed_out or failure
         finally:
-            self._end_silence()
-            with suppress(Exception):  # what a clean-up raises comes second; aexception() has told what it was
+            self._stop_timer()
+            with suppress(Exception):  # aexception() has returned the first error; a failed clean-up comes second
                 await result.aclose()
 
-    async def _follow(self, result: StreamChunkingResult, floor: Floor) -> None:
-        """Tell what happens in a run, until it is over."""
-        name, delta = self.member.name, _DELTA[self._role]
-        pieces = result.astream(lossless=True) if self._terms.requirements else None
+    async def _forward(self, result: StreamChunkingResult, channel: EventChannel) -> None:
+        """Send the events of the engine's run to the channel until the run ends."""
+        name, delta = self.member.name, _DELTA[self.role]
+        pieces = result.astream(lossless=True) if self.options.requirements else None
         length = 0
         async for event in result.events():
             if isinstance(event, ChunkEvent):
                 text = event.text if pieces is None else await anext(pieces)
                 length += len(text)
-                floor.tell(CouncilEvent(delta, name, text))
+                channel.send(CouncilEvent(delta, name, text))
             elif isinstance(event, QuickCheckEvent):
-                floor.tell(CouncilEvent("member_check", name, check=event))
-            self._heard += 1
+                channel.send(CouncilEvent("member_check", name, check=event))
+            self._forwarded += 1
             if self._caught_up is not None and not self._caught_up.done():
                 self._caught_up.set_result(None)
         if rest := result.full_text[length:]:
-            floor.tell(CouncilEvent(delta, name, rest))
+            channel.send(CouncilEvent(delta, name, rest))
 
-    # Its pace
+    # Pace and timeout
 
-    async def _pace(self, run: Run) -> None:
-        """Wait until whoever reads has taken all that has happened in the run so far."""
-        self._end_silence()
-        if self._floor is not None:
-            while self._heard < len(run.history):
-                self._caught_up = asyncio.get_running_loop().create_future()
+    async def _wait_for_reader(self, run: Run) -> None:
+        """Wait until the reader has processed all events so far, then limit the wait for the next delta."""
+        self._stop_timer()
+        loop = asyncio.get_running_loop()
+        if self.channel is not None:
+            while self._forwarded < len(run.history):
+                self._caught_up = loop.create_future()
                 await self._caught_up
-            await self._floor.taken()
-        if self._terms.timeout is not None:
-            waits_for = run.thunk, run.thunk.deltas_read
-            self._silence = asyncio.get_running_loop().call_later(self._terms.timeout, self._silent, *waits_for)
+            await self.channel.drained()
+        if self.options.timeout is not None:
+            waiting = run.thunk, run.thunk.deltas_read
+            # deltas that arrive in the same turn of the loop as the timeout are read in that turn, before `_expire`
+            self._timer = loop.call_later(self.options.timeout, self._expire_next_turn, *waiting)
 
-    def _silent(self, thunk: ModelOutputThunk, deltas_read: int) -> None:
-        """Stop an output that has brought nothing since the run began to wait for more."""
-        # what came in the same turn of the loop as the end of the wait is read in this turn
-        self._silence = asyncio.get_running_loop().call_soon(self._stop, thunk, deltas_read)
+    def _expire_next_turn(self, thunk: ModelOutputThunk, deltas_read: int) -> None:
+        self._timer = asyncio.get_running_loop().call_soon(self._expire, thunk, deltas_read)
 
-    def _stop(self, thunk: ModelOutputThunk, deltas_read: int) -> None:
-        self._silence = None
+    def _expire(self, thunk: ModelOutputThunk, deltas_read: int) -> None:
+        self._timer = None
         if thunk.deltas_read == deltas_read:
-            self._late = MemberTimeoutError(self.member.name, self._terms.timeout or 0.0)
-            thunk.abandon(self._late)
+            self._timed_out = self._timeout_error()
+            thunk.abandon(self._timed_out)
 
-    def _end_silence(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    # What came of it
+    def _timeout_error(self) -> MemberTimeoutError:
+        return MemberTimeoutError(self.member.name, self.options.timeout or 0.0)
 
-    def _refuses_to_stream(self, error: BaseException | None) -> bool:
-        """Return whether a member has said that it cannot stream; a buffered call may do."""
+    # The answer
+
+    def _refuses_streaming(self, error: BaseException | None) -> bool:
         if self._result is not None and self._result.deltas_read:
             return False
         if isinstance(error, ProviderStatusError):
-            return error.status in _CANNOT_STREAM and _ABOUT_STREAMING.search(error.body) is not None
+            return error.status in _REFUSALS and _NAMES_STREAMING.search(error.body) is not None
         return isinstance(error, NotStreamingError | NotImplementedError)
 
-    def _made(self, error: str | None) -> ModelAnswer:
-        """Return the answer as far as it has come."""
-        seconds = 0.0 if self._loop is None else self._loop.time() - self._began
-        if self._kept is not None:
-            seconds = self._kept.latency_s
+    def _make_answer(self, error: str | None) -> ModelAnswer:
+        """Return an answer with the text released so far."""
         name, model, result = self.member.name, self.member.model, self._result
+        if self.cached is not None:
+            seconds = self.cached.latency_s
+        else:
+            seconds = 0.0 if self._loop is None else self._loop.time() - self._began
         if result is None:
             return ModelAnswer(name, model, error=error, latency_s=seconds)
-        failures = [(each.name, verdict.reason) for each, verdict in result.streaming_failures]
-        verdicts = zip(result.requirements, result.final_validations, strict=False)
-        failures += [(each.name, verdict.reason) for each, verdict in verdicts if not verdict]
-        failed = "; ".join(name if reason is None else f"{name}: {reason}" for name, reason in failures)
-        output = result.as_thunk if result.finished else None
-        known = None if output is None else output.generation
+        failed = _failed_requirements(result)
+        if not result.finished:
+            return ModelAnswer(name, model, result.full_text, error, failed, seconds)
+        output = result.as_thunk
+        known = output.generation
         return ModelAnswer(
             name,
-            (known.model if known is not None else None) or model,
+            known.model or model,
             result.full_text,
             error,
-            told(failed) if failed else None,
+            failed,
             seconds,
-            None if known is None else known.usage,
-            None if known is None else known.finish_reason,
-            "" if output is None else output.thinking,
-            () if output is None else output.tool_calls,
+            known.usage,
+            known.finish_reason,
+            output.thinking,
+            output.tool_calls,
         )
 
 
-class _Asked(Backend):
-    """A member's backend as one run asks it: with the council's options, for a stream or for the whole."""
+def _failed_requirements(result: StreamChunkingResult) -> str | None:
+    final = zip(result.requirements, result.final_validations, strict=False)
+    failures = [*result.streaming_failures, *((each, verdict) for each, verdict in final if not verdict)]
+    lines = [each.name if verdict.reason is None else f"{each.name}: {verdict.reason}" for each, verdict in failures]
+    return redact("; ".join(lines)) if lines else None
+
+
+class _OptionsBackend(Backend):
+    """A member's backend with the council's model options, which makes a stream of a finished output."""
 
     def __init__(self, backend: Backend, model_options: Mapping[str, object], *, streams: bool) -> None:
         self._backend = backend
@@ -264,20 +255,19 @@ class _Asked(Backend):
         format: object | None = None,  # noqa: A002  # as in Backend
         model_options: Mapping[str, object] | None = None,
     ) -> tuple[ModelOutputThunk, Context]:
-        """Ask; an output that is there at once becomes a stream of one delta."""
         options = {**self._options, **(model_options or {})}
         if not self._streams:
             del options[ModelOption.STREAM]
         answer = await self._backend.generate_from_context(action, ctx, format=format, model_options=options)
-        thunk, answered_in = await checked_answer(answer, type(self._backend).__name__)
-        return (_as_stream(thunk) if thunk.is_computed() else thunk), answered_in
+        thunk, ctx = await checked_answer(answer, type(self._backend).__name__)
+        return (_as_stream(thunk) if thunk.is_computed() else thunk), ctx
 
 
-class _Kept(Backend):
-    """A backend that gives the answer of an earlier run once more, as a stream of one delta."""
+class _CachedBackend(Backend):
+    """A backend that replays a cached answer as a stream of one delta."""
 
-    def __init__(self, kept: ModelAnswer) -> None:
-        self._kept = kept
+    def __init__(self, answer: ModelAnswer) -> None:
+        self._answer = answer
 
     async def generate_from_context(
         self,
@@ -287,21 +277,21 @@ class _Kept(Backend):
         format: object | None = None,  # noqa: A002  # as in Backend
         model_options: Mapping[str, object] | None = None,
     ) -> tuple[ModelOutputThunk, Context]:
-        """Return the answer; no model is asked."""
         del format, model_options
-        kept, thunk = self._kept, ModelOutputThunk(action=action)
-        calls = [ToolCallDelta(index, each.id, each.name, each.arguments) for index, each in enumerate(kept.tool_calls)]
-        thunk.generation.model = kept.model
-        thunk.try_put(Delta(kept.text, kept.thinking, tuple(calls), kept.usage, kept.finish_reason))
+        answer, thunk = self._answer, ModelOutputThunk(action=action)
+        thunk.generation.model = answer.model
+        delta = Delta.of_output(answer.text, answer.thinking, answer.tool_calls, answer.usage, answer.finish_reason)
+        thunk.try_put(delta)
         thunk.close()
         return thunk, ctx.add(action).add(thunk)
 
 
 def _as_stream(computed: ModelOutputThunk) -> ModelOutputThunk:
-    """Return an output that brings what another one holds in one delta."""
+    """Return an output that streams a finished output as one delta."""
     thunk, known = ModelOutputThunk(), computed.generation
     thunk.generation.model, thunk.generation.provider = known.model, known.provider
-    thunk.try_put(Delta(str(computed), computed.thinking, (), known.usage, known.finish_reason))
+    delta = Delta.of_output(str(computed), computed.thinking, computed.tool_calls, known.usage, known.finish_reason)
+    thunk.try_put(delta)
     if computed.error is None:
         thunk.close()
     else:

@@ -1,52 +1,43 @@
-"""The members of a council: who is asked, and under which name."""
+"""The members of a council: their names, models and backends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.errors import InvalidArgumentError, StreamvalError, excerpt
 from pytest_streamval.live.backend import LiveBackend
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    Backend_co = TypeVar("Backend_co", bound=Backend | None, default=Backend | None, covariant=True)
-else:
-    from typing import TypeVar
-
-    Backend_co = TypeVar("Backend_co", covariant=True)
 
 Model: TypeAlias = str | Backend
 """A spec such as `"openai:gpt-4.1"`, or a backend."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member(Generic[Backend_co]):
-    """One that a council asks."""
+class Member:
+    """A member of a council."""
 
     name: str
-    """What events and answers call it; no two members of a council share one."""
+    """The name in events and answers, unique within the council."""
     model: str
-    """The model, in the provider's own word."""
-    backend: Backend_co
-    """What is asked; None where the spec names nothing that could be."""
+    """The provider's name of the model."""
+    backend: Backend | None
+    """The backend, or None if the spec is invalid."""
     fault: StreamvalError | None = None
-    """Why there is no backend: it becomes the error of every answer."""
+    """The reason why there is no backend. It becomes the error of every answer."""
 
 
-def as_member(model: Model, name: str | None = None, *, unnamed: str | None = None) -> Member:
-    """Return a member; a spec that names no known provider makes one that answers with an error.
+def make_member(model: Model, name: str | None = None, *, default_name: str | None = None) -> Member:
+    """Return a member for a model. An unknown provider makes a member whose answers are errors.
 
     Args:
-        model: who is asked.
-        name: what it is called; by default its spec.
-        unnamed: what a backend is called that has no spec, by default its class.
+        model: A spec or a backend.
+        name: The member's name, by default the spec.
+        default_name: The name of a backend without a spec, by default the name of its class.
 
     Raises:
-        InvalidArgumentError: the model is neither a spec nor a backend.
+        InvalidArgumentError: If the model is neither a spec nor a backend.
     """
     if isinstance(model, str):
         try:
@@ -56,37 +47,33 @@ def as_member(model: Model, name: str | None = None, *, unnamed: str | None = No
         return Member(name or backend.spec, backend.model, backend)
     given: object = model
     if not isinstance(given, Backend):
-        rule = 'A model is a spec such as "openai:gpt-4.1", or an instance of a subclass of Backend.'
+        rule = 'It must be a spec such as "openai:gpt-4.1", or an instance of a subclass of Backend.'
         raise InvalidArgumentError("model", excerpt(given), rule)
     if isinstance(model, LiveBackend):
         return Member(name or model.spec, model.model, model)
-    kind = type(model).__name__
-    return Member(name or unnamed or kind, kind, model)
+    class_name = type(model).__name__
+    return Member(name or default_name or class_name, class_name, model)
 
 
-def members_of(models: Iterable[Model] | Mapping[str, Model]) -> tuple[Member, ...]:
-    """Return the members that models make; a mapping names them, and of equal names all but the first are numbered.
+def make_members(models: Iterable[Model] | Mapping[str, Model]) -> tuple[Member, ...]:
+    """Return the members for a list of models, or for a mapping from names to models. Repeated names get a number.
 
     Raises:
-        InvalidArgumentError: there are none, or one is neither a spec nor a backend.
+        InvalidArgumentError: If there are no models, or one is neither a spec nor a backend.
     """
     given: object = models
     if isinstance(given, str | Backend) or not isinstance(given, Iterable):
-        rule = "It must be a list of specs and backends, or a mapping that names them. Put a single one into a list."
+        rule = "They must be a list of specs and backends, or a dict of them by name. Put a single model into a list."
         raise InvalidArgumentError("models", excerpt(given), rule)
     named = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)
-    found = [as_member(model, name) for name, model in named]
-    if not found:
-        raise InvalidArgumentError("models", excerpt(given), "A council has one member or more.")
-    return tuple(_told_apart(found))
-
-
-def _told_apart(members: list[Member]) -> Iterable[Member]:
-    taken: set[str] = set()
-    for member in members:
-        name, number = member.name, 1
-        while name in taken:
+    members: dict[str, Member] = {}
+    for name, model in named:
+        member = make_member(model, name)
+        unique, number = member.name, 1
+        while unique in members:
             number += 1
-            name = f"{member.name}-{number}"
-        taken.add(name)
-        yield Member(name, member.model, member.backend, member.fault)
+            unique = f"{member.name}-{number}"
+        members[unique] = replace(member, name=unique)
+    if not members:
+        raise InvalidArgumentError("models", excerpt(given), "There must be at least one model.")
+    return tuple(members.values())

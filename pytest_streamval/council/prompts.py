@@ -1,4 +1,4 @@
-"""What a council tells its models, beside the prompt."""
+"""The prompts of a council for later rounds and for the synthesizer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from pytest_streamval.council.results import ModelAnswer
 
 VERSION = 1
-"""Of the wording below: answers kept under another one are not given again."""
+"""The version of the prompts below. Cached results of another version are ignored."""
 
 
 def synthesis(prompt: str, answers: Sequence[ModelAnswer]) -> str:
-    """Return what the synthesizer is asked."""
+    """Return the prompt for the synthesizer."""
     return (
         "Several models have answered the same question, each on its own. Write the one answer that serves the person "
         "who asked best: keep what they agree on, settle what they disagree on by the better reasons, name what stays "
@@ -24,7 +24,7 @@ def synthesis(prompt: str, answers: Sequence[ModelAnswer]) -> str:
 
 
 def revision(prompt: str, own: ModelAnswer, peers: Sequence[ModelAnswer]) -> str:
-    """Return what a member of a debate is asked in a further round; its peers go by numbers."""
+    """Return the prompt for a member in a later round of a debate, with its peers' answers by number."""
     others = _sections((f"Answer {number}", peer.text) for number, peer in enumerate(peers, start=1))
     return (
         "You have answered a question, and so have others. Compare: take over what they have right, correct what you "
@@ -34,7 +34,7 @@ def revision(prompt: str, own: ModelAnswer, peers: Sequence[ModelAnswer]) -> str
 
 
 def refutation(prompt: str, proposal: ModelAnswer) -> str:
-    """Return what those are asked who look for what is wrong with a proposal."""
+    """Return the prompt for the members that refute a proposal."""
     return (
         "Refute this answer: find what in it is false, missing or not supported, the gravest first, each with the "
         "reason. Where it holds, say so; do not invent faults.\n\n"
@@ -43,7 +43,7 @@ def refutation(prompt: str, proposal: ModelAnswer) -> str:
 
 
 def verdict(prompt: str, proposal: ModelAnswer, refutations: Sequence[ModelAnswer]) -> str:
-    """Return what the judge between a proposal and its refutations is asked."""
+    """Return the prompt for the judge of a proposal and its refutations."""
     objections = _sections((f"Objections of {answer.name}", answer.text) for answer in refutations)
     return (
         "An answer was proposed, and others tried to refute it. Judge which objections hold and which do not, then "

@@ -1,4 +1,4 @@
-"""Errors in words, without the keys of providers."""
+"""Redaction of API keys in errors and results."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from pytest_streamval.errors import described
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 
 
-def told(what: BaseException | str) -> str:
-    """Return an error as its class and message, or a text, without any key that the environment holds."""
-    text = what if isinstance(what, str) else f"{type(what).__name__}: {described(what)}".rstrip(": ")
+def redact(text: str) -> str:
+    """Return a text without the API keys of the environment."""
     return Secrets(keys_in_environment()).message(text)
 
 
-def holds_a_key(text: str) -> bool:
-    """Return whether a text has a key in it that the environment holds, or what looks like one."""
+def describe_error(error: BaseException) -> str:
+    """Return the class and the message of an error, without the API keys of the environment."""
+    return redact(f"{type(error).__name__}: {described(error)}".rstrip(": "))
+
+
+def contains_key(text: str) -> bool:
+    """Check whether a text contains an API key of the environment, or a text that looks like an API key."""
     return Secrets(keys_in_environment()).text(text) != text

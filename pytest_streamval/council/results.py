@@ -1,4 +1,4 @@
-"""What comes of a prompt that was put to a council."""
+"""The result of a council: `CouncilResult` with a `ModelAnswer` for each member."""
 
 from __future__ import annotations
 
@@ -10,81 +10,81 @@ from pytest_streamval.model import ToolCall, Usage
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """What one member, or the synthesizer, answered, and what went wrong, if anything did."""
+    """The answer of one member or of the synthesizer."""
 
     name: str
     """The member's name in its council."""
     model: str
-    """The model, in the provider's own word."""
+    """The provider's name of the model."""
     text: str = ""
-    """The answer; where it failed or was stopped, as much of it as had been released."""
+    """The text, or after an error or a failed check the text released before that."""
     error: str | None = None
-    """What ended it before its natural end: the class of the error and its message, secrets redacted."""
+    """The class and the message of the error that ended the answer early, without secrets."""
     failed_requirement: str | None = None
-    """The requirements that it does not fulfil, with their reasons; it was stopped at the chunk that showed it."""
+    """The requirements that the answer failed, with their reasons."""
     latency_s: float = field(default=0.0, compare=False)
-    """Seconds from the question to the end of the answer; two equal answers may have taken different times."""
+    """Seconds from the request to the end of the answer. Comparisons ignore it."""
     usage: Usage | None = None
-    """The provider's token count; None where it gave none, or the answer was cut."""
+    """The provider's token count, or None if the provider sent none or the answer was cut."""
     finish_reason: str | None = None
-    """Why generation ended, in the provider's own word; None where the answer was cut."""
+    """The provider's reason for the end of the answer, or None if the answer was cut."""
     thinking: str = ""
-    """The model's thinking; empty where it gave none, or the answer was cut."""
+    """The model's thinking, empty if the answer was cut."""
     tool_calls: tuple[ToolCall, ...] = ()
-    """The tools that the model called; empty where the answer was cut."""
+    """The model's tool calls, empty if the answer was cut."""
 
     @property
     def ok(self) -> bool:
-        """Whether the answer came to its end and fulfils what was required."""
+        """Whether the answer is complete and passed every requirement."""
         return self.error is None and self.failed_requirement is None
 
     @property
     def usable(self) -> bool:
-        """Whether there is something in it for a synthesis: it is `ok`, and it is not blank."""
+        """Whether the answer is `ok` and not blank, so that a synthesis can use it."""
         return self.ok and bool(self.text.strip())
 
 
 @dataclass(frozen=True, slots=True)
 class CouncilResult:
-    """What a council answered; streamed or not, cached or not, it has this shape."""
+    """The result of one prompt to a council, streamed or not, cached or not."""
 
     prompt: str
-    """What was asked."""
+    """The prompt."""
     mode: str
-    """How: `"synthesize"`, `"raw"`, `"debate"` or `"adversarial"`."""
+    """The mode: `"synthesize"`, `"raw"`, `"debate"` or `"adversarial"`."""
     answers: tuple[ModelAnswer, ...]
-    """Each member's answer, its last one, in the order of the members."""
+    """The last answer of each member, in the order of the members."""
     synthesis: str | None = None
-    """The synthesizer's text, a verdict where the mode is adversarial; None where there is none or it failed."""
+    """The synthesizer's text, or its verdict in adversarial mode, or None if there is none or it failed."""
     cached: bool = field(default=False, compare=False)
-    """Whether all answers were kept from an earlier run; how they came here is no part of what was answered."""
+    """Whether all answers came from the cache. Comparisons ignore it."""
     synthesizer: ModelAnswer | None = None
-    """The synthesizer's whole answer, its error included; None where it was not asked."""
+    """The synthesizer's complete answer, or None if it was not asked."""
     rounds: tuple[tuple[ModelAnswer, ...], ...] = ()
-    """In debate and adversarial mode: who answered in each round, and what."""
+    """The answers of each round in debate and adversarial mode."""
 
     @property
     def usable_answers(self) -> tuple[ModelAnswer, ...]:
-        """The answers that a synthesis is made of."""
+        """The answers that a synthesis can use."""
         return tuple(answer for answer in self.answers if answer.usable)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and nothing was cut: what a cache keeps."""
+        """Whether every answer of the run is `ok`. A cache stores no other result."""
         answers = [*self.answers, *(answer for turn in self.rounds for answer in turn)]
         return all(answer.ok for answer in answers) and (self.synthesizer is None or self.synthesizer.ok)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as values that JSON knows."""
+        """Return the result as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> CouncilResult:
-        """Return what `as_dict` gave.
+        """Return the result that `as_dict` was called on.
 
         Raises:
-            KeyError: something is missing.
-            TypeError: something is of another kind.
+            KeyError: If a field is missing.
+            TypeError: If a value has another type.
         """
         synthesizer = facts["synthesizer"]
         return cls(

@@ -1,16 +1,15 @@
-"""One prompt before a council: members at once, then the synthesizer, and whatever rounds a mode has."""
+"""`CouncilRun`: one prompt to a council, from the first request to the result."""
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from pytest_streamval.council import prompts
 from pytest_streamval.council.events import CouncilEvent
-from pytest_streamval.council.member_run import Answering, Role, Terms
+from pytest_streamval.council.member_run import AskOptions, MemberRun, Role
 from pytest_streamval.council.results import CouncilResult
 from pytest_streamval.engine.tasks import settle, start_task
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from pytest_streamval.council.cache import CouncilCache
-    from pytest_streamval.council.event_channel import Floor
+    from pytest_streamval.council.event_channel import EventChannel
     from pytest_streamval.council.members import Member
     from pytest_streamval.council.results import ModelAnswer
 
@@ -26,149 +25,123 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Sitting:
-    """One prompt before a council."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class CouncilRun:
+    """One prompt to a council. Nothing is asked before `run`."""
 
-    def __init__(
-        self,
-        prompt: str,
-        mode: str,
-        *,
-        members: tuple[Member, ...],
-        synthesizer: Member | None,
-        terms: Terms,
-        course: Callable[[Sitting], Awaitable[None]],
-        streams: bool,
-        cache: CouncilCache | None = None,
-        key: str | None = None,
-    ) -> None:
-        """Make a sitting; nobody is asked before `hold`.
+    prompt: str
+    mode: str
+    """The name of the mode."""
+    mode_function: Callable[[CouncilRun], Awaitable[None]]
+    """The mode, which calls `ask_members` and `ask_synthesizer`."""
+    members: tuple[Member, ...]
+    synthesizer: Member | None
+    options: AskOptions
+    max_rounds: int
+    """The number of rounds of a debate."""
+    streams: bool
+    """Whether members send streams or complete answers."""
+    cache: CouncilCache | None
+    key: str | None
+    """The key in the cache, or None if the result cannot be cached."""
+    rounds: list[tuple[ModelAnswer, ...]] = field(default_factory=list, init=False)
+    """The answers of each round so far, in a mode with rounds."""
+    _channel: EventChannel | None = field(default=None, init=False)
+    _latest: dict[str, MemberRun] = field(default_factory=dict, init=False)
+    _synthesis: MemberRun | None = field(default=None, init=False)
+    _result: CouncilResult | None = field(default=None, init=False)
+    _cached: CouncilResult | None = field(default=None, init=False)  # reset as soon as an answer of this run differs
+    _turns: int = field(default=0, init=False)  # calls of `ask_members`
+    _asks_models: bool = field(default=False, init=False)  # whether this run has asked a model
 
-        Args:
-            prompt: what is asked.
-            mode: how the result calls the way in which it is asked.
-            members: who is asked.
-            synthesizer: who makes one answer of all; None for nobody.
-            terms: on what terms members are asked.
-            course: the mode itself, which asks whom it wants, through `hear` and `conclude`.
-            streams: whether members are asked for streams, or for whole answers.
-            cache: where results are kept.
-            key: under which name; None where this one is not kept.
-        """
-        self.prompt = prompt
-        self.members = members
-        self.synthesizer = synthesizer
-        self.rounds: list[tuple[ModelAnswer, ...]] = []
-        self._mode = mode
-        self._terms = terms
-        self._course = course
-        self._streams = streams
-        self._cache = cache
-        self._key = key
-        self._floor: Floor | None = None
-        self._latest: dict[str, Answering] = {}
-        self._conclusion: Answering | None = None
-        self._held: CouncilResult | None = None
-        self._kept: CouncilResult | None = None  # what models said in an earlier run, as long as this one is equal
-        self._turns = 0  # how often members were asked
-        self._asks_models = False  # a model was asked in this run
-
-    async def hold(self, floor: Floor | None = None) -> CouncilResult:
-        """Ask, and return what came of it.
+    async def run(self, channel: EventChannel | None = None) -> CouncilResult:
+        """Ask, and return the result.
 
         Args:
-            floor: who is told what happens while it happens.
+            channel: Receives the events.
 
         Raises:
-            asyncio.CancelledError: the caller was cancelled; every member has been stopped.
+            asyncio.CancelledError: If the caller is cancelled. Every member has stopped by then.
         """
-        self._floor = floor
-        if self._cache is not None and self._key is not None:
-            self._kept = await _in_thread(self._cache.load, self._key)
-        await self._course(self)
+        self._channel = channel
+        if self.cache is not None and self.key is not None:
+            self._cached = await _in_thread(self.cache.load, self.key)
+        await self.mode_function(self)
         result = self.so_far()
-        if self._cache is not None and self._key is not None and result.ok and not result.cached:
-            await _in_thread(self._cache.store, self._key, result)
-        self._held = result
-        if floor is not None:
-            floor.tell(CouncilEvent("done", result=result))
+        if self.cache is not None and self.key is not None and result.ok and not result.cached:
+            await _in_thread(self.cache.store, self.key, result)
+        self._result = result
+        if channel is not None:
+            channel.send(CouncilEvent("done", result=result))
         return result
 
     def so_far(self) -> CouncilResult:
-        """Return what there is: all of it at the end, and before that what has been released."""
-        if self._held is not None:
-            return self._held
+        """Return the result, or before the end a result with the text released so far."""
+        if self._result is not None:
+            return self._result
         answers = tuple(self._latest[member.name].answer for member in self.members if member.name in self._latest)
-        conclusion = None if self._conclusion is None else self._conclusion.answer
-        synthesis = conclusion.text if conclusion is not None and conclusion.ok else None
+        synthesis = None if self._synthesis is None else self._synthesis.answer
+        text = synthesis.text if synthesis is not None and synthesis.ok else None
         cached = bool(self._latest) and not self._asks_models
-        return CouncilResult(self.prompt, self._mode, answers, synthesis, cached, conclusion, tuple(self.rounds))
+        return CouncilResult(self.prompt, self.mode, answers, text, cached, synthesis, tuple(self.rounds))
 
-    # What a mode is made of
-
-    async def hear(self, asked: Iterable[tuple[Member, str]]) -> tuple[ModelAnswer, ...]:
-        """Ask members, each its own prompt, all at once; return their answers in this order."""
-        kept = self._kept_of_turn(self._turns)
+    async def ask_members(self, requests: Iterable[tuple[Member, str]]) -> tuple[ModelAnswer, ...]:
+        """Ask members at the same time, each with its own prompt, and return their answers in this order."""
+        cached = self._cached_answers()
         self._turns += 1
-        answerings = [
-            self._answering(member, prompt, self._terms, "member", kept.get(member.name)) for member, prompt in asked
-        ]
-        self._latest |= {answering.member.name: answering for answering in answerings}
-        if kept and not self._terms.requirements:
-            for answering in answerings:  # nothing to wait for: each member's events are kept together
-                await _at_once([answering])
+        runs = [self._new_run(member, prompt, "member", cached.get(member.name)) for member, prompt in requests]
+        self._latest |= {run.member.name: run for run in runs}
+        if cached and not self.options.requirements:
+            for run in runs:  # nothing to wait for, so the events of each member can follow each other
+                await _run_all([run])
         else:
-            await _at_once(answerings)
-        answers = tuple(answering.answer for answering in answerings)
-        if any(answer != kept.get(answer.name) for answer in answers):
-            self._kept = None  # what follows depends on these answers, and was said about others
+            await _run_all(runs)
+        answers = tuple(run.answer for run in runs)
+        if any(answer != cached.get(answer.name) for answer in answers):
+            self._cached = None  # later answers depend on these
         return answers
 
-    def _kept_of_turn(self, turn: int) -> dict[str, ModelAnswer]:
-        """Return the kept answers of a turn, by the names of the members."""
-        if self._kept is None:
+    def _cached_answers(self) -> dict[str, ModelAnswer]:
+        """Return the cached answers of this turn by name."""
+        if self._cached is None:
             return {}
-        turns = self._kept.rounds or (self._kept.answers,)
-        return {answer.name: answer for answer in turns[turn]} if turn < len(turns) else {}
+        turns = self._cached.rounds or (self._cached.answers,)
+        return {answer.name: answer for answer in turns[self._turns]} if self._turns < len(turns) else {}
 
-    async def conclude(self, prompt: str) -> None:
-        """Have the synthesizer answer, if there is one; what members have to fulfil is not asked of it."""
+    async def ask_synthesizer(self, prompt: str) -> None:
+        """Ask the synthesizer, if there is one. The requirements apply to members only."""
         if self.synthesizer is not None:
-            terms = replace(self._terms, requirements=())
-            kept = None if self._kept is None else self._kept.synthesizer
-            self._conclusion = self._answering(self.synthesizer, prompt, terms, "synthesis", kept)
-            await _at_once([self._conclusion])
+            cached = None if self._cached is None else self._cached.synthesizer
+            self._synthesis = self._new_run(self.synthesizer, prompt, "synthesis", cached)
+            await _run_all([self._synthesis])
 
-    def _answering(self, member: Member, prompt: str, terms: Terms, role: Role, kept: ModelAnswer | None) -> Answering:
-        self._asks_models = self._asks_models or kept is None
-        return Answering(member, prompt, terms, streams=self._streams, floor=self._floor, role=role, kept=kept)
+    def _new_run(self, member: Member, prompt: str, role: Role, cached: ModelAnswer | None) -> MemberRun:
+        self._asks_models = self._asks_models or cached is None
+        options = self.options if role == "member" else replace(self.options, requirements=())
+        return MemberRun(
+            member=member,
+            prompt=prompt,
+            options=options,
+            role=role,
+            streams=self.streams,
+            channel=self._channel,
+            cached=cached,
+        )
 
 
 async def _in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Do what a disk may take its time for, in a thread that has ended afterwards, also after a cancellation."""
+    """Call a function that waits for a disk in a thread, which has ended on return, also after a cancellation."""
     with ThreadPoolExecutor(1, "streamval council cache") as thread:
         return await asyncio.get_running_loop().run_in_executor(thread, partial(work, *args, **options))
 
 
-async def members_at_once(sitting: Sitting) -> None:
-    """Ask each member on its own: the mode `raw`."""
-    await sitting.hear((member, sitting.prompt) for member in sitting.members)
-
-
-async def members_and_synthesis(sitting: Sitting) -> None:
-    """Ask each member on its own, then the synthesizer about their answers: the mode `synthesize`."""
-    answers = await sitting.hear((member, sitting.prompt) for member in sitting.members)
-    if usable := [answer for answer in answers if answer.usable]:
-        await sitting.conclude(prompts.synthesis(sitting.prompt, usable))
-
-
-async def _at_once(answerings: list[Answering]) -> None:
-    """Have all answer, each in a task of its own; a cancellation stops each of them before it passes through."""
-    tasks = [start_task(each.run(), f"streamval council {each.member.name}") for each in answerings]
+async def _run_all(runs: list[MemberRun]) -> None:
+    """Run members at the same time, each in its own task; a cancellation stops all of them before it passes through."""
+    tasks = [start_task(run.run(), f"streamval council {run.member.name}") for run in runs]
     try:
         await asyncio.wait(tasks)
     finally:
         await settle(tasks)
     for task in tasks:
-        if not task.cancelled():  # by somebody who cancels tasks at large: its answer says so
+        if not task.cancelled():  # by code outside of the council; the answer has the error
             task.result()

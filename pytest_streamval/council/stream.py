@@ -1,4 +1,4 @@
-"""`CouncilStream`: what happens in a sitting, event by event, while it happens."""
+"""`CouncilStream`: the events of a council as an async iterator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from pytest_streamval.council.event_channel import Floor
+from pytest_streamval.council.event_channel import EventChannel
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import ConcurrentReadError, DifferentLoopsError, excerpt
 
@@ -15,23 +15,22 @@ if TYPE_CHECKING:
 
     from pytest_streamval.council.events import CouncilEvent
     from pytest_streamval.council.results import CouncilResult
-    from pytest_streamval.council.run import Sitting
+    from pytest_streamval.council.run import CouncilRun
 
 
 class CouncilStream:
-    """The events of a council, for one reader; made by `Council.ask_stream`.
+    """The events of a council for one reader; made by `Council.ask_stream`.
 
-    Nobody is asked before the first event is. A reader who is slow slows the members; one who leaves the loop, closes
-    the stream, is cancelled or drops it stops them. Leaving `async with`, or `aclose()`, also waits until they have
-    ended.
+    The first read starts the members. A slow reader slows them down. They stop if the reader leaves the loop, is
+    cancelled, closes the stream or drops it. Leaving `async with`, or `aclose()`, also waits until they have ended.
     """
 
-    def __init__(self, sitting: Sitting) -> None:
-        self._sitting = sitting
-        self._floor = Floor()
+    def __init__(self, run: CouncilRun) -> None:
+        self._run = run
+        self._channel = EventChannel()
         self._task: asyncio.Task[CouncilResult] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._given: list[CouncilEvent] = []
+        self._received: list[CouncilEvent] = []
         self._next = 0
         self._reading = False
         self._closed = False
@@ -41,54 +40,55 @@ class CouncilStream:
 
     async def __anext__(self) -> CouncilEvent:
         self._check_loop()
-        if self._next == len(self._given):
-            await self._more()
-        event = self._given[self._next]
+        if self._next == len(self._received):
+            await self._receive()
+        event = self._received[self._next]
         self._next += 1
         return event
 
     async def aclose(self) -> None:
-        """Stop every member and wait until all have ended; nothing happens to a stream that is over.
+        """Stop every member, and wait until all have ended. It has no effect after the end.
 
-        A cancellation of the caller passes through, once they have.
+        A cancellation of the caller passes through after that.
         """
         self._check_loop()
         self._closed = True
-        self._given, self._next = [], 0
+        self._received, self._next = [], 0
         if self._task is not None:
             await settle([self._task])
 
     def so_far(self) -> CouncilResult:
-        """Return what there is: the result at the end, and before that what has been released."""
-        return self._sitting.so_far()
+        """Return the result, or before the end a result with the text released so far."""
+        return self._run.so_far()
 
-    async def _more(self) -> None:
-        """Take what was told meanwhile, once there is something."""
+    async def _receive(self) -> None:
         if self._reading:
             raise ConcurrentReadError("ask_stream()")
         if self._closed:
             raise StopAsyncIteration
         self._reading = True
         try:
-            if self._task is None:
-                self._loop = asyncio.get_running_loop()
-                name = f"streamval council {excerpt(self._sitting.prompt, 40)}"
-                self._task = start_task(self._sitting.hold(self._floor), name)
-                floor = self._floor  # and not the stream, which has to be seen to be dropped
-                self._task.add_done_callback(lambda _: floor.close())
-            self._given, self._next = await self._floor.take(), 0
+            self._task = self._task or self._start()
+            self._received, self._next = await self._channel.receive(), 0
         except asyncio.CancelledError:
             await self.aclose()
             raise
         finally:
             self._reading = False
-        if not self._given:
+        if not self._received:
             self._closed = True
-            self._task.result()  # raises the cancellation of a task that somebody else cancelled
+            self._task.result()  # raises if other code has cancelled the task
             raise StopAsyncIteration
 
+    def _start(self) -> asyncio.Task[CouncilResult]:
+        self._loop = asyncio.get_running_loop()
+        channel = self._channel  # the callback must not keep the stream alive
+        task = start_task(self._run.run(channel), f"streamval council {excerpt(self._run.prompt, 40)}")
+        task.add_done_callback(lambda _: channel.close())
+        return task
+
     def _check_loop(self) -> None:
-        """Raise if members are answering in another event loop, for which this one would wait for ever."""
+        """Raise an error if the members run in another event loop, since waiting for them here would never end."""
         if self._task is None or self._task.done():
             return
         if self._loop is not asyncio.get_running_loop():
@@ -103,7 +103,7 @@ class CouncilStream:
         await self.aclose()
 
     def __copy__(self) -> Self:
-        """Return the stream itself: dropping a second handle would stop its members."""
+        """Return the stream itself: dropping a copy would stop its members."""
         return self
 
     def __deepcopy__(self, memo: object) -> Self:
@@ -111,11 +111,11 @@ class CouncilStream:
         return self
 
     def __del__(self) -> None:
-        """Stop the members where nobody follows them any more: the loop was left."""
+        """Stop the members if the reader has left the loop without closing the stream."""
         if self._task is None or self._task.done() or self._loop is None:
             return
         if asyncio._get_running_loop() is self._loop:
             self._task.cancel()
             return
-        with suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
+        with suppress(RuntimeError):  # a closed loop runs nothing
             self._loop.call_soon_threadsafe(self._task.cancel)

@@ -90,6 +90,8 @@ class Context(ABC):
 
     def _note_answer(self, output: ModelOutputThunk) -> None:
         """Remember the output of a request that began here, and warn if another one is still being generated."""
+        if not self._shows(output):  # the requests are independent, and may be thousands
+            return
         answers: WeakObjects[ModelOutputThunk] = self.__dict__.setdefault("_answers", WeakObjects())
         answers.add(output)  # before the look at the others: of two threads, each sees the other's
         others = [other for other in (*answers, self.last_output()) if other is not None and other is not output]

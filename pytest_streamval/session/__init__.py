@@ -1,4 +1,4 @@
-"""The application's door: sessions over any backend."""
+"""Sessions: the methods with which an application asks a backend."""
 
 from pytest_streamval.session.outputs import wait_for_all_mots
 from pytest_streamval.session.session import Session

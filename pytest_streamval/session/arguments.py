@@ -1,4 +1,4 @@
-"""What the methods of a session are given: texts, templates, objects."""
+"""Checks and conversions of the arguments of a session's methods."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_streamval.engine.component import CBlock, Component, Instruction, text_of
 from pytest_streamval.engine.orchestrator import checked_requirements
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, excerpt, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,23 +21,23 @@ _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def checked_text(argument: str, text: object) -> str:
-    """Return a text that says something.
+    """Return a text that is not blank.
 
     Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; it is empty, or no text.
+        InvalidArgumentError: If it is blank, or not a string.
     """
     if not isinstance(text, str):
         raise InvalidArgumentError(argument, excerpt(text), "It must be a str.")
     if not text.strip():
-        raise InvalidArgumentError(argument, excerpt(text), "There is nothing in it that a model could answer.")
+        raise InvalidArgumentError(argument, excerpt(text), "It must not be empty or blank.")
     return text
 
 
 def checked_action(action: object) -> Component | CBlock:
-    """Return something that a model can be asked, a string as a `CBlock`.
+    """Return a component or a block, which is made of a string.
 
     Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; it is nothing of that kind, or an empty text.
+        InvalidArgumentError: If it is neither of these, or a blank text.
     """
     if isinstance(action, str | CBlock):
         checked_text("action", str(action))
@@ -48,71 +48,54 @@ def checked_action(action: object) -> Component | CBlock:
     raise InvalidArgumentError("action", excerpt(action), rule)
 
 
-def readable(obj: object) -> str:
-    """Return an object in words for a model: what a component says, else what `str()` makes of it.
+def text_of_object(obj: object) -> str:
+    """Return the text of an object for a model: the text of a component or an output, or else `str(obj)`.
 
     Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; there are no words for it, or none yet.
+        InvalidArgumentError: If the object has no text, or is an output that is not computed.
     """
     if isinstance(obj, ModelOutputThunk) and not obj.is_computed():
-        raise InvalidArgumentError("obj", excerpt(obj), "It must be being generated; await its avalue() first.")
+        raise InvalidArgumentError("obj", excerpt(obj), "An output must be computed. Await its avalue() first.")
     if isinstance(obj, Component | CBlock | ModelOutputThunk):
         return checked_text("obj", text_of(obj))
     if obj is None or (type(obj).__str__ is object.__str__ and type(obj).__repr__ is object.__repr__):
-        raise InvalidArgumentError("obj", excerpt(obj), "A model has to read it; pass a text, or give it a __str__.")
+        rule = "It must have a text that a model can read. Pass a str, or give its class a __str__."
+        raise InvalidArgumentError("obj", excerpt(obj), rule)
     return checked_text("obj", str(obj))
 
 
-def filled(argument: str, text: str, variables: Mapping[str, object] | None) -> str:
-    """Return a text with the values of its `{{ variables }}`; without variables it stays as it is.
-
-    A value is put in as it is: what looks like a variable inside it is none.
-
-    Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; one of its variables has no value.
-    """
-    if variables is None:
-        return text
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in variables:
-            rule = (
-                f"The {argument} has {match[0]}, for which it gives no value; it gives: {', '.join(variables) or '-'}."
-            )
-            raise InvalidArgumentError("user_variables", excerpt(variables), rule)
-        return str(variables[match[1]])
-
-    return _VARIABLE.sub(value, text)
-
-
-def instruction_of(
+def make_instruction(
     description: str, requirements: Sequence[Requirement] | None, variables: Mapping[str, object] | None
 ) -> tuple[Instruction, list[Requirement]]:
-    """Return a task with its variables filled in, and copies of its requirements.
+    """Return an instruction with its variables filled in, and copies of its requirements.
 
     Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; one of them does not fit.
+        InvalidArgumentError: If an argument is invalid, or a variable has no value.
     """
-    check_variables(variables)
-    text = filled("description", checked_text("description", description), variables)
-    judges = [copy(each) for each in checked_requirements(requirements)]
-    for each in judges:
-        if variables is not None and each.description:
-            each.description = filled("requirement", each.description, variables)
-    told = (each.format_for_llm() for each in judges if not each.check_only)
-    return Instruction(text, tuple(words for words in told if words)), judges
+    _check_variables(variables)
+    text = _fill("description", checked_text("description", description), variables)
+    copies = [copy(each) for each in checked_requirements(requirements)]
+    for each in copies:
+        if each.description:
+            each.description = _fill("requirement", each.description, variables)
+    lines = (each.format_for_llm() for each in copies if not each.check_only)
+    return Instruction(text, tuple(line for line in lines if line)), copies
 
 
-def about(task: str, label: str, told: str, obj: object) -> Instruction:
-    """Return a task that is about an object."""
-    return Instruction(f"{task}\n\n{label}: {told}\n\nText:\n{readable(obj)}")
-
-
-def output_of(output: object) -> ModelOutputThunk:
-    """Return an output, a text as one that is computed.
+def instruction_about(task: str, label: str, request: str, obj: object) -> Instruction:
+    """Return an instruction that contains a request and the text of an object.
 
     Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; it is neither.
+        InvalidArgumentError: If the object has no text.
+    """
+    return Instruction(f"{task}\n\n{label}: {request}\n\nText:\n{text_of_object(obj)}")
+
+
+def as_output(output: object) -> ModelOutputThunk:
+    """Return an output. A text becomes a computed output.
+
+    Raises:
+        InvalidArgumentError: If it is neither an output nor a text.
     """
     if isinstance(output, ModelOutputThunk):
         return output
@@ -121,26 +104,28 @@ def output_of(output: object) -> ModelOutputThunk:
     raise InvalidArgumentError("output", excerpt(output), "It must be an output of a session, a CBlock or a str.")
 
 
-def needed(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
-    """Return requirements, without which there is nothing to judge by.
-
-    Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; there are none.
-    """
-    if requirements is None:
-        raise InvalidArgumentError("requirements", "None", "They must be a list of Requirement instances.")
-    return requirements
+def check_attempts(limit: object) -> None:
+    """Raise an `InvalidArgumentError` unless it is a number of attempts or None."""
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise InvalidArgumentError("max_attempts", excerpt(limit), "It must be a whole number from 1 on, or None.")
 
 
-def check_variables(variables: object) -> None:
-    """Raise `InvalidArgumentError` for what are no variables by name."""
+def _check_variables(variables: object) -> None:
     if variables is None or (isinstance(variables, Mapping) and all(isinstance(name, str) for name in variables)):
         return
-    rule = 'They must be a dict of names and values: {"topic": "rain"} for a text with {{topic}} in it.'
+    rule = 'They must be a dict of values by name, such as {"topic": "rain"} for a text with {{topic}} in it.'
     raise InvalidArgumentError("user_variables", excerpt(variables), rule)
 
 
-def check_attempts(limit: object) -> None:
-    """Raise `InvalidArgumentError` for what is no number of attempts."""
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise InvalidArgumentError("max_attempts", excerpt(limit), "It must be a whole number from 1 on, or None.")
+def _fill(argument: str, text: str, variables: Mapping[str, object] | None) -> str:
+    """Replace each `{{ variable }}` by its value, once: a variable in a value is text. None replaces nothing."""
+    if variables is None:
+        return text
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] in variables:
+            return str(variables[match[1]])
+        rule = f"They must have a value for {match[0]} in the {argument}. They have values for: {listed(variables)}."
+        raise InvalidArgumentError("user_variables", excerpt(variables), rule)
+
+    return _VARIABLE.sub(value, text)

@@ -1,4 +1,4 @@
-"""Attempts at an instruction: ask, judge, and ask again with what was wrong, until one is accepted."""
+"""Attempts at an instruction: ask, validate, and ask again with the reasons, until an answer is accepted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.engine.validators import Judges
 from pytest_streamval.errors import NoAcceptedAttemptError
-from pytest_streamval.model import Delta, ToolCallDelta
-from pytest_streamval.session.outputs import resolved, stop
+from pytest_streamval.model import Delta
+from pytest_streamval.session.outputs import resolve, stop_output
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,83 +27,77 @@ logger = logging.getLogger("pytest_streamval")
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """An instruction once more, with the answer that was not accepted and the reasons."""
+    """An instruction with a rejected answer and the reasons."""
 
     instruction: Instruction
-    """What was asked."""
+    """The instruction."""
     answer: str
-    """What the model said."""
+    """The rejected answer."""
     failures: tuple[str, ...]
-    """What was wrong with it."""
+    """The failed requirements with their reasons."""
 
     def parts(self) -> Sequence[Component | CBlock]:
         """Return the instruction."""
         return (self.instruction,)
 
     def format_for_llm(self) -> str:
-        """Return the instruction, the answer and what was wrong with it."""
-        wrong = "\n".join(f"- {failure}" for failure in self.failures)
+        """Return the instruction, the answer and the reasons."""
+        reasons = "\n".join(f"- {failure}" for failure in self.failures)
         return (
             f"{self.instruction.format_for_llm()}\n\n"
             f"This answer was not accepted:\n{self.answer}\n\n"
-            f"What is wrong with it:\n{wrong}\n\n"
+            f"What is wrong with it:\n{reasons}\n\n"
             "Answer again, and put that right."
         )
 
     def parse(self, computed: ModelOutputThunk) -> str:
-        """Read an answer as the instruction does."""
+        """Parse an answer as the instruction does."""
         return self.instruction.parse(computed)
 
 
-async def judged(
+async def validate_all(
     requirements: Sequence[Requirement], backend: Backend, ctx: Context, **options: object
 ) -> list[ValidationResult]:
-    """Have an output judged by copies of requirements, by all at once, and return their verdicts in order.
+    """Validate an output with copies of requirements at the same time, and return the results in their order.
 
-    If one raises, or the caller is cancelled, the others are cancelled and awaited before that goes on.
+    If one raises, or the caller is cancelled, the others are cancelled and awaited first.
     """
     judges = Judges([copy(each) for each in requirements], backend, ctx, timeout=None, fail_fast=False)
     try:
         return list(await judges.validate(**options))
     finally:
         for failure in judges.cleanup_failures:
-            logger.error("The clean-up of a cancelled requirement raised.", exc_info=failure)
+            logger.error("The clean-up of a cancelled requirement failed.", exc_info=failure)
         await judges.rest()
 
 
 @dataclass(slots=True)
 class Attempts:
-    """The producer of an output that has to be accepted."""
+    """The producer of an output that requirements have to accept."""
 
     instruction: Instruction
     limit: int
-    """How many attempts there may be."""
+    """The largest number of attempts."""
     requirements: Sequence[Requirement]
     ask: Callable[[Component], Awaitable[tuple[ModelOutputThunk, Context]]]
-    """Begins an attempt."""
-    judge: Callable[[Sequence[Requirement], Context], Awaitable[list[ValidationResult]]]
+    """Starts an attempt."""
+    validate: Callable[[Sequence[Requirement], Context], Awaitable[list[ValidationResult]]]
     accept: Callable[[Instruction, ModelOutputThunk], None]
-    """Is given the attempt that is accepted, before anybody reads it."""
+    """Receives the accepted attempt before its text can be read."""
     attempt: ModelOutputThunk
-    """The output of the attempt that is being made."""
+    """The output of the current attempt."""
     ctx: Context
-    """The context in which it stands."""
+    """The context that ends with the current attempt."""
 
     def start(self) -> ModelOutputThunk:
-        """Return the output, with the attempts running."""
+        """Start the attempts, and return the output."""
         output = ModelOutputThunk(action=self.instruction)
         output.start(self._produce)
-        # a callback is there even if the task is cancelled before it begins
+        # the callback also runs if the task is cancelled before its first step
         cast("asyncio.Task[None]", output.producer).add_done_callback(lambda _: self.attempt.abandon())
         return output
 
     async def _produce(self, output: ModelOutputThunk) -> None:
-        """Make attempts, and put the one that is accepted.
-
-        Raises:
-            NoAcceptedAttemptError: a `RuntimeError`; none was.
-            BaseException: what a generation or a requirement failed with.
-        """
         number = 1
         while failures := await self._failures():
             if number == self.limit:
@@ -111,31 +105,28 @@ class Attempts:
             number += 1
             self.attempt, self.ctx = await self.ask(Repair(self.instruction, str(self.attempt), tuple(failures)))
         self.accept(self.instruction, self.attempt)
-        await _hand_over(self.attempt, output)
+        await _copy_output(self.attempt, output)
 
     async def _failures(self) -> list[str]:
-        """Return what is wrong with an attempt, once it is there."""
+        """Wait for the current attempt, and return the requirements that it fails."""
         try:
-            await resolved(self.attempt)
-            verdicts = await self.judge(self.requirements, self.ctx)
+            await resolve(self.attempt)
+            results = await self.validate(self.requirements, self.ctx)
         except BaseException:
-            await stop(self.attempt)
+            await stop_output(self.attempt)
             raise
-        pairs = zip(self.requirements, verdicts, strict=True)
-        return [_failure(requirement, verdict) for requirement, verdict in pairs if not verdict]
+        pairs = zip(self.requirements, results, strict=True)
+        return [_failure(requirement, result) for requirement, result in pairs if not result]
 
 
-def _failure(requirement: Requirement, verdict: ValidationResult) -> str:
-    """Say in a line what was to be and is not."""
-    wanted = requirement.format_for_llm() or requirement.name
-    return f"{wanted}: {verdict.reason}" if verdict.reason else wanted
+def _failure(requirement: Requirement, result: ValidationResult) -> str:
+    rule = requirement.format_for_llm() or requirement.name
+    return f"{rule}: {result.reason}" if result.reason else rule
 
 
-async def _hand_over(accepted: ModelOutputThunk, output: ModelOutputThunk) -> None:
-    """Put all that is known of one output into another."""
+async def _copy_output(accepted: ModelOutputThunk, output: ModelOutputThunk) -> None:
     known = accepted.generation
     output.generation.model, output.generation.provider = known.model, known.provider
-    calls = enumerate(accepted.tool_calls)
-    fragments = tuple(ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in calls)
-    await output.put(Delta(str(accepted), accepted.thinking, fragments, known.usage, known.finish_reason))
-    output.close()  # at once, so that the first read is the last
+    delta = Delta.of_output(str(accepted), accepted.thinking, accepted.tool_calls, known.usage, known.finish_reason)
+    await output.put(delta)
+    output.close()  # before the first read, so that this read is also the last

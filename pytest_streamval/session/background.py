@@ -1,4 +1,4 @@
-"""`BackgroundLoop`: an event loop in a thread of its own, in which synchronous callers have coroutines run."""
+"""`BackgroundLoop`: an event loop in a thread, which runs coroutines for synchronous callers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE = 0.05  # seconds between two looks at whether the caller's own task was cancelled
+_POLL_INTERVAL = 0.05  # seconds between two checks for a cancellation of the caller's own task
 
-# Loops of the process that this one was forked from. They share its selector, so that closing one here, as the garbage
-# collector would, makes the parent's deaf.
+# Loops of the parent process. A forked child shares their selectors, so closing one here, as the garbage collector
+# would, breaks the loop of the parent. These references keep them alive.
 _inherited: list[asyncio.AbstractEventLoop | None] = []
 
 
 class BackgroundLoop:
-    """Starts its thread with the first call, and ends it with `close`, at the latest with the program.
+    """An event loop in a thread that starts with the first call and ends with `close` or with the program.
 
-    It may be called from any thread, also from one whose own event loop is running: that one stands still meanwhile.
+    Any thread can call it. If the thread has a running event loop, the call blocks that loop.
     """
 
     def __init__(self) -> None:
@@ -39,35 +39,35 @@ class BackgroundLoop:
 
     @property
     def started(self) -> bool:
-        """Whether there is anything to end."""
+        """Whether the loop was started."""
         return self._loop is not None
 
     @property
     def running(self) -> bool:
-        """Whether the loop was started and nothing has ended it."""
+        """Whether the loop was started and is not closing."""
         return self.started and not self._closing
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs in this loop's thread."""
+        """Whether the caller runs in the thread of this loop."""
         return threading.current_thread() is self._thread
 
     def forked(self) -> None:
-        """Begin anew in a child process, which has none of its parent's threads."""
+        """Reset the loop in a forked child process, which has no threads of its parent."""
         _inherited.append(self._loop)
         self._lock, self._loop, self._thread = threading.Lock(), None, None
 
     def call(self, method: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return what a coroutine returns; whatever interrupts the waiting cancels it, and waits for its end.
+        """Run a coroutine in the loop, and return its result. An interrupt of the wait cancels it and awaits its end.
 
         Args:
-            method: how the caller calls it, for errors.
-            begin: makes the coroutine, in the event loop.
+            method: The name of the called method, for errors.
+            begin: Makes the coroutine. It is called in the event loop.
 
         Raises:
-            ClosedSessionError: a `RuntimeError`; the loop is closed, or was closed meanwhile.
-            BlockingCallError: a `RuntimeError`; this thread is the loop's own.
-            BaseException: what the coroutine raised.
+            ClosedSessionError: If the loop is closed before the end of the coroutine (a `RuntimeError`).
+            BlockingCallError: If the caller runs in the thread of this loop (a `RuntimeError`).
+            BaseException: If the coroutine failed.
         """
         if self.is_current:
             raise BlockingCallError(method)
@@ -76,23 +76,23 @@ class BackgroundLoop:
 
         def start() -> None:
             tasks.append(start_task(begin(), f"streamval {method}()"))
-            tasks[0].add_done_callback(lambda task: _hand_over(task, answer))
+            tasks[0].add_done_callback(lambda task: _copy_outcome(task, answer))
 
         def cancel() -> None:
             if tasks:
                 tasks[0].cancel()
-            else:  # the interrupt came first
+            else:  # interrupted before the start
                 answer.set_exception(asyncio.CancelledError())
 
-        loop = self._begun(method)
-        interrupted = _interrupts()  # before anything runs, so that no interrupt counts as one from before
+        loop = self._started_loop(method)
+        interrupted = _interrupts()  # called before the coroutine runs, so that it sees every interrupt
         try:
             self._submit(method, loop, start)
             _wait(answer, interrupted)
         except ClosedSessionError:
             raise
         except BaseException:
-            with contextlib.suppress(RuntimeError):  # closed meanwhile, and all that ran in it has ended
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so the coroutine has ended
                 loop.call_soon_threadsafe(cancel)
                 concurrent.futures.wait([answer])
             raise
@@ -101,7 +101,7 @@ class BackgroundLoop:
         return answer.result()
 
     def stop(self) -> None:
-        """Begin to end the loop and all that runs in it; from any thread, and any number of times."""
+        """Stop the loop and all its tasks without waiting. Any thread can call it, more than once."""
         with self._lock:
             begun, self._closing = self._closing, True
             loop = self._loop
@@ -109,18 +109,18 @@ class BackgroundLoop:
             loop.call_soon_threadsafe(lambda: start_task(self._end(), "streamval end"))
 
     def close(self) -> None:
-        """End the loop and all that runs in it, and wait until its thread has ended."""
+        """Stop the loop and all its tasks, and wait for the end of its thread."""
         self.stop()
         if self._thread is not None and not self.is_current:
             self._thread.join()
 
-    def _begun(self, method: str) -> asyncio.AbstractEventLoop:
-        """Return the loop, which is started if it is not there yet."""
+    def _started_loop(self, method: str) -> asyncio.AbstractEventLoop:
+        """Start the loop unless it is running, and return it."""
         with self._lock:
             if self._closing:
                 raise ClosedSessionError(method)
             if self._loop is None:
-                # a factory of its own keeps the runner from making it the event loop of the calling thread
+                # with a loop factory, the runner does not set the event loop of the calling thread
                 runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
                 self._loop = runner.get_loop()
                 self._thread = threading.Thread(
@@ -131,17 +131,16 @@ class BackgroundLoop:
             return self._loop
 
     def _submit(self, method: str, loop: asyncio.AbstractEventLoop, start: Callable[[], None]) -> None:
-        """Have a function called in the loop, before it can be told to end."""
+        """Call a function in the loop, unless the loop is closing."""
         with self._lock:
             if self._closing:
                 raise ClosedSessionError(method)
             loop.call_soon_threadsafe(start)
 
     def _serve(self, runner: asyncio.Runner) -> None:
-        """Run the loop until its end; the thread's work."""
         with runner:
             while not self._ended:
-                # raised by what runs in the loop, whose caller is given it
+                # a task raised it, and its caller receives it
                 with contextlib.suppress(KeyboardInterrupt, SystemExit):
                     runner.get_loop().run_forever()
         atexit.unregister(self.close)
@@ -152,7 +151,7 @@ class BackgroundLoop:
         asyncio.get_running_loop().stop()
 
 
-def _hand_over(task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:
+def _copy_outcome(task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:
     if task.cancelled():
         answer.set_exception(asyncio.CancelledError())
     elif (error := task.exception()) is not None:
@@ -162,9 +161,9 @@ def _hand_over(task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> N
 
 
 def _interrupts() -> Callable[[], bool] | None:
-    """Return what tells whether the caller's own task was cancelled since; None where this thread runs no event loop.
+    """Return a function that checks for a cancellation of the caller's own task, or None outside of an event loop.
 
-    Where one is running, Ctrl-C only cancels its main task, which notices nothing while a call stands in its way.
+    In an event loop, Ctrl-C only cancels the main task, which cannot react during a blocking call.
     """
     task = None if asyncio._get_running_loop() is None else asyncio.current_task()
     if task is None:
@@ -174,10 +173,10 @@ def _interrupts() -> Callable[[], bool] | None:
 
 
 def _wait(answer: concurrent.futures.Future[T], interrupted: Callable[[], bool] | None) -> None:
-    """Wait for an answer, and look whether the wait was interrupted, where nothing else would tell."""
+    """Wait for an answer, and raise a `CancelledError` if the caller's own task is cancelled."""
     if interrupted is None:
         concurrent.futures.wait([answer])
         return
-    while not concurrent.futures.wait([answer], timeout=_PATIENCE).done:
+    while not concurrent.futures.wait([answer], timeout=_POLL_INTERVAL).done:
         if interrupted():
             raise asyncio.CancelledError

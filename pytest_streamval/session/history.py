@@ -1,4 +1,4 @@
-"""`History`: where the requests of a session begin, and what came of them."""
+"""`History`: the context of a session, which grows with each request."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 
 class History:
-    """One context as it grows, request by request, from whatever thread.
+    """A context that grows with each request, from any thread.
 
-    If each request is on its own, it begins where the first one did, so that a session which lives long keeps its
-    newest exchange only.
+    On a `SimpleContext` each request starts from the first context, so a long session keeps only its newest exchange.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -31,49 +30,50 @@ class History:
 
     @property
     def ctx(self) -> Context:
-        """The context that the newest exchange has led to; one that failed or was cancelled has led nowhere."""
+        """The context after the newest exchange. It leaves out an exchange that failed or was cancelled."""
         with self._lock:
             newest = self._newest
             if newest is not None and newest.is_computed() and (newest.cancelled or newest.error is not None):
                 return self._before
             return self._ctx
 
-    def forked(self) -> None:
-        """Begin anew in a child process, where no thread is left that could release the lock."""
-        self._lock = threading.RLock()
-
-    def start(self) -> Context:
-        """Return the context in which the next request begins."""
+    @property
+    def next_ctx(self) -> Context:
+        """The context of the next request."""
         return self._root if isinstance(self._root, SimpleContext) else self.ctx
 
     @contextmanager
     def request(self, method: str) -> Iterator[Context]:
-        """Give the context in which a request begins, and the name of its method to warnings about that context."""
-        ctx = self.start()
+        """Return the context of a request, and let warnings about this context name the method."""
+        ctx = self.next_ctx
         token = requested_by.set((ctx, method))
         try:
             yield ctx
         finally:
             requested_by.reset(token)
 
-    def note(self, before: Context, newest: ModelOutputThunk, after: Context) -> None:
-        """Note that a request has begun, and in which context its output stands."""
+    def record(self, before: Context, output: ModelOutputThunk, after: Context) -> None:
+        """Record an exchange that has started, with the contexts before and after it."""
         with self._lock:
-            self._before, self._newest, self._ctx = before, newest, after
+            self._before, self._newest, self._ctx = before, output, after
 
-    def keep(self, action: Action, output: ModelOutputThunk) -> None:
-        """Add an exchange that is over."""
+    def add(self, action: Action, output: ModelOutputThunk) -> None:
+        """Add a completed exchange."""
         with self._lock, self.request(NO_REQUEST) as before:
-            self.note(before, output, before.add(action).add(output))
+            self.record(before, output, before.add(action).add(output))
+
+    def reset_lock(self) -> None:
+        """Replace the lock in a forked child process, where no thread is left to release it."""
+        self._lock = threading.RLock()
 
 
-class AnswerKeeper(Observer):
-    """An observer that adds the exchange of its run to a history, once every requirement has passed the answer."""
+class HistoryObserver(Observer):
+    """An observer that adds the exchange of its run to a history if every requirement passed."""
 
     def __init__(self, history: History) -> None:
         self._history = history
 
     def ended(self, run: Run) -> None:
-        """Keep a valid answer, before any reader learns that the run is over."""
+        """Add the exchange before any reader sees the end of the run."""
         if run.completed and all(run.final_validations):
-            self._history.keep(run.action, run.thunk)
+            self._history.add(run.action, run.thunk)

@@ -1,4 +1,4 @@
-"""`Opened`: the generations that a session has started, in whatever event loop, until they are over."""
+"""`OpenGenerations`: the running generations of a session, in any event loop."""
 
 from __future__ import annotations
 
@@ -19,92 +19,83 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pytest_streamval")
 
-_inside: ContextVar[tuple[Opened, ...]] = ContextVar("inside", default=())  # those whose generations run this code
+_owners: ContextVar[tuple[OpenGenerations, ...]] = ContextVar("owners", default=())  # of the generation that runs here
 
 
-class Opened:
-    """The part of a session that ends its generations: it keeps none of them alive, and any thread may use it."""
+class OpenGenerations:
+    """Weak references to the running generations of a session. Any thread can use it."""
 
     def __init__(self) -> None:
         self._outputs: WeakObjects[ModelOutputThunk] = WeakObjects()
         self._runs: WeakObjects[StreamChunkingResult] = WeakObjects()
 
     def add_output(self, thunk: ModelOutputThunk) -> None:
-        """Note an output, which from now on may be dropped without a warning."""
+        """Add an output, which can then be dropped without a warning."""
         thunk.has_owner = True
         self._outputs.add(thunk)
 
     def add_run(self, result: StreamChunkingResult) -> None:
-        """Note a run."""
+        """Add a run."""
         self._runs.add(result)
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
-        """Mark the tasks that start meanwhile as generations of this session."""
-        token = _inside.set((*_inside.get(), self))
+        """Mark the tasks that start in this context as generations of this session."""
+        token = _owners.set((*_owners.get(), self))
         try:
             yield
         finally:
-            _inside.reset(token)
+            _owners.reset(token)
 
     def __len__(self) -> int:
-        """Return how many generations are not over."""
+        """Return the number of running generations."""
         return len(self._open_runs()) + len(self._open_outputs())
 
     def stop(self) -> None:
-        """Begin to stop everything, without waiting for its end."""
+        """Stop every generation without waiting for its end."""
         for result in self._open_runs():
-            _in_loop(result.task.get_loop(), result.task.cancel)
+            _call_in_loop(result.task.get_loop(), result.task.cancel)
         for thunk in self._open_outputs():
-            self._stop(thunk)
+            _stop_output(thunk)
 
     async def aclose(self) -> None:
-        """Stop everything, and wait until all that lives in this event loop has ended; the rest has begun to.
+        """Stop every generation, and wait for the end of those in this event loop.
 
-        A cancellation of the caller passes through after that. Code that runs as part of a generation does not wait,
-        since that generation waits for it.
+        A cancellation of the caller passes through after that. Code inside of a generation does not wait, since the
+        generation waits for that code.
 
         Raises:
-            Exception: what the clean-up of a generation raised; a group, if there are several.
+            Exception: If the clean-up of a generation failed. Several failures are a group.
         """
-        if self in _inside.get():
+        if self in _owners.get():
             self.stop()
             return
         here = asyncio.get_running_loop()
         runs = [result for result in self._open_runs() if result.task.get_loop() is here]
         producers = [thunk.producer for thunk in self._open_outputs() if thunk.producer is not None]
         producers = [producer for producer in producers if producer.get_loop() is here]
-        ends = [start_task(result.aclose(), f"streamval close {result.task.get_name()}") for result in runs]
+        closing = [start_task(result.aclose(), f"streamval close {result.task.get_name()}") for result in runs]
         for thunk in self._open_outputs():
-            self._stop(thunk)
-        ends.append(start_task(settle(producers), "streamval close outputs"))
+            _stop_output(thunk)
+        closing.append(start_task(settle(producers), "streamval close outputs"))
         try:
-            await ended(ends)
+            await wait_until_done(closing)
         except asyncio.CancelledError:
-            for failure in _failures([*ends, *producers]):
-                logger.exception("A clean-up raised while a session was left by cancellation.", exc_info=failure)
+            for failure in _failures([*closing, *producers]):
+                logger.exception("The clean-up of a cancelled session failed.", exc_info=failure)
             raise
         self.stop()
-        _raise(_failures([*ends, *producers]))
+        _raise_all(_failures([*closing, *producers]))
 
     def _open_runs(self) -> list[StreamChunkingResult]:
         return [result for result in self._runs if not result.task.done()]
 
     def _open_outputs(self) -> list[ModelOutputThunk]:
-        return [thunk for thunk in self._outputs if not thunk.is_computed() or _runs(thunk.producer)]
-
-    def _stop(self, thunk: ModelOutputThunk) -> None:
-        producer = thunk.producer
-        if producer is None:  # a backend that feeds it in its own way
-            thunk.abandon()
-            return
-        _in_loop(producer.get_loop(), thunk.abandon)
-        if thunk.is_computed():  # it works on after the end of its output
-            _in_loop(producer.get_loop(), producer.stop)
+        return [thunk for thunk in self._outputs if not thunk.is_computed() or _is_running(thunk.producer)]
 
 
-async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Wait until tasks have ended, and only then let a cancellation of the caller pass through."""
+async def wait_until_done(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Wait for tasks. A cancellation of the caller passes through when all are done."""
     interrupted: asyncio.CancelledError | None = None
     while pending := [task for task in tasks if not task.done()]:
         try:
@@ -115,19 +106,29 @@ async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
         raise interrupted
 
 
-def _runs(producer: asyncio.Task[Any] | None) -> bool:
+def _is_running(producer: asyncio.Task[Any] | None) -> bool:
     return producer is not None and not producer.done()
 
 
-def _in_loop(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> None:
-    """Call a function where it belongs; in a loop that is closed nothing is left to stop."""
+def _stop_output(thunk: ModelOutputThunk) -> None:
+    producer = thunk.producer
+    if producer is None:  # the backend puts deltas without a producer
+        thunk.abandon()
+        return
+    _call_in_loop(producer.get_loop(), thunk.abandon)
+    if thunk.is_computed():  # the producer continues after the end of its output
+        _call_in_loop(producer.get_loop(), producer.stop)
+
+
+def _call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    """Call a function in its event loop, unless the loop is closed and runs nothing."""
     if loop.is_closed():
         return
     if loop is asyncio._get_running_loop():
-        stop()
+        function()
         return
     with contextlib.suppress(RuntimeError):  # closed since
-        loop.call_soon_threadsafe(stop)
+        loop.call_soon_threadsafe(function)
 
 
 def _failures(tasks: Iterable[asyncio.Task[Any]]) -> list[BaseException]:
@@ -135,7 +136,7 @@ def _failures(tasks: Iterable[asyncio.Task[Any]]) -> list[BaseException]:
     return list(dict.fromkeys(found))
 
 
-def _raise(failures: list[BaseException]) -> None:
+def _raise_all(failures: list[BaseException]) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:

@@ -1,4 +1,4 @@
-"""Waiting for outputs: for one, which nobody else waits for, and for many at once."""
+"""Waiting for outputs: for one output of a single reader, and for many at the same time."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pytest_streamval")
 
 
-async def resolved(thunk: ModelOutputThunk) -> ModelOutputThunk:
-    """Wait for an output whose only reader this is; whatever ends the waiting ends its generation.
+async def resolve(thunk: ModelOutputThunk) -> ModelOutputThunk:
+    """Wait for an output as its only reader. An error or a cancellation of the wait stops the generation.
 
     Raises:
-        GenerationCancelledError: a `RuntimeError`; somebody else has cancelled it.
-        BaseException: what its producer failed with.
+        GenerationCancelledError: If other code has cancelled the generation.
+        BaseException: If the producer failed.
     """
     try:
         await thunk.avalue()
     except BaseException:
-        await stop(thunk)
+        await stop_output(thunk)
         raise
     if thunk.cancelled:
         raise GenerationCancelledError from thunk.error
     return thunk
 
 
-async def stop(thunk: ModelOutputThunk) -> None:
-    """Stop a generation on the way out; the error that is under way comes first, so its clean-up's is logged."""
+async def stop_output(thunk: ModelOutputThunk) -> None:
+    """Stop a generation while an error is raised. An error of its clean-up is logged, so that the first error is raised."""
     try:
         await thunk.cancel_generation()
     except Exception:
-        logger.exception("The clean-up of %r raised, behind the error that had stopped it.", thunk)
+        logger.exception("The clean-up of %r failed after the error that stopped it.", thunk)
 
 
 def check_loop(thunk: ModelOutputThunk, name: str) -> None:
-    """Raise `DifferentLoopsError` if an output is generated in another event loop than this one."""
+    """Raise a `DifferentLoopsError` if an output is generated in another event loop."""
     producer = thunk.producer
     if not thunk.is_computed() and producer is not None and producer.get_loop() is not asyncio.get_running_loop():
         raise DifferentLoopsError(name)
 
 
 async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
-    """Resolve outputs, all at the same time; `value` is then set on each.
+    """Wait for outputs at the same time, so that each has its `value`.
 
-    A failure waits for the others to settle. The one that came first is raised, with the others attached to it: they
-    are an exception group, its `__cause__`. Cancelling the caller stops all the generations.
+    After a failure, the other outputs are still awaited. The first failure is then raised, and the others are attached
+    to it: its `__cause__` is an exception group. A cancellation of the caller stops all generations.
 
     Args:
-        thunks: the outputs, those that are computed already too.
+        thunks: The outputs. They may be computed already.
 
     Raises:
-        DifferentLoopsError: a `RuntimeError`; one of them is generated in another event loop. Nothing is awaited.
-        InvalidArgumentError: a `TypeError`; one of them is no output. Nothing is awaited.
-        BaseException: what the generation that failed first failed with.
+        DifferentLoopsError: If an output is generated in another event loop (a `RuntimeError`). Nothing is awaited.
+        InvalidArgumentError: If an element is not an output (a `TypeError`). Nothing is awaited.
+        BaseException: If a generation failed.
     """
     given: object = thunks
     if isinstance(given, ModelOutputThunk) or not hasattr(given, "__iter__"):
@@ -68,16 +68,15 @@ async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
     listed = list(thunks)
     for index, thunk in enumerate(listed):
         _check_output(index, thunk)
-    wanted = list(dict.fromkeys(listed))  # one output is read once, however often it is listed
+    unread = [thunk for thunk in dict.fromkeys(listed) if not thunk.is_computed() or thunk.error is not None]
     failures: list[BaseException] = []
 
     async def watch(thunk: ModelOutputThunk) -> None:
         try:
             await thunk.avalue()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the others settle first
+        except Exception as error:  # noqa: BLE001  # the caller raises it after the others have settled
             failures.append(error)
 
-    unread = [thunk for thunk in wanted if not thunk.is_computed() or thunk.error is not None]
     tasks = [start_task(watch(thunk), f"streamval wait {index}") for index, thunk in enumerate(unread)]
     try:
         if tasks:
@@ -88,23 +87,23 @@ async def wait_for_all_mots(thunks: Iterable[ModelOutputThunk]) -> None:
         await settle([*tasks, *(thunk.producer for thunk in unread if thunk.producer is not None)])
         raise
     for task in tasks:
-        task.result()  # nothing but what would end the program, or a cancellation by somebody else
+        task.result()  # raises an exit of the program, or a cancellation by other code
     if failures:
-        raise _attached(failures)
+        raise _first_with_others(failures)
 
 
 def _check_output(index: int, thunk: object) -> None:
     if asyncio.iscoroutine(thunk):
-        thunk.close()  # or Python warns of it beside the error
-        rule = "That is the call of an async method; await it, which gives the output."
+        thunk.close()  # prevents Python's warning about it beside the error
+        rule = "It is the call of an async method. Await it, which returns the output."
         raise InvalidArgumentError(f"thunks[{index}]", excerpt(thunk), rule)
     if not isinstance(thunk, ModelOutputThunk):
-        raise InvalidArgumentError(f"thunks[{index}]", excerpt(thunk), "They must be a list of outputs.")
+        raise InvalidArgumentError(f"thunks[{index}]", excerpt(thunk), "It must be an output.")
     check_loop(thunk, f"thunks[{index}]")
 
 
-def _attached(failures: list[BaseException]) -> BaseException:
-    """Return the first failure with the others attached to it, and with its own cause behind them."""
+def _first_with_others(failures: list[BaseException]) -> BaseException:
+    """Return the first failure. Its cause becomes the group of the others, whose cause is the original one."""
     first, *others = failures
     others = [other for other in others if other is not first]
     if others:

@@ -1,4 +1,4 @@
-"""`Session`: the application's door to a backend."""
+"""`Session`: the methods with which an application asks a backend."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.engine.component import Message
 from pytest_streamval.engine.orchestrator import checked_requirements, stream_with_chunking
-from pytest_streamval.errors import ClosedSessionError
+from pytest_streamval.errors import ClosedSessionError, InvalidArgumentError
 from pytest_streamval.session.arguments import (
-    about,
     check_attempts,
     checked_action,
     checked_text,
-    instruction_of,
-    needed,
+    instruction_about,
+    make_instruction,
 )
 from pytest_streamval.session.attempts import Attempts
-from pytest_streamval.session.core import Backend_co, SessionCore
-from pytest_streamval.session.history import AnswerKeeper
+from pytest_streamval.session.history import HistoryObserver
+from pytest_streamval.session.requests import SessionRequests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,21 +31,21 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
-class Session(SessionCore[Backend_co]):
-    """A backend and a context, and what an application asks of them; made by `start_session`.
+class Session(SessionRequests):
+    """A backend and a context with methods to ask the model; made by `start_session`.
 
-    Every method has two forms. The one that begins with `a` belongs into a coroutine: it returns its output at once,
-    with generation running, and any number may run at the same time. The other one waits, and returns the output
-    computed; it may be called in a script, beside a running event loop (in a notebook) and from several threads.
+    Every method has two forms. The asynchronous form, with the prefix `a`, returns its output at once while the
+    generation runs, so that many can run at the same time. The synchronous form returns a computed output. It can be
+    called in a script, from several threads, and inside a running event loop, as in a notebook.
 
-    Leaving the `with` block, `close` and `aclose` stop whatever is still being generated.
+    Leaving the `with` block, `close` and `aclose` stop every generation.
 
     All methods raise:
-        ClosedSessionError: a `RuntimeError`; the session is closed.
-        InvalidArgumentError: a `TypeError` and a `ValueError`; an argument does not fit: an empty text, something else
-            than a `Requirement` in `requirements`, options that are no dict, a misspelt `ModelOption`.
-        BlockingCallError: a `RuntimeError`; a synchronous method was called by code that the session itself runs.
-        BaseException: what the backend, a generation or a requirement failed with.
+        ClosedSessionError: If the session is closed (a `RuntimeError`).
+        InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`): an empty text, an object in
+            `requirements` that is not a `Requirement`, options that are not a dict, a misspelt `ModelOption`.
+        BlockingCallError: If code inside the session calls a synchronous method (a `RuntimeError`).
+        BaseException: If the backend, a generation or a requirement failed.
     """
 
     async def ainstruct(
@@ -59,23 +58,23 @@ class Session(SessionCore[Backend_co]):
         model_options: Mapping[str, object] | None = None,
         max_attempts: int | None = None,
     ) -> ModelOutputThunk:
-        """Begin an instruction, as `instruct` does, and return its output at once.
+        """Start an instruction, and return its output while it runs. The arguments are those of `instruct`.
 
-        With `max_attempts` the output resolves to the attempt that is accepted; nothing of it can be read before.
+        With `max_attempts`, the output has no text before an attempt is accepted.
         """
         self._check_open("ainstruct")
-        options = self._options(model_options)
-        instruction, judges = instruction_of(description, requirements, user_variables)
+        options = self._merged(model_options)
+        instruction, copies = make_instruction(description, requirements, user_variables)
         check_attempts(max_attempts)
-        if max_attempts is None or not judges:
+        if max_attempts is None or not copies:
             return await self._ask("ainstruct", self._history, instruction, format, options)
         self._newest = self._history
         ask = partial(self._begin, "ainstruct", self._history, form=format, options=options)
         attempt, ctx = await ask(instruction)
-        attempts = Attempts(instruction, max_attempts, judges, ask, self._judge, self._history.keep, attempt, ctx)
-        with self._opened.starting():
+        attempts = Attempts(instruction, max_attempts, copies, ask, self._validate, self._history.add, attempt, ctx)
+        with self._open.starting():
             output = attempts.start()
-        self._opened.add_output(output)
+        self._open.add_output(output)
         return output
 
     def instruct(
@@ -88,35 +87,34 @@ class Session(SessionCore[Backend_co]):
         model_options: Mapping[str, object] | None = None,
         max_attempts: int | None = None,
     ) -> ModelOutputThunk:
-        """Have a task done.
+        """Give the model an instruction.
 
         Args:
-            description: what to do; `{{ name }}` in it stands for one of the `user_variables`.
-            requirements: what the model is told to fulfil, unless they are `check_only`. They are copied.
-            user_variables: values by name, for the description and the requirements' descriptions.
-            format: a schema that the output has to follow, where the backend knows of such.
-            model_options: by `ModelOption` or the backend's own names, before those of the session.
-            max_attempts: have the requirements judge the output, and let the model, which is told what was wrong, try
-                so many times altogether. None takes the first output, unjudged.
+            description: The instruction. `{{ name }}` is replaced by the value in `user_variables`.
+            requirements: The requirements. The model reads those that are not `check_only`.
+            user_variables: Values by name, for the description and the descriptions of requirements.
+            format: A schema for the output, if the backend supports one.
+            model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
+            max_attempts: The number of attempts. After each one the requirements validate the output, and the model
+                reads the reasons of a failure. None accepts the first output without validation.
 
         Returns:
-            The output.
+            The computed output.
 
         Raises:
-            NoAcceptedAttemptError: a `RuntimeError`; no attempt fulfilled the requirements. The last is on the error.
-            InvalidArgumentError: the description is empty, one of its variables has no value, and as of every method.
+            NoAcceptedAttemptError: If no attempt passed the requirements (a `RuntimeError`). It has the last attempt.
+            InvalidArgumentError: If the description is empty, or one of its variables has no value.
         """
-        return self._wait(
-            "instruct",
-            lambda: self.ainstruct(
-                description,
-                requirements=requirements,
-                user_variables=user_variables,
-                format=format,
-                model_options=model_options,
-                max_attempts=max_attempts,
-            ),
+        begin = partial(
+            self.ainstruct,
+            description,
+            requirements=requirements,
+            user_variables=user_variables,
+            format=format,
+            model_options=model_options,
+            max_attempts=max_attempts,
         )
+        return self._compute("instruct", begin)
 
     async def achat(
         self,
@@ -125,16 +123,16 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Say something in the conversation, as `chat` does, and wait for the whole answer.
+        """Send a message as `chat` does, and wait for the complete answer, so that the next message can follow.
 
-        So the next message may follow at once. With `ModelOption.STREAM` the output is returned at once, to be read.
+        With `ModelOption.STREAM`, the output is returned while the generation runs.
         """
         self._check_open("achat")
         turn = message if isinstance(message, Message) else Message("user", message)
         checked_text("message", turn.content)
-        options = self._options(model_options)
-        output = await self._ask("achat", self._talk, turn, format, options)
-        return output if options.get(ModelOption.STREAM) else await self._resolved("achat", output)
+        options = self._merged(model_options)
+        output = await self._ask("achat", self._chat, turn, format, options)
+        return output if options.get(ModelOption.STREAM) else await self._resolve("achat", output)
 
     def chat(
         self,
@@ -143,20 +141,20 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Say something in the conversation: that of the session's `ChatContext`, or else one of its own.
+        """Send a message in the conversation of the session's `ChatContext`, or of a separate one if it has none.
 
         Args:
-            message: what to say, a text as the user.
-            format: a schema that the output has to follow, where the backend knows of such.
-            model_options: by `ModelOption` or the backend's own names, before those of the session.
+            message: The message. A string is a message of the user.
+            format: A schema for the output, if the backend supports one.
+            model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
 
         Returns:
-            The answer; its `parsed_repr` is a `Message`.
+            The computed answer. Its `parsed_repr` is a `Message`.
 
         Raises:
-            InvalidArgumentError: the message is empty, and as of every method.
+            InvalidArgumentError: If the message is empty.
         """
-        return self._wait("chat", lambda: self.achat(message, format=format, model_options=model_options))
+        return self._compute("chat", partial(self.achat, message, format=format, model_options=model_options))
 
     async def aact(
         self,
@@ -165,10 +163,9 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Begin a component, as `act` does, and return its output at once."""
+        """Start a component, and return its output while it runs. The arguments are those of `act`."""
         self._check_open("aact")
-        asked = checked_action(action)
-        return await self._ask("aact", self._history, asked, format, self._options(model_options))
+        return await self._ask("aact", self._history, checked_action(action), format, self._merged(model_options))
 
     def act(
         self,
@@ -177,20 +174,20 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Run any component.
+        """Run a component.
 
         Args:
-            action: the component, or a text.
-            format: a schema that the output has to follow, where the backend knows of such.
-            model_options: by `ModelOption` or the backend's own names, before those of the session.
+            action: The component, or a text.
+            format: A schema for the output, if the backend supports one.
+            model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
 
         Returns:
-            The output; its `parsed_repr` is what the component makes of it.
+            The computed output. Its `parsed_repr` is the result of the component's `parse()`.
 
         Raises:
-            InvalidArgumentError: the action is no component, or an empty text, and as of every method.
+            InvalidArgumentError: If the action is not a component, or is an empty text.
         """
-        return self._wait("act", lambda: self.aact(action, format=format, model_options=model_options))
+        return self._compute("act", partial(self.aact, action, format=format, model_options=model_options))
 
     async def avalidate(
         self,
@@ -199,11 +196,13 @@ class Session(SessionCore[Backend_co]):
         *,
         model_options: Mapping[str, object] | None = None,
     ) -> list[ValidationResult]:
-        """Have an output judged, as `validate` does."""
+        """Validate an output. The arguments are those of `validate`."""
         self._check_open("avalidate")
-        options = self._options(model_options)
-        judges = checked_requirements(needed(requirements))
-        return await self._judge(judges, await self._judged_in(output), options)
+        options = self._merged(model_options)
+        given: object = requirements
+        if given is None:
+            raise InvalidArgumentError("requirements", "None", "They must be a list of Requirement instances.")
+        return await self._validate(checked_requirements(requirements), await self._ctx_of(output), options)
 
     def validate(
         self,
@@ -212,23 +211,22 @@ class Session(SessionCore[Backend_co]):
         *,
         model_options: Mapping[str, object] | None = None,
     ) -> list[ValidationResult]:
-        """Have an output judged by requirements, by copies of them all at once.
+        """Validate an output with copies of requirements, all at the same time.
 
         Args:
-            requirements: what it has to fulfil.
-            output: what is judged; None for the newest output of the session. What is not computed yet is awaited.
-            model_options: for the requirements that ask the backend as a judge, before those of the session.
+            requirements: The requirements.
+            output: The output, which is awaited if it is not computed. None is the newest output of the session.
+            model_options: Options for requirements that ask the backend. They override those of the session.
 
         Returns:
-            A verdict of each requirement, in their order.
+            A result for each requirement, in their order.
 
         Raises:
-            DifferentLoopsError: a `RuntimeError`; the output is being generated in another event loop.
-            InvalidArgumentError: there is no output yet, and as of every method.
+            DifferentLoopsError: If the output is generated in another event loop (a `RuntimeError`).
+            InvalidArgumentError: If there is no output yet.
         """
-        return self._background.call(
-            "validate", lambda: self.avalidate(requirements, output, model_options=model_options)
-        )
+        begin = partial(self.avalidate, requirements, output, model_options=model_options)
+        return self._background.call("validate", begin)
 
     async def aquery(
         self,
@@ -238,10 +236,11 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Begin a question about an object, as `query` does, and return its output at once."""
+        """Start a question about an object, and return its output while it runs. The arguments are those of `query`."""
         self._check_open("aquery")
-        asked = about("Answer a question about the text below.", "Question", checked_text("question", question), obj)
-        return await self._ask("aquery", self._history, asked, format, self._options(model_options))
+        request = checked_text("question", question)
+        action = instruction_about("Answer a question about the text below.", "Question", request, obj)
+        return await self._ask("aquery", self._history, action, format, self._merged(model_options))
 
     def query(
         self,
@@ -251,21 +250,21 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Ask something about an object.
+        """Ask a question about an object.
 
         Args:
-            obj: a text, a component, a computed output, or whatever `str()` puts into words.
-            question: what to answer.
-            format: a schema that the output has to follow, where the backend knows of such.
-            model_options: by `ModelOption` or the backend's own names, before those of the session.
+            obj: A text, a component, a computed output, or an object with a `__str__`.
+            question: The question.
+            format: A schema for the output, if the backend supports one.
+            model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
 
         Returns:
-            The answer.
+            The computed answer.
 
         Raises:
-            InvalidArgumentError: the question is empty, or the object has no words, and as of every method.
+            InvalidArgumentError: If the question is empty, or the object has no text.
         """
-        return self._wait("query", lambda: self.aquery(obj, question, format=format, model_options=model_options))
+        return self._compute("query", partial(self.aquery, obj, question, format=format, model_options=model_options))
 
     async def atransform(
         self,
@@ -275,11 +274,12 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Begin to change an object, as `transform` does, and return its output at once."""
+        """Start a change of an object, and return its output while it runs. The arguments are those of `transform`."""
         self._check_open("atransform")
-        told = checked_text("instruction", instruction)
-        asked = about("Change the text below as told, and answer with the changed text alone.", "Change", told, obj)
-        return await self._ask("atransform", self._history, asked, format, self._options(model_options))
+        request = checked_text("instruction", instruction)
+        task = "Change the text below as told, and answer with the changed text alone."
+        action = instruction_about(task, "Change", request, obj)
+        return await self._ask("atransform", self._history, action, format, self._merged(model_options))
 
     def transform(
         self,
@@ -289,22 +289,22 @@ class Session(SessionCore[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Have an object changed.
+        """Let the model change the text of an object.
 
         Args:
-            obj: a text, a component, a computed output, or whatever `str()` puts into words.
-            instruction: what to change.
-            format: a schema that the output has to follow, where the backend knows of such.
-            model_options: by `ModelOption` or the backend's own names, before those of the session.
+            obj: A text, a component, a computed output, or an object with a `__str__`.
+            instruction: The change.
+            format: A schema for the output, if the backend supports one.
+            model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
 
         Returns:
-            The changed text.
+            The computed output with the changed text.
 
         Raises:
-            InvalidArgumentError: the instruction is empty, or the object has no words, and as of every method.
+            InvalidArgumentError: If the instruction is empty, or the object has no text.
         """
         begin = partial(self.atransform, obj, instruction, format=format, model_options=model_options)
-        return self._wait("transform", begin)
+        return self._compute("transform", begin)
 
     async def stream(
         self,
@@ -317,17 +317,17 @@ class Session(SessionCore[Backend_co]):
         fail_fast: bool = False,
         model_options: Mapping[str, object] | None = None,
     ) -> StreamChunkingResult:
-        """Begin a generation whose output is judged chunk by chunk: `stream_with_chunking` over this session.
+        """Start a generation that is checked chunk by chunk, with this session's backend and context.
 
-        Once it is over and valid, the session's context has it; an answer that a requirement has failed is kept out.
-        The arguments, the result and the errors are those of `stream_with_chunking`.
+        The arguments, the result and the errors are those of `stream_with_chunking`. The context receives the exchange
+        at the end of the run if every requirement passed.
         """
         self._check_open("stream")
-        asked, options = checked_action(action), self._options(model_options)
+        checked, options = checked_action(action), self._merged(model_options)
         history = self._newest = self._history
-        with history.request("stream") as ctx, self._opened.starting():
+        with history.request("stream") as ctx, self._open.starting():
             result = await stream_with_chunking(
-                asked,
+                checked,
                 self.backend,
                 ctx,
                 requirements=requirements,
@@ -337,9 +337,10 @@ class Session(SessionCore[Backend_co]):
                 fail_fast=fail_fast,
                 model_options=options,
             )
-        result.observe(AnswerKeeper(history))  # type: ignore[abstract]  # this run, and no other that the backend has started meanwhile
+        # on this run alone: a backend may start runs of its own
+        result.observe(HistoryObserver(history))  # type: ignore[abstract]
         if self._closed:
             await result.aclose()
             raise ClosedSessionError("stream")
-        self._opened.add_run(result)
+        self._open.add_run(result)
         return result

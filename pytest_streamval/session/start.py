@@ -1,4 +1,4 @@
-"""`start_session`: a session over whatever names, is or plays a backend."""
+"""`start_session`: makes a session over a backend, a model's spec or scripts."""
 
 from __future__ import annotations
 
@@ -47,18 +47,19 @@ def start_session(
     ctx: Context | None = None,
     model_options: Mapping[str, object] | None = None,
 ) -> Session:
-    """Start a session; in a `with` or `async with` block it is closed at the end.
+    """Start a session. A `with` or `async with` block closes it at the end.
 
     Args:
-        backend: a backend; a spec such as `"ollama:granite4:micro"`; a `Script` for the mock, or a list of scripts and
-            texts, one for each call. None for the spec in `STREAMVAL_BACKEND`, at the address in `STREAMVAL_URL`, or
-            for `"ollama:granite4:micro"`.
-        ctx: where the first request begins; None for a new `SimpleContext`, in which each request is on its own.
-        model_options: for every request, unless it has others.
+        backend: A backend, a spec such as `"ollama:granite4:micro"`, a `Script` for the mock, or a list of scripts and
+            texts, one for each call. None takes the spec in `STREAMVAL_BACKEND` at the address in `STREAMVAL_URL`, or
+            `"ollama:granite4:micro"`.
+        ctx: The first context. None makes a `SimpleContext`, on which each request is independent.
+        model_options: The options of every request. The options of a call override them.
 
     Raises:
-        UnknownProviderError: a `ValueError`; the spec names no provider that is known.
-        InvalidArgumentError: a `TypeError` and a `ValueError`; an argument does not fit, or an option is misspelt.
+        UnknownProviderError: If the provider of a spec is unknown (a `ValueError`).
+        InvalidArgumentError: If an argument is invalid, or the name of an option is misspelt (a `TypeError` and a
+            `ValueError`).
     """
     return Session(_backend(backend, model_options), ctx=ctx, model_options=model_options)
 
@@ -67,33 +68,27 @@ def _backend(given: object, model_options: Mapping[str, object] | None) -> Backe
     if isinstance(given, Backend):
         return given
     if given is None or isinstance(given, str):
-        return _live(given, model_options)
-    if isinstance(given, Script):
-        return _playing(given)
-    if isinstance(given, list | tuple):
-        return _playing(*given)
+        return _live_backend(given, model_options)
+    if isinstance(given, Script | list | tuple):
+        from pytest_streamval.scripting.mock import StreamingMockBackend
+
+        return StreamingMockBackend(*([given] if isinstance(given, Script) else given))
     rule = 'It must be a Backend, a spec such as "ollama:granite4:micro", or a Script, or a list of them, for the mock.'
     if isinstance(given, type):
-        rule += f" That is the class; pass an instance, {given.__name__}(...)."
+        rule += f" This is a class. Pass an instance, {given.__name__}(...)."
     raise InvalidArgumentError("backend", excerpt(given), rule)
 
 
-def _playing(*scripts: Script | str) -> Backend:
-    from pytest_streamval.scripting.mock import StreamingMockBackend
-
-    return StreamingMockBackend(*scripts)
-
-
-def _live(spec: str | None, model_options: Mapping[str, object] | None) -> Backend:
+def _live_backend(spec: str | None, model_options: Mapping[str, object] | None) -> Backend:
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.live.providers import DEFAULT
 
     url = None
-    if spec is None:  # the address is that of the chosen backend, and of no other
+    if spec is None:  # the address belongs to the chosen backend only
         spec, url = os.environ.get("STREAMVAL_BACKEND") or DEFAULT, os.environ.get("STREAMVAL_URL")
     try:
-        # the options once more, for who asks session.backend by himself
+        # the backend also gets the options, for direct calls of session.backend
         return LiveBackend(spec, base_url=url, model_options=model_options)
     except UnknownProviderError as error:
-        error.add_note("A text for the mock to send is a script: start_session(Script.from_text(...)).")
+        error.add_note("To let the mock send a text, pass a script: start_session(Script.from_text(...)).")
         raise

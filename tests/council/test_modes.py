@@ -1,20 +1,21 @@
-"""The modes in which members see each other's answers."""
+"""The modes `debate` and `adversarial` of a council."""
 
 from __future__ import annotations
 
-from pytest_streamval import ModelOption, PartialValidationResult, Raise, Requirement, Script
+from pytest_streamval import ModelOption, Raise, Script
+from tests.council.doubles import Never
 
 
-def asked_of(member) -> list[str]:
+def prompts_of(member) -> list[str]:
     return [str(call.action) for call in member.backend.calls]
 
 
-async def test_a_debate_shows_each_member_its_peers_answers_without_names(council) -> None:
-    asked = council(
+async def test_a_debate_shows_each_member_the_answers_of_its_peers_without_names(council) -> None:
+    the_council = council(
         {"alice": ["cats", "cats still"], "bob": ["dogs", "cats too"], "carol": ["fish", "fish"]}, synthesizer="Cats."
     )
-    result = await asked.debate("Which pet?")
-    first, second = asked_of(asked.members[0])
+    result = await the_council.debate("Which pet?")
+    first, second = prompts_of(the_council.members[0])
     assert first == "Which pet?"
     assert (
         second.index("## Your answer\n\ncats")
@@ -29,77 +30,73 @@ async def test_a_debate_shows_each_member_its_peers_answers_without_names(counci
         ["cats still", "cats too", "fish"],
     ]
     assert result.synthesis == "Cats."
-    assert "cats too" in asked_of(asked.synthesizer)[0]
-    assert not any(ModelOption.STREAM in call.model_options for m in asked.members for call in m.backend.calls)
+    assert "cats too" in prompts_of(the_council.synthesizer)[0]
+    assert not any(ModelOption.STREAM in call.model_options for m in the_council.members for call in m.backend.calls)
 
 
-async def test_a_member_that_fails_leaves_the_debate_to_the_others(council) -> None:
+async def test_a_debate_continues_without_a_failed_member(council) -> None:
     broken = Script.of("do", Raise(ValueError("gone")))
-    asked = council({"alice": ["cats"] * 3, "bob": ["dogs", broken], "carol": ["fish"] * 3}, synthesizer="Cats.")
-    result = await asked.debate("Which pet?", rounds=3)
+    the_council = council({"alice": ["cats"] * 3, "bob": ["dogs", broken], "carol": ["fish"] * 3}, synthesizer="Cats.")
+    result = await the_council.debate("Which pet?", rounds=3)
     assert [len(turn) for turn in result.rounds] == [3, 3, 2]
     assert [answer.text for answer in result.answers] == ["cats", "do", "fish"]
     assert result.answers[1].error == "ValueError: gone"
-    assert "dogs" not in asked_of(asked.synthesizer)[0]
+    assert "dogs" not in prompts_of(the_council.synthesizer)[0]
 
 
-async def test_a_debate_ends_when_nobody_is_left_to_debate_with(council) -> None:
+async def test_a_debate_ends_with_the_last_member(council) -> None:
     broken = Script.of(Raise(ValueError("gone")))
     result = await council(["cats"], [broken], synthesizer="Cats.").debate("Which pet?", rounds=3)
     assert len(result.rounds) == 1
     assert result.synthesis == "Cats."
 
 
-async def test_a_debate_in_which_all_fail_has_no_synthesis(council) -> None:
+async def test_a_debate_of_failed_members_has_no_synthesis(council) -> None:
     broken = Script.of(Raise(ValueError("gone")))
-    asked = council([broken], [broken], synthesizer=[])
-    result = await asked.debate("Which pet?")
+    the_council = council([broken], [broken], synthesizer=[])
+    result = await the_council.debate("Which pet?")
     assert result.synthesis is None
     assert result.synthesizer is None
 
 
-async def test_one_round_is_the_same_as_asking(council) -> None:
+async def test_a_debate_of_one_round_equals_ask(council) -> None:
     debated = await council("cats", "dogs", synthesizer="Cats.").debate("Which pet?", rounds=1)
-    asked = await council("cats", "dogs", synthesizer="Cats.").ask("Which pet?")
-    assert (debated.answers, debated.synthesis) == (asked.answers, asked.synthesis)
+    result = await council("cats", "dogs", synthesizer="Cats.").ask("Which pet?")
+    assert (debated.answers, debated.synthesis) == (result.answers, result.synthesis)
 
 
-async def test_one_proposes_the_others_refute_and_the_synthesizer_judges(council) -> None:
-    asked = council({"alice": "Cats.", "bob": "They scratch.", "carol": "They purr."}, synthesizer="Cats it is.")
-    result = await asked.adversarial("Which pet?")
-    assert asked_of(asked.members[0]) == ["Which pet?"]
-    for member in asked.members[1:]:
-        (told,) = asked_of(member)
-        assert told.startswith("Refute")
-        assert "## The proposed answer\n\nCats." in told
-    (told,) = asked_of(asked.synthesizer)
-    assert all(text in told for text in ("Cats.", "They scratch.", "They purr."))
+async def test_the_adversarial_mode_proposes_refutes_and_judges(council) -> None:
+    the_council = council({"alice": "Cats.", "bob": "They scratch.", "carol": "They purr."}, synthesizer="Cats it is.")
+    result = await the_council.adversarial("Which pet?")
+    assert prompts_of(the_council.members[0]) == ["Which pet?"]
+    for member in the_council.members[1:]:
+        (prompt,) = prompts_of(member)
+        assert prompt.startswith("Refute")
+        assert "## The proposed answer\n\nCats." in prompt
+    (prompt,) = prompts_of(the_council.synthesizer)
+    assert all(text in prompt for text in ("Cats.", "They scratch.", "They purr."))
     assert result.mode == "adversarial"
     assert [[answer.name for answer in turn] for turn in result.rounds] == [["alice"], ["bob", "carol"]]
     assert result.synthesis == "Cats it is."
 
 
-async def test_without_a_usable_proposal_nobody_else_is_asked(council) -> None:
-    asked = council([Script.of(Raise(ValueError("gone")))], [], synthesizer=[])
-    result = await asked.adversarial("Which pet?")
+async def test_the_adversarial_mode_ends_without_a_usable_proposal(council) -> None:
+    the_council = council([Script.of(Raise(ValueError("gone")))], [], synthesizer=[])
+    result = await the_council.adversarial("Which pet?")
     assert [answer.error for answer in result.answers] == ["ValueError: gone"]
     assert result.synthesis is None
 
 
-async def test_a_proposal_that_nobody_refutes_is_judged_alone(council) -> None:
+async def test_the_adversarial_mode_judges_a_proposal_without_refutations(council) -> None:
     broken = Script.of(Raise(ValueError("gone")))
-    asked = council("Cats.", broken, synthesizer="Cats it is.")
-    assert (await asked.adversarial("Which pet?")).synthesis == "Cats it is."
-    assert "Objections" not in asked_of(asked.synthesizer)[0]
+    the_council = council("Cats.", broken, synthesizer="Cats it is.")
+    assert (await the_council.adversarial("Which pet?")).synthesis == "Cats it is."
+    assert "Objections" not in prompts_of(the_council.synthesizer)[0]
     assert (await council("Cats.", synthesizer="Cats it is.").adversarial("Which pet?")).synthesis == "Cats it is."
 
 
-async def test_requirements_hold_in_every_round(council) -> None:
-    class NoDogs(Requirement):
-        async def stream_validate(self, chunk, *, backend, ctx):
-            return PartialValidationResult("fail" if "dogs" in chunk else "pass")
-
-    asked = council(["cats", "cats"], ["fish", "dogs"], synthesizer="Cats.", requirements=[NoDogs()])
-    result = await asked.debate("Which pet?")
-    assert result.answers[1].failed_requirement == "NoDogs"
-    assert "dogs" not in asked_of(asked.synthesizer)[0]
+async def test_requirements_apply_in_every_round_of_a_debate(council) -> None:
+    the_council = council(["cats", "cats"], ["fish", "dogs"], synthesizer="Cats.", requirements=[Never("dogs")])
+    result = await the_council.debate("Which pet?")
+    assert result.answers[1].failed_requirement == "Never('never say dogs'): it says dogs"
+    assert "dogs" not in prompts_of(the_council.synthesizer)[0]

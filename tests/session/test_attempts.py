@@ -1,4 +1,4 @@
-"""Attempts until an output is accepted: what the model is told, how many there are, what is left of them."""
+"""Attempts at an instruction: their prompts, their number, and their result."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from pytest_streamval import (
 
 
 def has(word):
-    """Require a word."""
+    """Return a requirement for a word."""
 
-    def judge(ctx):
+    def validate(ctx):
         found = word in str(ctx.last_output())
         return ValidationResult(found, reason=None if found else f"there is no {word!r} in it")
 
-    return Requirement(f"contains {word}", judge)
+    return Requirement(f"contains {word}", validate)
 
 
-def test_the_model_is_told_why_the_last_attempt_failed(streaming_mock_backend):
+def test_an_attempt_prompt_contains_the_rejected_answer_and_its_reasons(streaming_mock_backend):
     backend = streaming_mock_backend("Hello.", "Hello Ada.", "Hello Ada. Bye.")
     with start_session(backend) as session:
         output = session.instruct("Greet.", requirements=[has("Ada"), has("Bye")], max_attempts=3)
@@ -53,7 +53,7 @@ def test_the_model_is_told_why_the_last_attempt_failed(streaming_mock_backend):
     assert backend.calls[2].thunk.parsed_repr == "Hello Ada. Bye."
 
 
-def test_a_model_may_be_the_judge(streaming_mock_backend):
+def test_attempts_can_be_validated_by_a_model(streaming_mock_backend):
     backend = streaming_mock_backend("You!", "No, it is rude.", "Dear you.", "Yes.")
     with start_session(backend, model_options={ModelOption.SEED: 1}) as session:
         output = session.instruct("Greet.", requirements=[Requirement("kind")], max_attempts=2, model_options={"n": 2})
@@ -62,7 +62,7 @@ def test_a_model_may_be_the_judge(streaming_mock_backend):
     assert [call.model_options for call in backend.calls] == [{"seed": 1, "n": 2}, {"seed": 1}] * 2
 
 
-def test_a_reason_that_nobody_gave_is_not_told(streaming_mock_backend):
+def test_an_attempt_prompt_contains_no_empty_reason(streaming_mock_backend):
     class Silent(Requirement):
         async def validate(self, backend, ctx):
             return ValidationResult(len(backend.calls) == 2)
@@ -74,7 +74,7 @@ def test_a_reason_that_nobody_gave_is_not_told(streaming_mock_backend):
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_there_is_an_end_to_it(streaming_mock_backend, limit):
+def test_attempts_end_at_the_limit(streaming_mock_backend, limit):
     backend = streaming_mock_backend(*["Hello."] * limit)
     with start_session(backend) as session, pytest.raises(NoAcceptedAttemptError) as caught:
         session.instruct("Greet.", requirements=[has("Ada")], max_attempts=limit)
@@ -84,7 +84,7 @@ def test_there_is_an_end_to_it(streaming_mock_backend, limit):
     assert session.ctx.as_list() == []
 
 
-async def test_the_output_is_there_at_once_and_resolves_to_the_accepted_attempt(streaming_mock_backend):
+async def test_an_output_resolves_to_the_accepted_attempt(streaming_mock_backend):
     backend = streaming_mock_backend("Hello.", "Hello Ada.")
     async with start_session(backend, ctx=ChatContext()) as session:
         output = await session.ainstruct("Greet.", requirements=[has("Ada")], max_attempts=2)
@@ -97,14 +97,14 @@ async def test_the_output_is_there_at_once_and_resolves_to_the_accepted_attempt(
     assert backend.calls[1].ctx.as_list() == []
 
 
-async def test_attempts_on_one_chat_are_no_parallel_requests(streaming_mock_backend, caplog):
+async def test_attempts_on_a_chat_context_are_no_parallel_requests(streaming_mock_backend, caplog):
     async with start_session(streaming_mock_backend("a", "b", "c"), ctx=ChatContext()) as session:
         await (await session.ainstruct("Go.", requirements=[has("b")], max_attempts=2)).avalue()
         await session.achat("Go on.")
     assert not caplog.records
 
 
-async def test_many_run_at_the_same_time(virtual_clock, streaming_mock_backend):
+async def test_attempts_of_several_outputs_run_at_the_same_time(virtual_clock, streaming_mock_backend):
     scripts = [Script.of(Delay(2), text) for text in ("no", "no", "Ada", "Ada")]
     async with start_session(streaming_mock_backend(*scripts)) as session:
         outputs = [await session.ainstruct("Go.", requirements=[has("Ada")], max_attempts=2) for _ in range(2)]
@@ -112,7 +112,7 @@ async def test_many_run_at_the_same_time(virtual_clock, streaming_mock_backend):
     assert virtual_clock.elapsed == 4
 
 
-async def test_all_that_is_known_of_the_accepted_attempt_is_handed_over(streaming_mock_backend):
+async def test_an_output_has_the_metadata_of_the_accepted_attempt(streaming_mock_backend):
     known = [
         Delta("Ada", "hm", (ToolCallDelta(0, "id", "find", "{}"),)),
         Delta(usage=Usage(1, 2), finish_reason="stop"),
@@ -127,7 +127,7 @@ async def test_all_that_is_known_of_the_accepted_attempt_is_handed_over(streamin
     assert output.generation.provider == "mock"
 
 
-async def test_without_requirements_the_first_attempt_is_accepted_as_it_streams(streaming_mock_backend):
+async def test_attempts_without_requirements_accept_the_first_output(streaming_mock_backend):
     backend = streaming_mock_backend("Hello there.")
     async with start_session(backend) as session:
         output = await session.ainstruct("Greet.", max_attempts=3)
@@ -135,7 +135,7 @@ async def test_without_requirements_the_first_attempt_is_accepted_as_it_streams(
         assert await output.avalue() == "Hello there."
 
 
-async def test_what_a_generation_fails_with_is_raised(streaming_mock_backend):
+async def test_attempts_raise_the_error_of_a_generation(streaming_mock_backend):
     backend = streaming_mock_backend("a", Script.of("b", Raise(ConnectionError("reset"))))
     async with start_session(backend) as session:
         output = await session.ainstruct("Go.", requirements=[has("Ada")], max_attempts=5)
@@ -143,7 +143,7 @@ async def test_what_a_generation_fails_with_is_raised(streaming_mock_backend):
             await output.avalue()
 
 
-async def test_what_a_requirement_raises_is_raised_and_its_peers_are_stopped(streaming_mock_backend, caplog):
+async def test_attempts_raise_the_error_of_a_requirement_and_stop_the_others(streaming_mock_backend, caplog):
     async def for_ever(ctx):
         try:
             await asyncio.Event().wait()
@@ -158,10 +158,10 @@ async def test_what_a_requirement_raises_is_raised_and_its_peers_are_stopped(str
         output = await session.ainstruct("Go.", requirements=requirements, max_attempts=5)
         with pytest.raises(ZeroDivisionError):
             await output.avalue()
-    assert "The clean-up of a cancelled requirement raised." in caplog.text
+    assert "The clean-up of a cancelled requirement failed." in caplog.text
 
 
-def test_each_attempt_is_judged_by_new_copies(streaming_mock_backend):
+def test_each_attempt_is_validated_by_new_copies(streaming_mock_backend):
     class Once(Requirement):
         used = False
 

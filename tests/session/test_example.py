@@ -1,4 +1,4 @@
-"""The example of sessions, as far as it can be run without a model."""
+"""The example of sessions, with the mock instead of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sessions.py"
 
 
-def test_the_example_runs_on_the_mock():
+def test_the_session_example_runs_on_the_mock():
     command = [sys.executable, "-W", "error", EXAMPLE, "--mock"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""Leaving a session: by cancellation, by an error, with clean-ups that raise, from inside, and by dropping it."""
+"""Leaving a session: by cancellation, by an error, with failed clean-ups, from inside, and by dropping it."""
 
 from __future__ import annotations
 
@@ -21,55 +21,49 @@ from pytest_streamval import (
     start_session,
     stream_with_chunking,
 )
+from tests.session.doubles import ProducerBackend
 
 SILENT = Script.of("Well. ", Stall())
 
 
-class Slow(Backend):
-    """Its producers end, once they are cancelled, when their gate opens, and may raise then."""
+class Slow(ProducerBackend):
+    """After a cancellation its producers wait for the gate, and then end or raise an error."""
 
     def __init__(self, *errors):
         self.errors = list(errors)
-        self.begun = self.running = 0
+        self.running = 0
         self.gate = asyncio.Event()
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        error = self.errors[self.begun] if self.begun < len(self.errors) else None
-        self.begun += 1
-
-        async def produce(thunk):
-            self.running += 1
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await self.gate.wait()
-                self.running -= 1
-                if error is not None:
-                    raise error
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        error = self.errors.pop(0) if self.errors else None
+        self.running += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.gate.wait()
+            self.running -= 1
+            if error is not None:
+                raise error
 
 
 async def begin_all(session):
-    """Begin two runs and two outputs, and let them take their first steps."""
-    kept = [await session.stream("a"), await session.stream("b"), await session.aact("c"), await session.aact("d")]
+    """Start two runs and two outputs, and let them take their first steps."""
+    outputs = [await session.stream("a"), await session.stream("b"), await session.aact("c"), await session.aact("d")]
     for _ in range(3):
         await asyncio.sleep(0)
-    return kept
+    return outputs
 
 
-@pytest.mark.parametrize("turns", range(8))
-async def test_a_session_left_by_cancellation_stops_every_generation(virtual_clock, turns):
+@pytest.mark.parametrize("turns", range(0, 8, 2))
+async def test_a_cancelled_session_block_stops_every_generation(virtual_clock, turns):
     backend = Slow()
 
     async def work():
         async with start_session(backend) as session:
-            kept.extend(await begin_all(session))
+            outputs.extend(await begin_all(session))
             await asyncio.Event().wait()
 
-    kept = []
+    outputs = []
     task = asyncio.create_task(work())
     for _ in range(12):
         await asyncio.sleep(0)
@@ -77,7 +71,7 @@ async def test_a_session_left_by_cancellation_stops_every_generation(virtual_clo
     task.cancel()
     for _ in range(turns):
         await asyncio.sleep(0)
-    task.cancel()  # once more, while the session waits for its generations
+    task.cancel()  # again, while the session waits for its generations
     for _ in range(8):
         await asyncio.sleep(0)
     assert not task.done()
@@ -85,26 +79,26 @@ async def test_a_session_left_by_cancellation_stops_every_generation(virtual_clo
     with pytest.raises(asyncio.CancelledError):
         await task
     assert backend.running == 0
-    assert all(each.finished for each in kept[:2])
-    assert all(each.cancelled for each in kept[2:])
+    assert all(each.finished for each in outputs[:2])
+    assert all(each.cancelled for each in outputs[2:])
 
 
 @pytest.mark.parametrize("failing", range(4))
-async def test_a_clean_up_that_raises_leaves_no_other_generation_running(virtual_clock, failing):
+async def test_a_failed_clean_up_leaves_no_generation_of_the_session_running(virtual_clock, failing):
     backend = Slow(*[OSError("disk") if index == failing else None for index in range(4)])
     backend.gate.set()
     session = start_session(backend)
-    kept = await begin_all(session)
-    if failing < 2:  # the run has it
+    outputs = await begin_all(session)
+    if failing < 2:  # the run reports it
         await session.aclose()
-        assert "disk" in str(kept[failing].history)
+        assert "disk" in str(outputs[failing].history)
     else:
         with pytest.raises(OSError, match="disk"):
             await session.aclose()
     assert backend.running == 0
 
 
-async def test_an_error_that_leaves_a_session_is_not_replaced_by_a_clean_ups(virtual_clock, caplog):
+async def test_an_error_in_a_session_block_is_raised_before_the_error_of_a_clean_up(virtual_clock, caplog):
     backend = Slow(OSError("disk"))
     backend.gate.set()
 
@@ -120,7 +114,7 @@ async def test_an_error_that_leaves_a_session_is_not_replaced_by_a_clean_ups(vir
     assert "disk" in caplog.text
 
 
-async def test_a_limit_around_a_session_ends_in_timeout_error_whatever_a_clean_up_raises(virtual_clock, caplog):
+async def test_a_timeout_around_a_session_block_is_raised_before_the_error_of_a_clean_up(virtual_clock, caplog):
     backend = Slow(OSError("disk"))
     backend.gate.set()
     with pytest.raises(TimeoutError):
@@ -130,10 +124,10 @@ async def test_a_limit_around_a_session_ends_in_timeout_error_whatever_a_clean_u
     assert virtual_clock.elapsed == 5
 
 
-async def test_a_clean_up_that_raises_while_closing_is_cancelled_is_logged(virtual_clock, caplog):
+async def test_a_failed_clean_up_is_logged_if_closing_the_session_is_cancelled(virtual_clock, caplog):
     backend = Slow(OSError("disk"))
     session = start_session(backend)
-    kept = await session.aact("a")
+    output = await session.aact("a")
     await asyncio.sleep(0)
     closing = asyncio.create_task(session.aclose())
     await asyncio.sleep(0)
@@ -142,31 +136,26 @@ async def test_a_clean_up_that_raises_while_closing_is_cancelled_is_logged(virtu
     backend.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await closing
-    assert kept.cancelled
+    assert output.cancelled
     assert "disk" in caplog.text
 
 
-class Lingering(Backend):
-    """Its producers close their output, wait for 5 seconds at most, and then for ever."""
+class Lingering(ProducerBackend):
+    """Its producers close their output, wait in a timeout of 5 seconds, and then without end."""
 
     def __init__(self):
         self.producers = []
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            self.producers.append(asyncio.current_task())
-            thunk.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await asyncio.Event().wait()
-            await asyncio.Event().wait()
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        self.producers.append(asyncio.current_task())
+        thunk.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.Event().wait()
+        await asyncio.Event().wait()
 
 
-async def test_a_producer_whose_own_limit_ends_while_the_session_is_left_is_stopped(virtual_clock):
+async def test_leaving_a_session_stops_a_producer_whose_own_timeout_ends_then(virtual_clock):
     backend = Lingering()
     async with asyncio.timeout(60):
         async with start_session(backend) as session:
@@ -177,7 +166,7 @@ async def test_a_producer_whose_own_limit_ends_while_the_session_is_left_is_stop
     assert output.is_computed()
 
 
-async def test_a_requirement_may_close_its_own_session(virtual_clock):
+async def test_a_requirement_can_close_its_own_session(virtual_clock):
     async def close(ctx):
         await session.aclose()
         return True
@@ -193,16 +182,11 @@ async def test_a_requirement_may_close_its_own_session(virtual_clock):
     assert result.task.cancelled()
 
 
-async def test_a_producer_may_close_its_own_session(virtual_clock):
-    class Closing(Backend):
-        async def generate_from_context(self, action, ctx, *, model_options=None):
-            async def produce(thunk):
-                await session.aclose()
-                await asyncio.Event().wait()
-
-            thunk = ModelOutputThunk(action=action)
-            thunk.start(produce)
-            return thunk, ctx.add(action).add(thunk)
+async def test_a_producer_can_close_its_own_session(virtual_clock):
+    class Closing(ProducerBackend):
+        async def produce(self, thunk, action):
+            await session.aclose()
+            await asyncio.Event().wait()
 
     session = start_session(Closing())
     thunk = await session.aact("a")
@@ -210,7 +194,7 @@ async def test_a_producer_may_close_its_own_session(virtual_clock):
     assert thunk.cancelled
 
 
-def test_a_requirement_of_a_call_that_waits_may_close_its_session():
+def test_a_requirement_of_a_synchronous_call_can_close_its_session():
     def close(ctx):
         session.close()
         return True
@@ -226,11 +210,11 @@ def test_a_requirement_of_a_call_that_waits_may_close_its_session():
         session.close()
 
 
-# What a history takes in
+# The context
 
 
 class Delegating(Backend):
-    """Has another backend's answer checked by a run of its own, and passes it on."""
+    """Checks the answer of another backend with its own run, and returns it."""
 
     def __init__(self, inner):
         self.inner = inner
@@ -248,7 +232,7 @@ class Delegating(Backend):
         return thunk, ctx.add(action).add(thunk)
 
 
-async def test_the_history_of_a_session_has_nothing_of_the_runs_that_its_backend_makes(virtual_clock):
+async def test_the_context_of_a_session_contains_no_runs_of_its_backend(virtual_clock):
     async with start_session(Delegating(StreamingMockBackend("Inner.", "More."))) as session:
         result = await session.stream("a")
         assert session.ctx.as_list() == []
@@ -259,18 +243,18 @@ async def test_the_history_of_a_session_has_nothing_of_the_runs_that_its_backend
     assert [str(entry) for entry in session.ctx.as_list()] == ["b", "MORE."]
 
 
-# Dropped, copied
+# Dropping and copying
 
 
-async def test_a_session_that_is_dropped_while_it_generates_warns():
+async def test_dropping_a_session_with_a_running_generation_warns():
     sessions = [start_session(StreamingMockBackend(SILENT))]
-    kept = await sessions[0].stream("a")
+    output = await sessions[0].stream("a")
     with pytest.warns(ResourceWarning, match="was dropped with 1 of its generations running"):
         sessions.clear()
-    await kept.aclose()
+    await output.aclose()
 
 
-async def test_a_session_that_has_nothing_open_is_dropped_quietly():
+async def test_dropping_an_idle_session_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         start_session(StreamingMockBackend())
@@ -280,13 +264,13 @@ async def test_a_session_that_has_nothing_open_is_dropped_quietly():
         gc.collect()
 
 
-def test_a_session_that_was_never_made_is_dropped_quietly():
+def test_dropping_a_session_with_invalid_arguments_does_not_warn():
     with pytest.raises(TypeError):
         start_session(StreamingMockBackend(), ctx="chat")
     gc.collect()
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_a_session_cannot_be_copied(copied):
-    with pytest.raises(TypeError, match=r"cannot be copied or pickled: .* start_session\(session.backend, ctx="):
+def test_a_session_cannot_be_copied_or_pickled(copied):
+    with pytest.raises(TypeError, match=r"cannot be copied or pickled, .* start_session\(session.backend, ctx="):
         copied(start_session(StreamingMockBackend()))

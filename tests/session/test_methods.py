@@ -1,4 +1,4 @@
-"""What the methods of a session ask, answer and remember."""
+"""The requests, the outputs and the contexts of the methods of a session."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Never(Requirement):
 
 @dataclass
 class Robot:
-    """Something that is no component."""
+    """A dataclass that is not a component."""
 
     name: str
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_method_and_its_twin_have_one_signature(method):
+def test_the_two_forms_of_a_session_method_have_the_same_signature(method):
     twin = getattr(Session, f"a{method}")
     assert inspect.signature(getattr(Session, method)) == inspect.signature(twin)
     assert inspect.iscoroutinefunction(twin)
@@ -57,7 +57,7 @@ def test_each_method_and_its_twin_have_one_signature(method):
 # The output
 
 
-async def test_an_instruction_returns_its_output_with_generation_running(streaming_mock_backend):
+async def test_ainstruct_returns_while_the_generation_runs(streaming_mock_backend):
     backend = streaming_mock_backend("A haiku.")
     async with start_session(backend) as session:
         thunk = await session.ainstruct("Write a haiku.")
@@ -66,7 +66,7 @@ async def test_an_instruction_returns_its_output_with_generation_running(streami
         assert await thunk.avalue() == "A haiku."
 
 
-async def test_many_run_at_the_same_time(virtual_clock, streaming_mock_backend):
+async def test_ainstruct_runs_many_generations_at_the_same_time(virtual_clock, streaming_mock_backend):
     scripts = [Script.of(Delay(10), f"poem {number}") for number in range(5)]
     async with start_session(streaming_mock_backend(*scripts)) as session:
         thunks = [await session.ainstruct("Write a poem.") for _ in range(5)]
@@ -74,7 +74,7 @@ async def test_many_run_at_the_same_time(virtual_clock, streaming_mock_backend):
     assert virtual_clock.elapsed == 10
 
 
-async def test_a_streamed_output_is_printed_exactly_once(streaming_mock_backend):
+async def test_a_streamed_output_of_a_session_has_no_repeated_text(streaming_mock_backend):
     backend = streaming_mock_backend("A story about a robot. " * 20)
     printed = []
     async with start_session(backend) as session:
@@ -96,7 +96,7 @@ async def test_a_streamed_output_is_printed_exactly_once(streaming_mock_backend)
         ("transform", ["a text", "Change it."]),
     ],
 )
-def test_without_a_coroutine_an_output_is_computed(streaming_mock_backend, method, arguments):
+def test_synchronous_methods_return_a_computed_output(streaming_mock_backend, method, arguments):
     with start_session(streaming_mock_backend("A robot.")) as session:
         output = getattr(session, method)(*arguments, model_options={ModelOption.STREAM: True})
         assert output.is_computed()
@@ -104,20 +104,20 @@ def test_without_a_coroutine_an_output_is_computed(streaming_mock_backend, metho
         assert asyncio.run(output.avalue()) == "A robot."
 
 
-def test_a_component_reads_its_own_answer(streaming_mock_backend):
+def test_act_parses_the_answer_with_the_component(streaming_mock_backend):
     with start_session(streaming_mock_backend("Hello.")) as session:
         assert session.act(Message("user", "Hi")).parsed_repr == Message("assistant", "Hello.")
 
 
 @pytest.mark.parametrize("action", ["Go on.", CBlock("Go on.")])
-def test_a_text_is_an_action(streaming_mock_backend, action):
+def test_act_accepts_a_text(streaming_mock_backend, action):
     with start_session(streaming_mock_backend("Yes.")) as session:
         session.act(action)
         assert session.backend.calls[0].action == CBlock("Go on.")
 
 
 @pytest.mark.parametrize(
-    ("obj", "said"),
+    ("obj", "text"),
     [
         ("R2", "R2"),
         (CBlock("R2"), "R2"),
@@ -129,16 +129,16 @@ def test_a_text_is_an_action(streaming_mock_backend, action):
     ids=["text", "block", "component", "output", "dataclass", "dict"],
 )
 @pytest.mark.parametrize("method", ["query", "transform"])
-def test_an_object_is_put_into_words(streaming_mock_backend, obj, said, method):
+def test_query_and_transform_send_the_text_of_an_object(streaming_mock_backend, obj, text, method):
     with start_session(streaming_mock_backend("Beep.")) as session:
         getattr(session, method)(obj, "What is its name?")
         prompt = session.backend.calls[0].action.format_for_llm()
     assert "What is its name?" in prompt
-    assert prompt.endswith(f"Text:\n{said}")
+    assert prompt.endswith(f"Text:\n{text}")
 
 
 @pytest.mark.parametrize("method", ["instruct", "chat", "act"])
-def test_options_of_a_call_come_before_those_of_the_session(streaming_mock_backend, method):
+def test_the_options_of_a_call_override_those_of_the_session(streaming_mock_backend, method):
     options = {ModelOption.SEED: 1, ModelOption.TEMPERATURE: 0, "top_k": 3}
     with start_session(streaming_mock_backend("Yes."), model_options=options) as session:
         getattr(session, method)("Go.", model_options={"seed": 2}, format={"type": "string"})
@@ -150,14 +150,14 @@ def test_options_of_a_call_come_before_those_of_the_session(streaming_mock_backe
 # Requirements and variables
 
 
-def test_the_model_is_told_the_requirements_that_are_not_for_checking_only(streaming_mock_backend):
-    told = [Requirement("be short"), Requirement("be kind", check_only=True), Requirement(validation_fn=bool)]
+def test_instruct_sends_requirements_that_are_not_check_only(streaming_mock_backend):
+    requirements = [Requirement("be short"), Requirement("be kind", check_only=True), Requirement(validation_fn=bool)]
     with start_session(streaming_mock_backend("Yes.")) as session:
-        session.instruct("Answer.", requirements=told)
+        session.instruct("Answer.", requirements=requirements)
         assert session.backend.calls[0].action == Instruction("Answer.", ("be short",))
 
 
-def test_variables_are_filled_in_once_in_description_and_requirements(streaming_mock_backend):
+def test_instruct_replaces_variables_once(streaming_mock_backend):
     rain = Requirement("about {{topic}}")
     with start_session(streaming_mock_backend("Wet.")) as session:
         session.instruct(
@@ -169,35 +169,35 @@ def test_variables_are_filled_in_once_in_description_and_requirements(streaming_
     assert rain.description == "about {{topic}}"
 
 
-def test_without_variables_braces_are_text(streaming_mock_backend):
+def test_instruct_keeps_braces_without_variables(streaming_mock_backend):
     with start_session(streaming_mock_backend("Yes.")) as session:
         session.instruct("Explain {{ this }}.")
         assert session.backend.calls[0].action.description == "Explain {{ this }}."
 
 
-def test_a_verdict_for_each_requirement_in_their_order(streaming_mock_backend):
+def test_validate_returns_a_result_for_each_requirement_in_their_order(streaming_mock_backend):
     judge = Requirement("kind", output_to_bool=lambda thunk: "KIND" in str(thunk))
     with start_session(streaming_mock_backend("Hello there, you.", "It is KIND.")) as session:
         session.instruct("Greet.")
-        verdicts = session.validate([SHORT, judge])
+        results = session.validate([SHORT, judge])
         prompt = session.backend.calls[1].action.format_for_llm()
-    assert [bool(verdict) for verdict in verdicts] == [False, True]
-    assert verdicts[1].reason == "It is KIND."
+    assert [bool(result) for result in results] == [False, True]
+    assert results[1].reason == "It is KIND."
     assert "Requirement: kind" in prompt
     assert "Text:\nHello there, you." in prompt
 
 
-def test_verdicts_are_given_in_parallel(virtual_clock, streaming_mock_backend):
+def test_avalidate_runs_requirements_at_the_same_time(virtual_clock, streaming_mock_backend):
     async def main():
         scripts = [Script.of(Delay(5), "yes"), Script.of(Delay(5), "no")]
         async with start_session(streaming_mock_backend(*scripts)) as session:
             return await session.avalidate([Requirement("kind"), Requirement("short")], "Hi.")
 
-    assert [bool(verdict) for verdict in virtual_clock.run(main())] == [True, False]
+    assert [bool(result) for result in virtual_clock.run(main())] == [True, False]
     assert virtual_clock.elapsed == 5
 
 
-async def test_an_output_that_is_being_generated_is_awaited_and_then_judged(streaming_mock_backend):
+async def test_avalidate_waits_for_a_running_output(streaming_mock_backend):
     async with start_session(streaming_mock_backend("Short.", "A long answer.")) as session:
         first = await session.ainstruct("Answer.")
         await session.ainstruct("Answer.")
@@ -207,7 +207,7 @@ async def test_an_output_that_is_being_generated_is_awaited_and_then_judged(stre
         assert not (await session.avalidate([SHORT], CBlock("a" * 10)))[0]
 
 
-def test_requirements_that_judge_are_copies(streaming_mock_backend):
+def test_validate_uses_copies_of_requirements(streaming_mock_backend):
     class Counting(Requirement):
         count = 0
 
@@ -221,7 +221,7 @@ def test_requirements_that_judge_are_copies(streaming_mock_backend):
     assert counting.count == 0
 
 
-def test_a_judge_is_given_the_options_where_there_are_some(streaming_mock_backend):
+def test_validate_passes_model_options_to_requirements(streaming_mock_backend):
     backend = streaming_mock_backend("yes", "yes")
     with start_session(backend, model_options={ModelOption.SEED: 1}) as session:
         session.validate([Requirement("kind")], "Hi.")
@@ -232,7 +232,7 @@ def test_a_judge_is_given_the_options_where_there_are_some(streaming_mock_backen
 # Contexts
 
 
-def test_a_simple_context_has_the_newest_exchange_only(streaming_mock_backend):
+def test_a_session_on_a_simple_context_keeps_the_newest_exchange(streaming_mock_backend):
     with start_session(streaming_mock_backend("one", "two")) as session:
         session.instruct("first")
         session.instruct("second")
@@ -240,7 +240,7 @@ def test_a_simple_context_has_the_newest_exchange_only(streaming_mock_backend):
         assert session.backend.calls[1].ctx.view_for_generation() == []
 
 
-def test_a_chat_context_is_continued_by_every_method(streaming_mock_backend):
+def test_every_session_method_continues_a_chat_context(streaming_mock_backend):
     ctx = ChatContext(window_size=3)
     with start_session(streaming_mock_backend("one", "two"), ctx=ctx) as session:
         session.chat("first")
@@ -251,31 +251,37 @@ def test_a_chat_context_is_continued_by_every_method(streaming_mock_backend):
     assert ctx.as_list() == []
 
 
-def test_a_chat_has_a_conversation_of_its_own_beside_a_simple_context(streaming_mock_backend):
+def test_chat_has_a_separate_conversation_beside_a_simple_context(streaming_mock_backend):
     with start_session(streaming_mock_backend("Hi.", "A poem.", "You said hello.")) as session:
         session.chat("Hello.")
         session.instruct("Write a poem.")
         session.chat(Message("user", "What did I say?"))
-        told = session.backend.calls[2].ctx.view_for_generation()
-        assert [getattr(entry, "content", str(entry)) for entry in told] == ["Hello.", "Hi."]
+        view = session.backend.calls[2].ctx.view_for_generation()
+        assert [getattr(entry, "content", str(entry)) for entry in view] == ["Hello.", "Hi."]
         assert str(session.ctx.last_output()) == "A poem."
         assert session.validate([Requirement("", lambda ctx: "hello" in str(ctx.last_output()))])[0]
 
 
-async def test_parallel_requests_on_a_simple_context_are_not_warned_of(streaming_mock_backend, caplog):
+async def test_parallel_requests_on_a_simple_context_do_not_warn(streaming_mock_backend, caplog):
     async with start_session(streaming_mock_backend("a", "b")) as session:
         await wait_for_all_mots([await session.ainstruct("Go."), await session.ainstruct("Go.")])
     assert not caplog.records
 
 
-async def test_parallel_requests_on_a_chat_context_are_warned_of(streaming_mock_backend, caplog):
-    async with start_session(streaming_mock_backend("a", "b"), ctx=ChatContext()) as session:
-        await wait_for_all_mots([await session.ainstruct("Go."), await session.ainstruct("Go.")])
-    assert "the context is stale" in caplog.text
-    assert "Await the first output" in caplog.text
+async def test_parallel_requests_on_a_simple_context_take_linear_time(streaming_mock_backend):
+    class Counting(SimpleContext):
+        views = 0
+
+        def view_for_generation(self):
+            Counting.views += 1
+            return []
+
+    async with start_session(streaming_mock_backend(*["a"] * 20), ctx=Counting()) as session:
+        await wait_for_all_mots([await session.ainstruct("Go.") for _ in range(20)])
+    assert Counting.views <= 3 * 20
 
 
-async def test_awaiting_in_between_makes_the_warning_go_away(streaming_mock_backend, caplog):
+async def test_sequential_requests_on_a_chat_context_do_not_warn(streaming_mock_backend, caplog):
     async with start_session(streaming_mock_backend("a", "b", "c", "d"), ctx=ChatContext()) as session:
         await (await session.ainstruct("Go.")).avalue()
         await (await session.ainstruct("Go.")).avalue()
@@ -285,14 +291,14 @@ async def test_awaiting_in_between_makes_the_warning_go_away(streaming_mock_back
     assert not caplog.records
 
 
-async def test_a_streamed_chat_is_read_by_its_caller(streaming_mock_backend):
+async def test_achat_with_stream_returns_while_the_generation_runs(streaming_mock_backend):
     async with start_session(streaming_mock_backend("Hello.")) as session:
         answer = await session.achat("Hi.", model_options={ModelOption.STREAM: True})
         assert not answer.is_computed()
         assert [text async for text in answer] == ["Hello."]
 
 
-async def test_an_exchange_that_failed_or_was_cancelled_is_no_part_of_a_conversation(streaming_mock_backend):
+async def test_the_context_of_a_session_leaves_out_a_cancelled_exchange(streaming_mock_backend):
     backend = streaming_mock_backend("Hi.", Script.of("Well", Stall()), Script.of("ok"))
     async with start_session(backend, ctx=ChatContext()) as session:
         await session.achat("Hello.")
@@ -307,7 +313,7 @@ async def test_an_exchange_that_failed_or_was_cancelled_is_no_part_of_a_conversa
 # Streams
 
 
-async def test_a_stream_is_that_of_the_session_and_its_context_then_has_the_answer(streaming_mock_backend):
+async def test_stream_uses_the_session_and_adds_the_exchange_to_its_context(streaming_mock_backend):
     backend = streaming_mock_backend("One. Two.", "yes")
     options = {ModelOption.SEED: 1}
     async with start_session(backend, ctx=ChatContext(), model_options=options) as session:
@@ -325,14 +331,14 @@ async def test_a_stream_is_that_of_the_session_and_its_context_then_has_the_answ
     [Never(), Requirement("valid", lambda ctx: False)],
     ids=["stopped", "invalid at the end"],
 )
-async def test_an_answer_that_was_not_valid_is_kept_out(streaming_mock_backend, requirement):
+async def test_stream_adds_no_invalid_answer_to_the_context(streaming_mock_backend, requirement):
     async with start_session(streaming_mock_backend("One. Two. Three."), ctx=ChatContext()) as session:
         result = await session.stream("Count.", requirements=[requirement], chunking="word")
         await result.acomplete()
         assert session.ctx.as_list() == []
 
 
-async def test_the_run_of_somebody_else_is_not_kept(streaming_mock_backend):
+async def test_stream_adds_no_run_of_another_session_to_the_context(streaming_mock_backend):
     class Slow(StreamingMockBackend):
         async def generate_from_context(self, *args, **options):
             await gate.wait()
@@ -341,7 +347,7 @@ async def test_the_run_of_somebody_else_is_not_kept(streaming_mock_backend):
     gate = asyncio.Event()
     async with start_session(Slow("Mine.")) as session, start_session(streaming_mock_backend("Yours.")) as other:
         begun = asyncio.ensure_future(session.stream("Go."))
-        await asyncio.sleep(0)  # it waits at the gate
+        await asyncio.sleep(0)  # until it waits for the gate
         await (await other.stream("Go.")).acomplete()
         assert session.ctx.as_list() == []
         gate.set()
@@ -350,7 +356,7 @@ async def test_the_run_of_somebody_else_is_not_kept(streaming_mock_backend):
         assert str(other.ctx.last_output()) == "Yours."
 
 
-async def test_what_was_asked_meanwhile_is_not_lost(streaming_mock_backend, caplog):
+async def test_stream_keeps_exchanges_that_end_during_the_run(streaming_mock_backend, caplog):
     backend = streaming_mock_backend(Script.of("One.", Stall()), "Two.", "Three.")
     async with start_session(backend, ctx=ChatContext()) as session:
         async with await session.stream("Go.") as result:
@@ -362,7 +368,7 @@ async def test_what_was_asked_meanwhile_is_not_lost(streaming_mock_backend, capl
         assert [str(entry) for entry in session.ctx.as_list()][1:] == ["Two.", "Go.", "Three."]
 
 
-def test_a_session_says_what_it_is_over(streaming_mock_backend):
+def test_the_repr_of_a_session_names_its_backend(streaming_mock_backend):
     with start_session(streaming_mock_backend()) as session:
         assert repr(session) == "<Session open over <StreamingMockBackend, 0 of 0 scripts played>>"
         assert isinstance(session.ctx, SimpleContext)

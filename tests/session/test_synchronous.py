@@ -1,4 +1,4 @@
-"""Methods without a coroutine: in scripts, beside a running event loop, from several threads, interrupted."""
+"""Synchronous methods of a session: in programs, in event loops, from several threads, interrupted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from contextvars import ContextVar
 import pytest
 
 from pytest_streamval import (
+    BlockingCallError,
     ChatContext,
+    ClosedSessionError,
     DifferentLoopsError,
-    ModelOutputThunk,
     Raise,
     Requirement,
     Script,
@@ -24,31 +25,25 @@ from pytest_streamval import (
     ValidationResult,
     start_session,
 )
-from pytest_streamval.engine.backend import Backend
-from pytest_streamval.errors import BlockingCallError, ClosedSessionError
 from pytest_streamval.session import background
+from tests.session.doubles import ProducerBackend
 
 MAIN = threading.main_thread().ident
 
 
-class Signalling(Backend):
-    """Has its producer call something once it is under way, and then goes silent."""
+class Signalling(ProducerBackend):
+    """Its producer calls a function, and then stalls."""
 
     def __init__(self, signalled):
         self.signalled = signalled
         self.ended = threading.Event()
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            try:
-                self.signalled()
-                await asyncio.Event().wait()
-            finally:
-                self.ended.set()
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        try:
+            self.signalled()
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
 
 
 def interrupt():
@@ -59,7 +54,7 @@ def session_threads():
     return [thread for thread in threading.enumerate() if thread.name == "streamval session"]
 
 
-async def test_beside_a_running_event_loop(streaming_mock_backend):
+async def test_synchronous_methods_work_inside_a_running_event_loop(streaming_mock_backend):
     with start_session(streaming_mock_backend("Yes.", "yes")) as session:
         assert str(session.instruct("Answer.")) == "Yes."
         assert session.validate([Requirement("affirmative")]) == [
@@ -68,7 +63,7 @@ async def test_beside_a_running_event_loop(streaming_mock_backend):
 
 
 def made_in(thunk):
-    """Equal to whatever context ends with an output."""
+    """Return a value that equals every context with this last output."""
 
     class Same:
         def __eq__(self, other):
@@ -79,7 +74,7 @@ def made_in(thunk):
     return Same()
 
 
-def test_from_several_threads_on_one_background_loop(streaming_mock_backend):
+def test_synchronous_methods_of_several_threads_share_one_event_loop(streaming_mock_backend):
     texts = [f"answer {number}" for number in range(20)]
     answers = []
     with start_session(streaming_mock_backend(*texts)) as session:
@@ -94,7 +89,7 @@ def test_from_several_threads_on_one_background_loop(streaming_mock_backend):
     assert session_threads() == []
 
 
-def test_the_loop_starts_with_the_first_call_and_ends_with_the_session(streaming_mock_backend):
+def test_the_event_loop_of_a_session_starts_with_the_first_call_and_ends_with_close(streaming_mock_backend):
     session = start_session(streaming_mock_backend("Yes."))
     assert session_threads() == []
     session.instruct("Go.")
@@ -105,7 +100,7 @@ def test_the_loop_starts_with_the_first_call_and_ends_with_the_session(streaming
     assert session_threads() == []
 
 
-def test_a_session_that_is_dropped_ends_its_loop_and_warns():
+def test_dropping_a_session_ends_its_event_loop_and_warns():
     sessions = [start_session(StreamingMockBackend("Yes."))]
     sessions[0].instruct("Go.")
     (thread,) = session_threads()
@@ -115,7 +110,7 @@ def test_a_session_that_is_dropped_ends_its_loop_and_warns():
     assert not thread.is_alive()
 
 
-def test_a_script_that_never_closes_its_session_ends_quietly():
+def test_a_program_that_never_closes_its_session_ends_without_a_warning():
     code = (
         "from pytest_streamval import Script, start_session\n"
         "session = start_session(Script.of('Hello.'))\n"
@@ -127,7 +122,7 @@ def test_a_script_that_never_closes_its_session_ends_quietly():
     assert (done.stdout, done.stderr) == ("Hello.\n", "")
 
 
-def test_an_error_of_the_model_reaches_the_caller(streaming_mock_backend):
+def test_instruct_raises_the_error_of_the_model(streaming_mock_backend):
     backend = streaming_mock_backend(Script.of("a", Raise(ConnectionError("reset"))), "b")
     with start_session(backend) as session:
         with pytest.raises(ConnectionError, match="reset"):
@@ -136,7 +131,7 @@ def test_an_error_of_the_model_reaches_the_caller(streaming_mock_backend):
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_what_ends_programs_ends_a_call_and_not_the_loop(streaming_mock_backend, kind):
+def test_keyboard_interrupt_and_system_exit_of_a_requirement_reach_the_caller(streaming_mock_backend, kind):
     def leave(ctx):
         raise kind
 
@@ -146,14 +141,14 @@ def test_what_ends_programs_ends_a_call_and_not_the_loop(streaming_mock_backend,
         assert str(session.instruct("Go.")) == "a"
 
 
-def test_the_callers_context_is_there(streaming_mock_backend):
+def test_synchronous_methods_run_in_the_context_of_the_caller(streaming_mock_backend):
     user = ContextVar("user")
     user.set("Ada")
     with start_session(streaming_mock_backend()) as session:
         assert session.validate([Requirement("", lambda ctx: user.get() == "Ada")], "x")[0]
 
 
-def test_an_interrupt_stops_the_generation():
+def test_an_interrupt_of_instruct_stops_the_generation():
     backend = Signalling(interrupt)
     with start_session(backend) as session:
         with pytest.raises(KeyboardInterrupt):
@@ -162,7 +157,7 @@ def test_an_interrupt_stops_the_generation():
 
 
 @pytest.mark.parametrize("submitted", [True, False], ids=["just after", "just before"])
-def test_an_interrupt_while_the_call_is_handed_over_leaves_nothing(streaming_mock_backend, monkeypatch, submitted):
+def test_an_interrupt_while_a_call_is_submitted_stops_the_generation(streaming_mock_backend, monkeypatch, submitted):
     def submit(loop, *args):
         if submitted:
             original(loop, *args)
@@ -177,7 +172,7 @@ def test_an_interrupt_while_the_call_is_handed_over_leaves_nothing(streaming_moc
         assert all(call.thunk.is_computed() for call in backend.calls)
 
 
-def test_a_session_that_is_closed_while_the_call_is_handed_over_says_so(streaming_mock_backend, monkeypatch):
+def test_a_session_that_is_closed_while_a_call_is_submitted_raises(streaming_mock_backend, monkeypatch):
     def submit(loop, *args):
         session.close()
         original(loop, *args)
@@ -189,7 +184,7 @@ def test_a_session_that_is_closed_while_the_call_is_handed_over_says_so(streamin
         session.instruct("Go.")
 
 
-def test_an_interrupt_beside_a_running_event_loop_stops_the_generation():
+def test_an_interrupt_of_instruct_inside_a_running_event_loop_stops_the_generation():
     async def main():
         with start_session(backend) as session:
             session.instruct("Go.")
@@ -200,7 +195,7 @@ def test_an_interrupt_beside_a_running_event_loop_stops_the_generation():
     assert backend.ended.is_set()
 
 
-def test_an_interrupt_before_the_waiting_begins_is_not_missed(streaming_mock_backend, monkeypatch):
+def test_an_interrupt_before_the_wait_of_instruct_is_not_missed(streaming_mock_backend, monkeypatch):
     def submit(loop, *args):
         original(loop, *args)
         asyncio.current_task().cancel()  # as Ctrl-C does
@@ -215,7 +210,7 @@ def test_an_interrupt_before_the_waiting_begins_is_not_missed(streaming_mock_bac
         asyncio.run(main())
 
 
-async def test_a_call_that_is_not_interrupted_goes_on_waiting(streaming_mock_backend, monkeypatch):
+async def test_a_synchronous_call_waits_without_an_interrupt(streaming_mock_backend, monkeypatch):
     wait, looked, gate = concurrent.futures.wait, [], threading.Event()
 
     def look(answers, timeout):
@@ -227,10 +222,10 @@ async def test_a_call_that_is_not_interrupted_goes_on_waiting(streaming_mock_bac
     monkeypatch.setattr(concurrent.futures, "wait", look)
     with start_session(streaming_mock_backend()) as session:
         assert session.validate([Requirement("", lambda ctx: gate.wait())], "x")[0]
-    assert looked == [background._PATIENCE] * 3
+    assert looked == [background._POLL_INTERVAL] * 3
 
 
-def test_closing_in_another_thread_ends_a_call():
+def test_closing_a_session_in_another_thread_ends_instruct():
     backend = Signalling(lambda: threading.Thread(target=session.close).start())
     session = start_session(backend)
     with pytest.raises(ClosedSessionError):
@@ -240,7 +235,7 @@ def test_closing_in_another_thread_ends_a_call():
     assert session_threads() == []
 
 
-def test_closing_in_another_thread_ends_a_validation(streaming_mock_backend):
+def test_closing_a_session_in_another_thread_ends_validate(streaming_mock_backend):
     async def for_ever(ctx):
         threading.Thread(target=session.close).start()
         await asyncio.Event().wait()
@@ -253,7 +248,7 @@ def test_closing_in_another_thread_ends_a_validation(streaming_mock_backend):
 
 
 @pytest.mark.parametrize("method", ["instruct", "validate"])
-def test_what_the_session_runs_cannot_call_it_without_a_coroutine(streaming_mock_backend, method):
+def test_code_inside_a_session_cannot_call_its_synchronous_methods(streaming_mock_backend, method):
     def ask_again(ctx):
         getattr(session, method)("Go.")
 
@@ -264,13 +259,13 @@ def test_what_the_session_runs_cannot_call_it_without_a_coroutine(streaming_mock
         assert str(session.instruct("Go.")) == "a"
 
 
-def test_what_the_session_runs_may_close_it(streaming_mock_backend):
+def test_code_inside_a_session_can_close_it(streaming_mock_backend):
     with start_session(streaming_mock_backend()) as session:
         assert session.validate([Requirement("", lambda ctx: session.close() is None)], "x")[0]
         assert session.closed
 
 
-async def test_an_output_of_another_event_loop_is_not_awaited(streaming_mock_backend):
+async def test_validate_refuses_an_output_of_another_event_loop(streaming_mock_backend):
     async with start_session(streaming_mock_backend("a", "b"), ctx=ChatContext()) as session:
         thunk = await session.ainstruct("Go.")
         for output in (thunk, None):

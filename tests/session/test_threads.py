@@ -1,4 +1,4 @@
-"""One session, one context, one table of observers: used by several threads, event loops and processes."""
+"""Sessions in several threads, event loops and processes."""
 
 from __future__ import annotations
 
@@ -7,32 +7,22 @@ import logging
 import subprocess
 import sys
 
-import pytest
-
 from pytest_streamval import (
-    Backend,
     ChatContext,
-    DifferentLoopsError,
-    ModelOutputThunk,
-    Requirement,
     StreamingMockBackend,
     start_session,
 )
+from tests.session.doubles import ProducerBackend
 
 
-class Echo(Backend):
-    """Answers each call with what it was asked."""
+class Echo(ProducerBackend):
+    """Returns each action as the answer."""
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            await thunk.put(f"{action} it is.")
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        await thunk.put(f"{action} it is.")
 
 
-def test_no_answer_is_lost_when_sessions_stream_in_several_threads(in_threads):
+def test_sessions_in_several_threads_lose_no_answer(in_threads):
     def work(number):
         async def ask():
             async with start_session(Echo(), ctx=ChatContext()) as session:
@@ -46,8 +36,8 @@ def test_no_answer_is_lost_when_sessions_stream_in_several_threads(in_threads):
     assert in_threads(work) == [[f"{number}.{index} it is." for index in range(20)] for number in range(4)]
 
 
-def test_no_answer_is_lost_when_several_loops_share_a_session(in_threads, caplog):
-    caplog.set_level(logging.CRITICAL)  # the warnings are another test's
+def test_a_session_shared_by_several_event_loops_loses_no_answer(in_threads, caplog):
+    caplog.set_level(logging.CRITICAL)  # warnings have their own test
     session = start_session(Echo(), ctx=ChatContext())
 
     def work(number):
@@ -63,21 +53,7 @@ def test_no_answer_is_lost_when_several_loops_share_a_session(in_threads, caplog
     assert answers == sorted(f"{number}.{index} it is." for number in range(4) for index in range(20))
 
 
-# Two event loops
-
-
-def test_an_output_is_validated_in_the_loop_that_generates_it():
-    session = start_session(StreamingMockBackend("Yes."))
-
-    async def judge():
-        return await session.avalidate([Requirement("", lambda ctx: True)])
-
-    with asyncio.Runner() as first:
-        thunk = first.run(session.aact("a"))
-        with pytest.raises(DifferentLoopsError, match="is generated in another event loop"):
-            asyncio.run(judge())
-        first.run(session.aclose())
-    assert thunk.cancelled
+# Several event loops
 
 
 async def ask(session, action):
@@ -86,7 +62,7 @@ async def ask(session, action):
     return thunk
 
 
-def test_one_session_serves_two_loops_one_after_the_other():
+def test_a_session_serves_event_loops_one_after_the_other():
     session = start_session(Echo(), ctx=ChatContext())
     for loop in ("first", "second"):
         thunk = asyncio.run(ask(session, loop))
@@ -97,10 +73,10 @@ def test_one_session_serves_two_loops_one_after_the_other():
     assert answers == ["first it is.", "second it is.", "third it is."]
 
 
-# Warnings of requests at the same time
+# Warnings of parallel requests
 
 
-async def test_two_chats_at_once_are_warned_of_in_the_words_of_the_session(caplog):
+async def test_the_warning_of_parallel_chats_names_the_method(caplog):
     async with start_session(StreamingMockBackend("a", "b")) as session:
         await asyncio.gather(session.achat("Hi."), session.achat("Ho."))
     (record,) = caplog.records
@@ -109,7 +85,7 @@ async def test_two_chats_at_once_are_warned_of_in_the_words_of_the_session(caplo
     assert "ChatContext" not in record.message
 
 
-async def test_a_stream_beside_an_instruction_is_warned_of_once(caplog):
+async def test_a_stream_and_a_parallel_instruction_warn_once(caplog):
     async with start_session(StreamingMockBackend("a", "b"), ctx=ChatContext()) as session:
         result = await session.stream("Hi.")
         thunk = await session.ainstruct("Ho.")
@@ -124,11 +100,11 @@ async def test_a_stream_beside_an_instruction_is_warned_of_once(caplog):
 FORK = """
 import asyncio, os, sys, threading, warnings
 from pytest_streamval import Script, start_session
-warnings.filterwarnings("ignore", category=DeprecationWarning)  # of forking with threads, which is the point
+warnings.filterwarnings("ignore", category=DeprecationWarning)  # of forking with threads
 
 session = start_session(["one", "two", "three", "four"])
 assert str(session.instruct("a")) == "one"
-session._background._lock.acquire()  # as another thread may hold it
+session._background._lock.acquire()  # as if another thread held it
 child = os.fork()
 if child == 0:
     assert str(session.instruct("b")) == "two"
@@ -147,6 +123,6 @@ print("parent")
 """
 
 
-def test_a_session_works_in_a_forked_child_and_goes_on_in_its_parent():
+def test_a_session_works_in_a_forked_child_and_in_its_parent():
     done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout.split(), done.stderr) == (["child", "parent"], "")

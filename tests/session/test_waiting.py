@@ -1,4 +1,4 @@
-"""`wait_for_all_mots`: resolves all, and tells of every failure."""
+"""`wait_for_all_mots`: waits for all outputs, and raises their failures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def outputs(session):
     return [await session.ainstruct("Go.") for _ in session.backend.scripts]
 
 
-async def test_all_are_resolved(streaming_mock_backend):
+async def test_wait_for_all_mots_resolves_all_outputs(streaming_mock_backend):
     async with start_session(streaming_mock_backend(STORY, "", STORY)) as session:
         thunks = await outputs(session)
         await wait_for_all_mots(thunks)
@@ -37,14 +37,14 @@ async def test_all_are_resolved(streaming_mock_backend):
     assert [thunk.value for thunk in thunks] == [STORY, "", STORY]
 
 
-async def test_one_that_is_listed_twice_is_read_once(streaming_mock_backend):
+async def test_wait_for_all_mots_reads_a_repeated_output_once(streaming_mock_backend):
     async with start_session(streaming_mock_backend(STORY)) as session:
         (thunk,) = await outputs(session)
         await wait_for_all_mots([thunk, thunk])
     assert thunk.value == STORY
 
 
-async def test_a_failure_waits_for_the_others(virtual_clock, streaming_mock_backend):
+async def test_wait_for_all_mots_waits_for_all_outputs_after_a_failure(virtual_clock, streaming_mock_backend):
     broken = Script.of("a", Raise(ConnectionError("reset")))
     async with start_session(streaming_mock_backend(Script.of(Delay(9), "late"), broken)) as session:
         thunks = await outputs(session)
@@ -55,7 +55,7 @@ async def test_a_failure_waits_for_the_others(virtual_clock, streaming_mock_back
     assert caught.value.__cause__ is None
 
 
-async def test_the_failure_that_came_first_has_the_others_attached(virtual_clock, streaming_mock_backend):
+async def test_wait_for_all_mots_attaches_the_other_failures_to_the_first(virtual_clock, streaming_mock_backend):
     cause = OSError("socket")
     first = ConnectionError("reset")
     first.__cause__ = cause
@@ -75,7 +75,7 @@ async def test_the_failure_that_came_first_has_the_others_attached(virtual_clock
     assert group.__cause__ is cause
 
 
-async def test_an_output_that_has_failed_before_is_a_failure(streaming_mock_backend):
+async def test_wait_for_all_mots_raises_the_error_of_a_failed_output(streaming_mock_backend):
     async with start_session(streaming_mock_backend(Script.of(Raise(ValueError("once"))))) as session:
         (thunk,) = await outputs(session)
         for _ in range(2):
@@ -83,7 +83,7 @@ async def test_an_output_that_has_failed_before_is_a_failure(streaming_mock_back
                 await wait_for_all_mots([thunk])
 
 
-async def test_one_error_of_several_outputs_is_raised_once(streaming_mock_backend):
+async def test_wait_for_all_mots_raises_a_shared_error_once(streaming_mock_backend):
     error = ValueError("shared")
     async with start_session(streaming_mock_backend(Script.of(Raise(error)), Script.of(Raise(error)))) as session:
         with pytest.raises(ValueError, match="shared") as caught:
@@ -91,7 +91,7 @@ async def test_one_error_of_several_outputs_is_raised_once(streaming_mock_backen
     assert caught.value.__cause__ is None
 
 
-async def test_a_cancelled_output_counts_as_resolved(streaming_mock_backend):
+async def test_wait_for_all_mots_accepts_a_cancelled_output(streaming_mock_backend):
     async with start_session(streaming_mock_backend(Script.of("a", Stall()))) as session:
         (thunk,) = await outputs(session)
         await thunk.astream()
@@ -100,7 +100,7 @@ async def test_a_cancelled_output_counts_as_resolved(streaming_mock_backend):
     assert thunk.value == "a"
 
 
-async def test_cancelling_the_caller_stops_the_generations(virtual_clock, streaming_mock_backend):
+async def test_cancelling_wait_for_all_mots_stops_the_generations(virtual_clock, streaming_mock_backend):
     session = start_session(streaming_mock_backend(Script.of("a", Stall()), STORY, Script.of(Stall())))
     thunks = await outputs(session)
     with pytest.raises(TimeoutError):
@@ -110,7 +110,7 @@ async def test_cancelling_the_caller_stops_the_generations(virtual_clock, stream
     assert thunks[1].value == STORY
 
 
-async def test_an_output_without_producer_is_waited_for_too():
+async def test_cancelling_wait_for_all_mots_stops_an_output_without_a_producer():
     thunk = ModelOutputThunk()
     task = asyncio.ensure_future(wait_for_all_mots([thunk]))
     await asyncio.sleep(0)
@@ -121,7 +121,7 @@ async def test_an_output_without_producer_is_waited_for_too():
     assert thunk.cancelled
 
 
-def test_outputs_of_different_loops_are_an_error():
+def test_wait_for_all_mots_refuses_outputs_of_another_event_loop():
     async def begin():
         return (await backend.generate_from_context("a", SimpleContext()))[0]
 
@@ -138,7 +138,7 @@ def test_outputs_of_different_loops_are_an_error():
         there = one.run(begin())
         other.run(wait(there))
         one.run(wait_for_all_mots([there]))
-        other.run(wait_for_all_mots([there]))  # computed, it belongs to no loop any more
+        other.run(wait_for_all_mots([there]))  # a computed output belongs to no loop
     assert there.value == "a"
 
 
@@ -146,18 +146,18 @@ def test_outputs_of_different_loops_are_an_error():
     ("thunks", "message"),
     [
         (ModelOutputThunk("a"), "^Invalid thunks: <ModelOutputThunk computed 'a'>. They must be a list"),
-        (None, "^thunks=None"),
+        (None, "^Invalid thunks: None"),
         (["a"], r"^Invalid thunks\[0\]: 'a'"),
         ([[ModelOutputThunk("a")]], r"^Invalid thunks\[0\]: \[<ModelOutputThunk computed 'a'>\]"),
     ],
     ids=["one output", "none", "no output", "a list in a list"],
 )
-async def test_what_are_no_outputs_is_an_error(thunks, message):
+async def test_wait_for_all_mots_refuses_other_values(thunks, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await wait_for_all_mots(thunks)
 
 
-async def test_a_call_that_was_not_awaited_is_an_error(streaming_mock_backend):
+async def test_wait_for_all_mots_refuses_a_call_that_was_not_awaited(streaming_mock_backend):
     async with start_session(streaming_mock_backend()) as session:
-        with pytest.raises(InvalidArgumentError, match="await it, which gives the output"):
+        with pytest.raises(InvalidArgumentError, match="Await it, which returns the output"):
             await wait_for_all_mots([session.ainstruct("Go.")])

@@ -1,4 +1,4 @@
-"""Cancelled, timed out and abandoned: nothing is left of a call, as the guard of the plugin's fixtures sees it."""
+"""Closing a session: it stops every generation, and its methods raise afterwards."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from pytest_streamval import (
     Backend,
+    ClosedSessionError,
     GenerationCancelledError,
     Instruction,
     ModelOption,
@@ -19,7 +20,7 @@ from pytest_streamval import (
     start_session,
     wait_for_all_mots,
 )
-from pytest_streamval.errors import ClosedSessionError
+from tests.session.doubles import ProducerBackend
 
 pytest_plugins = ["pytester"]
 
@@ -66,7 +67,7 @@ async def wait(session):
 
 
 CALLS = [instruct, instruct_until_accepted, chat, act, validate, query, transform, stream, wait]
-BEGINNINGS = {
+METHODS = {
     "instruct": lambda session: session.ainstruct("Go."),
     "until accepted": lambda session: session.ainstruct("Go.", requirements=[Requirement("x")], max_attempts=2),
     "chat": lambda session: session.achat("Go.", model_options=STREAM),
@@ -82,7 +83,7 @@ def silent(make, call):
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_nothing_is_left_of_a_call_that_times_out(virtual_clock, streaming_mock_backend, call):
+async def test_a_session_call_that_times_out_stops_its_generations(virtual_clock, streaming_mock_backend, call):
     backend = silent(streaming_mock_backend, call)
     async with start_session(backend) as session:
         with pytest.raises(TimeoutError):
@@ -91,40 +92,33 @@ async def test_nothing_is_left_of_a_call_that_times_out(virtual_clock, streaming
     assert all(each.cancelled for each in backend.calls)
 
 
-@pytest.mark.parametrize("turns", range(6))
 @pytest.mark.parametrize("call", CALLS)
-async def test_nothing_is_left_of_a_call_that_is_cancelled(streaming_mock_backend, call, turns):
-    backend = streaming_mock_backend(*[SILENT] * 2)
-    async with start_session(backend) as session:
-        task = asyncio.ensure_future(call(session))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert all(each.thunk.is_computed() for each in backend.calls)
-    for each in backend.scripts[len(backend.calls) :]:  # so that none is left unplayed
-        await (await backend.generate_from_context(each.text, session.ctx))[0].cancel_generation()
+async def test_a_cancelled_session_call_stops_its_generations(call):
+    for turns in range(6):
+        backend = StreamingMockBackend(*[SILENT] * 2)
+        async with start_session(backend) as session:
+            task = asyncio.ensure_future(call(session))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert all(each.thunk.is_computed() for each in backend.calls), f"cancelled after {turns} turns"
 
 
-@pytest.mark.parametrize("name", BEGINNINGS)
-@pytest.mark.parametrize("text", ["Well.", SILENT], ids=["sent", "silent"])
-async def test_nothing_is_left_of_a_call_that_is_abandoned(streaming_mock_backend, name, text):
-    async with start_session(streaming_mock_backend(text)) as session:
-        kept = await BEGINNINGS[name](session)
-    assert kept.finished if name == "stream" else kept.is_computed()
-
-
-@pytest.mark.parametrize("name", BEGINNINGS)
-@pytest.mark.parametrize("text", ["Well.", SILENT], ids=["sent", "silent"])
-async def test_a_block_without_async_stops_what_it_began_too(streaming_mock_backend, name, text):
-    with start_session(streaming_mock_backend(text)) as session:
-        kept = await BEGINNINGS[name](session)
-    assert name == "stream" or kept.is_computed()
+@pytest.mark.parametrize("name", METHODS)
+async def test_leaving_a_session_block_stops_its_generations(streaming_mock_backend, name):
+    for text in ("Well.", SILENT):
+        async with start_session(streaming_mock_backend(text)) as session:
+            output = await METHODS[name](session)
+        assert output.finished if name == "stream" else output.is_computed()
+        with start_session(streaming_mock_backend(text)) as session:
+            output = await METHODS[name](session)
+        assert name == "stream" or output.is_computed()
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_nothing_is_left_of_attempts_that_are_cancelled_by_their_output(streaming_mock_backend, turns):
+async def test_cancelling_an_output_stops_its_attempts(streaming_mock_backend, turns):
     session = start_session(streaming_mock_backend(SILENT))
     thunk = await session.ainstruct("Go.", requirements=[Requirement("", lambda ctx: False)], max_attempts=2)
     for _ in range(turns):
@@ -133,56 +127,54 @@ async def test_nothing_is_left_of_attempts_that_are_cancelled_by_their_output(st
     assert session.backend.calls[0].thunk.cancelled
 
 
-@pytest.mark.parametrize("closing", ["    pass\n", "    await session.aclose()\n"], ids=["left open", "closed"])
-@pytest.mark.parametrize("begin", ["ainstruct('Go.')", "aact('Go.')", "stream('Go.')", "aquery('x', 'Why?')"])
-def test_the_guard_sees_what_a_session_leaves_behind(pytester, begin, closing):
+GUARDED = """
+import pytest
+from pytest_streamval import Script, Stall, start_session
+
+CALLS = {
+    "ainstruct": lambda session: session.ainstruct("Go."),
+    "aact": lambda session: session.aact("Go."),
+    "stream": lambda session: session.stream("Go."),
+    "aquery": lambda session: session.aquery("x", "Why?"),
+}
+
+@pytest.mark.parametrize("closes", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+async def test_it(streaming_mock_backend, name, closes):
+    session = start_session(streaming_mock_backend(Script.of("a", Stall())))
+    output = await CALLS[name](session)
+    if closes:
+        await session.aclose()
+"""
+
+
+def test_the_guard_finds_the_open_generations_of_a_session(pytester):
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nasyncio_mode = auto\n")
-    pytester.makepyfile(
-        "from pytest_streamval import Script, Stall, start_session\n"
-        "async def test_it(streaming_mock_backend):\n"
-        "    session = start_session(streaming_mock_backend(Script.of('a', Stall())))\n"
-        f"    kept = await session.{begin}\n" + closing
-    )
+    pytester.makepyfile(GUARDED)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
-    result.assert_outcomes(**({"failed": 1} if "pass" in closing else {"passed": 1}))
-    if "pass" in closing:
-        result.stdout.fnmatch_lines(["*dropped while it was open: <Session open over*"])
+    result.assert_outcomes(passed=4, failed=4)
+    result.stdout.fnmatch_lines(["*dropped while it was open: <Session open over*"] * 4)
 
 
 # A closed session
 
 
-@pytest.mark.parametrize("name", [*BEGINNINGS, "validate"])
-async def test_a_closed_session_says_so(streaming_mock_backend, name):
+async def test_the_methods_of_a_closed_session_raise(streaming_mock_backend):
     session = start_session(streaming_mock_backend())
     await session.aclose()
     await session.aclose()
-    begin = BEGINNINGS.get(name, lambda session: session.avalidate([]))
-    with pytest.raises(ClosedSessionError, match="needs an open session"):
-        await begin(session)
-
-
-@pytest.mark.parametrize(
-    ("method", "arguments"),
-    [
-        ("instruct", ["x"]),
-        ("chat", ["x"]),
-        ("act", ["x"]),
-        ("validate", [[]]),
-        ("query", ["x", "y"]),
-        ("transform", ["x", "y"]),
-    ],
-)
-def test_a_closed_session_says_so_without_a_coroutine(streaming_mock_backend, method, arguments):
-    session = start_session(streaming_mock_backend())
-    session.close()
-    with pytest.raises(ClosedSessionError) as caught:
-        getattr(session, method)(*arguments)
-    assert caught.value.method == method
+    for begin in [*METHODS.values(), lambda session: session.avalidate([])]:
+        with pytest.raises(ClosedSessionError, match="needs an open session"):
+            await begin(session)
+    calls = {"instruct": 1, "chat": 1, "act": 1, "validate": 1, "query": 2, "transform": 2}
+    for method, count in calls.items():
+        with pytest.raises(ClosedSessionError) as caught:
+            getattr(session, method)(*["x"] * count)
+        assert caught.value.method == method
 
 
 class Late(StreamingMockBackend):
-    """Begins once its gate is open."""
+    """Waits for its gate before each generation."""
 
     def __init__(self, *scripts):
         super().__init__(*scripts)
@@ -193,11 +185,11 @@ class Late(StreamingMockBackend):
         return await super().generate_from_context(*args, **options)
 
 
-@pytest.mark.parametrize("name", BEGINNINGS)
-async def test_what_begins_behind_the_end_is_stopped(virtual_clock, name):
+@pytest.mark.parametrize("name", METHODS)
+async def test_a_generation_that_starts_after_the_end_of_its_session_is_stopped(virtual_clock, name):
     backend = Late(SILENT)
     session = start_session(backend)
-    task = asyncio.ensure_future(BEGINNINGS[name](session))
+    task = asyncio.ensure_future(METHODS[name](session))
     await asyncio.sleep(0)
     await session.aclose()
     backend.gate.set()
@@ -206,7 +198,7 @@ async def test_what_begins_behind_the_end_is_stopped(virtual_clock, name):
     assert backend.calls[0].cancelled
 
 
-async def test_a_chat_that_is_waited_for_ends_with_the_session(streaming_mock_backend):
+async def test_closing_a_session_ends_a_chat(streaming_mock_backend):
     session = start_session(streaming_mock_backend(SILENT))
     task = asyncio.ensure_future(session.achat("Go."))
     await asyncio.sleep(0)
@@ -215,7 +207,7 @@ async def test_a_chat_that_is_waited_for_ends_with_the_session(streaming_mock_ba
         await task
 
 
-async def test_a_chat_that_somebody_else_cancels_says_so(streaming_mock_backend):
+async def test_a_chat_raises_if_other_code_cancels_its_output(streaming_mock_backend):
     async with start_session(streaming_mock_backend(SILENT)) as session:
         task = asyncio.ensure_future(session.achat("Go."))
         await asyncio.sleep(0)
@@ -224,52 +216,57 @@ async def test_a_chat_that_somebody_else_cancels_says_so(streaming_mock_backend)
             await task
 
 
-# Clean-ups, and other ways to feed
+# Clean-ups
 
 
-class Cleaning(Backend):
-    """Its producers raise when they are stopped, or go on behind the end of their output."""
+class Cleaning(ProducerBackend):
+    """Its producers raise when they are stopped, or continue after the end of their output."""
 
     def __init__(self, *, closes=False):
         self.closes = closes
         self.cleaned = 0
 
-    async def generate_from_context(self, action, ctx, *, model_options=None):
-        async def produce(thunk):
-            try:
-                if self.closes:
-                    thunk.close()
-                await asyncio.Event().wait()
-            finally:
-                self.cleaned += 1
-                if not self.closes:
-                    raise OSError(f"clean-up of {action}")
-
-        thunk = ModelOutputThunk(action=action)
-        thunk.start(produce)
-        return thunk, ctx.add(action).add(thunk)
+    async def produce(self, thunk, action):
+        try:
+            if self.closes:
+                thunk.close()
+            await asyncio.Event().wait()
+        finally:
+            self.cleaned += 1
+            if not self.closes:
+                raise OSError(f"clean-up of {action}")
 
 
-async def test_what_a_clean_up_raises_is_raised_by_the_end_of_the_session(virtual_clock):
+async def test_closing_a_session_raises_the_error_of_a_clean_up(virtual_clock):
     session = start_session(Cleaning())
-    kept = await session.aact("a")
+    output = await session.aact("a")
     await asyncio.sleep(0)
     with pytest.raises(OSError, match="clean-up of a"):
         await session.aclose()
-    assert kept.cancelled
+    assert output.cancelled
 
 
-async def test_what_several_clean_ups_raise_is_a_group(virtual_clock):
+async def test_leaving_a_session_block_raises_the_error_of_a_clean_up(virtual_clock):
+    async def leave():
+        async with start_session(Cleaning()) as session:
+            await session.aact("a")
+            await asyncio.sleep(0)
+
+    with pytest.raises(OSError, match="clean-up of a"):
+        await leave()
+
+
+async def test_closing_a_session_raises_the_errors_of_clean_ups_as_a_group(virtual_clock):
     session = start_session(Cleaning())
-    kept = [await session.aact("a"), await session.aact("b")]
+    outputs = [await session.aact("a"), await session.aact("b")]
     await asyncio.sleep(0)
     with pytest.raises(ExceptionGroup) as caught:
         await session.aclose()
     assert sorted(map(str, caught.value.exceptions)) == ["clean-up of a", "clean-up of b"]
-    assert len(kept) == 2
+    assert len(outputs) == 2
 
 
-async def test_what_a_clean_up_raises_does_not_hide_a_cancellation(virtual_clock, caplog):
+async def test_a_failed_clean_up_does_not_hide_a_cancellation(virtual_clock, caplog):
     session = start_session(Cleaning())
     task = asyncio.ensure_future(session.achat("a"))
     for _ in range(3):
@@ -284,7 +281,7 @@ async def test_what_a_clean_up_raises_does_not_hide_a_cancellation(virtual_clock
 @pytest.mark.parametrize(
     "end", [lambda session: session.close(), lambda session: session.aclose()], ids=["close", "aclose"]
 )
-async def test_a_producer_that_works_on_behind_the_end_of_its_output_is_stopped(virtual_clock, end):
+async def test_closing_a_session_stops_a_producer_that_continues_after_its_output(virtual_clock, end):
     session = start_session(Cleaning(closes=True))
     thunk = await session.aact("a")
     assert await thunk.avalue() == ""
@@ -295,7 +292,7 @@ async def test_a_producer_that_works_on_behind_the_end_of_its_output_is_stopped(
     assert session.backend.cleaned == 1
 
 
-async def test_an_output_that_has_no_producer_is_closed(virtual_clock):
+async def test_closing_a_session_cancels_an_output_without_a_producer(virtual_clock):
     class Manual(Backend):
         async def generate_from_context(self, action, ctx, *, model_options=None):
             thunk = ModelOutputThunk()
@@ -306,11 +303,11 @@ async def test_an_output_that_has_no_producer_is_closed(virtual_clock):
     assert thunk.cancelled
 
 
-def test_what_an_event_loop_left_behind_does_not_matter_once_it_is_closed():
+def test_closing_a_session_ignores_closed_event_loops():
     async def begin():
         thunk = await session.aact("a")
         await asyncio.sleep(0)
-        thunk.producer._log_destroy_pending = False  # or asyncio tells of it, as it should
+        thunk.producer._log_destroy_pending = False  # prevents the warning of asyncio
         return thunk
 
     session = start_session(StreamingMockBackend(SILENT))
@@ -321,7 +318,7 @@ def test_what_an_event_loop_left_behind_does_not_matter_once_it_is_closed():
     assert not thunk.is_computed()
 
 
-def test_what_runs_in_an_event_loop_that_stands_still_stops_when_it_goes_on(streaming_mock_backend):
+def test_closing_a_session_stops_generations_of_a_paused_event_loop_later(streaming_mock_backend):
     async def begin(session):
         return await session.aact("a"), await session.stream("b")
 
@@ -337,7 +334,7 @@ def test_what_runs_in_an_event_loop_that_stands_still_stops_when_it_goes_on(stre
     assert all(call.cancelled for call in session.backend.calls)
 
 
-async def test_what_runs_in_another_threads_event_loop_is_stopped_from_here(streaming_mock_backend):
+async def test_closing_a_session_stops_generations_in_other_threads(streaming_mock_backend):
     async def begin():
         return await session.aact("a"), await session.stream("b")
 
@@ -347,11 +344,11 @@ async def test_what_runs_in_another_threads_event_loop_is_stopped_from_here(stre
     def work():
         with asyncio.Runner() as runner:
             thunk, result = runner.run(begin())
-            kept.append((thunk, result))
+            outputs.append((thunk, result))
             here.call_soon_threadsafe(begun.set)
             runner.run(wait_until_over([thunk.producer, result.task]))
 
-    kept = []
+    outputs = []
     here, begun = asyncio.get_running_loop(), asyncio.Event()
     session = start_session(streaming_mock_backend(SILENT, SILENT))
     working = asyncio.ensure_future(asyncio.to_thread(work))
