@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_streamval.conformance import rules
 from pytest_streamval.conformance.backend_checks import CHECKS, FACTORY, TURNS, Trial, current_trial, pass_turns
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _GRACE = 1.0  # seconds for the clean-up of a check that found a fault
 
 
-def check_backend(factory: Factory, *, timeout: float = 10.0) -> Coroutine[Any, Any, None]:
+def check_backend(factory: Factory, *, timeout: float = 10.0) -> BackendChecks:
     """Check the contract of a backend: how it responds, streams, waits for its reader, and stops without a trace.
 
     In a running event loop, await the result to run the checks: `await check_backend(factory)`. Otherwise they run at
@@ -46,11 +46,11 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> Coroutine[Any, 
     if not (isinstance(seconds, int | float) and seconds > 0):
         raise InvalidArgumentError("timeout", excerpt(timeout), "It must be a number of seconds above 0.")
     if _is_in_asyncio():
-        return _check(factory, timeout)
+        return BackendChecks(_check(factory, timeout))
     if sys.get_asyncgen_hooks().firstiter is not None:  # every event loop sets it
         raise EventLoopRequiredError("check_backend()")
     asyncio.run(_check(factory, timeout))
-    return _Done()
+    return BackendChecks(None)
 
 
 def _is_in_asyncio() -> bool:
@@ -61,20 +61,36 @@ def _is_in_asyncio() -> bool:
     return True
 
 
-class _Done(Coroutine[Any, Any, None]):
-    """A coroutine that has nothing to do and can be awaited more than once."""
+class BackendChecks(Coroutine[Any, Any, None]):
+    """The checks of a backend, to be awaited in a coroutine.
 
-    def send(self, value: object, /) -> NoReturn:
-        raise StopIteration(value)
+    A class of its own, because type checkers warn about a plain coroutine that is not awaited, and in a synchronous
+    test the checks are done.
+    """
 
-    def throw(self, *error: Any) -> NoReturn:  # noqa: ANN401  # as in Coroutine
-        raise error[0]
+    def __init__(self, checks: Coroutine[Any, Any, None] | None) -> None:
+        """Create the checks, None if they are done, and can be awaited any number of times."""
+        self._checks = checks
+
+    def send(self, value: Any, /) -> Any:  # noqa: ANN401  # as in Coroutine
+        """Run the checks to the next point at which they wait."""
+        if self._checks is None:
+            raise StopIteration(value)
+        return self._checks.send(value)
+
+    def throw(self, *error: Any) -> Any:  # noqa: ANN401  # as in Coroutine
+        """Raise an error in the checks."""
+        if self._checks is None:
+            raise error[0]
+        return self._checks.throw(*error)
 
     def close(self) -> None:
-        pass
+        """Stop the checks."""
+        if self._checks is not None:
+            self._checks.close()
 
-    def __await__(self) -> Any:  # noqa: ANN401  # as in Coroutine
-        return iter(())
+    def __await__(self) -> Generator[Any, Any, None]:
+        return iter(()) if self._checks is None else self._checks.__await__()  # type: ignore[return-value]  # an iterator
 
 
 async def _check(factory: Factory, timeout: float) -> None:  # noqa: ASYNC109  # the name of the argument

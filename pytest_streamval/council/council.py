@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from pytest_streamval.council.cache import CouncilCache, as_cache, cache_key
 from pytest_streamval.council.member_run import AskOptions
-from pytest_streamval.council.members import Model, make_member, make_members
+from pytest_streamval.council.members import Backend_co, Member, Model, make_member, make_members
 from pytest_streamval.council.modes import MODES, STREAMED
 from pytest_streamval.council.run import CouncilRun
 from pytest_streamval.council.stream import CouncilStream
@@ -25,10 +25,19 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Synthesizer_co = TypeVar("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
+else:
+    from typing import TypeVar
+
+    Synthesizer_co = TypeVar("Synthesizer_co", covariant=True)
+
 T = TypeVar("T")
 
 
-class Council:
+class Council(Generic[Backend_co, Synthesizer_co]):
     """Sends one prompt to several models at the same time, and combines their answers.
 
     An error of a model, its provider or a requirement never raises: it becomes the error of that member's answer, and
@@ -67,9 +76,10 @@ class Council:
                 provider is valid: its member answers with an error.
             UnknownChunkingError: If `chunking` is an unknown alias (a `ValueError`).
         """
-        self.members = make_members(models)
+        self.members = cast("tuple[Member[Backend_co], ...]", make_members(models))
         """The members, in their order."""
-        self.synthesizer = None if synthesizer is None else make_member(synthesizer, default_name="synthesizer")
+        member = None if synthesizer is None else make_member(synthesizer, default_name="synthesizer")
+        self.synthesizer = cast("Synthesizer_co", member)
         """The synthesizer, or None."""
         self.cache = as_cache(cache)
         """The cache, or None."""

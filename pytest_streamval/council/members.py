@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias
 
 from pytest_streamval.engine.backend import Backend
 from pytest_streamval.errors import InvalidArgumentError, StreamvalError, excerpt
 from pytest_streamval.live.backend import LiveBackend
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Backend_co = TypeVar("Backend_co", bound=Backend | None, default=Backend | None, covariant=True)
+else:
+    from typing import TypeVar
+
+    Backend_co = TypeVar("Backend_co", covariant=True)
 
 Model: TypeAlias = str | Backend
 """A spec such as `"openai:gpt-4.1"`, or a backend."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Member(Generic[Backend_co]):
     """A member of a council."""
 
     name: str
     """The name in events and answers, unique within the council."""
     model: str
     """The provider's name of the model."""
-    backend: Backend | None
+    backend: Backend_co
     """The backend, or None if the spec is invalid."""
     fault: StreamvalError | None = None
     """The reason why there is no backend. It becomes the error of every answer."""

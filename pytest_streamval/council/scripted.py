@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from pytest_streamval.council.council import Council
 from pytest_streamval.engine.backend import Backend
@@ -11,10 +11,14 @@ from pytest_streamval.engine.backend import Backend
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_streamval.council.members import Member
+    from pytest_streamval.scripting.mock import StreamingMockBackend
     from pytest_streamval.scripting.script import Script
 
-    Scripted: TypeAlias = str | Script | Sequence[str | Script] | Backend
-    """The text or script for the only call of a member, a list of them for several calls, or a backend."""
+    Texts: TypeAlias = str | Script | Sequence[str | Script]
+    """The text or script for the only call of a member, or a list of them for several calls."""
+    Scripted: TypeAlias = Texts | Backend
+    """The texts of a member, or its backend."""
 
 
 class CouncilFactory:
@@ -28,13 +32,49 @@ class CouncilFactory:
         """
         self._make_backend = make_backend
 
+    @overload
+    def __call__(
+        self,
+        *members: Texts | Mapping[str, Texts],
+        synthesizer: Texts,
+        token_size: int = 1,
+        **options: Any,  # noqa: ANN401  # those of Council
+    ) -> Council[StreamingMockBackend, Member[StreamingMockBackend]]: ...
+
+    @overload
+    def __call__(
+        self,
+        *members: Texts | Mapping[str, Texts],
+        synthesizer: None = None,
+        token_size: int = 1,
+        **options: Any,  # noqa: ANN401  # as above
+    ) -> Council[StreamingMockBackend, None]: ...
+
+    @overload
+    def __call__(
+        self,
+        *members: Scripted | Mapping[str, Scripted],
+        synthesizer: Scripted,
+        token_size: int = 1,
+        **options: Any,  # noqa: ANN401  # as above
+    ) -> Council[Backend, Member[Backend]]: ...
+
+    @overload
+    def __call__(
+        self,
+        *members: Scripted | Mapping[str, Scripted],
+        synthesizer: None = None,
+        token_size: int = 1,
+        **options: Any,  # noqa: ANN401  # as above
+    ) -> Council[Backend, None]: ...
+
     def __call__(
         self,
         *members: Scripted | Mapping[str, Scripted],
         synthesizer: Scripted | None = None,
         token_size: int = 1,
-        **options: Any,  # noqa: ANN401  # those of Council
-    ) -> Council:
+        **options: Any,  # those of Council
+    ) -> Council[Any, Any]:
         """Make a council.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
@@ -17,16 +17,24 @@ from pytest_streamval.session.outputs import check_loop, resolve, stop_output
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    from typing_extensions import TypeVar
+
     from pytest_streamval.engine.component import CBlock, Component
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
+    Backend_co = TypeVar("Backend_co", bound=Backend, default=Backend, covariant=True)
+else:
+    from typing import TypeVar
 
-class SessionRequests(SessionLifecycle):
+    Backend_co = TypeVar("Backend_co", covariant=True)
+
+
+class SessionRequests(SessionLifecycle, Generic[Backend_co]):
     """The backend, the model options and the contexts of a session, with the steps that its methods share."""
 
     def __init__(
-        self, backend: Backend, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
+        self, backend: Backend_co, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
     ) -> None:
         """Make a session.
 
@@ -42,7 +50,7 @@ class SessionRequests(SessionLifecycle):
             raise InvalidArgumentError("backend", excerpt(backend), "It must be an instance of a subclass of Backend.")
         if ctx is not None and not isinstance(ctx, Context):
             raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a context, for instance ChatContext().")
-        self.backend = backend
+        self.backend: Backend_co = backend
         self.model_options = checked_options(model_options)
         self._history = History(SimpleContext() if ctx is None else ctx)
         self._chat = self._history if isinstance(ctx, ChatContext) else History(ChatContext())

@@ -18,7 +18,7 @@ from pytest_streamval.session.arguments import (
 )
 from pytest_streamval.session.attempts import Attempts
 from pytest_streamval.session.history import HistoryObserver
-from pytest_streamval.session.requests import SessionRequests
+from pytest_streamval.session.requests import Backend_co, SessionRequests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
-class Session(SessionRequests):
+class Session(SessionRequests[Backend_co]):
     """A backend and a context with methods to ask the model; made by `start_session`.
 
     Every method has two forms. The asynchronous form, with the prefix `a`, returns its output at once while the

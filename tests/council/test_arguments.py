@@ -6,14 +6,8 @@ import re
 
 import pytest
 
-from pytest_streamval import (
-    Council,
-    CouncilEvent,
-    CouncilResult,
-    EventLoopRunningError,
-    InvalidArgumentError,
-    UnknownChunkingError,
-)
+from pytest_streamval import Council, CouncilEvent, CouncilResult, InvalidArgumentError
+from pytest_streamval.errors import EventLoopRunningError, UnknownChunkingError
 
 
 def test_ask_sync_and_stream_sync_return_the_result(council) -> None:

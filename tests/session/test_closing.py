@@ -8,7 +8,6 @@ import pytest
 
 from pytest_streamval import (
     Backend,
-    ClosedSessionError,
     GenerationCancelledError,
     Instruction,
     ModelOption,
@@ -20,6 +19,7 @@ from pytest_streamval import (
     start_session,
     wait_for_all_mots,
 )
+from pytest_streamval.errors import ClosedSessionError
 from tests.session.doubles import ProducerBackend
 
 pytest_plugins = ["pytester"]

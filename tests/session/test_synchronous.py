@@ -13,9 +13,7 @@ from contextvars import ContextVar
 import pytest
 
 from pytest_streamval import (
-    BlockingCallError,
     ChatContext,
-    ClosedSessionError,
     DifferentLoopsError,
     Raise,
     Requirement,
@@ -25,6 +23,7 @@ from pytest_streamval import (
     ValidationResult,
     start_session,
 )
+from pytest_streamval.errors import BlockingCallError, ClosedSessionError
 from pytest_streamval.session import background
 from tests.session.doubles import ProducerBackend
 
