@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,3 +104,17 @@ def test_the_readme_links_to_every_page() -> None:
 
 def test_there_are_blocks_to_run() -> None:
     assert len(blocks()) >= 8
+
+
+def test_the_architecture_has_the_layers_of_the_contract() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = [layer.split(" | ") for layer in layers if layer not in {"typing", "_lazy"}]
+    documented: dict[str, list[str]] = {}
+    for number, room in rows:
+        documented.setdefault(number, []).append(room)
+    assert [sorted(layer) for layer in documented.values()] == [sorted(layer) for layer in rooms]
