@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pytest_streamval.council.cache import CouncilCache, as_cache, cache_key
 from pytest_streamval.council.member_run import AskOptions
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    # on Python 3.11, `typing` has no TypeVar with a default
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from pytest_streamval.council.events import CouncilEvent
     from pytest_streamval.council.results import CouncilResult
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    Synthesizer_co = TypeVar("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
+    Synthesizer_co = TypeVarWithDefault("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
 else:
-    from typing import TypeVar
-
     Synthesizer_co = TypeVar("Synthesizer_co", covariant=True)
 
 T = TypeVar("T")
@@ -78,8 +76,8 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         """
         self.members = cast("tuple[Member[Backend_co], ...]", make_members(models))
         """The members, in their order."""
-        member = None if synthesizer is None else make_member(synthesizer, default_name="synthesizer")
-        self.synthesizer = cast("Synthesizer_co", member)
+        merging = None if synthesizer is None else make_member(synthesizer, default_name="synthesizer")
+        self.synthesizer = cast("Synthesizer_co", merging)
         """The synthesizer, or None."""
         self.cache = as_cache(cache)
         """The cache, or None."""

@@ -43,7 +43,7 @@ _NAMES_STREAMING = re.compile(r"\bstream", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """The options with which members are asked."""
+    """The options of the requests to members."""
 
     requirements: tuple[Requirement, ...] = ()
     """The requirements on each answer."""
@@ -59,7 +59,7 @@ class AskOptions:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MemberRun:
-    """One member's answer to one prompt. Nothing is asked before `run`, and `answer` can be read at any time."""
+    """One member's answer to one prompt. `run` sends the request, and `answer` can be read at any time."""
 
     member: Member
     prompt: str

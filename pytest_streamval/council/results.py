@@ -59,7 +59,7 @@ class CouncilResult:
     cached: bool = field(default=False, compare=False)
     """Whether all answers came from the cache. Comparisons ignore it."""
     synthesizer: ModelAnswer | None = None
-    """The synthesizer's complete answer, or None if it was not asked."""
+    """The synthesizer's complete answer, or None if it received no request."""
     rounds: tuple[tuple[ModelAnswer, ...], ...] = ()
     """The answers of each round in debate and adversarial mode."""
 

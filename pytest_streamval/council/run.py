@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CouncilRun:
-    """One prompt to a council. Nothing is asked before `run`."""
+    """One prompt to a council. `run` sends the first request."""
 
     prompt: str
     mode: str

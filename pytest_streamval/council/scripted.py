@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pytest_streamval.scripting.script import Script
 
     Texts: TypeAlias = str | Script | Sequence[str | Script]
-    """The text or script for the only call of a member, or a list of them for several calls."""
+    """The text or script for the only call of a mock, or a list of them for several calls."""
     Scripted: TypeAlias = Texts | Backend
-    """The texts of a member, or its backend."""
+    """The scripts of a member, or its backend."""
 
 
 class CouncilFactory:

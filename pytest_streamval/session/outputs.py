@@ -34,7 +34,7 @@ async def resolve(thunk: ModelOutputThunk) -> ModelOutputThunk:
 
 
 async def stop_output(thunk: ModelOutputThunk) -> None:
-    """Stop a generation while an error is raised. An error of its clean-up is logged, so that the first error is raised."""
+    """Stop a generation after an error. A failed clean-up is logged, so that the first error is raised."""
     try:
         await thunk.cancel_generation()
     except Exception:

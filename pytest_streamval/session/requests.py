@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
+    # on Python 3.11, `typing` has no TypeVar with a default
     Backend_co = TypeVar("Backend_co", bound=Backend, default=Backend, covariant=True)
 else:
     from typing import TypeVar

@@ -21,7 +21,7 @@ B = TypeVar("B", bound=Backend)
 
 
 @overload
-def start_session(  # type: ignore[overload-overlap]  # a str is a sequence of str too, and means a spec
+def start_session(  # type: ignore[overload-overlap]  # a str is also a sequence of str, but means a spec
     backend: str | None = None, *, ctx: Context | None = None, model_options: Mapping[str, object] | None = None
 ) -> Session[LiveBackend]: ...
 

@@ -6,7 +6,12 @@ import re
 
 import pytest
 
-from pytest_streamval import Council, CouncilEvent, CouncilResult, InvalidArgumentError
+from pytest_streamval import (
+    Council,
+    CouncilEvent,
+    CouncilResult,
+    InvalidArgumentError,
+)
 from pytest_streamval.errors import EventLoopRunningError, UnknownChunkingError
 
 

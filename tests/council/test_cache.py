@@ -206,7 +206,7 @@ async def test_a_cached_debate_continues_without_a_member_that_fails_a_requireme
     result = await the_council.debate("Go")
     assert [[answer.name for answer in turn] for turn in result.rounds] == [["a", "b", "c"], ["b", "c"]]
     assert [len(member.backend.calls) for member in the_council.members] == [0, 1, 1], (
-        "the second round was asked again"
+        "the second round sends new requests"
     )
     assert "cats" not in str(the_council.members[1].backend.calls[0].action)
     for member in the_council.members:

@@ -66,7 +66,7 @@ async def test_a_council_without_a_synthesizer_has_no_synthesis(council) -> None
     assert events[-1].result.synthesis is None
 
 
-@pytest.mark.streamval_allow_unplayed(reason="the synthesizer is not asked")
+@pytest.mark.streamval_allow_unplayed(reason="the synthesizer receives no request")
 @pytest.mark.parametrize("chosen", [{"synthesize": False}, {"mode": "raw"}])
 async def test_the_raw_mode_does_not_ask_the_synthesizer(council, chosen) -> None:
     the_council = council("Hello.", synthesizer="Never asked.")
@@ -84,7 +84,7 @@ async def test_the_synthesizer_receives_the_prompt_and_every_usable_answer(counc
     assert [answer.usable for answer in result.answers] == [True, False]
 
 
-@pytest.mark.streamval_allow_unplayed(reason="the synthesizer is not asked")
+@pytest.mark.streamval_allow_unplayed(reason="the synthesizer receives no request")
 async def test_the_synthesizer_is_not_asked_without_a_usable_answer(council) -> None:
     the_council = council(Script.of(Raise(ValueError("gone"))), "  \n", synthesizer="Never asked.")
     result = await the_council.ask("Say hello")
@@ -263,7 +263,7 @@ async def test_a_backend_that_refuses_streams_is_asked_for_the_complete_answer(s
     assert [event.text for event in events if event.type == "member_delta"] == ["All at once."]
 
 
-@pytest.mark.streamval_allow_unplayed(reason="the backend is not asked again")
+@pytest.mark.streamval_allow_unplayed(reason="the backend receives no second request")
 async def test_a_backend_with_another_error_is_not_asked_again(streaming_mock_backend) -> None:
     whole = streaming_mock_backend("All at once.")
     answer = [event async for event in Council([Buffered(ValueError("no"), whole)]).ask_stream("Go")][-1].result.answers
