@@ -1,1 +1,1 @@
-"""What the engine costs, as ratios within one run: python -m benchmarks."""
+"""The cost of the engine, as ratios within one run: python -m benchmarks."""

@@ -60,7 +60,7 @@ def growth(chunking: str, *requirements: Requirement) -> tuple[float, str]:
 
 
 def sent_after_fail() -> tuple[float, str]:
-    """Count what a producer that never pauses sends behind the delta that completes the failing chunk."""
+    """Count the deltas that a producer without pauses sends after the one that completes the failing chunk."""
     worst = 0
     for failing in range(0, 200, 7):
         words = [f"{index} " for index in range(1_000)]
@@ -78,7 +78,7 @@ def sent_after_fail() -> tuple[float, str]:
 
 
 def memory() -> tuple[float, str]:
-    """Measure what is left of a run that nobody read."""
+    """Measure the memory of a run that was not read."""
     return kept(partial(engine, prose(TOKENS), "word", [Passing() for _ in range(4)])), "MB"
 
 

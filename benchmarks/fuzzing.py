@@ -1,9 +1,9 @@
 """Print how fuzzing scales with the workers of pytest-xdist: python -m benchmarks.fuzzing [ROUNDS].
 
-The same tests under the same cuts, by one worker and by two, in turn, from the first test's start to the last one's
-end: starting pytest and its workers is not part of it. Two figures come of it. By the clock on the wall, which takes
-two cores that have nothing else to do. And by processor time, which other programs disturb less: the time below which
-two free cores cannot stay, which is that of the busiest process, or half of what all processes took together.
+One worker and two workers run the same tests under the same cuts in turn. The time is measured from the start of the
+first test to the end of the last one, without the start of pytest and its workers. There are two figures. The wall
+clock is exact only on two idle cores. Processor time, which other programs affect less, gives the least time on them,
+which is the time of the busiest process, or half of the time of all processes.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ async def test_it(streaming_mock_backend, number):
 
 
 class Spent(NamedTuple):
-    """What a run took, in seconds."""
+    """The duration of a run, in seconds."""
 
     wall: float
-    """By the clock on the wall."""
+    """The time of the wall clock."""
     bound: float
-    """What it takes at least on two cores that are free, by the processor time of its processes."""
+    """The least time on two idle cores, from the processor time of its processes."""
 
 
 def spent(folder: Path, workers: int) -> Spent:
-    """Run the tests."""
+    """Run the tests, and return their duration."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
     command += [f"--streamval-fuzz={CUTS}", "-n", str(workers)]
     done = subprocess.run(
@@ -89,7 +89,7 @@ def spent(folder: Path, workers: int) -> Spent:
 
 
 def main() -> None:
-    """Measure, and say what the machine had to do besides."""
+    """Measure and print the durations, with the load of the machine."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {TESTS} tests under {CUTS} cuts each")
     for size in SIZES:

@@ -18,7 +18,7 @@ ROUNDS = 7
 
 
 class Ratio(NamedTuple):
-    """What one work costs in terms of another."""
+    """The cost of one work as a multiple of another."""
 
     median: float
     """The median of the rounds' ratios."""
@@ -43,7 +43,7 @@ def kept(work: Work) -> float:
 
     async def measured() -> int:
         await work()  # warm up
-        await asyncio.sleep(0)  # the loop lets go of the callbacks of what has ended
+        await asyncio.sleep(0)  # the loop removes the callbacks of finished tasks
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         result = await work()

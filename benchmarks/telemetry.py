@@ -1,7 +1,7 @@
-"""Print what telemetry costs a run: python -m benchmarks.telemetry [ROUNDS].
+"""Print the cost of telemetry for a run: python -m benchmarks.telemetry [ROUNDS].
 
-The same run of 16,000 tokens in turn with telemetry off, as it is where no provider is set, and on: the real SDK with a
-reader of its metrics and a processor of its spans, which keep them in memory.
+The same run of 16,000 deltas is measured in turn with telemetry off, as without a provider, and on. Then it uses the
+real SDK with a reader of metrics and a processor of spans, which keep them in memory.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def idle() -> float:
-    """Return how many microseconds a run takes to find that nobody listens."""
+    """Return the microseconds in which a run finds that there is no provider."""
     return min(timeit.repeat(observer._telemetry, number=1_000, repeat=ROUNDS)) * 1e3
 
 

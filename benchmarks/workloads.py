@@ -25,7 +25,7 @@ STORY = Path(__file__).parent.parent / "examples" / "streams" / "openai-story.js
 
 
 def prose(tokens: int) -> Script:
-    """Return a script of so many tokens of what a model wrote, repeated as often as needed."""
+    """Return a script of a number of tokens from the text of a model, repeated as often as needed."""
     text = Script.from_cassette(STORY).text + "\n\n"
     return Script.from_text("".join(islice(cycle(text), tokens * TOKEN)), TOKEN)
 
@@ -78,7 +78,7 @@ class FailingAt(Passing):
 async def engine(
     script: Script, chunking: str | ChunkingStrategy | None, requirements: list[Requirement]
 ) -> StreamChunkingResult:
-    """Run the whole way from the script to the last event, with nobody reading."""
+    """Run from the script to the last event, without a reader."""
     backend = StreamingMockBackend(script)
     result = await stream_with_chunking("go", backend, SimpleContext(), chunking=chunking, requirements=requirements)
     await result.acomplete()

@@ -1,4 +1,4 @@
-"""The hand-over that everything is measured by; the standard library only, so that every environment can run it."""
+"""The queue to which all figures are compared. It needs the standard library only, so every environment can run it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 async def raw_queue(tokens: Sequence[str], *, paced: bool = False) -> list[str]:
-    """Hand the tokens over as a queue does it, and return what arrived.
+    """Send the tokens through a queue, and return those that arrived.
 
     Args:
-        tokens: what to hand over.
-        paced: whether the producer lets others run behind each token, as one does that waits for a network.
+        tokens: The tokens to send.
+        paced: Whether other tasks run after each token, as with a producer that waits for a network.
     """
     queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=20)
 

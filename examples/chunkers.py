@@ -10,7 +10,7 @@ ITEM = re.compile(r"\d+\. ")
 
 
 class NumberedItems(ChunkingStrategy):
-    """The lines of a numbered list, whole; every other line is part of no chunk."""
+    """The complete lines of a numbered list. Every other line is part of no chunk."""
 
     def split(self, accumulated_text: str) -> list[str]:
         """Return the items whose line has ended."""

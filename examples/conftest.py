@@ -17,7 +17,7 @@ STREAMS = Path(__file__).parent / "streams"
 
 @pytest.fixture(params=["openai", "anthropic"])
 def recorded(request: pytest.FixtureRequest) -> Callable[[str], Script]:
-    """Return what a real model sent when it was recorded, by the name of the stream, in each protocol."""
+    """Return the recorded streams of a real model by their names, in each protocol."""
 
     def load(name: str) -> Script:
         return Script.from_cassette(STREAMS / f"{request.param}-{name}.jsonl")

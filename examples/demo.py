@@ -31,7 +31,7 @@ STREAM = Path(__file__).parent / "streams" / "openai-list.jsonl"
 
 
 def told(event: StreamEvent) -> str:
-    """Return what an event says, in a line."""
+    """Return an event as a line."""
     match event:
         case QuickCheckEvent(passed=True):
             line = "check      passed"

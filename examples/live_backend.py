@@ -1,7 +1,7 @@
-"""A backend of one's own in a page: any server that speaks OpenAI's chat completions.
+"""A backend of your own in a page, for any server with OpenAI's chat completions.
 
-`STREAMVAL_URL` says where (default: Ollama on this machine), `STREAMVAL_BACKEND` which model, as `provider:model`.
-Needs httpx2: pip install "pytest-streamval[live]".
+`STREAMVAL_URL` is the address (default: Ollama on this machine), and `STREAMVAL_BACKEND` the model, as
+`provider:model`. It needs httpx2: pip install "pytest-streamval[live]".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMES = {ModelOption.TEMPERATURE: "temperature", ModelOption.MAX_NEW_TOKENS: "ma
 
 
 class ChatBackend(Backend):
-    """Streams answers of a chat model; cancelling an output closes its connection."""
+    """Streams the answers of a chat model. A cancelled output closes its connection."""
 
     def __init__(self, url: str | None = None, model: str | None = None) -> None:
         self.url = url or os.environ.get("STREAMVAL_URL", "http://127.0.0.1:11434/v1")

@@ -1,4 +1,4 @@
-"""What this application expects of a model, checked while it writes."""
+"""The requirements of this application, which are checked while a model writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StreamOnly(Requirement):
 
 
 class MaxSentences(StreamOnly):
-    """At most so many sentences; for chunks that are sentences."""
+    """Limits the number of sentences, if chunks are sentences."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"at most {limit} sentences")
@@ -38,7 +38,7 @@ class MaxSentences(StreamOnly):
 
 
 class ForbiddenWord(StreamOnly):
-    """A word that must not reach the reader; for chunks that hold whole words."""
+    """Fails a word that must not reach the reader, if chunks have complete words."""
 
     def __init__(self, word: str) -> None:
         super().__init__(f"never say {word!r}")
@@ -51,7 +51,7 @@ class ForbiddenWord(StreamOnly):
 
 
 class MaxParagraphLength(StreamOnly):
-    """Short paragraphs; for chunks that are paragraphs."""
+    """Limits the length of paragraphs, if chunks are paragraphs."""
 
     def __init__(self, characters: int) -> None:
         super().__init__(f"paragraphs of at most {characters} characters")
@@ -65,7 +65,7 @@ class MaxParagraphLength(StreamOnly):
 
 
 class NumberedSteps(StreamOnly):
-    """Steps numbered 1, 2, 3, … that do not repeat each other; for chunks that are items of a numbered list."""
+    """Requires steps numbered 1, 2, 3, … that do not repeat each other, if chunks are items of a numbered list."""
 
     def __init__(self) -> None:
         super().__init__("numbered steps, each a new one")

@@ -1,8 +1,8 @@
 # pytest: e2e, integration
-"""Sessions: a model asked in a script, many times at once, and checked while it writes.
+"""Sessions: a script that calls a model many times at once, and checks it while it writes.
 
-Without an argument it asks what `STREAMVAL_BACKEND` and `STREAMVAL_URL` name, or Ollama on this machine; with one it
-plays what a model might say: python examples/sessions.py --mock
+Without an argument it calls the model in `STREAMVAL_BACKEND` at the address in `STREAMVAL_URL`, or Ollama on this
+machine. With one it plays possible answers of a model: python examples/sessions.py --mock
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def stop_early(session: Session) -> None:
 
 
 async def insist(session: Session) -> None:
-    """Ask again, with what was wrong, until the answer is accepted."""
+    """Ask again, with the reasons of the failure, until the answer is accepted."""
     rain = Requirement("mentions rain", lambda ctx: ValidationResult("rain" in str(ctx.last_output()).lower()))
     thunk = await session.ainstruct("Describe the weather.", requirements=[rain], max_attempts=3)
     try:

@@ -88,7 +88,7 @@ async def test_a_bad_stream_is_stopped(
     assert isinstance(result.history[-2], QuickCheckEvent)
     assert not result.history[-2].passed
     assert result.history[-1] == CompletedEvent(success=False, full_text=result.full_text, attempts_used=1)
-    # What was released is the beginning of what the model said, and ends with the last good chunk.
+    # The released text is the beginning of the model's text, and ends with the last good chunk.
     assert script.text.startswith(result.full_text)
     assert result.full_text.endswith(received[-1])
     # The producer stopped: it was at most one buffer ahead of the reader.

@@ -1,4 +1,4 @@
-"""The types that annotations need: of fixtures, and of what functions take and return. Loaded on first use.
+"""The types for annotations: of fixtures, arguments and results. They are loaded on first use.
 
 Type checkers read `typing.pyi`, which `python3 -m tools.stubs` writes from the table below.
 """

@@ -41,6 +41,11 @@ NEVER = {
 }
 """Phrases that no docstring, comment, message or page has, and the words to write in their place."""
 
+ROOMS = [path.parent.name for path in sorted(PACKAGE.glob("*/__init__.py"))]
+"""The rooms of the package."""
+OTHERS = ["the top level", "benchmarks", "docs", "examples", "tests", "the root", "tools"]
+"""The other parts of the repository."""
+
 _CODE = re.compile(r"```.*?```|``[^`]*``|`[^`]*`|<[^>\n]*>|^(?: {4,}|\t)[^\n]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
@@ -104,6 +109,8 @@ class Figures:
 def texts() -> list[Text]:
     """Return all prose of the repository."""
     found: list[Text] = []
+    for path in [ROOT / "dev.py"]:
+        found += texts_of_module(path.relative_to(ROOT), path.read_text(encoding="utf-8"))
     for folder in (PACKAGE, ROOT / "examples", ROOT / "benchmarks", ROOT / "tools", ROOT / "tests"):
         for path in sorted(folder.rglob("*.py")):
             found += texts_of_module(path.relative_to(ROOT), path.read_text(encoding="utf-8"))
@@ -160,14 +167,15 @@ def figures_of(found: list[Text], kinds: tuple[str, ...]) -> dict[str, tuple[Fig
     return rooms
 
 
-def reports() -> list[tuple[str, Figures, str]]:
-    """Return each room's name and figures, and the rows of its files with the most findings first."""
-    rows = []
+@cache
+def reports() -> dict[str, tuple[Figures, str]]:
+    """Return each room's figures, and the rows of its files with the most findings first."""
+    found = {}
     for room, (total, files) in sorted(figures_of(texts(), ("docstring", "page")).items()):
         order = sorted(files.items(), key=lambda item: -sum(item[1].counts.values()))
         shown = "\n".join(f"  {figures.row()}  {path}" for path, figures in order if any(figures.counts.values()))
-        rows.append((room, total, shown))
-    return rows
+        found[room] = (total, shown)
+    return found
 
 
 def forbidden() -> list[str]:
@@ -186,7 +194,7 @@ def main() -> int:
     """Print the figures of every room, the forbidden phrases, and return 1 if there is anything to do."""
     is_long = "--files" in sys.argv
     failed = False
-    for room, total, files in reports():
+    for room, (total, files) in reports().items():
         excesses = total.excesses()
         failed |= bool(excesses)
         print(f"{room:18} {total.row()}  {'too many: ' + ', '.join(excesses) if excesses else 'ok'}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Request:
-    """What a client sent."""
+    """A request of a client."""
 
     method: str
     path: str
@@ -81,7 +81,7 @@ def head(status: str = "200 OK", *headers: str, kind: str = "text/event-stream")
 
 
 def chunk(data: bytes) -> bytes:
-    """Return a chunk of a body; an empty one ends it."""
+    """Return an HTTP chunk of a body. An empty one ends the body."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 

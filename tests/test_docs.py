@@ -1,10 +1,11 @@
-"""Every block of Python in the README and the docs runs, and prints what stands below it."""
+"""Every block of Python in the README and the docs runs, and prints the block of text below it."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,13 +34,13 @@ def blocks() -> list[object]:
 
 
 def snapshots(folder: Path) -> str:
-    """Return the snapshot that was written, or of several the names of their files, a line each."""
+    """Return the snapshot that was written, or the names of the files if there are several, a line each."""
     files = sorted(folder.glob("__snapshots__/*/*"))
     return files[0].read_text("utf-8") if len(files) == 1 else "".join(f"{file.name}\n" for file in files)
 
 
 @pytest.mark.parametrize("block", blocks())
-def test_a_block_does_what_the_page_says(block: Block, pytester: pytest.Pytester) -> None:
+def test_a_block_prints_the_output_on_its_page(block: Block, pytester: pytest.Pytester) -> None:
     if "def test_" in block.code:
         pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n")
         pytester.makepyfile(block.code)
@@ -47,14 +48,14 @@ def test_a_block_does_what_the_page_says(block: Block, pytester: pytest.Pytester
             result = pytester.runpytest_subprocess(*options)
             outcomes = result.parseoutcomes()
             assert set(outcomes) == {"passed"}
-            assert outcomes["passed"] >= len(re.findall(r"def test_", block.code))  # more, where one has parameters
+            assert outcomes["passed"] >= len(re.findall(r"def test_", block.code))  # more, if one has parameters
         if block.output is not None:
             assert snapshots(pytester.path) == block.output
     else:
         script = pytester.makepyfile(block.code)
         done = subprocess.run([sys.executable, "-W", "error", script], capture_output=True, text=True, check=False)
         assert done.stderr == ""
-        assert block.output is not None, "a block that is no test shows what it prints in a block of text below it"
+        assert block.output is not None, "a block without a test needs its output in a block of text below it"
         assert done.stdout == block.output
 
 
@@ -66,7 +67,7 @@ def fuzzed_blocks() -> list[object]:
 
 
 @pytest.mark.parametrize("block", fuzzed_blocks())
-def test_a_block_of_tests_holds_under_other_cuts(block: Block, pytester: pytest.Pytester) -> None:
+def test_a_block_of_tests_passes_under_other_cuts(block: Block, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n")
     pytester.makepyfile(block.code)
     result = pytester.runpytest_subprocess(
@@ -90,11 +91,30 @@ def test_a_link_leads_to_a_file(page: Path) -> None:
     for target in LINK.findall(text):
         path = re.sub(r"https://github.com/pytest-streamval/pytest-streamval/(?:blob|tree)/main", str(ROOT), target)
         assert (page.parent / path.partition("#")[0]).exists(), target
-    if page.name == "README.md":
-        assert len(LINK.findall(text)) >= 15
-        named = re.findall(r"`(docs/[\w-]+\.md)`(?!\])", text)
-        assert named == [], "a page that is named is a link"
+    named = re.findall(r"`((?:docs/)?[\w-]+\.md)`(?!\])", text)
+    assert named == [], "a page that is named is a link"
+
+
+def test_the_readme_links_to_every_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in [*ROOT.glob("[B-Z]*.md"), *(ROOT / "docs").glob("*.md")]:
+        path = page.relative_to(ROOT)
+        assert page.name == "README.md" or f"[`{path}`]: https" in text, path
 
 
 def test_there_are_blocks_to_run() -> None:
     assert len(blocks()) >= 8
+
+
+def test_the_architecture_has_the_layers_of_the_contract() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = [layer.split(" | ") for layer in layers if layer not in {"typing", "_lazy"}]
+    documented: dict[str, list[str]] = {}
+    for number, room in rows:
+        documented.setdefault(number, []).append(room)
+    assert [sorted(layer) for layer in documented.values()] == [sorted(layer) for layer in rooms]

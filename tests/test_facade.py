@@ -89,7 +89,7 @@ sys.meta_path.insert(0, Absent())
 
 
 def run_without(absent: set[str], code: str) -> str:
-    """Run code in a process of its own in which packages are not installed, and return what it prints."""
+    """Run code in a process of its own in which packages are not installed, and return its output."""
     script = BLOCKED.format(absent=absent) + code
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

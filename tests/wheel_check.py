@@ -1,6 +1,6 @@
 """Run the README's first example as a new user would: with the installed wheel, in an empty folder.
 
-The environment `wheel` of tox.ini runs this with nothing installed but the wheel and what it depends on.
+The environment `wheel` of tox.ini runs this with only the wheel and its dependencies installed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def passed_tests(report: str) -> int:
 
 
 def main() -> None:
-    """Run the example, and leave with a sentence when it is not what the README promises."""
+    """Run the example, and exit with a message if it fails."""
     package = Path(pytest_streamval.__file__).resolve().parent
     if package.is_relative_to(ROOT / "pytest_streamval"):
         sys.exit(f"{package} is the checkout, not the wheel: run this by `python3 dev.py wheel`.")

@@ -35,7 +35,7 @@ def arguments() -> Namespace:
 
 
 def texts() -> Path:
-    """Write down what everybody works on."""
+    """Write the texts and tokens that all contenders work on."""
     CACHE.mkdir(parents=True, exist_ok=True)
     path = CACHE / "texts.json"
     content = {"prose": tokens(prose(64_000)), "unbroken": tokens(unbroken(200_000))}

@@ -1,4 +1,4 @@
-"""The engines: what a run costs, what it keeps, and when it stops."""
+"""The engines: the time of a run, its memory, and its stop."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ ENGINES = {
 CHUNKS = ("sentence", "word", "paragraph")
 PACES = {
     "a producer that never waits": {"paced": False},
-    "a producer that yields behind each token": {"paced": True},
+    "a producer that yields after each token": {"paced": True},
 }
 DRIVEN = {
     "straight into the queue": {"paced": False},
-    "straight, yielding behind each": {"paced": True},
+    "straight, yielding after each": {"paced": True},
     "as by its real backends": {"paced": False, "variant": "backend"},
     "as by its own tests' double": {"paced": True, "variant": "double"},
 }
@@ -49,13 +49,13 @@ TARGETS: dict[str, tuple[dict[str, Any], float]] = {
     "1,000 streams of 200": ({"chunking": "sentence", "requirements": 1, "tokens": 200, "streams": 1_000}, 0.2),
 }
 UNITS = (
-    "Milliseconds of processor time, and in brackets the multiple of what a raw `asyncio.Queue(maxsize=20)` takes to"
-    " hand over the same tokens at the same pace in the same process. Who has used up {plan.budget:.0f} seconds in a"
-    " case is not measured there again; `> {plan.limit:.0f} s` is a run that took longer, or would have by its growth."
+    "Milliseconds of processor time, and in brackets the multiple of the time of a raw `asyncio.Queue(maxsize=20)` for"
+    " the same deltas at the same pace in the same process. An engine that has used {plan.budget:.0f} seconds in a"
+    " case is not measured there again. `> {plan.limit:.0f} s` is a run that took longer, or would have by its growth."
 )
 PLAIN = (
-    "An unread run of mellea 0.8.0 is one with `as_events=True`: its plain form, which all other figures are of, does"
-    " nothing until it is read, and keeps the text alone."
+    "An unread run of mellea 0.8.0 has `as_events=True`. Its plain form, to which all other figures belong, does"
+    " nothing until it is read, and keeps only the text."
 )
 KEPT = {"chunking": "word", "requirements": 4, "tokens": 16_000}
 
@@ -75,7 +75,7 @@ def workers(texts: Path) -> Iterator[Workers]:
 
 
 def targets(engines: Workers, plan: Plan) -> Table:
-    """Measure what there are targets for, under each way to drive an engine."""
+    """Measure the cases that have targets, under each way to drive an engine."""
     table = Table("Against the targets", ["16,000 tokens unless said otherwise", *engines, "of 0.8.0", "target"])
     for case, (request, target) in TARGETS.items():
         for driven, options in DRIVEN.items():
@@ -121,7 +121,7 @@ def _sizes(engines: Workers, plan: Plan, request: dict[str, Any]) -> Iterator[li
 
 def others(engines: Workers, plan: Plan) -> Table:
     """Measure the rest."""
-    table = Table("What else differs", ["", *engines])
+    table = Table("Other differences", ["", *engines])
     table.rows += _unbroken(engines, plan)
     table.rows += [_first(engines, plan), *_after_fail(engines), *_memory(engines)]
     table.rows += _installed(engines)

@@ -31,18 +31,18 @@ class NotInstalledError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """A place where one distribution and what it needs is installed, and nothing else."""
+    """An environment with one distribution and its dependencies, and nothing else."""
 
     name: str
     """Its folder's name."""
     requirement: str
-    """What pip installs; `OWN` is the checkout."""
+    """The requirement for pip. `OWN` is the checkout."""
     statement: str
-    """What a user of the distribution imports first."""
+    """The module that a user of the distribution imports first."""
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """The path of the environment."""
         return CACHE / self.name
 
     @property
@@ -52,7 +52,7 @@ class Environment:
 
     @property
     def packages(self) -> Path:
-        """Where it keeps what is installed."""
+        """The folder of the installed packages."""
         place = {"base": str(self.folder), "platbase": str(self.folder)}
         return Path(sysconfig.get_path("purelib", "venv", place))
 
@@ -72,7 +72,7 @@ class Environment:
         (self.folder / STAMP).write_text(stamp, encoding="utf-8")
 
     def size(self) -> tuple[float, int]:
-        """Return megabytes on disk, without what is compiled at the first import, and the number of distributions."""
+        """Return the megabytes on disk, without the files of the first import, and the number of distributions."""
         files = [path for path in self.packages.rglob("*") if path.is_file() and path.suffix != ".pyc"]
         return sum(path.stat().st_size for path in files) / 1e6, len(list(self.packages.glob("*.dist-info")))
 
@@ -95,7 +95,7 @@ def clean() -> dict[str, str]:
 
 @cache
 def _digest() -> str:
-    """Sum the checkout up, so that a change makes its environment anew; once, so that a run stays with what it has."""
+    """Return a digest of the checkout, so that a change renews its environment. A run computes it once."""
     sources = [ROOT / "pyproject.toml", *sorted((ROOT / "pytest_streamval").rglob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 

@@ -24,12 +24,12 @@ class Plan:
     limit: float = 20.0
     """Seconds that one run may take."""
     budget: float = 8.0
-    """Seconds of a contender in one case; when they are used up, the rounds so far are all there are."""
+    """The most seconds of a contender in one case, after which it has no further rounds."""
 
 
 @dataclass
 class Cell:
-    """What one contender took for one case."""
+    """The times of one contender for one case."""
 
     seconds: list[float] = field(default_factory=list)
     """Processor time of each round."""
@@ -49,7 +49,7 @@ class Cell:
         return self.median / statistics.median(self.queue)
 
     def share_of(self, other: Cell) -> float | None:
-        """Return this time as a share of another; None where one of them is missing."""
+        """Return this time as a share of another, or None if one of them is missing."""
         return None if self.over or other.over else self.median / other.median
 
 
@@ -59,10 +59,10 @@ def in_turn(
     """Measure a case.
 
     Args:
-        workers: who takes part, by name.
-        plan: how often, and how long at most.
-        request: what each worker is asked.
-        skipped: those who would take too long.
+        workers: The contenders by name.
+        plan: The number of rounds, and the limits of time.
+        request: The request to each worker.
+        skipped: The contenders that would take too long.
     """
     cells = {name: Cell(over=name in (skipped or set())) for name in workers}
     for _ in range(plan.rounds):

@@ -35,7 +35,7 @@ SPLITTERS = {
     "pysbd": ("pysbd_splitter", Environment("pysbd", "pysbd==0.3.4", "import pysbd")),
 }
 SIZES = (16_000, 64_000)  # tokens of four characters
-CUTS = (4, 1, 16)  # characters a delta; the first is what counts, the others show whether it matters
+CUTS = (4, 1, 16)  # characters a delta: the first one counts, the others show whether it matters
 NOTE = (
     "Texts cut as expected, compared without the white space around sentences. The splitters of whole texts, sentencex"
     " and pysbd, get the whole in one call, the streaming ones deltas of four characters. `changed by the cut`: texts"
@@ -51,10 +51,10 @@ class Case(NamedTuple):
 
 
 def cases(paths: list[Path]) -> dict[str, list[Case]]:
-    """Read the test sets: files of JSON, each a list of objects with a `text` and its `expected` sentences, or several.
+    """Read the test sets: JSON files with one or more lists of objects with a `text` and its `expected` sentences.
 
     Args:
-        paths: the files; without any, those of `tests/data`.
+        paths: The files, by default those of `tests/data`.
     """
     found = {}
     for path in paths or sorted((ROOT / "tests" / "data").glob("*.json")):

@@ -10,13 +10,13 @@ class Table:
     """Rows under a header, with a title above and notes below."""
 
     title: str
-    """What the rows have in common."""
+    """The title of the table."""
     header: list[str]
-    """One title a column; the first column is text, the others are figures."""
+    """One title a column. The first column is text, the others are figures."""
     rows: list[list[str]] = field(default_factory=list)
     """One cell a column."""
     notes: list[str] = field(default_factory=list)
-    """What a reader has to know."""
+    """A note for the reader."""
 
     def text(self) -> str:
         """Write it for a terminal."""

@@ -1,4 +1,4 @@
-"""What runs in a contender's environment: python -m benchmarks.peers.worker ADAPTER TEXTS.
+"""The process in a contender's environment: python -m benchmarks.peers.worker ADAPTER TEXTS.
 
 It answers each line of standard input, a JSON object whose `do` names one of `ACTIONS`, with a line of JSON. `TEXTS`
 is a file of JSON with the tokens to work on, by name. Only the standard library and the adapter are imported here.
@@ -87,7 +87,7 @@ class Bench:
         return {"seconds": statistics.median(asyncio.run(often()))}
 
     def sent_after_fail(self, *, paced: bool) -> Answer:
-        """Count the deltas that a producer hands over behind the one that completes the failing chunk, at worst."""
+        """Return the most deltas that a producer sends after the one that completes the failing chunk."""
         words = [f"{index} " for index in range(WORDS)]
 
         async def extra(failing: int) -> int:
@@ -98,7 +98,7 @@ class Bench:
         return {"deltas": max(asyncio.run(extra(failing)) for failing in FAILING)}
 
     def kept(self, *, chunking: str, requirements: int, tokens: int, how: str) -> Answer:
-        """Measure what is left of a finished run, in megabytes."""
+        """Measure the memory of a finished run, in megabytes."""
         sent = self.texts["prose"][:tokens]
         work = getattr(self.contender, how)
 
@@ -134,7 +134,7 @@ ACTIONS: dict[str, Callable[..., Answer]] = {
 
 def main() -> None:
     """Answer until standard input ends."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a contender prints must not get between the answers
+    answers, sys.stdout = sys.stdout, sys.stderr  # output of a contender must not get between the answers
     bench = Bench(sys.argv[1], json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))
     for line in sys.stdin:
         request = json.loads(line)

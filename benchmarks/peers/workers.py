@@ -1,4 +1,4 @@
-"""The driver's side of a worker: start it, ask it, and end it where it takes too long."""
+"""The driver's side of a worker: start it, send it requests, and end it if it takes too long."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WorkerDiedError(Exception):
 
 
 class Worker:
-    """A process in a contender's environment that measures what it is asked to."""
+    """A process in a contender's environment that measures on request."""
 
     def __init__(self, environment: Environment, adapter: str, texts: Path) -> None:
         self.environment = environment
@@ -65,7 +65,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End the process, whatever it does; the next question starts another."""
+        """End the process. The next request starts another."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

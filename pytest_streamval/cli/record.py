@@ -63,11 +63,11 @@ def _record(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
 async def _ask(backend: LiveBackend, prompt: str, options: argparse.Namespace) -> int:
     from pytest_streamval.engine import ModelOption, SimpleContext
     from pytest_streamval.errors import InvalidArgumentError, MissingExtraError, StreamvalError
-    from pytest_streamval.live.recording_transport import RecordingTransport, carried, network_of
+    from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
 
-    transport = RecordingTransport(network_of(backend), options.output)
+    transport = RecordingTransport(transport_of(backend), options.output)
     model_options = {**model_options_of(options), ModelOption.STREAM: True}
-    recorded = carried(backend, transport)
+    recorded = with_transport(backend, transport)
     thunk, _ = await recorded.generate_from_context(prompt, SimpleContext(), model_options=model_options)
     screen = _Screen(backend.spec, quiet=options.json)
     failure = ""

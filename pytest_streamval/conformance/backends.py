@@ -10,8 +10,8 @@ from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_streamval.conformance import rules
 from pytest_streamval.conformance.backend_checks import CHECKS, FACTORY, TURNS, Trial, current_trial, pass_turns
-from pytest_streamval.conformance.rules import LEAVES_NOTHING, show_exception
 from pytest_streamval.engine.tasks import start_task
 from pytest_streamval.errors import (
     ConformanceError,
@@ -74,7 +74,7 @@ class BackendChecks(Coroutine[Any, Any, None]):
     """
 
     def __init__(self, checks: Coroutine[Any, Any, None] | None) -> None:
-        """Create the checks, None if they are done, however often they are awaited."""
+        """Create the checks, None if they are done, and can be awaited any number of times."""
         self._checks = checks
 
     def send(self, value: Any, /) -> Any:  # noqa: ANN401  # as in Coroutine
@@ -131,7 +131,7 @@ def _raise_fault(trial: Trial, task: asyncio.Task[None], seconds: float) -> None
         return
     if isinstance(error, ConformanceError) or trial.call == FACTORY:
         raise error
-    raise trial.error(trial.rule, "no exception", show_exception(error)) from error
+    raise trial.error(trial.rule, "no exception", rules.show_exception(error)) from error
 
 
 async def _check_no_task_is_left(trial: Trial) -> None:
@@ -141,7 +141,7 @@ async def _check_no_task_is_left(trial: Trial) -> None:
         await pass_turns(1)
     names = sorted(f"{_name_of(task)}() in {task.get_name()}" for task in _tasks_of(trial))
     trial.begin(f"{trial.call}, and {TURNS} turns of the event loop")
-    raise trial.error(LEAVES_NOTHING, "no task that is running", ", ".join(names))
+    raise trial.error(rules.LEAVES_NOTHING, "no task that is running", ", ".join(names))
 
 
 def _name_of(task: asyncio.Task[Any]) -> str:

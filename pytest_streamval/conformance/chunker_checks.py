@@ -9,26 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.conformance.rules import (
-    AGREE,
-    DELAY,
-    EMPTY,
-    INVARIANT,
-    LISTS,
-    MONOTONE,
-    NEW_CHUNKER,
-    PLACES,
-    RELEASE,
-    STATELESS,
-    show_exception,
-)
+from pytest_streamval.conformance import rules
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.errors import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_streamval.conformance.rules import Rule
+    from pytest_streamval.conformance.rules import ContractRule
 
 OTHER = "Others. They go on\n\n"
 """The text of another stream."""
@@ -41,7 +29,7 @@ _SHOWN = 300  # characters of chunks in a message
 class Violation:
     """A broken rule, with the expected and the actual behaviour."""
 
-    rule: Rule
+    rule: ContractRule
     expected: str
     came: str
     cause: Exception | None = None
@@ -54,7 +42,7 @@ class Violation:
 class RuleBrokenError(Exception):
     """A check found a violation. The caller knows the text and the cut."""
 
-    def __init__(self, rule: Rule, expected: str, came: str, cause: Exception | None = None) -> None:
+    def __init__(self, rule: ContractRule, expected: str, came: str, cause: Exception | None = None) -> None:
         super().__init__()
         self.violation = Violation(rule, expected, came, cause)
 
@@ -74,7 +62,7 @@ class CheckedStrategy(NamedTuple):
         return not isinstance(self.strategy.chunker(), type(self.split_chunker()))
 
 
-class Output(NamedTuple):
+class ChunkerOutput(NamedTuple):
     """The chunks of a chunker."""
 
     fed: list[list[Chunk]]
@@ -87,8 +75,8 @@ class Output(NamedTuple):
         return [chunk for chunks in (*self.fed, self.flushed) for chunk in chunks]
 
 
-def _play(chunker: Chunker, pieces: Sequence[str]) -> Output:
-    return Output([chunker.feed(piece) for piece in pieces], chunker.flush())
+def _play(chunker: Chunker, pieces: Sequence[str]) -> ChunkerOutput:
+    return ChunkerOutput([chunker.feed(piece) for piece in pieces], chunker.flush())
 
 
 def check_repeated_calls(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -102,7 +90,7 @@ def check_repeated_calls(checked: CheckedStrategy, pieces: list[str]) -> None:
         return
     if results[-1] != results[0]:
         expected = f"{excerpt(results[0], _SHOWN)} from split() and flush(), as at first"
-        raise RuleBrokenError(STATELESS, expected, f"{excerpt(results[-1], _SHOWN)} after other texts")
+        raise RuleBrokenError(rules.STATELESS, expected, f"{excerpt(results[-1], _SHOWN)} after other texts")
 
 
 def check_parallel_streams(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -117,21 +105,23 @@ def check_parallel_streams(checked: CheckedStrategy, pieces: list[str]) -> None:
         beside = _play_beside_another(strategy, pieces).chunks
     except Exception as error:
         expected = "no exception, as without another stream beside it"
-        raise RuleBrokenError(STATELESS, expected, show_exception(error), error) from error
+        raise RuleBrokenError(rules.STATELESS, expected, rules.show_exception(error), error) from error
     if beside != alone:
         expected = f"{_show(alone, beside)}, as without another stream beside it"
-        raise RuleBrokenError(STATELESS, expected, _show(beside, alone))
+        raise RuleBrokenError(rules.STATELESS, expected, _show(beside, alone))
 
 
 def _check_new_chunkers(strategy: ChunkingStrategy) -> None:
     chunker = strategy.chunker()
     if not isinstance(chunker, Chunker):
-        raise RuleBrokenError(NEW_CHUNKER, "a Chunker", excerpt(chunker))
+        raise RuleBrokenError(rules.NEW_CHUNKER, "a Chunker", excerpt(chunker))
     if strategy.chunker() is chunker:
-        raise RuleBrokenError(NEW_CHUNKER, "a new object from each call", f"the same {type(chunker).__name__} twice")
+        raise RuleBrokenError(
+            rules.NEW_CHUNKER, "a new object from each call", f"the same {type(chunker).__name__} twice"
+        )
 
 
-def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> Output:
+def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> ChunkerOutput:
     """Play a text while another stream of the strategy is open and `split` and `flush` receive other texts."""
     chunker, other = strategy.chunker(), strategy.chunker()
     fed = []
@@ -141,7 +131,7 @@ def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> Outpu
             other.feed(OTHER[at])
             strategy.split(OTHER[: at + 1])
             strategy.flush(OTHER[: at + 1])
-    return Output(fed, chunker.flush())
+    return ChunkerOutput(fed, chunker.flush())
 
 
 def check_cuts(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -151,25 +141,25 @@ def check_cuts(checked: CheckedStrategy, pieces: list[str]) -> None:
     uncut = _play(checked.strategy.chunker(), ["".join(pieces)])
     if uncut.chunks != played.chunks:
         expected = f"{_show(uncut.chunks, played.chunks)}, as for the text in one piece"
-        raise RuleBrokenError(INVARIANT, expected, _show(played.chunks, uncut.chunks))
+        raise RuleBrokenError(rules.INVARIANT, expected, _show(played.chunks, uncut.chunks))
     if len(uncut.flushed) != len(played.flushed):
         expected = f"{_show(uncut.flushed)} from flush(), as for the text in one piece"
-        raise RuleBrokenError(INVARIANT, expected, f"{_show(played.flushed)} from flush()")
+        raise RuleBrokenError(rules.INVARIANT, expected, f"{_show(played.flushed)} from flush()")
 
 
-def _check_places(played: Output, pieces: list[str]) -> None:
+def _check_places(played: ChunkerOutput, pieces: list[str]) -> None:
     text, end = "", 0
     for piece, chunks in zip((*pieces, None), (*played.fed, played.flushed), strict=True):
         text += piece or ""
         method = "flush()" if piece is None else f"feed({excerpt(piece)})"
         if not _are_chunks(chunks):
-            raise RuleBrokenError(LISTS, "a list of Chunk", f"{excerpt(chunks, _SHOWN)} from {method}")
+            raise RuleBrokenError(rules.LISTS, "a list of Chunk", f"{excerpt(chunks, _SHOWN)} from {method}")
         for chunk in chunks:
             if not _is_part_of(text, chunk):
                 expected = f"a piece of the {len(text)} characters so far, and its place in them"
-                raise RuleBrokenError(PLACES, expected, f"{excerpt(chunk, _SHOWN)} from {method}")
+                raise RuleBrokenError(rules.PLACES, expected, f"{excerpt(chunk, _SHOWN)} from {method}")
             if chunk.start < end:
-                rule = RELEASE if piece is None else MONOTONE
+                rule = rules.RELEASE if piece is None else rules.MONOTONE
                 expected = f"nothing from before offset {end}, the end of the last chunk"
                 raise RuleBrokenError(rule, expected, f"{excerpt(chunk, _SHOWN)} from {method}")
             end = chunk.end
@@ -190,10 +180,10 @@ def check_empty_deltas(checked: CheckedStrategy, pieces: list[str]) -> None:
     played = _play(checked.strategy.chunker(), with_empties(pieces))
     surplus = [found for found in played.fed[::2] if found != []]
     if surplus:
-        raise RuleBrokenError(EMPTY, "[] for each empty delta", excerpt(surplus[0], _SHOWN))
+        raise RuleBrokenError(rules.EMPTY, "[] for each empty delta", excerpt(surplus[0], _SHOWN))
     if played.chunks != plain.chunks:
         expected = f"{_show(plain.chunks, played.chunks)}, as without the empty deltas"
-        raise RuleBrokenError(EMPTY, expected, _show(played.chunks, plain.chunks))
+        raise RuleBrokenError(rules.EMPTY, expected, _show(played.chunks, plain.chunks))
 
 
 def with_empties(pieces: list[str]) -> list[str]:
@@ -213,10 +203,12 @@ def check_split(checked: CheckedStrategy, pieces: list[str]) -> None:
         expected += _texts(complete)
         if emitted != expected:
             came = f"{excerpt(emitted, _SHOWN)} from its chunker, after {excerpt(text)}"
-            raise RuleBrokenError(AGREE, f"{excerpt(expected, _SHOWN)}, as split() returns", came)
+            raise RuleBrokenError(rules.AGREE, f"{excerpt(expected, _SHOWN)}, as split() returns", came)
     if _texts(played.flushed) != _texts(split.flushed):
         returned = f"{excerpt(_texts(split.flushed), _SHOWN)}, as flush() of the strategy returns"
-        raise RuleBrokenError(AGREE, returned, f"{excerpt(_texts(played.flushed), _SHOWN)} from flush() of its chunker")
+        raise RuleBrokenError(
+            rules.AGREE, returned, f"{excerpt(_texts(played.flushed), _SHOWN)} from flush() of its chunker"
+        )
 
 
 def check_delay(checked: CheckedStrategy, pieces: list[str]) -> None:
@@ -232,7 +224,7 @@ def check_delay(checked: CheckedStrategy, pieces: list[str]) -> None:
             if word:
                 expected = f"{excerpt(chunk.text)} at the latest after {excerpt(text[: word.end()])}"
                 late = "from flush()" if piece is None else f"after {excerpt(text[: now + len(piece)])}"
-                raise RuleBrokenError(DELAY, expected, f"it only {late}")
+                raise RuleBrokenError(rules.DELAY, expected, f"it only {late}")
         now += len(piece or "")
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
+from pytest_streamval.conformance import rules
 from pytest_streamval.conformance.chunker_checks import (
     OTHER,
     CheckedStrategy,
@@ -22,7 +23,6 @@ from pytest_streamval.conformance.chunker_checks import (
 )
 from pytest_streamval.conformance.corpus import corpus
 from pytest_streamval.conformance.growth import DELTA, growing_quarters
-from pytest_streamval.conformance.rules import ANSWERS, ANY_TEXT, LINEAR, MONOTONE, RELEASE, show_exception
 from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import ChunkingStrategy
 from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 _UNITS = ("a", "word ", "One. Two\n\n", "\n", '"(`')  # repeated in long texts, with and without boundaries
 _CUTS = 6  # of each text: none, after every character, before every word, and random ones
 _STREAMS = 20  # texts for the checks whether streams affect each other
-_LOOKS = 100_000  # characters that `split` reads for one cut, which limits the number of pieces
+_SPLIT_LIMIT = 100_000  # characters that `split` reads for one cut, which limits the number of pieces
 
 _EXPECTED = {  # from split() or flush()
-    MONOTONE: "a result that begins with the chunks of the one before",
-    RELEASE: "pieces of the text after the last complete chunk",
-    ANSWERS: "a list of pieces of the text, in order",
+    rules.MONOTONE: "a result that begins with the chunks of the one before",
+    rules.RELEASE: "pieces of the text after the last complete chunk",
+    rules.SPLITS: "a list of pieces of the text, in order",
 }
 
 _Check: TypeAlias = "Callable[[CheckedStrategy, list[str]], None]"
@@ -113,8 +113,7 @@ def _corpus_in_pieces() -> tuple[_Cuts, ...]:
 
 
 def _cuts_of(text: str) -> _Cuts:
-    """Return a text in the pieces of several cuts, first in one piece."""
-    most = _LOOKS // (len(text) + 1)
+    most = _SPLIT_LIMIT // (len(text) + 1)
     found: dict[tuple[str, ...], None] = {}  # an ordered set
     for cut in Cut.first(_CUTS):
         offsets = cut.of_text(text)
@@ -150,17 +149,17 @@ def _violation(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> Vi
     except ChunkingContractError as error:
         return _engine_violation(error)
     except Exception as error:  # noqa: BLE001  # any exception of the strategy is a violation
-        return Violation(ANY_TEXT, "no exception", show_exception(error), error)
+        return Violation(rules.ANY_TEXT, "no exception", rules.show_exception(error), error)
     return None
 
 
 def _engine_violation(error: ChunkingContractError) -> Violation:
     """Return the violation that the engine found in a result of `split` or `flush`."""
-    rule = ANSWERS
+    rule = rules.SPLITS
     if error.fault.startswith("took back"):
-        rule = MONOTONE
+        rule = rules.MONOTONE
     elif error.strategy.endswith("flush()") and "does not occur" in error.fault:
-        rule = RELEASE
+        rule = rules.RELEASE
     return Violation(rule, _EXPECTED[rule], f"{error.strategy} {error.fault}", error)
 
 
@@ -174,10 +173,10 @@ def _try_growth(checked: CheckedStrategy, unit: str) -> None:
     try:
         quarters = growing_quarters(checked.strategy, unit)
     except Exception as error:  # noqa: BLE001  # any exception of the strategy is a violation
-        violation = Violation(ANY_TEXT, "no exception", show_exception(error), error)
+        violation = Violation(rules.ANY_TEXT, "no exception", rules.show_exception(error), error)
     else:
         if quarters is None:
             return
         times = ", ".join(f"{seconds * 1000:.1f}" for seconds in quarters)
-        violation = Violation(LINEAR, "as much time for each quarter of the text", f"{times} ms for the quarters")
+        violation = Violation(rules.LINEAR, "as much time for each quarter of the text", f"{times} ms for the quarters")
     _raise(checked, violation, f"{excerpt(unit)} over and over, in deltas of {DELTA} characters")

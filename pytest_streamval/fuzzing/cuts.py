@@ -151,5 +151,4 @@ class Cut:
 
 
 def _offsets_inside(data: bytes) -> list[int]:
-    """Return the offsets inside line ends and characters."""
     return [match.start() for match in _INSIDE_BYTES.finditer(data)]

@@ -164,7 +164,6 @@ async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
 
 
 def _message(entry: Entry) -> dict[str, object]:
-    """Return an entry of a context as a message."""
     if isinstance(entry, ModelOutputThunk):
         return {"role": "assistant", "content": str(entry)}
     if isinstance(entry, Message):

@@ -46,14 +46,14 @@ class Provider:
     """The environment variables of its address. The first one that is set counts."""
     versioned: bool = True
     """Whether its paths have a version, like those of OpenAI."""
-    at_home: Adapter | None = None
+    official: Adapter | None = None
     """Its protocol at its usual address, if that differs from the one of compatible servers."""
 
     def adapter_at(self, address: str) -> Adapter:
         """Return the protocol of the server at an address."""
-        return self.at_home if self.at_home is not None and self._is_home(address) else self.adapter
+        return self.official if self.official is not None and self._is_official(address) else self.adapter
 
-    def _is_home(self, address: str) -> bool:
+    def _is_official(self, address: str) -> bool:
         return address in {self.url, self.url + _VERSION}
 
     def address(self, base_url: str | None, environment: Mapping[str, str] = os.environ) -> str:
@@ -74,15 +74,15 @@ class Provider:
             MissingKeyError: A `LookupError`. If there is none and the address is the provider's usual one.
         """
         found = next((environment[name] for name in self.keys if environment.get(name)), None)
-        if found is None and self.keys and self._is_home(address):
+        if found is None and self.keys and self._is_official(address):
             raise MissingKeyError(self.name, self.keys)
         return found
 
 
-def _compatible(name: str, url: str, *, versioned: bool = True, at_home: Adapter | None = None) -> Provider:
+def _compatible(name: str, url: str, *, versioned: bool = True, official: Adapter | None = None) -> Provider:
     """Return a provider with the protocol of OpenAI's chat completions."""
     variable = name.upper()
-    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, at_home)
+    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, official)
 
 
 PROVIDERS = {
@@ -90,13 +90,9 @@ PROVIDERS = {
     for provider in (
         Provider("ollama", Ollama(), "http://127.0.0.1:11434", (), ("OLLAMA_HOST",)),
         # Its newer models refuse max_tokens, but many compatible servers know only that name.
-        _compatible("openai", "https://api.openai.com", at_home=OpenAIChat(max_tokens="max_completion_tokens")),
+        _compatible("openai", "https://api.openai.com", official=OpenAIChat(max_tokens="max_completion_tokens")),
         Provider(
-            "openai-responses",
-            OpenAIResponses(),
-            "https://api.openai.com",
-            ("OPENAI_API_KEY",),
-            ("OPENAI_BASE_URL",),
+            "openai-responses", OpenAIResponses(), "https://api.openai.com", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",)
         ),
         Provider(
             "anthropic",

@@ -106,17 +106,17 @@ def recording(backend: LiveBackend, path: str | PathLike[str]) -> LiveBackend:
         backend: The other backend. Its transport, or the network, carries the requests.
         path: The path of the first response's cassette. See `RecordingTransport`.
     """
-    return carried(backend, RecordingTransport(network_of(backend), path))
+    return with_transport(backend, RecordingTransport(transport_of(backend), path))
 
 
-def carried(backend: LiveBackend, transport: Transport) -> LiveBackend:
+def with_transport(backend: LiveBackend, transport: Transport) -> LiveBackend:
     """Return a backend that sends the same requests as another one, over another transport."""
     other = copy(backend)
     other._transport = transport
     return other
 
 
-def network_of(backend: LiveBackend) -> Transport:
+def transport_of(backend: LiveBackend) -> Transport:
     """Return the transport of a backend's requests."""
     return backend._transport or _Network(backend._timeouts, backend._retries)
 

@@ -19,7 +19,7 @@ from pytest_streamval.errors import (
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.http.client import HttpResponse
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.live.recording_transport import carried, protocol_of
+from pytest_streamval.live.recording_transport import protocol_of, with_transport
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher
 
@@ -111,7 +111,7 @@ def replaying(
         speed: The factor by which the replay is faster than the recording. `math.inf` leaves out the pauses.
         cut: The places to cut the bytes instead.
     """
-    return carried(backend, ReplayTransport(cassettes, speed=speed, cut=cut))
+    return with_transport(backend, ReplayTransport(cassettes, speed=speed, cut=cut))
 
 
 def _loaded(cassettes: Recorded | Iterable[Recorded]) -> Iterator[Cassette]:

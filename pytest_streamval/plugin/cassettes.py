@@ -29,7 +29,7 @@ from pytest_streamval.errors import (
 from pytest_streamval.fuzzing.cuts import show_cuts
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.live.backend import LiveBackend
-from pytest_streamval.live.recording_transport import RecordingTransport, carried, network_of
+from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
 from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.summary import CASSETTES
@@ -113,11 +113,11 @@ class StreamCassette:
             raise InvalidArgumentError("backend", excerpt(given), "It must be a LiveBackend.")
         recorder = self._recorder(backend) if self._records else None
         if recorder is not None and not self._replays:
-            return carried(backend, recorder)
+            return with_transport(backend, recorder)
         if recorder is None and not self.matcher.cassettes:
             raise MissingCassetteError(self._relative(self.path), self._command("once"))
         speed = self._speed if speed is None else speed
-        return carried(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
+        return with_transport(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
 
     @property
     def written(self) -> list[Path]:
@@ -155,7 +155,7 @@ class StreamCassette:
         return str(path.relative_to(self._root) if self._root is not None and self._root in path.parents else path)
 
     def _recorder(self, backend: LiveBackend) -> RecordingTransport:
-        recorder = RecordingTransport(network_of(backend), self.path, numbers=self._numbers, clock=_real_time)
+        recorder = RecordingTransport(transport_of(backend), self.path, numbers=self._numbers, clock=_real_time)
         self._recorders.append(recorder)
         return recorder
 

@@ -29,7 +29,14 @@ FOLDER = "__cassettes__"
 """The folder of recordings, beside the tests."""
 
 _FAILURE = 400  # the lowest status of a failure
-_SAYING = ("messages", "contents", "content", "parts", "text", "prompt")  # fields of requests that lead to the prompt
+_PROMPT_FIELDS = (
+    "messages",
+    "contents",
+    "content",
+    "parts",
+    "text",
+    "prompt",
+)  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
 _KINDS = {"how": str, "at": int | float, "why": str, "seconds": int | float}
 
@@ -174,7 +181,7 @@ def prompt_of(request: object) -> str:
         return next(filter(None, map(prompt_of, reversed(request))), "")
     if not isinstance(request, dict):
         return request if isinstance(request, str) else ""
-    return next(filter(None, (prompt_of(request.get(name)) for name in _SAYING)), "")
+    return next(filter(None, (prompt_of(request.get(name)) for name in _PROMPT_FIELDS)), "")
 
 
 # Reading

@@ -48,7 +48,6 @@ def redacted(reads: Sequence[bytes], secrets: Secrets) -> list[bytes]:
 
 
 def _spans(text: str, secrets: Secrets) -> Iterator[Span]:
-    """Yield the spans of the secrets in a response."""
     for start, end in secrets.spans(text):
         yield start + _is_escaped(text, start), end
     for path, by_index in _strings(text).items():
@@ -104,8 +103,6 @@ def _strings(text: str) -> Places:
 
 
 class _Frame:
-    """The strings of one frame."""
-
     def __init__(self) -> None:
         self._path: list[str] = []
         self._numbers: list[str] = []

@@ -195,7 +195,6 @@ class View:
                 yield from (f"{'':{_LABEL}}{line}" for line in more)
 
     def _pace(self) -> Iterator[str]:
-        """Yield sentences about times and boundaries."""
         pauses = [row.pause for row in self.rows[1:]]
         if pauses:
             longest = max(self.rows[1:], key=lambda row: row.pause)
@@ -278,7 +277,6 @@ def harmless(text: str) -> str:
 
 
 def _delta_summary(delta: Delta) -> str:
-    """Return the content of a delta on one line."""
     parts = [repr(delta.text) if delta.text else ""]
     parts.append(f"thinking {delta.thinking!r}" if delta.thinking else "")
     parts += [f"tool {call.name or ''}{call.arguments!r}" for call in delta.tool_calls]

@@ -61,8 +61,6 @@ def write_steps(steps: Iterable[Step], path: str | PathLike[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line of a script file."""
-
     path: str
     number: int
     text: str
@@ -282,7 +280,6 @@ def _unwritable(number: int, step: Step, reason: str) -> InvalidArgumentError:
 
 
 def _value(step: Step) -> object:
-    """Return the JSON value of a step."""
     if isinstance(step, str):
         return step
     if isinstance(step, Delta):

@@ -174,7 +174,6 @@ def _comparable(event: object) -> object:
 
 
 def _full_texts(events: Iterable[StreamEvent]) -> dict[int, str]:
-    """Return the texts of the attempts that the events contain, by attempt."""
     texts: dict[int, str] = {}
     for event in events:
         if isinstance(event, StreamingDoneEvent):

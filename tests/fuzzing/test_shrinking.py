@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+import pytest
 
 from pytest_streamval.fuzzing.shrinking import smallest_pieces
 
@@ -20,12 +20,15 @@ def test_smallest_pieces_keep_characters_that_fail_only_together():
     assert smallest_pieces(["(a", "b", "c)d"], fails) == ["(", ")"]
 
 
-def test_smallest_pieces_are_found_within_the_number_of_tries():
-    tried = count()
+@pytest.mark.parametrize("tries", [1, 5, 2000])
+def test_smallest_pieces_are_found_within_the_number_of_tries(tries):
+    tried = []
 
     def fails(pieces):
-        next(tried)
-        return len(pieces) > 1
+        tried.append(pieces)
+        return len(pieces) > 1 and "x" in pieces[-1]
 
-    smallest_pieces(["a" * 5000, "b" * 5000], fails)
-    assert next(tried) <= 2000
+    found = smallest_pieces(["a" * 5000, "b" * 4000 + "xyz"], fails, tries=tries)
+    assert len(tried) <= tries
+    assert len(found) > 1
+    assert "x" in found[-1]

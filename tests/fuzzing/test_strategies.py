@@ -86,11 +86,11 @@ def test_cuts_are_in_order_and_at_possible_offsets() -> None:
 
 
 def test_cuts_are_few_or_many_and_at_every_offset() -> None:
-    cuts = drawn(strategies.cuts(TEXT), 100)
+    cuts = drawn(strategies.cuts(TEXT), 60)
     assert {offset for cut in cuts for offset in cut} == set(possible_offsets(TEXT))
     assert tuple(possible_offsets(TEXT)) in cuts
     assert {len(cut) for cut in cuts} >= {0, 1, 2, 3}
-    assert sum(len(cut) > 10 for cut in cuts) >= 10
+    assert sum(len(cut) > 10 for cut in cuts) >= 5
 
 
 @pytest.mark.parametrize("text", ["", "a", PAIR])
@@ -106,10 +106,10 @@ def test_tokenizations_are_not_empty_and_join_to_the_text() -> None:
 
 
 def test_tokenizations_of_any_text_also_cut_line_ends_and_clusters() -> None:
-    streams = drawn(strategies.tokenizations(), 150)
+    streams = drawn(strategies.tokenizations(), 80)
     assert all(all(pieces) for pieces in streams)
     assert not any("\uffff" in piece for pieces in streams for piece in pieces)
-    assert sum(len(pieces) > 3 for pieces in streams) > 50
+    assert sum(len(pieces) > 3 for pieces in streams) > 30
     cuts = {before[-1] + after[0] for pieces in streams for before, after in pairwise(pieces)}
     assert cuts >= {"\r\n", "``", ". ", "\n\n"}
     assert {"\u0301", "\u200d", "\ufe0f"} & {cut[1] for cut in cuts}

@@ -1,18 +1,11 @@
-"""The set of failing cuts, over a database that a test can look into."""
+"""The failing cuts of a run of pytest."""
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
-import pytest
-from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
-
-from pytest_streamval.fuzzing.cuts import Cut
-from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut, FailingCuts, fetched
+from pytest_streamval.fuzzing.failing_cuts import FailingCut, FailingCuts
 from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, failing_cuts_of
-
-ONE, OTHER = FailingCut("t.py::test_it[a]", "chars"), FailingCut("t.py::test_it[b]", "17")
 
 
 class Broken(InMemoryExampleDatabase):

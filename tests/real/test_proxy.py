@@ -1,4 +1,4 @@
-"""A server between an application and the real model: the same bytes, and nobody asked once more than needed."""
+"""A server between an application and the real model: the same bytes, and no request more than needed."""
 
 from __future__ import annotations
 

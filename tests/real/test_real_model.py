@@ -1,4 +1,4 @@
-"""A real model, over real sockets, in whatever protocol the run has chosen."""
+"""A real model, over real sockets, in the protocol that the run has chosen."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from pytest_streamval import (
     wait_for_all_mots,
 )
 from pytest_streamval.http.client import HttpResponse
-from pytest_streamval.live.recording_transport import network_of
+from pytest_streamval.live.recording_transport import transport_of
 
 pytestmark = pytest.mark.e2e
 
@@ -61,7 +61,7 @@ def brief(live_backend) -> LiveBackend:
 
 
 class Tapped:
-    """Carries requests over another transport, and keeps what each read of each answer brought."""
+    """Sends requests over another transport, and keeps the bytes of each read of each answer."""
 
     def __init__(self, inner) -> None:
         self.inner = inner
@@ -158,7 +158,7 @@ async def followed(backend):
 async def test_a_recording_replays_the_same_bytes_deltas_and_events_without_network(
     live_backend, tmp_path, monkeypatch
 ) -> None:
-    heard = Tapped(network_of(live_backend))
+    heard = Tapped(transport_of(live_backend))
     recorder = RecordingTransport(heard, tmp_path / "story.jsonl")
     recorded = await followed(over(live_backend, recorder))
     kept = [[read.data for read in Cassette.load(path).reads] for path in recorder.written]

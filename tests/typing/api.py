@@ -1,4 +1,4 @@
-"""Public use, as a user's type checker sees it: checked, never run. It fails when an annotation lies."""
+"""Public use, as a user's type checker sees it. It is checked, never run, and fails if an annotation is wrong."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Own(Backend):
 
 
 async def use(streaming_mock_backend: StreamingMockBackendFactory, path: Path) -> None:
-    """Use what a test uses."""
+    """Use the names of a test."""
     backend = streaming_mock_backend("text", Script.from_cassette(path, timing=True), token_size=4)
     assert_type(backend, StreamingMockBackend)
     assert_type(backend.calls[0].deltas_sent, int)
@@ -178,7 +178,7 @@ async def ask(council: CouncilFactory, backend: Backend, path: Path) -> None:
 
 
 def watch(captured_telemetry: CapturedTelemetry) -> None:
-    """Use what telemetry offers."""
+    """Use telemetry."""
     assert_type(captured_telemetry.spans, tuple[ReadableSpan, ...])
     assert_type(captured_telemetry.span().name, str)
     assert_type(captured_telemetry.total("streamval.outcomes", {"streamval.outcome": "completed"}), float)
@@ -206,7 +206,7 @@ def serve(provider_server: ProviderServerFactory) -> None:
 
 
 async def use_sessions(backend: Backend) -> None:
-    """Use what an application uses."""
+    """Use sessions."""
     with start_session(backend, ctx=ChatContext(), model_options={ModelOption.SEED: 1}) as session:
         assert_type(session, Session)
         assert_type(session.ctx, Context)

@@ -191,7 +191,7 @@ def test_the_other_fixtures(event_snapshot: EventSnapshot, captured_telemetry: C
 
 def shortest(cuts: list[Cut], text: str) -> list[int]:
     """Use cuts as values."""
-    return min((cut.offsets(text) for cut in [*cuts, Cut("chars")]), key=len)
+    return min((cut.of_text(text) for cut in [*cuts, Cut("chars")]), key=len)
 
 
 def test_cuts_are_drawn() -> None:

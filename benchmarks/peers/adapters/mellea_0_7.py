@@ -1,4 +1,4 @@
-"""mellea 0.7.0: `stream_with_chunking`, a task that runs whether or not anybody reads."""
+"""mellea 0.7.0: `stream_with_chunking`, a task that runs with or without a reader."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def start(
 async def run(
     source: Source, chunking: str, requirements: list[Requirement], variant: str = ""
 ) -> StreamChunkingResult:
-    """Run to the end, with nobody reading: the events are queued all the same."""
+    """Run to the end without a reader. The events are queued all the same."""
     result = await start(source, chunking, requirements, variant)
     await result.acomplete()
     return result

@@ -84,7 +84,7 @@ async def read_events(source: Source, chunking: str, requirements: list[Requirem
 
 
 async def unread(source: Source, chunking: str, requirements: list[Requirement]) -> EventStreamer:
-    """Run to the end with nobody reading, which only the form with events does."""
+    """Run to the end without a reader, which only the form with events can."""
     streamer = await start_events(source, chunking, requirements)
     assert streamer._pump_task is not None
     await asyncio.wait([streamer._pump_task])

@@ -1,4 +1,4 @@
-"""What both versions of mellea have in common: a backend's double, made as mellea's own tests make theirs."""
+"""The part that both versions of mellea share: a backend's double, made as in mellea's own tests."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ FOUR = 3
 
 
 class Feeding(Backend):
-    """Hands over what a source has, straight through the queue of the output."""
+    """Puts the tokens of a source directly into the queue of the output."""
 
     def __init__(self, source: Source, send: Send | None = None) -> None:
         """Make a backend.
 
         Args:
-            source: what to send.
-            send: what hands over the deltas of a provider in mellea's real backends; without it they are put into the
-                queue, as its tests do it, which costs least.
+            source: The tokens to send.
+            send: The function that sends the deltas of a provider in mellea's real backends. Without it they are put
+                into the queue, as in its tests, which costs least.
         """
         self.source = source
         self.send = send

@@ -13,11 +13,11 @@ class Source:
     """Tokens to send, one at a time, and the count of those that were sent."""
 
     def __init__(self, tokens: Sequence[str], *, paced: bool = False) -> None:
-        """Hold the tokens.
+        """Create a source.
 
         Args:
-            tokens: what to send.
-            paced: whether to let others run behind each token, as a producer does that waits for a network.
+            tokens: The tokens to send.
+            paced: Whether other tasks run after each token, as with a producer that waits for a network.
         """
         self.tokens = tokens
         self.paced = paced
@@ -33,7 +33,7 @@ class Source:
                 await asyncio.sleep(0)
 
     async def stream(self) -> AsyncIterator[str]:
-        """Give the tokens out to whoever asks, as the client of a provider does."""
+        """Return an iterator of the tokens, as the client of a provider does."""
         for token in self.tokens:
             self.sent += 1
             yield token

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Feeding(Backend):
-    """Hands over what a source has."""
+    """Puts the tokens of a source."""
 
     def __init__(self, source: Source, variant: str) -> None:
         self.source = source
@@ -84,7 +84,7 @@ async def start(
 async def run(
     source: Source, chunking: str, requirements: list[Requirement], variant: str = ""
 ) -> StreamChunkingResult:
-    """Run to the end, with nobody reading: the events are kept all the same."""
+    """Run to the end without a reader. The events are kept all the same."""
     result = await start(source, chunking, requirements, variant)
     await result.acomplete()
     return result

@@ -1,0 +1,122 @@
+"""Failing cuts are kept in a database of Hypothesis."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
+
+from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut, FailingCuts, fetched, without_password
+
+ONE, OTHER = FailingCut("t.py::test_it[a]", "chars"), FailingCut("t.py::test_it[b]", "17")
+
+
+class Broken(InMemoryExampleDatabase):
+    """A database whose server is gone."""
+
+    def save(self, key, value):
+        raise ConnectionError("the server went away")
+
+    delete = save
+
+
+def test_failing_cuts_that_are_kept_are_known_to_the_next_run():
+    database = InMemoryExampleDatabase()
+    cuts = FailingCuts((), database)
+    for found in (ONE, OTHER, ONE):
+        cuts.keep(found)
+    again = FailingCuts(fetched(database), database)
+    assert again.known == (ONE, OTHER)
+    assert again.of_function("t.py::test_it") == [Cut("chars"), Cut("17")]
+    again.drop(ONE)
+    again.drop(ONE)
+    assert fetched(database) == {OTHER}
+    assert (cuts.trouble, again.trouble) == ("", "")
+
+
+def test_the_failing_cuts_of_a_function_are_those_of_all_its_parameters():
+    known = [
+        FailingCut(test, cut) for test, cut in (("t.py::test", "9"), ("t.py::test[a-b]", "10"), ("t.py::test_2", "3"))
+    ]
+    assert FailingCuts(known).of_function("t.py::test") == [Cut("9"), Cut("10")]
+    assert FailingCuts(known).of_function("t.py::tes") == []
+
+
+def test_the_failing_cuts_of_a_function_are_in_the_order_of_their_ranks():
+    names = ["12", "words", "3", "chars", "whole"]
+    for given in (names, names[::-1]):
+        found = FailingCuts(FailingCut("t", name) for name in given).of_function("t")
+        assert [cut.name for cut in found] == ["whole", "chars", "words", "3", "12"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"3",
+        b"{}",
+        b'["t.py::test_it"',
+        b'["t.py::test_it", "no cut"]',
+        b'["t.py::test_it", 3]',
+        b'["one", "chars", "too many"]',
+    ],
+)
+def test_other_values_in_the_database_are_ignored(value):
+    database = InMemoryExampleDatabase()
+    database.save(_KEY, value)
+    database.save(_KEY, ONE.encode())
+    assert fetched(database) == {ONE}
+
+
+def test_a_failing_cut_is_readable_json_in_the_database():
+    assert json.loads(FailingCut("t.py::test_it[ü]", "3").encode()) == ["t.py::test_it[ü]", "3"]
+
+
+def test_known_failing_cuts_can_be_sent_as_lists():
+    known = FailingCuts([ONE, OTHER])
+    assert {type(each) for each in known.to_lists()} == {list}
+    assert FailingCuts(FailingCut(*each) for each in known.to_lists()).known == known.known
+
+
+def test_failing_cuts_without_a_database_are_not_written():
+    cuts = FailingCuts([ONE])
+    cuts.keep(OTHER)
+    cuts.drop(ONE)
+    assert cuts.trouble == ""
+
+
+@pytest.mark.parametrize("method", ["keep", "drop"])
+def test_an_error_of_the_database_is_reported_and_not_raised(method):
+    cuts = FailingCuts([ONE], Broken(), "redis://somewhere")
+    getattr(cuts, method)(ONE if method == "drop" else OTHER)
+    assert cuts.trouble == "redis://somewhere: ConnectionError: the server went away"
+
+
+def test_a_directory_that_cannot_be_written_is_reported(tmp_path):
+    (tmp_path / "file").write_text("")
+    cuts = FailingCuts((), DirectoryBasedExampleDatabase(tmp_path / "file" / "examples"), "here")
+    cuts.keep(ONE)
+    assert cuts.trouble == "here, which cannot be written."
+
+
+@pytest.mark.parametrize(("place", "folder"), [("", ".hypothesis/examples"), ("cuts", "base/cuts")])
+def test_failing_cuts_are_loaded_from_a_directory(place, folder, tmp_path):
+    places = {"root": tmp_path, "base": tmp_path / "base"}
+    FailingCuts.load(place, **places).keep(ONE)
+    assert FailingCuts.load(place, **places).known == (ONE,)
+    assert fetched(DirectoryBasedExampleDatabase(tmp_path / folder)) == {ONE}
+    assert tmp_path.joinpath(".hypothesis", ".gitignore").exists() == (place == "")
+
+
+def test_failing_cuts_cannot_be_loaded_from_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="exists"):
+        FailingCuts.load("file", root=tmp_path, base=tmp_path)
+
+
+def test_an_address_is_shown_without_its_password():
+    assert without_password("redis://user:secret@box:6379/3") == "redis://box:6379/3"
