@@ -14,7 +14,7 @@ from pytest_streamval.errors import (
     UnencodableDeltaError,
     excerpt,
 )
-from pytest_streamval.wire.exchange import WireRequest
+from pytest_streamval.wire.exchange import ParsedRequest, WireRequest
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     ProviderReportError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_streamval.wire.encoding import FrameEncoder, Json
-    from pytest_streamval.wire.exchange import Answer, Messages, ParsedRequest
+    from pytest_streamval.wire.exchange import Answer, Messages
     from pytest_streamval.wire.frames import FrameDecoder
 
 _OPTIONS = {"stream", "system_prompt", "temperature", "max_new_tokens", "seed", "stop"}
@@ -69,6 +69,8 @@ class Adapter(ABC):
     """The prefix of the API key in that header, such as `Bearer `."""
     synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields of a request's body that have two names: the older name by the newer one."""
+    _paths: ClassVar[tuple[str, ...]] = ()
+    """The paths of this protocol, the first one for requests, if they do not depend on the request."""
     _decoder: ClassVar[type[FrameDecoder]]
     _encoder: ClassVar[type[FrameEncoder]]
 
@@ -194,7 +196,6 @@ class Adapter(ABC):
             rule = f"it must be valid JSON in UTF-8 ({error})."
             raise UnencodableDeltaError(self.protocol, f"the error {excerpt(kind)}", rule) from error
 
-    @abstractmethod
     def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol.
 
@@ -202,6 +203,9 @@ class Adapter(ABC):
             path: The requested path, with its query.
             body: The JSON object that was sent.
         """
+        if path.partition("?")[0] not in self._paths:
+            return None
+        return ParsedRequest(model_in(body), stream=body.get("stream") is True)
 
     @abstractmethod
     def _option_names(self) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, model_in, split_system
+from pytest_streamval.wire.adapter import Adapter, split_system
 from pytest_streamval.wire.encoding import FrameEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _OUTPUT = ("output_tokens",)
-_PATH = "/v1/messages"
 _CLOSED = "[closed]"  # replaces the type of a block that has ended
 # The blocks and deltas that are read: the type of the delta, the type of its block, and the field with the new text.
 _DELTAS = {
@@ -281,18 +280,13 @@ class AnthropicMessages(Adapter):
     auth_header: ClassVar[str] = "x-api-key"
     auth_prefix: ClassVar[str] = ""
     _decoder: ClassVar[type[FrameDecoder]] = AnthropicMessagesDecoder
+    _paths: ClassVar[tuple[str, ...]] = ("/v1/messages",)
     _encoder: ClassVar[type[FrameEncoder]] = AnthropicMessagesEncoder
 
     version: str = "2023-06-01"
     """The version of the protocol, sent as `anthropic-version`."""
     max_tokens: int = 4096
     """The default for `max_new_tokens`, because the provider requires a number."""
-
-    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
-        """Parse a request. Return None if its path does not belong to this protocol."""
-        if path.partition("?")[0] != _PATH:
-            return None
-        return ParsedRequest(model_in(body), stream=body.get("stream") is True)
 
     def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": "max_tokens", "stop": "stop_sequences"}
@@ -312,7 +306,7 @@ class AnthropicMessages(Adapter):
             body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
         if request.stream:
             body["stream"] = True
-        return _PATH, body
+        return self._paths[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
         deltas: list[Delta] = []

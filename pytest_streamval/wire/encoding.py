@@ -233,6 +233,9 @@ class CompleteCallEncoder(FrameEncoder):
         super().__init__(request, ident=ident, created=created)
         self._partial: dict[int, list[str]] = {}  # the arguments so far of the calls in pieces
 
+    def _opening(self) -> Iterable[Json]:
+        return ()
+
     def _generated_id(self) -> str | None:
         return None  # these protocols need no ids
 

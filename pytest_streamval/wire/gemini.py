@@ -123,9 +123,6 @@ class GeminiEncoder(CompleteCallEncoder):
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": {"code": _CODES.get(kind, 500), "message": message, "status": kind}}
 
-    def _opening(self) -> Iterable[Json]:
-        return ()
-
     def _frames(self, delta: Delta) -> Iterable[Json]:
         calls = self._partial_calls() if delta.text or delta.thinking else []
         parts = [*map(self._call, calls), *_text_parts(delta.thinking, delta.text)]

@@ -104,9 +104,6 @@ class OllamaEncoder(CompleteCallEncoder):
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": message}
 
-    def _opening(self) -> Iterable[Json]:
-        return ()
-
     def _frames(self, delta: Delta) -> Iterable[Json]:
         if delta.text or delta.thinking:
             yield from self._calls_line(self._partial_calls())

@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, model_in
+from pytest_streamval.wire.adapter import Adapter
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 _DONE = "[DONE]"
 _INPUT = ("prompt_tokens",)
 _OUTPUT = ("completion_tokens",)
-_PATHS = ("/v1/chat/completions", "/chat/completions")  # the first for requests, both for responses
 
 
 class OpenAIChatDecoder(FrameDecoder):
@@ -200,6 +199,7 @@ class OpenAIChat(Adapter):
     protocol: ClassVar[str] = "openai"
     synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({"max_completion_tokens": "max_tokens"})
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIChatDecoder
+    _paths: ClassVar[tuple[str, ...]] = ("/v1/chat/completions", "/chat/completions")
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIChatEncoder
 
     max_tokens: str = "max_tokens"
@@ -208,11 +208,10 @@ class OpenAIChat(Adapter):
 
     def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol."""
-        if path.partition("?")[0] not in _PATHS:
-            return None
+        request = Adapter.parse_request(self, path, body)  # super() fails in a dataclass with slots
         options = body.get("stream_options")
         usage = isinstance(options, dict) and options.get("include_usage") is True
-        return ParsedRequest(model_in(body), stream=body.get("stream") is True, usage=usage)
+        return None if request is None else replace(request, usage=usage)
 
     def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": "seed", "stop": "stop"}
@@ -225,7 +224,7 @@ class OpenAIChat(Adapter):
         if request.stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
-        return _PATHS[0], body
+        return self._paths[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
         usage = OpenAIChatDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")

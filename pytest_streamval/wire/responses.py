@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
-from pytest_streamval.wire.adapter import Adapter, model_in
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
+from pytest_streamval.wire.adapter import Adapter
+from pytest_streamval.wire.exchange import Answer
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -49,7 +49,6 @@ _Place: TypeAlias = tuple[str, _Name, int]  # the event's prefix, the item (a ca
 _DONE = "[DONE]"
 _INPUT = ("input_tokens",)
 _OUTPUT = ("output_tokens",)
-_PATHS = ("/v1/responses", "/responses")  # the first for requests, both for responses
 _ROLES = ("user", "assistant", "system", "developer")
 _TEXT = "response.output_text"
 _ARGUMENTS = "response.function_call_arguments"
@@ -186,13 +185,8 @@ class OpenAIResponses(Adapter):
 
     protocol: ClassVar[str] = "openai-responses"
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIResponsesDecoder
+    _paths: ClassVar[tuple[str, ...]] = ("/v1/responses", "/responses")
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIResponsesEncoder
-
-    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
-        """Parse a request. Return None if its path does not belong to this protocol."""
-        if path.partition("?")[0] not in _PATHS:
-            return None
-        return ParsedRequest(model_in(body), stream=body.get("stream") is True)
 
     def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": "max_output_tokens"}
@@ -206,7 +200,7 @@ class OpenAIResponses(Adapter):
             body["text"] = {"format": {"type": "json_schema", "name": "output", "schema": request.schema}}
         if request.stream:
             body["stream"] = True
-        return _PATHS[0], body
+        return self._paths[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
         deltas: list[Delta] = []

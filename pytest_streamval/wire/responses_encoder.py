@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
@@ -19,6 +18,26 @@ if TYPE_CHECKING:
 
 _COMPLETED = "completed"
 _IN_PROGRESS = "in_progress"
+
+
+class _Form(NamedTuple):
+    """The names in the events of an item."""
+
+    prefix: str
+    """The prefix of its id."""
+    event: str
+    """The prefix of the types of the events with its text."""
+    text_field: str
+    """The field of the complete text in the last of these events."""
+    part: str = ""
+    """The prefix of the types of the events of its part, if it has one."""
+    part_index: str = ""
+    """The field of the part's position."""
+
+
+_MESSAGE = _Form("msg", "response.output_text", "text", "response.content_part", "content_index")
+_REASONING = _Form("rs", "response.reasoning_summary_text", "text", "response.reasoning_summary_part", "summary_index")
+_CALL = _Form("fc", "response.function_call_arguments", "arguments")
 
 
 class OpenAIResponsesEncoder(FrameEncoder):
@@ -50,13 +69,13 @@ class OpenAIResponsesEncoder(FrameEncoder):
             yield {"type": event, "response": self._response(_IN_PROGRESS, [], None)}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
-        for kind, text in ((_Reasoning, delta.thinking), (_Message, delta.text)):
+        for form, text in ((_REASONING, delta.thinking), (_MESSAGE, delta.text)):
             if not text:
                 continue
             item = self._open
-            if not isinstance(item, kind):
+            if item is None or item.form is not form:
                 yield from self._end_item(_COMPLETED)
-                item = kind(self._ident, len(self._output))
+                item = _Item(form, self._ident, len(self._output))
                 yield from self._start_item(item)
             yield self._piece(item, text)
         for fragment in delta.tool_calls:
@@ -67,7 +86,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         call = self._calls[fragment.index]
         if starts:
             yield from self._end_item(_COMPLETED)
-            yield from self._start_item(_FunctionCall(self._ident, len(self._output), call))
+            yield from self._start_item(_Item(_CALL, self._ident, len(self._output), call))
         if not fragment.arguments:
             return
         item = self._open
@@ -92,7 +111,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         text = "".join(item.pieces)
         completed = item.completed(text, status)
         self._output.append(completed)
-        yield item.text_event("done", item.text_field, text)
+        yield item.text_event("done", item.form.text_field, text)
         yield from item.part_event("done", text)
         yield item.item_event("done", completed)
 
@@ -105,11 +124,12 @@ class OpenAIResponsesEncoder(FrameEncoder):
 
     def _answer_body(self, answer: Answer) -> Json:
         output: list[Json] = []
-        for kind, text in ((_Reasoning, answer.thinking), (_Message, answer.text)):
+        for form, text in ((_REASONING, answer.thinking), (_MESSAGE, answer.text)):
             if text:
-                output.append(kind(self._ident, len(output)).completed(text, _COMPLETED))
+                output.append(_Item(form, self._ident, len(output)).completed(text, _COMPLETED))
         for call in answer.tool_calls:
-            output.append(_FunctionCall(self._ident, len(output), call).completed(call.arguments, _COMPLETED))
+            item = _Item(_CALL, self._ident, len(output), call)
+            output.append(item.completed(call.arguments, _COMPLETED))
         reason = self._final_reason()
         return self._response(_status(reason), output, answer.usage, reason)
 
@@ -140,113 +160,62 @@ class OpenAIResponsesEncoder(FrameEncoder):
         return sse_frame(json_text(numbered), kind)
 
 
-class _Item(ABC):
+class _Item:
     """An item of the output, and its events."""
 
-    prefix: ClassVar[str]
-    """The prefix of its id."""
-    event_prefix: ClassVar[str]
-    """The prefix of the types of the events with its text."""
-    text_field: ClassVar[str] = "text"
-    """The field of the complete text in the last of these events."""
-
-    def __init__(self, answer: str, index: int, call: ToolCall | None = None) -> None:
+    def __init__(self, form: _Form, answer: str, index: int, call: ToolCall | None = None) -> None:
         """Start an item.
 
         Args:
+            form: The form of the item.
             answer: The distinguishing part of the response's id.
             index: The item's position in the output.
             call: The tool call, if the item is one.
         """
-        self.ident = f"{self.prefix}_{answer}_{index}"
+        self.form = form
+        self.ident = f"{form.prefix}_{answer}_{index}"
         self.index = index
         self.call = call
         self.pieces: list[str] = []
 
-    def place(self) -> Json:
-        """Return the fields that all events with its text have."""
-        return {"item_id": self.ident, "output_index": self.index}
-
     def text_event(self, moment: str, field: str, text: str) -> Json:
         """Return an event with text."""
-        return {"type": f"{self.event_prefix}.{moment}", **self.place(), field: text}
+        logprobs: Json = {"logprobs": []} if self.form is _MESSAGE else {}
+        return {"type": f"{self.form.event}.{moment}", **self._place(), field: text, **logprobs}
 
-    def part_event(self, moment: str, text: str) -> Iterable[Json]:  # noqa: ARG002  # only messages and reasoning have parts
+    def part_event(self, moment: str, text: str) -> Iterable[Json]:
         """Return the event that starts or ends the part with the text, if there is one."""
-        return ()
+        if self.form.part:
+            yield {"type": f"{self.form.part}.{moment}", **self._place(), "part": self._part(text)}
 
     def item_event(self, moment: str, item: Json) -> Json:
         """Return the event that starts or ends the item."""
         return {"type": f"response.output_item.{moment}", "output_index": self.index, "item": item}
 
-    @abstractmethod
     def opened(self) -> Json:
         """Return the item before its text."""
+        return self._body([], "", _IN_PROGRESS)
 
-    @abstractmethod
     def completed(self, text: str, status: str) -> Json:
         """Return the item with its complete text."""
+        return self._body([self._part(text)], text, status)
 
-
-class _Message(_Item):
-    """The output text."""
-
-    prefix: ClassVar[str] = "msg"
-    event_prefix: ClassVar[str] = "response.output_text"
-
-    def place(self) -> Json:
-        return {**super().place(), "content_index": 0}
-
-    def text_event(self, moment: str, field: str, text: str) -> Json:
-        return {**super().text_event(moment, field, text), "logprobs": []}
-
-    def part_event(self, moment: str, text: str) -> Iterable[Json]:
-        yield {"type": f"response.content_part.{moment}", **self.place(), "part": self._part(text)}
-
-    def opened(self) -> Json:
-        return {"id": self.ident, "type": "message", "status": _IN_PROGRESS, "role": "assistant", "content": []}
-
-    def completed(self, text: str, status: str) -> Json:
-        return {**self.opened(), "status": status, "content": [self._part(text)]}
-
-    @staticmethod
-    def _part(text: str) -> Json:
-        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-
-
-class _Reasoning(_Item):
-    """The summary of the thinking."""
-
-    prefix: ClassVar[str] = "rs"
-    event_prefix: ClassVar[str] = "response.reasoning_summary_text"
-
-    def place(self) -> Json:
-        return {**super().place(), "summary_index": 0}
-
-    def part_event(self, moment: str, text: str) -> Iterable[Json]:
-        part = {"type": "summary_text", "text": text}
-        yield {"type": f"response.reasoning_summary_part.{moment}", **self.place(), "part": part}
-
-    def opened(self) -> Json:
-        return {"id": self.ident, "type": "reasoning", "summary": []}
-
-    def completed(self, text: str, status: str) -> Json:  # noqa: ARG002  # reasoning has no status
-        return {**self.opened(), "summary": [{"type": "summary_text", "text": text}]}
-
-
-class _FunctionCall(_Item):
-    """A tool call. Its text is the arguments."""
-
-    prefix: ClassVar[str] = "fc"
-    event_prefix: ClassVar[str] = "response.function_call_arguments"
-    text_field: ClassVar[str] = "arguments"
-
-    def opened(self) -> Json:
-        return self.completed("", _IN_PROGRESS)
-
-    def completed(self, text: str, status: str) -> Json:
-        named = {} if self.call is None else {"call_id": self.call.id, "name": self.call.name}
+    def _body(self, parts: list[Json], text: str, status: str) -> Json:
+        if self.form is _REASONING:
+            return {"id": self.ident, "type": "reasoning", "summary": parts}
+        if self.call is None:
+            return {"id": self.ident, "type": "message", "status": status, "role": "assistant", "content": parts}
+        named = {"call_id": self.call.id, "name": self.call.name}
         return {"id": self.ident, "type": "function_call", "status": status, "arguments": text, **named}
+
+    def _place(self) -> Json:
+        part = {self.form.part_index: 0} if self.form.part else {}
+        return {"item_id": self.ident, "output_index": self.index, **part}
+
+    def _part(self, text: str) -> Json:
+        if self.form is _REASONING:
+            return {"type": "summary_text", "text": text}
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
 def _status(reason: str) -> str:
