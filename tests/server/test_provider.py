@@ -301,7 +301,7 @@ def test_assert_stopped_holds_once_a_client_has_left_and_names_one_that_stays() 
         with connected(server) as client:
             client.sendall(request())
             until(client, b"One")
-            with pytest.raises(NotStoppedError, match=r"1 of 2 went on.*\nPOST .*: the producer still runs: <Served"):
+            with pytest.raises(NotStoppedError, match=r"1 of 2 continued.*\nPOST .*: the producer still runs: <Served"):
                 assert_stopped(server, within=0)
         assert_stopped(server)
         server.requests[1].deltas_late = 2
