@@ -1,7 +1,7 @@
-"""How fast `ProseChunker` reads: MB/s of process time, the median of five runs, by the size of the deltas.
+"""The speed of `ProseChunker` in MB/s of process time, the median of five runs, by the size of the deltas.
 
-Run: `python benchmarks/prose.py`. A megabyte is a million characters, all of them ASCII here. `no boundary` is text
-of the same length that offers none; the ratio is its time over that of prose.
+Run: `python benchmarks/prose.py`. A megabyte is a million characters, which are all ASCII here. `no boundary` is a text
+of the same length without boundaries, and the ratio is its time divided by that of prose.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LENGTH = 200_000
 
 
 def repeated(text: str) -> str:
-    """Return the text as often as fits."""
+    """Return the text, repeated up to `LENGTH` characters."""
     return (text * (LENGTH // len(text) + 1))[:LENGTH]
 
 
@@ -49,7 +49,7 @@ SIZES = (1, 4, 16, 80, 1_000)
 
 
 def seconds(text: str, size: int) -> float:
-    """Return the process time of one stream, cut into deltas of `size` characters."""
+    """Return the process time of one stream in deltas of `size` characters."""
     deltas = [text[at : at + size] for at in range(0, len(text), size)]
     chunker = ProseChunker().chunker()
     feed = chunker.feed

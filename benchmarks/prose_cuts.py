@@ -1,8 +1,8 @@
-"""Cut texts at random, and check that `ProseChunker` returns the same chunks however a text was cut.
+"""Check with random cuts that `ProseChunker` returns the same chunks for any cuts of a text.
 
-Run: `python benchmarks/prose_cuts.py 1000000 [SEED]`. Texts are prose, Markdown, code, CJK, emoji and noise. Each is
-read whole, and then in pieces: the chunks, their offsets and how many of them came before the end have to agree.
-Between two chunks nothing but whitespace may be left out.
+Run: `python benchmarks/prose_cuts.py 1000000 [SEED]`. The texts are prose, Markdown, code, CJK, emoji and noise. Each
+one is read complete, and then in pieces. The chunks, their offsets and the number of chunks before the end must agree,
+and only whitespace may be lost between two chunks.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CUTS_A_TEXT: Final = 20
 
 
 def some_text(chance: random.Random) -> str:
-    """Return a text of one kind, or of all of them; a piece of it may be torn off."""
+    """Return a text of one kind, or of all kinds. Its end may be missing."""
     kind = chance.choice(KINDS)
     if chance.random() < 0.05:
         return str(chance.choice(NOISE)) * chance.randint(60, 300) + chance.choice(PROSE)
@@ -69,7 +69,7 @@ def some_text(chance: random.Random) -> str:
 
 
 def pieces(text: str, chance: random.Random) -> list[str]:
-    """Return the text in pieces: one character each, or cut at a few places."""
+    """Return the text in pieces: single characters, or a few pieces."""
     if chance.random() < 0.1:
         return list(text)
     cuts = sorted(chance.randint(0, len(text)) for _ in range(chance.randint(1, 12)))
@@ -77,14 +77,14 @@ def pieces(text: str, chance: random.Random) -> list[str]:
 
 
 def chunks(strategy: ProseChunker, parts: list[str]) -> tuple[list[Chunk], int]:
-    """Return all chunks, and how many of them came before the end."""
+    """Return all chunks, and the number of them before the end."""
     chunker = strategy.chunker()
     found = [chunk for part in parts for chunk in chunker.feed(part)]
     return found + chunker.flush(), len(found)
 
 
 def fault(text: str, found: list[Chunk], limit: int) -> str:
-    """Return what is wrong with the chunks of a text, or nothing."""
+    """Return the fault in the chunks of a text, or an empty string."""
     end = 0
     for chunk in found:
         if text[chunk.start : chunk.end] != chunk.text or chunk.text != chunk.text.strip() or not chunk.text:
@@ -98,7 +98,7 @@ def fault(text: str, found: list[Chunk], limit: int) -> str:
 
 
 def main(cuts: int, seed: int) -> int:
-    """Try so many cuts and return how many differed."""
+    """Try this number of cuts, and return the number of differences."""
     chance = random.Random(seed)
     strategies = {
         (language, limit): ProseChunker(language, max_chars=limit, abbreviations=("Xyz", "a.b"))

@@ -1,13 +1,13 @@
-"""What decoding costs: python -m benchmarks.wire [cuts [NUMBER [SEED]]].
+"""The cost of decoding: python -m benchmarks.wire [cuts [NUMBER [SEED]]].
 
-Without arguments, the time of the decoders over that of `json.loads` for the same frames, in process time, the median
-of alternating rounds; and how that grows. Where the official SDKs are installed, their time on the same bytes stands
-beside it: pip install openai anthropic.
+Without arguments, it prints the time of each decoder divided by that of `json.loads` for the same frames, in process
+time, as the median of alternating rounds, and how that time grows. If the official SDKs are installed (pip install
+openai anthropic), it prints their time on the same bytes too.
 
-With `cuts`, every stream is cut at each of its byte offsets, and then at several random places, NUMBER times (10,000);
-each time the deltas have to be those of the whole. That takes about half an hour.
+With `cuts`, it cuts every stream at each of its byte offsets, and then NUMBER times (10,000) at several random places.
+Each time, the deltas must be those of the complete stream. That takes about half an hour.
 
-The streams are the recorded ones. There are none of Gemini and Ollama, so that those are OpenAI's deltas, encoded.
+The streams are recorded. There are no recordings of Gemini and Ollama, so their streams are OpenAI's deltas, encoded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.recordings.cassette import Cassette
-from pytest_streamval.wire import ADAPTERS, Asked, NDJSONDecoder, SSEDecoder
+from pytest_streamval.wire import ADAPTERS, NDJSONDecoder, ParsedRequest, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,15 +44,15 @@ class Stream(NamedTuple):
     """A stream of one protocol."""
 
     name: str
-    """Where it was recorded."""
+    """The name of its recording."""
     protocol: str
-    """What it is decoded as."""
+    """The protocol."""
     reads: list[bytes]
     """The reads of its body."""
 
 
 def streams() -> Iterator[Stream]:
-    """Yield all recorded streams, and those that are made of them."""
+    """Yield all recorded streams, and those that are encoded from them."""
     for path in sorted(STREAMS.glob("*.jsonl")):
         cassette = Cassette.load(path)
         protocol = cassette.header["protocol"]
@@ -65,7 +65,7 @@ def streams() -> Iterator[Stream]:
 
 def encoded(protocol: str, deltas: Iterable[Delta]) -> list[bytes]:
     """Return the reads of a stream of these deltas."""
-    encoder = ADAPTERS[protocol].encoder(Asked("smollm2"), ident="42", created=1_795_247_877)
+    encoder = ADAPTERS[protocol].encoder(ParsedRequest("smollm2"), ident="42", created=1_795_247_877)
     reads = [*map(encoder.encode, deltas), encoder.finish()]
     return [read for read in reads if read]
 
@@ -84,26 +84,26 @@ def frames(stream: Stream) -> list[str]:
 
 
 def parse(texts: Sequence[str]) -> None:
-    """Do what no decoder can do without."""
+    """Parse the JSON of all frames, which every decoder has to do."""
     for text in texts:
         json.loads(text)
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the process time of a work."""
+    """Return the process time of a call."""
     begin = time.process_time()
     work()
     return time.process_time() - begin
 
 
 def ratio(work: Callable[[], object], yardstick: Callable[[], object]) -> float:
-    """Run both in turn, and return the median of the ratios of their times."""
+    """Run both alternately, and return the median of the ratios of their times."""
     work()  # warm up
     return statistics.median([seconds(work) / seconds(yardstick) for _ in range(ROUNDS)])
 
 
 def sdk(stream: Stream) -> Callable[[], object] | None:
-    """Return what decodes a stream with its provider's own SDK, or None where that is not installed."""
+    """Return a function that decodes a stream with its provider's SDK, or None if the SDK is not installed."""
     if stream.protocol not in {"anthropic", "openai"} or find_spec(stream.protocol) is None:
         return None
     import httpx2  # which both build on
@@ -120,12 +120,12 @@ def sdk(stream: Stream) -> Callable[[], object] | None:
     from anthropic import Anthropic
 
     messages_of = Anthropic(api_key="none", base_url="http://localhost", http_client=client).messages
-    asked = [{"role": "user", "content": "Go."}]
-    return lambda: list(messages_of.create(model="m", max_tokens=5, messages=asked, stream=True))
+    messages = [{"role": "user", "content": "Go."}]
+    return lambda: list(messages_of.create(model="m", max_tokens=5, messages=messages, stream=True))
 
 
 def costs() -> int:
-    """Print what each protocol costs, and return how many limits were missed."""
+    """Print the cost of each protocol, and return the number of missed limits."""
     columns = ("frames", "in reads", "as recorded", "in one read", "SDK over ours")
     print(f"{'x json.loads':16}" + "".join(f"{column:>14}" for column in columns))
     missed = 0
@@ -148,8 +148,8 @@ def costs() -> int:
 
 
 def growth() -> None:
-    """Print what a frame costs among many, and a byte in a long frame, over what a tenth of them costs."""
-    print(f"{'':16} {MANY:,} frames in one read   {LONG:,} bytes in one frame, in reads of 1,000: over a tenth of them")
+    """Print the time of many frames and of a long frame, divided by the time of a tenth of them."""
+    print(f"{'':16} {MANY:,} frames in one read   {LONG:,} bytes in one frame, in reads of 1,000: divided by a tenth")
     for protocol in ADAPTERS:
         many, fewer = (b"".join(encoded(protocol, ["word "] * count)) for count in (MANY, MANY // 10))
         long, shorter = (pieces(b"".join(encoded(protocol, ["x" * count])), 1_000) for count in (LONG, LONG // 10))
@@ -159,20 +159,20 @@ def growth() -> None:
 
 
 def pieces(body: bytes, size: int) -> list[bytes]:
-    """Return a body in reads of so many bytes."""
+    """Return a body in reads of `size` bytes."""
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 
 def cut(body: bytes, cuts: Iterable[int]) -> list[bytes]:
-    """Return a body, cut at these offsets."""
+    """Return a body in pieces, cut at these offsets."""
     return [body[begin:end] for begin, end in pairwise([0, *sorted(cuts), len(body)])]
 
 
 def everywhere(stream: Stream) -> int:
-    """Cut a stream in two at each of its bytes, and return how often that made a difference.
+    """Cut a stream in two at each of its bytes, and return the number of differences.
 
-    A cut is decoded from the frame before it to the end of the frame behind it. The decoder has to be left in the state
-    that it has without the cut, so that whatever follows is decoded as without it too.
+    Each cut is decoded from the frame before it to the end of the frame after it. The decoder must end in the same
+    state as without the cut, so that it decodes everything after that in the same way.
     """
     body = b"".join(stream.reads)
     framing = NDJSONDecoder() if stream.protocol == "ollama" else SSEDecoder()
@@ -187,17 +187,17 @@ def everywhere(stream: Stream) -> int:
             found = halves.feed(body[begin:offset]) + halves.feed(body[offset:end])
             differences += (found, state(halves)) != expected
         decoder.feed(body[begin:middle])
-        decoder._texts.clear()  # what was read before makes a copy dear and decides nothing
+        decoder._texts.clear()  # earlier text has no effect and makes a copy slow
     return differences
 
 
 def state(decoder: FrameDecoder) -> dict[str, object]:
-    """Return all that decides how a decoder goes on."""
+    """Return the state that decides how a decoder continues."""
     return {**vars(decoder), "_framing": vars(decoder._framing)}
 
 
 def at_random(stream: Stream, number: int, chance: random.Random) -> int:
-    """Cut a stream at several places at once, so many times, and return how often that made a difference."""
+    """Cut a stream `number` times at several places at once, and return the number of differences."""
     body = b"".join(stream.reads)
     expected = decode(stream.protocol, [body])
     places = (chance.sample(range(1, len(body)), chance.randint(2, 200)) for _ in range(number))
@@ -205,7 +205,7 @@ def at_random(stream: Stream, number: int, chance: random.Random) -> int:
 
 
 def cuts(number: int, seed: int) -> int:
-    """Cut all streams everywhere and at random, and return how often that made a difference."""
+    """Cut all streams everywhere and at random, and return the number of differences."""
     chance = random.Random(seed)
     differences = 0
     for stream in streams():
@@ -218,7 +218,7 @@ def cuts(number: int, seed: int) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what was asked, and return how much was wrong."""
+    """Run the benchmark that the arguments name, and return the number of faults."""
     if arguments[:1] == ["cuts"]:
         given = [int(argument) for argument in arguments[1:]]
         return cuts(*(given + [10_000, 0][len(given) :]))

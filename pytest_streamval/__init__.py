@@ -157,7 +157,7 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.anthropic import AnthropicMessages, AnthropicMessagesDecoder
     from pytest_streamval.wire.encoding import FrameEncoder
-    from pytest_streamval.wire.exchange import Answer, Asked, WireRequest
+    from pytest_streamval.wire.exchange import Answer, ParsedRequest, WireRequest
     from pytest_streamval.wire.frames import FrameDecoder
     from pytest_streamval.wire.gemini import Gemini, GeminiDecoder
     from pytest_streamval.wire.ndjson import NDJSONDecoder, NDJSONLine, ndjson_line
@@ -175,7 +175,6 @@ __all__ = [
     "AnswerFailedError",
     "AnthropicMessages",
     "AnthropicMessagesDecoder",
-    "Asked",
     "Backend",
     "BackendUnavailableError",
     "BlockingCallError",
@@ -265,6 +264,7 @@ __all__ = [
     "OpenAIResponses",
     "OpenAIResponsesDecoder",
     "ParagraphChunker",
+    "ParsedRequest",
     "PartialValidationResult",
     "Playback",
     "PlaybackBusyError",
@@ -516,7 +516,7 @@ _HOMES = {
     "wire.adapter": ("Adapter",),
     "wire.anthropic": ("AnthropicMessages", "AnthropicMessagesDecoder"),
     "wire.encoding": ("FrameEncoder",),
-    "wire.exchange": ("Answer", "Asked", "WireRequest"),
+    "wire.exchange": ("Answer", "ParsedRequest", "WireRequest"),
     "wire.frames": ("FrameDecoder",),
     "wire.gemini": ("Gemini", "GeminiDecoder"),
     "wire.ndjson": ("NDJSONDecoder", "NDJSONLine", "ndjson_line"),

@@ -17,7 +17,7 @@ from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent
 from pytest_streamval.engine.orchestrator import checked_answer, stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import MemberTimeoutError, NotStreamingError, ProviderStatusError
-from pytest_streamval.model import Delta, ToolCallDelta
+from pytest_streamval.model import Delta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -290,9 +290,8 @@ class _Kept(Backend):
         """Return the answer; no model is asked."""
         del format, model_options
         kept, thunk = self._kept, ModelOutputThunk(action=action)
-        calls = [ToolCallDelta(index, each.id, each.name, each.arguments) for index, each in enumerate(kept.tool_calls)]
         thunk.generation.model = kept.model
-        thunk.try_put(Delta(kept.text, kept.thinking, tuple(calls), kept.usage, kept.finish_reason))
+        thunk.try_put(Delta.of_output(kept.text, kept.thinking, kept.tool_calls, kept.usage, kept.finish_reason))
         thunk.close()
         return thunk, ctx.add(action).add(thunk)
 
@@ -301,7 +300,7 @@ def _as_stream(computed: ModelOutputThunk) -> ModelOutputThunk:
     """Return an output that brings what another one holds in one delta."""
     thunk, known = ModelOutputThunk(), computed.generation
     thunk.generation.model, thunk.generation.provider = known.model, known.provider
-    thunk.try_put(Delta(str(computed), computed.thinking, (), known.usage, known.finish_reason))
+    thunk.try_put(Delta.of_output(str(computed), computed.thinking, (), known.usage, known.finish_reason))
     if computed.error is None:
         thunk.close()
     else:

@@ -19,7 +19,6 @@ from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
-from pytest_streamval.recordings.cassette import delta_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,8 +150,8 @@ class LiveBackend(Backend):
             raise
 
     async def _buffer(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
-        body = b"".join([data async for data in response.reads])
-        await _put(thunk, [delta_of(self._adapter.parse_response(body))])
+        answer = self._adapter.parse_response(b"".join([data async for data in response.reads]))
+        await _put(thunk, [answer.to_delta()])
 
     def __repr__(self) -> str:
         return f"<LiveBackend {self.spec} at {self.address}>"

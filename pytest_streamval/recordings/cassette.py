@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import InvalidCassetteError, WireError, excerpt
-from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.recordings.files import json_line, put_file
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from os import PathLike
 
+    from pytest_streamval.model import Delta
     from pytest_streamval.wire.adapter import Adapter
-    from pytest_streamval.wire.exchange import Answer
 
 FOLDER = "__cassettes__"
 """The folder of recordings, beside the tests."""
@@ -154,7 +153,7 @@ class Cassette:
         if self.is_stream:
             return self._decode(adapter)
         try:
-            return Recording(((self._last, (delta_of(adapter.parse_response(self.body)),)),), None)
+            return Recording(((self._last, (adapter.parse_response(self.body).to_delta(),)),), None)
         except WireError as error:
             return Recording((), error)
 
@@ -183,12 +182,6 @@ def prompt_of(request: object) -> str:
     if not isinstance(request, dict):
         return request if isinstance(request, str) else ""
     return next(filter(None, (prompt_of(request.get(name)) for name in _PROMPT_FIELDS)), "")
-
-
-def delta_of(answer: Answer) -> Delta:
-    """Return a response that was not streamed as one delta."""
-    calls = (ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in enumerate(answer.tool_calls))
-    return Delta(answer.text, answer.thinking, tuple(calls), answer.usage, answer.finish_reason)
 
 
 # Reading

@@ -141,5 +141,5 @@ def numbered(path: Path, number: int) -> Path:
 def _model(protocol: str, path: str, body: object) -> str:
     """Return the model that a request names in its body or, for Gemini, in its path. Return "" if it names none."""
     fields: Mapping[str, object] = body if isinstance(body, dict) else {}
-    asked = ADAPTERS[protocol].asked(path, fields)
+    asked = ADAPTERS[protocol].parse_request(path, fields)
     return asked.model if asked is not None else str(fields.get("model", ""))

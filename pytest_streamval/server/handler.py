@@ -20,7 +20,7 @@ from pytest_streamval.server.proxy import Proxy, nothing
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Question, answered, kind_of
 from pytest_streamval.server.routes import Fact, Output, Refusal, routed
-from pytest_streamval.wire.exchange import Asked
+from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Site:
 
 
 _PLAIN = Question(
-    ADAPTERS["openai"], Asked(stream=False)
+    ADAPTERS["openai"], ParsedRequest(stream=False)
 )  # in whose form an error is told where no output is asked for
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.actions import Steps
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.encoding import FrameEncoder
-    from pytest_streamval.wire.exchange import Asked
+    from pytest_streamval.wire.exchange import ParsedRequest
 
 JSON = "application/json"
 """The content type of everything that is no stream."""
@@ -58,7 +58,7 @@ class Question:
 
     adapter: Adapter
     """The protocol."""
-    asked: Asked
+    asked: ParsedRequest
     """What is asked for."""
     ident: str = "1"
     """Tells the answer from others."""

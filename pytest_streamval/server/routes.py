@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.wire.exchange import Asked
+from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.json_values import FrameFaultError, parse_object
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -42,7 +42,7 @@ class Output(NamedTuple):
     """A request for an output."""
 
     adapter: Adapter
-    asked: Asked
+    asked: ParsedRequest
     body: Mapping[str, object]
 
 
@@ -81,12 +81,12 @@ def routed(method: str, path: str, content: bytes, models: Sequence[str]) -> Out
     body = _parsed(content)
     if isinstance(body, str):
         return Refusal(adapter, 400, body)
-    asked = adapter.asked(path, body)
-    return Output(adapter, asked or Asked(), body)
+    asked = adapter.parse_request(path, body)
+    return Output(adapter, asked or ParsedRequest(), body)
 
 
 def _adapter_of(path: str, body: Mapping[str, object]) -> Adapter | None:
-    return next((adapter for adapter in ADAPTERS.values() if adapter.asked(path, body) is not None), None)
+    return next((adapter for adapter in ADAPTERS.values() if adapter.parse_request(path, body) is not None), None)
 
 
 def _parsed(content: bytes) -> Mapping[str, object] | str:

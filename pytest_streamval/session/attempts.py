@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.engine.validators import Judges
 from pytest_streamval.errors import NoAcceptedAttemptError
-from pytest_streamval.model import Delta, ToolCallDelta
+from pytest_streamval.model import Delta
 from pytest_streamval.session.outputs import resolved, stop
 
 if TYPE_CHECKING:
@@ -135,7 +135,6 @@ async def _hand_over(accepted: ModelOutputThunk, output: ModelOutputThunk) -> No
     """Put all that is known of one output into another."""
     known = accepted.generation
     output.generation.model, output.generation.provider = known.model, known.provider
-    calls = enumerate(accepted.tool_calls)
-    fragments = tuple(ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in calls)
-    await output.put(Delta(str(accepted), accepted.thinking, fragments, known.usage, known.finish_reason))
+    delta = Delta.of_output(str(accepted), accepted.thinking, accepted.tool_calls, known.usage, known.finish_reason)
+    await output.put(delta)
     output.close()  # at once, so that the first read is the last

@@ -1,9 +1,9 @@
-"""Bytes and deltas: what goes between a client and a provider. Sans-IO: no socket, no clock, no task."""
+"""The provider protocols: decoding and encoding of streams, requests and responses. No module here does any I/O."""
 
 from pytest_streamval.wire.adapter import Adapter
 from pytest_streamval.wire.anthropic import AnthropicMessages, AnthropicMessagesDecoder
 from pytest_streamval.wire.encoding import FrameEncoder
-from pytest_streamval.wire.exchange import Answer, Asked, WireRequest
+from pytest_streamval.wire.exchange import Answer, ParsedRequest, WireRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.gemini import Gemini, GeminiDecoder
 from pytest_streamval.wire.ndjson import NDJSONDecoder, NDJSONLine, ndjson_line
@@ -19,7 +19,6 @@ __all__ = [
     "Answer",
     "AnthropicMessages",
     "AnthropicMessagesDecoder",
-    "Asked",
     "FrameDecoder",
     "FrameEncoder",
     "Gemini",
@@ -32,6 +31,7 @@ __all__ = [
     "OpenAIChatDecoder",
     "OpenAIResponses",
     "OpenAIResponsesDecoder",
+    "ParsedRequest",
     "SSEDecoder",
     "SSEEncoder",
     "ServerSentEvent",

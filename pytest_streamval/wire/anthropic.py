@@ -1,16 +1,17 @@
 """Anthropic's messages.
 
 Source: https://platform.claude.com/docs/en/build-with-claude/streaming. A message is `message_start`, then content
-blocks, each of `content_block_start`, `content_block_delta`s and `content_block_stop`, then `message_delta`s, then
-`message_stop`. `ping` may come anywhere, `error` ends the stream. Types of events, blocks and deltas that are not known
-are left out, as the documentation asks of clients; so are signatures, citations and the tools that the server runs.
+blocks, each with `content_block_start`, `content_block_delta`s and `content_block_stop`, then `message_delta`s, then
+`message_stop`. `ping` can come anywhere, and `error` ends the stream. Unknown types of events, blocks and deltas are
+skipped, as the documentation asks of clients. So are signatures, citations and the tools that the server runs.
 
-An order is malformed where the text would have to be guessed, or some is lost: a delta of a block that is not open, a
-block that begins twice or is still open at the end, a second `message_start` or one after content, anything after the
-end. What loses nothing is read: llama.cpp leaves out `message_start` now and then, and proxies leave out the names of
-the events, which the data repeats.
+An order of frames is malformed if the decoder would have to guess the text, or would lose some: a delta of a block that
+is not open, a block that starts twice or is still open at the end, a second `message_start` or one after content,
+anything after the end. Differences that lose nothing are accepted: llama.cpp sometimes leaves out `message_start`, and
+proxies leave out the names of the events, which the data repeats.
 
-The tokens of the prompt are `input_tokens` and those read from and written to the cache, which Anthropic counts apart.
+The tokens of the prompt are `input_tokens` and those read from and written to the cache, which Anthropic counts
+separately.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, model_in, text_content
-from pytest_streamval.wire.encoding import FrameEncoder, arguments_of
-from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.adapter import Adapter, split_system
+from pytest_streamval.wire.encoding import FrameEncoder, arguments_of, finish_reasons
+from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -33,21 +34,20 @@ from pytest_streamval.wire.json_values import (
     json_text,
     optional,
     parse_object,
-    report,
+    provider_report,
 )
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_streamval.wire.adapter import Question
+    from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import Json
 
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-_OUTPUT = "output_tokens"
-_PATH = "/v1/messages"
-_CLOSED = "[closed]"  # stands for the type of a block that has ended
-# Which blocks and deltas are read: the type of the delta, that of its block, and the field with what is new.
+_OUTPUT = ("output_tokens",)
+_CLOSED = "[closed]"  # replaces the type of a block that has ended
+# The blocks and deltas that are read: the type of the delta, the type of its block, and the field with the new text.
 _DELTAS = {
     "text_delta": ("text", "text"),
     "thinking_delta": ("thinking", "thinking"),
@@ -66,8 +66,8 @@ class AnthropicMessagesDecoder(FrameDecoder):
         super().__init__()
         self._started = False
         self._blocks: dict[int, str] = {}  # the type of each block so far
-        self._calls: dict[int, int] = {}  # the position among the calls, of each block that is one
-        self._inputs: dict[int, str] = {}  # the arguments that open blocks began with, until they bring some in pieces
+        self._calls: dict[int, int] = {}  # the position among the calls of each block that is a call
+        self._inputs: dict[int, str] = {}  # the arguments in the starts of open blocks, until a delta has some
 
     def _read(self, data: str, event: str) -> Delta | None:
         body = parse_object(data)
@@ -85,28 +85,30 @@ class AnthropicMessagesDecoder(FrameDecoder):
             case "message_stop":
                 self._message_stop()
             case kind if kind == "error" or event == "error":
-                raise report(body.get("error") or body, data)
+                raise provider_report(body.get("error") or body, data)
             case kind:
                 expect(kind, str, "type")
         return None
 
     def _message_start(self, body: dict[str, object]) -> Delta | None:
         if self._started or self._blocks:
-            raise FrameFaultError("it begins a message that has begun already")
+            raise FrameFaultError("it starts a message that has already started")
         self._started = True
-        usage = self._usage(expect(body.get("message"), dict, "message"), "message.usage")
+        usage = self._read_usage(
+            expect(body.get("message"), dict, "message").get("usage"), _INPUT, _OUTPUT, "message.usage"
+        )
         return Delta(usage=usage) if usage else None
 
     def _block_start(self, body: dict[str, object]) -> Delta | None:
         index = expect(body.get("index"), int, "index")
         if index in self._blocks:
-            raise FrameFaultError(f"it begins content block {index} a second time")
+            raise FrameFaultError(f"it starts content block {index} a second time")
         block = expect(body.get("content_block"), dict, "content_block")
         kind = self._blocks[index] = expect(block.get("type"), str, "content_block.type")
         if kind == "tool_use":
             return self._call_start(index, block)
-        words = block.get(kind) if kind in _BLOCKS else None
-        return self._words(kind, index, optional(words, str, f"content_block.{kind}") or "")
+        text = block.get(kind) if kind in _BLOCKS else None
+        return self._text_delta(kind, index, optional(text, str, f"content_block.{kind}") or "")
 
     def _call_start(self, index: int, block: dict[str, object]) -> Delta:
         position = self._calls[index] = len(self._calls)
@@ -122,7 +124,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
         if type(index) is not int or type(delta) is not dict:
             index, delta = expect(index, int, "index"), expect(delta, dict, "delta")
         text = delta.get("text")
-        # Nearly every frame is one of these, and needs no more questions.
+        # Nearly every frame is one of these, and needs no more checks.
         if delta.get("type") == "text_delta" and self._blocks.get(index) == "text" and type(text) is str:
             return Delta(text) if text else None
         return self._other_delta(index, delta)
@@ -135,26 +137,26 @@ class AnthropicMessagesDecoder(FrameDecoder):
         wanted, field = _DELTAS[kind]
         if block != wanted:
             raise FrameFaultError(f"it is a {kind} in a block of type {block}")
-        return self._words(block, index, expect(delta.get(field), str, f"delta.{field}"))
+        return self._text_delta(block, index, expect(delta.get(field), str, f"delta.{field}"))
 
-    def _words(self, block: str, index: int, words: str) -> Delta | None:
-        if not words:
+    def _text_delta(self, block: str, index: int, text: str) -> Delta | None:
+        if not text:
             return None
         if block == "text":
-            return Delta(words)
+            return Delta(text)
         if block == "thinking":
-            return Delta(thinking=words)
+            return Delta(thinking=text)
         self._inputs.pop(index, None)
-        return Delta(tool_calls=(ToolCallDelta(self._calls[index], arguments=words),))
+        return Delta(tool_calls=(ToolCallDelta(self._calls[index], arguments=text),))
 
     def _block_stop(self, body: dict[str, object]) -> Delta | None:
         index = expect(body.get("index"), int, "index")
         block = self._open_block(index)
         self._blocks[index] = _CLOSED
-        return self._words(block, index, self._inputs.get(index, ""))
+        return self._text_delta(block, index, self._inputs.get(index, ""))
 
     def _open_block(self, index: int) -> str:
-        """The type of the block that a frame continues or ends."""
+        """Return the type of the block that a frame continues or ends."""
         block = self._blocks.get(index, _CLOSED)
         if block == _CLOSED:
             raise FrameFaultError(f"content block {index} is not open")
@@ -163,7 +165,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
     def _message_delta(self, body: dict[str, object]) -> Delta | None:
         delta = expect(body.get("delta"), dict, "delta")
         reason = optional(delta.get("stop_reason"), str, "delta.stop_reason") or None
-        usage = self._usage(body, "usage")
+        usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         return Delta(usage=usage, finish_reason=reason) if usage or reason else None
 
     def _message_stop(self) -> None:
@@ -172,75 +174,62 @@ class AnthropicMessagesDecoder(FrameDecoder):
                 raise FrameFaultError(f"it ends the message while content block {index} is open")
         self.done = True
 
-    def _usage(self, holder: dict[str, object], path: str) -> Usage | None:
-        usage = optional(holder.get("usage"), dict, path)
-        if usage is None:
-            return None
-        self._count(usage, *_INPUT, _OUTPUT)
-        prompt = [self._counts[field] for field in _INPUT if field in self._counts]
-        return Usage(sum(prompt) if prompt else None, self._counts.get(_OUTPUT)) if self._counts else None
-
 
 class AnthropicMessagesEncoder(FrameEncoder):
-    """Encode the body of a streamed message, as Anthropic sends it.
+    """Encode a message in Anthropic's format.
 
-    Blocks stand one behind the other, so that a tool call cannot be continued once something else has begun. The
-    reason to finish and the last counts come at the end, in one `message_delta`.
+    Blocks follow each other, so a tool call cannot be continued once another block has started. The finish reason and
+    the last token counts come at the end, in one `message_delta`.
     """
 
     protocol: ClassVar[str] = "anthropic"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("stop", "STOP", "completed"), "end_turn"),
-            **dict.fromkeys(("length", "MAX_TOKENS", "max_output_tokens"), "max_tokens"),
-            **dict.fromkeys(("content_filter", "SAFETY"), "refusal"),
-            "tool_calls": "tool_use",
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop="end_turn", length="max_tokens", tool_calls="tool_use", refusal="refusal", own="stop_sequence"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("end_turn", "tool_use")
 
-    def __init__(self, asked: Asked, *, ident: str = "1", created: float = 0.0) -> None:
-        super().__init__(asked, ident=ident, created=created)
-        self._index = -1  # of the block that began last
-        self._open = ""  # its type, as long as it is open
-        self._open_call = -1  # the index of the call that it is, if it is one
+    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
+        super().__init__(request, ident=ident, created=created)
+        self._index = -1  # of the last block
+        self._open = ""  # its type, while it is open
+        self._open_call = -1  # its index among the calls, if it is one
 
     @staticmethod
     def error(kind: str, message: str) -> Json:
-        """The error as JSON, which is the same in a stream and in its place."""
+        """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"type": "error", "error": {"type": kind, "message": message}}
 
     def _opening(self) -> Iterable[Json]:
         yield {"type": "message_start", "message": self._message([], None, self._usage)}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
-        for kind, words in (("thinking", delta.thinking), ("text", delta.text)):
-            if words:
+        for kind, text in (("thinking", delta.thinking), ("text", delta.text)):
+            if text:
                 if self._open != kind:
-                    yield from self._begin_block(kind, _EMPTY[kind])
-                yield self._piece(f"{kind}_delta", kind, words)
+                    yield from self._start_block(kind, _EMPTY[kind])
+                yield self._piece(f"{kind}_delta", kind, text)
         for fragment in delta.tool_calls:
             yield from self._fragment(fragment)
 
     def _fragment(self, fragment: ToolCallDelta) -> Iterable[Json]:
-        if self._begins(fragment):
+        if self._starts_call(fragment):
             call = self._calls[fragment.index]
-            yield from self._begin_block("tool_use", {"id": call.id, "name": call.name, "input": {}})
+            yield from self._start_block("tool_use", {"id": call.id, "name": call.name, "input": {}})
             self._open_call = fragment.index
         if not fragment.arguments:
             return
         if self._open != "tool_use" or self._open_call != fragment.index:
-            raise self._unencodable(fragment, "its blocks stand one behind the other, and that of this call has ended.")
+            raise self._unencodable(fragment, "blocks follow each other, and the block of this call has ended.")
         yield self._piece("input_json_delta", "partial_json", fragment.arguments)
 
-    def _begin_block(self, kind: str, block: Json) -> Iterable[Json]:
+    def _start_block(self, kind: str, block: Json) -> Iterable[Json]:
         yield from self._end_block()
         self._index += 1
         self._open = kind
         yield {"type": "content_block_start", "index": self._index, "content_block": {"type": kind, **block}}
 
-    def _piece(self, kind: str, field: str, words: str) -> Json:
-        return {"type": "content_block_delta", "index": self._index, "delta": {"type": kind, field: words}}
+    def _piece(self, kind: str, field: str, text: str) -> Json:
+        return {"type": "content_block_delta", "index": self._index, "delta": {"type": kind, field: text}}
 
     def _end_block(self) -> Iterable[Json]:
         if self._open:
@@ -253,7 +242,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         yield {"type": "message_delta", "delta": reason, "usage": _counts(self._usage)}
         yield {"type": "message_stop"}
 
-    def _whole(self, answer: Answer) -> Json:
+    def _answer_body(self, answer: Answer) -> Json:
         content: list[Json] = []
         if answer.thinking:
             content.append({"type": "thinking", "thinking": answer.thinking, "signature": ""})
@@ -269,7 +258,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
             "id": f"msg_{self._ident}",
             "type": "message",
             "role": "assistant",
-            "model": self._asked.model,
+            "model": self._request.model,
             "content": content,
             "stop_reason": reason,
             "stop_sequence": None,
@@ -279,58 +268,52 @@ class AnthropicMessagesEncoder(FrameEncoder):
     def _write(self, frame: Json) -> bytes:
         return sse_frame(json_text(frame), str(frame["type"]))
 
-    def _made_up_id(self) -> str:
+    def _generated_id(self) -> str:
         return f"toolu_{self._ident}_{len(self._calls)}"
 
 
 @dataclass(frozen=True, slots=True)
 class AnthropicMessages(Adapter):
-    """Anthropic's messages. The key goes into `x-api-key`; there is no `seed`."""
+    """The adapter for Anthropic's messages. The API key is sent in `x-api-key`. There is no `seed`."""
 
     protocol: ClassVar[str] = "anthropic"
     auth_header: ClassVar[str] = "x-api-key"
     auth_prefix: ClassVar[str] = ""
     _decoder: ClassVar[type[FrameDecoder]] = AnthropicMessagesDecoder
+    _paths: ClassVar[tuple[str, ...]] = ("/v1/messages",)
     _encoder: ClassVar[type[FrameEncoder]] = AnthropicMessagesEncoder
 
     version: str = "2023-06-01"
     """The version of the protocol, sent as `anthropic-version`."""
     max_tokens: int = 4096
-    """What is asked for where no `max_new_tokens` is given, as the provider insists on a number."""
+    """The default for `max_new_tokens`, because the provider requires a number."""
 
-    def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:
-        """Return what a request asks for, or None where its path is none of this protocol's."""
-        if path.partition("?")[0] != _PATH:
-            return None
-        return Asked(model_in(body), stream=body.get("stream") is True)
-
-    def _settings(self) -> Mapping[str, str]:
+    def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": "max_tokens", "stop": "stop_sequences"}
 
     def _headers(self) -> Mapping[str, str]:
         return {"anthropic-version": self.version}
 
-    def _request(self, question: Question) -> tuple[str, Json]:
-        system = [text_content(turn) for turn in question.turns if turn["role"] == "system"]
-        turns = [turn for turn in question.turns if turn["role"] != "system"]
+    def _build(self, request: ChatRequest) -> tuple[str, Json]:
+        system, turns = split_system(request.turns)
         for turn in turns:
             if turn["role"] not in {"user", "assistant"}:
-                raise InvalidArgumentError("messages", excerpt(turn), "Anthropic's roles are user, assistant, system.")
-        body: Json = {"model": question.model, "max_tokens": self.max_tokens, "messages": turns, **question.settings}
+                raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant or system.")
+        body: Json = {"model": request.model, "max_tokens": self.max_tokens, "messages": turns, **request.settings}
         if system:
             body["system"] = "\n\n".join(system)
-        if question.schema is not None:
-            body["output_config"] = {"format": {"type": "json_schema", "schema": question.schema}}
-        if question.stream:
+        if request.schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
+        if request.stream:
             body["stream"] = True
-        return _PATH, body
+        return self._paths[0], body
 
-    def _read_answer(self, body: Json) -> Answer:
+    def _parse_answer(self, body: Json) -> Answer:
         deltas: list[Delta] = []
         for block in expect(body.get("content"), list, "content"):
             delta = _read_block(expect(block, dict, "content[]"), len(deltas))
             deltas.extend([] if delta is None else [delta])
-        usage = AnthropicMessagesDecoder()._usage(body, "usage")
+        usage = AnthropicMessagesDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         reason = optional(body.get("stop_reason"), str, "stop_reason")
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason)])
 
@@ -339,7 +322,10 @@ _EMPTY: Mapping[str, Json] = MappingProxyType({"text": {"text": ""}, "thinking":
 
 
 def _read_block(block: Json, index: int) -> Delta | None:
-    """What a block of a whole answer says, if it is one that is read; `index` tells a tool call from others."""
+    """Return a block of a complete answer as a delta, or None if its type is unknown.
+
+    `index` is the position of a call among the calls.
+    """
     match expect(block.get("type"), str, "content[].type"):
         case "text":
             return Delta(expect(block.get("text"), str, "content[].text"))
@@ -354,6 +340,6 @@ def _read_block(block: Json, index: int) -> Delta | None:
 
 
 def _counts(usage: Usage | None) -> Json:
-    """The counts that clients take for granted, 0 where nobody told."""
+    """Return the token counts that clients expect, 0 if they are unknown."""
     counted = usage or Usage()
     return {"input_tokens": counted.input_tokens or 0, "output_tokens": counted.output_tokens or 0}

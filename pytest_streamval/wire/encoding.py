@@ -1,10 +1,11 @@
-"""What the encoders of all protocols share: the life of an encoder, and what it remembers of its stream."""
+"""The base class of the encoders of all protocols."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pytest_streamval.errors import InvalidDeltaError, UnencodableDeltaError, excerpt
@@ -15,238 +16,265 @@ from pytest_streamval.wire.json_values import json_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_streamval.wire.exchange import Answer, Asked
+    from pytest_streamval.wire.exchange import Answer, ParsedRequest
 
 Json: TypeAlias = dict[str, object]
 
 
 class FrameEncoder(ABC):
-    """Encode one stream of one provider: `encode` each delta, then `finish`; or `fail`, and leave it unfinished.
+    """Encode one response of one provider.
 
-    What a client takes for granted is put in where the deltas lack it: a reason to finish, an id of a tool call, counts
-    of 0. A reason in another protocol's word is said in the own one. Tool calls are numbered in the order in which they
-    begin; the first fragment of each names the tool.
+    Call `encode` for each delta and then `finish`, or `fail` instead of `finish`.
 
-    An error ends an encoder, as do `finish` and `fail`.
+    Values that clients expect get defaults if the deltas lack them: the reason to finish, the ids of tool calls, and
+    token counts of 0. A reason in the word of another protocol is translated. Tool calls are numbered in the order in
+    which they start, and the first fragment of each call names the tool.
+
+    After an error, `finish`, `fail` or `encode_answer`, an encoder encodes nothing more.
     """
 
     protocol: ClassVar[str]
     """The protocol's name in errors."""
     reasons: ClassVar[Mapping[str, str]]
-    """The own words for what other protocols call a reason to finish."""
+    """This protocol's words for the finish reasons of other protocols."""
     usual_reasons: ClassVar[tuple[str, str]]
-    """Why a stream ends that does not say: without tool calls, and with some."""
+    """The default finish reasons: without tool calls, and with tool calls."""
     terminator: ClassVar[bytes] = b""
-    """What ends a stream and is no JSON."""
+    """The bytes after the last frame."""
 
-    def __init__(self, asked: Asked, *, ident: str = "1", created: float = 0.0) -> None:
-        """Begin a stream.
+    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
+        """Start a response.
 
         Args:
-            asked: what the client asked for.
-            ident: tells this answer from others; its id is made of it.
-            created: when the answer begins, in seconds since the epoch.
+            request: The client's request.
+            ident: The distinguishing part of the response's id.
+            created: The time of the response, in seconds since the epoch.
         """
-        self._asked = asked
+        self._request = request
         self._ident = ident
         self._created = created
-        self._begun = False
-        self._state = ""  # why the encoder takes no more, once it does
-        self._calls: dict[int, ToolCall] = {}  # by the index in the deltas, in the order in which they began
+        self._has_started = False
+        self._state = ""  # why the encoder encodes nothing more, once it does not
+        self._calls: dict[int, ToolCall] = {}  # by the index in the deltas, in the order of their starts
         self._positions: dict[int, int] = {}  # their numbers in the stream, by the same index
         self._usage: Usage | None = None
         self._reason: str | None = None
 
     def begin(self) -> bytes:
-        """Return the frames that stand before the first delta; nothing where they have been written already."""
-        return self._guarded("its beginning", lambda: self._joined(()))
+        """Return the frames that come before the first delta, or nothing if they have been returned already."""
+        return self._guarded("its beginning", lambda: self._write_all(()))
 
     def encode(self, delta: Delta | str) -> bytes:
-        """Return the frames that a delta makes; nothing where it only adds to what comes with the end.
+        """Return the frames of a delta. A delta whose values belong to the end of the stream has none.
 
         Raises:
-            UnencodableDeltaError: If the protocol cannot say this, or not here.
-            InvalidDeltaError: If it is no delta.
+            UnencodableDeltaError: If the protocol cannot express the delta at this place of the stream.
+            InvalidDeltaError: If it is neither a `Delta` nor a str.
         """
         given: object = Delta(delta) if isinstance(delta, str) else delta
         if not isinstance(given, Delta):
             raise InvalidDeltaError(excerpt(delta), type(delta).__name__)
-        return self._guarded(given, lambda: self._encoded(given))
+        return self._guarded(given, lambda: self._encode(given))
 
     def finish(self) -> bytes:
         """Return the frames that end the stream.
 
         Raises:
-            UnencodableDeltaError: If a tool call is none that the protocol has, or the stream has ended already.
+            UnencodableDeltaError: If a tool call is incomplete, or the stream has already ended.
         """
-        ending = self._guarded("its end", lambda: self._joined(self._ending()))
+        ending = self._guarded("its end", lambda: self._write_all(self._ending()))
         self._state = "is finished"
         return ending + self.terminator
 
     def fail(self, kind: str, message: str) -> bytes:
-        """Return the frame of an error, behind which the stream breaks off; one that comes first stands alone.
+        """Return the frame of an error, which ends the stream. As the first frame it has no opening frames before it.
 
         Args:
-            kind: what the provider calls the error, as far as the protocol has a place for it.
-            message: what happened.
+            kind: The provider's name for the error. It is left out if the protocol has no field for it.
+            message: The error message.
         """
-        self._begun = True
-        frame = self._guarded(f"the error {excerpt(kind)}", lambda: self._joined([self.error(kind, message)]))
+        self._has_started = True
+        frame = self._guarded(f"the error {excerpt(kind)}", lambda: self._write_all([self.error(kind, message)]))
         self._state = "has failed"
         return frame
 
-    def whole(self, answer: Answer) -> bytes:
-        """Return the answer that a client gets who did not ask for a stream.
+    def encode_answer(self, answer: Answer) -> bytes:
+        """Return the body of a response that is not streamed.
 
         Raises:
-            UnencodableDeltaError: If the protocol cannot say this, or a stream has begun.
+            UnencodableDeltaError: If the protocol cannot express the answer, or a stream has started.
         """
-        if self._begun and not self._state:
-            self._state = "has begun"
-        written = self._guarded(answer, lambda: json_text(self._whole(self._completed(answer))).encode())
+        if self._has_started and not self._state:
+            self._state = "has started"
+        written = self._guarded(answer, lambda: json_text(self._answer_body(self._with_defaults(answer))).encode())
         self._state = "is answered"
         return written
 
     @staticmethod
     @abstractmethod
     def error(kind: str, message: str) -> Json:
-        """The error as JSON, which is the same in a stream and in its place."""
+        """Return the JSON of an error, for a stream and for a response that is not streamed."""
 
     @abstractmethod
     def _opening(self) -> Iterable[Json]:
-        """The frames before the first delta."""
+        """Return the frames before the first delta."""
 
     @abstractmethod
     def _frames(self, delta: Delta) -> Iterable[Json]:
-        """The frames of a delta."""
+        """Return the frames of a delta."""
 
     @abstractmethod
     def _ending(self) -> Iterable[Json]:
-        """The frames behind the last delta."""
+        """Return the frames after the last delta."""
 
     @abstractmethod
     def _write(self, frame: Json) -> bytes:
-        """The bytes of a frame."""
+        """Return the bytes of a frame."""
 
     @abstractmethod
-    def _whole(self, answer: Answer) -> Json:
-        """The answer that takes the place of a stream; it has a reason to finish, and its calls have their ids."""
+    def _answer_body(self, answer: Answer) -> Json:
+        """Return the response that is not streamed. `answer` has a finish reason, and its calls have their ids."""
 
-    def _guarded(self, shown: object, make: Callable[[], bytes]) -> bytes:
-        """What `make` makes; an error in it ends the encoder."""
+    def _guarded(self, subject: object, make: Callable[[], bytes]) -> bytes:
+        """Return the result of `make`. An error in it ends the encoder."""
         if self._state:
-            raise self._unencodable(shown, f"the stream {self._state}, and nothing comes after that.")
-        self._state = "broke off with an error"
+            raise self._unencodable(subject, f"the stream {self._state}, and nothing can follow.")
+        self._state = "ended with an error"
         try:
             made = make()
         except UnencodableDeltaError:
             raise
         except (ValueError, TypeError, RecursionError) as error:
-            raise self._unencodable(shown, f"it is written as JSON in UTF-8 ({error}).") from error
+            raise self._unencodable(subject, f"it must be valid JSON in UTF-8 ({error}).") from error
         self._state = ""
         return made
 
-    def _joined(self, frames: Iterable[Json]) -> bytes:
-        """The bytes of these frames, behind those that open the stream, which tell what is known by now."""
-        behind = list(frames)
-        opening = () if self._begun else self._opening()
-        self._begun = True
-        return b"".join(map(self._write, (*opening, *behind)))
+    def _write_all(self, frames: Iterable[Json]) -> bytes:
+        """Return the bytes of the frames, after the opening frames if those have not been written yet."""
+        following = list(frames)
+        opening = () if self._has_started else self._opening()
+        self._has_started = True
+        return b"".join(map(self._write, (*opening, *following)))
 
-    def _encoded(self, delta: Delta) -> bytes:
-        self._remember(delta)
-        return self._joined(self._frames(delta))
+    def _encode(self, delta: Delta) -> bytes:
+        self._record(delta)
+        return self._write_all(self._frames(delta))
 
-    def _remember(self, delta: Delta) -> None:
-        """Keep what opening and end tell."""
+    def _record(self, delta: Delta) -> None:
+        """Keep the values that the opening and the ending report."""
         if delta.usage is not None:
             if min(delta.usage.input_tokens or 0, delta.usage.output_tokens or 0) < 0:
-                raise self._unencodable(delta.usage, "no count is below 0.")
+                raise self._unencodable(delta.usage, "a count must be 0 or more.")
             self._usage = latest_counts(self._usage, delta.usage)
         if delta.finish_reason:
             self._reason = self.reasons.get(delta.finish_reason, delta.finish_reason)
 
-    def _completed(self, answer: Answer) -> Answer:
-        """The answer with what a client takes for granted."""
-        self._remember(Delta(usage=answer.usage, finish_reason=answer.finish_reason))
+    def _with_defaults(self, answer: Answer) -> Answer:
+        """Return the answer with the defaults for missing values."""
+        self._record(Delta(usage=answer.usage, finish_reason=answer.finish_reason))
         for position, call in enumerate(answer.tool_calls):
-            self._begins(ToolCallDelta(position, call.id, call.name))
+            self._starts_call(ToolCallDelta(position, call.id, call.name))
         calls = [replace(self._calls[at], arguments=call.arguments) for at, call in enumerate(answer.tool_calls)]
         return replace(answer, tool_calls=tuple(calls), usage=self._usage, finish_reason=self._final_reason())
 
     def _final_reason(self) -> str:
         return self._reason or self.usual_reasons[bool(self._calls)]
 
-    def _begins(self, fragment: ToolCallDelta) -> bool:
-        """Whether a fragment begins its call. One that continues a call agrees with what the first one said."""
+    def _starts_call(self, fragment: ToolCallDelta) -> bool:
+        """Return whether a fragment starts its call. A fragment that continues a call must agree with the first one."""
         call = self._calls.get(fragment.index)
         if call is None:
             self._positions[fragment.index] = len(self._positions)
             if not fragment.name:
-                raise self._unencodable(fragment, "the first fragment of a tool call names the tool.")
-            self._calls[fragment.index] = ToolCall(fragment.id or self._made_up_id(), fragment.name, "")
+                raise self._unencodable(fragment, "the first fragment of a tool call must name the tool.")
+            self._calls[fragment.index] = ToolCall(fragment.id or self._generated_id(), fragment.name, "")
             return True
         if (fragment.id or call.id) != call.id or (fragment.name or call.name) != call.name:
-            raise self._unencodable(fragment, f"the call of this index is {call.name} with the id {call.id}.")
+            raise self._unencodable(fragment, f"the call with this index is {call.name} with the id {call.id}.")
         return False
 
-    def _made_up_id(self) -> str | None:
-        """An id for a call that has none, which no other call of a conversation has."""
+    def _generated_id(self) -> str | None:
+        """Return an id for a call without one, unique within a conversation."""
         return f"call_{self._ident}_{len(self._calls)}"
 
-    def _unencodable(self, shown: object, rule: str) -> UnencodableDeltaError:
-        return UnencodableDeltaError(self.protocol, shown if isinstance(shown, str) else excerpt(shown), rule)
+    def _unencodable(self, subject: object, rule: str) -> UnencodableDeltaError:
+        return UnencodableDeltaError(self.protocol, subject if isinstance(subject, str) else excerpt(subject), rule)
 
 
-class WholeCallEncoder(FrameEncoder):
-    """Encode the stream of a provider whose tool calls come whole, with an object for their arguments.
+def finish_reasons(
+    *, stop: str, length: str, tool_calls: str, refusal: str | None = None, own: str = ""
+) -> Mapping[str, str]:
+    """Return a protocol's words for the finish reasons of all protocols.
 
-    A call that one delta brings whole goes out with it. One that comes in pieces goes out when something else comes.
+    Args:
+        stop: The word for a complete output.
+        length: The word for an output at its token limit.
+        tool_calls: The word for an output that ends with tool calls.
+        refusal: The word for refused content, or None if the protocol has none.
+        own: A word of the protocol that is not replaced.
+    """
+    words = {
+        **dict.fromkeys(("stop", "end_turn", "stop_sequence", "STOP", "completed"), stop),
+        **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "max_output_tokens"), length),
+        **dict.fromkeys(("tool_calls", "tool_use"), tool_calls),
+        **({} if refusal is None else dict.fromkeys(("content_filter", "refusal", "SAFETY"), refusal)),
+    }
+    return MappingProxyType({word: replacement for word, replacement in words.items() if word != own})
+
+
+class CompleteCallEncoder(FrameEncoder):
+    """Encode the stream of a provider that sends complete tool calls, with an object for their arguments.
+
+    A call that is complete in one delta is sent with that delta. A call in pieces is sent before the next text, or at
+    the end.
     """
 
-    def __init__(self, asked: Asked, *, ident: str = "1", created: float = 0.0) -> None:
-        super().__init__(asked, ident=ident, created=created)
-        self._waiting: dict[int, list[str]] = {}  # the arguments so far of the calls that come in pieces
+    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
+        super().__init__(request, ident=ident, created=created)
+        self._partial: dict[int, list[str]] = {}  # the arguments so far of the calls in pieces
 
-    def _made_up_id(self) -> str | None:
-        return None  # these protocols do without
+    def _opening(self) -> Iterable[Json]:
+        return ()
 
-    def _whole_calls(self, delta: Delta) -> list[ToolCall]:
-        """Take the fragments of a delta, and return the calls that came whole."""
-        whole = []
+    def _generated_id(self) -> str | None:
+        return None  # these protocols need no ids
+
+    def _complete_calls(self, delta: Delta) -> list[ToolCall]:
+        """Record the fragments of a delta, and return the calls that are complete in it."""
+        complete = []
         for fragment in delta.tool_calls:
-            begins = self._begins(fragment)
-            if begins and not self._waiting and _object(fragment.arguments) is not None:
-                whole.append(replace(self._calls[fragment.index], arguments=fragment.arguments))
-            elif begins:
-                self._waiting[fragment.index] = [fragment.arguments]
-            elif fragment.index in self._waiting:
-                self._waiting[fragment.index].append(fragment.arguments)
+            starts = self._starts_call(fragment)
+            if starts and not self._partial and _object(fragment.arguments) is not None:
+                complete.append(replace(self._calls[fragment.index], arguments=fragment.arguments))
+            elif starts:
+                self._partial[fragment.index] = [fragment.arguments]
+            elif fragment.index in self._partial:
+                self._partial[fragment.index].append(fragment.arguments)
             elif fragment.arguments:
-                raise self._unencodable(fragment, "a call goes out whole, and this one has gone out already.")
-        return whole
+                raise self._unencodable(fragment, "a call is sent complete, and this one has been sent already.")
+        return complete
 
-    def _waiting_calls(self) -> list[ToolCall]:
-        """The calls that came in pieces, which go out now."""
-        calls = [replace(self._calls[index], arguments="".join(pieces)) for index, pieces in self._waiting.items()]
-        self._waiting.clear()
+    def _partial_calls(self) -> list[ToolCall]:
+        """Return and remove the calls in pieces."""
+        calls = [replace(self._calls[index], arguments="".join(pieces)) for index, pieces in self._partial.items()]
+        self._partial.clear()
         return calls
 
 
 def arguments_of(protocol: str, call: ToolCall) -> Json:
-    """The arguments of a call as an object.
+    """Return the arguments of a call as an object.
 
     Raises:
-        UnencodableDeltaError: If they are none.
+        UnencodableDeltaError: If they are not a JSON object.
     """
     arguments = _object(call.arguments or "{}")
     if arguments is None:
-        raise UnencodableDeltaError(protocol, excerpt(call), "it takes arguments that are a whole JSON object.")
+        raise UnencodableDeltaError(protocol, excerpt(call), "the arguments must be a complete JSON object.")
     return arguments
 
 
 def _object(text: str) -> Json | None:
-    """The JSON object that a text is, or None."""
+    """Return the JSON object in a text, or None."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What goes over the wire, as plain values that all protocols share."""
+"""The requests and responses of all protocols, as plain values."""
 
 from __future__ import annotations
 
@@ -15,87 +15,91 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Messages: TypeAlias = str | Sequence[Mapping[str, object]]
-"""What a model is asked: a prompt, or turns with a `role` and a `content` each."""
+"""A prompt, or messages with a `role` and a `content` each."""
 
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """A request to a provider, ready to be sent once its key is added."""
+    """A request to a provider, complete except for its API key."""
 
     method: str
     """The HTTP method."""
     path: str
-    """The path behind the provider's address, with its query."""
+    """The path after the provider's address, with its query."""
     headers: Mapping[str, str]
-    """All headers but the one with the key; names in lower case."""
+    """All headers except the one with the API key, with names in lower case."""
     body: Mapping[str, object]
-    """What is sent as JSON."""
+    """The JSON object to send."""
     auth_header: str
-    """The name of the header that takes the key."""
+    """The name of the header for the API key."""
     auth_prefix: str = ""
-    """What stands before the key in that header."""
+    """The prefix of the API key in that header, such as `Bearer `."""
 
     @property
     def content(self) -> bytes:
-        """The body as it is sent.
+        """The body as bytes.
 
         Raises:
-            InvalidArgumentError: If an option or a message holds what JSON cannot.
+            InvalidArgumentError: If an option or a message holds a value that JSON does not have.
         """
         try:
             return json_text(self.body).encode()
         except (ValueError, TypeError, RecursionError) as error:
-            raise InvalidArgumentError("body", excerpt(self.body), f"It must be sent as JSON ({error}).") from error
+            raise InvalidArgumentError("body", excerpt(self.body), f"It must be valid JSON ({error}).") from error
 
     def authorized(self, key: str) -> dict[str, str]:
-        """Return the headers with a key."""
+        """Return the headers, including the one with the API key."""
         return {**self.headers, self.auth_header: f"{self.auth_prefix}{key}"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request to a provider asks for, as far as the form of the answer depends on it."""
+class ParsedRequest:
+    """The parts of a request to a provider that determine the format of the response."""
 
     model: str = ""
-    """The model's name, which answers repeat."""
+    """The model's name. Responses repeat it."""
     stream: bool = True
-    """Whether the answer is to be streamed."""
+    """Whether the response is streamed."""
     usage: bool = True
-    """Whether a stream is to report the count of tokens."""
+    """Whether a stream reports the number of tokens."""
     endpoint: str = ""
-    """Which of the provider's endpoints was asked, where the form differs between them."""
+    """The provider's endpoint, if the format depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole output: what a buffered answer holds, and what the deltas of a stream come to."""
+    """A complete output: the content of a response that was not streamed, or the sum of a stream's deltas."""
 
     text: str = ""
     """The output text."""
     thinking: str = ""
-    """Reasoning text, which is not part of the output."""
+    """The reasoning text, which is not part of the output text."""
     tool_calls: tuple[ToolCall, ...] = ()
-    """The calls, in the order in which they began."""
+    """The tool calls, in the order in which they started."""
     usage: Usage | None = None
-    """The provider's token count."""
+    """The token counts of the provider."""
     finish_reason: str | None = None
-    """Why generation ended, in the provider's own word."""
+    """The reason why generation ended, in the provider's word."""
 
     @classmethod
     def of(cls, deltas: Iterable[Delta]) -> Answer:
-        """Put deltas together."""
-        whole = list(deltas)
+        """Return the sum of the deltas of a stream."""
+        parts = list(deltas)
         return cls(
-            "".join(delta.text for delta in whole),
-            "".join(delta.thinking for delta in whole),
-            merge_tool_calls([call for delta in whole for call in delta.tool_calls]),
-            reduce(latest_counts, (delta.usage for delta in whole), None),
-            next((delta.finish_reason for delta in reversed(whole) if delta.finish_reason is not None), None),
+            "".join(delta.text for delta in parts),
+            "".join(delta.thinking for delta in parts),
+            merge_tool_calls([call for delta in parts for call in delta.tool_calls]),
+            reduce(latest_counts, (delta.usage for delta in parts), None),
+            next((delta.finish_reason for delta in reversed(parts) if delta.finish_reason is not None), None),
         )
+
+    def to_delta(self) -> Delta:
+        """Return the output as one delta."""
+        return Delta.of_output(self.text, self.thinking, self.tool_calls, self.usage, self.finish_reason)
 
 
 def latest_counts(before: Usage | None, report: Usage | None) -> Usage | None:
-    """The counts after a report; what it leaves out stays as it was reported before."""
+    """Return the token counts after a report. A count that the report leaves out keeps its value."""
     if before is None or report is None:
         return report or before
     return Usage(

@@ -1,8 +1,9 @@
-"""What the decoders of all protocols share: the life of a decoder, and its errors.
+"""The base class of the decoders of all protocols.
 
-A decoder turns frames into deltas and knows nothing of reads: the framing below it has put them together. It answers
-for three promises. What it cannot decode is a `WireError`, never a bare `KeyError`, `TypeError` or `JSONDecodeError`.
-The text so far is kept on that error. And every text in a delta can be encoded: it has no half of a surrogate pair.
+A decoder turns frames into deltas. It does not depend on the reads, because the framing below it joins them. It makes
+three promises. Anything that it cannot decode raises a `WireError`, never a bare `KeyError`, `TypeError` or
+`JSONDecodeError`. That error keeps the text so far. Every text in a delta can be encoded as UTF-8: no half of a
+surrogate pair is in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from pytest_streamval.errors import (
     ProviderStreamError,
     StreamTruncatedError,
 )
-from pytest_streamval.wire.json_values import FrameFaultError, ProviderReportError, optional, parse_object, report
+from pytest_streamval.model import Usage
+from pytest_streamval.wire.json_values import (
+    FrameFaultError,
+    ProviderReportError,
+    optional,
+    parse_object,
+    provider_report,
+)
 from pytest_streamval.wire.sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -24,65 +32,65 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta
     from pytest_streamval.wire.ndjson import NDJSONDecoder
-    from pytest_streamval.wire.sse import Frame
+    from pytest_streamval.wire.sse import EventFields
 
 
 class FrameDecoder(ABC):
-    """Decode one stream of one provider: `feed` what was read, `close` at the end of the body.
+    """Decode one stream of one provider: call `feed` for each read, and `close` at the end of the body.
 
-    An error ends a decoder. Fed again, after an error or after `close`, it raises `DecoderClosedError`; closed again,
-    it says nothing new, so that a clean-up may always close.
+    An error ends a decoder. `feed` then raises `DecoderClosedError`, as it does after `close`. `close` never reports an
+    error twice, so that cleanup code can always call it.
     """
 
     protocol: ClassVar[str]
     """The protocol's name in errors."""
     terminal: ClassVar[str]
-    """What ends a stream, as errors name it."""
+    """The frame that ends a stream, in the words of errors."""
     framing: ClassVar[type[SSEDecoder | NDJSONDecoder]] = SSEDecoder
-    """What cuts the body into frames."""
+    """The decoder that splits the body into frames."""
     open_ended: ClassVar[bool] = False
-    """Whether frames may follow `terminal`, because only the end of the body ends a stream."""
+    """Whether frames can follow `terminal`, because only the end of the body ends a stream."""
 
     def __init__(self) -> None:
         self.done = False
-        """Whether all was read that a stream has to have at its end."""
+        """Whether the frame that ends a stream has been read."""
         self._framing = self.framing()
         self._texts: list[str] = []
-        self._state = ""  # why the decoder takes no more, once it does
+        self._state = ""  # why the decoder decodes nothing more, once it does not
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
 
     @property
     def text(self) -> str:
-        """All output text so far."""
+        """The output text so far."""
         return "".join(self._texts)
 
     def feed(self, data: bytes) -> list[Delta]:
-        """Take the next bytes of the body, however they were read.
+        """Decode the next bytes of the body. They can be split anywhere.
 
         Returns:
-            The deltas that these bytes complete, at most one for each frame; a frame that carries nothing gives none.
+            The deltas that these bytes complete, at most one for each frame. A frame without content has none.
 
         Raises:
-            MalformedFrameError: If a frame cannot be decoded, or may not stand where it stands.
+            MalformedFrameError: If a frame cannot be decoded, or is not allowed at its place.
             ProviderStreamError: If the provider reports an error.
-            DecoderClosedError: After `close` or an error.
-            InvalidArgumentError: If `data` is no `bytes`.
+            DecoderClosedError: If it is called after `close` or an error.
+            InvalidArgumentError: If `data` is not `bytes`.
         """
         if self._state:
             raise DecoderClosedError(self.protocol, self._state)
         return self._decode(self._framing.frames(data))
 
     def close(self) -> list[Delta]:
-        """Say that the body ended.
+        """End the stream, at the end of the body.
 
         Returns:
-            The deltas that only the end completes: those of a last line of NDJSON without its line end.
+            The deltas that only the end completes: those of a last line of NDJSON without a line end.
 
         Raises:
-            StreamTruncatedError: If what ends a stream is missing. A frame that no blank line ended is left out, as SSE
-                asks.
-            ProviderStreamError: If what was left out is the report of an error, a JSON object instead of a frame.
-            MalformedFrameError: If the end of the body completes a line that may not stand there.
+            StreamTruncatedError: If the frame that ends a stream is missing. A frame without its blank line is
+                discarded, as SSE requires.
+            ProviderStreamError: If the discarded bytes are a JSON object that reports an error.
+            MalformedFrameError: If the end of the body completes a line that is not allowed there.
         """
         if self._state:
             return []
@@ -91,17 +99,17 @@ class FrameDecoder(ABC):
         self._state = "was closed"
         if self.done:
             return deltas
-        error = _reported(left)
+        error = _report_in(left)
         if error is not None:
             raise ProviderStreamError(self.protocol, self.text, deltas, error.kind, error.message)
         raise StreamTruncatedError(self.protocol, self.text, deltas, self.terminal, left)
 
-    def _decode(self, frames: Sequence[Frame]) -> list[Delta]:
+    def _decode(self, frames: Sequence[EventFields]) -> list[Delta]:
         deltas: list[Delta] = []
         for event, frame, _, _, offset, intact in frames:
             try:
-                refused = not intact or (self.done and not self.open_ended)
-                delta = self._refuse() if refused else self._read(frame, event)
+                is_fault = not intact or (self.done and not self.open_ended)
+                delta = self._raise_fault() if is_fault else self._read(frame, event)
             except FrameFaultError as fault:
                 self._state = "failed"
                 facts = (self.protocol, self.text, deltas, frame, offset, str(fault))
@@ -117,29 +125,44 @@ class FrameDecoder(ABC):
 
     @abstractmethod
     def _read(self, data: str, event: str) -> Delta | None:
-        """Decode the frame of this data and event type, or raise `FrameFaultError` or `ProviderReportError`."""
+        """Decode a frame, or raise `FrameFaultError` or `ProviderReportError`."""
 
-    def _refuse(self) -> NoReturn:
+    def _raise_fault(self) -> NoReturn:
         if self.done and not self.open_ended:
-            raise FrameFaultError(f"it comes after {self.terminal}, which ends the stream")
-        raise FrameFaultError("it holds bytes that are no UTF-8, shown as U+FFFD")
+            raise FrameFaultError(f"it follows {self.terminal}, which ends the stream")
+        raise FrameFaultError("it holds bytes that are not UTF-8, shown as U+FFFD")
 
-    def _count(self, usage: dict[str, object], *fields: str, path: str = "usage.") -> None:
-        """Take the counts of a report. What it leaves out stays as it was reported before."""
-        for field in fields:
-            value = optional(usage.get(field), int, f"{path}{field}")
-            if value is None:
-                continue
-            if value < 0:
-                raise FrameFaultError(f"{path}{field} is {value}, and no count is below 0")
-            self._counts[field] = value
+    def _read_usage(self, usage: object, inputs: Sequence[str], outputs: Sequence[str], path: str) -> Usage | None:
+        """Return the token counts after a report. A count that it leaves out keeps its value.
+
+        Args:
+            usage: The report, or None.
+            inputs: The fields whose sum is the number of input tokens.
+            outputs: The fields whose sum is the number of output tokens.
+            path: The path of the report in the frame, or "" if the frame is the report.
+        """
+        fields = optional(usage, dict, path)
+        if fields is None:
+            return None
+        prefix = f"{path}." if path else ""
+        for field in (*inputs, *outputs):
+            value = optional(fields.get(field), int, f"{prefix}{field}")
+            if value is not None and value < 0:
+                raise FrameFaultError(f"{prefix}{field} is {value}, and a count must be 0 or more")
+            if value is not None:
+                self._counts[field] = value
+        return Usage(self._sum(inputs), self._sum(outputs)) if self._counts else None
+
+    def _sum(self, fields: Sequence[str]) -> int | None:
+        counts = [self._counts[field] for field in fields if field in self._counts]
+        return sum(counts) if counts else None
 
 
-def _reported(left: bytes) -> ProviderReportError | None:
-    """The error that a provider reports in plain JSON, in the place of a stream or, as Gemini does, in its middle."""
+def _report_in(left: bytes) -> ProviderReportError | None:
+    """Return the error in plain JSON that a provider sent instead of a stream or, like Gemini, in the middle of one."""
     data = left.decode(errors="replace")
     try:
         error = parse_object(data).get("error")
     except FrameFaultError:
         return None
-    return report(error, data) if error else None
+    return provider_report(error, data) if error else None

@@ -1,16 +1,16 @@
 """Gemini's `streamGenerateContent` with `alt=sse`, and `generateContent`.
 
-Source: https://ai.google.dev/api/generate-content. Every frame is a `GenerateContentResponse`, and so is an answer that
-is not streamed. Frames are `data:` lines and nothing else, and none says that it is the last one: a stream ends with
-its body, and is whole if a `finishReason` was read, or a `blockReason` where the prompt was refused. What comes behind
-that, such as the last counts, is read; the last reason counts.
+Source: https://ai.google.dev/api/generate-content. Every frame is a `GenerateContentResponse`, and so is a response
+that is not streamed. Frames are `data:` lines and nothing else, and none is marked as the last one. A stream ends with
+its body. It is complete if it had a `finishReason`, or a `blockReason` if the prompt was refused. Frames after that,
+for example with the last token counts, are read, and the last reason is used.
 
-As JSON of protocol buffers leaves out what has its default value, `index`, `content`, `parts` and counts of 0 may be
-missing. Parts with `thought` are thinking; function calls come whole. Parts that are neither text nor a function call
-are left out, as are signatures, ratings and citations. Only the candidate of index 0 is read.
+The JSON of protocol buffers leaves out default values, so `index`, `content`, `parts` and counts of 0 can be missing.
+Parts with `thought` are thinking, and function calls come complete. Parts that are neither text nor a function call are
+skipped, and so are signatures, ratings and citations. Only the candidate with index 0 is read.
 
-Thoughts are counted apart from the output, and the results of the provider's own tools apart from the prompt; here they
-belong to them. An error comes as a frame, or as plain JSON between the frames.
+Gemini counts thoughts apart from the output, and the results of its own tools apart from the prompt. Here they are
+included. An error comes as a frame, or as plain JSON between the frames.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from urllib.parse import parse_qs, quote, unquote
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, text_content
-from pytest_streamval.wire.encoding import FrameEncoder, WholeCallEncoder, arguments_of
-from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.adapter import Adapter, split_system, text_content
+from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
+from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -34,26 +34,26 @@ from pytest_streamval.wire.json_values import (
     json_text,
     optional,
     parse_object,
-    report,
+    provider_report,
 )
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_streamval.wire.adapter import Question
+    from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import Json
 
 _PATH = re.compile(r"/v1(?:alpha|beta)?/models/([^/:?]+):(generateContent|streamGenerateContent)(?:\?.*)?")
 _INPUT = ("promptTokenCount", "toolUsePromptTokenCount")
 _OUTPUT = ("candidatesTokenCount", "thoughtsTokenCount")
-_UNSPECIFIED = {"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}  # the default values, which mean nothing
+_UNSPECIFIED = {"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}  # the default values, without a meaning
 _PARTS = "candidates[0].content.parts"
 _ROLES = MappingProxyType({"user": "user", "assistant": "model", "model": "model"})
 
 
 class GeminiDecoder(FrameDecoder):
-    """Decode the body of a streamed answer."""
+    """Decode the body of a streamed response."""
 
     protocol: ClassVar[str] = "gemini"
     terminal: ClassVar[str] = "a finishReason"
@@ -67,14 +67,14 @@ class GeminiDecoder(FrameDecoder):
         body = parse_object(data)
         error = body.get("error")
         if error or event == "error":
-            raise report(error or body, data)
+            raise provider_report(error or body, data)
         return self._response(body)
 
     def _response(self, body: dict[str, object]) -> Delta | None:
         candidate = _candidate(body)
         content = candidate.get("content")
         text, thinking, calls = ("", "", ()) if content is None else self._content(content)
-        usage = self._usage(body) if "usageMetadata" in body else None
+        usage = self._read_usage(body.get("usageMetadata"), _INPUT, _OUTPUT, "usageMetadata")
         reason = _reason(candidate, body)
         if reason:
             self.done = True
@@ -83,18 +83,18 @@ class GeminiDecoder(FrameDecoder):
         return None
 
     def _content(self, content: object) -> tuple[str, str, tuple[ToolCallDelta, ...]]:
-        """Text, thinking and tool calls of a candidate."""
+        """Return the text, thinking and tool calls of a candidate."""
         text = thinking = ""
         calls: list[ToolCallDelta] = []
         parts = expect(content, dict, "candidates[0].content").get("parts")
         for part in [] if parts is None else expect(parts, list, _PARTS):
-            words = expect(part, dict, f"{_PARTS}[]").get("text")
-            if words is not None:
-                words = expect(words, str, f"{_PARTS}[].text")
+            piece = expect(part, dict, f"{_PARTS}[]").get("text")
+            if piece is not None:
+                piece = expect(piece, str, f"{_PARTS}[].text")
                 if "thought" in part and optional(part["thought"], bool, f"{_PARTS}[].thought"):
-                    thinking += words
+                    thinking += piece
                 else:
-                    text += words
+                    text += piece
             if part.get("functionCall") is not None:
                 calls.append(self._call(part["functionCall"]))
         return text, thinking, tuple(calls)
@@ -108,65 +108,47 @@ class GeminiDecoder(FrameDecoder):
         arguments = optional(call.get("args"), dict, f"{path}.args") or {}
         return ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.args"))
 
-    def _usage(self, body: dict[str, object]) -> Usage | None:
-        usage = optional(body.get("usageMetadata"), dict, "usageMetadata")
-        if usage is None:
-            return None
-        self._count(usage, *_INPUT, *_OUTPUT, path="usageMetadata.")
-        return Usage(self._sum(_INPUT), self._sum(_OUTPUT)) if self._counts else None
 
-    def _sum(self, fields: tuple[str, ...]) -> int | None:
-        counts = [self._counts[field] for field in fields if field in self._counts]
-        return sum(counts) if counts else None
-
-
-class GeminiEncoder(WholeCallEncoder):
-    """Encode the body of a streamed answer, as Gemini sends it: its lines end with CRLF."""
+class GeminiEncoder(CompleteCallEncoder):
+    """Encode a response in Gemini's format, with CRLF as the line end."""
 
     protocol: ClassVar[str] = "gemini"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "completed"), "STOP"),
-            **dict.fromkeys(("length", "max_tokens", "max_output_tokens"), "MAX_TOKENS"),
-            **dict.fromkeys(("content_filter", "refusal"), "SAFETY"),
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop="STOP", length="MAX_TOKENS", tool_calls="STOP", refusal="SAFETY"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("STOP", "STOP")
 
     @staticmethod
     def error(kind: str, message: str) -> Json:
-        """The error as JSON, which is the same in a stream and in its place."""
+        """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": {"code": _CODES.get(kind, 500), "message": message, "status": kind}}
 
-    def _opening(self) -> Iterable[Json]:
-        return ()
-
     def _frames(self, delta: Delta) -> Iterable[Json]:
-        calls = self._waiting_calls() if delta.text or delta.thinking else []
-        parts = [*map(self._call, calls), *_words(delta.thinking, delta.text)]
-        parts += map(self._call, self._whole_calls(delta))
+        calls = self._partial_calls() if delta.text or delta.thinking else []
+        parts = [*map(self._call, calls), *_text_parts(delta.thinking, delta.text)]
+        parts += map(self._call, self._complete_calls(delta))
         if delta.finish_reason:
-            parts += map(self._call, self._waiting_calls())
-        counted = _counts(self._usage) if delta.usage else {}
-        if parts or delta.finish_reason or counted:
-            yield self._response(parts, self._reason if delta.finish_reason else None, counted)
+            parts += map(self._call, self._partial_calls())
+        usage_field = _counts(self._usage) if delta.usage else {}
+        if parts or delta.finish_reason or usage_field:
+            yield self._response(parts, self._reason if delta.finish_reason else None, usage_field)
 
     def _ending(self) -> Iterable[Json]:
-        parts = [*map(self._call, self._waiting_calls())]
+        parts = [*map(self._call, self._partial_calls())]
         if parts or self._reason is None:
             yield self._response(parts, self._final_reason(), {})
 
-    def _whole(self, answer: Answer) -> Json:
-        parts = [*_words(answer.thinking, answer.text), *map(self._call, answer.tool_calls)]
+    def _answer_body(self, answer: Answer) -> Json:
+        parts = [*_text_parts(answer.thinking, answer.text), *map(self._call, answer.tool_calls)]
         return self._response(parts, answer.finish_reason, _counts(answer.usage))
 
-    def _response(self, parts: list[Json], reason: str | None, counted: Json) -> Json:
+    def _response(self, parts: list[Json], reason: str | None, usage_field: Json) -> Json:
         candidate: Json = {"content": {"parts": parts, "role": "model"}} if parts else {}
         if reason:
             candidate["finishReason"] = reason
         candidates = [{**candidate, "index": 0}] if candidate else []
-        named = {"modelVersion": self._asked.model, "responseId": self._ident}
-        return {"candidates": candidates, **counted, **named} if candidates else {**counted, **named}
+        ids = {"modelVersion": self._request.model, "responseId": self._ident}
+        return {"candidates": candidates, **usage_field, **ids} if candidates else {**usage_field, **ids}
 
     def _call(self, call: ToolCall) -> Json:
         ident = {} if call.id is None else {"id": call.id}
@@ -178,7 +160,7 @@ class GeminiEncoder(WholeCallEncoder):
 
 @dataclass(frozen=True, slots=True)
 class Gemini(Adapter):
-    """Gemini's `generateContent`. The key goes into `x-goog-api-key`."""
+    """The adapter for Gemini's `generateContent`. The API key is sent in `x-goog-api-key`."""
 
     protocol: ClassVar[str] = "gemini"
     auth_header: ClassVar[str] = "x-goog-api-key"
@@ -187,12 +169,13 @@ class Gemini(Adapter):
     _encoder: ClassVar[type[FrameEncoder]] = GeminiEncoder
 
     version: str = "v1beta"
-    """The version of the protocol, which stands in the path: "v1", or "v1beta" with what is newer."""
+    """The version of the protocol in the path: "v1", or "v1beta" with newer features."""
 
-    def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:  # noqa: ARG002  # all of it is in the path
-        """Return what a request asks for, or None where its path is none of this protocol's.
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:  # noqa: ARG002  # everything is in the path
+        """Parse a request. Return None if its path does not belong to this protocol.
 
-        A stream is one with `alt=sse`; without, Gemini sends an array piece by piece, which no client here reads.
+        A streamed response needs `alt=sse`. Without it, Gemini sends an array piece by piece, which no client here
+        reads.
         """
         found = _PATH.fullmatch(path)
         if found is None:
@@ -200,27 +183,27 @@ class Gemini(Adapter):
         streamed = found[2] == "streamGenerateContent"
         if streamed and parse_qs(path.partition("?")[2]).get("alt") != ["sse"]:
             return None
-        return Asked(unquote(found[1]), stream=streamed)
+        return ParsedRequest(unquote(found[1]), stream=streamed)
 
-    def _settings(self) -> Mapping[str, str]:
+    def _option_names(self) -> Mapping[str, str]:
         names = ("temperature", "max_new_tokens", "seed", "stop")
         return dict(zip(names, ("temperature", "maxOutputTokens", "seed", "stopSequences"), strict=True))
 
-    def _request(self, question: Question) -> tuple[str, Json]:
-        system = [text_content(turn) for turn in question.turns if turn["role"] == "system"]
-        settings = question.settings
-        if question.schema is not None:
-            settings = {**settings, "responseMimeType": "application/json", "responseJsonSchema": question.schema}
-        body: Json = {"contents": [_content(turn) for turn in question.turns if turn["role"] != "system"]}
+    def _build(self, request: ChatRequest) -> tuple[str, Json]:
+        system, turns = split_system(request.turns)
+        settings = request.settings
+        if request.schema is not None:
+            settings = {**settings, "responseMimeType": "application/json", "responseJsonSchema": request.schema}
+        body: Json = {"contents": [*map(_content, turns)]}
         if system:
             body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
         if settings:
             body["generationConfig"] = settings
-        model = quote(question.model.removeprefix("models/"), safe="")
-        method = "streamGenerateContent?alt=sse" if question.stream else "generateContent"
+        model = quote(request.model.removeprefix("models/"), safe="")
+        method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
         return f"/{self.version}/models/{model}:{method}", body
 
-    def _read_answer(self, body: Json) -> Answer:
+    def _parse_answer(self, body: Json) -> Answer:
         decoder = GeminiDecoder()
         delta = decoder._response(body)
         if delta is None or not decoder.done:
@@ -229,7 +212,7 @@ class Gemini(Adapter):
 
 
 def _candidate(body: dict[str, object]) -> dict[str, object]:
-    """The candidate of index 0, an empty one where there is none."""
+    """Return the candidate with index 0, or an empty one if there is none."""
     candidates = body.get("candidates")
     for value in [] if candidates is None else expect(candidates, list, "candidates"):
         candidate = expect(value, dict, "candidates[]")
@@ -239,7 +222,7 @@ def _candidate(body: dict[str, object]) -> dict[str, object]:
 
 
 def _reason(candidate: dict[str, object], body: dict[str, object]) -> str | None:
-    """Why the output ended, or why there is none; None as long as neither was said."""
+    """Return the reason why the output ended, or why there is none. Return None if the frame has no reason."""
     reason = optional(candidate.get("finishReason"), str, "candidates[0].finishReason")
     if reason is None and body.get("promptFeedback") is not None:
         feedback = expect(body["promptFeedback"], dict, "promptFeedback")
@@ -248,29 +231,29 @@ def _reason(candidate: dict[str, object], body: dict[str, object]) -> str | None
 
 
 def _content(turn: dict[str, object]) -> Json:
-    """A message in Gemini's form; its content may be a list of parts already."""
+    """Return a message in Gemini's format. Its content can already be a list of parts."""
     role, content = _ROLES.get(str(turn["role"])), turn.get("content")
     if role is None:
-        raise InvalidArgumentError("messages", excerpt(turn), "Gemini's roles are user, assistant and system.")
+        raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant, model or system.")
     if isinstance(content, list):
         return {"role": role, "parts": content}
     return {"role": role, "parts": [{"text": text_content(turn)}]}
 
 
-def _words(thinking: str, text: str) -> list[Json]:
+def _text_parts(thinking: str, text: str) -> list[Json]:
     thought: list[Json] = [{"text": thinking, "thought": True}] if thinking else []
     return [*thought, {"text": text}] if text else thought
 
 
 def _counts(usage: Usage | None) -> Json:
-    """The counts that are known, and nothing where none is."""
-    counted = usage or Usage()
-    fields = {"promptTokenCount": counted.input_tokens, "candidatesTokenCount": counted.output_tokens}
+    """Return the field with the known token counts, or no field."""
+    usage_field = usage or Usage()
+    fields = {"promptTokenCount": usage_field.input_tokens, "candidatesTokenCount": usage_field.output_tokens}
     known = {field: count for field, count in fields.items() if count is not None}
     return {"usageMetadata": {**known, "totalTokenCount": sum(known.values())}} if known else {}
 
 
-# Google's codes of errors in HTTP's words: https://cloud.google.com/apis/design/errors
+# The HTTP status codes of Google's errors: https://cloud.google.com/apis/design/errors
 _CODES: Mapping[str, int] = MappingProxyType(
     {
         "INVALID_ARGUMENT": 400,

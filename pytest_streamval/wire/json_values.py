@@ -1,4 +1,4 @@
-"""JSON as it goes over the wire: read with faults that name the place, written so that every client can read it."""
+"""Reading and writing JSON. Faults name the path of the value."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import TypeVar
 from pytest_streamval.errors import excerpt
 
 _T = TypeVar("_T")
-_WHITESPACE = " \t\n\r"  # what JSON takes for it
+_WHITESPACE = " \t\n\r"  # of JSON
 _KINDS = {dict: "an object", list: "a list", str: "a string", int: "an integer", bool: "true or false"}
-_SHOWN = 60  # characters of a value that a fault shows
-# Line ends to `str.splitlines`, which some clients cut a body with.
+_DESCRIBED = 60  # characters of a value in the message of a fault
+# Line ends of `str.splitlines`, with which some clients split a body.
 _LINE_ENDS = {character: f"\\u{character:04x}" for character in (0x85, 0x2028, 0x2029)}
 
-# raw_decode spares the two searches for whitespace that json.loads makes, a fifth of the time of a short frame.
+# raw_decode avoids the two searches for whitespace of json.loads, a fifth of the time of a short frame.
 _raw_decode = json.JSONDecoder().raw_decode
 
 
-# One encoder for all frames: json.dumps makes one for each value, which takes longer than to write a short frame.
-# Without a record of what it is in, it is the depth that tells a value which contains itself.
+# One encoder for all frames: json.dumps makes one for each value, which takes longer than writing a short frame.
+# Without check_circular, a value that contains itself is found by the depth of the recursion.
 _encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 
 
 class FrameFaultError(Exception):
-    """What is wrong with a frame. The decoder adds the frame and the text so far: `MalformedFrameError`."""
+    """A fault in a frame. The decoder turns it into a `MalformedFrameError` with the frame and the text so far."""
 
 
 class ProviderReportError(Exception):
-    """An error that the provider reports. The decoder adds the text so far: `ProviderStreamError`."""
+    """An error that the provider reports. The decoder turns it into a `ProviderStreamError` with the text so far."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(kind, message)
@@ -37,39 +37,39 @@ class ProviderReportError(Exception):
 
 
 def parse_object(data: str) -> dict[str, object]:
-    """The JSON object that `data` is, with nothing in it that no text could hold."""
+    """Return the JSON object in `data`. All of its strings can be encoded as UTF-8."""
     data = data.strip(_WHITESPACE)
     try:
         value, end = _raw_decode(data)
         if "\\u" in data and ("\\ud" in data or "\\uD" in data):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise FrameFaultError("it holds half of a surrogate pair, which is no text") from error
+        raise FrameFaultError("it holds half of a surrogate pair, which is not text") from error
     except (ValueError, RecursionError) as error:  # ValueError also for an integer of thousands of digits
-        raise FrameFaultError(f"it is no JSON ({error})") from error
+        raise FrameFaultError(f"it is not JSON ({error})") from error
     if end != len(data):
-        raise FrameFaultError(f"it is no JSON (more data after the value, at character {end})")
+        raise FrameFaultError(f"it is not JSON (more data after the value, at character {end})")
     if type(value) is not dict:
-        raise FrameFaultError(f"it is {_shown(value)}, not an object")
+        raise FrameFaultError(f"it is {_describe(value)}, not an object")
     return value
 
 
 def expect(value: object, kind: type[_T], path: str) -> _T:
-    """The value, which has to be a `kind`: dict, list, str, int or bool."""
-    if type(value) is kind:  # as what comes from JSON is, if it is of that kind at all
+    """Return the value if its type is `kind` (dict, list, str, int or bool), or raise `FrameFaultError`."""
+    if type(value) is kind:  # JSON makes no values of subclasses
         return value
     if value is None:
         raise FrameFaultError(f"{path} is missing")
-    raise FrameFaultError(f"{path} is {_shown(value)}, not {_KINDS[kind]}")
+    raise FrameFaultError(f"{path} is {_describe(value)}, not {_KINDS[kind]}")
 
 
 def optional(value: object, kind: type[_T], path: str) -> _T | None:
-    """The value, which has to be a `kind` where there is one."""
+    """Return the value if its type is `kind` or it is None, or raise `FrameFaultError`."""
     return None if value is None else expect(value, kind, path)
 
 
-def report(error: object, data: str) -> ProviderReportError:
-    """What a provider says about its error, in whatever form it says it; at worst the frame's own `data`."""
+def provider_report(error: object, data: str) -> ProviderReportError:
+    """Return the error in a provider's report of any form. Missing parts are taken from the frame's own `data`."""
     if not isinstance(error, dict):
         return ProviderReportError("an error", error if isinstance(error, str) else data)
     kinds = (error.get("type"), error.get("status"), error.get("code"))
@@ -79,7 +79,7 @@ def report(error: object, data: str) -> ProviderReportError:
 
 
 def frame_type(event: str, body: dict[str, object]) -> str:
-    """The type of a frame whose data has none: what the frame is called, if it is called anything."""
+    """Return the type of a frame without a type in its data: its event name, or "error" if it has an error."""
     if event != "message":
         return event
     if "error" in body:
@@ -88,25 +88,25 @@ def frame_type(event: str, body: dict[str, object]) -> str:
 
 
 def json_text(value: object) -> str:
-    """Write a value as JSON on one line, whatever a client takes for a line.
+    """Return a value as JSON on one line, for any definition of a line.
 
     Raises:
-        ValueError: If it holds what JSON has no word for: NaN, infinity, a value that contains itself.
-        TypeError: If it holds a value of another type than JSON's.
-        RecursionError: If it is too deep.
+        ValueError: If it holds NaN, infinity or a value that contains itself.
+        TypeError: If it holds a value of a type that JSON does not have.
+        RecursionError: If it is nested too deep.
     """
     text = _encoder.encode(value)
     return text if text.isascii() else text.translate(_LINE_ENDS)
 
 
 def arguments_text(arguments: dict[str, object], path: str) -> str:
-    """Write the arguments of a tool call as JSON text, as they stand in a `ToolCallDelta`."""
+    """Return the arguments of a tool call as JSON text, as in a `ToolCallDelta`."""
     try:
         return json.dumps(arguments, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (ValueError, RecursionError) as error:
-        raise FrameFaultError(f"{path} is no JSON ({error})") from error
+        raise FrameFaultError(f"{path} is not JSON ({error})") from error
 
 
-def _shown(value: object) -> str:
-    # The repr of a deep value could itself fail, and says little.
-    return _KINDS[type(value)] if isinstance(value, dict | list) else excerpt(value, _SHOWN)
+def _describe(value: object) -> str:
+    # The repr of a deeply nested value could fail, and is of little use.
+    return _KINDS[type(value)] if isinstance(value, dict | list) else excerpt(value, _DESCRIBED)

@@ -1,7 +1,7 @@
-"""JSON one line each, bytes in and lines out, and back again.
+"""NDJSON: decoding bytes to lines, and encoding.
 
-https://github.com/ndjson/ndjson-spec: a value stands on one line and every line ends with LF, before which a CR does
-no harm. Empty lines are left out, as the specification allows. So is a BOM, which RFC 8259 lets a reader ignore.
+https://github.com/ndjson/ndjson-spec: each line holds one value and ends with LF, and a CR before the LF does no harm.
+Empty lines are skipped, as the specification allows. A BOM is skipped, as RFC 8259 allows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytest_streamval.errors import DecoderClosedError, InvalidArgumentError, ex
 from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:
-    from pytest_streamval.wire.sse import Frame
+    from pytest_streamval.wire.sse import EventFields
 
 _BOM = b"\xef\xbb\xbf"
 _WHITESPACE = b" \t\r\n"
@@ -22,46 +22,43 @@ _WHITESPACE = b" \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class NDJSONLine:
-    """One line."""
+    """One line of NDJSON."""
 
     data: str
-    """What stands on it, without its end."""
+    """The line without its end."""
     offset: int = 0
-    """Where it begins, in bytes from the start of the body."""
+    """The offset of the line's start, in bytes from the start of the body."""
     intact: bool = True
-    """False where bytes were no UTF-8: U+FFFD stands for them."""
+    """False if some bytes were not UTF-8. U+FFFD replaces them."""
 
 
 class NDJSONDecoder:
-    """Cut a body into lines, whatever the reads.
+    """Split a body into lines, independent of its reads.
 
-    Lines are told apart in the bytes, so that a character cut by a read needs no care, and U+2028, U+0085 and a lone CR
-    end no line. No byte is looked at more often than a constant number of times.
+    The body is split as bytes, so a read can split a character, and U+2028, U+0085 or a CR without an LF end no line.
+    Each byte is examined a constant number of times.
     """
 
     def __init__(self) -> None:
-        self._line: list[bytes] = []  # the pieces of a line without its end
-        self._position = 0  # where that line begins
+        self._line: list[bytes] = []  # the pieces of an incomplete line
+        self._position = 0  # the offset of that line
         self._closed = False
 
     def feed(self, data: bytes) -> list[NDJSONLine]:
-        """Take the next bytes of the body, as many or as few as were read.
-
-        Returns:
-            The lines that these bytes complete, in order.
+        """Return the lines that the next bytes of the body complete, in order.
 
         Raises:
-            DecoderClosedError: After `flush`.
-            InvalidArgumentError: If `data` is no `bytes`, such as text that was decoded already.
+            DecoderClosedError: If it is called after `flush`.
+            InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
         return [NDJSONLine(data, offset, intact) for _, data, _, _, offset, intact in self.frames(data)]
 
-    def frames(self, data: bytes) -> list[Frame]:
-        """Do what `feed` does for a decoder on top."""
+    def frames(self, data: bytes) -> list[EventFields]:
+        """Return the lines of `feed` in the form that `FrameDecoder` reads."""
         if self._closed:
             raise DecoderClosedError("NDJSON", "was closed")
         if not isinstance(data, bytes):
-            rule = "A body is decoded from its raw bytes, as they were read."
+            rule = "It must be the raw bytes of the body. Pass each read undecoded."
             raise InvalidArgumentError("data", excerpt(data), rule)
         *lines, rest = data.split(b"\n")
         if lines and self._line:
@@ -72,16 +69,16 @@ class NDJSONDecoder:
         return self._framed(lines)
 
     def flush(self) -> bytes:
-        """End the stream, and return the bytes of a line that has no end; a second call returns nothing."""
+        """End the stream and return the bytes of a line without an end. A second call returns nothing."""
         self._closed = True
         left = b"".join(self._line)
         self._line.clear()
         return left
 
-    def end(self) -> tuple[bytes, list[Frame]]:
-        """Do what `flush` does for a decoder on top, but take a last line that is whole for a line.
+    def end(self) -> tuple[bytes, list[EventFields]]:
+        """Return the result of `flush` for a `FrameDecoder`, with a complete last line as a frame.
 
-        A cut-off JSON object is no JSON, so that one without its line end cannot be taken for whole by mistake.
+        A truncated JSON object is not valid JSON, so a last line without an end is never taken for complete by mistake.
         """
         left = self.flush()
         try:
@@ -90,8 +87,8 @@ class NDJSONDecoder:
             return left, []
         return b"", self._framed([left])
 
-    def _framed(self, lines: list[bytes]) -> list[Frame]:
-        frames: list[Frame] = []
+    def _framed(self, lines: list[bytes]) -> list[EventFields]:
+        frames: list[EventFields] = []
         position = self._position
         for line in lines:
             start, position = position, position + len(line) + 1
@@ -108,10 +105,10 @@ class NDJSONDecoder:
 
 
 def ndjson_line(value: object) -> bytes:
-    """Write a value as one line of NDJSON, with its end.
+    """Return a value as one line of NDJSON, with its end.
 
     Raises:
-        ValueError: If it holds what JSON has no word for: NaN, infinity, half of a surrogate pair.
-        TypeError: If it holds a value of another type than JSON's.
+        ValueError: If it holds NaN, infinity or half of a surrogate pair.
+        TypeError: If it holds a value of a type that JSON does not have.
     """
     return f"{json_text(value)}\n".encode()

@@ -1,12 +1,12 @@
-"""Ollama's chat, and its older endpoint for a bare prompt.
+"""Ollama's chat, and its older endpoint for a single prompt.
 
-Source: https://docs.ollama.com/api/streaming. A stream is NDJSON; every line has a piece of the output, and the last
-one says `done`, with counts and durations. An answer that is not streamed is a single such object. `/api/chat` speaks
-in a `message`, `/api/generate` in a `response`, and both are read. Tool calls come whole. An error is a line with
-`error`.
+Source: https://docs.ollama.com/api/streaming. A stream is NDJSON. Every line has a piece of the output, and the last
+line has `done`, with token counts and durations. A response that is not streamed is a single such object. `/api/chat`
+has its text in `message`, `/api/generate` in `response`, and both are read. Tool calls come complete. An error is a
+line with `error`.
 
-`done_reason` may be missing or null, as older servers leave it: then no reason is known. Durations are not read, they
-have no place in a delta.
+`done_reason` can be missing or null on older servers. Then the finish reason is unknown. Durations are not read,
+because a delta has no fields for them.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, model_in, text_content
-from pytest_streamval.wire.encoding import FrameEncoder, WholeCallEncoder, arguments_of
-from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.adapter import Adapter, model_in, split_system, text_content
+from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
+from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.json_values import arguments_text, expect, optional, parse_object, report
+from pytest_streamval.wire.json_values import arguments_text, expect, optional, parse_object, provider_report
 from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_streamval.wire.adapter import Question
+    from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import Json
 
 _PATHS = MappingProxyType({"chat": "/api/chat", "generate": "/api/generate"})
 _INPUT = "prompt_eval_count"
 _OUTPUT = "eval_count"
-_MILLISECOND = 1_000_000  # in nanoseconds, as durations are
+_MILLISECOND = 1_000_000  # in nanoseconds, the unit of durations
 
 
 class OllamaDecoder(FrameDecoder):
-    """Decode the body of a streamed answer of either endpoint."""
+    """Decode the body of a streamed response of either endpoint."""
 
     protocol: ClassVar[str] = "ollama"
     terminal: ClassVar[str] = "the line with done"
@@ -48,27 +48,27 @@ class OllamaDecoder(FrameDecoder):
         super().__init__()
         self._next_call = 0
 
-    def _read(self, data: str, event: str) -> Delta | None:  # noqa: ARG002  # lines have no name
+    def _read(self, data: str, event: str) -> Delta | None:  # noqa: ARG002  # lines have no event name
         body = parse_object(data)
         error = body.get("error")
         if error:
-            raise report(error, data)
+            raise provider_report(error, data)
         return self._line(body)
 
     def _line(self, body: dict[str, object]) -> Delta | None:
         message = body.get("message")
         if message is None:
-            said, text = body, optional(body.get("response"), str, "response") or ""
+            source, text = body, optional(body.get("response"), str, "response") or ""
         else:
-            said = expect(message, dict, "message")
-            text = optional(said.get("content"), str, "message.content") or ""
-        thinking = optional(said.get("thinking"), str, "thinking") or ""
-        calls = said.get("tool_calls")
+            source = expect(message, dict, "message")
+            text = optional(source.get("content"), str, "message.content") or ""
+        thinking = optional(source.get("thinking"), str, "thinking") or ""
+        calls = source.get("tool_calls")
         tool_calls = () if calls is None else self._tool_calls(calls)
         usage = reason = None
         if optional(body.get("done"), bool, "done"):
             self.done = True
-            usage = self._usage(body)
+            usage = self._read_usage(body, (_INPUT,), (_OUTPUT,), "")
             reason = optional(body.get("done_reason"), str, "done_reason") or None
         if text or thinking or tool_calls or usage or reason:
             return Delta(text, thinking, tool_calls, usage, reason)
@@ -87,39 +87,27 @@ class OllamaDecoder(FrameDecoder):
         arguments = optional(function.get("arguments"), dict, f"{path}.function.arguments") or {}
         return ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.function.arguments"))
 
-    def _usage(self, body: dict[str, object]) -> Usage | None:
-        self._count(body, _INPUT, _OUTPUT, path="")
-        return Usage(self._counts.get(_INPUT), self._counts.get(_OUTPUT)) if self._counts else None
 
+class OllamaEncoder(CompleteCallEncoder):
+    """Encode a response in Ollama's format.
 
-class OllamaEncoder(WholeCallEncoder):
-    """Encode the body of a streamed answer, as Ollama sends it.
-
-    The reason to finish and the counts come with the last line, and so do durations. As nothing here has a clock, they
-    are in proportion to the counts: a millisecond a token.
+    The finish reason, the token counts and the durations are in the last line. The durations are in proportion to the
+    counts, a millisecond per token, because an encoder has no clock.
     """
 
     protocol: ClassVar[str] = "ollama"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "tool_calls", "tool_use", "completed"), "stop"),
-            **dict.fromkeys(("max_tokens", "MAX_TOKENS", "max_output_tokens"), "length"),
-        }
-    )
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(stop="stop", length="length", tool_calls="stop")
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "stop")
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:  # noqa: ARG004  # the protocol has no place for a kind
-        """The error as JSON, which is the same in a stream and in its place."""
+    def error(kind: str, message: str) -> Json:  # noqa: ARG004  # the protocol has no field for a kind
+        """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": message}
-
-    def _opening(self) -> Iterable[Json]:
-        return ()
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
         if delta.text or delta.thinking:
-            yield from self._calls_line(self._waiting_calls())
-        calls = self._whole_calls(delta)
+            yield from self._calls_line(self._partial_calls())
+        calls = self._complete_calls(delta)
         if delta.text or delta.thinking or calls:
             yield self._line(delta.text, delta.thinking, calls)
 
@@ -128,22 +116,26 @@ class OllamaEncoder(WholeCallEncoder):
             yield self._line("", "", calls)
 
     def _ending(self) -> Iterable[Json]:
-        yield from self._calls_line(self._waiting_calls())
+        yield from self._calls_line(self._partial_calls())
         yield {**self._line("", "", []), **self._done(self._final_reason(), self._usage)}
 
-    def _whole(self, answer: Answer) -> Json:
+    def _answer_body(self, answer: Answer) -> Json:
         line = self._line(answer.text, answer.thinking, list(answer.tool_calls))
         return {**line, **self._done(answer.finish_reason, answer.usage)}
 
     def _line(self, text: str, thinking: str, calls: list[ToolCall]) -> Json:
-        line: Json = {"model": self._asked.model, "created_at": _date(self._created)}
-        thought = {"thinking": thinking} if thinking else {}
-        if self._asked.endpoint == "generate":
+        line: Json = {"model": self._request.model, "created_at": _date(self._created)}
+        thinking_field = {"thinking": thinking} if thinking else {}
+        if self._request.endpoint == "generate":
             if calls:
-                raise self._unencodable(calls[0], f"{_PATHS['generate']} has no tool calls; {_PATHS['chat']} has.")
-            return {**line, "response": text, **thought, "done": False}
-        called = {"tool_calls": [self._call(call) for call in calls]} if calls else {}
-        return {**line, "message": {"role": "assistant", "content": text, **thought, **called}, "done": False}
+                raise self._unencodable(calls[0], f"{_PATHS['generate']} has no tool calls, but {_PATHS['chat']} has.")
+            return {**line, "response": text, **thinking_field, "done": False}
+        calls_field = {"tool_calls": [self._call(call) for call in calls]} if calls else {}
+        return {
+            **line,
+            "message": {"role": "assistant", "content": text, **thinking_field, **calls_field},
+            "done": False,
+        }
 
     def _call(self, call: ToolCall) -> Json:
         ident = {} if call.id is None else {"id": call.id}
@@ -169,7 +161,7 @@ class OllamaEncoder(WholeCallEncoder):
 
 @dataclass(frozen=True, slots=True)
 class Ollama(Adapter):
-    """Ollama's chat. A key is only needed by some servers, in `Authorization: Bearer`."""
+    """The adapter for Ollama's chat. Some servers need an API key, in `Authorization: Bearer`."""
 
     protocol: ClassVar[str] = "ollama"
     media_type: ClassVar[str] = "application/x-ndjson"
@@ -177,44 +169,43 @@ class Ollama(Adapter):
     _encoder: ClassVar[type[FrameEncoder]] = OllamaEncoder
 
     endpoint: Literal["chat", "generate"] = "chat"
-    """What requests go to: "chat", or "generate" for a bare prompt."""
+    """The endpoint of requests: "chat", or "generate" for a single prompt."""
 
     def __post_init__(self) -> None:
         if self.endpoint not in _PATHS:
             raise InvalidArgumentError("endpoint", excerpt(self.endpoint), "It must be 'chat' or 'generate'.")
 
-    def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:
-        """Return what a request asks for, or None where its path is none of this protocol's.
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
+        """Parse a request. Return None if its path does not belong to this protocol.
 
-        Ollama streams unless it is told not to.
+        Ollama streams by default.
         """
         for endpoint, own in _PATHS.items():
             if path.partition("?")[0] == own:
-                return Asked(model_in(body), stream=body.get("stream") is not False, endpoint=endpoint)
+                return ParsedRequest(model_in(body), stream=body.get("stream") is not False, endpoint=endpoint)
         return None
 
-    def _settings(self) -> Mapping[str, str]:
+    def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": "num_predict", "seed": "seed", "stop": "stop"}
 
-    def _request(self, question: Question) -> tuple[str, Json]:
-        body: Json = {"model": question.model, **self._asking(question.turns), "stream": question.stream}
-        if question.schema is not None:
-            body["format"] = question.schema
-        if question.settings:
-            body["options"] = question.settings
+    def _build(self, request: ChatRequest) -> tuple[str, Json]:
+        body: Json = {"model": request.model, **self._prompt_fields(request.turns), "stream": request.stream}
+        if request.schema is not None:
+            body["format"] = request.schema
+        if request.settings:
+            body["options"] = request.settings
         return _PATHS[self.endpoint], body
 
-    def _asking(self, turns: list[dict[str, object]]) -> Json:
+    def _prompt_fields(self, turns: list[dict[str, object]]) -> Json:
         if self.endpoint == "chat":
             return {"messages": turns}
-        system = [text_content(turn) for turn in turns if turn["role"] == "system"]
-        others = [turn for turn in turns if turn["role"] != "system"]
+        system, others = split_system(turns)
         if [turn["role"] for turn in others] != ["user"]:
-            rule = f"{_PATHS['generate']} takes one prompt, a message of user; {_PATHS['chat']} takes a conversation."
+            rule = f"{_PATHS['generate']} takes a single user message. Use {_PATHS['chat']} for a conversation."
             raise InvalidArgumentError("messages", excerpt(turns), rule)
         return {"prompt": text_content(others[0]), **({"system": "\n\n".join(system)} if system else {})}
 
-    def _read_answer(self, body: Json) -> Answer:
+    def _parse_answer(self, body: Json) -> Answer:
         delta = OllamaDecoder()._line(body)
         return Answer.of([] if delta is None else [delta])
 

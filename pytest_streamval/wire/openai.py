@@ -1,19 +1,20 @@
-"""OpenAI's chat completions, and what the many servers compatible with them send.
+"""OpenAI's chat completions, and the variants of compatible servers.
 
-Source: https://platform.openai.com/docs/api-reference/chat-streaming. The frames are JSON objects without a type, the
-last one is `[DONE]`. Compatible servers differ, and where a difference loses nothing it is read:
+Source: https://platform.openai.com/docs/api-reference/chat-streaming. The frames are JSON objects without a type, and
+the last frame is `[DONE]`. Compatible servers differ, and every difference that loses nothing is accepted:
 
-- `choices` may be missing or null in a frame that has `usage`, `index` and `delta` in a choice (Azure's filters).
-- Thinking comes as `reasoning_content` (DeepSeek, llama.cpp, vLLM) or `reasoning` (OpenRouter, Groq); some send both,
-  with one text, and the first counts. Mistral's thinking models send `content` as a list of parts.
-- `usage` may stand in a frame of its own (OpenAI, llama.cpp), in the finish frame (DeepSeek) or in every frame
-  (Perplexity). `finish_reason` may come early, or in every frame (proxies of Gemini): text after it is text, the last
-  reason counts.
-- Tool calls may lack their `index` (Gemini's endpoint): a new id, or a name without an id, begins a call, anything else
-  continues the last one.
+- `choices` can be missing or null in a frame with `usage`. `index` and `delta` can be missing in a choice (Azure's
+  filters).
+- Thinking is in `reasoning_content` (DeepSeek, llama.cpp, vLLM) or `reasoning` (OpenRouter, Groq). Some servers send
+  the same text in both, and the first is read. Mistral's thinking models send `content` as a list of parts.
+- `usage` can be in a frame of its own (OpenAI, llama.cpp), in the finish frame (DeepSeek) or in every frame
+  (Perplexity). `finish_reason` can come early or in every frame (proxies of Gemini). Text after it is text, and the
+  last reason is used.
+- Tool calls can lack their `index` (Gemini's endpoint). A new id, or a name without an id, starts a call, and anything
+  else continues the last call.
 
-Only the choice of index 0 is read; `n` above 1 is nothing that one output could hold. `refusal` and `logprobs` are
-not read, they have no place in a delta.
+Only the choice with index 0 is read, because one output cannot hold several choices. `refusal` and `logprobs` are not
+read, because a delta has no fields for them.
 """
 
 from __future__ import annotations
@@ -23,21 +24,29 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire.adapter import Adapter, model_in
-from pytest_streamval.wire.encoding import FrameEncoder
-from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.adapter import Adapter
+from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
+from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.json_values import FrameFaultError, expect, json_text, optional, parse_object, report
+from pytest_streamval.wire.json_values import (
+    FrameFaultError,
+    expect,
+    json_text,
+    optional,
+    parse_object,
+    provider_report,
+)
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_streamval.wire.adapter import Question
+    from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import Json
 
 _DONE = "[DONE]"
-_PATHS = ("/v1/chat/completions", "/chat/completions")  # the first is asked, both answer
+_INPUT = ("prompt_tokens",)
+_OUTPUT = ("completion_tokens",)
 
 
 class OpenAIChatDecoder(FrameDecoder):
@@ -59,27 +68,19 @@ class OpenAIChatDecoder(FrameDecoder):
         body = parse_object(data)
         error = body.get("error")
         if error or event == "error":
-            raise report(error or body, data)
-        usage = self._usage(body)
+            raise provider_report(error or body, data)
+        usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage") if "usage" in body else None
         choice = _choice(body, usage, event)
         if choice is not None:
             return self._delta(choice, usage)
         return Delta(usage=usage) if usage else None
-
-    def _usage(self, body: dict[str, object]) -> Usage | None:
-        usage = body.get("usage")
-        if usage is None:
-            return None
-        self._count(expect(usage, dict, "usage"), "prompt_tokens", "completion_tokens")
-        counts = self._counts
-        return Usage(counts.get("prompt_tokens"), counts.get("completion_tokens")) if counts else None
 
     def _delta(self, choice: dict[str, object], usage: Usage | None) -> Delta | None:
         fields = optional(choice.get("delta"), dict, "choices[0].delta") or {}
         text = fields.get("content")
         thinking = fields.get("reasoning_content") or fields.get("reasoning")
         if type(text) is not str or thinking is not None:
-            text, thinking = _prose(text, thinking, "choices[0].delta")
+            text, thinking = _text_and_thinking(text, thinking, "choices[0].delta")
         calls = fields.get("tool_calls")
         tool_calls = () if calls is None else self._tool_calls(calls)
         finish_reason = optional(choice.get("finish_reason"), str, "choices[0].finish_reason") or None
@@ -102,12 +103,12 @@ class OpenAIChatDecoder(FrameDecoder):
         return ToolCallDelta(index, ident, name, arguments) if ident or name or arguments else None
 
     def _call_index(self, index: int | None, ident: str | None, name: str | None) -> int:
-        """The position of a call among the calls, also where the server leaves it out."""
+        """Return the position of a call among the calls, even if the server leaves it out."""
         if index is None:
-            begins = self._next_call if ident or name else self._last_call
-            index = self._calls.get(ident, begins) if ident else begins
+            default = self._next_call if ident or name else self._last_call
+            index = self._calls.get(ident, default) if ident else default
         elif index < 0:
-            raise FrameFaultError(f"choices[0].delta.tool_calls[].index is {index}, and no index is below 0")
+            raise FrameFaultError(f"choices[0].delta.tool_calls[].index is {index}, and an index must be 0 or more")
         if ident:
             self._calls[ident] = index
         self._last_call = index
@@ -116,27 +117,22 @@ class OpenAIChatDecoder(FrameDecoder):
 
 
 class OpenAIChatEncoder(FrameEncoder):
-    """Encode the body of a streamed chat completion, as OpenAI sends it.
+    """Encode a chat completion in OpenAI's format.
 
-    First comes the role; a reason to finish comes in a frame of its own, and the counts of tokens at the end, where
-    they were asked for and some are known.
+    The role comes first. A finish reason has a frame of its own. The token counts come at the end, if the request asks
+    for them and some are known.
     """
 
     protocol: ClassVar[str] = "openai"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("end_turn", "stop_sequence", "STOP", "completed"), "stop"),
-            **dict.fromkeys(("max_tokens", "MAX_TOKENS", "max_output_tokens"), "length"),
-            **dict.fromkeys(("refusal", "SAFETY"), "content_filter"),
-            "tool_use": "tool_calls",
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop="stop", length="length", tool_calls="tool_calls", refusal="content_filter"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "tool_calls")
     terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
 
     @staticmethod
     def error(kind: str, message: str) -> Json:
-        """The error as JSON, which is the same in a stream and in its place."""
+        """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": {"message": message, "type": kind, "param": None, "code": None}}
 
     def _opening(self) -> Iterable[Json]:
@@ -158,10 +154,10 @@ class OpenAIChatEncoder(FrameEncoder):
     def _ending(self) -> Iterable[Json]:
         if self._reason is None:
             yield self._chunk({}, self._final_reason())
-        if self._usage is not None and self._asked.usage:
+        if self._usage is not None and self._request.usage:
             yield {**self._chunk({}), "choices": [], "usage": _counts(self._usage)}
 
-    def _whole(self, answer: Answer) -> Json:
+    def _answer_body(self, answer: Answer) -> Json:
         message: Json = {"role": "assistant", "content": answer.text, "refusal": None}
         if answer.thinking:
             message["reasoning_content"] = answer.thinking
@@ -169,76 +165,76 @@ class OpenAIChatEncoder(FrameEncoder):
             message["content"] = answer.text or None
             message["tool_calls"] = [_call(call) for call in answer.tool_calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
-        counted = {} if answer.usage is None else {"usage": _counts(answer.usage)}
-        return {**self._head("chat.completion"), "choices": [choice], **counted}
+        usage_field = {} if answer.usage is None else {"usage": _counts(answer.usage)}
+        return {**self._head("chat.completion"), "choices": [choice], **usage_field}
 
     def _write(self, frame: Json) -> bytes:
         return sse_frame(json_text(frame))
 
     def _chunk(self, fields: Json, reason: str | None = None) -> Json:
         choice = {"index": 0, "delta": fields, "logprobs": None, "finish_reason": reason}
-        # Where counts are to come, the frames before them say that they have none.
-        counted = {"usage": None} if self._asked.usage else {}
-        return {**self._head("chat.completion.chunk"), "choices": [choice], **counted}
+        # If counts come later, the frames before them have a null usage.
+        usage_field = {"usage": None} if self._request.usage else {}
+        return {**self._head("chat.completion.chunk"), "choices": [choice], **usage_field}
 
     def _head(self, kind: str) -> Json:
         created = int(self._created)
-        return {"id": f"chatcmpl-{self._ident}", "object": kind, "created": created, "model": self._asked.model}
+        return {"id": f"chatcmpl-{self._ident}", "object": kind, "created": created, "model": self._request.model}
 
     def _fragment(self, fragment: ToolCallDelta) -> Json:
-        begins = self._begins(fragment)
+        starts = self._starts_call(fragment)
         call = self._calls[fragment.index]
-        if begins:
+        if starts:
             return {"index": self._positions[fragment.index], **_call(replace(call, arguments=fragment.arguments))}
         return {"index": self._positions[fragment.index], "function": {"arguments": fragment.arguments}}
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAIChat(Adapter):
-    """OpenAI's chat completions, and what is compatible with them.
+    """The adapter for OpenAI's chat completions and compatible servers.
 
-    The key goes into `Authorization: Bearer`.
+    The API key is sent in `Authorization: Bearer`.
     """
 
     protocol: ClassVar[str] = "openai"
     synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({"max_completion_tokens": "max_tokens"})
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIChatDecoder
+    _paths: ClassVar[tuple[str, ...]] = ("/v1/chat/completions", "/chat/completions")
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIChatEncoder
 
     max_tokens: str = "max_tokens"
-    """The field for `max_new_tokens`. Every compatible server knows the old name; OpenAI's own reasoning models take
-    `max_completion_tokens` only."""
+    """The field for `max_new_tokens`. Every compatible server knows the old name, and OpenAI's own reasoning models
+    accept only `max_completion_tokens`."""
 
-    def asked(self, path: str, body: Mapping[str, object]) -> Asked | None:
-        """Return what a request asks for, or None where its path is none of this protocol's."""
-        if path.partition("?")[0] not in _PATHS:
-            return None
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
+        """Parse a request. Return None if its path does not belong to this protocol."""
+        request = Adapter.parse_request(self, path, body)  # super() fails in a dataclass with slots
         options = body.get("stream_options")
         usage = isinstance(options, dict) and options.get("include_usage") is True
-        return Asked(model_in(body), stream=body.get("stream") is True, usage=usage)
+        return None if request is None else replace(request, usage=usage)
 
-    def _settings(self) -> Mapping[str, str]:
+    def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": "seed", "stop": "stop"}
 
-    def _request(self, question: Question) -> tuple[str, Json]:
-        body: Json = {"model": question.model, "messages": question.turns, **question.settings}
-        if question.schema is not None:
-            schema = {"name": "output", "schema": question.schema}
+    def _build(self, request: ChatRequest) -> tuple[str, Json]:
+        body: Json = {"model": request.model, "messages": request.turns, **request.settings}
+        if request.schema is not None:
+            schema = {"name": "output", "schema": request.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        if question.stream:
+        if request.stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
-        return _PATHS[0], body
+        return self._paths[0], body
 
-    def _read_answer(self, body: Json) -> Answer:
-        usage = OpenAIChatDecoder()._usage(body)
+    def _parse_answer(self, body: Json) -> Answer:
+        usage = OpenAIChatDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         choice = _choice(body, None, "message")
         if choice is None:
-            raise FrameFaultError("choices has no index 0")
+            raise FrameFaultError("choices has no item with index 0")
         path = "choices[0].message"
         message = expect(choice.get("message"), dict, path)
         thinking = message.get("reasoning_content") or message.get("reasoning")
-        text, thinking = _prose(message.get("content"), thinking, path)
+        text, thinking = _text_and_thinking(message.get("content"), thinking, path)
         calls = optional(message.get("tool_calls"), list, f"{path}.tool_calls") or []
         reason = optional(choice.get("finish_reason"), str, "choices[0].finish_reason")
         return Answer(text, thinking, tuple(map(_read_call, calls)), usage, reason)
@@ -265,10 +261,10 @@ def _counts(usage: Usage) -> Json:
 
 
 def _choice(body: dict[str, object], usage: Usage | None, event: str) -> dict[str, object] | None:
-    """The choice of index 0, where the frame has one."""
+    """Return the choice with index 0, or None if the frame has none."""
     choices = body.get("choices")
     if choices is None:
-        # Not every server repeats the empty list, and what a gateway adds under a name of its own is not ours to judge.
+        # Not every server repeats the empty list, and a gateway may add frames with names of its own.
         if usage is None and event == "message":
             raise FrameFaultError("choices is missing")
         return None
@@ -277,13 +273,13 @@ def _choice(body: dict[str, object], usage: Usage | None, event: str) -> dict[st
         if (optional(expect(choice, dict, "choices[]").get("index"), int, "choices[].index") or 0) != 0:
             continue
         if found is not None:
-            raise FrameFaultError("choices has index 0 twice")
+            raise FrameFaultError("choices has two items with index 0")
         found = choice
     return found
 
 
-def _prose(content: object, thinking: object, path: str) -> tuple[str, str]:
-    """Text and thinking of a delta or a message, of which either may be missing, and the text a list of parts."""
+def _text_and_thinking(content: object, thinking: object, path: str) -> tuple[str, str]:
+    """Return the text and thinking of a delta or a message. Both can be missing. The text can be a list of parts."""
     thought = optional(thinking, str, f"{path}.reasoning_content") or ""
     if not isinstance(content, list):
         return optional(content, str, f"{path}.content") or "", thought
@@ -292,7 +288,7 @@ def _prose(content: object, thinking: object, path: str) -> tuple[str, str]:
 
 
 def _parts(parts: object, path: str) -> tuple[str, str]:
-    """Text and thinking of Mistral's parts; those of other types, such as references, are neither."""
+    """Return the text and thinking of Mistral's parts. Parts of other types, such as references, are skipped."""
     text = thinking = ""
     for part in expect(parts, list, path):
         kind = expect(part, dict, path).get("type")

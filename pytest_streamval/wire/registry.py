@@ -1,4 +1,4 @@
-"""All protocols, by name."""
+"""The adapters of all protocols."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         for adapter in (AnthropicMessages(), Gemini(), Ollama(), OpenAIChat(), OpenAIResponses())
     }
 )
-"""An adapter of each protocol, by its name."""
+"""The adapter of each protocol, by its name."""

@@ -1,12 +1,10 @@
-"""OpenAI's responses, as its servers write them."""
+"""The encoder of OpenAI's responses."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from pytest_streamval.wire.encoding import FrameEncoder
+from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
 from pytest_streamval.wire.openai import OpenAIChatEncoder
 from pytest_streamval.wire.sse import sse_frame
@@ -16,38 +14,54 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
     from pytest_streamval.wire.encoding import Json
-    from pytest_streamval.wire.exchange import Answer, Asked
+    from pytest_streamval.wire.exchange import Answer, ParsedRequest
 
 _COMPLETED = "completed"
 _IN_PROGRESS = "in_progress"
 
 
-class OpenAIResponsesEncoder(FrameEncoder):
-    """Encode the body of a streamed response, as OpenAI sends it.
+class _Form(NamedTuple):
+    """The names in the events of an item."""
 
-    Items stand one behind the other, so that a tool call cannot be continued once something else has begun. Thinking is
-    written as a summary of it. The counts come at the end, where some are known.
+    prefix: str
+    """The prefix of its id."""
+    event: str
+    """The prefix of the types of the events with its text."""
+    text_field: str
+    """The field of the complete text in the last of these events."""
+    part: str = ""
+    """The prefix of the types of the events of its part, if it has one."""
+    part_index: str = ""
+    """The field of the part's position."""
+
+
+_MESSAGE = _Form("msg", "response.output_text", "text", "response.content_part", "content_index")
+_REASONING = _Form("rs", "response.reasoning_summary_text", "text", "response.reasoning_summary_part", "summary_index")
+_CALL = _Form("fc", "response.function_call_arguments", "arguments")
+
+
+class OpenAIResponsesEncoder(FrameEncoder):
+    """Encode a response in OpenAI's format.
+
+    Items follow each other, so a tool call cannot be continued once another item has started. Thinking is written as a
+    summary. The token counts come at the end, if some are known.
     """
 
     protocol: ClassVar[str] = "openai-responses"
-    reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(("stop", "end_turn", "stop_sequence", "STOP", "tool_calls", "tool_use"), _COMPLETED),
-            **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS"), "max_output_tokens"),
-            **dict.fromkeys(("refusal", "SAFETY"), "content_filter"),
-        }
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop=_COMPLETED, length="max_output_tokens", tool_calls=_COMPLETED, refusal="content_filter"
     )
     usual_reasons: ClassVar[tuple[str, str]] = (_COMPLETED, _COMPLETED)
 
-    def __init__(self, asked: Asked, *, ident: str = "1", created: float = 0.0) -> None:
-        super().__init__(asked, ident=ident, created=created)
-        self._written = 0  # the number of frames so far
-        self._output: list[Json] = []  # the items that have ended
-        self._open: _Item | None = None  # the one that has not
+    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
+        super().__init__(request, ident=ident, created=created)
+        self._frames_written = 0  # the number of frames so far
+        self._output: list[Json] = []  # the complete items
+        self._open: _Item | None = None  # the incomplete item
 
     @staticmethod
     def error(kind: str, message: str) -> Json:
-        """The error as JSON; in a stream it is an event of the type `error`."""
+        """Return the JSON of an error. In a stream it is an event of the type `error`."""
         return OpenAIChatEncoder.error(kind, message)
 
     def _opening(self) -> Iterable[Json]:
@@ -55,51 +69,51 @@ class OpenAIResponsesEncoder(FrameEncoder):
             yield {"type": event, "response": self._response(_IN_PROGRESS, [], None)}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
-        for kind, words in ((_Reasoning, delta.thinking), (_Message, delta.text)):
-            if not words:
+        for form, text in ((_REASONING, delta.thinking), (_MESSAGE, delta.text)):
+            if not text:
                 continue
             item = self._open
-            if not isinstance(item, kind):
+            if item is None or item.form is not form:
                 yield from self._end_item(_COMPLETED)
-                item = kind(self._ident, len(self._output))
-                yield from self._begin_item(item)
-            yield self._piece(item, words)
+                item = _Item(form, self._ident, len(self._output))
+                yield from self._start_item(item)
+            yield self._piece(item, text)
         for fragment in delta.tool_calls:
             yield from self._fragment(fragment)
 
     def _fragment(self, fragment: ToolCallDelta) -> Iterable[Json]:
-        begins = self._begins(fragment)
+        starts = self._starts_call(fragment)
         call = self._calls[fragment.index]
-        if begins:
+        if starts:
             yield from self._end_item(_COMPLETED)
-            yield from self._begin_item(_FunctionCall(self._ident, len(self._output), call))
+            yield from self._start_item(_Item(_CALL, self._ident, len(self._output), call))
         if not fragment.arguments:
             return
         item = self._open
         if item is None or item.call is not call:
-            raise self._unencodable(fragment, "its items stand one behind the other, and that of this call has ended.")
+            raise self._unencodable(fragment, "items follow each other, and the item of this call has ended.")
         yield self._piece(item, fragment.arguments)
 
-    def _begin_item(self, item: _Item) -> Iterable[Json]:
+    def _start_item(self, item: _Item) -> Iterable[Json]:
         self._open = item
-        yield item.item_event("added", item.begun())
+        yield item.item_event("added", item.opened())
         yield from item.part_event("added", "")
 
     @staticmethod
-    def _piece(item: _Item, words: str) -> Json:
-        item.words.append(words)
-        return item.said("delta", "delta", words)
+    def _piece(item: _Item, text: str) -> Json:
+        item.pieces.append(text)
+        return item.text_event("delta", "delta", text)
 
     def _end_item(self, status: str) -> Iterable[Json]:
         item, self._open = self._open, None
         if item is None:
             return
-        words = "".join(item.words)
-        ended = item.ended(words, status)
-        self._output.append(ended)
-        yield item.said("done", item.words_field, words)
-        yield from item.part_event("done", words)
-        yield item.item_event("done", ended)
+        text = "".join(item.pieces)
+        completed = item.completed(text, status)
+        self._output.append(completed)
+        yield item.text_event("done", item.form.text_field, text)
+        yield from item.part_event("done", text)
+        yield item.item_event("done", completed)
 
     def _ending(self) -> Iterable[Json]:
         reason = self._final_reason()
@@ -108,13 +122,14 @@ class OpenAIResponsesEncoder(FrameEncoder):
         response = self._response(status, self._output, self._usage, reason)
         yield {"type": f"response.{status}", "response": response}
 
-    def _whole(self, answer: Answer) -> Json:
+    def _answer_body(self, answer: Answer) -> Json:
         output: list[Json] = []
-        for kind, words in ((_Reasoning, answer.thinking), (_Message, answer.text)):
-            if words:
-                output.append(kind(self._ident, len(output)).ended(words, _COMPLETED))
+        for form, text in ((_REASONING, answer.thinking), (_MESSAGE, answer.text)):
+            if text:
+                output.append(_Item(form, self._ident, len(output)).completed(text, _COMPLETED))
         for call in answer.tool_calls:
-            output.append(_FunctionCall(self._ident, len(output), call).ended(call.arguments, _COMPLETED))
+            item = _Item(_CALL, self._ident, len(output), call)
+            output.append(item.completed(call.arguments, _COMPLETED))
         reason = self._final_reason()
         return self._response(_status(reason), output, answer.usage, reason)
 
@@ -128,7 +143,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
             "instructions": None,
             "metadata": {},
-            "model": self._asked.model,
+            "model": self._request.model,
             "output": output,
             "parallel_tool_calls": True,
             "temperature": None,
@@ -140,122 +155,71 @@ class OpenAIResponsesEncoder(FrameEncoder):
 
     def _write(self, frame: Json) -> bytes:
         kind = str(frame.get("type", "error"))
-        numbered = {"type": kind, **frame, "sequence_number": self._written}
-        self._written += 1
+        numbered = {"type": kind, **frame, "sequence_number": self._frames_written}
+        self._frames_written += 1
         return sse_frame(json_text(numbered), kind)
 
 
-class _Item(ABC):
-    """An item of the output: what its events are called, and what it is as a whole."""
+class _Item:
+    """An item of the output, and its events."""
 
-    prefix: ClassVar[str]
-    """What its id begins with."""
-    words_event: ClassVar[str]
-    """What the types of the events begin with that bring its words."""
-    words_field: ClassVar[str] = "text"
-    """The field of the last of these, which repeats all words."""
-
-    def __init__(self, answer: str, index: int, call: ToolCall | None = None) -> None:
-        """Begin an item.
+    def __init__(self, form: _Form, answer: str, index: int, call: ToolCall | None = None) -> None:
+        """Start an item.
 
         Args:
-            answer: what tells the answer from others.
-            index: the item's position in the output.
-            call: the tool call that it is, if it is one.
+            form: The form of the item.
+            answer: The distinguishing part of the response's id.
+            index: The item's position in the output.
+            call: The tool call, if the item is one.
         """
-        self.ident = f"{self.prefix}_{answer}_{index}"
+        self.form = form
+        self.ident = f"{form.prefix}_{answer}_{index}"
         self.index = index
         self.call = call
-        self.words: list[str] = []
+        self.pieces: list[str] = []
 
-    def place(self) -> Json:
-        """What the events of its words have in common."""
-        return {"item_id": self.ident, "output_index": self.index}
+    def text_event(self, moment: str, field: str, text: str) -> Json:
+        """Return an event with text."""
+        logprobs: Json = {"logprobs": []} if self.form is _MESSAGE else {}
+        return {"type": f"{self.form.event}.{moment}", **self._place(), field: text, **logprobs}
 
-    def said(self, moment: str, field: str, words: str) -> Json:
-        """An event that brings words."""
-        return {"type": f"{self.words_event}.{moment}", **self.place(), field: words}
-
-    def part_event(self, moment: str, words: str) -> Iterable[Json]:  # noqa: ARG002  # a call has no parts
-        """The event that begins or ends the part in which the words stand, if they stand in one."""
-        return ()
+    def part_event(self, moment: str, text: str) -> Iterable[Json]:
+        """Return the event that starts or ends the part with the text, if there is one."""
+        if self.form.part:
+            yield {"type": f"{self.form.part}.{moment}", **self._place(), "part": self._part(text)}
 
     def item_event(self, moment: str, item: Json) -> Json:
-        """The event that begins or ends the item."""
+        """Return the event that starts or ends the item."""
         return {"type": f"response.output_item.{moment}", "output_index": self.index, "item": item}
 
-    @abstractmethod
-    def begun(self) -> Json:
-        """The item before its first word."""
+    def opened(self) -> Json:
+        """Return the item before its text."""
+        return self._body([], "", _IN_PROGRESS)
 
-    @abstractmethod
-    def ended(self, words: str, status: str) -> Json:
-        """The item with all its words."""
+    def completed(self, text: str, status: str) -> Json:
+        """Return the item with its complete text."""
+        return self._body([self._part(text)], text, status)
 
+    def _body(self, parts: list[Json], text: str, status: str) -> Json:
+        if self.form is _REASONING:
+            return {"id": self.ident, "type": "reasoning", "summary": parts}
+        if self.call is None:
+            return {"id": self.ident, "type": "message", "status": status, "role": "assistant", "content": parts}
+        named = {"call_id": self.call.id, "name": self.call.name}
+        return {"id": self.ident, "type": "function_call", "status": status, "arguments": text, **named}
 
-class _Message(_Item):
-    """The text."""
+    def _place(self) -> Json:
+        part = {self.form.part_index: 0} if self.form.part else {}
+        return {"item_id": self.ident, "output_index": self.index, **part}
 
-    prefix: ClassVar[str] = "msg"
-    words_event: ClassVar[str] = "response.output_text"
-
-    def place(self) -> Json:
-        return {**super().place(), "content_index": 0}
-
-    def said(self, moment: str, field: str, words: str) -> Json:
-        return {**super().said(moment, field, words), "logprobs": []}
-
-    def part_event(self, moment: str, words: str) -> Iterable[Json]:
-        yield {"type": f"response.content_part.{moment}", **self.place(), "part": self._part(words)}
-
-    def begun(self) -> Json:
-        return {"id": self.ident, "type": "message", "status": _IN_PROGRESS, "role": "assistant", "content": []}
-
-    def ended(self, words: str, status: str) -> Json:
-        return {**self.begun(), "status": status, "content": [self._part(words)]}
-
-    @staticmethod
-    def _part(words: str) -> Json:
-        return {"type": "output_text", "text": words, "annotations": [], "logprobs": []}
-
-
-class _Reasoning(_Item):
-    """The summary of the thinking."""
-
-    prefix: ClassVar[str] = "rs"
-    words_event: ClassVar[str] = "response.reasoning_summary_text"
-
-    def place(self) -> Json:
-        return {**super().place(), "summary_index": 0}
-
-    def part_event(self, moment: str, words: str) -> Iterable[Json]:
-        part = {"type": "summary_text", "text": words}
-        yield {"type": f"response.reasoning_summary_part.{moment}", **self.place(), "part": part}
-
-    def begun(self) -> Json:
-        return {"id": self.ident, "type": "reasoning", "summary": []}
-
-    def ended(self, words: str, status: str) -> Json:  # noqa: ARG002  # the status of reasoning is not told
-        return {**self.begun(), "summary": [{"type": "summary_text", "text": words}]}
-
-
-class _FunctionCall(_Item):
-    """A tool call; its words are the arguments."""
-
-    prefix: ClassVar[str] = "fc"
-    words_event: ClassVar[str] = "response.function_call_arguments"
-    words_field: ClassVar[str] = "arguments"
-
-    def begun(self) -> Json:
-        return self.ended("", _IN_PROGRESS)
-
-    def ended(self, words: str, status: str) -> Json:
-        named = {} if self.call is None else {"call_id": self.call.id, "name": self.call.name}
-        return {"id": self.ident, "type": "function_call", "status": status, "arguments": words, **named}
+    def _part(self, text: str) -> Json:
+        if self.form is _REASONING:
+            return {"type": "summary_text", "text": text}
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
 def _status(reason: str) -> str:
-    """The status of a response that ended for this reason."""
+    """Return the status of a response with this finish reason."""
     return _COMPLETED if reason == _COMPLETED else "incomplete"
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events, bytes in and events out, as the WHATWG HTML standard has them in section 9.2.6.
+"""Server-sent events: decoding bytes to events, and encoding, by section 9.2.6 of the WHATWG HTML standard.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
@@ -14,9 +14,9 @@ _BOM = b"\xef\xbb\xbf"
 _ENDS = b"\r\n"
 _LF = 0x0A
 _CR = 0x0D
-_MAX_RETRY_DIGITS = 640  # int() promises to take that many, whatever its limit is set to
+_MAX_RETRY_DIGITS = 640  # int() accepts that many with any limit
 
-Frame: TypeAlias = tuple[str, str, str, int | None, int, bool]
+EventFields: TypeAlias = tuple[str, str, str, int | None, int, bool]
 """The fields of a `ServerSentEvent`."""
 
 
@@ -25,60 +25,57 @@ class ServerSentEvent:
     """One dispatched event."""
 
     event: str = "message"
-    """The type: what the field `event` says, or "message"."""
+    """The type: the value of the `event` field, or "message"."""
     data: str = ""
     """The lines of the `data` fields, joined by LF."""
     id: str = ""
-    """The last event id, which stays as it is until a frame brings a new one."""
+    """The last event id. It keeps its value until a frame has a new one."""
     retry: int | None = None
-    """The reconnection time that this very frame set, in milliseconds."""
+    """The reconnection time that this frame sets, in milliseconds."""
     offset: int = 0
-    """Where the frame begins, in bytes from the start of the body."""
+    """The offset of the frame's start, in bytes from the start of the body."""
     intact: bool = True
-    """False where bytes of type or data were no UTF-8: U+FFFD stands for them, as the standard asks."""
+    """False if some bytes of the type or data were not UTF-8. U+FFFD replaces them, as the standard requires."""
 
 
 class SSEDecoder:
-    """Cut a body into events, whatever the reads.
+    """Split a body into events, independent of its reads.
 
-    Lines are told apart in the bytes. No byte of a longer UTF-8 sequence is a CR, an LF or a colon, and a broken
-    sequence ends before one, so that decoding line by line gives what decoding the whole stream would; a character cut
-    by a read needs no care, and U+2028, U+0085 and their like are text.
+    The body is split as bytes. No byte of a longer UTF-8 sequence is a CR, an LF or a colon, and a broken sequence ends
+    before one. So decoding each line gives the same text as decoding the complete stream. A read can split a character,
+    and U+2028, U+0085 and similar characters are text.
 
-    No byte is looked at more often than a constant number of times: a line in many reads is collected and cut once.
+    Each byte is examined a constant number of times: a line in many reads is collected and split once.
     """
 
     def __init__(self) -> None:
         self.last_event_id = ""
-        """The id to reconnect with; a frame counts once it is dispatched, even one without data."""
+        """The id to reconnect with. It changes when a frame is dispatched, even a frame without data."""
         self.retry: int | None = None
-        """The reconnection time in milliseconds, or None as long as the stream did not set it."""
-        self._head: bytes | None = b""  # the first bytes, until they can be told from a BOM
-        self._line = bytearray()  # a line without its end
-        self._block: list[bytes] = []  # the lines of the frame that has begun, with their ends
-        self._start = 0  # where that frame begins
-        self._position = 0  # where the line begins
-        self._after_cr = False  # an LF that comes next belongs to the line end before it
+        """The reconnection time in milliseconds, or None if the stream has not set it."""
+        self._head: bytes | None = b""  # the first bytes, until they are longer than a BOM or differ from it
+        self._line = bytearray()  # an incomplete line
+        self._block: list[bytes] = []  # the lines of the incomplete frame, with their ends
+        self._start = 0  # the offset of that frame
+        self._position = 0  # the offset of the incomplete line
+        self._after_cr = False  # an LF that follows belongs to the line end before it
         self._closed = False
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes of the body, as many or as few as were read.
-
-        Returns:
-            The events that these bytes complete, in order.
+        """Return the events that the next bytes of the body complete, in order.
 
         Raises:
-            DecoderClosedError: After `flush`.
-            InvalidArgumentError: If `data` is no `bytes`, such as text that was decoded already.
+            DecoderClosedError: If it is called after `flush`.
+            InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
         return [ServerSentEvent(*frame) for frame in self.frames(data)]
 
-    def frames(self, data: bytes) -> list[Frame]:
-        """Do what `feed` does for a decoder on top, without the price of the events: a fifth of its time."""
+    def frames(self, data: bytes) -> list[EventFields]:
+        """Return the events of `feed` as tuples for `FrameDecoder`, in four fifths of the time."""
         if self._closed:
             raise DecoderClosedError("SSE", "was closed")
         if not isinstance(data, bytes):
-            rule = "A body is decoded from its raw bytes, as they were read."
+            rule = "It must be the raw bytes of the body. Pass each read undecoded."
             raise InvalidArgumentError("data", excerpt(data), rule)
         if self._head is not None:
             data = self._skip_bom(data)
@@ -87,7 +84,7 @@ class SSEDecoder:
         return self._dispatch(self._complete_lines(data)) if data else []
 
     def flush(self) -> bytes:
-        """End the stream, and return what the standard discards: the bytes of a frame that no blank line ended.
+        """End the stream and return the bytes of a frame without a blank line, which the standard discards.
 
         A second call returns nothing. Complete lines of that frame still set `retry`, which takes effect line by line.
         """
@@ -99,8 +96,8 @@ class SSEDecoder:
         self._head, self._line, self._block = None, bytearray(), []
         return left
 
-    def end(self) -> tuple[bytes, list[Frame]]:
-        """Do what `flush` does for a decoder on top: what is left, and the frames that the end completes: none."""
+    def end(self) -> tuple[bytes, list[EventFields]]:
+        """Return the result of `flush` for a `FrameDecoder`, and no frames: the end of the body completes none."""
         return self.flush(), []
 
     def _skip_bom(self, data: bytes) -> bytes:
@@ -126,8 +123,8 @@ class SSEDecoder:
         return data[1:]
 
     def _complete_lines(self, data: bytes) -> list[bytes]:
-        """The lines that `data` ends, each with its end; what is left of it waits in `_line`."""
-        lines = data.splitlines(keepends=True)  # of bytes: at CR, LF and CRLF, nowhere else
+        """Return the lines that `data` completes, with their ends. The rest is kept in `_line`."""
+        lines = data.splitlines(keepends=True)  # bytes.splitlines splits at CR, LF and CRLF only
         last = data[-1]
         rest = lines.pop() if last not in (_LF, _CR) else b""
         self._after_cr = last == _CR
@@ -139,8 +136,8 @@ class SSEDecoder:
             self._line += rest
         return lines
 
-    def _dispatch(self, lines: list[bytes]) -> list[Frame]:
-        frames: list[Frame] = []
+    def _dispatch(self, lines: list[bytes]) -> list[EventFields]:
+        frames: list[EventFields] = []
         block = self._block
         position = self._position
         for line in lines:
@@ -157,13 +154,13 @@ class SSEDecoder:
         self._position = position
         return frames
 
-    def _interpret(self, block: list[bytes], offset: int) -> Frame | None:
-        """What a frame says, or None where it has no data."""
+    def _interpret(self, block: list[bytes], offset: int) -> EventFields | None:
+        """Return the event of a frame, or None if it has no data."""
         kind = b""
         data: list[bytes] = []
         retry: int | None = None
         for line in block:
-            # The spelling of all providers first, which need not be taken apart.
+            # The form that all providers send comes first. It needs no splitting.
             if line[:6] == b"data: ":
                 data.append(line[6:].rstrip(_ENDS))
                 continue
@@ -193,7 +190,7 @@ class SSEDecoder:
             self.last_event_id = value.decode(errors="replace")
 
     def _set_retry(self, value: bytes) -> bool:
-        """Set the reconnection time, where the value is one: ASCII digits and nothing else."""
+        """Set the reconnection time if the value is valid: ASCII digits and nothing else."""
         if not value.isdigit() or len(value) > _MAX_RETRY_DIGITS:
             return False
         self.retry = int(value)
@@ -201,50 +198,52 @@ class SSEDecoder:
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
-    """Name and value of a line; a comment is a field without a name, and no field has none."""
+    """Return the name and value of a line. A comment has an empty name, and no field has one."""
     name, _, value = line.rstrip(_ENDS).partition(b":")
     return name, value[1:] if value.startswith(b" ") else value
 
 
 class SSEEncoder:
-    """Write events so that a decoder reads the same ones.
+    """Encode events so that a decoder reads the same events.
 
-    An id stays until an event brings another, so that one is written where it differs from the one before.
+    An event id is written only if it differs from the id before it.
     """
 
     def __init__(self) -> None:
         self._last_id = ""
 
     def encode(self, event: ServerSentEvent) -> bytes:
-        """Return the frame of an event; where it stands and whether it was intact is no part of it.
+        """Return the frame of an event. Its `offset` and `intact` are not encoded.
 
         Raises:
-            InvalidArgumentError: If the event has a field that no frame can say: a line end in type or id, a CR in the
-                data, a NUL in the id, half of a surrogate pair, a reconnection time below 0, an empty type.
+            InvalidArgumentError: If a field cannot be encoded: a line end in type or id, a CR in the data, a NUL in the
+                id, half of a surrogate pair, a reconnection time below 0, an empty type.
         """
         frame = b""
         if event.retry is not None:
             if event.retry < 0:
-                raise InvalidArgumentError("retry", excerpt(event.retry), "It must be milliseconds, 0 or more.")
+                raise InvalidArgumentError(
+                    "retry", excerpt(event.retry), "It must be a number of milliseconds, 0 or more."
+                )
             frame = b"retry: %d\n" % event.retry
         if event.id != self._last_id:
             frame += b"id: %b\n" % _one_line("id", event.id, "\r\n\0")
         if not event.event:
-            raise InvalidArgumentError("event", "''", 'An event without a type has the type "message".')
+            raise InvalidArgumentError("event", "''", 'It must not be empty. The default type is "message".')
         _one_line("event", event.event)
         if "\r" in event.data:
-            raise InvalidArgumentError("data", excerpt(event.data), "Its lines end with LF; a CR would become one.")
+            raise InvalidArgumentError(
+                "data", excerpt(event.data), "Its lines must end with LF, because a decoder reads a CR as LF."
+            )
         try:
             frame += sse_frame(event.data, event.event)
         except UnicodeEncodeError as error:
-            raise InvalidArgumentError(
-                "data", excerpt(event.data), f"It must be written in UTF-8 ({error})."
-            ) from error
+            raise InvalidArgumentError("data", excerpt(event.data), f"It must be valid UTF-8 ({error}).") from error
         self._last_id = event.id
         return frame
 
     def comment(self, text: str = "") -> bytes:
-        """Return a comment, which keeps a connection alive and is no event.
+        """Return a comment, which is not an event and keeps a connection alive.
 
         Raises:
             InvalidArgumentError: If it has more than one line.
@@ -253,7 +252,7 @@ class SSEEncoder:
 
 
 def sse_frame(data: str, event: str = "message", end: str = "\n") -> bytes:
-    """Write one frame with this line end; neither `data` nor `event` may hold a CR, nor `event` an LF."""
+    """Return one frame with this line end. Neither `data` nor `event` may hold a CR, nor `event` an LF."""
     kind = "" if event == "message" else f"event: {event}{end}"
     lines = data.replace("\n", f"{end}data: ")
     return f"{kind}data: {lines}{end}{end}".encode()
@@ -261,8 +260,8 @@ def sse_frame(data: str, event: str = "message", end: str = "\n") -> bytes:
 
 def _one_line(field: str, value: str, forbidden: str = "\r\n") -> bytes:
     if any(character in value for character in forbidden):
-        raise InvalidArgumentError(field, excerpt(value), "It stands on one line, and an id holds no NUL.")
+        raise InvalidArgumentError(field, excerpt(value), "It must be one line, and an id must not hold a NUL.")
     try:
         return value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidArgumentError(field, excerpt(value), f"It must be written in UTF-8 ({error}).") from error
+        raise InvalidArgumentError(field, excerpt(value), f"It must be valid UTF-8 ({error}).") from error

@@ -10,7 +10,7 @@ import pytest
 from pytest_streamval import Council, Delta, LiveBackend, Usage, recording, replaying
 from pytest_streamval.http.client import Timeouts
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from tests.loopback import answering, chunk, head, silent
 
 PROTOCOLS = ("anthropic", "gemini", "ollama", "openai")
@@ -27,7 +27,7 @@ def keys(monkeypatch) -> None:
 
 def frames(name: str, *deltas: Delta | str, whole: bool = True) -> list[bytes]:
     """Return the chunks of a stream in the protocol of a provider."""
-    encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
+    encoder = PROVIDERS[name].adapter.encoder(ParsedRequest(model="m"))
     written = [encoder.begin(), *(encoder.encode(delta) for delta in deltas)]
     return [chunk(frame) for frame in (*written, encoder.finish() if whole else b"") if frame]
 
@@ -39,7 +39,7 @@ def streamed(name: str, *deltas: Delta | str, whole: bool = True):
 
 def buffered(name: str, text: str):
     body = PROVIDERS[name].adapter.encode_response(
-        Answer(text, usage=Usage(3, 5), finish_reason=STOP[name]), Asked(model="m", stream=False)
+        Answer(text, usage=Usage(3, 5), finish_reason=STOP[name]), ParsedRequest(model="m", stream=False)
     )
     return answering(head(kind="application/json"), chunk(body), chunk(b""))
 

@@ -1,4 +1,4 @@
-"""Sentences that users of other libraries have reported as cut wrongly."""
+"""Sentences that users of other libraries reported as split wrongly."""
 
 import json
 import random
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_streamval import InvalidArgumentError, ProseChunker
+from pytest_streamval import ProseChunker
 
 REPORTED = json.loads((Path(__file__).parents[1] / "data" / "sentences_reported.json").read_text(encoding="utf-8"))
 
@@ -42,28 +42,28 @@ def cut(text, seed):
 def check(strategy, text, expected):
     assert chunks(strategy, [text]) == expected
     assert chunks(strategy, list(text)) == expected
-    for seed in range(50):
+    for seed in range(10):
         assert chunks(strategy, cut(text, seed)) == expected
 
 
 @pytest.mark.parametrize("case", REPORTED, ids=lambda case: case["id"])
-def test_a_reported_sentence_is_whole_under_every_cut(case):
+def test_a_reported_sentence_is_found_with_any_cuts(case):
     language = case["chunking"].split("'")[1]
     check(ProseChunker(language), case["text"], case["expected"])
 
 
 @pytest.mark.parametrize(("language", "text", "expected"), MORE)
-def test_sentences_of_the_same_kinds_are_whole_under_every_cut(language, text, expected):
+def test_similar_sentences_are_found_with_any_cuts(language, text, expected):
     check(ProseChunker(language), text, expected)
 
 
-@pytest.mark.parametrize("word", ["approx", "approx.", " approx. "])
-def test_a_users_own_abbreviation_ends_no_sentence(word):
+def test_a_users_abbreviation_ends_no_sentence():
     text = "It takes approx. Nine of them. Good."
-    assert chunks(ProseChunker("en", abbreviations=[word]), [text]) == ["It takes approx. Nine of them.", "Good."]
+    for word in ("approx", "approx.", " approx. "):
+        assert chunks(ProseChunker("en", abbreviations=[word]), [text]) == ["It takes approx. Nine of them.", "Good."]
 
 
-def test_a_users_own_abbreviation_may_have_several_periods():
+def test_a_users_abbreviation_can_have_several_periods():
     strategy = ProseChunker("de", abbreviations=["qq.zz.", "Foobar"])
     assert chunks(strategy, ["Die qq.zz. Tage im Foobar. Haus. Und foobar. Haus."]) == [
         "Die qq.zz. Tage im Foobar. Haus.",
@@ -71,9 +71,3 @@ def test_a_users_own_abbreviation_may_have_several_periods():
         "Haus.",
     ]
     assert repr(strategy) == "ProseChunker('de', abbreviations=['qq.zz', 'Foobar'], max_chars=32768)"
-
-
-@pytest.mark.parametrize("given", ["approx.", 5, [""], ["."], ["two words"], [None]])
-def test_abbreviations_are_a_list_of_words(given):
-    with pytest.raises(InvalidArgumentError, match="list of words"):
-        ProseChunker("en", abbreviations=given)

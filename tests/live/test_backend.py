@@ -30,7 +30,7 @@ from pytest_streamval import (
 from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.wire.exchange import Answer, Asked
+from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from tests.loopback import answering, chunk, head, openai_frames, silent
 
 PROTOCOLS = ("anthropic", "gemini", "ollama", "openai", "openai-responses")
@@ -47,7 +47,7 @@ CALL = Delta(tool_calls=(ToolCallDelta(0, "call_1", "look", '{"at": 1}'),))
 
 def streamed(name: str, *deltas: Delta | str):
     """Return a response in the protocol of a provider with a write for each delta."""
-    encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
+    encoder = PROVIDERS[name].adapter.encoder(ParsedRequest(model="m"))
     frames = [encoder.begin(), *(encoder.encode(delta) for delta in deltas), encoder.finish()]
     return answering(head(kind=PROVIDERS[name].adapter.media_type), *map(chunk, filter(None, frames)), chunk(b""))
 
@@ -80,7 +80,7 @@ async def test_a_live_stream_has_text_thinking_tool_calls_usage_and_finish_reaso
 @pytest.mark.parametrize("name", PROTOCOLS)
 async def test_a_live_response_without_streaming_has_the_same_content(provider, name) -> None:
     whole = Answer("Hello.", "Hm.", (ToolCall("call_1", "look", '{"at":1}'),), Usage(3, 5), STOP[name])
-    body = PROVIDERS[name].adapter.encode_response(whole, Asked(model="m", stream=False))
+    body = PROVIDERS[name].adapter.encode_response(whole, ParsedRequest(model="m", stream=False))
     async with provider(answering(head(kind="application/json"), chunk(body), chunk(b""))) as served:
         thunk = await asked(name, served)
         assert await thunk.avalue() == "Hello."
@@ -155,7 +155,7 @@ async def test_a_failed_check_closes_the_connection_of_a_live_backend(provider) 
 @pytest.mark.parametrize("name", PROTOCOLS)
 @pytest.mark.parametrize("cleanly", [True, False], ids=["a clean end", "a broken connection"])
 async def test_a_live_stream_without_its_end_is_truncated_and_keeps_its_text(provider, name, cleanly) -> None:
-    encoder = PROVIDERS[name].adapter.encoder(Asked(model="m"))
+    encoder = PROVIDERS[name].adapter.encoder(ParsedRequest(model="m"))
     writes = [chunk(frame) for frame in (encoder.begin(), encoder.encode("One. "), encoder.encode("Two")) if frame]
     async with provider(answering(head(), *writes, *([chunk(b"")] if cleanly else []))) as served:
         result = await stream_with_chunking("Hi", backend(name, served), SimpleContext())

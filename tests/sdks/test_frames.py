@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from pytest_streamval import ADAPTERS, Answer, Asked, Delta, SSEDecoder, ToolCallDelta, Usage
+from pytest_streamval import ADAPTERS, Answer, Delta, ParsedRequest, SSEDecoder, ToolCallDelta, Usage
 
 SAID = [Delta("Hel\u2028lo", "Hm."), Delta(" 🍎"), Delta(usage=Usage(3, 4), finish_reason="stop")]
 CALLED = [
@@ -23,12 +23,12 @@ CALLED = [
 CUT_OFF = [Delta("Hello"), Delta(finish_reason="length")]
 SCRIPTS = {"said": SAID, "called": CALLED, "cut off": CUT_OFF, "nothing": []}
 FORMS = {
-    "openai": (Asked("m"), ChatCompletionChunk, ChatCompletion),
-    "openai-responses": (Asked("m"), ResponseStreamEvent, Response),
-    "anthropic": (Asked("m"), RawMessageStreamEvent, Message),
-    "gemini": (Asked("m"), GenerateContentResponse, GenerateContentResponse),
-    "ollama": (Asked("m", endpoint="chat"), ChatResponse, ChatResponse),
-    "ollama, a bare prompt": (Asked("m", endpoint="generate"), GenerateResponse, GenerateResponse),
+    "openai": (ParsedRequest("m"), ChatCompletionChunk, ChatCompletion),
+    "openai-responses": (ParsedRequest("m"), ResponseStreamEvent, Response),
+    "anthropic": (ParsedRequest("m"), RawMessageStreamEvent, Message),
+    "gemini": (ParsedRequest("m"), GenerateContentResponse, GenerateContentResponse),
+    "ollama": (ParsedRequest("m", endpoint="chat"), ChatResponse, ChatResponse),
+    "ollama, a bare prompt": (ParsedRequest("m", endpoint="generate"), GenerateResponse, GenerateResponse),
 }
 CASES = [
     pytest.param(protocol.partition(",")[0], *forms, deltas, id=f"{protocol}-{name}")

@@ -22,7 +22,7 @@ from pytest_streamval import (
 )
 from pytest_streamval.server.actions import Break, Frame, Head, Pause, Silence
 from pytest_streamval.server.rendering import Question
-from pytest_streamval.wire import ADAPTERS, Asked
+from pytest_streamval.wire import ADAPTERS, ParsedRequest
 from tests.server.clients import (
     CHAT,
     PROTOCOLS,
@@ -59,7 +59,7 @@ def answer(fault: Fault, script: Script = HELLO, *, stream: bool = True, path: s
 
 def question(stream: bool = True) -> Question:
     """Return what a client asks for, to see the steps of an answer alone."""
-    return Question(ADAPTERS["openai"], Asked("m", stream=stream))
+    return Question(ADAPTERS["openai"], ParsedRequest("m", stream=stream))
 
 
 def body_of(data: bytes) -> bytes:

@@ -43,7 +43,7 @@ def server() -> Iterator[ProviderServer]:
 
 REFUSED = {
     "no body": (head_of(b"", CHAT, CLOSE), 400, "has no body"),
-    "wrong JSON": (head_of(b"{no", CHAT, CLOSE) + b"{no", 400, "no JSON"),
+    "wrong JSON": (head_of(b"{no", CHAT, CLOSE) + b"{no", 400, "is not JSON"),
     "JSON that is no object": (head_of(b"[1]", CHAT, CLOSE) + b"[1]", 400, "a list, not an object"),
     "no UTF-8": (head_of(b'{"\xff"}', CHAT, CLOSE) + b'{"\xff"}', 400, "not in UTF-8"),
     "an unknown path": (request(None, "/v2/nothing", CLOSE), 404, "POST /v1/chat/completions"),

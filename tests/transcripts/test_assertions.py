@@ -246,7 +246,9 @@ async def test_assert_stopped_names_the_call_that_still_runs() -> None:
     await (await stream_with_chunking("first", backend, SimpleContext())).acomplete()
     async with stream_with_chunking("second", backend, SimpleContext()) as run:
         assert await anext(run.astream()) == "Two."
-        with pytest.raises(NotStoppedError, match=r"1 of 2 continued.*\n.*second.*still runs: <MockCall playing, 1 of 1"):
+        with pytest.raises(
+            NotStoppedError, match=r"1 of 2 continued.*\n.*second.*still runs: <MockCall playing, 1 of 1"
+        ):
             assert_stopped(backend)
     assert_stopped(backend)
 

@@ -47,7 +47,7 @@ def decode(*frames):
     return deltas + decoder.close()
 
 
-def test_a_message_from_start_to_stop():
+def test_the_anthropic_decoder_decodes_a_message():
     deltas = decode(
         message(input_tokens=25, output_tokens=1), start(TEXT), {"type": "ping"}, text("Hel"), text("lo"), stop(),
         end(output_tokens=15),
@@ -56,13 +56,13 @@ def test_a_message_from_start_to_stop():
     assert deltas == [first, Delta("Hel"), Delta("lo"), last]
 
 
-def test_thinking_is_no_text_and_its_signature_is_neither():
+def test_the_anthropic_decoder_separates_thinking_from_text_and_skips_its_signature():
     frames = [piece("thinking_delta", thinking="Hm."), piece("signature_delta", signature="EqQB")]
     deltas = decode(start(THINKING), *frames, stop(), start(TEXT, 1), text("Yes.", 1), stop(1), end())
     assert deltas == [Delta(thinking="Hm."), Delta("Yes."), Delta(finish_reason="end_turn")]
 
 
-def test_tool_calls_are_counted_among_themselves():
+def test_the_anthropic_decoder_numbers_tool_calls_among_themselves():
     other = {"type": "tool_use", "id": "y", "name": "g", "input": {}}
     deltas = decode(
         start(TEXT), stop(), start(TOOL, 1), piece("input_json_delta", 1, partial_json=""),
@@ -86,13 +86,13 @@ INPUTS = {
 }
 
 
-@pytest.mark.parametrize(("frames", "arguments"), INPUTS.values(), ids=INPUTS)
-def test_arguments_that_a_call_starts_with_count_where_no_pieces_come(frames, arguments):
-    fragments = [fragment for delta in decode(*frames) for fragment in delta.tool_calls]
-    assert merge_tool_calls(fragments) == (ToolCall("x", "f", arguments),)
+def test_the_anthropic_decoder_reads_the_arguments_of_the_start_if_no_pieces_follow():
+    for frames, arguments in INPUTS.values():
+        fragments = [fragment for delta in decode(*frames) for fragment in delta.tool_calls]
+        assert merge_tool_calls(fragments) == (ToolCall("x", "f", arguments),)
 
 
-def test_words_that_a_block_starts_with_are_kept():
+def test_the_anthropic_decoder_keeps_the_text_in_the_start_of_a_block():
     deltas = decode(start({**TEXT, "text": "a"}), stop(), start({**THINKING, "thinking": "b"}, 1), stop(1))
     assert deltas == [Delta("a"), Delta(thinking="b")]
 
@@ -117,12 +117,11 @@ IGNORED = {
 }
 
 
-@pytest.mark.parametrize("frames", IGNORED.values(), ids=IGNORED)
-def test_what_carries_nothing_or_is_not_known_is_left_out(frames):
-    assert decode(*frames) == []
+def test_the_anthropic_decoder_skips_frames_without_content_and_unknown_types():
+    assert {name: decode(*frames) for name, frames in IGNORED.items()} == {name: [] for name in IGNORED}
 
 
-def test_blocks_may_overlap():
+def test_anthropic_blocks_can_overlap():
     frames = [start(TEXT), start(THINKING, 1), text("a"), piece("thinking_delta", 1, thinking="b"), stop(), stop(1)]
     assert decode(*frames) == [Delta("a"), Delta(thinking="b")]
 
@@ -131,27 +130,28 @@ USAGES = {
     "output alone": ([end(output_tokens=2)], Usage(None, 2)),
     "input from the start": ([message(input_tokens=3), end(output_tokens=2)], Usage(3, 2)),
     "the last counts": ([message(input_tokens=3), end(output_tokens=2), end(output_tokens=5)], Usage(3, 5)),
-    "a null is no count": ([message(input_tokens=3), end(output_tokens=2, input_tokens=None)], Usage(3, 2)),
-    "input that is corrected": ([message(input_tokens=3), end(input_tokens=4, output_tokens=2)], Usage(4, 2)),
-    "tokens of the cache belong to the prompt": (
+    "a null is not a count": ([message(input_tokens=3), end(output_tokens=2, input_tokens=None)], Usage(3, 2)),
+    "input tokens that are corrected": ([message(input_tokens=3), end(input_tokens=4, output_tokens=2)], Usage(4, 2)),
+    "tokens of the cache are input tokens": (
         [message(input_tokens=1, cache_read_input_tokens=50, cache_creation_input_tokens=7), end(output_tokens=2)],
         Usage(58, 2),
     ),
-    "input never told": ([message(output_tokens=1)], Usage(None, 1)),
+    "input tokens never reported": ([message(output_tokens=1)], Usage(None, 1)),
 }
 
 
-@pytest.mark.parametrize(("frames", "expected"), USAGES.values(), ids=USAGES)
-def test_usage_is_cumulative_and_complete(frames, expected):
-    assert decode(*frames)[-1].usage == expected
+def test_the_anthropic_decoder_returns_complete_cumulative_usage():
+    assert {name: decode(*frames)[-1].usage for name, (frames, _) in USAGES.items()} == {
+        name: expected for name, (_, expected) in USAGES.items()
+    }
 
 
-def test_the_names_of_events_are_not_needed():
+def test_the_anthropic_decoder_does_not_need_event_names():
     unnamed = sse(start(TEXT), text("a"), stop(), STOP).replace(b"event: ", b": ")
     assert AnthropicMessagesDecoder().feed(unnamed) == [Delta("a")]
 
 
-def test_the_type_in_the_data_counts_and_the_name_where_it_is_missing():
+def test_the_anthropic_decoder_reads_the_type_from_the_data_or_else_from_the_event_name():
     decoder = AnthropicMessagesDecoder()
     decoder.feed(sse(start(TEXT)))
     assert decoder.feed(b"event: ping\ndata: " + json.dumps(text("a")).encode() + b"\n\n") == [Delta("a")]
@@ -173,7 +173,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("body", "kind"), ERRORS.values(), ids=ERRORS)
-def test_an_error_of_the_provider_keeps_the_text_so_far(body, kind):
+def test_an_error_of_the_provider_keeps_the_text_of_an_anthropic_stream(body, kind):
     decoder = AnthropicMessagesDecoder()
     decoder.feed(sse(message(input_tokens=3), start(TEXT), text("a")))
     with pytest.raises(ProviderStreamError) as caught:
@@ -184,10 +184,10 @@ def test_an_error_of_the_provider_keeps_the_text_so_far(body, kind):
 
 FAULTS = {
     "no type": ([], b"data: {}", "type is missing"),
-    "a type that is none": ([], b'data: {"type": 5}', "type is 5, not a string"),
-    "no JSON": ([], b"data: {", "it is no JSON"),
-    "no object": ([], b'data: "ping"', "it is 'ping', not an object"),
-    "no UTF-8": ([], b"event: \xff\ndata: {}", "it holds bytes that are no UTF-8"),
+    "a type of a wrong type": ([], b'data: {"type": 5}', "type is 5, not a string"),
+    "invalid JSON": ([], b"data: {", "it is not JSON"),
+    "not an object": ([], b'data: "ping"', "it is 'ping', not an object"),
+    "invalid UTF-8": ([], b"event: \xff\ndata: {}", "it holds bytes that are not UTF-8"),
     "a delta first": ([], text("a"), "content block 0 is not open"),
     "a delta of another block": ([start(TEXT)], text("a", 1), "content block 1 is not open"),
     "a delta after its block": ([start(TEXT), stop()], text("a"), "content block 0 is not open"),
@@ -202,47 +202,51 @@ FAULTS = {
         piece("input_json_delta", partial_json="a"),
         "it is a input_json_delta in a block of type text",
     ),
-    "a block twice": ([start(TEXT), stop()], start(TEXT), "it begins content block 0 a second time"),
+    "a block twice": ([start(TEXT), stop()], start(TEXT), "it starts content block 0 a second time"),
     "a block that was never open": ([], stop(), "content block 0 is not open"),
     "a block stopped twice": ([start(TEXT), stop()], stop(), "content block 0 is not open"),
-    "two messages": ([message()], message(), "it begins a message that has begun already"),
-    "a message after its text": ([start(TEXT)], message(), "it begins a message that has begun already"),
+    "two messages": ([message()], message(), "it starts a message that has already started"),
+    "a message after its text": ([start(TEXT)], message(), "it starts a message that has already started"),
     "an open block at the end": ([start(TEXT)], STOP, "it ends the message while content block 0 is open"),
     "anything after the end": (
         [STOP],
         {"type": "ping"},
-        "it comes after the event message_stop, which ends the stream",
+        "it follows the event message_stop, which ends the stream",
     ),
-    "a message that is none": ([], {"type": "message_start"}, "message is missing"),
-    "usage that is none": ([], {"type": "message_start", "message": {"usage": 5}}, "message.usage is 5, not an object"),
-    "a count that is none": ([], end(output_tokens="5"), "usage.output_tokens is '5', not an integer"),
+    "a message of a wrong type": ([], {"type": "message_start"}, "message is missing"),
+    "usage of a wrong type": (
+        [],
+        {"type": "message_start", "message": {"usage": 5}},
+        "message.usage is 5, not an object",
+    ),
+    "a count of a wrong type": ([], end(output_tokens="5"), "usage.output_tokens is '5', not an integer"),
     "a block without an index": ([], {**start(TEXT), "index": None}, "index is missing"),
     "a block without a type": ([], start({}), "content_block.type is missing"),
-    "a block that is none": ([], start([]), "content_block is a list, not an object"),
-    "a block with words that are none": (
+    "a block of a wrong type": ([], start([]), "content_block is a list, not an object"),
+    "a block with words of a wrong type": (
         [],
         start({"type": "text", "text": 5}),
         "content_block.text is 5, not a string",
     ),
     "a call without an id": ([], start({"type": "tool_use", "name": "f"}), "content_block.id is missing"),
     "a call whose arguments are none": ([], start({**TOOL, "input": "{}"}), "content_block.input is '{}', not an obj"),
-    "arguments that no JSON holds": (
+    "arguments that JSON does not have": (
         [],
         start({**TOOL, "input": {"a": float("nan")}}),
-        "content_block.input is no JSON",
+        "content_block.input is not JSON",
     ),
     "a call without a name": ([], start({"type": "tool_use", "id": "x"}), "content_block.name is missing"),
     "a delta without an index": ([start(TEXT)], {**text("a"), "index": "0"}, "index is '0', not an integer"),
-    "a delta that is none": ([start(TEXT)], {**text("a"), "delta": 5}, "delta is 5, not an object"),
+    "a delta of a wrong type": ([start(TEXT)], {**text("a"), "delta": 5}, "delta is 5, not an object"),
     "a delta without a type": ([start(TEXT)], piece(None), "delta.type is missing"),
     "a delta without its text": ([start(TEXT)], piece("text_delta"), "delta.text is missing"),
-    "a reason that is none": ([], end(5), "delta.stop_reason is 5, not a string"),
+    "a reason of a wrong type": ([], end(5), "delta.stop_reason is 5, not a string"),
     "no delta of the message": ([], {"type": "message_delta"}, "delta is missing"),
 }
 
 
 @pytest.mark.parametrize(("frames", "frame", "fault"), FAULTS.values(), ids=FAULTS)
-def test_a_malformed_frame_is_told_with_its_place_and_fault(frames, frame, fault):
+def test_a_malformed_anthropic_frame_raises_with_its_offset_and_fault(frames, frame, fault):
     decoder = AnthropicMessagesDecoder()
     before = sse(*frames)
     decoder.feed(before)
@@ -254,7 +258,7 @@ def test_a_malformed_frame_is_told_with_its_place_and_fault(frames, frame, fault
     assert f"data: {caught.value.frame}\n\n".encode() in body
 
 
-def test_a_stream_without_its_stop_is_truncated():
+def test_an_anthropic_stream_without_its_stop_is_truncated():
     decoder = AnthropicMessagesDecoder()
     decoder.feed(sse(message(), start(TEXT), text("a"), stop(), end()))
     with pytest.raises(

@@ -4,16 +4,16 @@ import pytest
 
 from pytest_streamval.errors import ProviderStreamError
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire import ADAPTERS, Answer, Asked
+from pytest_streamval.wire import ADAPTERS, Answer, ParsedRequest
 
-ASKED = {
-    "openai": Asked("m"),
-    "openai-responses": Asked("m"),
-    "anthropic": Asked("m"),
-    "gemini": Asked("m"),
-    "ollama": Asked("m", endpoint="chat"),
+REQUESTS = {
+    "openai": ParsedRequest("m"),
+    "openai-responses": ParsedRequest("m"),
+    "anthropic": ParsedRequest("m"),
+    "gemini": ParsedRequest("m"),
+    "ollama": ParsedRequest("m", endpoint="chat"),
 }
-protocols = pytest.mark.parametrize("protocol", ASKED)
+protocols = pytest.mark.parametrize("protocol", REQUESTS)
 DELTAS = [
     Delta(usage=Usage(7, 0)),
     Delta("Hi 🍎", "Hm."),
@@ -23,16 +23,16 @@ DELTAS = [
 
 
 def encoder(protocol, **given):
-    return ADAPTERS[protocol].encoder(ASKED[protocol], ident="7", created=1_795_247_877.5, **given)
+    return ADAPTERS[protocol].encoder(REQUESTS[protocol], ident="7", created=1_795_247_877.5, **given)
 
 
 def bodies(data):
-    """The JSON of a stream's frames."""
+    """Return the JSON of a stream's frames."""
     lines = [line.removeprefix(b"data: ") for line in data.splitlines() if line.startswith((b"data: ", b"{"))]
     return [json.loads(line) for line in lines if line != b"[DONE]"]
 
 
-def test_openai_sends_role_words_reason_counts_and_the_end():
+def test_the_openai_encoder_sends_role_text_reason_counts_and_the_end():
     openai = encoder("openai")
     head = {"id": "chatcmpl-7", "object": "chat.completion.chunk", "created": 1_795_247_877, "model": "m"}
 
@@ -56,11 +56,11 @@ def test_openai_sends_role_words_reason_counts_and_the_end():
 
 
 def named(data):
-    """The names of a stream's frames."""
+    """Return the names of a stream's frames."""
     return [line.removeprefix(b"event: ").decode() for line in data.splitlines() if line.startswith(b"event: ")]
 
 
-def test_responses_number_their_events_and_end_with_all_of_it():
+def test_the_responses_encoder_numbers_its_events_and_repeats_the_output_at_the_end():
     encoder_ = encoder("openai-responses")
     data = b"".join([*map(encoder_.encode, DELTAS), encoder_.finish()])
     found = bodies(data)
@@ -112,7 +112,7 @@ def test_responses_number_their_events_and_end_with_all_of_it():
     assert {"status": "completed", "incomplete_details": None, "output": output}.items() <= response.items()
 
 
-def test_a_response_that_was_cut_off_says_why():
+def test_the_responses_encoder_reports_why_a_response_is_incomplete():
     one = encoder("openai-responses")
     data = one.encode(Delta("a", finish_reason="length")) + one.finish()
     last = bodies(data)[-1]
@@ -121,7 +121,7 @@ def test_a_response_that_was_cut_off_says_why():
     assert [item["status"] for item in last["response"]["output"]] == ["incomplete"]
 
 
-def test_anthropic_sends_named_events_and_one_block_behind_the_other():
+def test_the_anthropic_encoder_sends_named_events_and_one_block_after_the_other():
     anthropic = encoder("anthropic")
     data = b"".join([*map(anthropic.encode, DELTAS), anthropic.finish()])
     found = bodies(data)
@@ -161,7 +161,7 @@ def test_anthropic_sends_named_events_and_one_block_behind_the_other():
     ]
 
 
-def test_gemini_sends_data_lines_and_nothing_else():
+def test_the_gemini_encoder_sends_only_data_lines():
     gemini = encoder("gemini")
     data = b"".join([*map(gemini.encode, DELTAS), gemini.finish()])
     assert all(line.startswith(b"data: {") for line in data.split(b"\r\n\r\n")[:-1])
@@ -187,7 +187,7 @@ def test_gemini_sends_data_lines_and_nothing_else():
     ]
 
 
-def test_ollama_sends_the_role_in_every_line():
+def test_the_ollama_encoder_sends_the_role_in_every_line():
     ollama = encoder("ollama")
     data = b"".join([*map(ollama.encode, DELTAS), ollama.finish()])
     assert b"\n\n" not in data
@@ -211,15 +211,15 @@ def test_ollama_sends_the_role_in_every_line():
     ]
 
 
-def test_ollamas_generate_sends_a_response():
-    generate = ADAPTERS["ollama"].encoder(Asked("m", endpoint="generate"))
+def test_the_ollama_encoder_sends_a_response_for_generate():
+    generate = ADAPTERS["ollama"].encoder(ParsedRequest("m", endpoint="generate"))
     first, last = bodies(generate.encode(Delta("a", "b")) + generate.finish())
     assert (first["response"], first["thinking"], first["done"]) == ("a", "b", False)
     assert (last["response"], last["done"], "message" in last) == ("", True, False)
 
 
-def test_counts_are_sent_only_where_openai_was_asked_for_them():
-    openai = ADAPTERS["openai"].encoder(Asked("m", usage=False))
+def test_the_openai_encoder_sends_counts_only_on_request():
+    openai = ADAPTERS["openai"].encoder(ParsedRequest("m", usage=False))
     found = bodies(b"".join([*map(openai.encode, DELTAS), openai.finish()]))
     assert not any("usage" in body for body in found)
     assert all(body["choices"] for body in found)
@@ -229,7 +229,7 @@ OPENINGS = {"openai": 1, "openai-responses": 2, "anthropic": 1, "gemini": 0, "ol
 
 
 @protocols
-def test_a_stream_may_begin_before_its_first_delta(protocol):
+def test_an_encoder_can_start_a_stream_before_its_first_delta(protocol):
     begun, other = encoder(protocol), encoder(protocol)
     opening = begun.begin()
     assert len(bodies(opening)) == OPENINGS[protocol]
@@ -238,7 +238,7 @@ def test_a_stream_may_begin_before_its_first_delta(protocol):
 
 
 @protocols
-def test_a_stream_of_nothing_is_a_stream(protocol):
+def test_an_encoder_without_deltas_makes_a_valid_stream(protocol):
     decoder = ADAPTERS[protocol].decoder()
     decoder.feed(encoder(protocol).finish())
     assert decoder.close() == []
@@ -269,28 +269,29 @@ REASONS = {
 
 
 def streamed(protocol, *deltas):
-    """What the decoder makes of a stream."""
+    """Return the deltas as a decoder decodes them from a stream."""
     one, decoder = encoder(protocol), ADAPTERS[protocol].decoder()
     found = decoder.feed(b"".join([*map(one.encode, deltas), one.finish()]))
     return Answer.of(found + decoder.close())
 
 
 def buffered(protocol, *deltas):
-    """What is read of an answer that was not streamed."""
+    """Return the deltas as an adapter parses them from a response that is not streamed."""
     adapter = ADAPTERS[protocol]
-    return adapter.parse_response(adapter.encode_response(Answer.of(deltas), ASKED[protocol]))
+    return adapter.parse_response(adapter.encode_response(Answer.of(deltas), REQUESTS[protocol]))
 
 
 @protocols
-@pytest.mark.parametrize("answered", [streamed, buffered])
-@pytest.mark.parametrize(("reason", "words"), REASONS.items(), ids=REASONS)
-def test_a_reason_is_said_in_the_own_word(protocol, answered, reason, words):
-    found = answered(protocol, Delta("a"), Delta(finish_reason=reason))
-    assert found.finish_reason == dict(zip(ASKED, words, strict=True))[protocol]
+def test_an_encoder_translates_finish_reasons(protocol):
+    place = list(REQUESTS).index(protocol)
+    expected = {reason: words[place] for reason, words in REASONS.items()}
+    for transfer in (streamed, buffered):
+        found = {reason: transfer(protocol, Delta("a"), Delta(finish_reason=reason)) for reason in REASONS}
+        assert {reason: answer.finish_reason for reason, answer in found.items()} == expected
 
 
 CALL = Delta(tool_calls=(ToolCallDelta(0, "x", "f", "{}"),))
-UNSAID = {
+DEFAULTS = {
     "openai": ("stop", "tool_calls"),
     "openai-responses": ("completed", "completed"),
     "anthropic": ("end_turn", "tool_use"),
@@ -299,36 +300,34 @@ UNSAID = {
 
 
 @protocols
-@pytest.mark.parametrize("answered", [streamed, buffered])
-def test_a_stream_that_says_no_reason_ends_for_the_usual_one(protocol, answered):
-    plain, called = UNSAID.get(protocol, ("stop", "stop"))
-    assert answered(protocol, Delta("a")).finish_reason == plain
-    assert answered(protocol, Delta("a"), CALL).finish_reason == called
+def test_an_encoder_has_a_default_finish_reason(protocol):
+    for transfer in (streamed, buffered):
+        reasons = [transfer(protocol, *deltas).finish_reason for deltas in ([Delta("a")], [Delta("a"), CALL])]
+        assert tuple(reasons) == DEFAULTS.get(protocol, ("stop", "stop"))
 
 
 @protocols
-def test_the_reason_that_comes_last_counts_and_text_may_follow_one(protocol):
+def test_an_encoder_sends_the_last_finish_reason_and_the_text_after_the_first(protocol):
     deltas = [Delta("a", finish_reason="stop"), Delta("b"), Delta("c", finish_reason="length")]
     found = streamed(protocol, *deltas)
-    assert (found.text, found.finish_reason) == ("abc", dict(zip(ASKED, REASONS["length"], strict=True))[protocol])
+    assert (found.text, found.finish_reason) == ("abc", dict(zip(REQUESTS, REASONS["length"], strict=True))[protocol])
 
 
-MADE_UP = {"openai": "call", "openai-responses": "call", "anthropic": "toolu"}
+GENERATED = {"openai": "call", "openai-responses": "call", "anthropic": "toolu"}
 
 
 @protocols
-@pytest.mark.parametrize("answered", [streamed, buffered])
-def test_a_call_without_an_id_is_given_one_where_clients_need_it(protocol, answered):
+def test_an_encoder_generates_the_ids_of_calls_for_clients_that_need_them(protocol):
     calls = Delta(tool_calls=(ToolCallDelta(3, None, "f", "{}"), ToolCallDelta(1, "", "g", "{}")))
-    found = answered(protocol, calls).tool_calls
-    assert [call.name for call in found] == ["f", "g"]
-    ident = "7" if answered is streamed else "1"
-    expected = [f"{MADE_UP[protocol]}_{ident}_{number}" for number in (0, 1)] if protocol in MADE_UP else [None, None]
-    assert [call.id for call in found] == expected
+    for transfer, ident in ((streamed, "7"), (buffered, "1")):
+        prefix = GENERATED.get(protocol)
+        ids = [f"{prefix}_{ident}_{number}" if prefix else None for number in (0, 1)]
+        found = transfer(protocol, calls).tool_calls
+        assert [(call.name, call.id) for call in found] == list(zip("fg", ids, strict=True))
 
 
 @protocols
-def test_calls_are_numbered_as_they_begin(protocol):
+def test_an_encoder_numbers_calls_in_the_order_of_their_starts(protocol):
     one, decoder = encoder(protocol), ADAPTERS[protocol].decoder()
     calls = [Delta(tool_calls=(ToolCallDelta(index, str(index), "f", "{}"),)) for index in (7, 3)]
     found = decoder.feed(b"".join([*map(one.encode, calls), one.finish()]))
@@ -343,11 +342,11 @@ PIECES = [fragment('{"a"', 0, "x", "f"), fragment(":1}", 0, "x", "f")]
 
 
 @pytest.mark.parametrize("protocol", ["gemini", "ollama"])
-def test_a_call_in_pieces_goes_out_whole_once_something_else_comes(protocol):
+def test_a_complete_call_encoder_sends_a_call_in_pieces_before_the_next_text(protocol):
     one = encoder(protocol)
     assert [one.encode(piece) for piece in PIECES] == [b"", b""]
     assert one.encode(fragment("", 1, "y", "g")) == b""
-    assert one.encode(fragment("{}", 2, "z", "h")) == b""  # it does not overtake the others
+    assert one.encode(fragment("{}", 2, "z", "h")) == b""  # it stays after the others
     found = ADAPTERS[protocol].decoder().feed(one.encode("b"))
     calls = [call for delta in found for call in delta.tool_calls]
     assert [(call.id, call.arguments) for call in calls] == [("x", '{"a":1}'), ("y", "{}"), ("z", "{}")]
@@ -355,12 +354,12 @@ def test_a_call_in_pieces_goes_out_whole_once_something_else_comes(protocol):
 
 
 @protocols
-def test_a_call_in_pieces_is_whole_at_the_end(protocol):
+def test_an_encoder_joins_a_call_in_pieces_at_the_end(protocol):
     found = streamed(protocol, *PIECES)
     assert found.tool_calls == (ToolCall("x", "f", '{"a":1}'),)
 
 
-def test_gemini_says_a_call_before_its_reason():
+def test_the_gemini_encoder_sends_a_call_before_the_finish_reason():
     gemini = encoder("gemini")
     assert [gemini.encode(piece) for piece in PIECES] == [b"", b""]
     (body,) = bodies(gemini.encode(Delta(finish_reason="stop")))
@@ -369,12 +368,12 @@ def test_gemini_says_a_call_before_its_reason():
     assert gemini.finish() == b""
 
 
-def test_gemini_counts_of_which_nothing_is_known_are_no_frame():
+def test_the_gemini_encoder_sends_no_frame_for_unknown_counts():
     assert encoder("gemini").encode(Delta(usage=Usage())) == b""
 
 
 @protocols
-def test_a_fragment_that_brings_nothing_is_no_piece(protocol):
+def test_an_encoder_ignores_an_empty_fragment(protocol):
     found = streamed(protocol, *PIECES, fragment())
     assert found.tool_calls[0].arguments == '{"a":1}'
 
@@ -383,7 +382,7 @@ KINDS = {"ollama": "an error"}
 
 
 @protocols
-def test_an_error_in_a_stream_is_read_as_one(protocol):
+def test_an_encoder_and_a_decoder_agree_on_an_error_in_a_stream(protocol):
     one, decoder = encoder(protocol), ADAPTERS[protocol].decoder()
     decoder.feed(one.encode("a"))
     with pytest.raises(ProviderStreamError, match="Too busy") as caught:
@@ -392,5 +391,5 @@ def test_an_error_in_a_stream_is_read_as_one(protocol):
 
 
 @protocols
-def test_an_error_that_comes_first_stands_alone(protocol):
+def test_an_encoder_sends_no_opening_before_an_error(protocol):
     assert len(bodies(encoder(protocol).fail("UNAVAILABLE", "Too busy."))) == 1

@@ -85,27 +85,27 @@ NOTHING = {
 }
 
 
-@pytest.mark.parametrize(("frame", "expected"), READ.values(), ids=READ)
-def test_a_frame_becomes_one_delta(frame, expected):
-    assert decode(frame, STOP) == [expected, END]
+def test_the_gemini_decoder_makes_one_delta_of_a_frame():
+    assert {name: decode(frame, STOP) for name, (frame, _) in READ.items()} == {
+        name: [expected, END] for name, (_, expected) in READ.items()
+    }
 
 
-@pytest.mark.parametrize("frame", NOTHING.values(), ids=NOTHING)
-def test_a_frame_that_carries_nothing_becomes_no_delta(frame):
-    assert decode(frame, STOP) == [END]
+def test_the_gemini_decoder_makes_no_delta_of_a_frame_without_content():
+    assert {name: decode(frame, STOP) for name, frame in NOTHING.items()} == {name: [END] for name in NOTHING}
 
 
-def test_calls_are_counted_over_all_frames():
+def test_the_gemini_decoder_numbers_the_calls_of_all_frames():
     calls = [each.tool_calls for each in decode(parts(call()), parts({"text": "a"}), parts(call("g"), call("h")), STOP)]
     assert [[fragment.index for fragment in fragments] for fragments in calls] == [[0], [], [1, 2], []]
 
 
-def test_counts_are_complete_although_a_later_report_leaves_something_out():
+def test_the_gemini_decoder_keeps_counts_that_a_later_report_leaves_out():
     first, second = counts(promptTokenCount=3, thoughtsTokenCount=1), counts(candidatesTokenCount=2)
     assert [each.usage for each in decode(first, second, STOP)] == [Usage(3, 1), Usage(3, 3), None]
 
 
-def test_what_comes_behind_the_reason_is_read_and_the_last_reason_counts():
+def test_the_gemini_decoder_reads_frames_after_a_finish_reason_and_the_last_reason():
     frames = [
         parts({"text": "a"}, finishReason="STOP"),
         parts({"text": "b"}, finishReason="OTHER"),
@@ -118,7 +118,7 @@ def test_what_comes_behind_the_reason_is_read_and_the_last_reason_counts():
     ]
 
 
-def test_a_stream_ends_with_its_body_once_a_reason_was_read():
+def test_a_gemini_stream_with_a_finish_reason_ends_with_its_body():
     decoder = GeminiDecoder()
     decoder.feed(sse(parts({"text": "a"})))
     assert not decoder.done
@@ -127,7 +127,7 @@ def test_a_stream_ends_with_its_body_once_a_reason_was_read():
     assert decoder.close() == []
 
 
-def test_a_stream_without_a_reason_is_truncated():
+def test_a_gemini_stream_without_a_finish_reason_is_truncated():
     decoder = GeminiDecoder()
     decoder.feed(sse(parts({"text": "a"}), counts(promptTokenCount=3)) + b"data: {")
     with pytest.raises(
@@ -137,7 +137,7 @@ def test_a_stream_without_a_reason_is_truncated():
     assert (caught.value.text, caught.value.left) == ("a", b"data: {")
 
 
-def test_a_reason_in_a_frame_that_was_cut_off_does_not_count():
+def test_the_gemini_decoder_ignores_a_finish_reason_in_an_incomplete_frame():
     decoder = GeminiDecoder()
     decoder.feed(sse(STOP)[:-2])
     with pytest.raises(StreamTruncatedError):
@@ -157,7 +157,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("body", "kind", "message"), ERRORS.values(), ids=ERRORS)
-def test_an_error_of_the_provider_keeps_the_text_so_far(body, kind, message):
+def test_an_error_of_the_provider_keeps_the_text_of_a_gemini_stream(body, kind, message):
     decoder = GeminiDecoder()
     decoder.feed(sse(parts({"text": "a"})))
     with pytest.raises(ProviderStreamError) as caught:
@@ -166,7 +166,7 @@ def test_an_error_of_the_provider_keeps_the_text_so_far(body, kind, message):
     assert (caught.value.text, caught.value.deltas) == ("ab", (Delta("b"),))
 
 
-def test_an_error_in_plain_json_between_frames_is_one_too():
+def test_the_gemini_decoder_reports_an_error_in_plain_json_between_frames():
     decoder = GeminiDecoder()
     decoder.feed(sse(parts({"text": "a"})) + json.dumps({"error": ERROR}, indent=2).encode() + b"\r\n")
     with pytest.raises(ProviderStreamError) as caught:
@@ -176,36 +176,42 @@ def test_an_error_in_plain_json_between_frames_is_one_too():
 
 PATH = "candidates[0].content.parts"
 FAULTS = {
-    "no JSON": (b"data: {", "it is no JSON"),
-    "no object": (b"data: []", "it is a list, not an object"),
-    "no UTF-8": (b'data: {"x": "\xff"}', "it holds bytes that are no UTF-8"),
-    "candidates that are none": ({"candidates": {}}, "candidates is an object, not a list"),
-    "a candidate that is none": ({"candidates": [5]}, "candidates[] is 5, not an object"),
-    "an index that is none": ({"candidates": [{"index": "0"}]}, "candidates[].index is '0', not an integer"),
-    "content that is none": ({"candidates": [{"content": []}]}, "candidates[0].content is a list, not an object"),
-    "parts that are none": ({"candidates": [{"content": {"parts": {}}}]}, f"{PATH} is an object, not a list"),
-    "a part that is none": (parts("a"), f"{PATH}[] is 'a', not an object"),
-    "a text that is none": (parts({"text": 5}), f"{PATH}[].text is 5, not a string"),
-    "a thought that is none": (parts({"text": "a", "thought": "yes"}), f"{PATH}[].thought is 'yes', not true or false"),
-    "a call that is none": (parts({"functionCall": 5}), f"{PATH}[].functionCall is 5, not an object"),
-    "a call without a name": (parts({"functionCall": {}}), f"{PATH}[].functionCall.name is missing"),
-    "a call with an id that is none": (parts(call(id=5)), f"{PATH}[].functionCall.id is 5, not a string"),
-    "arguments that are none": (parts(call(args="{}")), f"{PATH}[].functionCall.args is '{{}}', not an object"),
-    "arguments that no JSON holds": (
-        parts(call(args={"a": float("nan")})),
-        f"{PATH}[].functionCall.args is no JSON (Out of range",
+    "invalid JSON": (b"data: {", "it is not JSON"),
+    "not an object": (b"data: []", "it is a list, not an object"),
+    "invalid UTF-8": (b'data: {"x": "\xff"}', "it holds bytes that are not UTF-8"),
+    "candidates of a wrong type": ({"candidates": {}}, "candidates is an object, not a list"),
+    "a candidate of a wrong type": ({"candidates": [5]}, "candidates[] is 5, not an object"),
+    "an index of a wrong type": ({"candidates": [{"index": "0"}]}, "candidates[].index is '0', not an integer"),
+    "content of a wrong type": ({"candidates": [{"content": []}]}, "candidates[0].content is a list, not an object"),
+    "parts of a wrong type": ({"candidates": [{"content": {"parts": {}}}]}, f"{PATH} is an object, not a list"),
+    "a part of a wrong type": (parts("a"), f"{PATH}[] is 'a', not an object"),
+    "a text of a wrong type": (parts({"text": 5}), f"{PATH}[].text is 5, not a string"),
+    "a thought of a wrong type": (
+        parts({"text": "a", "thought": "yes"}),
+        f"{PATH}[].thought is 'yes', not true or false",
     ),
-    "a reason that is none": ({"candidates": [{"finishReason": 1}]}, "candidates[0].finishReason is 1, not a string"),
-    "feedback that is none": ({"promptFeedback": 1}, "promptFeedback is 1, not an object"),
-    "a block reason that is none": ({"promptFeedback": {"blockReason": 1}}, "blockReason is 1, not a string"),
-    "counts that are none": ({"usageMetadata": []}, "usageMetadata is a list, not an object"),
-    "a count that is none": (counts(promptTokenCount="3"), "usageMetadata.promptTokenCount is '3', not an integer"),
-    "a count below 0": (counts(promptTokenCount=-3), "usageMetadata.promptTokenCount is -3, and no count is below 0"),
+    "a call of a wrong type": (parts({"functionCall": 5}), f"{PATH}[].functionCall is 5, not an object"),
+    "a call without a name": (parts({"functionCall": {}}), f"{PATH}[].functionCall.name is missing"),
+    "a call with an id of a wrong type": (parts(call(id=5)), f"{PATH}[].functionCall.id is 5, not a string"),
+    "arguments of a wrong type": (parts(call(args="{}")), f"{PATH}[].functionCall.args is '{{}}', not an object"),
+    "arguments that JSON does not have": (
+        parts(call(args={"a": float("nan")})),
+        f"{PATH}[].functionCall.args is not JSON (Out of range",
+    ),
+    "a reason of a wrong type": (
+        {"candidates": [{"finishReason": 1}]},
+        "candidates[0].finishReason is 1, not a string",
+    ),
+    "feedback of a wrong type": ({"promptFeedback": 1}, "promptFeedback is 1, not an object"),
+    "a block reason of a wrong type": ({"promptFeedback": {"blockReason": 1}}, "blockReason is 1, not a string"),
+    "counts of a wrong type": ({"usageMetadata": []}, "usageMetadata is a list, not an object"),
+    "a count of a wrong type": (counts(promptTokenCount="3"), "usageMetadata.promptTokenCount is '3', not an integer"),
+    "a count below 0": (counts(promptTokenCount=-3), "promptTokenCount is -3, and a count must be 0 or more"),
 }
 
 
 @pytest.mark.parametrize(("frame", "fault"), FAULTS.values(), ids=FAULTS)
-def test_a_malformed_frame_is_told_with_its_place_and_fault(frame, fault):
+def test_a_malformed_gemini_frame_raises_with_its_offset_and_the_text(frame, fault):
     decoder = GeminiDecoder()
     before = sse(parts({"text": "a"}), STOP)
     decoder.feed(before)

@@ -58,14 +58,14 @@ NOTHING = {
 }
 
 
-@pytest.mark.parametrize(("line", "expected"), READ.values(), ids=READ)
-def test_a_line_becomes_one_delta(line, expected):
-    assert decode(line, DONE) == [expected, END]
+def test_the_ollama_decoder_makes_one_delta_of_a_line():
+    assert {name: decode(line, DONE) for name, (line, _) in READ.items()} == {
+        name: [expected, END] for name, (_, expected) in READ.items()
+    }
 
 
-@pytest.mark.parametrize("line", NOTHING.values(), ids=NOTHING)
-def test_a_line_that_carries_nothing_becomes_no_delta(line):
-    assert decode(line, DONE) == [END]
+def test_the_ollama_decoder_makes_no_delta_of_a_line_without_content():
+    assert {name: decode(line, DONE) for name, line in NOTHING.items()} == {name: [END] for name in NOTHING}
 
 
 LAST = {
@@ -82,16 +82,17 @@ LAST = {
 }
 
 
-@pytest.mark.parametrize(("line", "expected"), LAST.values(), ids=LAST)
-def test_the_last_line_brings_reason_and_counts(line, expected):
-    assert decode(line) == expected
+def test_the_ollama_decoder_reads_reason_and_counts_of_the_last_line():
+    assert {name: decode(line) for name, (line, _) in LAST.items()} == {
+        name: expected for name, (_, expected) in LAST.items()
+    }
 
 
-def test_counts_before_the_last_line_are_no_report():
+def test_the_ollama_decoder_ignores_counts_before_the_last_line():
     assert decode({**said("a"), "eval_count": 1}, DONE) == [Delta("a"), END]
 
 
-def test_calls_are_counted_over_all_lines():
+def test_the_ollama_decoder_numbers_the_calls_of_all_lines():
     found = [
         each.tool_calls
         for each in decode(said(tool_calls=[call()]), said("a"), said(tool_calls=[call(), call()]), DONE)
@@ -99,14 +100,14 @@ def test_calls_are_counted_over_all_lines():
     assert [[fragment.index for fragment in fragments] for fragments in found] == [[0], [], [1, 2], []]
 
 
-def test_the_last_line_needs_no_line_end():
+def test_the_ollama_decoder_needs_no_line_end_after_the_last_line():
     decoder = OllamaDecoder()
     assert decoder.feed(lines(said("a"), DONE)[:-1]) == [Delta("a")]
     assert decoder.close() == [END]
     assert decoder.done
 
 
-def test_a_stream_without_its_last_line_is_truncated():
+def test_an_ollama_stream_without_its_last_line_is_truncated():
     decoder = OllamaDecoder()
     decoder.feed(lines(said("a")) + b'{"done": tr')
     with pytest.raises(
@@ -116,7 +117,7 @@ def test_a_stream_without_its_last_line_is_truncated():
     assert (caught.value.text, caught.value.left) == ("a", b'{"done": tr')
 
 
-def test_a_whole_line_at_a_cut_end_is_not_lost():
+def test_the_ollama_decoder_keeps_a_complete_line_at_a_truncated_end():
     decoder = OllamaDecoder()
     decoder.feed(lines(said("a"), said("b"))[:-1])
     with pytest.raises(StreamTruncatedError) as caught:
@@ -124,7 +125,7 @@ def test_a_whole_line_at_a_cut_end_is_not_lost():
     assert (caught.value.text, caught.value.deltas, caught.value.left) == ("ab", (Delta("b"),), b"")
 
 
-def test_an_error_keeps_the_text_so_far():
+def test_an_error_of_the_provider_keeps_the_text_of_an_ollama_stream():
     decoder = OllamaDecoder()
     decoder.feed(lines(said("a")))
     with pytest.raises(ProviderStreamError) as caught:
@@ -134,36 +135,36 @@ def test_an_error_keeps_the_text_so_far():
 
 
 FAULTS = {
-    "no JSON": (b"{", "it is no JSON"),
-    "no object": (b"[]", "it is a list, not an object"),
-    "no UTF-8": (b'{"x": "\xff"}', "it holds bytes that are no UTF-8"),
-    "two on one line": (b'{"response": "a"} {}', "it is no JSON (more data after the value, at character 17)"),
-    "a frame of another protocol": (b"data: {}", "it is no JSON"),
-    "a message that is none": ({"message": "a"}, "message is 'a', not an object"),
-    "a text that is none": (said(5), "message.content is 5, not a string"),
-    "an answer that is none": ({"response": 5}, "response is 5, not a string"),
-    "thinking that is none": (said(thinking=True), "thinking is True, not a string"),
-    "calls that are none": (said(tool_calls={}), "message.tool_calls is an object, not a list"),
-    "a call that is none": (said(tool_calls=[5]), "message.tool_calls[] is 5, not an object"),
+    "invalid JSON": (b"{", "it is not JSON"),
+    "not an object": (b"[]", "it is a list, not an object"),
+    "invalid UTF-8": (b'{"x": "\xff"}', "it holds bytes that are not UTF-8"),
+    "two on one line": (b'{"response": "a"} {}', "it is not JSON (more data after the value, at character 17)"),
+    "a frame of another protocol": (b"data: {}", "it is not JSON"),
+    "a message of a wrong type": ({"message": "a"}, "message is 'a', not an object"),
+    "a text of a wrong type": (said(5), "message.content is 5, not a string"),
+    "an answer of a wrong type": ({"response": 5}, "response is 5, not a string"),
+    "thinking of a wrong type": (said(thinking=True), "thinking is True, not a string"),
+    "calls of a wrong type": (said(tool_calls={}), "message.tool_calls is an object, not a list"),
+    "a call of a wrong type": (said(tool_calls=[5]), "message.tool_calls[] is 5, not an object"),
     "a call without a function": (said(tool_calls=[{}]), "message.tool_calls[].function is missing"),
     "a call without a name": (said(tool_calls=[{"function": {}}]), "message.tool_calls[].function.name is missing"),
-    "a call with an id that is none": (said(tool_calls=[call(id=5)]), "message.tool_calls[].id is 5, not a string"),
-    "arguments that are none": (
+    "a call with an id of a wrong type": (said(tool_calls=[call(id=5)]), "message.tool_calls[].id is 5, not a string"),
+    "arguments of a wrong type": (
         said(tool_calls=[call(arguments="{}")]),
         "message.tool_calls[].function.arguments is '{}', not an object",
     ),
-    "arguments that no JSON holds": (
+    "arguments that JSON does not have": (
         said(tool_calls=[call(arguments={"a": float("inf")})]),
-        "arguments is no JSON (Out",
+        "arguments is not JSON (Out",
     ),
-    "an end that is none": ({"done": "yes"}, "done is 'yes', not true or false"),
-    "a reason that is none": ({"done": True, "done_reason": 5}, "done_reason is 5, not a string"),
-    "a count that is none": ({"done": True, "eval_count": "5"}, "eval_count is '5', not an integer"),
+    "an end of a wrong type": ({"done": "yes"}, "done is 'yes', not true or false"),
+    "a reason of a wrong type": ({"done": True, "done_reason": 5}, "done_reason is 5, not a string"),
+    "a count of a wrong type": ({"done": True, "eval_count": "5"}, "eval_count is '5', not an integer"),
 }
 
 
 @pytest.mark.parametrize(("line", "fault"), FAULTS.values(), ids=FAULTS)
-def test_a_malformed_line_is_told_with_its_place_and_fault(line, fault):
+def test_a_malformed_ollama_line_raises_with_its_offset_and_the_text(line, fault):
     decoder = OllamaDecoder()
     before = lines(said("a"))
     decoder.feed(before)
@@ -173,8 +174,8 @@ def test_a_malformed_line_is_told_with_its_place_and_fault(line, fault):
     assert (caught.value.offset, caught.value.text) == (len(before), "a")
 
 
-def test_nothing_but_empty_lines_may_follow_the_end():
+def test_the_ollama_decoder_accepts_only_empty_lines_after_the_end():
     decoder = OllamaDecoder()
     decoder.feed(lines(DONE) + b"\n\r\n")
-    with pytest.raises(MalformedFrameError, match="it comes after the line with done, which ends the stream"):
+    with pytest.raises(MalformedFrameError, match="it follows the line with done, which ends the stream"):
         decoder.feed(lines(said("a")))

@@ -74,28 +74,28 @@ NOTHING = {
 }
 
 
-@pytest.mark.parametrize(("frame", "expected"), READ.values(), ids=READ)
-def test_a_frame_becomes_one_delta(frame, expected):
-    assert decode(frame) == [expected]
+def test_the_openai_decoder_makes_one_delta_of_a_frame():
+    assert {name: decode(frame) for name, (frame, _) in READ.items()} == {
+        name: [expected] for name, (_, expected) in READ.items()
+    }
 
 
-@pytest.mark.parametrize("frame", NOTHING.values(), ids=NOTHING)
-def test_a_frame_that_carries_nothing_becomes_no_delta(frame):
-    assert decode(frame) == []
+def test_the_openai_decoder_makes_no_delta_of_a_frame_without_content():
+    assert {name: decode(frame) for name, frame in NOTHING.items()} == {name: [] for name in NOTHING}
 
 
-def test_the_choice_of_index_0_is_found_among_others():
+def test_the_openai_decoder_reads_the_choice_with_index_0():
     other = {"index": 1, "delta": {"content": "b"}}
     assert decode({"choices": [other, {"index": 0, "delta": {"content": "a"}}]}) == [Delta("a")]
 
 
-def test_text_after_a_reason_is_text():
+def test_the_openai_decoder_reads_text_after_a_finish_reason():
     reasons = [delta("stop", content="a"), delta("stop", content="b"), delta("length", content="c")]
     assert "".join(each.text for each in decode(*reasons)) == "abc"
     assert decode(*reasons)[-1].finish_reason == "length"
 
 
-def test_usage_is_complete_although_a_later_report_leaves_something_out():
+def test_the_openai_decoder_keeps_counts_that_a_later_report_leaves_out():
     first, second = decode({"choices": [], "usage": USAGE}, {"choices": [], "usage": {"completion_tokens": 9}})
     assert (first.usage, second.usage) == (Usage(3, 2), Usage(3, 9))
 
@@ -110,47 +110,45 @@ CALLS = {
 
 
 @pytest.mark.parametrize("frames", CALLS.values(), ids=CALLS)
-def test_fragments_of_tool_calls_are_told_apart(frames):
+def test_the_openai_decoder_joins_the_fragments_of_each_call(frames):
     fragments = [fragment for each in decode(*frames) for fragment in each.tool_calls]
     assert merge_tool_calls(fragments) == (ToolCall("x", "f", "1"), ToolCall("y", "g", "2"))
 
 
-def test_a_call_without_an_index_comes_after_all_others():
+def test_the_openai_decoder_puts_a_call_without_an_index_last():
     deltas = decode(call(1, "x", "f"), call(0, "y", "g"), call(None, "z", "h"))
     assert [each.tool_calls[0].index for each in deltas] == [1, 0, 2]
 
 
-def test_calls_with_neither_index_nor_id_are_told_apart_by_their_names():
+def test_the_openai_decoder_separates_calls_without_index_and_id_by_name():
     fragments = [each.tool_calls[0] for each in decode(call(None, "", "f", "1"), call(None, None, "g", "2"))]
     assert merge_tool_calls(fragments) == (ToolCall(None, "f", "1"), ToolCall(None, "g", "2"))
 
 
-def test_comments_and_frames_of_other_names_are_no_fault():
+def test_the_openai_decoder_accepts_comments_and_other_event_names():
     decoder = OpenAIChatDecoder()
     assert decoder.feed(b": OPENROUTER PROCESSING\n\nevent: ping\ndata: {}\n\n" + sse(delta(content="a"))) == [
         Delta("a")
     ]
 
 
-def test_nothing_but_comments_and_line_ends_may_follow_the_end():
+def test_the_openai_decoder_accepts_only_comments_and_line_ends_after_the_end():
     decoder = OpenAIChatDecoder()
     decoder.feed(DONE + b"\n\n: bye\n\n\r\n")
     assert decoder.close() == []
     decoder = OpenAIChatDecoder()
-    with pytest.raises(
-        MalformedFrameError, match=r"it comes after the frame \[DONE\], which ends the stream"
-    ) as caught:
+    with pytest.raises(MalformedFrameError, match=r"it follows the frame \[DONE\], which ends the stream") as caught:
         decoder.feed(sse(delta(content="a")) + DONE + DONE)
     assert (caught.value.text, caught.value.deltas) == ("a", (Delta("a"),))
 
 
-def test_white_space_around_the_end_is_no_fault():
+def test_the_openai_decoder_accepts_whitespace_around_the_end():
     decoder = OpenAIChatDecoder()
     decoder.feed(b"data:[DONE] \n\n")
     assert decoder.done
 
 
-def test_a_reason_is_not_the_end():
+def test_a_finish_reason_does_not_end_an_openai_stream():
     decoder = OpenAIChatDecoder()
     decoder.feed(sse(delta(content="a"), delta("stop")) + b"data: [DONE]\n")
     with pytest.raises(
@@ -167,7 +165,7 @@ ERRORS = {
     "a string": ({"error": "Boo"}, "an error", "Boo"),
     "beside a choice": ({**delta("error", content=""), "error": {"code": "x", "message": "Boo"}}, "x", "Boo"),
     "no message": ({"error": {"code": "x"}}, "x", '{"error": {"code": "x"}}'),
-    "no object": ({"error": [1]}, "an error", '{"error": [1]}'),
+    "not an object": ({"error": [1]}, "an error", '{"error": [1]}'),
     "wrong types": (
         {"error": {"type": [], "code": True, "message": 1}},
         "True",
@@ -177,7 +175,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("frame", "kind", "message"), ERRORS.values(), ids=ERRORS)
-def test_an_error_of_the_provider_keeps_the_text_so_far(frame, kind, message):
+def test_an_error_of_the_provider_keeps_the_text_of_an_openai_stream(frame, kind, message):
     decoder = OpenAIChatDecoder()
     decoder.feed(sse(delta(content="a")))
     with pytest.raises(ProviderStreamError) as caught:
@@ -186,7 +184,7 @@ def test_an_error_of_the_provider_keeps_the_text_so_far(frame, kind, message):
     assert (caught.value.text, caught.value.deltas) == ("ab", (Delta("b"),))
 
 
-def test_a_decoder_whose_provider_failed_takes_no_more():
+def test_an_openai_decoder_takes_no_more_bytes_after_an_error_of_the_provider():
     decoder = OpenAIChatDecoder()
     with pytest.raises(ProviderStreamError):
         decoder.feed(sse({"error": "Boo"}))
@@ -195,18 +193,18 @@ def test_a_decoder_whose_provider_failed_takes_no_more():
     assert decoder.close() == []
 
 
-def test_a_frame_that_is_called_error_is_one():
+def test_an_openai_frame_with_the_event_name_error_is_an_error():
     decoder = OpenAIChatDecoder()
     with pytest.raises(ProviderStreamError, match="stopped its stream with an error: Boo"):
         decoder.feed(b'event: error\ndata: {"message": "Boo"}\n\n')
 
 
 FAULTS = {
-    b"": "it is no JSON",
-    b"{": "it is no JSON",
-    b'{"choices": []': "it is no JSON",
-    b"{}{}": "it is no JSON (more data after the value, at character 2)",
-    b"[DONE]]": "it is no JSON",
+    b"": "it is not JSON",
+    b"{": "it is not JSON",
+    b'{"choices": []': "it is not JSON",
+    b"{}{}": "it is not JSON (more data after the value, at character 2)",
+    b"[DONE]]": "it is not JSON",
     b"[]": "it is a list, not an object",
     b"5": "it is 5, not an object",
     b"null": "it is None, not an object",
@@ -215,7 +213,7 @@ FAULTS = {
     b'{"choices": [5]}': "choices[] is 5, not an object",
     b'{"choices": [{"index": "0"}]}': "choices[].index is '0', not an integer",
     b'{"choices": [{"index": true}]}': "choices[].index is True, not an integer",
-    b'{"choices": [{"index": 0}, {"index": 0}]}': "choices has index 0 twice",
+    b'{"choices": [{"index": 0}, {"index": 0}]}': "choices has two items with index 0",
     b'{"choices": [{"delta": []}]}': "choices[0].delta is a list, not an object",
     b'{"choices": [{"finish_reason": 5}]}': "choices[0].finish_reason is 5, not a string",
     b'{"choices": [{"delta": {"content": 5}}]}': "choices[0].delta.content is 5, not a string",
@@ -226,22 +224,22 @@ FAULTS = {
     b'{"choices": [{"delta": {"content": "a", "reasoning": 5}}]}': "delta.reasoning_content is 5, not a string",
     b'{"choices": [{"delta": {"tool_calls": {}}}]}': "choices[0].delta.tool_calls is an object, not a list",
     b'{"choices": [{"delta": {"tool_calls": [5]}}]}': "choices[0].delta.tool_calls[] is 5, not an object",
-    b'{"choices": [{"delta": {"tool_calls": [{"index": -1}]}}]}': "tool_calls[].index is -1, and no index is below 0",
+    b'{"choices": [{"delta": {"tool_calls": [{"index": -1}]}}]}': "index is -1, and an index must be 0 or more",
     b'{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": {}}}]}}]}': "arguments is an object, not a s",
     b'{"choices": [], "usage": 5}': "usage is 5, not an object",
     b'{"choices": [], "usage": {"prompt_tokens": 1.5}}': "usage.prompt_tokens is 1.5, not an integer",
-    b'{"choices": [], "usage": {"prompt_tokens": -1}}': "usage.prompt_tokens is -1, and no count is below 0",
-    b"\xff": "it holds bytes that are no UTF-8",
-    b'{"choices": [{"delta": {"content": "\xf0\x9f"}}]}': "it holds bytes that are no UTF-8",
+    b'{"choices": [], "usage": {"prompt_tokens": -1}}': "usage.prompt_tokens is -1, and a count must be 0 or more",
+    b"\xff": "it holds bytes that are not UTF-8",
+    b'{"choices": [{"delta": {"content": "\xf0\x9f"}}]}': "it holds bytes that are not UTF-8",
     b'{"choices": [{"delta": {"content": "\\ud83d"}}]}': "it holds half of a surrogate pair",
     b'{"choices": [{"delta": {"content": "\\uDE00"}}]}': "it holds half of a surrogate pair",
-    b'{"x": ' + b"1" * 5000 + b"}": "it is no JSON (Exceeds the limit",
-    b"[" * 200_000: "it is no JSON (maximum recursion depth exceeded",
+    b'{"x": ' + b"1" * 5000 + b"}": "it is not JSON (Exceeds the limit",
+    b"[" * 200_000: "it is not JSON (maximum recursion depth exceeded",
 }
 
 
 @pytest.mark.parametrize(("data", "fault"), FAULTS.items(), ids=[str(number) for number in range(len(FAULTS))])
-def test_a_malformed_frame_is_told_with_its_place_and_the_text_so_far(data, fault):
+def test_a_malformed_openai_frame_raises_with_its_offset_and_the_text(data, fault):
     decoder = OpenAIChatDecoder()
     before = b"\n" + sse(delta(content="a"))
     decoder.feed(before)
@@ -254,10 +252,10 @@ def test_a_malformed_frame_is_told_with_its_place_and_the_text_so_far(data, faul
     assert (error.text, error.deltas) == ("ab", (Delta("b"),))
 
 
-def test_a_whole_surrogate_pair_is_a_character():
+def test_the_openai_decoder_reads_a_surrogate_pair_as_a_character():
     assert decode(delta(content="🍎")) == [Delta("🍎")]
 
 
-def test_json_over_several_lines_is_one_frame():
+def test_the_openai_decoder_reads_json_over_several_lines_as_one_frame():
     data = json.dumps(delta(content="a"), indent=2).replace("\n", "\r\ndata: ")
     assert OpenAIChatDecoder().feed(f"data: {data}\r\n\r\n".encode()) == [Delta("a")]

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_streamval.engine.backend import ModelOption
 from pytest_streamval.errors import InvalidArgumentError
-from pytest_streamval.wire import ADAPTERS, AnthropicMessages, Asked, Gemini, Ollama, OpenAIChat
+from pytest_streamval.wire import ADAPTERS, AnthropicMessages, Gemini, Ollama, OpenAIChat, ParsedRequest
 
 protocols = pytest.mark.parametrize("protocol", ADAPTERS)
 TURNS = [
@@ -90,7 +90,7 @@ KEYS = {
 
 
 @protocols
-def test_a_question_is_put_into_the_providers_words(protocol):
+def test_an_adapter_builds_a_request(protocol):
     request = ADAPTERS[protocol].build_request(TURNS, model="m", options=OPTIONS)
     assert request.body == BODIES[protocol]
     assert (request.method, request.path) == ("POST", PATHS[protocol][0])
@@ -99,7 +99,7 @@ def test_a_question_is_put_into_the_providers_words(protocol):
 
 
 @protocols
-def test_a_streamed_question_says_so(protocol):
+def test_an_adapter_builds_a_request_for_a_stream(protocol):
     adapter = ADAPTERS[protocol]
     request = adapter.stream_request(TURNS, model="m", options=OPTIONS)
     assert request.body == {**BODIES[protocol], **STREAMED[protocol]}
@@ -109,7 +109,7 @@ def test_a_streamed_question_says_so(protocol):
 
 
 @protocols
-def test_a_key_goes_into_the_header_that_the_provider_reads(protocol):
+def test_a_request_has_the_api_key_in_the_providers_header(protocol):
     request = ADAPTERS[protocol].build_request("Hi", model="m")
     name, value = KEYS[protocol]
     assert name not in request.headers
@@ -117,18 +117,18 @@ def test_a_key_goes_into_the_header_that_the_provider_reads(protocol):
     assert all(header == header.lower() for header in request.authorized("k"))
 
 
-def test_anthropic_is_told_the_version():
+def test_an_anthropic_request_has_the_version():
     assert ADAPTERS["anthropic"].build_request("Hi", model="m").headers["anthropic-version"] == "2023-06-01"
 
 
 @protocols
-def test_a_prompt_is_a_message_of_the_user(protocol):
+def test_a_prompt_is_a_user_message(protocol):
     adapter = ADAPTERS[protocol]
     assert adapter.build_request("Hi", model="m") == adapter.build_request(TURNS[1:2], model="m")
 
 
 @protocols
-def test_no_option_of_the_engine_is_taken_for_a_field(protocol):
+def test_an_option_of_the_engine_is_not_a_field_of_the_body(protocol):
     given = dict.fromkeys(ModelOption)
     assert ADAPTERS[protocol].build_request("Hi", model="m", options=given) == ADAPTERS[protocol].build_request(
         "Hi", model="m"
@@ -163,7 +163,7 @@ def test_other_options_are_fields_of_the_body_and_objects_are_merged(protocol):
     assert expected.items() <= body.items()
 
 
-def test_generation_may_end_at_several_strings():
+def test_a_request_can_have_several_stop_strings():
     assert ADAPTERS["openai"].build_request("Hi", model="m", options={"stop": ("a", "b")}).body["stop"] == ["a", "b"]
 
 
@@ -178,13 +178,13 @@ SCHEMAS = {
 
 
 @protocols
-def test_a_schema_goes_where_the_provider_takes_it(protocol):
+def test_a_request_has_the_schema_in_the_providers_field(protocol):
     adapter = ADAPTERS[protocol]
     body = adapter.build_request("Hi", model="m", schema=SCHEMA).body
     assert body == {**adapter.build_request("Hi", model="m").body, **SCHEMAS[protocol]}
 
 
-def test_an_adapter_may_be_set_up_otherwise():
+def test_an_adapter_has_settings():
     options = {"max_new_tokens": 9}
     openai = OpenAIChat(max_tokens="max_completion_tokens").build_request("Hi", model="m", options=options)
     assert (openai.body["max_completion_tokens"], "max_tokens" in openai.body) == (9, False)
@@ -195,19 +195,17 @@ def test_an_adapter_may_be_set_up_otherwise():
         Ollama(endpoint="talk")
 
 
-def test_ollamas_generate_takes_a_prompt():
+def test_an_ollama_request_for_generate_has_a_prompt():
     generate = Ollama(endpoint="generate")
     request = generate.build_request("Hi", model="m", options={"seed": 7})
     assert request.path == "/api/generate"
     assert request.body == {"model": "m", "prompt": "Hi", "stream": False, "options": {"seed": 7}}
     assert generate.build_request(TURNS[:2], model="m").body["system"] == "Be brief."
-    with pytest.raises(
-        InvalidArgumentError, match="/api/generate takes one prompt, a message of user; /api/chat takes a"
-    ):
+    with pytest.raises(InvalidArgumentError, match=r"/api/generate takes a single user message\. Use /api/chat"):
         generate.build_request(TURNS, model="m")
 
 
-def test_what_a_provider_understands_beyond_text_goes_through():
+def test_a_request_keeps_content_that_is_not_text():
     parts = [{"inlineData": {}}]
     assert Gemini().build_request([{"role": "model", "content": parts}], model="m").body["contents"] == [
         {"role": "model", "parts": parts}
@@ -223,99 +221,120 @@ def test_what_a_provider_understands_beyond_text_goes_through():
 
 ALL = "openai openai-responses anthropic gemini ollama"
 INVALID = {
-    "no message": (ALL, [], {}, "Invalid messages: []. A model is asked at least one message."),
-    "a message that is none": (ALL, ["Hi"], {}, "Invalid messages: 'Hi'. A message is a mapping with a role and"),
-    "a message without a role": (ALL, [{"content": "Hi"}], {}, "a message is a mapping with a role and a content"),
-    "a stop that is none": (ALL, "Hi", {"stop": 5}, "Invalid stop: 5. It must be a string, or a list of strings."),
-    "stops that are none": (ALL, "Hi", {"stop": ["a", 5]}, "it is a string, or a list of strings."),
-    "a system prompt that is no text": (
+    "no message": (ALL, [], {}, "Invalid messages: []. There must be at least one message."),
+    "a message of a wrong type": (
+        ALL,
+        ["Hi"],
+        {},
+        "Invalid messages: 'Hi'. A message must be a mapping with a role and",
+    ),
+    "a message without a role": (ALL, [{"content": "Hi"}], {}, "A message must be a mapping with a role and a content"),
+    "a stop of a wrong type": (ALL, "Hi", {"stop": 5}, "Invalid stop: 5. It must be a string, or a list of strings."),
+    "stops of a wrong type": (ALL, "Hi", {"stop": ["a", 5]}, "It must be a string, or a list of strings."),
+    "a system prompt that is not text": (
         "anthropic gemini",
         "Hi",
         {"system_prompt": 5},
-        "the content of system is text here",
+        "The content of a system message must be text.",
     ),
-    "a message without content": ("gemini", [{"role": "user"}], {}, "the content of user is text here"),
+    "a message without content": ("gemini", [{"role": "user"}], {}, "The content of a user message must be text."),
     "a role of others": (
         "anthropic gemini openai-responses",
         [{"role": "tool", "content": ""}],
         {},
-        "are user, assistant",
+        "The role must be",
     ),
 }
-REFUSED = [
-    pytest.param(protocol, messages, options, message, id=f"{name}-{protocol}")
-    for name, (names, messages, options, message) in INVALID.items()
-    for protocol in names.split()
-]
 
 
-@pytest.mark.parametrize(("protocol", "messages", "options", "message"), REFUSED)
-def test_a_question_that_a_provider_cannot_be_asked_is_refused(protocol, messages, options, message):
-    with pytest.raises(InvalidArgumentError) as caught:
-        ADAPTERS[protocol].build_request(messages, model="m", options=options)
-    assert message in str(caught.value)
+@pytest.mark.parametrize(("names", "messages", "options", "message"), INVALID.values(), ids=INVALID)
+def test_an_adapter_refuses_a_request_that_its_provider_cannot_express(names, messages, options, message):
+    for protocol in names.split():
+        with pytest.raises(InvalidArgumentError) as caught:
+            ADAPTERS[protocol].build_request(messages, model="m", options=options)
+        assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [float("nan"), b"a", "\ud83d"], ids=str)
-def test_a_body_that_is_no_json_is_refused_once_it_is_sent(value):
-    request = OpenAIChat().build_request("Hi", model="m", options={"x": value})
-    with pytest.raises(InvalidArgumentError, match="it is sent as JSON"):
-        _ = request.content
+def test_a_request_refuses_a_body_that_is_not_json_when_it_is_encoded():
+    for value in (float("nan"), b"a", "\ud83d"):
+        request = OpenAIChat().build_request("Hi", model="m", options={"x": value})
+        with pytest.raises(InvalidArgumentError, match="It must be valid JSON"):
+            _ = request.content
 
 
-ASKED = {
-    "openai": ("openai", "/v1/chat/completions", {"model": "m", "stream": True}, Asked("m", stream=True, usage=False)),
+PARSED = {
+    "openai": (
+        "openai",
+        "/v1/chat/completions",
+        {"model": "m", "stream": True},
+        ParsedRequest("m", stream=True, usage=False),
+    ),
     "openai, counted": (
         "openai",
         "/v1/chat/completions",
         {"model": "m", "stream": True, "stream_options": {"include_usage": True}},
-        Asked("m", stream=True, usage=True),
+        ParsedRequest("m", stream=True, usage=True),
     ),
-    "openai, whole": ("openai", "/v1/chat/completions?x=1", {"model": "m"}, Asked("m", stream=False, usage=False)),
-    "openai, short": ("openai", "/chat/completions", {"stream_options": 5}, Asked("", stream=False, usage=False)),
+    "openai, whole": (
+        "openai",
+        "/v1/chat/completions?x=1",
+        {"model": "m"},
+        ParsedRequest("m", stream=False, usage=False),
+    ),
+    "openai, short": (
+        "openai",
+        "/chat/completions",
+        {"stream_options": 5},
+        ParsedRequest("", stream=False, usage=False),
+    ),
     "openai-responses": (
         "openai-responses",
         "/v1/responses",
         {"model": "m", "stream": True},
-        Asked("m", stream=True),
+        ParsedRequest("m", stream=True),
     ),
-    "openai-responses, short": ("openai-responses", "/responses?x=1", {"model": 5}, Asked("", stream=False)),
+    "openai-responses, short": ("openai-responses", "/responses?x=1", {"model": 5}, ParsedRequest("", stream=False)),
     "openai-responses, elsewhere": ("openai-responses", "/v1/responses/resp_1", {}, None),
     "openai, elsewhere": ("openai", "/v1/completions", {"model": "m"}, None),
-    "anthropic": ("anthropic", "/v1/messages", {"model": "m", "stream": True}, Asked("m")),
-    "anthropic, whole": ("anthropic", "/v1/messages?beta=true", {"model": 5}, Asked("", stream=False)),
+    "anthropic": ("anthropic", "/v1/messages", {"model": "m", "stream": True}, ParsedRequest("m")),
+    "anthropic, whole": ("anthropic", "/v1/messages?beta=true", {"model": 5}, ParsedRequest("", stream=False)),
     "anthropic, elsewhere": ("anthropic", "/v1/messages/count_tokens", {"model": "m"}, None),
-    "gemini": ("gemini", "/v1beta/models/m-2.5:streamGenerateContent?alt=sse", {}, Asked("m-2.5")),
-    "gemini, whole": ("gemini", "/v1/models/m%2Fx:generateContent", {"stream": True}, Asked("m/x", stream=False)),
-    "gemini, with a key": ("gemini", "/v1beta/models/m:streamGenerateContent?key=k&alt=sse", {}, Asked("m")),
+    "gemini": ("gemini", "/v1beta/models/m-2.5:streamGenerateContent?alt=sse", {}, ParsedRequest("m-2.5")),
+    "gemini, whole": (
+        "gemini",
+        "/v1/models/m%2Fx:generateContent",
+        {"stream": True},
+        ParsedRequest("m/x", stream=False),
+    ),
+    "gemini, with a key": ("gemini", "/v1beta/models/m:streamGenerateContent?key=k&alt=sse", {}, ParsedRequest("m")),
     "gemini, as an array": ("gemini", "/v1beta/models/m:streamGenerateContent", {}, None),
     "gemini, elsewhere": ("gemini", "/v1beta/models/m:countTokens", {}, None),
-    "ollama": ("ollama", "/api/chat", {"model": "m"}, Asked("m", endpoint="chat")),
+    "ollama": ("ollama", "/api/chat", {"model": "m"}, ParsedRequest("m", endpoint="chat")),
     "ollama, whole": (
         "ollama",
         "/api/chat",
         {"model": "m", "stream": False},
-        Asked("m", stream=False, endpoint="chat"),
+        ParsedRequest("m", stream=False, endpoint="chat"),
     ),
-    "ollama, a bare prompt": ("ollama", "/api/generate", {"model": "m"}, Asked("m", endpoint="generate")),
+    "ollama, a bare prompt": ("ollama", "/api/generate", {"model": "m"}, ParsedRequest("m", endpoint="generate")),
     "ollama, elsewhere": ("ollama", "/api/tags", {}, None),
 }
 
 
-@pytest.mark.parametrize(("protocol", "path", "body", "expected"), ASKED.values(), ids=ASKED)
-def test_a_request_is_read_by_its_provider(protocol, path, body, expected):
-    assert ADAPTERS[protocol].asked(path, body) == expected
+def test_an_adapter_parses_the_requests_of_its_protocol():
+    found = {name: ADAPTERS[protocol].parse_request(path, body) for name, (protocol, path, body, _) in PARSED.items()}
+    assert found == {name: expected for name, (*_, expected) in PARSED.items()}
 
 
 @protocols
-@pytest.mark.parametrize("stream", [True, False])
-def test_a_request_that_was_built_is_read_by_its_provider_and_no_other(protocol, stream):
-    request = ADAPTERS[protocol].build_request("Hi", model="m", stream=stream)
-    found = {name: adapter.asked(request.path, request.body) for name, adapter in ADAPTERS.items()}
-    assert found.pop(protocol).stream == stream
-    assert set(found.values()) == {None}
+def test_only_the_adapter_of_a_protocol_parses_the_requests_that_it_builds(protocol):
+    for stream in (True, False):
+        request = ADAPTERS[protocol].build_request("Hi", model="m", stream=stream)
+        found = {name: adapter.parse_request(request.path, request.body) for name, adapter in ADAPTERS.items()}
+        assert found.pop(protocol).stream == stream
+        assert set(found.values()) == {None}
 
 
-def test_the_adapters_are_known_by_their_names():
+def test_the_adapters_have_the_names_of_their_protocols():
     assert sorted(ADAPTERS) == ["anthropic", "gemini", "ollama", "openai", "openai-responses"]
     assert all(adapter.protocol == name == adapter.decoder().protocol for name, adapter in ADAPTERS.items())

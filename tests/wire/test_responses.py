@@ -111,14 +111,14 @@ UNINDEXED = [
 ]
 
 
-def test_items_without_an_index_are_told_apart_by_their_ids():
+def test_the_responses_decoder_separates_items_without_an_index_by_id():
     found = decode(*UNINDEXED, COMPLETED)
     assert "".join(delta.text for delta in found) == "ab"
     calls = merge_tool_calls([call for delta in found for call in delta.tool_calls])
     assert calls == (ToolCall("x", "f", "{}"), ToolCall("y", "g", "[]"))
 
 
-def test_arguments_of_nobody_continue_the_last_call():
+def test_the_responses_decoder_adds_arguments_without_an_item_to_the_last_call():
     found = decode(call(), event("function_call_arguments.delta", delta="{}"), COMPLETED)
     assert found[1] == Delta(tool_calls=(ToolCallDelta(0, arguments="{}"),))
 
@@ -126,28 +126,28 @@ def test_arguments_of_nobody_continue_the_last_call():
 NOTHING = {
     "the beginning": event("created", response={"status": "in_progress", "output": [], "usage": None}),
     "an empty piece": said(""),
-    "an item that is none": event("output_item.added", item=None),
+    "an item of a wrong type": event("output_item.added", item=None),
     "another item": event("output_item.added", item={"type": "web_search_call", "id": "ws"}),
     "the end of another item": event("output_item.done", item={"type": "message", "content": []}),
     "a part": event("content_part.added", part={"type": "output_text", "text": ""}),
     "a refusal": event("refusal.delta", delta="No."),
-    "what belongs to the text": event("output_text.annotation.added", annotation={}),
+    "an annotation of the text": event("output_text.annotation.added", annotation={}),
     "another moment of the text": event("output_text.paused", delta="a"),
     "a type of tomorrow": {"type": "keepalive"},
 }
 
 
-@pytest.mark.parametrize(("frames", "expected"), READ.values(), ids=READ)
-def test_events_become_deltas(frames, expected):
-    assert decode(*frames, COMPLETED) == [*expected, END]
+def test_the_responses_decoder_makes_deltas_of_events():
+    assert {name: decode(*frames, COMPLETED) for name, (frames, _) in READ.items()} == {
+        name: [*expected, END] for name, (_, expected) in READ.items()
+    }
 
 
-@pytest.mark.parametrize("frame", NOTHING.values(), ids=NOTHING)
-def test_an_event_that_carries_nothing_becomes_no_delta(frame):
-    assert decode(frame, COMPLETED) == [END]
+def test_the_responses_decoder_makes_no_delta_of_an_event_without_content():
+    assert {name: decode(frame, COMPLETED) for name, frame in NOTHING.items()} == {name: [END] for name in NOTHING}
 
 
-def test_a_type_may_stand_in_the_name_of_the_event_alone():
+def test_the_responses_decoder_reads_the_type_from_the_event_name():
     decoder = OpenAIResponsesDecoder()
     assert decoder.feed(b'event: response.output_text.delta\ndata: {"delta": "a"}\n\n') == [Delta("a")]
 
@@ -167,12 +167,13 @@ LAST = {
 }
 
 
-@pytest.mark.parametrize(("frame", "expected"), LAST.values(), ids=LAST)
-def test_the_last_event_brings_reason_and_counts(frame, expected):
-    assert decode(frame) == [expected]
+def test_the_responses_decoder_reads_reason_and_counts_of_the_last_event():
+    assert {name: decode(frame) for name, (frame, _) in LAST.items()} == {
+        name: [expected] for name, (_, expected) in LAST.items()
+    }
 
 
-def test_the_end_of_chat_completions_says_nothing_here():
+def test_the_responses_decoder_ignores_the_end_of_chat_completions():
     decoder = OpenAIResponsesDecoder()
     assert decoder.feed(b"data: [DONE]\n\n" + sse(said("a"), COMPLETED) + b"data: [DONE]\n\n") == [Delta("a"), END]
     assert decoder.close() == []
@@ -182,12 +183,10 @@ def test_the_end_of_chat_completions_says_nothing_here():
         decoder.close()
 
 
-def test_nothing_else_may_follow_the_end():
+def test_the_responses_decoder_accepts_nothing_else_after_the_end():
     decoder = OpenAIResponsesDecoder()
     decoder.feed(sse(COMPLETED))
-    with pytest.raises(
-        MalformedFrameError, match=r"it comes after the event response\.completed, which ends the stream"
-    ):
+    with pytest.raises(MalformedFrameError, match=r"it follows the event response\.completed, which ends the stream"):
         decoder.feed(sse(said("a")))
 
 
@@ -201,7 +200,7 @@ REPORTS = {
 
 
 @pytest.mark.parametrize("frame", REPORTS.values(), ids=REPORTS)
-def test_an_error_of_the_provider_keeps_the_text_so_far(frame):
+def test_an_error_of_the_provider_keeps_the_text_of_a_responses_stream(frame):
     decoder = OpenAIResponsesDecoder()
     decoder.feed(sse(said("a")))
     with pytest.raises(ProviderStreamError) as caught:
@@ -210,46 +209,49 @@ def test_an_error_of_the_provider_keeps_the_text_so_far(frame):
     assert (caught.value.text, caught.value.deltas) == ("ab", (Delta("b"),))
 
 
-def test_an_error_without_a_type_is_one():
+def test_a_responses_frame_with_an_error_and_no_type_is_an_error():
     with pytest.raises(ProviderStreamError, match="Boo"):
         OpenAIResponsesDecoder().feed(b'data: {"error": {"message": "Boo"}}\n\n')
 
 
 FAULTS = {
-    "no JSON": (b"data: {\n\n", "it is no JSON"),
+    "invalid JSON": (b"data: {\n\n", "it is not JSON"),
     "no type": (b"data: {}\n\n", "type is missing"),
-    "a type that is none": (b'data: {"type": 5}\n\n', "type is 5, not a string"),
-    "a piece that is none": (sse(said(5)), "delta is 5, not a string"),
-    "a piece of nowhere": (sse(said("b", "0")), "content_index is '0', not an integer"),
-    "a whole that is none": (sse(whole(5)), "text is 5, not a string"),
-    "pieces lost": (sse(whole("a and b")), "text is 'a and b', but its pieces came to 'a'"),
-    "pieces doubled": (sse(said("a"), whole("a")), "text is 'a', but its pieces came to 'aa'"),
-    "arguments of no call": (sse(arguments(7, delta="{}")), "output item 7 is no function call that has begun"),
-    "arguments of nobody": (sse(event("function_call_arguments.delta", delta="{}")), "output item None is no function"),
+    "a type of a wrong type": (b'data: {"type": 5}\n\n', "type is 5, not a string"),
+    "a piece of a wrong type": (sse(said(5)), "delta is 5, not a string"),
+    "a piece with a wrong index": (sse(said("b", "0")), "content_index is '0', not an integer"),
+    "a whole of a wrong type": (sse(whole(5)), "text is 5, not a string"),
+    "pieces lost": (sse(whole("a and b")), "text is 'a and b', but the sum of its pieces is 'a'"),
+    "pieces doubled": (sse(said("a"), whole("a")), "text is 'a', but the sum of its pieces is 'aa'"),
+    "arguments of no call": (sse(arguments(7, delta="{}")), "output item 7 is not a function call that has started"),
+    "arguments without an item": (
+        sse(event("function_call_arguments.delta", delta="{}")),
+        "output item None is not a function",
+    ),
     "arguments of an unknown item": (
         sse(event("function_call_arguments.done", item_id="z", arguments="{}")),
-        "output item 'z' is no function call that has begun",
+        "output item 'z' is not a function call that has started",
     ),
     "arguments lost": (
         sse(call(), arguments(0, delta="{"), call("done", arguments="{}")),
-        "item.arguments is '{}', but its pieces came to '{'",
+        "item.arguments is '{}', but the sum of its pieces is '{'",
     ),
-    "a call that begins twice": (sse(call(), call()), "it begins output item 0 a second time"),
+    "a call that starts twice": (sse(call(), call()), "it starts output item 0 a second time"),
     "a call without a name": (sse(call(name=None)), "item.name is missing"),
     "a call without an id": (sse(call(call_id=None)), "item.call_id is missing"),
-    "an item that is none": (sse(event("output_item.added", item=5)), "item is 5, not an object"),
-    "an end of nothing": (sse(event("completed")), "response is missing"),
-    "counts that are none": (sse(event("completed", response={"usage": 5})), "response.usage is 5, not an object"),
-    "a count that is none": (
+    "an item of a wrong type": (sse(event("output_item.added", item=5)), "item is 5, not an object"),
+    "an end without a response": (sse(event("completed")), "response is missing"),
+    "counts of a wrong type": (sse(event("completed", response={"usage": 5})), "response.usage is 5, not an object"),
+    "a count of a wrong type": (
         sse(event("completed", response={"usage": {"output_tokens": "5"}})),
         "response.usage.output_tokens is '5', not an integer",
     ),
-    "a status that is none": (sse(event("completed", response={"status": 5})), "response.status is 5, not a string"),
+    "a status of a wrong type": (sse(event("completed", response={"status": 5})), "response.status is 5, not a string"),
 }
 
 
 @pytest.mark.parametrize(("data", "fault"), FAULTS.values(), ids=FAULTS)
-def test_a_malformed_event_is_told_with_its_fault_and_the_text_so_far(data, fault):
+def test_a_malformed_responses_event_raises_with_the_text(data, fault):
     decoder = OpenAIResponsesDecoder()
     decoder.feed(sse(said("a")))
     with pytest.raises(MalformedFrameError) as caught:

@@ -1,4 +1,4 @@
-"""Sentences as a reader sees them, while they stream: the `"prose"` chunker."""
+"""The `"prose"` chunker, which splits a stream of prose into sentences."""
 
 from pytest_streamval.engine.prose.strategy import ProseChunker
 

@@ -1,11 +1,11 @@
-"""Words: what the tables of a language and the letters of a word tell about it."""
+"""The lexicon: facts about words from the tables of a language and from their letters."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_streamval.engine.prose.languages.base import Kind
+from pytest_streamval.engine.prose.languages.base import Abbreviation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ CONTRACTED: Final = re.compile(r"['‘](?:(?P<year>\d{1,2}s?)|(?P<word>[^\W\d_]+
 """A single quote before a word, or before the short form of a year: '80s."""
 
 WIDE_WORD: Final = re.compile(r"(?:[A-Za-z]+|[Ａ-Ｚａ-ｚ]+)\Z")
-"""The word in Latin letters, of one width, that a text ends with."""
+"""The last word of a text, if it is in Latin letters of one width."""
 
 _NARROWER: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
 
@@ -29,7 +29,7 @@ _UNCASED: Final = re.compile("[\u0590-\u1bff\u3040-\u9fff\uac00-\ud7a3\U00020000
 """A letter of a script without case: Hebrew to Balinese, Kana, Han, Hangul."""
 
 _INDIC: Final = re.compile("[\u0900-\u0a7f\u0b00-\u0b7f]")
-"""Devanagari, Bengali, Gurmukhi and Odia, whose sentences end with a danda."""
+"""A letter of Devanagari, Bengali, Gurmukhi or Odia, whose sentences end with a danda."""
 
 _INDIC_ABBREVIATION: Final = re.compile(r"(?:[^.]{1,4}\.)*[^.]{1,4}\Z")
 
@@ -39,27 +39,27 @@ _INDIC_ENDINGS: Final = """
     गेला गेली गेले छ छन् थियो भयो घर काम बात लोग आज कल दिन साल आप हम तुम मैं वह यह सब कुछ यहाँ वहाँ
     আছে ছিল হয় না নেই করে যায় গেল হল হলো করি যাই ਹੈ ਹਨ ਸੀ ਸਨ ਹਾਂ ਹੋ ਨਹੀਂ
     """
-"""Short words that sentences end with where a period is typed for a danda: Hindi, Marathi, Nepali, Bengali, Punjabi."""
+"""Short words at the end of sentences with a period instead of a danda: Hindi, Marathi, Nepali, Bengali, Punjabi."""
 
 _JOINT: Final = re.compile("['’/-]")
 _ACRONYM: Final = re.compile(r"(?:.*[^\w.])?(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}\Z", re.DOTALL)
-"""`U.S`, `a.m`, `Ph.D`, `J.R.R`, the last period of which is the terminator in question."""
+"""An acronym without its last period, which is the terminator: `U.S`, `a.m`, `Ph.D`, `J.R.R`."""
 
 _VOWELS: Final = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿаеёиоуыэюяєіїαεηιουωάέήίόύώ")
 _SHORTEST: Final = 4
-"""Letters of a word that is no abbreviation unless it is listed as one."""
+"""The number of letters from which a word is an abbreviation only if it is in a list."""
 
 
-class Words:
+class Lexicon:
     """The words of one language."""
 
     def __init__(self, language: Language, abbreviations: Iterable[str] = ()) -> None:
-        self._kinds = language.kinds | dict.fromkeys(abbreviations, Kind.NEVER)
+        self._kinds = language.kinds | dict.fromkeys(abbreviations, Abbreviation.NEVER)
         self._words = language.words
         self._short = language.words["short"]
 
-    def kind(self, token: str) -> Kind | None:
-        """Return what an abbreviation is, None for any other word; a single capital is an initial, listed or not."""
+    def kind(self, token: str) -> Abbreviation | None:
+        """Return the kind of an abbreviation, or None for another word or an initial, which is a single capital."""
         if len(token) == 1 and token.isupper():
             return None
         kind = self._kinds.get(token) or self._kinds.get(token.lower())
@@ -73,24 +73,24 @@ class Words:
         last = self._kinds.get(parts[-1].lower())
         if "'" in token or "’" in token:  # l'Ing. Rossi
             return last if parts[-1][:1].isupper() or token[1:2] in ("'", "’") else None
-        return last if last is Kind.TITLE else None  # Univ.-Prof., Mr./Mrs.
+        return last if last is Abbreviation.TITLE else None  # Univ.-Prof., Mr./Mrs.
 
-    def _kind_of_suffix(self, word: str) -> Kind | None:
-        """Return the kind of the abbreviation that a compound ends with: Goethestr."""
+    def _kind_of_suffix(self, word: str) -> Abbreviation | None:
+        """Return the kind of the abbreviation at the end of a compound: Goethestr."""
         suffix = next((suffix for suffix in self._words["suffixes"] if word.endswith(suffix)), None)
         return self._kinds[suffix] if suffix and len(word) > len(suffix) + 2 else None
 
     def has(self, word: str, name: str) -> bool:
-        """Whether a word is in the list `name` of the language, whatever its case."""
+        """Return whether a word is in the list `name` of the language, in any case."""
         return word.lower() in self._words[name]
 
     @staticmethod
     def is_indic_abbreviation(token: str) -> bool:
-        """Return whether a word of an Indic script that a period follows is an abbreviation: short, and no verb."""
+        """Return whether a word of an Indic script before a period is an abbreviation: short, and not a verb."""
         return _INDIC_ABBREVIATION.match(token) is not None and token not in _INDIC_ENDINGS.split()
 
     def is_plain(self, token: str) -> bool:
-        """Whether a word that is in no list is surely no abbreviation."""
+        """Return whether a word that is in no list is certainly not an abbreviation."""
         key = token.lower()
         if NUMERAL.match(token) or (key[0].isdigit() and key[-1].isalpha()):  # Friedrich II., la 3a.
             return False
@@ -100,27 +100,27 @@ class Words:
 
 
 def is_indic(token: str) -> bool:
-    """Return whether a word begins in an Indic script with a full stop of its own."""
+    """Return whether a word starts with a letter of an Indic script with its own full stop."""
     return _INDIC.match(token) is not None
 
 
-def writes_no_case(text: str) -> bool:
+def has_uncased_letters(text: str) -> bool:
     """Return whether a text has letters of a script without case."""
     return _UNCASED.search(text) is not None
 
 
-def narrow(text: str) -> str:
+def narrowed(text: str) -> str:
     """Return a text with full-width letters in their usual width."""
     return text.translate(_NARROWER)
 
 
 def is_acronym(token: str) -> bool:
-    """Whether a word is letters with periods between them."""
+    """Return whether a word is letters with periods between them."""
     return "." in token and _ACRONYM.match(token) is not None
 
 
 def lacks_vowels(token: str) -> bool:
-    """Whether a word with a capital has no vowel, as `Hptm` and `Bldg`, so that it looks like an abbreviation."""
+    """Return whether a capitalised word has no vowel, like `Hptm` and `Bldg`, and so looks like an abbreviation."""
     return (
         token[0].isupper()
         and token.isalpha()

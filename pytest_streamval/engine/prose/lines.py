@@ -1,4 +1,4 @@
-"""Lines: which of them stand for themselves, and which go on in the next."""
+"""Lines: which of them are chunks of their own, and which continue in the next line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from pytest_streamval.engine.prose.characters import BULLETS, LOOK
 
 WRAP: Final = 40
-"""A line of at least this many characters may have been wrapped; a shorter one ends where its writer ended it."""
+"""The length, in characters, from which a line may have been wrapped. A shorter line ends where its writer ended it."""
 
 _STRUCTURE: Final = rf"""
     [ \t]* (?:
@@ -17,10 +17,10 @@ _STRUCTURE: Final = rf"""
     | (?P<item> [{BULLETS}] | [-*+–—](?=[ \t]) | >  # 5.1, 5.2
         | \(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{2,5}})(?:\.\)|[.)])(?=\s) )
     )"""
-"""What a line begins with when it stands for itself (CommonMark 0.31)."""
+"""The start of a line that is a chunk of its own (CommonMark 0.31)."""
 
 _PART: Final = r"(?P<wait> [ \t]*(?:`{3,}[^`\n]*|~+|`+|\#{1,6}|[-*_=\ \t]+|[–—+]|\(?\w{0,5}[.)]*)\Z )"
-"""The beginning of a line that more text can still make one of `_STRUCTURE`."""
+"""The start of a line that can still become one of `_STRUCTURE`."""
 
 _SOON: Final = re.compile(f"{_PART} | {_STRUCTURE}", re.VERBOSE)
 _SURE: Final = re.compile(_STRUCTURE, re.VERBOSE)
@@ -30,7 +30,7 @@ _QUOTES: Final = frozenset("\"'“‘")
 _ROMAN: Final = frozenset("ivxIVX")
 
 
-class Line:
+class LineKind:
     """The kinds of lines."""
 
     WAIT: Final = "wait"
@@ -41,7 +41,7 @@ class Line:
 
 
 def is_plain_line(text: str, at: int) -> bool:
-    """Whether two characters show that the line that begins at `at` is text: only Roman numerals begin with letters."""
+    """Return whether two characters show that the line at `at` is text. Only Roman numerals start with letters."""
     begin = text[at : at + 2]
     if begin.isalpha():
         return len(begin) > 1 and (begin[1] not in _ROMAN or begin[0] not in _ROMAN)
@@ -49,11 +49,11 @@ def is_plain_line(text: str, at: int) -> bool:
 
 
 def kind_of_line(view: str, *, more: bool) -> str:
-    """Return the kind of the line that `view` begins with."""
+    """Return the kind of the line at the start of `view`."""
     if is_plain_line(view, 0):
-        return Line.TEXT
+        return LineKind.TEXT
     found = (_SOON if more and len(view) < LOOK else _SURE).match(view)
-    return (found.lastgroup or Line.TEXT) if found else Line.TEXT
+    return (found.lastgroup or LineKind.TEXT) if found else LineKind.TEXT
 
 
 FENCE_MARK: Final = re.compile(r"[ \t]*(`{3,}|~{3,})")
@@ -65,4 +65,4 @@ def closing_fence(mark: str) -> re.Pattern[str]:
 
 
 PART_OF_FENCE_LINE: Final = re.compile(r"\n[ \t]*(?:`+|~+)?[ \t\r]*\Z")
-"""The beginning of a line that more text can still make one that closes a fence."""
+"""The start of a line that can still become one that closes a fence."""

@@ -1,4 +1,4 @@
-"""What one word of look-ahead shows behind a terminator."""
+"""One word of look-ahead after a terminator."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LOWER: Final = "lower"
 UPPER: Final = "upper"
 DIGIT: Final = "digit"
 OTHER: Final = "other"
-HOLDS: Final = "holds"
-"""What the next word begins with; `HOLDS` is a character that no sentence begins with."""
+NO_START: Final = "no start"
+"""The kinds of the first character of the next word. No sentence starts with a `NO_START` character."""
 
 
-class Next:
-    """The text behind a terminator, as far as a decision may see."""
+class Following:
+    """The text after a terminator, as far as a decision can see it."""
 
     __slots__ = ("_ahead", "_more", "_view", "kind")
 
@@ -27,70 +27,70 @@ class Next:
         self._ahead = ahead
         self._more = more
         self.kind = kind
-        """What the next word begins with."""
+        """The kind of the first character of the next word."""
 
     @property
     def gap(self) -> str:
-        """The whitespace behind the terminator and what closes with it."""
+        """The whitespace after the terminator and its closing characters."""
         return self._ahead["gap"]
 
     @property
     def opening(self) -> str:
-        """The quotes, brackets and emphasis that stand before the first letter."""
+        """The quotes, brackets and emphasis before the first letter."""
         return self._ahead["open"]
 
     @property
     def closing(self) -> str:
-        """What closes behind the terminator, emphasis left out."""
+        """The closing characters after the terminator, without emphasis."""
         return self._ahead["close"].strip("*_")
 
     @property
     def closes(self) -> bool:
-        """Whether anything closes behind the terminator, emphasis and code included."""
+        """Whether there are closing characters after the terminator, including emphasis and code."""
         return bool(self._ahead["close"])
 
     @property
     def dash(self) -> str:
-        """The dash that stands between the sentences."""
+        """The dash between the sentences."""
         return self._ahead["dash"]
 
     @property
     def word(self) -> str:
-        """The first word as far as it goes, letters only."""
+        """The letters of the first word, as far as they are known."""
         return self._ahead["word"]
 
     @property
     def complete(self) -> bool:
-        """Whether the word cannot grow any more."""
+        """Whether the word is complete."""
         return not self._more or self._ahead.end() < len(self._view)
 
-    def kind_behind(self) -> str:
-        """Return what the word behind the first one begins with, `""` where more of the text tells."""
-        behind = self._view[self._ahead.end() :].lstrip(" -")
-        return kind_of_letter(behind[0]) if behind else "" if self._more else OTHER
+    def kind_of_second_word(self) -> str:
+        """Return the kind of the first character of the second word, or `""` if that needs more text."""
+        after = self._view[self._ahead.end() :].lstrip(" -")
+        return kind_of_letter(after[0]) if after else "" if self._more else OTHER
 
     @property
     def after(self) -> str:
-        """The character behind the word, `""` where the text ends."""
+        """The character after the word, or `""` at the end of the text."""
         return self._view[self._ahead.end() : self._ahead.end() + 1]
 
 
-def look(view: str, ahead: re.Match[str], *, more: bool) -> Next | None:
-    """Return what follows, or None where not even the first letter is there yet."""
+def look_ahead(view: str, ahead: re.Match[str], *, more: bool) -> Following | None:
+    """Return the text that follows, or None if not even its first letter is known."""
     at = ahead.end("open")
     character = view[at : at + 1]
     if character.isalpha():  # nearly always
-        return Next(view, ahead, kind_of_letter(character), more=more)
+        return Following(view, ahead, kind_of_letter(character), more=more)
     if more and not view[at:].strip(DASHES):
         return None
     kind = _kind(character, view[at + 1 : at + 2])
     if not kind and more:
         return None
-    return Next(view, ahead, kind or HOLDS, more=more)
+    return Following(view, ahead, kind or NO_START, more=more)
 
 
 def kind_of_letter(character: str) -> str:
-    """Return what a letter or digit begins."""
+    """Return the kind of a letter or digit."""
     if character.islower():
         return LOWER
     if character.isupper() or character.istitle():
@@ -98,14 +98,14 @@ def kind_of_letter(character: str) -> str:
     return DIGIT if character.isdigit() else OTHER
 
 
-def _kind(character: str, behind: str) -> str:
-    """Return what a character that is no letter begins, `""` where the one behind it has to tell."""
-    if character.isalnum() or character.islower() or character.isupper():  # "ⓐ" has a case, and is no letter
+def _kind(character: str, after: str) -> str:
+    """Return the kind of a character that is not a letter, or `""` if that depends on the next one."""
+    if character.isalnum() or character.islower() or character.isupper():  # "ⓐ" has a case, and is not a letter
         return kind_of_letter(character)
     if character and character in NUMERIC:
         return DIGIT
-    if character == ",":  # two of them are a low quote, which is among the opening characters
-        return HOLDS if behind else ""
-    if character == ".":  # ".NET", ".5" or an ellipsis begin a sentence, a stray period does not
-        return OTHER if behind.isalnum() or behind == "." else HOLDS if behind else ""
-    return HOLDS if character and character in CONTINUES and character != "…" else OTHER
+    if character == ",":  # two of them are a low quote, which is an opening character
+        return NO_START if after else ""
+    if character == ".":  # ".NET", ".5" or an ellipsis can start a sentence, a stray period cannot
+        return OTHER if after.isalnum() or after == "." else NO_START if after else ""
+    return NO_START if character and character in CONTINUES and character != "…" else OTHER

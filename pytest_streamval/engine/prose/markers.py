@@ -1,4 +1,4 @@
-"""List markers: `1.`, `2)`, `3.)`, `b.`, `(iv)`, and which one follows which."""
+"""List markers, such as `1.`, `2)`, `3.)`, `b.` and `(iv)`, and their order."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Final, NamedTuple
 from pytest_streamval.engine.prose.characters import BULLETS
 
 SURELY_AN_ITEM: Final = 20
-"""A number up to this one that begins a sentence within a line is a marker; a higher one is an answer."""
+"""The highest number that is a marker at the start of a sentence within a line. A higher one is an answer."""
 
 LABEL: Final = re.compile(
     r"(?:\A|(?P<gap>\s)\s*|(?<=[•⁃‣]))(?P<open>\(?)(?P<label>[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z"
 )
-"""The label that a text ends with, and what sets it off; searched in its last `LONGEST_LABEL` characters."""
+"""A label at the end of a text, and the text before it, searched in its last `LONGEST_LABEL` characters."""
 
 LONGEST_LABEL: Final = 8
 
 _LIKE_LABEL: Final = re.compile(r"(?:.*[\s•⁃‣])?\(?(?:[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z", re.DOTALL)
 
 TAIL: Final = re.compile(r"(?P<close>\.\)|[.)])(?P<space>\s?)")
-"""What makes a label a marker: its closing character and a space."""
+"""The characters that make a label a marker: its closing character and a space."""
 
 _BULLETS: Final = BULLETS + "*+-– \t"
 
@@ -29,28 +29,28 @@ _ROMAN: Final = {"i": 1, "v": 5, "x": 10}
 
 
 def may_be_label(text: str) -> bool:
-    """Whether a text ends with what `LABEL` finds, or may in the text that it was taken from."""
+    """Return whether a text ends with a match of `LABEL`, or can do so in the text that it is a part of."""
     return _LIKE_LABEL.match(text) is not None
 
 
 def is_bullet(text: str) -> bool:
-    """Whether a text is no more than a bullet, so that a marker behind it begins the item as well."""
+    """Return whether a text is only a bullet, so that a marker after it starts the item too."""
     return not text.strip(_BULLETS)
 
 
 class Marker(NamedTuple):
-    """A list marker: its style and its place in the sequence."""
+    """A list marker."""
 
     style: str
-    """`d` for numbers, `a` and `A` for letters, `r` and `R` for Roman numerals."""
+    """The style: `d` for numbers, `a` and `A` for letters, `r` and `R` for Roman numerals."""
     close: str
-    """What stands behind the label: `.`, `)` or `.)`."""
+    """The characters after the label: `.`, `)` or `.)`."""
     number: int
 
 
 @lru_cache(maxsize=256)
-def marker(label: str, close: str) -> tuple[Marker, ...]:
-    """Return all that a label can mean: `i` is a letter and a numeral, `12` only a number."""
+def meanings_of(label: str, close: str) -> tuple[Marker, ...]:
+    """Return all meanings of a label: `i` is a letter and a numeral, `12` only a number."""
     if label.isdigit():
         return (Marker("d", close, int(label)),)
     upper = label.isupper()
@@ -67,8 +67,8 @@ def _roman(label: str) -> int:
     return sum(-value if value < max(values[place:]) else value for place, value in enumerate(values))
 
 
-def follows(found: tuple[Marker, ...], last: tuple[Marker, ...]) -> tuple[Marker, ...]:
-    """Return the meanings of `found` that continue the list which `last` is of, or begin the same kind anew."""
+def continuing(found: tuple[Marker, ...], last: tuple[Marker, ...]) -> tuple[Marker, ...]:
+    """Return the meanings in `found` that continue the list of `last`, or start a list of the same style."""
     return tuple(
         new
         for new in found

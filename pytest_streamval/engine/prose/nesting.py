@@ -1,7 +1,7 @@
-"""Quotes, brackets and code spans: what is open at a place in the text.
+"""Quotes, brackets and code spans, and which of them are open at a place in the text.
 
-No sentence ends inside of what is open: `"Stop! Don't!" he said.` is one sentence to a reader. But a stream cannot
-know whether a quote will ever be closed, so nothing stays open for long: see `REACH`.
+No sentence ends inside an open one: `"Stop! Don't!" he said.` is one sentence to a reader. But a stream cannot know
+whether a quote will ever be closed, so nothing stays open for long: see `REACH`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Final
 from pytest_streamval.engine.prose.characters import DASHES, OPENING, TERMINATORS
 
 REACH: Final = 480
-"""How many characters something stays open: a long quotation fits, a quote that is never closed loses its hold."""
+"""The number of characters for which a quote or bracket stays open. A long quotation fits, and a quote that is never
+closed ends there."""
 
 DEPTH: Final = 16
-"""How many things can be open at once; further ones are not noted."""
+"""The largest number of open quotes and brackets. Further ones are ignored."""
 
 _PAIRS: Final = {
     "(": ")",
@@ -35,20 +36,20 @@ _PAIRS: Final = {
     "｢": "｣",
     "〝": "〞〟",
 }
-"""Opening characters that mean nothing else, and what closes them. German closes „ with “, Polish with ”."""
+"""Characters that can only open, and the characters that close them. German closes „ with “, Polish with ”."""
 
 _CLOSERS: Final = frozenset("".join(_PAIRS.values())) - {"“", "‘", '"'}
 
 _EMOTICON: Final = ":;=8-^"
-"""Before a bracket, these make a face: `:(` opens nothing."""
+"""Characters that make an emoticon with a bracket after them: `:(` opens nothing."""
 
 _NO_ASIDE: Final = ("", *TERMINATORS)
-"""Behind a bracket, these make it a mark about the text: `(?)`."""
+"""Characters that make a bracket before them a mark about the text: `(?)`."""
 
 _BEFORE_QUOTE: Final = OPENING + DASHES
 
 _BEFORE_SPEECH: Final = OPENING + DASHES + ",:;.!?"
-"""What stands before speech; nothing at all counts as well."""
+"""The characters before speech. Speech can also come first."""
 
 _GUILLEMETS: Final = {"«": "»", "»": "«", "‹": "›", "›": "‹"}
 
@@ -57,36 +58,36 @@ NESTING: Final = "".join(sorted({*_PAIRS, *_CLOSERS, *_GUILLEMETS, *"\"'’‘�
 
 
 class Nesting:
-    """What is open, innermost last."""
+    """The open quotes, brackets and code spans."""
 
     __slots__ = ("open",)
 
     def __init__(self) -> None:
         self.open: list[tuple[str, int]] = []
-        """What closes each thing that was opened and is not closed yet, and where it was opened; some of it may be too
+        """The characters that close each open item, and the offset of its start, innermost last. Some items can be too
         far away to count."""
 
-    def holds(self, at: int) -> bool:
-        """Whether the place `at` is inside of something."""
+    def is_inside(self, at: int) -> bool:
+        """Return whether the place `at` is inside an open item."""
         if not self.open:
             return False
         if at - self.open[-1][1] <= REACH:
             return True
-        self.open.clear()  # whatever is further out was opened even earlier
+        self.open.clear()  # outer items start even earlier
         return False
 
-    def code(self, at: int) -> str:
-        """The backticks that close the code span around the place `at`, or nothing."""
-        return self.open[-1][0] if self.open and self.open[-1][0][0] == "`" and self.holds(at) else ""
+    def open_backticks(self, at: int) -> str:
+        """Return the backticks that close the code span around the place `at`, or `""`."""
+        return self.open[-1][0] if self.open and self.open[-1][0][0] == "`" and self.is_inside(at) else ""
 
-    def holds_behind(self, closing: str, at: int) -> bool:
-        """Whether `closing` leaves something open."""
-        if not self.holds(at):
+    def is_inside_after(self, closing: str, at: int) -> bool:
+        """Return whether an item is still open after `closing`."""
+        if not self.is_inside(at):
             return False
         return not closing or bool(self._without(closing, at))
 
     def close(self, closing: str, at: int) -> None:
-        """Close what each character of `closing` closes."""
+        """Close the innermost item for each character of `closing`."""
         if self.open:
             self.open = self._without(closing, at)
 
@@ -99,18 +100,18 @@ class Nesting:
                     break
         return still
 
-    def begins(self) -> int:
-        """Return where the outermost of what is open was opened, -1 where nothing is."""
+    def start(self) -> int:
+        """Return the offset of the outermost open item, or -1 if there is none."""
         return self.open[0][1] if self.open else -1
 
     def only_brackets(self) -> bool:
-        """Whether all that is open is round brackets."""
+        """Return whether all open items are round brackets."""
         return all(closers == ")" for closers, _ in self.open)
 
-    def meet(self, character: str, at: int, before: str, after: str) -> None:
-        """Take note of a bracket or quote that has two forms, between two characters, `""` where its chunk begins."""
+    def note(self, character: str, at: int, before: str, after: str) -> None:
+        """Record a bracket, or a quote with two forms, between two characters (`""` at the start of its chunk)."""
         if character == "“":
-            if not self._closed(character, at) and _opens(before, after):  # „so“; else it closes something like ,,so“
+            if not self._close_innermost(character, at) and _opens(before, after):  # or it closes ,,so“
                 self._push("”", at)
         elif character == "(":
             if not (before and before in _EMOTICON) and after not in _NO_ASIDE:
@@ -120,43 +121,43 @@ class Nesting:
         else:
             self.close(character, at)
 
-    def meet_straight(self, at: int, before: str, after: str) -> None:
-        """Take note of a `"`: it closes an open one, unless it plainly opens, which an inch mark never does."""
-        if not self._closed('"', at) and _opens(before, after):
+    def note_straight_quote(self, at: int, before: str, after: str) -> None:
+        """Record a `"`. It closes an open one, unless it clearly opens, which an inch mark never does."""
+        if not self._close_innermost('"', at) and _opens(before, after):
             self._push('"', at)
 
-    def meet_guillemet(self, character: str, at: int, before: str, after: str) -> None:
-        """Take note of a guillemet: French opens with the left one, German and Danish with the right one."""
-        if not self._closed(character, at) and (character in "«‹" or _opens(before, after)):
+    def note_guillemet(self, character: str, at: int, before: str, after: str) -> None:
+        """Record a guillemet. French opens with the left one, German and Danish with the right one."""
+        if not self._close_innermost(character, at) and (character in "«‹" or _opens(before, after)):
             self._push(_GUILLEMETS[character], at)
 
-    def meet_single(self, character: str, at: int, lead: str, after: str) -> None:
-        """Take note of a single quote behind the text `lead`; it is an apostrophe more often.
+    def note_single_quote(self, character: str, at: int, lead: str, after: str) -> None:
+        """Record a single quote after the text `lead`. It is usually an apostrophe.
 
-        `'` opens before a capital or at the start of speech (`, 'and what…`), so that `the 'nineties` opens nothing.
+        `'` opens before a capital or at the start of speech (`, 'and what…`), so `the 'nineties` opens nothing.
         """
         before = lead[-1:]
         if character == "‘":
-            if not self._closed(character, at) and _opens(before, after):
+            if not self._close_innermost(character, at) and _opens(before, after):
                 self._push("’", at)
-        elif self._closes(character, at):
+        elif self._can_close(character, at):
             if not after.isalnum() and not before.isspace():
-                self._closed(character, at)
+                self._close_innermost(character, at)
         elif character == "'" and _opens(before, after) and (after.isupper() or lead.rstrip()[-1:] in _BEFORE_SPEECH):
             self._push("'", at)
 
-    def meet_backticks(self, backticks: str, at: int, before: str, after: str) -> None:
-        """Take note of a run of backticks: it closes a span of as many, or opens one."""
-        if self.code(at) == backticks:
+    def note_backticks(self, backticks: str, at: int, before: str, after: str) -> None:
+        """Record a run of backticks. It closes a span with the same number of backticks, or opens one."""
+        if self.open_backticks(at) == backticks:
             self.close("`", at)
-        elif not self.code(at) and not before.isalnum() and after.strip():
+        elif not self.open_backticks(at) and not before.isalnum() and after.strip():
             self._push(backticks, at)
 
-    def _closes(self, character: str, at: int) -> bool:
+    def _can_close(self, character: str, at: int) -> bool:
         return any(character in closers and at - opened <= REACH for closers, opened in self.open)
 
-    def _closed(self, character: str, at: int) -> bool:
-        """Whether a character closes something, which is closed then, with all that was opened in it."""
+    def _close_innermost(self, character: str, at: int) -> bool:
+        """Close the innermost item that a character closes, and all items in it. Return whether there was one."""
         still = self.open
         depth = len(still)
         for closers, opened in reversed(still):
@@ -171,10 +172,10 @@ class Nesting:
         return False
 
     def _push(self, closers: str, at: int) -> None:
-        if not self.holds(at) or len(self.open) < DEPTH:
+        if not self.is_inside(at) or len(self.open) < DEPTH:
             self.open.append((closers, at))
 
 
 def _opens(before: str, after: str) -> bool:
-    """Whether a quote between these neighbours can open: space or an opening before it, none behind it."""
+    """Return whether a quote can open: after a space or an opening character, and not before a space."""
     return not after.isspace() and after != "" and (not before or before.isspace() or before in _BEFORE_QUOTE)

@@ -1,13 +1,13 @@
-"""The languages that `ProseChunker` knows, each a table of words; the machine is the same for all of them.
+"""The languages of `ProseChunker`. Each one is a table of words, and the rules are the same for all of them.
 
-To add one: write its table in a module of its own, after the example of the others, and add it to `LANGUAGES`.
+To add a language, write its table in a module of its own, like the other ones, and add it to `LANGUAGES`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 from pytest_streamval.engine.prose.languages.de import GERMAN
 from pytest_streamval.engine.prose.languages.en import ENGLISH
 from pytest_streamval.engine.prose.languages.es import SPANISH
@@ -34,6 +34,6 @@ LANGUAGES: Final[dict[str, Language]] = {
         CHINESE,
     )
 }
-"""By ISO 639-1 code."""
+"""The languages by their ISO 639-1 codes."""
 
-__all__ = ["LANGUAGES", "Group", "Kind", "Language"]
+__all__ = ["LANGUAGES", "Abbreviation", "Group", "Language"]

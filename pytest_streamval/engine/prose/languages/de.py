@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 GERMAN: Final = Language(
     code="de",
@@ -12,7 +12,7 @@ GERMAN: Final = Language(
     groups=(
         Group(
             "titles",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             "CLDR 46 sentence-break suppressions (de); Duden, list of abbreviations",
             """
             dr prof hr hrn fr frl ing dipl dipl.-ing dipl.-kfm mag med st stud frhr gebr dir phil jur nat rer habil pat
@@ -26,7 +26,7 @@ GERMAN: Final = Language(
         ),
         Group(
             "ahead of a number or a label",
-            Kind.NUMBER,
+            Abbreviation.NUMBER,
             "CLDR 46 sentence-break suppressions (de); Duden",
             """
             nr art abs s bd bde kap abb tab fig ziff § aufl jg zeile anm rn rdnr tel hs lfd abschn absch anh anlg aufz
@@ -37,7 +37,7 @@ GERMAN: Final = Language(
         ),
         Group(
             "connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "CLDR 46 sentence-break suppressions (de); Duden",
             """
             z.b bzw d.h vgl evtl ggf ca u.a u.ä u.u i.d.r i.a o.ä o.g s.o s.u sog bspw bes einschl inkl exkl insb insbes
@@ -53,7 +53,7 @@ GERMAN: Final = Language(
         ),
         Group(
             "often the last word",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Duden",
             """
             usw etc u.v.m u.s.w usf uvm ff gmbh co inc ltd e.v mio mrd jh jhd jhdt str o.b u.dgl u.dgl.m u.a.m u.ä.m
@@ -63,7 +63,7 @@ GERMAN: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Duden, list of abbreviations; SI Brochure",
             """
             min std stck stk km kg cm mm ml ltr mg qm kw kwh ccm cbm pfd ztr tsd mill tl el pck pkg msp grad
@@ -71,7 +71,7 @@ GERMAN: Final = Language(
         ),
         Group(
             "months and days",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (de)",
             """
             Jan Feb Mär Apr Jun Jul Aug Sep Sept Okt Nov Dez Mo Di Mi Do Fr Sa So Jän
@@ -79,7 +79,7 @@ GERMAN: Final = Language(
         ),
         Group(
             "everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (de); Duden",
             """
             abt adr akad allgem amtl anl anz apl ausg bed begr beil ber best bez bibl dat dgl dt ebd einh engl erg erl

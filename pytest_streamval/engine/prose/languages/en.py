@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 _CMOS: Final = "Chicago Manual of Style, 17th ed., chapter 10"
 
@@ -14,7 +14,7 @@ ENGLISH: Final = Language(
     groups=(
         Group(
             "titles and ranks",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             f"{_CMOS}, 10.11-10.26 (civil, military, academic, religious titles); CLDR 46 suppressions; golden rule 18",
             """
             mr mrs ms mx messrs mmes mlle mme dr drs prof profs rev fr hon sen sens rep reps gov govs pres supt gen lt
@@ -28,7 +28,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "ahead of a number or a label",
-            Kind.NUMBER,
+            Abbreviation.NUMBER,
             f"{_CMOS}, 10.42-10.43 (scholarly abbreviations); golden rules 5 and 43",
             """
             p pp pg pgs no nos nr n° nº № vol vols ch chap chaps fig figs eq eqs eqn sec sect par para paras art arts pt
@@ -38,7 +38,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "Latin and connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             f"{_CMOS}, 10.42; golden rules 11 and 50",
             """
             e.g eg i.e ie f.e f.i viz vs v.s v cf cp ca c approx resp incl excl esp a.k.a aka w.r.t wrt s.t qv q.v op
@@ -47,7 +47,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "firms",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             f"{_CMOS}, 10.22 (corporate names); golden rules 6 to 9",
             """
             co cos inc corp ltd llc llp plc bros mfg gmbh pty s.a n.v b.v s.p.a a.g l.p l.l.c etc &c ibid btw p.l.c
@@ -56,7 +56,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "behind a name",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             f"{_CMOS}, 10.19-10.21 (junior, degrees, honours); golden rule 12",
             """
             jr snr jnr esq ph.d phd m.d d.d.s m.a b.a b.s m.s j.d ll.b ll.m ed.d d.phil m.b.a r.n c.p.a al ret b.sc bsc
@@ -67,7 +67,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "months and days",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             f"{_CMOS}, 10.39-10.40",
             """
             Mar Jun Jul Sep Mon Wed Fri Sat Sun jan feb apr aug sept oct nov dec tue tues thu thur thurs
@@ -75,7 +75,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "streets and places",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             f"{_CMOS}, 10.27-10.33 (states, addresses, compass); golden rules 10 and 11",
             """
             ave av blvd rd ln hwy pkwy expy sq ter cres ct pk plz n.w s.w n.e s.e Ala Ariz Ark Calif Cal Colo Conn Del
@@ -87,7 +87,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             f"{_CMOS}, 10.58-10.65 (traditional units, time)",
             """
             hrs min mins secs wk wks yr yrs mo mos lb lbs oz gal qt doz cu ht wt mph kph rpm kg kgs km kms cm mm ml dl
@@ -97,7 +97,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "scholarship and everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             f"{_CMOS}, 10.42-10.43; CLDR 46 suppressions; pySBD's and syntok's public test sentences",
             """
             abbr abs acad adj adv alt anon avg bibl biog biol bot circ coll colloq comm comp compl conj const cont contd
@@ -115,7 +115,7 @@ ENGLISH: Final = Language(
         ),
         Group(
             "time of day",
-            Kind.CLOCK,
+            Abbreviation.CLOCK,
             f"{_CMOS}, 9.37-9.39 (time of day), 10.41; golden rule 18",
             """
             a.m p.m

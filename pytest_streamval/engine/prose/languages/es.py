@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 SPANISH: Final = Language(
     code="es",
@@ -12,7 +12,7 @@ SPANISH: Final = Language(
     groups=(
         Group(
             "titles",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             "Real Academia Española, Ortografía, lista de abreviaturas; CLDR 46 sentence-break suppressions (es)",
             """
             sr sra sres sras srs srta srtas d da dña dn dr dra drs dras lic licda lcdo lcda ing prof profa fr fray mons
@@ -28,7 +28,7 @@ SPANISH: Final = Language(
         ),
         Group(
             "ahead of a number or a label",
-            Kind.NUMBER,
+            Abbreviation.NUMBER,
             "Real Academia Española, Ortografía",
             """
             n° nº n.º núm no pág págs p pp art arts cap caps fig figs vol vols t tel tfno ext párr párrf apdo n nro nros
@@ -40,7 +40,7 @@ SPANISH: Final = Language(
         ),
         Group(
             "connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "Real Academia Española, Ortografía; CLDR 46 sentence-break suppressions (es)",
             """
             p.ej ej e.g i.e cf cfr vs v.gr a.c d.c aprox máx mín fdo id ibid ap p.e v.g esp espec apróx a.j.c d.j.c
@@ -52,7 +52,7 @@ SPANISH: Final = Language(
         ),
         Group(
             "often the last word",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Real Academia Española, Ortografía",
             """
             etc ltda ltd inc corp s.a s.l s.r.l c.v etcs s.a.s s.a.u s.l.u s.l.l s.coop s.c s.c.a s.en.c s.a.b s.a.c
@@ -61,7 +61,7 @@ SPANISH: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Real Academia Española, Ortografía; SI Brochure",
             """
             min seg h hs hr hrs km kg kgs cm mm ml mg gr grs lt lts mts mt pulg pulgs doc docs kw kwh tm qq lb lbs oz
@@ -69,7 +69,7 @@ SPANISH: Final = Language(
         ),
         Group(
             "months and days",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "Real Academia Española, Ortografía; CLDR 46 sentence-break suppressions (es)",
             """
             ene feb jun jul ago sep sept set oct nov lun mié jue sáb febr mzo jn jl agt octbre dbre mart miérc juev vier
@@ -78,7 +78,7 @@ SPANISH: Final = Language(
         ),
         Group(
             "days and months that are words",
-            Kind.DAY,
+            Abbreviation.DAY,
             "Real Academia Española, Ortografía; CLDR 46 sentence-break suppressions (es)",
             """
             mar sal sol dom may vie
@@ -86,7 +86,7 @@ SPANISH: Final = Language(
         ),
         Group(
             "everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (es)",
             """
             cía cías abr admón adm afmo atte bco bibl bol col comp depto deptos desc dic dpto dptos dto dtor ed fabric

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 FRENCH: Final = Language(
     code="fr",
@@ -12,7 +12,7 @@ FRENCH: Final = Language(
     groups=(
         Group(
             "titles",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             "Imprimerie nationale, Lexique des règles typographiques; CLDR 46 sentence-break suppressions (fr)",
             """
             m mme mmes mlle mlles dr drs pr prof me mgr st ste cap capt col gén lt sgt cdt hon mr mrs dre mgrs messrs sr
@@ -23,7 +23,7 @@ FRENCH: Final = Language(
         ),
         Group(
             "ahead of a number or a label",
-            Kind.NUMBER,
+            Abbreviation.NUMBER,
             "Imprimerie nationale, Lexique",
             """
             p pp n no nos n° art al chap fig vol t ch tabl pl § tél éd alin num nº nᵒ nᵒˢ nrs pag vols tt chaps arts
@@ -33,7 +33,7 @@ FRENCH: Final = Language(
         ),
         Group(
             "connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "Imprimerie nationale, Lexique; CLDR 46 sentence-break suppressions (fr)",
             """
             c.-à-d c.à.d cad p.ex ex cf env ap apr j.-c i.e e.g vs adj adv approx resp dit ibid id loc c-à-d càd cà-d
@@ -44,7 +44,7 @@ FRENCH: Final = Language(
         ),
         Group(
             "often the last word",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Imprimerie nationale, Lexique",
             """
             etc inc ltd s.a sté ets bros corp co max éts & sarl s.a.r.l s.a.s sas s.c.i sci s.n.c snc eurl s.p.r.l sprl
@@ -53,7 +53,7 @@ FRENCH: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Imprimerie nationale, Lexique; SI Brochure",
             """
             min sec h hr hrs kg km cm mm ml cl dl mg ko mo go pce pces cuill kw kwh tr
@@ -61,7 +61,7 @@ FRENCH: Final = Language(
         ),
         Group(
             "months and days",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "Imprimerie nationale, Lexique; CLDR 46 sentence-break suppressions (fr)",
             """
             janv févr avr juil sept oct nov déc lun ven dim jan fév juill octob
@@ -69,7 +69,7 @@ FRENCH: Final = Language(
         ),
         Group(
             "days and months that are words",
-            Kind.DAY,
+            Abbreviation.DAY,
             "Imprimerie nationale, Lexique; CLDR 46 sentence-break suppressions (fr)",
             """
             mer jeu mar sam
@@ -77,7 +77,7 @@ FRENCH: Final = Language(
         ),
         Group(
             "everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (fr)",
             """
             cie acoust adr anc anon append aux bd boul broch bull cam categ coll collab comm config dest dict dir doc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 ITALIAN: Final = Language(
     code="it",
@@ -12,7 +12,7 @@ ITALIAN: Final = Language(
     groups=(
         Group(
             "titles",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             "Accademia della Crusca, abbreviazioni; CLDR 46 sentence-break suppressions (it)",
             """
             sig sigg sigra sig.ra sig.na sig.re sig.rina dr dott dottssa dott.ssa dottor prof profssa prof.ssa ing avv
@@ -30,7 +30,7 @@ ITALIAN: Final = Language(
         ),
         Group(
             "ahead of a number or a label",
-            Kind.NUMBER,
+            Abbreviation.NUMBER,
             "Accademia della Crusca, abbreviazioni",
             """
             n nn nr num pag pagg p pp art artt cap capp fig figg vol voll tav tab par tel es n° nº nri nro pgg pg fasc
@@ -41,7 +41,7 @@ ITALIAN: Final = Language(
         ),
         Group(
             "connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "Accademia della Crusca, abbreviazioni; CLDR 46 sentence-break suppressions (it)",
             """
             ad p.es p.e cfr v i.e e.g ca circa a.c d.c segg sgg st d meteor idraul cf conf ved vd a.e.v a.v d.e.v av.cr
@@ -52,7 +52,7 @@ ITALIAN: Final = Language(
         ),
         Group(
             "often the last word",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Accademia della Crusca, abbreviazioni",
             """
             ecc etc s.p.a s.r.l spa srl inc ltd co corp s.n.c snc s.a.s sas s.r.l.s srls s.c.a.r.l scarl s.c.r.l soc
@@ -61,7 +61,7 @@ ITALIAN: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Accademia della Crusca, abbreviazioni; SI Brochure",
             """
             min sec h hr km kg cm mm ml cl dl mg gr hg q.li ql kw kwh lt mt
@@ -69,7 +69,7 @@ ITALIAN: Final = Language(
         ),
         Group(
             "months and days",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (it)",
             """
             gen feb apr mag giu lug ago sett ott nov dic lun mer gio ven dom genn febb marz giugn lugl agos
@@ -77,7 +77,7 @@ ITALIAN: Final = Language(
         ),
         Group(
             "days and months that are words",
-            Kind.DAY,
+            Abbreviation.DAY,
             "CLDR 46 sentence-break suppressions (it)",
             """
             mar set sab
@@ -85,7 +85,7 @@ ITALIAN: Final = Language(
         ),
         Group(
             "everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (it)",
             """
             abbr all app az bibl cc c.c.p dim div doc ediz fatt int ital lett loc max mitt mod ogg op prov r.d rif sc

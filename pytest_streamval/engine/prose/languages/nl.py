@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 DUTCH: Final = Language(
     code="nl",
@@ -12,7 +12,7 @@ DUTCH: Final = Language(
     groups=(
         Group(
             "titles",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             dhr mevr mw dr drs ir ing prof mr ds jhr mej bc kol gen lt kapt burg hr hrn juffr jkvr jonkvr mrs ms profs
@@ -25,7 +25,7 @@ DUTCH: Final = Language(
         ),
         Group(
             "ahead of a number or a label",
-            Kind.NUMBER,
+            Abbreviation.NUMBER,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             nr nrs art blz p pp par hfst fig afb vol tel lid § pag ma di wo vr no num artt bl bldz blzn pg parr hfdst hs
@@ -35,7 +35,7 @@ DUTCH: Final = Language(
         ),
         Group(
             "connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             bijv bv bvb d.w.z dwz o.a oa o.m m.b.t mbt t.a.v t.b.v t.o.v i.p.v i.v.m ivm m.a.w m.n m.i.v n.a.v o.l.v
@@ -54,7 +54,7 @@ DUTCH: Final = Language(
         ),
         Group(
             "often the last word",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             enz etc e.d e.a e.v n.v b.v ltd inc co m.m o.i.d ff e.v.a jl a.s d.v enzv enzov e.d.m e.m ea cs c.s bvba
@@ -63,7 +63,7 @@ DUTCH: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Nederlandse Taalunie, lijst van afkortingen; SI Brochure",
             """
             min sec u km kg cm mm ml cl dl mg gr kw kwh stks ltr mtr ha pk jr mnd wk
@@ -71,7 +71,7 @@ DUTCH: Final = Language(
         ),
         Group(
             "months and days",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             jan feb mrt apr jun jul aug sep sept okt dec febr maa din woe zat
@@ -79,7 +79,7 @@ DUTCH: Final = Language(
         ),
         Group(
             "days and months that are words",
-            Kind.DAY,
+            Abbreviation.DAY,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             do za zo
@@ -87,7 +87,7 @@ DUTCH: Final = Language(
         ),
         Group(
             "everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "Nederlandse Taalunie, lijst van afkortingen",
             """
             afd afk alg bibl bijl cat dept diss ed eng fam gebr geb gest hoofdst int lat mil mrd mln nl nov onbep ong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 PORTUGUESE: Final = Language(
     code="pt",
@@ -12,7 +12,7 @@ PORTUGUESE: Final = Language(
     groups=(
         Group(
             "titles",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             "Academia Brasileira de Letras, reduções; CLDR 46 sentence-break suppressions (pt)",
             """
             sr sra srs sras srta dr dra drs dras d dom dona prof profa profª eng arq exmo exma ilmo ilma sto sta st pe
@@ -29,7 +29,7 @@ PORTUGUESE: Final = Language(
         ),
         Group(
             "ahead of a number or a label",
-            Kind.NUMBER,
+            Abbreviation.NUMBER,
             "Academia Brasileira de Letras, reduções",
             """
             n nº n° no p pp pág págs art arts cap caps fig figs vol vols t tel tab sec ap apto cx n.º n.os nr nro núm
@@ -40,7 +40,7 @@ PORTUGUESE: Final = Language(
         ),
         Group(
             "connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "Academia Brasileira de Letras, reduções; CLDR 46 sentence-break suppressions (pt)",
             """
             p.ex ex i.e e.g cf vs v.g a.c d.c aprox máx obs id ibid op a/c exs cfr conf vd vid a.e.c e.c a.d mín max ca
@@ -51,7 +51,7 @@ PORTUGUESE: Final = Language(
         ),
         Group(
             "often the last word",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Academia Brasileira de Letras, reduções",
             """
             etc ltda inc ltd corp s.a co jr etcs c.ia lda ldª ltdª s.a.r.l sarl s.a.s s.g.p.s sgps s.p.a eireli e.i.r.l
@@ -60,7 +60,7 @@ PORTUGUESE: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "Academia Brasileira de Letras, reduções; SI Brochure",
             """
             min seg h hs hrs km kg cm mm ml mg gr kw kwh lt pç pçs dz pol
@@ -68,7 +68,7 @@ PORTUGUESE: Final = Language(
         ),
         Group(
             "months and days",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (pt)",
             """
             jan fev jun jul ago nov sáb janº fevº setº outº novº dezº
@@ -76,7 +76,7 @@ PORTUGUESE: Final = Language(
         ),
         Group(
             "days and months that are words",
-            Kind.DAY,
+            Abbreviation.DAY,
             "CLDR 46 sentence-break suppressions (pt)",
             """
             mar set dez ter sex out qua qui mai
@@ -84,7 +84,7 @@ PORTUGUESE: Final = Language(
         ),
         Group(
             "everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (pt)",
             """
             cia cias abr abrev adm aer agric anat arit arqueol arquit astron autom aux bibl biogr bras cat cel col com

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_streamval.engine.prose.languages.base import Group, Kind, Language
+from pytest_streamval.engine.prose.languages.base import Abbreviation, Group, Language
 
 RUSSIAN: Final = Language(
     code="ru",
@@ -12,7 +12,7 @@ RUSSIAN: Final = Language(
     groups=(
         Group(
             "titles",
-            Kind.TITLE,
+            Abbreviation.TITLE,
             "ГОСТ Р 7.0.12-2011; CLDR 46 sentence-break suppressions (ru)",
             """
             г-н г-жа тов проф акад доц д-р инж ген полк кап св им гос гр г-на г-ну г-ном г-не г-жи г-же г-жу г-да г-дам
@@ -28,7 +28,7 @@ RUSSIAN: Final = Language(
         ),
         Group(
             "ahead of a number or a name",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "ГОСТ Р 7.0.12-2011",
             """
             ул пл пер просп бул наб ш стр с рис табл гл п пп ст разд тт кн вып д корп к гор пос пгт обл р-н оз о ж.-д
@@ -41,7 +41,7 @@ RUSSIAN: Final = Language(
         ),
         Group(
             "connecting",
-            Kind.NEVER,
+            Abbreviation.NEVER,
             "ГОСТ Р 7.0.12-2011; CLDR 46 sentence-break suppressions (ru)",
             """
             т.е т.к т.н напр ок около прибл в.т.ч т.о англ нем фр лат греч рус букв т.ч т.ж т.наз т.образ так.наз нпр
@@ -60,7 +60,7 @@ RUSSIAN: Final = Language(
         ),
         Group(
             "often the last word",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "ГОСТ Р 7.0.12-2011",
             """
             др пр т.д т.п дол куб.м кв.м чел у.е лет проч тп и.т.д и.т.п и.др и.пр итд итп ф.ст млд тр-н сут мес нед
@@ -70,7 +70,7 @@ RUSSIAN: Final = Language(
         ),
         Group(
             "measures",
-            Kind.ENDING,
+            Abbreviation.ENDING,
             "ГОСТ Р 7.0.12-2011; SI Brochure",
             """
             мин сек час км см мм кг мг мл куб дм га л гг в вв шт экз тыс млн млрд трлн руб коп долл ед усл уп упак пуд
@@ -79,7 +79,7 @@ RUSSIAN: Final = Language(
         ),
         Group(
             "months",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "CLDR 46 sentence-break suppressions (ru)",
             """
             янв февр фев апр авг сент сен окт нояб ноя дек пн вт ср чт пт вс мар июн июл пон втор четв пятн субб воскр
@@ -88,7 +88,7 @@ RUSSIAN: Final = Language(
         ),
         Group(
             "everyday use",
-            Kind.OFTEN,
+            Abbreviation.OFTEN,
             "ГОСТ Р 7.0.12-2011",
             """
             авт адм библ бывш введ изд илл ил ин-т исп кол-во мат обществ отд ред рук сб сер сов соч соц спец стат ун-т

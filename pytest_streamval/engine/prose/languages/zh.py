@@ -1,4 +1,4 @@
-"""Chinese: its full stops need no words; what stands in Latin letters follows the English rules."""
+"""Chinese. Its full stops need no words, and text in Latin letters follows the English rules."""
 
 from __future__ import annotations
 
