@@ -330,7 +330,7 @@ def test_replay_of_a_truncated_stream_exits_with_1(
         (["show", __file__], "Invalid JSON"),
         (["record", "openai:m", "x"], "required: -o/--output"),
         (["record", "nobody:m", "x", "-o", "y"], "Unknown backend 'nobody:m'"),
-        (["record", "ollama:m", "x", "-o", "y", "--url", "ftp://x"], "Invalid url: 'ftp://x'"),
+        (["record", "ollama:m", "x", "-o", "y", "--url", "ftp://x"], "It must be an address such as"),
         (["record", "anthropic:m", "x", "-o", "y"], "ANTHROPIC_API_KEY is not set"),
         (["record", "ollama:m", "x", "-o", "."], "Invalid -o: '.'. It must be a file, not a folder."),
     ],

@@ -196,7 +196,7 @@ def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | 
     speed = 1.0 if "virtual_clock" in request.fixturenames else inf
     test, root = without_cut(item.nodeid), request.config.invocation_params.dir
     cassette = StreamCassette(path, mode, test=test, root=root, speed=speed, cut=cut)
-    guard.unmet.append(partial(_errors, cassette, getattr(item, "function", None)))
+    guard.final_checks.append(partial(_errors, cassette, getattr(item, "function", None)))
     item.stash[_CASSETTE] = cassette
     manager = request.config.pluginmanager
     if not manager.hasplugin(_NAME):

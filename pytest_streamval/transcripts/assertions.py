@@ -178,10 +178,10 @@ def assert_stopped(backend_or_server: Producers, *, within: float = 1.0) -> None
         rule = "It must be a StreamingMockBackend or a ProviderServer."
         raise InvalidArgumentError("backend_or_server", excerpt(backend_or_server), rule)
     if not requests:
-        raise not_stopped_error("nothing was asked of it, so there was nothing to stop", 0, 0)
+        raise not_stopped_error("it received no call, so there was nothing to stop", 0, 0)
     if lines := list(backend_or_server.unstopped(within)):
         rule = "End each run with `async with` or `await run.aclose()`, and close each client's stream"
-        raise not_stopped_error("\n".join([f"{len(lines)} of {len(requests)} went on. {rule}:", *lines]), 0, 0)
+        raise not_stopped_error("\n".join([f"{len(lines)} of {len(requests)} continued. {rule}:", *lines]), 0, 0)
 
 
 # The order of events

@@ -183,7 +183,7 @@ def test_refused(streaming_mock_backend, event_snapshot):
             with pytest.raises(UnfinishedError):
                 {"a": result} == event_snapshot
         for nonsense in (42, None, b"bytes", ["text"], [result], result.events(), transcribe):
-            with pytest.raises(InvalidArgumentError, match="must be a result|made of events"):
+            with pytest.raises(InvalidArgumentError, match="A snapshot takes a result|It must be an event"):
                 assert nonsense == event_snapshot
 
     asyncio.run(main())
