@@ -183,11 +183,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         return _run("stream_sync", follow)
 
     def new_run(self, prompt: str, mode: str, *, rounds: int = 2, streams: bool = True) -> CouncilRun:
-        """Return a run of this council that has not started yet.
-
-        Raises:
-            InvalidArgumentError: If the prompt or the number of rounds is invalid.
-        """
+        """Return a run of this council that has not started yet."""
         given: object = prompt
         if not isinstance(given, str):
             raise InvalidArgumentError("prompt", excerpt(given), "It must be a str.")

@@ -40,13 +40,7 @@ class Member(Generic[Backend_co]):
 def make_member(model: Model, name: str | None = None, *, default_name: str | None = None) -> Member:
     """Return a member for a model. An unknown provider makes a member whose answers are errors.
 
-    Args:
-        model: A spec or a backend.
-        name: The member's name, by default the spec.
-        default_name: The name of a backend without a spec, by default the name of its class.
-
-    Raises:
-        InvalidArgumentError: If the model is neither a spec nor a backend.
+    Without a name, the spec is the name, or for other backends `default_name` or the name of the class.
     """
     if isinstance(model, str):
         try:
@@ -65,11 +59,7 @@ def make_member(model: Model, name: str | None = None, *, default_name: str | No
 
 
 def make_members(models: Iterable[Model] | Mapping[str, Model]) -> tuple[Member, ...]:
-    """Return the members for a list of models, or for a mapping from names to models. Repeated names get a number.
-
-    Raises:
-        InvalidArgumentError: If there are no models, or one is neither a spec nor a backend.
-    """
+    """Return the members for a list of models, or for a mapping from names to models. Repeated names get a number."""
     given: object = models
     if isinstance(given, str | Backend) or not isinstance(given, Iterable):
         rule = "They must be a list of specs and backends, or a dict of them by name. Put a single model into a list."

@@ -55,14 +55,7 @@ class CouncilRun:
     _asks_models: bool = field(default=False, init=False)  # whether this run has asked a model
 
     async def run(self, channel: EventChannel | None = None) -> CouncilResult:
-        """Ask, and return the result.
-
-        Args:
-            channel: Receives the events.
-
-        Raises:
-            asyncio.CancelledError: If the caller is cancelled. Every member has stopped by then.
-        """
+        """Ask, send the events to a channel, and return the result. A cancellation stops every member first."""
         self._channel = channel
         if self.cache is not None and self.key is not None:
             self._cached = await _in_thread(self.cache.load, self.key)

@@ -1,4 +1,4 @@
-"""Checks and conversions of the arguments of a session's methods."""
+"""Checks and conversions of the arguments of a session's methods: each raises an `InvalidArgumentError`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def checked_text(argument: str, text: object) -> str:
-    """Return a text that is not blank.
-
-    Raises:
-        InvalidArgumentError: If it is blank, or not a string.
-    """
+    """Return a text that is not blank."""
     if not isinstance(text, str):
         raise InvalidArgumentError(argument, excerpt(text), "It must be a str.")
     if not text.strip():
@@ -34,11 +30,7 @@ def checked_text(argument: str, text: object) -> str:
 
 
 def checked_action(action: object) -> Component | CBlock:
-    """Return a component or a block, which is made of a string.
-
-    Raises:
-        InvalidArgumentError: If it is neither of these, or a blank text.
-    """
+    """Return the action, a string as a `CBlock`."""
     if isinstance(action, str | CBlock):
         checked_text("action", str(action))
         return CBlock(action) if isinstance(action, str) else action
@@ -49,11 +41,7 @@ def checked_action(action: object) -> Component | CBlock:
 
 
 def text_of_object(obj: object) -> str:
-    """Return the text of an object for a model: the text of a component or an output, or else `str(obj)`.
-
-    Raises:
-        InvalidArgumentError: If the object has no text, or is an output that is not computed.
-    """
+    """Return the text of an object for a model: the text of a component or an output, or else `str(obj)`."""
     if isinstance(obj, ModelOutputThunk) and not obj.is_computed():
         raise InvalidArgumentError("obj", excerpt(obj), "An output must be computed. Await its avalue() first.")
     if isinstance(obj, Component | CBlock | ModelOutputThunk):
@@ -67,11 +55,7 @@ def text_of_object(obj: object) -> str:
 def make_instruction(
     description: str, requirements: Sequence[Requirement] | None, variables: Mapping[str, object] | None
 ) -> tuple[Instruction, list[Requirement]]:
-    """Return an instruction with its variables filled in, and copies of its requirements.
-
-    Raises:
-        InvalidArgumentError: If an argument is invalid, or a variable has no value.
-    """
+    """Return an instruction with its variables filled in, and copies of its requirements."""
     _check_variables(variables)
     text = _fill("description", checked_text("description", description), variables)
     copies = [copy(each) for each in checked_requirements(requirements)]
@@ -83,20 +67,12 @@ def make_instruction(
 
 
 def instruction_about(task: str, label: str, request: str, obj: object) -> Instruction:
-    """Return an instruction that contains a request and the text of an object.
-
-    Raises:
-        InvalidArgumentError: If the object has no text.
-    """
+    """Return an instruction that contains a request and the text of an object."""
     return Instruction(f"{task}\n\n{label}: {request}\n\nText:\n{text_of_object(obj)}")
 
 
 def as_output(output: object) -> ModelOutputThunk:
-    """Return an output. A text becomes a computed output.
-
-    Raises:
-        InvalidArgumentError: If it is neither an output nor a text.
-    """
+    """Return an output. A text becomes a computed output."""
     if isinstance(output, ModelOutputThunk):
         return output
     if isinstance(output, str | CBlock):

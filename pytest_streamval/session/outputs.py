@@ -22,12 +22,7 @@ logger = logging.getLogger("pytest_streamval")
 
 
 async def resolve(thunk: ModelOutputThunk) -> ModelOutputThunk:
-    """Wait for an output as its only reader. An error or a cancellation of the wait stops the generation.
-
-    Raises:
-        GenerationCancelledError: If other code has cancelled the generation.
-        BaseException: If the producer failed.
-    """
+    """Wait for an output as its only reader. An error or a cancellation of the wait stops the generation."""
     try:
         await thunk.avalue()
     except BaseException:

@@ -90,7 +90,7 @@ class Session(SessionRequests[Backend_co]):
         model_options: Mapping[str, object] | None = None,
         max_attempts: int | None = None,
     ) -> ModelOutputThunk:
-        """Give the model an instruction.
+        """Give the model an instruction, and return the computed output.
 
         Args:
             description: The instruction. `{{ name }}` is replaced by the value in `user_variables`.
@@ -101,12 +101,9 @@ class Session(SessionRequests[Backend_co]):
             max_attempts: The number of attempts. After each one the requirements validate the output, and the model
                 reads the reasons of a failure. None accepts the first output without validation.
 
-        Returns:
-            The computed output.
-
         Raises:
             NoAcceptedAttemptError: If no attempt passed the requirements (a `RuntimeError`). It has the last attempt.
-            InvalidArgumentError: If the description is empty, or one of its variables has no value.
+            InvalidArgumentError: If a variable has no value.
         """
         begin = partial(
             self.ainstruct,
@@ -144,18 +141,14 @@ class Session(SessionRequests[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Send a message in the conversation of the session's `ChatContext`, or of a separate one if it has none.
+        """Send a message, and return the computed answer, whose `parsed_repr` is a `Message`.
+
+        The conversation is that of the session's `ChatContext`, or a separate one if the session has none.
 
         Args:
             message: The message. A string is a message of the user.
             format: A schema for the output, if the backend supports one.
             model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
-
-        Returns:
-            The computed answer. Its `parsed_repr` is a `Message`.
-
-        Raises:
-            InvalidArgumentError: If the message is empty.
         """
         return self._compute("chat", partial(self.achat, message, format=format, model_options=model_options))
 
@@ -177,18 +170,12 @@ class Session(SessionRequests[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Run a component.
+        """Run a component, and return the computed output, whose `parsed_repr` is the result of its `parse()`.
 
         Args:
             action: The component, or a text.
             format: A schema for the output, if the backend supports one.
             model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
-
-        Returns:
-            The computed output. Its `parsed_repr` is the result of the component's `parse()`.
-
-        Raises:
-            InvalidArgumentError: If the action is not a component, or is an empty text.
         """
         return self._compute("act", partial(self.aact, action, format=format, model_options=model_options))
 
@@ -214,15 +201,12 @@ class Session(SessionRequests[Backend_co]):
         *,
         model_options: Mapping[str, object] | None = None,
     ) -> list[ValidationResult]:
-        """Validate an output with copies of requirements, all at the same time.
+        """Validate an output with copies of requirements at the same time, and return the results in their order.
 
         Args:
             requirements: The requirements.
             output: The output, which is awaited if it is not computed. None is the newest output of the session.
             model_options: Options for requirements that ask the backend. They override those of the session.
-
-        Returns:
-            A result for each requirement, in their order.
 
         Raises:
             EventLoopError: If the output is generated in another event loop (a `RuntimeError`).
@@ -253,19 +237,13 @@ class Session(SessionRequests[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Ask a question about an object.
+        """Ask a question about an object, and return the computed answer.
 
         Args:
             obj: A text, a component, a computed output, or an object with a `__str__`.
             question: The question.
             format: A schema for the output, if the backend supports one.
             model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
-
-        Returns:
-            The computed answer.
-
-        Raises:
-            InvalidArgumentError: If the question is empty, or the object has no text.
         """
         return self._compute("query", partial(self.aquery, obj, question, format=format, model_options=model_options))
 
@@ -292,19 +270,13 @@ class Session(SessionRequests[Backend_co]):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> ModelOutputThunk:
-        """Let the model change the text of an object.
+        """Let the model change the text of an object, and return the computed output.
 
         Args:
             obj: A text, a component, a computed output, or an object with a `__str__`.
             instruction: The change.
             format: A schema for the output, if the backend supports one.
             model_options: Options by `ModelOption` or the backend's own names. They override those of the session.
-
-        Returns:
-            The computed output with the changed text.
-
-        Raises:
-            InvalidArgumentError: If the instruction is empty, or the object has no text.
         """
         begin = partial(self.atransform, obj, instruction, format=format, model_options=model_options)
         return self._compute("transform", begin)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from pytest_streamval import Council, CouncilEvent, LiveBackend, Script, faults
+from pytest_streamval.http.client import Timeouts
 
 PROTOCOLS = ("anthropic", "gemini", "ollama", "openai", "openai-responses")
 KEYS = ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY")
@@ -26,9 +27,9 @@ def keys(monkeypatch) -> None:
         monkeypatch.setenv(name, KEY)
 
 
-def member(protocol: str, server) -> LiveBackend:
+def member(protocol: str, server, first_byte: float = 30) -> LiveBackend:
     url = server.openai_url if protocol.startswith("openai") else server.url
-    return LiveBackend(f"{protocol}:m", base_url=url, retries=0)
+    return LiveBackend(f"{protocol}:m", base_url=url, retries=0, timeouts=Timeouts(first_byte=first_byte))
 
 
 FAULTS = [(fault, "anthropic", index % 3, True) for index, fault in enumerate(faults.all())]
@@ -46,8 +47,9 @@ async def test_a_fault_of_the_provider_server_leaves_the_other_members_complete(
 ) -> None:
     good, bad = provider_server(SCRIPT, SCRIPT), provider_server(SCRIPT, fault=fault)
     models = [("first", member("openai", good)), ("second", member("anthropic", good))]
-    models.insert(position, ("bad", member(protocol, bad)))
-    council = Council(dict(models), timeout=0.1 if fault.name == "headers_then_silence" else 30)
+    # this fault is silent in real time
+    models.insert(position, ("bad", member(protocol, bad, 0.1 if fault.name == "headers_then_silence" else 30)))
+    council = Council(dict(models), timeout=30)
     events: list[CouncilEvent] = []
     if streams:
         events = [event async for event in council.ask_stream("Go")]
