@@ -64,8 +64,7 @@ def lost_objects(trackers: Iterable[Tracker]) -> list[Leak]:
     """Return the results, outputs, owners and tasks that were dropped before their end."""
     leaks: list[Leak] = []
     for tracker in trackers:
-        runs = [(each, each.run) for each in tracker.runs]
-        leaks += [DroppedRun(tracked, run) for tracked, run in runs if run is not None and run.dropped]
+        leaks += [DroppedRun(each, each.run) for each in tracker.runs if each.run is not None and each.was_dropped]
         leaks += map(DroppedOutput, tracker.outputs)
         leaks += [DroppedOwner(tracked) for tracked in tracker.owners if tracked.dropped]
         leaks += map(DestroyedTask, tracker.destroyed)

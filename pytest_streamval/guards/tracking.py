@@ -140,6 +140,21 @@ class TrackedRun(Observer):
         """Store the run."""
         self.run = run
 
+    @property
+    def was_dropped(self) -> bool:
+        """Whether the result was dropped while the run continued."""
+        return self.run is not None and self.run.dropped
+
+    @property
+    def events_count(self) -> int:
+        """The number of events that `events()` has returned."""
+        return 0 if self.run is None else self.run.events_given
+
+    @property
+    def history_count(self) -> int:
+        """The number of events in the result's `history` when it was last read."""
+        return 0 if self.run is None else self.run.history_given
+
 
 UNTRACKED = Tracker()
 """The tracker of everything that belongs to no test, such as the fixtures of a session. It records nothing."""

@@ -22,9 +22,8 @@ from pytest_streamval.guards.tracking import active_tracker
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from pytest_streamval.engine.run import Run
     from pytest_streamval.errors import ScriptExhaustedError
-    from pytest_streamval.guards.tracking import Tracker
+    from pytest_streamval.guards.tracking import TrackedRun, Tracker
     from pytest_streamval.scripting.mock import StreamingMockBackend, StreamingMockBackendFactory
     from pytest_streamval.scripting.playback import PlayableScript, _Playback
     from pytest_streamval.scripting.script import Script, ScriptFactory
@@ -90,7 +89,7 @@ class PreparedScripts:
         Args:
             test: The function of a test that has passed.
         """
-        runs = [each.run for tracker in self._trackers for each in tracker.runs if each.run is not None]
+        runs = [each for tracker in self._trackers for each in tracker.runs]
         found: list[Exception] = []
         for backend in self.backends:
             given, calls = len(backend.scripts), len(backend.calls)
@@ -115,16 +114,18 @@ def _texts(scripts: Iterable[Script]) -> list[str]:
     return [excerpt(script.text) for script in scripts]
 
 
-def _unread_events(runs: Sequence[Run]) -> list[Exception]:
+def _unread_events(tracked: Sequence[TrackedRun]) -> list[Exception]:
     """Return the error for an empty transcript if there were events and the test has read none of them."""
-    if any(run.events_given or run.history_given for run in runs) or not any(run.history for run in runs):
+    runs = [each.run for each in tracked if each.run is not None and each.run.history]
+    if not runs or any(each.events_count or each.history_count for each in tracked):
         return []
-    return [unread_events_error([(excerpt(text_of(run.action)), len(run.history)) for run in runs if run.history])]
+    return [unread_events_error([(excerpt(text_of(run.action)), len(run.history)) for run in runs])]
 
 
-def _is_expected(error: ScriptExhaustedError, test: object, runs: Iterable[Run]) -> bool:
+def _is_expected(error: ScriptExhaustedError, test: object, tracked: Iterable[TrackedRun]) -> bool:
     """Return whether the test expects the error: it is in a transcript, or the test or the catcher names it."""
-    if any(run.error is error and run.history_given == len(run.history) for run in runs):
+    runs = [(each.run, each.history_count) for each in tracked if each.run is not None]
+    if any(run.error is error and count == len(run.history) for run, count in runs):
         return True
     trace = error.__traceback__
     if trace is not None:

@@ -98,10 +98,9 @@ class TimeSource:
 
     def move(self, reading: float) -> None:
         """Move the time to a reading, and the date by the same distance."""
-        before = self._elapsed()
-        self.reading = reading
+        before, self.reading = self.reading, reading
         if self._freezes:
-            date_mocking.move_freezes(self._freezes, self._elapsed() - before)
+            date_mocking.move_freezes(self._freezes, self._elapsed() - round(before * _PER_SECOND))
 
     def move_date(self, microseconds: int) -> None:
         """Move the time forward to a date, or move only the date back."""

@@ -131,7 +131,7 @@ PLANTED = {
         ("dropped while it was open: <ProviderServer .*>", r"opened at test_planted.py:\d+ in server_that_.*", LEAVE),
     ],
 }
-IN_VAIN = {
+UNUSED = {
     "test_no_script_played": (
         "A mock backend was given 2 scripts, one for each call, and was never called. Never played:\n"
         "  script 1: 'One. One. One. One. One. One. One. One. ... ne. One. One. One. One. One. One. One. '\n"
@@ -144,9 +144,9 @@ IN_VAIN = {
     ),
     "test_a_call_too_many_swallowed": "\nCall 2 of this mock backend came from CBlock 'again', but it was given 1 ",
     "test_a_call_too_many_swallowed_in_the_test_itself": (
-        "A mock backend was called too often, and the error did not reach the test: it ended at test_in_vain.py:"
+        "A mock backend was called too often, and the error did not reach the test: it ended at test_unplayed.py:"
     ),
-    "test_a_judge_without_a_script_that_nobody_noticed": "came from Instruction 'Requirement: is short",
+    "test_a_judge_without_a_script_is_not_noticed": "came from Instruction 'Requirement: is short",
     "test_a_playback_not_read": "A playback of 'abc' was made and never read: ",
     "test_a_script_not_played": (
         "stream_script made 2 scripts for this test. Never played:\n"

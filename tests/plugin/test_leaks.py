@@ -10,7 +10,7 @@ import pytest
 
 from pytest_streamval import Script, SimpleContext, StreamingMockBackend, transcribe
 from tests.plugin.inner_run import INI, InnerRun, Report, run_inner
-from tests.plugin.leak_reports import ENDS, IN_VAIN, PLANTED
+from tests.plugin.leak_reports import ENDS, PLANTED, UNUSED
 from tests.plugin.leak_sources import (
     ALLOWED,
     ALLOWED_BY_NAME,
@@ -71,7 +71,7 @@ def auto_run(tmp_path_factory: pytest.TempPathFactory) -> InnerRun:
         "examples": EXAMPLES,
         "next": NEXT,
     }
-    files = {"in_vain": (DATA / "in_vain.py").read_text(), **{stem: guarded(each) for stem, each in sources.items()}}
+    files = {"unplayed": (DATA / "unplayed.py").read_text(), **{stem: guarded(each) for stem, each in sources.items()}}
     ini = INI + "\n  ".join(["streamval_leaks_allow =", *ALLOWED_NAMES])
     return run_inner(tmp_path_factory.mktemp("auto"), files, "--asyncio-mode", "auto", ini=ini)
 
@@ -201,9 +201,9 @@ def test_the_ini_value_allows_leaks_by_name(auto_run: InnerRun) -> None:
 
 
 def test_a_test_that_does_not_use_its_scripts_fails(auto_run: InnerRun) -> None:
-    found = auto_run.reports["in_vain"]
+    found = auto_run.reports["unplayed"]
     failed = {name: reports[0].text for name, reports in found.items() if reports[0].outcome == "failed"}
-    assert {name: IN_VAIN[name] in text for name, text in failed.items()} == dict.fromkeys(IN_VAIN, True)
+    assert {name: UNUSED[name] in text for name, text in failed.items()} == dict.fromkeys(UNUSED, True)
     assert sum("clean" in name for name in found) == len(found) - len(failed) == 14
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that leave something behind their own teardown; run by tests/plugin/test_leaks.py."""
+"""Fixtures that leave an object running after their teardown. tests/plugin/test_leaks.py runs them."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What a test may leave behind; run by tests/plugin/test_leaks.py, in three ways each."""
+"""Tests with one leak each, in three ways to run them. tests/plugin/test_leaks.py runs them."""
 
 import asyncio
 import contextlib

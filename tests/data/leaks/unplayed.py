@@ -1,4 +1,4 @@
-"""Tests that pass for nothing, and beside them those that look like it; run by tests/plugin/test_leaks.py."""
+"""Tests that do not use their scripts, and similar tests that do. tests/plugin/test_leaks.py runs them."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ async def test_a_call_too_many_swallowed_in_the_test_itself(streaming_mock_backe
         await ask(streaming_mock_backend())
 
 
-async def test_a_judge_without_a_script_that_nobody_noticed(streaming_mock_backend):
+async def test_a_judge_without_a_script_is_not_noticed(streaming_mock_backend):
     result = await start(streaming_mock_backend("One."), requirements=[Requirement("is short")])
     assert [event async for event in result.events()]
 
