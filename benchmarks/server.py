@@ -28,7 +28,7 @@ from pytest_streamval import ProviderServer, Script, faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval import ServedRequest
+    from pytest_streamval.server import ServedRequest
     from pytest_streamval.server.script_queue import Playable
 
 STREAMS, DELTAS = 200, 500

@@ -13,7 +13,7 @@ from tests.sdks.client_methods import ClientOptions
 from tests.sdks.page import Row
 
 if TYPE_CHECKING:
-    from pytest_streamval import Fault, ServedRequest
+    from pytest_streamval.server import Fault, ServedRequest
     from tests.sdks.client_methods import ClientMethod
     from tests.sdks.received import Outcome
 

@@ -11,7 +11,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from pytest_streamval import ADAPTERS, Answer, Asked, Delta, SSEDecoder, ToolCallDelta, Usage
+from pytest_streamval import Delta, SSEDecoder, ToolCallDelta, Usage
+from pytest_streamval.wire import ADAPTERS, Answer, Asked
 
 SAID = [Delta("Hel\u2028lo", "Hm."), Delta(" 🍎"), Delta(usage=Usage(3, 4), finish_reason="stop")]
 CALLED = [

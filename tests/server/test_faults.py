@@ -11,7 +11,6 @@ import pytest
 from pytest_streamval import (
     Delay,
     Delta,
-    Fault,
     InvalidArgumentError,
     ProviderServer,
     ProviderStatusError,
@@ -20,6 +19,7 @@ from pytest_streamval import (
     Usage,
     faults,
 )
+from pytest_streamval.server import Fault
 from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.rendering import Renderer
 from pytest_streamval.wire import ADAPTERS, Asked

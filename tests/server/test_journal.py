@@ -6,18 +6,9 @@ import asyncio
 
 import pytest
 
-from pytest_streamval import (
-    ClientStayedError,
-    InvalidArgumentError,
-    NotRequestedError,
-    NotStoppedError,
-    ProviderServer,
-    Script,
-    ServedRequest,
-    Stall,
-    assert_stopped,
-    faults,
-)
+from pytest_streamval import InvalidArgumentError, ProviderServer, Script, Stall, assert_stopped, faults
+from pytest_streamval.errors import ClientStayedError, NotRequestedError, NotStoppedError
+from pytest_streamval.server import ServedRequest
 from tests.server.clients import (
     BODY,
     CHAT,

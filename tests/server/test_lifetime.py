@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval import ProviderServer, Script, ServedRequest, Stall
+from pytest_streamval import ProviderServer, Script, Stall
 from tests.server.clients import (
     BODY,
     ask,
@@ -27,6 +27,8 @@ from tests.server.clients import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_streamval.server import ServedRequest
 
 LIMIT = 60.0  # seconds after which a thread counts as one that hangs; no test waits for it
 

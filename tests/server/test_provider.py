@@ -18,11 +18,10 @@ from pytest_streamval import (
     ProviderUnreachableError,
     Raise,
     Script,
-    ServedRequest,
-    ServerStateError,
     Stall,
     StreamTruncatedError,
 )
+from pytest_streamval.errors import ServerStateError
 from pytest_streamval.model import ToolCall, ToolCallDelta, Usage
 from tests.server.clients import (
     BODY,
@@ -44,6 +43,8 @@ from tests.server.clients import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_streamval.server import ServedRequest
 
 FULL = Script.of(
     Delta(thinking="Hm, "),

@@ -12,16 +12,15 @@ import pytest
 from pytest_streamval import (
     Cassette,
     InvalidArgumentError,
-    MissingExtraError,
     ProviderServer,
     ProviderStatusError,
     Raise,
     Read,
     Script,
-    ServedRequest,
     Stall,
     faults,
 )
+from pytest_streamval.errors import MissingExtraError
 from pytest_streamval.server.actions import Disconnect, Flush, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.proxy import replay_actions
 from tests.server.clients import (
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_streamval.server import ServedRequest
     from pytest_streamval.server.actions import Action
 
 WORDS = Script.of("Héllo ", "there, ", "\U0001f34e.")
