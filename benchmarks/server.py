@@ -1,11 +1,10 @@
 """Measure the provider server: python -m benchmarks.server [throughput | memory | start | proxy | soak] [SECONDS].
 
-The throughput is that of 200 concurrent streams of 500 deltas each, asked by a client in a process of its own: sockets
-on loopback, a chunk of HTTP for each delta. Memory is looked at behind each of 100 rounds of 200 streams of 20. The
-proxy is a second server between the client and the first one: measured are the delay that it adds to the first delta of
-a stream, and the throughput of 50 concurrent streams. The
-soak asks for streams with faults and cuts chosen at random, by a seed, from clients that may leave early, and counts
-what is left of descriptors and threads.
+The throughput is that of 200 concurrent streams of 500 deltas each, to a client in a process of its own: sockets on
+loopback, an HTTP chunk for each delta. Memory is measured after each of 100 rounds of 200 streams of 20 deltas. The
+proxy is a second server between the client and the first one. Its measurements are the delay of the first delta, and
+the throughput of 50 concurrent streams. The soak plays streams with random faults and cuts, chosen by a seed, to
+clients that may leave early, and counts the descriptors and threads before and after.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
     from pytest_streamval.typing import ServedRequest
 
 STREAMS, DELTAS = 200, 500
-ROUNDS = 5  # of the throughput, of which the median counts
+ROUNDS = 5  # of the throughput, whose median counts
 MEMORY_ROUNDS, MEMORY_DELTAS = 100, 20
 STARTS = 200
-PROXIED, DELAYS = 50, 300  # streams at once, and streams one after the other, through a proxy
+PROXIED, DELAYS = 50, 300  # streams at once, and one after the other, through a proxy
 SOAK = 60.0  # seconds
 SEED = 20261121
 RATE, GROWTH, START = 50_000, 2.0, 10.0  # the goals: deltas a second, megabytes, milliseconds
@@ -45,7 +44,7 @@ PATHS = ("/v1/chat/completions", "/v1/messages", "/v1beta/models/m:streamGenerat
 END = b"0\r\n\r\n"
 
 
-def asking(path: str, **fields: object) -> bytes:
+def stream_request(path: str, **fields: object) -> bytes:
     """Return a request for a stream."""
     body = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "Go."}], **fields})
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
@@ -53,7 +52,7 @@ def asking(path: str, **fields: object) -> bytes:
 
 
 class Reader(asyncio.Protocol):
-    """Asks for a stream, and counts the frames that come."""
+    """A client that requests a stream and counts its frames."""
 
     def __init__(self, request: bytes) -> None:
         self.frames = 0
@@ -62,26 +61,26 @@ class Reader(asyncio.Protocol):
         self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
+        """Send the request."""
         assert isinstance(transport, asyncio.Transport)
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Count."""
+        """Count frames."""
         data = self._tail + data
         self.frames += data.count(b'"content":"')
         self._tail = data[-10:]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Say how it ended."""
-        whole = exc is None and self._tail.endswith(END)
-        self.done.set_result(self.frames if whole else -1)
+        """Resolve the result: the number of frames, or -1 if the stream was incomplete."""
+        is_complete = exc is None and self._tail.endswith(END)
+        self.done.set_result(self.frames if is_complete else -1)
 
 
 async def read_streams(port: int, count: int) -> None:
-    """Read `count` streams at once, and print the seconds that it took and the deltas that came."""
+    """Read `count` streams at once, and print the seconds and the number of deltas."""
     loop = asyncio.get_running_loop()
-    request = asking(PATHS[0])
+    request = stream_request(PATHS[0])
     began = time.perf_counter()
     made = [loop.create_connection(lambda: Reader(request), "127.0.0.1", port) for _ in range(count)]
     readers = [reader for _, reader in await asyncio.gather(*made)]
@@ -97,15 +96,15 @@ class Client:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
-        """Use it."""
+        """Return the client."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End it."""
+        """End the process."""
         self._process.communicate()
 
     def round(self, server: ProviderServer, deltas: int = DELTAS, streams: int = STREAMS) -> float:
-        """Read some streams of a server at once, and return the seconds that it took."""
+        """Read some streams of a server at once, and return the seconds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(server.port, streams, file=self._process.stdin, flush=True)
@@ -121,7 +120,7 @@ def script(deltas: int = DELTAS) -> Script:
 
 
 def always(script_: Script) -> Callable[[ServedRequest], Script]:
-    """Return a rule by which every request gets the same script."""
+    """Return a rule that always returns the same script."""
 
     def rule(request: ServedRequest) -> Script:
         del request
@@ -131,7 +130,7 @@ def always(script_: Script) -> Callable[[ServedRequest], Script]:
 
 
 def throughput() -> bool:
-    """Measure how many deltas a second go out."""
+    """Measure the deltas a second."""
     with Client() as client, ProviderServer(always(script())) as server:
         client.round(server)  # warm up
         rates = [DELTAS * STREAMS / client.round(server) for _ in range(ROUNDS)]
@@ -141,12 +140,12 @@ def throughput() -> bool:
 
 
 def resident() -> float:
-    """Return the megabytes that the process has in memory."""
+    """Return the resident memory of the process in megabytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def memory() -> bool:
-    """Measure how memory grows over many rounds, with a server for each."""
+    """Measure the growth of memory over many rounds, with a server for each."""
     rule = always(script(MEMORY_DELTAS))
     found = []
     with Client() as client:
@@ -161,8 +160,8 @@ def memory() -> bool:
 
 
 def start() -> bool:
-    """Measure what a server and its first request take."""
-    request = asking(PATHS[0])
+    """Measure the time of a server with its first request."""
+    request = stream_request(PATHS[0])
     times = []
     for _ in range(STARTS):
         began = time.perf_counter()
@@ -177,7 +176,7 @@ def start() -> bool:
 
 
 def proxy() -> bool:
-    """Measure what a server between a client and a provider costs."""
+    """Measure the cost of a proxy between a client and a provider."""
     with ProviderServer(always(script(1))) as provider, ProviderServer(upstream=provider.url) as between:
         pairs = [(first_delta(provider), first_delta(between)) for _ in range(DELAYS)]
     with (
@@ -197,7 +196,7 @@ def first_delta(server: ProviderServer) -> float:
     """Return the seconds from a connection to the first delta of its stream."""
     began = time.perf_counter()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
-        client.sendall(asking(PATHS[0]))
+        client.sendall(stream_request(PATHS[0]))
         data = b""
         while b'"content":"tok' not in data:
             data += client.recv(65536)
@@ -205,21 +204,21 @@ def first_delta(server: ProviderServer) -> float:
 
 
 def soak(seconds: float = SOAK) -> bool:
-    """Ask for faulty streams for a time, and count what is left."""
+    """Request streams with faults for some seconds, and compare the descriptors and threads."""
     chance = random.Random(SEED)
     with ProviderServer("Hello.") as server:
-        one_client(server, asking(PATHS[0]), None)  # what is loaded once
-    before = left()
-    asked, began = 0, time.monotonic()
+        one_client(server, stream_request(PATHS[0]), None)  # so that modules are loaded before the count
+    before = open_resources()
+    count, began = 0, time.monotonic()
     while time.monotonic() - began < seconds:
-        asked += soak_server(chance)
-    after = left()
-    print(f"soak         {asked:10,} streams in {seconds:g} s; descriptors and threads {before} before, {after} after")
+        count += soak_server(chance)
+    after = open_resources()
+    print(f"soak         {count:10,} streams in {seconds:g} s; descriptors and threads {before} before, {after} after")
     return before == after
 
 
 def soak_server(chance: random.Random) -> int:
-    """Ask one server for some streams with faults, and return how many."""
+    """Request streams with faults from one server, and return their number."""
     kinds = [fault for fault in faults.all() if fault.name != "refuse"]
     seed = chance.random()
 
@@ -232,7 +231,7 @@ def soak_server(chance: random.Random) -> int:
 
     cut = chance.choice([None, "whole", "chars", "words", "1", "2"])
     with ProviderServer(rule, cut=cut) as server:
-        requests = [asking(chance.choice(PATHS), seed=number) for number in range(16)]
+        requests = [stream_request(chance.choice(PATHS), seed=number) for number in range(16)]
         leaving = [chance.choice([None, chance.randrange(4000)]) for _ in requests]
         clients = [
             threading.Thread(target=one_client, args=(server, request, after))
@@ -246,7 +245,7 @@ def soak_server(chance: random.Random) -> int:
 
 
 def one_client(server: ProviderServer, request: bytes, leave_after: int | None) -> None:
-    """Ask, and read to the end, for half a second of silence, or for so many bytes."""
+    """Request a stream, and read until its end, half a second of silence, or a number of bytes."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=0.5) as client:
         client.sendall(request)
         size = 0
@@ -257,14 +256,14 @@ def one_client(server: ProviderServer, request: bytes, leave_after: int | None) 
             return
 
 
-def left() -> tuple[int, int]:
-    """Return how many descriptors and threads there are."""
+def open_resources() -> tuple[int, int]:
+    """Return the numbers of descriptors and threads."""
     gc.collect()
     return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
 
 
 def main() -> None:
-    """Measure what was asked for, or all of it."""
+    """Run the measurements named on the command line, or all."""
     words = sys.argv[1:]
     if words[:1] == ["client"]:
         for line in sys.stdin:

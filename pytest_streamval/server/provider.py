@@ -97,15 +97,7 @@ class ProviderServer:
         recut, fault = _recutter(cut), checked_fault(fault)
         check_numbers(speed=speed, body_limit=body_limit, port=port)
         self._queue = ScriptQueue(scripts, fault, token_size, recut)
-        self._proxy: Proxy | None = None
-        if upstream is not None or cassettes is not None:
-            if scripts:
-                rule = "It must not be given with scripts. A server has either scripts or a provider, not both."
-                raise InvalidArgumentError("upstream", repr(upstream), rule)
-            self._proxy = Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
-        elif record is not None:
-            rule = "It must be None if there is neither an upstream nor cassettes. Give one of them."
-            raise InvalidArgumentError("record", repr(record), rule)
+        self._proxy = _proxy(scripts, upstream=upstream, cassettes=cassettes, record=record, fault=fault, speed=speed)
         self._refuses = fault is not None and fault.refuses
         self._journal = Journal()
         self._handler = RequestHandler(
@@ -371,6 +363,26 @@ def _bound_socket(port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def _proxy(
+    scripts: Sequence[object],
+    *,
+    upstream: str | None,
+    cassettes: str | PathLike[str] | None,
+    record: str | None,
+    fault: Fault | None,
+    speed: float,
+) -> Proxy | None:
+    if upstream is None and cassettes is None:
+        if record is not None:
+            rule = "It must be None if there is neither an upstream nor cassettes. Give one of them."
+            raise InvalidArgumentError("record", repr(record), rule)
+        return None
+    if scripts:
+        rule = "It must not be given with scripts. A server has either scripts or a provider, not both."
+        raise InvalidArgumentError("upstream", repr(upstream), rule)
+    return Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
 
 
 def _recutter(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:

@@ -1,4 +1,4 @@
-"""Faults: every client behaves as in the table, and leaves nothing behind."""
+"""Faults: every client behaves as in the table, and closes its threads and sockets."""
 
 from concurrent.futures import ThreadPoolExecutor
 

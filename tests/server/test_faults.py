@@ -19,6 +19,7 @@ from pytest_streamval import (
     Usage,
     faults,
 )
+from pytest_streamval.server import Fault
 from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.rendering import Renderer
 from pytest_streamval.typing import Fault

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_streamval import (
-    ProviderServer,
-    ProviderStatusError,
-)
+from pytest_streamval import ProviderServer, ProviderStatusError
 from pytest_streamval.http.connection import tls_context
 from tests.server.clients import (
     CHAT,

@@ -97,6 +97,16 @@ def test_a_stream_has_a_chunk_for_each_delta() -> None:
     assert server.requests[0].deltas_sent == 3
 
 
+def test_a_cut_changes_the_chunks_and_keeps_the_text() -> None:
+    found = []
+    for cut in ("whole", "chars", "words", "1", "2"):
+        with ProviderServer("Héllo.", "Héllo.", cut=cut) as server:
+            assert ask(server, "openai") == ("Héllo.", None), cut
+            found.append(len(chunks_of(exchange(server, request(None, CHAT, CLOSE)))))
+    assert len(set(found)) == len(found)
+    assert found[0] == 2
+
+
 def test_scripts_are_played_in_order_on_one_connection() -> None:
     with ProviderServer("First.", "Second.", token_size=10) as server, connect(server) as client:
         client.sendall(request())

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_streamval.server import ServedRequest
     from pytest_streamval.server.actions import Action
     from pytest_streamval.typing import ServedRequest
 

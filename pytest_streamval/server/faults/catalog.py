@@ -39,8 +39,7 @@ def _placed(name: str, after_deltas: int | None, after_bytes: int | None, second
 # The connection
 
 
-def _change_nothing(actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
-    del fault, renderer
+def _change_nothing(actions: Actions, _fault: Fault, _renderer: Renderer) -> Actions:
     return actions
 
 
@@ -53,8 +52,7 @@ def refuse() -> Fault:
 # The response
 
 
-def _send_status(actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
-    del actions
+def _send_status(_actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
     status = fault.status or 500
     return renderer.render_error(status, _MESSAGES[status], retry_after=fault.retry_after)
 
@@ -93,8 +91,7 @@ def overloaded() -> Fault:
     return Fault("overloaded", status=529)
 
 
-def _hang_after_head(actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
-    del fault, renderer
+def _hang_after_head(actions: Actions, _fault: Fault, _renderer: Renderer) -> Actions:
     for action in actions:
         yield action
         if isinstance(action, SendHead):
@@ -107,8 +104,7 @@ def headers_then_silence() -> Fault:
     return Fault("headers_then_silence")
 
 
-def _send_no_body(actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
-    del fault, renderer
+def _send_no_body(actions: Actions, _fault: Fault, _renderer: Renderer) -> Actions:
     for action in actions:
         if isinstance(action, SendHead):
             yield action._replace(length=0)
@@ -122,8 +118,7 @@ def empty_body() -> Fault:
     return Fault("empty_body")
 
 
-def _change_content_type(actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
-    del fault, renderer
+def _change_content_type(actions: Actions, _fault: Fault, _renderer: Renderer) -> Actions:
     for action in actions:
         yield action._replace(media_type="text/html; charset=utf-8") if isinstance(action, SendHead) else action
 
@@ -279,8 +274,7 @@ def cut_character(*, after_deltas: int | None = None, after_bytes: int | None = 
     return _placed("cut_character", after_deltas or (0 if after_bytes is None else None), after_bytes)
 
 
-def _write_bytes(actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
-    del fault, renderer
+def _write_bytes(actions: Actions, _fault: Fault, _renderer: Renderer) -> Actions:
     return split_writes(actions, lambda data: range(1, len(data)))
 
 
@@ -290,8 +284,7 @@ def one_byte_writes() -> Fault:
     return Fault("one_byte_writes")
 
 
-def _write_once(actions: Actions, fault: Fault, renderer: Renderer) -> Actions:
-    del fault, renderer
+def _write_once(actions: Actions, _fault: Fault, _renderer: Renderer) -> Actions:
     held: list[SendData] = []
     for action in actions:
         if isinstance(action, SendData):
