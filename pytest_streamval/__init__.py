@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     )
     from pytest_streamval.engine.observer import Observer, observing
     from pytest_streamval.engine.orchestrator import StartingRun, stream_with_chunking
+    from pytest_streamval.engine.output import GenerationMetadata
     from pytest_streamval.engine.prose.strategy import ProseChunker
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.engine.telemetry.captured import CapturedTelemetry, Measured
     from pytest_streamval.engine.telemetry.spans import set_span_status_error
-    from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
+    from pytest_streamval.engine.thunk import ModelOutputThunk
     from pytest_streamval.errors import (
         AnswerFailedError,
         BackendUnavailableError,
@@ -287,7 +288,7 @@ __all__ = [
     "ReportPathError",
     "Requirement",
     "RetryEvent",
-    "Run",
+    "RunView",
     "SSEDecoder",
     "SSEEncoder",
     "Script",
@@ -398,12 +399,13 @@ _HOMES = {
     ),
     "engine.observer": ("Observer", "observing"),
     "engine.orchestrator": ("StartingRun", "stream_with_chunking"),
+    "engine.output": ("GenerationMetadata",),
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
-    "engine.run": ("Run",),
+    "engine.run_view": ("RunView",),
     "engine.telemetry.spans": ("set_span_status_error",),
-    "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),
+    "engine.thunk": ("ModelOutputThunk",),
     "errors": (
         "AnswerFailedError",
         "BackendUnavailableError",

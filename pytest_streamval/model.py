@@ -1,4 +1,4 @@
-"""What a producer hands over: one `Delta` at a time."""
+"""The values that a producer puts into a stream."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens counted by the provider; every report is cumulative, the last one counts."""
+    """The provider's token count. Every report is cumulative, so the last one counts."""
 
     input_tokens: int | None = None
-    """Tokens of the prompt, or None where the provider did not say."""
+    """The number of tokens in the prompt, or None if the provider did not report it."""
     output_tokens: int | None = None
-    """Tokens generated so far, or None where the provider did not say."""
+    """The number of tokens generated so far, or None if the provider did not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A fragment of one tool call; fragments of equal `index` belong together."""
+    """A fragment of one tool call. Fragments with an equal `index` belong together."""
 
     index: int = 0
-    """Position of the call among the calls of this output, from 0."""
+    """The position of the call among the calls of this output, from 0."""
     id: str | None = None
     """The provider's identifier, usually in the first fragment only."""
     name: str | None = None
@@ -31,7 +31,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call put together from its fragments."""
+    """A complete tool call, joined from its fragments."""
 
     id: str | None
     """The provider's identifier of this call."""
@@ -43,7 +43,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The smallest thing a stream brings; a plain `str` is taken for `Delta(text=...)`."""
+    """The smallest unit of a stream. A plain `str` is short for `Delta(text=...)`."""
 
     text: str = ""
     """Output text, never stripped or joined."""
@@ -54,11 +54,11 @@ class Delta:
     usage: Usage | None = None
     """The provider's token count so far."""
     finish_reason: str | None = None
-    """Why generation ended, in the provider's own word."""
+    """The reason why generation ended, in the provider's own word."""
 
 
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:
-    """Put fragments together, one call for each index, in the order in which the calls began."""
+    """Join fragments into one call for each index, in the order in which the calls began."""
     calls: dict[int, list[ToolCallDelta]] = {}
     for fragment in fragments:
         calls.setdefault(fragment.index, []).append(fragment)

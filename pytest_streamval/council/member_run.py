@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.requirement import Requirement
     from pytest_streamval.engine.result import StreamChunkingResult
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
 
 Role: TypeAlias = Literal["member", "synthesis"]
 
@@ -182,7 +182,7 @@ class Answering:
 
     # Its pace
 
-    async def _pace(self, run: Run) -> None:
+    async def _pace(self, run: RunView) -> None:
         """Wait until whoever reads has taken all that has happened in the run so far."""
         self._end_silence()
         if self._floor is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.engine.eager import Turn
 from pytest_streamval.engine.run import Run, current_run
+from pytest_streamval.engine.tasks import ValidatorTask
 from pytest_streamval.guards.leak_kinds import (
     DestroyedTask,
     DroppedOutput,
@@ -64,7 +64,7 @@ def open_things(scope: Scope, backends: Iterable[StreamingMockBackend]) -> list[
 def lost_things(ledgers: Iterable[Ledger]) -> list[Leak]:
     """Return what was forgotten while it was going: results that were dropped, tasks that nobody kept."""
     watches = [watch for ledger in ledgers for watch in ledger.runs]
-    runs = [DroppedRun(watch, watch.run) for watch in watches if watch.run is not None and watch.run.dropped]
+    runs = [DroppedRun(watch, watch.run) for watch in watches if watch.run is not None and watch.was_dropped]
     outputs = [DroppedOutput(task) for ledger in ledgers for task in ledger.outputs]
     owners = [DroppedOwner(watch) for ledger in ledgers for watch in ledger.owners if watch.described]
     tasks = [DestroyedTask(task) for ledger in ledgers for task in ledger.destroyed]
@@ -143,4 +143,4 @@ def _hosts(task: asyncio.Task[Any]) -> bool:
 
 def _serves(task: asyncio.Task[Any], run: Run) -> bool:
     """Return whether a task is one in which a run asks a validator."""
-    return isinstance(task.get_coro(), Turn) and context_of(task).get(current_run) is run
+    return isinstance(task, ValidatorTask) and context_of(task).get(current_run) is run

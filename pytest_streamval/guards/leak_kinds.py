@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.owners import Owner
     from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.guards.origins import Timer
     from pytest_streamval.guards.tracking import Begun, OwnerWatch
     from pytest_streamval.scripting.mock import MockCall
@@ -145,7 +146,7 @@ class PendingRun(PendingTask):
         self.thing = self.run = run
         self.checks = checks
         """The tasks of those validators that have not answered yet."""
-        watches = () if run.audience is None else run.audience.observers
+        watches = () if run.observers is None else run.observers.members
         self._watch = next((watch for watch in watches if isinstance(watch, RunWatch)), None)
         # its owner may just be about to end it: the loop over a council was left, and its members were not told yet
         self.at_once = not task.cancelling() and not (self._watch is not None and self._watch.has_owner)
@@ -164,7 +165,7 @@ class DroppedRun(Leak):
 
     way_out = PendingRun.way_out
 
-    def __init__(self, watch: RunWatch, run: Run) -> None:
+    def __init__(self, watch: RunWatch, run: RunView) -> None:
         super().__init__(run)
         self._watch = watch
         self._asked = excerpt(text_of(run.action))

@@ -18,7 +18,7 @@ from gc import get_referents
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, WeakValueDictionary, ref
 
-from pytest_streamval.engine.observer import Observer
+from pytest_streamval.engine.observer import ResultObserver
 from pytest_streamval.engine.owners import on_drop, on_open
 from pytest_streamval.engine.thunk import on_drop as on_output_drop
 from pytest_streamval.guards.origins import create_task, forget_collected, is_of_library, timer_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from types import AsyncGeneratorType, CodeType, FrameType
 
     from pytest_streamval.engine.owners import Owner
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.guards.origins import Timer
     from pytest_streamval.scripting.playback import _Playback
 
@@ -128,12 +128,18 @@ class Begun:
     dropped: bool = False
 
 
-class RunWatch(Observer):
-    """Sees one run."""
+class RunWatch(ResultObserver):
+    """An observer of one run and of the use of its result."""
 
     def __init__(self) -> None:
-        self.run: Run | None = None
+        self.run: RunView | None = None
         """The run, once its task has taken a step."""
+        self.was_dropped = False
+        """Whether the result was dropped while the run went on."""
+        self.events_count = 0
+        """The number of events that `events()` has returned."""
+        self.history_count = 0
+        """The number of events in the result's `history` when it was last read."""
         self.site: Site | None = None
         """Where in the user's own code it was started."""
         self.has_owner = False
@@ -143,9 +149,22 @@ class RunWatch(Observer):
             self.site, self.has_owner = Site.of_caller(caller), is_in_own_task(caller)
             ledger.runs.append(self)
 
-    def started(self, run: Run) -> None:
+    def started(self, run: RunView) -> None:
         """Remember the run."""
         self.run = run
+
+    def events_read(self, count: int) -> None:
+        """Remember the number of events that were read."""
+        self.events_count = count
+
+    def history_read(self, count: int) -> None:
+        """Remember the number of events in the history."""
+        self.history_count = count
+
+    def dropped(self, run: RunView) -> None:
+        """Remember that the result was dropped."""
+        del run
+        self.was_dropped = True
 
 
 _NOBODY = Ledger()

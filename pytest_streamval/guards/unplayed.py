@@ -20,9 +20,8 @@ from pytest_streamval.guards.source_locations import Site
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_streamval.engine.run import Run
     from pytest_streamval.errors import ScriptExhaustedError
-    from pytest_streamval.guards.tracking import Ledger
+    from pytest_streamval.guards.tracking import Ledger, RunWatch
     from pytest_streamval.scripting.mock import StreamingMockBackend
     from pytest_streamval.scripting.playback import PlayableScript
     from pytest_streamval.scripting.script import Script
@@ -40,17 +39,17 @@ def done_in_vain(test: object, ledgers: Sequence[Ledger], backends: Iterable[Str
         ledgers: what began in it.
         backends: the mock backends that were made for it.
     """
-    runs = [watch.run for ledger in ledgers for watch in ledger.runs if watch.run is not None]
+    watches = [watch for ledger in ledgers for watch in ledger.runs]
     found: list[Exception] = []
     for backend in backends:
         found += _unplayed(backend)
-        found += [_swallowed(refusal) for refusal in backend.refused if not _is_known(refusal, test, runs)]
+        found += [_swallowed(refusal) for refusal in backend.refused if not _is_known(refusal, test, watches)]
     for ledger in ledgers:
         found += [
             UnreadPlaybackError(excerpt(playback.script.text)) for playback in ledger.playbacks if not playback.started
         ]
     if any(ledger.empty_transcripts for ledger in ledgers):
-        found += _unread(runs)
+        found += _unread(watches)
     return found
 
 
@@ -74,19 +73,21 @@ def idle_scripts(made: Sequence[Script], taken: Sequence[PlayableScript]) -> lis
     return [UnplayedScriptError(len(made), None, [excerpt(script.text) for script in idle])] if idle else []
 
 
-def _unread(runs: Sequence[Run]) -> list[StreamvalError]:
+def _unread(watches: Sequence[RunWatch]) -> list[StreamvalError]:
     """Return what is wrong where there is an empty transcript, and runs whose events nobody has looked at."""
-    if any(run.events_given or run.history_given for run in runs) or not any(run.history for run in runs):
+    runs = [watch.run for watch in watches if watch.run is not None and watch.run.history]
+    if not runs or any(watch.events_count or watch.history_count for watch in watches):
         return []
-    return [UnreadEventsError([(excerpt(text_of(run.action)), len(run.history)) for run in runs if run.history])]
+    return [UnreadEventsError([(excerpt(text_of(run.action)), len(run.history)) for run in runs])]
 
 
 # Calls too many
 
 
-def _is_known(refusal: ScriptExhaustedError, test: object, runs: Iterable[Run]) -> bool:
+def _is_known(refusal: ScriptExhaustedError, test: object, watches: Iterable[RunWatch]) -> bool:
     """Return whether somebody has got the error who waited for it."""
-    if any(run.error is refusal and run.history_given == len(run.history) for run in runs):
+    runs = [(watch.run, watch.history_count) for watch in watches if watch.run is not None]
+    if any(run.error is refusal and count == len(run.history) for run, count in runs):
         return True  # it stands in a transcript
     trace = refusal.__traceback__
     if trace is not None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
@@ -73,7 +73,7 @@ class AnswerKeeper(Observer):
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: RunView) -> None:
         """Keep a valid answer, before any reader learns that the run is over."""
         if run.completed and all(run.final_validations):
             self._history.keep(run.action, run.thunk)

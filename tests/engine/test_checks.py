@@ -6,7 +6,7 @@ import pytest
 
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
-from pytest_streamval.engine.validators import Judges
+from pytest_streamval.engine.validators import ValidatorGroup
 from pytest_streamval.errors import InvalidVerdictError
 
 PASS = PartialValidationResult("pass")
@@ -15,7 +15,7 @@ PASS = PartialValidationResult("pass")
 @pytest.fixture
 def judges_of(played):
     def make(*requirements, timeout=None, fail_fast=False):
-        return Judges(requirements, played(), SimpleContext(), timeout=timeout, fail_fast=fail_fast)
+        return ValidatorGroup(requirements, played(), SimpleContext(), timeout=timeout, fail_fast=fail_fast)
 
     return make
 
@@ -71,7 +71,7 @@ COUNTS = pytest.mark.parametrize("peers", [0, 1, 3])
 async def test_a_round_of_no_suspension_leaves_no_task(judges_of, judge, left, peers):
     judges = judges_of(*(judge() for _ in range(peers + 1)))
     assert await judges.check("One.") == (PASS,) * (peers + 1)
-    await judges.rest()
+    await judges.aclose()
     assert left() == set()
 
 
@@ -80,7 +80,7 @@ async def test_a_plain_function_may_return_an_awaitable(judges_of, judge, left, 
     judges = judges_of(*(judge() for _ in range(peers)), Returning())
     assert (await judges.check("One."))[-1] is PASS
     assert (await judges.validate())[-1] == ValidationResult(True)
-    await judges.rest()
+    await judges.aclose()
     assert left() == set()
 
 
@@ -218,8 +218,10 @@ async def test_an_error_notes_whose_it_is(others, suspends):
         async def stream_validate(self, chunk, *, backend, ctx):
             return PartialValidationResult("pass")
 
-    judges = Judges([*(Fine() for _ in range(others)), Broken("rare")], None, None, timeout=None, fail_fast=False)
+    judges = ValidatorGroup(
+        [*(Fine() for _ in range(others)), Broken("rare")], None, None, timeout=None, fail_fast=False
+    )
     with pytest.raises(ZeroDivisionError) as caught:
         await judges.check("Hello.")
-    await judges.rest()
+    await judges.aclose()
     assert caught.value.__notes__ == ["Raised by Broken('rare').stream_validate() about the chunk 'Hello.'."]

@@ -9,7 +9,7 @@ import pytest
 from pytest_streamval import SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine.chunking import Chunk
-from pytest_streamval.engine.observer import Audience, Observer, observing
+from pytest_streamval.engine.observer import ObserverGroup, Observer, observing
 from pytest_streamval.model import Delta
 
 
@@ -102,7 +102,7 @@ async def test_an_observer_that_takes_the_deltas_of_a_read_together_is_told_of_n
 
 def test_a_factory_that_returns_none_gives_no_observer(monkeypatch):
     monkeypatch.setattr(observer_module, "_factories", (lambda: None,))
-    assert Audience.assembled() is None
+    assert ObserverGroup.for_new_run() is None
 
 
 async def test_an_observer_sees_what_the_consumer_receives_in_the_consumers_task(watched):
@@ -240,6 +240,6 @@ async def test_an_observer_can_be_interrupted():
         def event(self, event):
             raise KeyboardInterrupt
 
-    audience = Audience([Impatient()])
+    observers = ObserverGroup([Impatient()])
     with pytest.raises(KeyboardInterrupt):
-        audience.tell("event", None)
+        observers.notify("event", None)

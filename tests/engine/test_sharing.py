@@ -14,7 +14,7 @@ from pytest_streamval import (
 )
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine.context import NO_REQUEST, requested_by
-from pytest_streamval.engine.observer import Audience, Observer, observing
+from pytest_streamval.engine.observer import ObserverGroup, Observer, observing
 from pytest_streamval.engine.weak import WeakObjects
 
 
@@ -28,8 +28,8 @@ def test_a_table_of_observers_that_changes_while_a_run_begins_loses_none(monkeyp
     opened = observing(leave)
     opened.__enter__()
     with observing(Watching):
-        audience = Audience.assembled()
-        assert [type(each) for each in audience.observers if isinstance(each, Watching)] == [Watching]
+        observers = ObserverGroup.for_new_run()
+        assert [type(each) for each in observers.members if isinstance(each, Watching)] == [Watching]
     assert leave not in observer_module._factories
 
 

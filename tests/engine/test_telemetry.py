@@ -426,7 +426,7 @@ async def test_nobody_is_told_where_no_provider_is_set(start, providers):
     assert telemetry() is None
     result, _ = await start(["One. "])
     await result.acomplete()
-    assert result._run.audience is None
+    assert result._run.observers is None
 
 
 async def test_spans_alone_and_measurements_alone(start, judge, providers):
