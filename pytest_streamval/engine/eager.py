@@ -13,74 +13,18 @@ import asyncio
 import sys
 import types
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pytest_streamval.engine.eager_py311 import SteppedTasks
-from pytest_streamval.engine.tasks import TASK_NAME, ValidatorTask
+from pytest_streamval.engine.eager_tasks import BuiltInEagerTasks, SteppedTasks, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
     from contextvars import Context
 
+    from pytest_streamval.engine.eager_tasks import EagerTasks
+    from pytest_streamval.engine.tasks import ValidatorTask
+
 T = TypeVar("T")
-
-
-class EagerTasks(Protocol):
-    """A way to start a task whose first step runs immediately."""
-
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> ValidatorTask | None:
-        """Run the first step of a coroutine, and return the task that continues it, or None if it has ended.
-
-        Raises:
-            BaseException: If the first step raised it.
-        """
-
-    async def aclose(self) -> None:
-        """Wait until no idle task is left."""
-
-
-class BuiltInEagerTasks:
-    """The eager tasks of asyncio, which Python 3.12 and later have."""
-
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> ValidatorTask | None:
-        """Run the first step of a coroutine, and return its task, or None if it has ended."""
-        make: Any = ValidatorTask  # the type checker knows the signature of Python 3.11
-        task: ValidatorTask = make(coroutine, loop=asyncio.get_running_loop(), name=TASK_NAME, eager_start=True)
-        if task.done():
-            task.result()
-            return None
-        return task
-
-    async def aclose(self) -> None:
-        """Return, because there are no idle tasks."""
-
-
-class Turn:
-    """A loop that awaits coroutines one after the other until one suspends."""
-
-    __slots__ = ("has_suspended", "position", "task")
-
-    def __init__(self, position: int) -> None:
-        self.position = position
-        """The position of the coroutine that is awaited, or was awaited last."""
-        self.task: asyncio.Task[Any] | None = None
-        """The task in which the loop runs, once it has begun."""
-        self.has_suspended = False
-        """Whether another turn has started the remaining coroutines."""
-
-    async def await_all(
-        self,
-        coroutines: Sequence[Coroutine[Any, Any, T]],
-        results: list[T],
-        is_enough: Callable[[T], bool] | None,
-    ) -> None:
-        """Await the coroutines from `position` on, and store their results."""
-        self.task = asyncio.current_task()
-        for index in range(self.position, len(coroutines)):
-            self.position = index
-            result = results[index] = await coroutines[index]
-            if self.has_suspended or (is_enough is not None and is_enough(result)):
-                return
 
 
 @types.coroutine
@@ -161,9 +105,11 @@ class EagerStarter:
         started, count = 0, len(coroutines)
         try:
             while started < count:
-                turn = self._newest = Turn(started)
+                turn = self._newest
+                if turn is None or turn.has_suspended:
+                    turn = self._newest = Turn()
                 try:
-                    task = self._tasks.start(turn.await_all(coroutines, results, is_enough))
+                    task = self._tasks.start(turn, turn.await_all(coroutines, started, results, is_enough))
                 finally:
                     self.position = turn.position
                     started = turn.position + 1

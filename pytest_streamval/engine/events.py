@@ -94,7 +94,7 @@ class StreamEvent:
 
     @classmethod
     def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
-        """Return events in an order that is the same in every run, for snapshots. By default, return them as they are."""
+        """Return events in an order that is the same in every run, for snapshots. By default they are unchanged."""
         return events
 
 

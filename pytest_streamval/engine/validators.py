@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pytest_streamval.engine.eager import EagerStarter, Turn
+from pytest_streamval.engine.eager import EagerStarter
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.tasks import ValidatorTask, add_note, current_task_is_cancelled, settle
 from pytest_streamval.errors import InvalidVerdictError, ValidatorTimeoutError, excerpt
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.backend import Backend
     from pytest_streamval.engine.context import Context
+    from pytest_streamval.engine.eager_tasks import Turn
 
 R = TypeVar("R", PartialValidationResult, ValidationResult)
 
@@ -80,7 +81,8 @@ class ValidatorGroup:
             _close(coroutines)
             raise
         results = [_CANCELLED] * len(coroutines)
-        await self._run_round("stream_validate", coroutines, results, is_enough=self._is_enough, chunk=chunk)
+        kind = PartialValidationResult
+        await self._run_round("stream_validate", coroutines, results, kind, is_enough=self._is_enough, chunk=chunk)
         return self._shared(tuple(results))
 
     def _shared(self, results: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
@@ -103,7 +105,7 @@ class ValidatorGroup:
             _close(coroutines)
             raise
         results = [ValidationResult(result=False)] * len(coroutines)
-        await self._run_round("validate", coroutines, results)
+        await self._run_round("validate", coroutines, results, ValidationResult)
         return tuple(results)
 
     async def aclose(self) -> None:
@@ -124,13 +126,13 @@ class ValidatorGroup:
         method: str,
         coroutines: Sequence[Coroutine[Any, Any, R]],
         results: list[R],
+        kind: type[R],
         *,
         is_enough: Callable[[object], bool] | None = None,
         chunk: str | None = None,
     ) -> None:
         """Run validators, and store each result at its position. A result that is enough ends the round."""
         starter = cast("EagerStarter", self._starter)
-        kind = type(results[0]) if results else None
         running = self._running = {}
         try:
             try:
@@ -143,9 +145,9 @@ class ValidatorGroup:
         finally:
             if running:
                 await self._stop(running)
-        for position, result in enumerate(results):
-            if kind is not None and not isinstance(result, kind):
-                raise _invalid_result(self.requirements[position], method, result, kind)
+        for result in results:
+            if not isinstance(result, kind):
+                raise _invalid_result(self.requirements[results.index(result)], method, result, kind)
 
     async def _wait(
         self,

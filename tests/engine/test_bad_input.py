@@ -1,4 +1,4 @@
-"""What is wrong is told with its value, the rule and the way out; nothing is left running and no text is lost."""
+"""Errors name the value, the rule and the way out. Nothing is left running, and no text is lost."""
 
 import asyncio
 from contextlib import suppress
@@ -26,20 +26,40 @@ from pytest_streamval.errors import StreamvalError
             ["'sentances'", "Choose from", "'sentence', 'word', 'paragraph', 'line', 'prose'"],
         ),
         ({"chunking": ""}, ValueError, ["''", "Choose from"]),
-        ({"chunking": 7}, TypeError, ["chunking=7", "an alias, an instance of ChunkingStrategy, or None"]),
-        ({"chunking": SentenceChunker}, TypeError, ["SentenceChunker'>", "pass an instance, SentenceChunker()"]),
+        ({"chunking": 7}, TypeError, ["Invalid chunking: 7.", "an instance of ChunkingStrategy, or None"]),
+        (
+            {"chunking": SentenceChunker},
+            TypeError,
+            ["SentenceChunker'>", "Pass an instance of the class, SentenceChunker()."],
+        ),
         ({"chunking": str.split}, TypeError, ["method 'split'", "an alias"]),
-        ({"requirements": ["be nice"]}, TypeError, ["requirements[0]='be nice'", "write Requirement('be nice')"]),
-        ({"requirements": "be nice"}, TypeError, ["requirements='be nice'", "a list of Requirement"]),
-        ({"requirements": [Requirement("a"), None]}, TypeError, ["requirements[1]=None", "a list of Requirement"]),
-        ({"requirements": [Requirement]}, TypeError, ["pass an instance, Requirement(...)"]),
-        ({"requirements": Requirement("a")}, TypeError, ["requirements=Requirement('a')", "Put the one into a list"]),
-        ({"requirements": [len]}, TypeError, ["requirements[0]=<built-in", "write Requirement(validation_fn=...)"]),
-        ({"requirements": 7}, TypeError, ["requirements=7", "a list of Requirement"]),
-        ({"validator_timeout": 0}, TypeError, ["validator_timeout=0", "above 0, or None"]),
-        ({"validator_timeout": -1.5}, TypeError, ["validator_timeout=-1.5", "above 0, or None"]),
-        ({"validator_timeout": float("nan")}, TypeError, ["validator_timeout=nan", "above 0, or None"]),
-        ({"validator_timeout": "5"}, TypeError, ["validator_timeout='5'", "above 0, or None"]),
+        (
+            {"requirements": ["be nice"]},
+            TypeError,
+            ["Invalid requirements[0]: 'be nice'.", "write Requirement('be nice')"],
+        ),
+        ({"requirements": "be nice"}, TypeError, ["Invalid requirements: 'be nice'.", "a list of Requirement"]),
+        (
+            {"requirements": [Requirement("a"), None]},
+            TypeError,
+            ["Invalid requirements[1]: None.", "an instance of Requirement"],
+        ),
+        ({"requirements": [Requirement]}, TypeError, ["Pass an instance of the class, Requirement(...)."]),
+        (
+            {"requirements": Requirement("a")},
+            TypeError,
+            ["Invalid requirements: Requirement('a').", "Put the requirement into a list"],
+        ),
+        (
+            {"requirements": [len]},
+            TypeError,
+            ["Invalid requirements[0]: <built-in", "write Requirement(validation_fn=...)"],
+        ),
+        ({"requirements": 7}, TypeError, ["Invalid requirements: 7.", "a list of Requirement"]),
+        ({"validator_timeout": 0}, TypeError, ["Invalid validator_timeout: 0.", "above 0, or None"]),
+        ({"validator_timeout": -1.5}, TypeError, ["Invalid validator_timeout: -1.5.", "above 0, or None"]),
+        ({"validator_timeout": float("nan")}, TypeError, ["Invalid validator_timeout: nan.", "above 0, or None"]),
+        ({"validator_timeout": "5"}, TypeError, ["Invalid validator_timeout: '5'.", "above 0, or None"]),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
@@ -56,10 +76,10 @@ async def test_an_argument_that_does_not_fit_is_refused_before_anything_starts(p
 @pytest.mark.parametrize(
     ("action", "ctx", "message"),
     [
-        (None, SimpleContext(), "action=None .* a str, a CBlock or a Component"),
-        (42, SimpleContext(), "action=42"),
-        ("Tell.", None, r"ctx=None .* for instance SimpleContext\(\)"),
-        ("Tell.", SimpleContext, "ctx=<class"),
+        (None, SimpleContext(), r"Invalid action: None\. .* a str, a CBlock or a Component"),
+        (42, SimpleContext(), "Invalid action: 42"),
+        ("Tell.", None, r"Invalid ctx: None\. .* for example SimpleContext\(\)"),
+        ("Tell.", SimpleContext, "Invalid ctx: <class"),
     ],
     ids=["no action", "a number", "no context", "the class"],
 )
@@ -75,7 +95,7 @@ async def test_what_is_nothing_to_ask_is_refused(played, left, action, ctx, mess
 async def test_what_is_no_backend_is_refused(played, left, argument):
     backend = played("One. ")
     arguments = {"backend": backend, argument: "ollama"}
-    with pytest.raises(TypeError, match=rf"{argument}='ollama' .*subclass of Backend"):
+    with pytest.raises(TypeError, match=rf"Invalid {argument}: 'ollama'\. .*subclass of Backend"):
         await stream_with_chunking("Tell.", ctx=SimpleContext(), **arguments)
     assert backend.asked == []
     assert left() == set()
@@ -122,10 +142,10 @@ def generating():
             RuntimeError,
             ["Answering returned", "computed already", "ModelOption.STREAM"],
         ),
-        (lambda: ("text", SimpleContext()), TypeError, ["'text'", "returns (ModelOutputThunk, Context)"]),
-        (lambda: None, TypeError, ["None", "returns (ModelOutputThunk, Context)"]),
-        (lambda: "ab", TypeError, ["'ab'", "returns (ModelOutputThunk, Context)"]),
-        (generating, TypeError, ["<ModelOutputThunk cancelled", "returns (ModelOutputThunk, Context)"]),
+        (lambda: ("text", SimpleContext()), TypeError, ["'text'", "must return (ModelOutputThunk, Context)"]),
+        (lambda: None, TypeError, ["None", "must return (ModelOutputThunk, Context)"]),
+        (lambda: "ab", TypeError, ["'ab'", "must return (ModelOutputThunk, Context)"]),
+        (generating, TypeError, ["<ModelOutputThunk cancelled", "must return (ModelOutputThunk, Context)"]),
         (lambda: OSError("refused"), OSError, ["refused"]),
     ],
     ids=["computed thunk", "text and context", "None", "text", "thunk alone", "raises"],

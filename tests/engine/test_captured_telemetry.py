@@ -126,8 +126,10 @@ def test_there_is_one_span_of_a_name_or_an_error_that_lists_them(captured):
 @pytest.fixture
 def providers(monkeypatch):
     """Set providers, as a program does at its start, with nothing captured so far."""
-    monkeypatch.setattr(telemetry, "_tapped", [])
-    monkeypatch.setattr(telemetry, "_READER", InMemoryMetricReader(preferred_temporality=telemetry._SINCE_THE_LAST))
+    monkeypatch.setattr(telemetry, "_joined_providers", [])
+    monkeypatch.setattr(
+        telemetry, "_READER", InMemoryMetricReader(preferred_temporality=telemetry._SINCE_LAST_COLLECTION)
+    )
 
     def set_them(tracers, meters):
         set_now = {"tracer": tracers, "meter": meters}

@@ -104,9 +104,8 @@ async def test_what_is_no_verdict_on_a_chunk_is_refused(judges_of, judge, peers,
     judges = judges_of(*(judge() for _ in range(peers)), says(verdict), fail_fast=fail_fast)
     with pytest.raises(InvalidVerdictError) as caught:
         await judges.check("One.")
-    assert str(caught.value) == (
-        f"Saying('said').stream_validate() returned {verdict!r}. It returns a PartialValidationResult on every path."
-    )
+    rule = "It must return a PartialValidationResult on every path."
+    assert str(caught.value) == f"Saying('said').stream_validate() returned {verdict!r}. {rule}"
 
 
 @COUNTS
@@ -116,7 +115,7 @@ async def test_what_is_no_verdict_on_the_whole_is_refused(judges_of, judge, peer
     with pytest.raises(InvalidVerdictError) as caught:
         await judges.validate()
     assert str(caught.value) == (
-        f"Saying('said').validate() returned {verdict!r}. It returns a ValidationResult on every path."
+        f"Saying('said').validate() returned {verdict!r}. It must return a ValidationResult on every path."
     )
 
 

@@ -109,7 +109,7 @@ def test_a_chat_shows_the_newest_entries_that_fit_its_window(window, shown):
 
 @pytest.mark.parametrize("window", [0, -3])
 def test_a_window_is_a_positive_number_or_none(window):
-    with pytest.raises(InvalidArgumentError, match=f"Invalid window_size: {window}. Give a positive number"):
+    with pytest.raises(InvalidArgumentError, match=f"Invalid window_size: {window}. It must be a positive number"):
         ChatContext(window_size=window)
 
 

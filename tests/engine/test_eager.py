@@ -1,6 +1,7 @@
 """Validators find themselves in tasks like any other, although most of them never need one of their own."""
 
 import asyncio
+import gc
 import sys
 import types
 from collections.abc import Coroutine
@@ -11,6 +12,7 @@ import anyio
 import pytest
 
 from pytest_streamval.engine.eager import EagerStarter
+from pytest_streamval.engine.eager_tasks import BuiltInEagerTasks, SteppedTasks
 from pytest_streamval.engine.observer import Observer, observing
 from pytest_streamval.errors import ValidatorTimeoutError
 
@@ -483,8 +485,92 @@ async def test_debug_mode_shows_and_disturbs_nothing(start, judge, suspending, a
 
 # The starter itself
 
+KINDS = [SteppedTasks, *([BuiltInEagerTasks] if sys.version_info >= (3, 12) else [])]
+EITHER_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
-async def test_the_coroutine_of_a_task_that_never_got_a_loop_can_be_closed(never):
+
+async def return_pass(turns=0):
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return "pass"
+
+
+@EITHER_KIND
+async def test_a_starter_stores_results_and_leaves_a_task_only_for_a_coroutine_that_suspends(kind, left):
+    starter, running, results = EagerStarter(kind()), {}, [None] * 4
+    starter.start_all([return_pass(), return_pass(2), return_pass(), return_pass(1)], results, running, None)
+    assert results == ["pass", None, "pass", None]
+    assert [turn.position for turn in running] == [1, 3]
+    assert {task for task in left() if task in running.values()} == set(running.values())
+    await asyncio.wait(running.values())
+    assert results == ["pass"] * 4
+    await starter.aclose()
+    assert left() == set()
+
+
+@EITHER_KIND
+async def test_a_starter_starts_no_coroutine_after_a_result_that_is_enough(kind, left):
+    starter, running, results = EagerStarter(kind()), {}, [None] * 3
+    starter.start_all([return_pass(1), return_pass(), return_pass()], results, running, lambda result: result == "pass")
+    assert results == [None, "pass", None]
+    await asyncio.wait(running.values())
+    assert results == ["pass", "pass", None]
+    await starter.aclose()
+    assert left() == set()
+
+
+@EITHER_KIND
+async def test_a_starter_raises_the_error_of_a_first_step_and_closes_the_remaining_coroutines(kind, left):
+    async def fail():
+        raise ValueError("broken")
+
+    starter, running, remaining = EagerStarter(kind()), {}, return_pass()
+    with pytest.raises(ValueError, match="broken"):
+        starter.start_all([return_pass(1), fail(), remaining], [None] * 3, running, None)
+    assert starter.position == 1
+    assert remaining.cr_frame is None
+    assert len(running) == 1
+    await asyncio.wait(running.values())
+    await starter.aclose()
+    assert left() == set()
+
+
+@EITHER_KIND
+async def test_a_starter_knows_the_position_of_the_coroutine_that_contains_the_caller(kind):
+    starter, running, positions = EagerStarter(kind()), {}, []
+
+    async def look(turns):
+        positions.append(starter.current_position(running))
+        await return_pass(turns)
+        positions.append(starter.current_position(running))
+
+    starter.start_all([look(0), look(1), look(0)], [None] * 3, running, None)
+    assert positions == [0, 0, 1, 2, 2]
+    other = asyncio.ensure_future(look(0))
+    await asyncio.wait([*running.values(), other])
+    assert positions[5:] == [1, None, None]
+    await starter.aclose()
+
+
+@EITHER_KIND
+async def test_an_interrupt_of_a_first_step_is_raised_at_once(kind, left, caplog):
+    async def interrupt():
+        raise KeyboardInterrupt
+
+    starter, interrupts = EagerStarter(kind()), []
+    try:
+        starter.start_all([interrupt(), return_pass()], [None] * 2, {}, None)
+    except KeyboardInterrupt:
+        interrupts.append("raised")
+    await starter.aclose()
+    del starter
+    gc.collect()
+    assert interrupts == ["raised"]
+    assert left() == set()
+    assert caplog.records == []
+
+
+async def test_the_coroutine_of_a_stepped_task_can_be_closed_without_a_loop(never):
     closed = []
 
     async def wait():
@@ -493,40 +579,31 @@ async def test_the_coroutine_of_a_task_that_never_got_a_loop_can_be_closed(never
         finally:
             closed.append(True)
 
-    async def at_once():
-        return "pass"
-
-    starter = EagerStarter()
-    running = {}
-    found = [None, None]
-    starter.start_all([wait(), at_once()], found, running, None)
-    assert found == [None, "pass"]
-    [(turn, task)] = running.items()
-    assert isinstance(turn, Coroutine)
-    assert task.get_coro() is turn
-    turn.close()
+    starter, running, results = EagerStarter(SteppedTasks()), {}, [None, None]
+    starter.start_all([wait(), return_pass()], results, running, None)
+    assert results == [None, "pass"]
+    [task] = running.values()
+    assert isinstance(task.get_coro(), Coroutine)
+    task.get_coro().close()
     assert closed == [True]
     task.cancel()
-    await starter.rest()
+    await starter.aclose()
     await asyncio.wait([task])
 
 
-async def test_a_spare_task_that_is_cancelled_ends_without_a_word(left):
-    async def at_once():
-        return "pass"
-
-    starter = EagerStarter()
-    starter.start_all([at_once()], [None], {}, None)
-    [spare] = left()
-    spare.get_coro().close()
-    spare.cancel()
-    await starter.rest()
-    assert spare.cancelled()
-    found = [None]
-    starter.start_all([at_once()], found, {}, None)
-    assert found == ["pass"]
-    await starter.rest()
-    await starter.rest()
+async def test_an_idle_task_that_is_cancelled_ends_and_another_one_takes_its_place(left):
+    starter = EagerStarter(SteppedTasks())
+    starter.start_all([return_pass()], [None], {}, None)
+    [idle] = left()
+    idle.get_coro().close()
+    idle.cancel()
+    await starter.aclose()
+    assert idle.cancelled()
+    results = [None]
+    starter.start_all([return_pass()], results, {}, None)
+    assert results == ["pass"]
+    await starter.aclose()
+    await starter.aclose()
     assert left() == set()
 
 

@@ -83,14 +83,14 @@ async def test_an_object_that_is_no_chunker_is_refused_before_anything_is_genera
 @pytest.mark.parametrize(
     ("answer", "rule"),
     [
-        (None, "It returns a list of Chunk"),
-        ("ab", "It returns a list of Chunk"),
-        (["ab"], r"A chunk is a Chunk\(text, start, end\)"),
-        ([("ab", 0)], r"A chunk is a Chunk\(text, start, end\)"),
-        ([(b"ab", 0, 2)], r"A chunk is a Chunk\(text, start, end\)"),
-        ([("ab", "0", "2")], r"A chunk is a Chunk\(text, start, end\)"),
-        ([("ab", 0, 1)], "Its offsets are those of its text"),
-        ([("ab", 0, 2), ("c", 1, 2)], "at or after the end of the chunk before: 2"),
+        (None, "It must return a list of Chunk"),
+        ("ab", "It must return a list of Chunk"),
+        (["ab"], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([("ab", 0)], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([(b"ab", 0, 2)], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([("ab", "0", "2")], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([("ab", 0, 1)], "Its offsets must be those of its text"),
+        ([("ab", 0, 2), ("c", 1, 2)], "at or after the end of the previous chunk: 2"),
     ],
     ids=["nothing", "a text", "texts", "pairs", "bytes", "no offsets", "a wrong end", "chunks that overlap"],
 )

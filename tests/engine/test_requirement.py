@@ -126,9 +126,9 @@ def test_a_result_of_one_kind_equals_no_other_kind(other):
 @pytest.mark.parametrize("name", ["success", "reason", "score", "thunk", "context", "note"])
 def test_results_are_immutable(result, name):
     before = repr(result)
-    with pytest.raises(AttributeError, match=f"{type(result).__name__} is immutable: make a new one with {name}='x'"):
+    with pytest.raises(AttributeError, match=f"{type(result).__name__} is immutable. Make a new one with {name}='x'"):
         setattr(result, name, "x")
-    with pytest.raises(AttributeError, match=f"immutable: {name} cannot be deleted"):
+    with pytest.raises(AttributeError, match=f"immutable, so {name} cannot be deleted"):
         delattr(result, name)
     assert repr(result) == before
 
@@ -154,7 +154,7 @@ def test_a_subclass_of_a_result_stays_one():
 @pytest.mark.parametrize("verdict", ["passed", "", True, None, ["fail"], {"fail"}, b"pass", ValidationResult(True)])
 @pytest.mark.parametrize("reason", [None, "why"])
 def test_a_verdict_is_one_of_three_words(verdict, reason):
-    with pytest.raises(InvalidArgumentError, match='a verdict is "pass", "fail" or "unknown"') as caught:
+    with pytest.raises(InvalidArgumentError, match='It must be "pass", "fail" or "unknown"') as caught:
         PartialValidationResult(verdict, reason=reason)
     assert str(caught.value).startswith(f"Invalid success: {verdict!r}")
 
@@ -194,7 +194,7 @@ def test_a_requirement_is_called_by_its_class_and_description():
 
 
 def test_a_function_in_the_place_of_the_description_is_caught_at_once():
-    with pytest.raises(InvalidArgumentError, match=r"description=<function .* pass validation_fn="):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid description: <function .* as validation_fn="):
         Requirement(lambda ctx: True)
 
 
@@ -246,7 +246,9 @@ async def answer_nothing(ctx):
     ids=["None", "async None", "str", "int", "partial"],
 )
 async def test_a_validation_fn_that_returns_no_verdict_is_told_so(function, shown):
-    message = rf"The validation_fn of Requirement\('Fine'\) returned {shown}. It returns a bool or a ValidationResult."
+    message = (
+        rf"The validation_fn of Requirement\('Fine'\) returned {shown}. It must return a bool or a ValidationResult."
+    )
     with pytest.raises(InvalidVerdictError, match=message) as caught:
         await Requirement("Fine", function).validate(Unasked(), answered())
     assert isinstance(caught.value, TypeError)
@@ -450,7 +452,7 @@ async def test_a_requirement_that_judges_chunks_only_has_nothing_to_add_at_the_e
 
 
 async def test_a_requirement_about_nothing_is_an_error():
-    with pytest.raises(InvalidArgumentError, match="validation_fn, or by a model, which needs it in words"):
+    with pytest.raises(InvalidArgumentError, match="so that a model can act as judge"):
         await Requirement().validate(None, SimpleContext())
 
 

@@ -238,7 +238,7 @@ async def test_a_result_shows_how_far_it_is(start, judge, never, turns):
 
 async def test_as_thunk_is_there_once_the_run_is_over(start, never):
     result, _ = await start(["One. ", never])
-    with pytest.raises(RuntimeError, match=r"await acomplete\(\)"):
+    with pytest.raises(RuntimeError, match=r"Await acomplete\(\)"):
         _ = result.as_thunk
     await result.aclose()
     thunk = result.as_thunk

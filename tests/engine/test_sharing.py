@@ -14,7 +14,7 @@ from pytest_streamval import (
 )
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine.context import NO_REQUEST, requested_by
-from pytest_streamval.engine.observer import ObserverGroup, Observer, observing
+from pytest_streamval.engine.observer import Observer, ObserverGroup, observing
 from pytest_streamval.engine.weak import WeakObjects
 
 

@@ -31,8 +31,7 @@ from pytest_streamval import (
     set_span_status_error,
     stream_with_chunking,
 )
-from pytest_streamval.engine import observer as observer_module
-from pytest_streamval.engine import tasks
+from pytest_streamval.engine import orchestrator, tasks
 from pytest_streamval.engine.telemetry import spans as telemetry_module
 from pytest_streamval.engine.telemetry.spans import SPAN, telemetry
 from pytest_streamval.plugin.clock import clock_of_test
@@ -252,9 +251,9 @@ def test_a_result_that_is_dropped_behind_the_end_of_its_loop_leaves_no_open_span
     span = captured.span()
     assert span.attributes["streamval.outcome"] == "cancelled"
     assert not trace.get_current_span().get_span_context().is_valid  # what is current here is not the run's affair
-    for task in [task for task in tasks._owned if task.get_loop() is loop]:
+    for task in [task for task in tasks._running_tasks if task.get_loop() is loop]:
         task.get_coro().close()  # as happens to it at the very end
-        tasks._owned.discard(task)
+        tasks._running_tasks.discard(task)
     del task
     gc.collect()
     assert captured.spans == (span,)
@@ -418,7 +417,7 @@ def test_nobody_is_told_where_opentelemetry_was_never_imported(monkeypatch, impo
     if not imported:
         monkeypatch.delitem(sys.modules, "opentelemetry")
     monkeypatch.setattr(telemetry_module, "telemetry", lambda: "an observer")
-    assert observer_module._telemetry() == ("an observer" if imported else None)
+    assert orchestrator._telemetry() == ("an observer" if imported else None)
 
 
 async def test_nobody_is_told_where_no_provider_is_set(start, providers):

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.engine.component import CBlock, Message
+from pytest_streamval.engine.output import GenerationMetadata
 from pytest_streamval.engine.tasks import settle, start_task
-from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
+from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     ConcurrentReadError,
     DetachedThunkError,
@@ -766,7 +767,7 @@ async def test_a_producer_is_given_its_output_and_may_compare_it():
     ("make", "state"),
     [
         (partial(ModelOutputThunk, "text"), "is computed"),
-        (ModelOutputThunk, "has a producer already"),
+        (ModelOutputThunk, "already has a producer"),
     ],
 )
 async def test_a_producer_is_started_once_and_never_on_a_computed_output(make, state):
@@ -1235,7 +1236,7 @@ async def test_an_error_behind_the_end_of_an_output_is_logged(caplog):
     assert await thunk.avalue() == "All."
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert "raised behind the end of its output" in caplog.text
+    assert "raised after the end of its output" in caplog.text
     assert "too late" in caplog.text
 
 

@@ -122,8 +122,8 @@ def set_span_status_error(span: Span | None, description: str) -> None:
 class Telemetry(Observer):
     """An observer that reports one run to OpenTelemetry.
 
-    During the run it only records the times of deltas, and the rest is done at the end. Of a long run it reports a sample
-    of the events and latencies, because an SDK takes longer for each than the engine for a chunk.
+    During the run it only records the times of deltas, and the rest is done at the end. Of a long run it reports a
+    sample of the events and latencies, because an SDK takes longer for each than the engine for a chunk.
     """
 
     def __init__(self, tracer: Tracer | None, instruments: Instruments | None) -> None:
