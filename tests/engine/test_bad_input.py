@@ -63,7 +63,7 @@ from pytest_streamval.errors import StreamvalError
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-async def test_an_argument_that_does_not_fit_is_refused_before_anything_starts(played, left, arguments, kind, parts):
+async def test_an_invalid_argument_is_refused_before_anything_starts(played, left, arguments, kind, parts):
     backend = played("One. ")
     with pytest.raises(kind) as caught:
         await stream_with_chunking("Tell.", backend, SimpleContext(), **arguments)
@@ -83,7 +83,7 @@ async def test_an_argument_that_does_not_fit_is_refused_before_anything_starts(p
     ],
     ids=["no action", "a number", "no context", "the class"],
 )
-async def test_what_is_nothing_to_ask_is_refused(played, left, action, ctx, message):
+async def test_an_invalid_action_or_context_is_refused(played, left, action, ctx, message):
     backend = played("One. ")
     with pytest.raises(TypeError, match=message):
         await stream_with_chunking(action, backend, ctx)
@@ -92,7 +92,7 @@ async def test_what_is_nothing_to_ask_is_refused(played, left, action, ctx, mess
 
 
 @pytest.mark.parametrize("argument", ["backend", "validation_backend"])
-async def test_what_is_no_backend_is_refused(played, left, argument):
+async def test_an_object_that_is_no_backend_is_refused(played, left, argument):
     backend = played("One. ")
     arguments = {"backend": backend, argument: "ollama"}
     with pytest.raises(TypeError, match=rf"Invalid {argument}: 'ollama'\. .*subclass of Backend"):
@@ -101,7 +101,7 @@ async def test_what_is_no_backend_is_refused(played, left, argument):
     assert left() == set()
 
 
-async def test_any_iterable_of_requirements_will_do(start, played, judge):
+async def test_requirements_can_be_any_iterable(start, played, judge):
     result = await stream_with_chunking(
         "Tell.", played("One. "), SimpleContext(), requirements=(judge() for _ in range(2))
     )
@@ -150,14 +150,14 @@ def generating():
     ],
     ids=["computed thunk", "text and context", "None", "text", "thunk alone", "raises"],
 )
-async def test_a_backend_that_returns_no_stream_is_an_error_and_nothing_is_left(left, turns, answer, kind, parts):
+async def test_a_backend_that_returns_no_stream_raises_and_leaves_no_task(left, turns, answer, kind, parts):
     with pytest.raises(kind) as caught:
         await stream_with_chunking("Tell.", Answering(answer()), SimpleContext(), requirements=[Requirement()])
     assert all(part in str(caught.value) for part in parts)
     assert left() == set()
 
 
-async def test_a_backend_that_never_sends_can_be_ended_in_every_way(
+async def test_a_run_whose_backend_never_sends_can_be_ended_in_every_way(
     start, judge, never, turns, assert_over, loop_clock
 ):
     async def limited(result):
@@ -184,7 +184,7 @@ async def test_a_backend_that_never_sends_can_be_ended_in_every_way(
 
 @pytest.mark.parametrize("requirements", [0, 1, 2])
 @pytest.mark.parametrize("together", [False, True], ids=["read before", "read together"])
-async def test_a_producer_that_raises_ends_the_run_behind_its_last_delta(
+async def test_a_producer_that_raises_ends_the_run_after_its_last_delta(
     start, judge, shape, turns, assert_over, requirements, together
 ):
     judges = [judge() for _ in range(requirements)]
@@ -203,7 +203,7 @@ async def test_a_producer_that_raises_ends_the_run_behind_its_last_delta(
 
 
 @pytest.mark.parametrize("bad", [7, None, b"bytes", ["a"]], ids=repr)
-async def test_a_token_that_is_no_text_ends_the_run(start, judge, assert_over, bad):
+async def test_a_delta_that_is_no_text_ends_the_run(start, judge, assert_over, bad):
     async def put_bad():
         await backend.thunk.put(bad)
 
@@ -233,7 +233,7 @@ async def test_a_token_that_is_no_text_ends_the_run(start, judge, assert_over, b
     ],
     ids=ascii,
 )
-async def test_no_text_is_too_strange(start, judge, assert_over, chunking, steps):
+async def test_unusual_text_passes_unchanged(start, judge, assert_over, chunking, steps):
     result, backend = await start(steps, judge(), judge(), chunking=chunking)
     pieces = [piece async for piece in result.astream(lossless=True)]
     assert "".join(pieces) == result.full_text == "".join(steps)
@@ -243,9 +243,7 @@ async def test_no_text_is_too_strange(start, judge, assert_over, chunking, steps
 @pytest.mark.parametrize("chunking", ["sentence", "word", "paragraph", "line", None])
 @pytest.mark.parametrize("steps", [[], [""], ["", "", ""]], ids=str)
 @pytest.mark.parametrize("requirements", [0, 1, 2])
-async def test_an_empty_stream_comes_to_its_natural_end(
-    start, judge, shape, assert_over, chunking, steps, requirements
-):
+async def test_an_empty_stream_ends_naturally(start, judge, shape, assert_over, chunking, steps, requirements):
     judges = [judge() for _ in range(requirements)]
     result, backend = await start(steps, *judges, chunking=chunking)
     assert [chunk async for chunk in result.astream(lossless=True)] == []
@@ -376,7 +374,7 @@ class Unfinished(Requirement):
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_a_validator_that_gives_no_verdict_ends_the_run(start, judge, assert_over, peers, requirement, parts):
+async def test_a_validator_that_returns_no_result_ends_the_run(start, judge, assert_over, peers, requirement, parts):
     judges = [judge() for _ in range(peers)]
     result, backend = await start(["One. "], *judges, requirement)
     with pytest.raises(TypeError) as caught:

@@ -48,7 +48,7 @@ async def test_a_validator_runs_in_one_task_from_its_first_step_to_its_last(
 
 @COUNTS
 @SUSPENDING
-async def test_what_a_validator_sets_in_its_context_stays_there(start, judge, turns, count, suspends):
+async def test_a_context_variable_that_a_validator_sets_stays_in_its_context(start, judge, turns, count, suspends):
     seen = []
 
     async def use(about):
@@ -103,7 +103,9 @@ async def test_callbacks_and_tasks_of_a_validator_get_its_context(start, judge, 
 @COUNTS
 @SUSPENDING
 @pytest.mark.parametrize("scope", ["asyncio.timeout", "anyio.move_on_after", "anyio.fail_after", "asyncio.wait_for"])
-async def test_a_scope_that_does_not_run_out_changes_nothing(start, judge, turns, assert_over, count, suspends, scope):
+async def test_a_time_limit_inside_a_validator_that_does_not_expire_changes_nothing(
+    start, judge, turns, assert_over, count, suspends, scope
+):
     async def limited(chunk):
         if scope == "asyncio.wait_for":
             await asyncio.wait_for(turns(suspends), 60)
@@ -126,7 +128,7 @@ async def test_a_scope_that_does_not_run_out_changes_nothing(start, judge, turns
 @SUSPENDING
 @pytest.mark.parametrize("scope", ["asyncio.timeout", "anyio.move_on_after", "anyio.fail_after", "asyncio.wait_for"])
 @pytest.mark.parametrize("seconds", [5, 0])
-async def test_a_scope_that_runs_out_ends_what_is_in_it_and_nothing_else(
+async def test_a_time_limit_inside_a_validator_that_expires_ends_only_its_block(
     start, judge, turns, never, assert_over, loop_clock, count, suspends, scope, seconds
 ):
     async def limited(chunk):
@@ -240,7 +242,7 @@ async def test_a_validator_may_work_in_a_thread(start, judge, assert_over, count
 
 @COUNTS
 @pytest.mark.parametrize("kind", ["future", "task", "shielded task", "event", "lock"])
-async def test_validators_may_wait_for_the_same_thing(start, judge, turns, assert_over, count, kind):
+async def test_validators_can_wait_for_the_same_object(start, judge, turns, assert_over, count, kind):
     loop = asyncio.get_running_loop()
     future = loop.create_future()
     task = asyncio.ensure_future(turns(9))
@@ -297,7 +299,7 @@ async def test_validators_that_wait_for_the_same_future_all_get_its_error(start,
 
 
 @COUNTS
-async def test_a_validator_that_awaits_what_is_done_already_goes_on(start, judge, assert_over, count):
+async def test_a_validator_that_awaits_a_done_future_continues(start, judge, assert_over, count):
     async def wait(chunk):
         future = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(future.set_result, "pass")
@@ -316,9 +318,7 @@ def yielding(what):
 
 
 @COUNTS
-async def test_a_validator_that_yields_what_no_task_can_await_gets_the_error_of_a_task(
-    start, judge, assert_over, count
-):
+async def test_a_validator_that_yields_an_invalid_value_gets_the_error_of_a_task(start, judge, assert_over, count):
     async def wait(chunk):
         await yielding("nonsense")
 
@@ -332,7 +332,7 @@ async def test_a_validator_that_yields_what_no_task_can_await_gets_the_error_of_
 # Cancelled
 
 
-async def test_validators_cancelled_between_their_first_step_and_their_tasks_own_end_where_they_wait(
+async def test_validators_cancelled_before_the_first_step_of_their_task_end_at_their_await(
     start, judge, never, turns, assert_over
 ):
     noted = []
@@ -372,7 +372,7 @@ async def test_validators_cancelled_between_their_first_step_and_their_tasks_own
     assert_over(result, backend, *judges)
 
 
-async def test_a_validator_cancelled_while_what_it_awaits_is_done_ends_too(start, judge, assert_over):
+async def test_a_validator_cancelled_while_its_future_is_done_ends_too(start, judge, assert_over):
     future = asyncio.get_running_loop().create_future()
 
     async def wait(chunk):
@@ -409,7 +409,7 @@ async def test_a_validator_that_cancels_its_own_task_ends_its_run(
 
 
 @pytest.mark.parametrize("fail_fast", [False, True])
-async def test_validators_behind_one_that_raises_at_once_are_not_asked(start, judge, assert_over, fail_fast):
+async def test_validators_after_one_that_raises_at_once_are_not_called(start, judge, assert_over, fail_fast):
     judges = [judge(), judge(ValueError("broken")), judge()]
     result, backend = await start(["One. "], *judges, fail_fast=fail_fast)
     with pytest.raises(ValueError, match="broken"):
@@ -432,7 +432,7 @@ FACTORIES = [plain_factory, *([asyncio.eager_task_factory] if sys.version_info >
 @SUSPENDING
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.__name__)
 @pytest.mark.parametrize("ends", ["naturally", "early", "raising", "closed"])
-async def test_runs_end_well_whatever_the_task_factory(
+async def test_runs_end_well_with_every_task_factory(
     start, judge, suspending, never, turns, assert_over, count, suspends, factory, ends
 ):
     asyncio.get_running_loop().set_task_factory(factory)
@@ -452,14 +452,14 @@ async def test_runs_end_well_whatever_the_task_factory(
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.__name__)
-async def test_a_stream_that_was_there_at_once_ends_well_whatever_the_task_factory(start, assert_over, factory):
+async def test_an_immediate_stream_ends_well_with_every_task_factory(start, assert_over, factory):
     asyncio.get_running_loop().set_task_factory(factory)
     result, backend = await start(["One. "])
     assert [chunk async for chunk in result.astream()] == ["One."]
     assert_over(result, backend)
 
 
-async def test_tasks_say_what_they_do(start, judge, never, turns, left):
+async def test_the_names_of_tasks_describe_them(start, judge, never, turns, left):
     result, _ = await start(["One. ", never], judge(never, name="short"), judge(never, name="polite"))
     await turns(6)
     names = sorted(task.get_name() for task in left())
@@ -473,7 +473,7 @@ async def test_tasks_say_what_they_do(start, judge, never, turns, left):
     await result.aclose()
 
 
-async def test_debug_mode_shows_and_disturbs_nothing(start, judge, suspending, assert_over, caplog):
+async def test_the_debug_mode_of_asyncio_logs_nothing_about_validators(start, judge, suspending, assert_over, caplog):
     asyncio.get_running_loop().set_debug(enabled=True)
     judges = [judge(suspending(2)), judge(), judge(suspending(1))]
     result, backend = await start(["One. Two. ", "Three. "], *judges)

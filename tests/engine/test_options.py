@@ -24,7 +24,7 @@ class Asked(Backend):
     [None, {}, {ModelOption.SEED: 1}, {"seed": 1, "top_p": 0.5, "max_tokens": 3, "system": "x"}],
     ids=["none", "empty", "named", "the backend's own"],
 )
-def test_options_pass_as_they_are(options):
+def test_valid_options_are_returned_unchanged(options):
     assert checked_options(options) == (options or {})
 
 
@@ -40,12 +40,12 @@ def test_options_pass_as_they_are(options):
         ({"SEED": 1}, "but ModelOption.SEED"),
     ],
 )
-def test_a_slip_of_the_pen_is_told(options, message):
+def test_a_misspelt_option_raises_an_error(options, message):
     with pytest.raises(InvalidArgumentError, match=message):
         checked_options(options)
 
 
-async def test_a_run_hands_options_on_and_asks_for_a_stream():
+async def test_a_run_passes_options_to_the_backend_with_stream():
     backend = Asked()
     options = {"top_p": 0.5, ModelOption.STREAM: False}
     await (await stream_with_chunking("Go.", backend, SimpleContext(), model_options=options)).acomplete()
@@ -53,7 +53,7 @@ async def test_a_run_hands_options_on_and_asks_for_a_stream():
     assert options[ModelOption.STREAM] is False
 
 
-async def test_a_run_starts_nothing_with_options_that_do_not_fit():
+async def test_a_run_with_invalid_options_starts_nothing():
     backend = Asked()
     with pytest.raises(InvalidArgumentError):
         await stream_with_chunking("Go.", backend, SimpleContext(), model_options={"temprature": 1})

@@ -13,7 +13,7 @@ def test_no_schedule_breaks_the_contract_of_a_run(seed):
 
 
 @pytest.mark.parametrize("action", schedules.ACTIONS)
-def test_a_timeout_of_a_validator_in_the_same_turn_hangs_nothing(action):
+def test_a_timeout_of_a_validator_in_the_same_turn_does_not_hang(action):
     for caller in schedules.CALLERS:
         for moment in range(1, 60):
             assert schedules.play(schedules.Schedule("plain", "limited judge", caller, action, moment))[1] == []
