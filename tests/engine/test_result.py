@@ -581,7 +581,7 @@ SCENARIOS = {
 }
 
 
-@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize(("count", "through"), [(1, "acomplete"), (4, "astream")])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize(
     "cancel",
@@ -596,7 +596,6 @@ SCENARIOS = {
     ],
     ids=lambda function: function.__name__,
 )
-@pytest.mark.parametrize("through", ["acomplete", "astream"])
 async def test_a_run_cancelled_at_any_moment_ends_well(
     start, judge, suspending, turns, never, assert_over, count, scenario, cancel, through
 ):
@@ -772,8 +771,7 @@ def test_asyncio_run_ends_a_run_that_its_main_function_left(start, never, judge,
     assert backend.stopped
 
 
-@pytest.mark.parametrize("requirements", [0, 1, 4])
-@pytest.mark.parametrize("ends", ["naturally", "early"])
+@pytest.mark.parametrize(("requirements", "ends"), [(0, "naturally"), (1, "early"), (4, "naturally"), (4, "early")])
 async def test_a_finished_run_is_freed_without_the_cyclic_collector(
     start, judge, suspending, turns, no_cyclic_gc, requirements, ends
 ):

@@ -87,7 +87,10 @@ def test_a_text_that_names_no_model_is_told_of_scripts():
         ({"ctx": ChatContext}, "^ctx=<class .*it is a context"),
         ({"ctx": []}, r"^Invalid ctx: \[\]"),
         ({"model_options": ["seed"]}, r"^Invalid model_options: \['seed'\]. It must be a dict"),
-        ({"model_options": {1: 2}}, "^Invalid model_options: 1. Each key must be a str. Choose from ModelOption.STREAM"),
+        (
+            {"model_options": {1: 2}},
+            "^Invalid model_options: 1. Each key must be a str. Choose from ModelOption",
+        ),
         ({"model_options": {"temprature": 0}}, "'temprature' does not fit: .* but ModelOption.TEMPERATURE"),
         ({"model_options": {"Seed": 0}}, "'Seed' does not fit: .* but ModelOption.SEED"),
     ],
