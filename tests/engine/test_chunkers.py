@@ -88,7 +88,7 @@ def chunked(strategy, pieces):
 
 
 @every_built_in
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(pieces=cut_texts())
 @example(["a.", ")", "\n", "b"])
 @example(["a\r", "\n", "\r", "\n", "b"])
@@ -111,7 +111,7 @@ def test_every_cut_of_every_text_gives_the_chunks_of_the_reference(alias, pieces
 
 
 @every_built_in
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pieces=cut_texts())
 @example(["a\n\n\r"])
 @example(["\n", "\r"])
@@ -198,7 +198,7 @@ class Counting:
 
 
 @every_built_in
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+@pytest.mark.parametrize("size", [1, 7])
 @pytest.mark.parametrize(
     "text",
     ["x", "x.", ".)", "x\r", "\n", " ", "\r\n", "\n \r", "\n\r", "a. \n\n"],
