@@ -113,7 +113,7 @@ async def test_requirements_can_be_any_iterable(start, played, judge):
 
 
 class Answering(Backend):
-    """Returns whatever it is made of."""
+    """A backend that returns the given answer."""
 
     def __init__(self, answer):
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Capturing what a test tells OpenTelemetry."""
+"""Capturing the spans and measurements of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judges of a run: what they are asked, how they may be written, and what is no verdict."""
+"""The validators of a run: their calls, their kinds of functions, and invalid results."""
 
 import asyncio
 

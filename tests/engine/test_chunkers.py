@@ -1,4 +1,4 @@
-"""Chunking: the four promises of every built-in strategy, for any text, and what a strategy of one's own is held to."""
+"""Chunking: the four rules of every built-in strategy for any text, and the checks of custom strategies."""
 
 import re
 from itertools import pairwise
@@ -20,7 +20,7 @@ from pytest_streamval.errors import ChunkingContractError, InvalidArgumentError,
 BUILT_IN = {"sentence": SentenceChunker, "word": WordChunker, "paragraph": ParagraphChunker, "line": LineChunker}
 every_built_in = pytest.mark.parametrize("alias", BUILT_IN)
 
-# Whatever a boundary is made of, what looks like it, and what text outside English is made of.
+# The characters of boundaries, similar ones, and characters of other languages.
 NASTY = [
     *("a", "b", "Dr", "1", ".", "!", "?", "...", "\u2026", "\u3002", ","),
     *('"', "'", "\u201d", "\u2019", ")", "(", "\u201c"),
@@ -39,7 +39,7 @@ def cut_texts(draw):
     return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
 
 
-# What each strategy does, said once more in other words: the complete chunks of a text, and the rest that is flushed.
+# A second implementation of each strategy: the complete chunks of a text, and the flushed rest.
 
 
 def words(text):
@@ -96,7 +96,7 @@ def chunked(strategy, pieces):
 @example(["a\n\n\r"])
 @example([" ", "a", " "])
 def test_every_cut_of_every_text_gives_the_chunks_of_the_reference(alias, pieces):
-    """Monotone, delta-invariant, without delay, and in agreement with split and flush: checked behind every piece."""
+    """Check after every piece that the chunks are monotone, delta-invariant, without delay, and those of split."""
     strategy = resolve_chunking(alias)
     chunker = strategy.chunker()
     so_far, emitted = "", []
@@ -176,7 +176,7 @@ def test_a_strategy_keeps_no_state_between_streams(alias):
     assert chunked(strategy, ["One. Two.\n\n"]) == second.feed("One. Two.\n\n") + second.flush()
 
 
-# Linear: what a chunker looks at, counted
+# Linear: the number of characters that a chunker reads
 
 
 class Counting:
@@ -351,7 +351,7 @@ def test_the_repr_of_a_strategy_is_its_class():
 
 
 class NoAbbreviations(SentenceChunker):
-    """Joins what was cut behind a title."""
+    """Joins chunks that were split after a title."""
 
     def split(self, accumulated_text):
         joined = []

@@ -1,4 +1,4 @@
-"""What is asked of a model."""
+"""Components, the requests to a model."""
 
 from dataclasses import FrozenInstanceError
 

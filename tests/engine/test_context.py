@@ -1,4 +1,4 @@
-"""Contexts: immutable histories, and what a model is shown of them."""
+"""Contexts: immutable histories, and the part of them that a model is shown."""
 
 import copy
 import gc

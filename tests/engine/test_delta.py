@@ -1,4 +1,4 @@
-"""What a producer hands over: values."""
+"""The values that a producer puts."""
 
 import copy
 import pickle

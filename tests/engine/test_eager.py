@@ -1,4 +1,4 @@
-"""Validators find themselves in tasks like any other, although most of them never need one of their own."""
+"""Validators run in tasks as any other code, although most of them need no task of their own."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""How runs end: cancellations, time limits, clean-ups, and who receives what."""
+"""How runs end: cancellations, time limits, clean-ups, and the receivers of errors."""
 
 import asyncio
 import contextlib
@@ -405,13 +405,13 @@ async def test_a_validator_that_raises_a_cancellation_is_named(start, judge, cou
 
 
 def in_another_loop(coroutine):
-    """Run a coroutine in the event loop of another thread, and return what it raised."""
+    """Run a coroutine in the event loop of another thread, and return the error that it raised."""
     found = []
 
     def run():
         try:
             asyncio.run(coroutine)
-        except Exception as error:  # noqa: BLE001  # whatever it is
+        except Exception as error:  # noqa: BLE001  # any error
             found.append(error)
 
     thread = threading.Thread(target=run)

@@ -1,4 +1,4 @@
-"""Events are values: frozen, compared by content, each with the time at which it was made."""
+"""Events are values: frozen, compared by content, each with its time."""
 
 import copy
 import dataclasses

@@ -1,4 +1,4 @@
-"""Observers see everything, in order, and disturb nothing."""
+"""Observers see everything in order, and never disturb a run."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Options of a generation: what passes, and what is a slip of the pen."""
+"""Options of a generation: valid names and misspelt ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_streamval.engine.backend import Backend, checked_options
 
 
 class Asked(Backend):
-    """Remembers how it was asked, and knows no format."""
+    """A backend that remembers its options."""
 
     async def generate_from_context(self, action, ctx, *, model_options=None):
         self.options = model_options

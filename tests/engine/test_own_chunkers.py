@@ -1,4 +1,4 @@
-"""Chunkers of one's own: of any class that has `feed` and `flush`, and held to what they return."""
+"""Custom chunkers: any class with `feed` and `flush`, whose results are checked."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from pytest_streamval import (
 
 
 class Pairs:
-    """Cuts text into pairs of characters; a subclass of nothing."""
+    """Splits text into pairs of characters, without a base class."""
 
     def __init__(self):
         self.text = ""

@@ -1,4 +1,4 @@
-"""Events of one's own: a subclass of `StreamEvent` may be a dataclass of any kind, or none."""
+"""Custom events: a subclass of `StreamEvent` can be a dataclass of any kind, or none."""
 
 import copy
 import dataclasses

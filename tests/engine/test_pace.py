@@ -1,4 +1,4 @@
-"""`pace`: a run that reads on only when it is let to."""
+"""`pace`: a function that delays each read of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requirements and what they say."""
+"""Requirements and their results."""
 
 import asyncio
 import copy
@@ -53,7 +53,7 @@ class Judge(Backend):
 
 
 class Unasked(Backend):
-    """Is nobody's judge."""
+    """A backend that no requirement may use as judge."""
 
     async def generate_from_context(self, action, ctx, *, format=None, model_options=None):  # noqa: A002
         pytest.fail("nobody should ask")
@@ -357,7 +357,7 @@ async def test_a_subclass_that_does_not_call_its_base_works_too():
 
 
 class Collecting(Requirement):
-    """Counts what it was made, and collects in every kind of collection."""
+    """A requirement with every kind of collection."""
 
     made = 0
 

@@ -200,7 +200,7 @@ async def test_lossless_pieces_join_to_the_released_text_of_a_stopped_run(start,
     got = []
     with suppress(ValueError, asyncio.CancelledError):
         async for piece in result.astream(lossless=True):
-            got.append(piece)  # noqa: PERF401  # what came before the error counts
+            got.append(piece)  # noqa: PERF401  # the pieces before the error count
     assert got == [" One.", "  Two."]
     assert "".join(got) == result.full_text
 
@@ -218,7 +218,7 @@ def test_lossless_pieces_join_to_any_text(start, steps, chunking):
     assert "".join(asyncio.run(run())) == "".join(steps)
 
 
-# What it says of itself
+# Its state
 
 
 async def test_the_repr_of_a_result_shows_its_state(start, judge, never, turns):
@@ -825,7 +825,7 @@ async def test_the_requirements_of_a_result_are_the_copies_of_the_run():
 
 
 class Failing(Requirement):
-    """Raises what it is given."""
+    """Raises the given error."""
 
     def __init__(self, error):
         super().__init__()
@@ -946,7 +946,7 @@ async def test_a_reader_that_stops_waiting_leaves_no_waiter():
     await result.aclose()
 
 
-# The error as a value, and where a run stands
+# The error as a value, and the state of a run
 
 
 @pytest.mark.filterwarnings("error")

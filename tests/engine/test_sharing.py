@@ -76,21 +76,21 @@ def test_a_weak_object_at_a_reused_address_is_another_object(monkeypatch):
     (address,) = bag._refs
     stale = bag._refs[address]
     bag.add(second)
-    bag._refs[address] = bag._refs.pop(id(second))  # as if it stood where the first one stood
+    bag._refs[address] = bag._refs.pop(id(second))  # as if it had the address of the first one
     forget = stale.__callback__
     forget(stale)
     assert list(bag) == [second]
 
 
 class Shown(Context):
-    """A context of one's own that shows models what went before."""
+    """A custom context that shows models their answers."""
 
     def view_for_generation(self):
         return self.as_list()
 
 
 class Hidden(Context):
-    """A context of one's own that shows models what users said, and no answers."""
+    """A custom context that shows models no answers."""
 
     def view_for_generation(self):
         return [entry for entry in self.as_list() if not isinstance(entry, ModelOutputThunk)]

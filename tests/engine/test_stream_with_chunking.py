@@ -1,4 +1,4 @@
-"""What a run does: the order of events, what is released, what is judged, and how it ends."""
+"""Runs: the order of events, the checks, the released chunks and the end."""
 
 import asyncio
 from contextlib import nullcontext, suppress
@@ -248,7 +248,7 @@ async def test_a_validation_that_raises_ends_the_run_with_its_error(start, judge
     assert_over(result, backend, *judges)
 
 
-# What is handed on
+# Arguments of the backend and the validators
 
 
 async def test_the_backend_receives_stream_the_action_and_the_context(played):
@@ -791,7 +791,7 @@ def test_a_run_ends_well_whatever_happens(
         pieces = []
         with suppress(ValueError, OSError, asyncio.CancelledError):
             async for piece in reader:
-                pieces.append(piece)  # noqa: PERF401  # what came before the error counts
+                pieces.append(piece)  # noqa: PERF401  # the pieces before the error count
         return pieces
 
     asyncio.run(run())

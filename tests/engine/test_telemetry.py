@@ -1,4 +1,4 @@
-"""What OpenTelemetry hears of runs: asserted against its SDK."""
+"""Telemetry of runs, tested with the SDK of OpenTelemetry."""
 
 import asyncio
 import gc
@@ -238,7 +238,7 @@ def test_a_result_that_is_dropped_after_the_end_of_its_loop_leaves_no_open_span(
     async def main():
         kept.append(await start(["One. ", lambda: asyncio.get_running_loop().create_future()]))
         await turns(steps)
-        loop.stop()  # at once: where there are no steps, the run has not begun
+        loop.stop()  # at once: without steps, the run has not begun
 
     kept = []
     loop = asyncio.new_event_loop()
@@ -250,7 +250,9 @@ def test_a_result_that_is_dropped_after_the_end_of_its_loop_leaves_no_open_span(
     assert captured.open_spans == ()
     span = captured.span()
     assert span.attributes["streamval.outcome"] == "cancelled"
-    assert not trace.get_current_span().get_span_context().is_valid  # what is current here is not the run's affair
+    assert (
+        not trace.get_current_span().get_span_context().is_valid
+    )  # the run does not change the current span of others
     for task in [task for task in tasks._running_tasks if task.get_loop() is loop]:
         task.get_coro().close()  # as happens to it at the very end
         tasks._running_tasks.discard(task)

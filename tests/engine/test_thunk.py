@@ -45,7 +45,7 @@ async def soon(awaitable, within=50):
 
 
 async def pieces_of(thunk):
-    """Read as the contract says: until `is_computed()`."""
+    """Read until `is_computed()`."""
     pieces = []
     while not thunk.is_computed():
         pieces.append(await thunk.astream())
@@ -172,7 +172,7 @@ async def test_a_delta_counts_as_unread_until_the_reader_comes_back_for_more(rea
     thunk.start(produce)
     await turns(10)
     assert len(sent) == CAPACITY - read
-    await thunk.astream()  # gets what is there; all of it is unread still, but what was read before is not
+    await thunk.astream()  # the new deltas still count as unread, the earlier ones do not
     await turns(10)
     assert len(sent) == CAPACITY
     await thunk.cancel_generation()
@@ -485,7 +485,7 @@ async def read_once(thunk, kind):
 @settings(max_examples=150, deadline=None)
 @given(steps=steps, reads=reads, closing=st.booleans())
 async def test_the_reads_join_to_the_value_exactly_once_in_any_order(steps, reads, closing):
-    """Producer and reader take turns at random; reads of every kind are mixed, and some are cancelled."""
+    """Let producer and reader take turns at random, with reads of every kind, of which some are cancelled."""
 
     async def produce(thunk):
         for batch, pauses in steps:
@@ -864,7 +864,7 @@ async def test_the_usage_before_a_failure_is_kept():
 
 
 class Producer:
-    """Puts until it is stopped, and takes its time to clean up."""
+    """Puts until it is stopped, and cleans up slowly."""
 
     def __init__(self, *, clean_up=0, error=None):
         self.clean_up = clean_up
@@ -1174,7 +1174,7 @@ async def test_a_deep_copy_of_an_output_has_its_own_action():
     assert copy(thunk)._action is action
 
 
-# The tasks behind it
+# Its tasks
 
 
 async def test_a_started_task_lives_without_other_references():

@@ -22,7 +22,7 @@ def enter(trace_id: int) -> None:
 
 
 def told(*, trace_id: int | None = None) -> dict[str, object]:
-    """Return what a worker is told while a span is current, or while none is."""
+    """Return the input of a worker, with or without a current span."""
 
     def tell() -> dict[str, object]:
         if trace_id is not None:
@@ -35,7 +35,7 @@ def told(*, trace_id: int | None = None) -> dict[str, object]:
 
 
 def continued(workerinput: dict[str, object], *, own: int | None = None) -> int:
-    """Return the trace that a worker is in which was told something, and may have begun a trace of its own."""
+    """Return the trace of a worker with the given input, which may have its own trace already."""
 
     def run() -> int:
         if own is not None:
