@@ -24,7 +24,7 @@ from pytest_streamval.model import Delta
 
 
 class PlayedBackend(Backend):
-    """A backend that plays steps: deltas to put, exceptions to raise, and functions to call and, if needed, to await."""
+    """A backend that plays steps: deltas to put, exceptions to raise, and functions to call and, if needed, await."""
 
     def __init__(self, *steps, cleanup=None):
         self.steps = steps
