@@ -29,11 +29,12 @@ _HOMES = {
     ),
     "engine.observer": ("Observer", "observing"),
     "engine.orchestrator": ("stream_with_chunking",),
+    "engine.output": ("GenerationMetadata",),
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
     "engine.telemetry.spans": ("set_span_status_error",),
-    "engine.thunk": ("GenerationMetadata", "ModelOutputThunk"),
+    "engine.thunk": ("ModelOutputThunk",),
     "errors": (
         "CassetteEndedError",
         "CheckFailedError",

@@ -35,13 +35,13 @@ from pytest_streamval.engine.events import StreamingDoneEvent as StreamingDoneEv
 from pytest_streamval.engine.observer import Observer as Observer
 from pytest_streamval.engine.observer import observing as observing
 from pytest_streamval.engine.orchestrator import stream_with_chunking as stream_with_chunking
+from pytest_streamval.engine.output import GenerationMetadata as GenerationMetadata
 from pytest_streamval.engine.prose.strategy import ProseChunker as ProseChunker
 from pytest_streamval.engine.requirement import PartialValidationResult as PartialValidationResult
 from pytest_streamval.engine.requirement import Requirement as Requirement
 from pytest_streamval.engine.requirement import ValidationResult as ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult as StreamChunkingResult
 from pytest_streamval.engine.telemetry.spans import set_span_status_error as set_span_status_error
-from pytest_streamval.engine.thunk import GenerationMetadata as GenerationMetadata
 from pytest_streamval.engine.thunk import ModelOutputThunk as ModelOutputThunk
 from pytest_streamval.errors import CassetteEndedError as CassetteEndedError
 from pytest_streamval.errors import CheckFailedError as CheckFailedError

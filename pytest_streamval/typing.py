@@ -9,7 +9,7 @@ _HOMES = {
     "council": ("CouncilFactory", "CouncilStream", "Member"),
     "engine.component": ("Action",),
     "engine.orchestrator": ("StartingRun",),
-    "engine.run": ("Run",),
+    "engine.run_view": ("RunView",),
     "engine.telemetry.captured": ("CapturedTelemetry", "Measured"),
     "fuzzing.cuts": ("Cut",),
     "http.client": ("Transport",),

@@ -5,7 +5,7 @@ from pytest_streamval.council import CouncilStream as CouncilStream
 from pytest_streamval.council import Member as Member
 from pytest_streamval.engine.component import Action as Action
 from pytest_streamval.engine.orchestrator import StartingRun as StartingRun
-from pytest_streamval.engine.run import Run as Run
+from pytest_streamval.engine.run_view import RunView as RunView
 from pytest_streamval.engine.telemetry.captured import CapturedTelemetry as CapturedTelemetry
 from pytest_streamval.engine.telemetry.captured import Measured as Measured
 from pytest_streamval.fuzzing.cuts import Cut as Cut

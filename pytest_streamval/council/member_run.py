@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.requirement import Requirement
     from pytest_streamval.engine.result import StreamChunkingResult
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
 
 Role: TypeAlias = Literal["member", "synthesis"]
 
@@ -164,7 +164,7 @@ class MemberRun:
 
     # Pace and timeout
 
-    async def _wait_for_reader(self, run: Run) -> None:
+    async def _wait_for_reader(self, run: RunView) -> None:
         """Wait until the reader has processed all events so far, then limit the wait for the next delta."""
         self._stop_timer()
         loop = asyncio.get_running_loop()

@@ -17,11 +17,12 @@ from pytest_streamval.engine.events import (
 )
 from pytest_streamval.engine.observer import Observer, observing
 from pytest_streamval.engine.orchestrator import stream_with_chunking
+from pytest_streamval.engine.output import GenerationMetadata
 from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult
-from pytest_streamval.engine.run import Run
-from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
+from pytest_streamval.engine.run_view import RunView
+from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 
 __all__ = [
@@ -51,7 +52,7 @@ __all__ = [
     "QuickCheckEvent",
     "Requirement",
     "RetryEvent",
-    "Run",
+    "RunView",
     "SentenceChunker",
     "SimpleContext",
     "StreamChunkingResult",

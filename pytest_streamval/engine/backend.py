@@ -1,4 +1,4 @@
-"""`Backend`: whatever turns an action into an output."""
+"""`Backend`: a source of outputs."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
-_SLIP = 0.9  # likeness of a misspelt name, by difflib's measure; "max_tokens" is 0.83 like "max_new_tokens", and a name
+_MISSPELT = 0.9  # difflib's ratio of a misspelt name; a backend's own "max_tokens" has 0.83 to "max_new_tokens"
 
 
 class ModelOption(StrEnum):
-    """Options that every backend understands, as keys of `model_options`; others are handed on as they are."""
+    """Keys of `model_options` that every backend understands. A backend may accept other keys too."""
 
     STREAM = "stream"
-    """Return the output at once and put the deltas as they come."""
+    """Return the output immediately, and put the deltas as they arrive."""
     TEMPERATURE = "temperature"
-    """Randomness of sampling, 0 for none."""
+    """The randomness of sampling, 0 for none."""
     MAX_NEW_TOKENS = "max_new_tokens"
-    """The most tokens to generate."""
+    """The largest number of tokens to generate."""
     SEED = "seed"
-    """Seed of sampling."""
+    """The seed of sampling."""
     SYSTEM_PROMPT = "system_prompt"
-    """What the model is told first."""
+    """The instructions that the model is sent before all messages."""
     STOP = "stop"
-    """A string, or a list of them, at which generation ends."""
+    """A string, or a list of strings, at which generation ends."""
 
 
 class Backend(ABC):
-    """A source of outputs: a model behind a network, a recording, a script.
+    """A source of outputs, such as a model in a network, a recording or a script.
 
-    A subclass makes an output, gives it a producer with `thunk.start(produce)`, which is all that it takes to be
-    stoppable, and returns it at once, together with the context it stands in:
+    A subclass makes an output, gives it a producer with `thunk.start(produce)`, and returns it immediately, together
+    with the context that ends with it. The producer can then be stopped without further code:
 
         thunk = ModelOutputThunk(action=action)
         thunk.start(produce)
@@ -48,9 +48,9 @@ class Backend(ABC):
 
     @property
     def identity(self) -> str | None:
-        """What tells this backend from every other that may answer differently, in any process; None by default.
+        """A name for this backend that no backend with other answers has, in any process. It is None by default.
 
-        Answers may be kept and given again under it. It holds no secret.
+        Caches store answers under it. It contains no secret.
         """
         return None
 
@@ -63,13 +63,13 @@ class Backend(ABC):
         format: object | None = None,  # noqa: A002  # the word of the field
         model_options: Mapping[str, object] | None = None,
     ) -> tuple[ModelOutputThunk, Context]:
-        """Start generating the answer to an action.
+        """Start to generate the answer to an action.
 
         Args:
-            action: what is asked.
-            ctx: what went before.
-            format: a schema that the output has to follow, where the backend knows of such.
-            model_options: by `ModelOption` or the backend's own names.
+            action: The request.
+            ctx: The history before the request.
+            format: A schema for the output, if the backend supports schemas.
+            model_options: Options by `ModelOption` or by the backend's own names.
 
         Returns:
             The output, still being generated, and the context that ends with it.
@@ -80,32 +80,33 @@ _NAMES = frozenset(option.value for option in ModelOption)
 
 
 def checked_options(model_options: Mapping[str, object] | None) -> dict[str, object]:
-    """Return options as a caller gave them, if that is what they are.
+    """Return a copy of valid options.
 
-    A name that only a backend knows passes; one that is nearly a `ModelOption` is a slip of the pen, which a backend
-    would hand on to a provider that ignores it.
+    Names that only a backend knows are valid. A name that is nearly a `ModelOption` is not: a backend would pass it on
+    to a provider, which ignores it.
 
     Raises:
-        InvalidArgumentError: a `TypeError` and a `ValueError`; it is no mapping, or a key is no name or misspelt.
+        InvalidArgumentError: A `TypeError` and a `ValueError`. If it is no mapping, or if a key is no str or misspelt.
     """
-    given: object = model_options
-    if given is None:
+    options: object = model_options
+    if options is None:
         return {}
-    if not isinstance(given, Mapping):
-        raise InvalidArgumentError("model_options", excerpt(given), "It must be a dict, such as {ModelOption.SEED: 1}.")
-    for name in given:
+    if not isinstance(options, Mapping):
+        raise InvalidArgumentError(
+            "model_options", excerpt(options), "It must be a dict, such as {ModelOption.SEED: 1}."
+        )
+    for name in options:
         if name not in _NAMES:
             _check_name(name)
-    return dict(given)
+    return dict(options)
 
 
 def _check_name(name: object) -> None:
     names = ", ".join(f"ModelOption.{option.name}" for option in ModelOption)
     if not isinstance(name, str):
-        raise InvalidArgumentError(
-            "model_options", excerpt(name), f"Options go by name: {names}, or the backend's own."
-        )
-    near = get_close_matches(name.strip().casefold(), _NAMES, n=1, cutoff=_SLIP)
+        rule = f"Each key must be a str. Choose from {names}, or use the backend's own names."
+        raise InvalidArgumentError("model_options", excerpt(name), rule)
+    near = get_close_matches(name.strip().casefold(), _NAMES, n=1, cutoff=_MISSPELT)
     if near:
-        rule = f"There is no option of that name, but ModelOption.{near[0].upper()}. All there are: {names}."
+        rule = f"There is no option of that name, but ModelOption.{near[0].upper()}. All options are: {names}."
         raise InvalidArgumentError("model_options", excerpt(name), rule)

@@ -1,4 +1,4 @@
-"""The simple built-in strategies, and the aliases that name every built-in one."""
+"""The simple built-in chunking strategies, and the aliases of all built-in ones."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt, unknown_chunk
 
 
 class _BoundaryChunker(Chunker):
-    """Cuts at the matches of a pattern, whose group 1 is where the separator begins.
+    """A chunker that splits at the matches of a pattern. Group 1 of a match is the beginning of the separator.
 
-    The fragment is kept in pieces and joined once, when its boundary shows. Only its last `_reach` characters, where
-    a boundary may be under way, are looked at again with the next text.
+    The fragment is kept in pieces, which are joined when its boundary is found. Only its last `_reach` characters are
+    searched again with the next text, because they may be the beginning of a boundary.
     """
 
     joins_deltas = True
     _boundary: ClassVar[re.Pattern[str]]
-    _separators: ClassVar[re.Pattern[str]]  # matches, possibly empty, what stands between two chunks
-    _reach: ClassVar[int]  # the longest part of a boundary that can stand before its last character
-    _leading: ClassVar[bool] = True  # whether separators before the first chunk are skipped too
+    _separators: ClassVar[re.Pattern[str]]  # matches the text between two chunks, possibly empty
+    _reach: ClassVar[int]  # the longest part of a boundary before its last character
+    _leading: ClassVar[bool] = True  # whether separators before the first chunk are skipped
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._start = 0  # offset of the fragment
+        self._start = 0  # the offset of the fragment
         self._tail = ""
-        self._offset = 0  # offset of the tail
+        self._offset = 0  # the offset of the tail
         self._between = self._leading
 
     def feed(self, text: str) -> list[Chunk]:
         window = self._tail + text
         chunks: list[Chunk] = []
-        at = 0
+        position = 0
         while True:
             if self._between:
-                at = self._separators.match(window, at).end()  # type: ignore[union-attr]  # it matches the empty text
-                if at == len(window) or (at == len(window) - 1 and window[at] == "\r"):
-                    break  # the next text may go on with the separator
+                position = self._separators.match(window, position).end()  # type: ignore[union-attr]  # it matches the empty text
+                if position == len(window) or (position == len(window) - 1 and window[position] == "\r"):
+                    break  # the next text may continue the separator
                 self._between = False
-                self._start = self._offset + at
-            found = self._boundary.search(window, at)
-            if found is None:
-                cut = max(at, len(window) - self._reach)
-                if cut > at:
-                    self._pieces.append(window[at:cut])
-                at = cut
+                self._start = self._offset + position
+            boundary = self._boundary.search(window, position)
+            if boundary is None:
+                end = max(position, len(window) - self._reach)
+                if end > position:
+                    self._pieces.append(window[position:end])
+                position = end
                 break
-            end = found.start(1)
-            self._emit(window[at:end], chunks)
+            end = boundary.start(1)
+            self._append_chunk(window[position:end], chunks)
             self._between = True
-            at = end
-        self._tail = window[at:]
-        self._offset += at
+            position = end
+        self._tail = window[position:]
+        self._offset += position
         return chunks
 
     def flush(self) -> list[Chunk]:
         chunks: list[Chunk] = []
         if self._between:
             self._start = self._offset
-        self._emit(self._tail, chunks)
+        self._append_chunk(self._tail, chunks)
         self._tail = ""
         return chunks
 
-    def _emit(self, last: str, chunks: list[Chunk]) -> None:
-        """Append the fragment, whose last piece is given, unless it is empty."""
+    def _append_chunk(self, last: str, chunks: list[Chunk]) -> None:
+        """Append the fragment with its last piece as a chunk, unless it is empty."""
         if self._pieces:
             self._pieces.append(last)
             last = "".join(self._pieces)
@@ -74,7 +74,7 @@ class _BoundaryChunker(Chunker):
             chunks.append(Chunk(last, self._start, self._start + len(last)))
 
 
-class _SentenceCuts(_BoundaryChunker):
+class _SentenceBoundaryChunker(_BoundaryChunker):
     _boundary = re.compile(r"[.!?][\"'\u201d\u2019)]?(\s)")
     _separators = re.compile(r"\s*")
     _reach = 2
@@ -87,19 +87,19 @@ class _SentenceCuts(_BoundaryChunker):
         ]
 
 
-class _WordCuts(_BoundaryChunker):
+class _WordBoundaryChunker(_BoundaryChunker):
     _boundary = re.compile(r"(\s)")
     _separators = re.compile(r"\s*")
     _reach = 0
 
 
-class _LineCuts(_BoundaryChunker):
+class _LineBoundaryChunker(_BoundaryChunker):
     _boundary = re.compile(r"(\r\n|\n)")
     _separators = re.compile(r"(?:\r\n|\n)*")
     _reach = 1
 
 
-class _ParagraphCuts(_BoundaryChunker):
+class _ParagraphBoundaryChunker(_BoundaryChunker):
     _boundary = re.compile(r"(\n\r?\n|\r\n\r?\n)")
     _separators = re.compile(r"(?:\r\n|\n)*")
     _reach = 3
@@ -107,51 +107,51 @@ class _ParagraphCuts(_BoundaryChunker):
 
 
 class _Incremental(ChunkingStrategy):
-    """A strategy whose `split` and `flush` are what its chunker does with the whole text.
+    """A strategy whose `split` and `flush` use its chunker class.
 
-    They ask `_cuts`, not `chunker()`: in a subclass that redefines one of them that is the one which asks them.
+    They do not call `chunker()`, because in a subclass that redefines one of them, `chunker()` calls them.
     """
 
-    _cuts: ClassVar[type[Chunker]]
+    _chunker_class: ClassVar[type[Chunker]]
 
     def split(self, accumulated_text: str) -> list[str]:
-        return [chunk.text for chunk in self._cuts().feed(accumulated_text)]
+        return [chunk.text for chunk in self._chunker_class().feed(accumulated_text)]
 
     def flush(self, accumulated_text: str) -> list[str]:
-        chunker = self._cuts()
+        chunker = self._chunker_class()
         chunker.feed(accumulated_text)
         return [chunk.text for chunk in chunker.flush()]
 
     def chunker(self) -> Chunker:
-        return self._cuts()
+        return self._chunker_class()
 
 
 class SentenceChunker(_Incremental):
-    r"""Cuts after `.`, `!` or `?`, one optional closing `"` `'` `”` `’` or `)`, and whitespace.
+    r"""Splits after `.`, `!` or `?`, one optional closing `"` `'` `”` `’` or `)`, and whitespace.
 
-    Chunks carry no surrounding whitespace. Simple and immediate: it cuts after abbreviations too (`Dr. Smith` gives
-    two chunks). Where sentences should be what a reader sees, use `"prose"`.
+    Chunks have no surrounding whitespace. This strategy is simple and immediate, so it also splits after abbreviations
+    (`Dr. Smith` gives two chunks). Use `"prose"` for sentences as a reader sees them.
     """
 
-    _cuts = _SentenceCuts
+    _chunker_class = _SentenceBoundaryChunker
 
 
 class WordChunker(_Incremental):
-    """Cuts at whitespace: every run of other characters is a chunk."""
+    """Splits at whitespace. Every run of other characters is a chunk."""
 
-    _cuts = _WordCuts
+    _chunker_class = _WordBoundaryChunker
 
 
 class LineChunker(_Incremental):
-    r"""Cuts at each line end, `\n` or `\r\n`; empty lines are no chunks, other whitespace stays."""
+    r"""Splits at each line end, `\n` or `\r\n`. Empty lines are no chunks, and other whitespace is kept."""
 
-    _cuts = _LineCuts
+    _chunker_class = _LineBoundaryChunker
 
 
 class ParagraphChunker(_Incremental):
-    r"""Cuts at two or more line ends in a row, `\n` or `\r\n`; what stands between stays byte for byte."""
+    r"""Splits at two or more line ends in a row, `\n` or `\r\n`. The text between them is kept unchanged."""
 
-    _cuts = _ParagraphCuts
+    _chunker_class = _ParagraphBoundaryChunker
 
 
 _ALIASES: dict[str, type[ChunkingStrategy]] = {
@@ -164,11 +164,11 @@ _ALIASES: dict[str, type[ChunkingStrategy]] = {
 
 
 def resolve_chunking(chunking: str | ChunkingStrategy | None) -> ChunkingStrategy | None:
-    """Return the strategy that `chunking` means, None for one chunk a delta.
+    """Return the strategy for the argument `chunking`, or None for one chunk per delta.
 
     Raises:
-        UnknownNameError: a `ValueError`; a string that is no alias.
-        InvalidArgumentError: a `TypeError`; anything that is neither a string, a strategy nor None.
+        UnknownNameError: A `ValueError`. If it is an unknown alias.
+        InvalidArgumentError: A `TypeError`. If it is neither a str, a `ChunkingStrategy` nor None.
     """
     if chunking is None or isinstance(chunking, ChunkingStrategy):
         return chunking
@@ -176,7 +176,7 @@ def resolve_chunking(chunking: str | ChunkingStrategy | None) -> ChunkingStrateg
         if chunking not in _ALIASES:
             raise unknown_chunking_error(chunking, list(_ALIASES))
         return _ALIASES[chunking]()
-    rule = "it takes an alias, an instance of ChunkingStrategy, or None."
+    rule = "It must be an alias such as 'sentence', an instance of ChunkingStrategy, or None."
     if isinstance(chunking, type) and issubclass(chunking, ChunkingStrategy):
-        rule = f"That is the class; pass an instance, {chunking.__name__}()."
+        rule += f" Pass an instance of the class, {chunking.__name__}()."
     raise InvalidArgumentError("chunking", excerpt(chunking), rule)

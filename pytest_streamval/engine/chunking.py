@@ -1,12 +1,12 @@
-"""The contract of chunking: where a stream of text is cut into the pieces that requirements judge.
+"""The contract of chunking, which splits a stream of text into the pieces that requirements check.
 
-A `ChunkingStrategy` is stateless and says *how* to cut; the `Chunker` it makes holds *how far* one stream has come.
-What every strategy promises, and what the built-in ones of `chunkers` and `prose` keep for any text:
+A `ChunkingStrategy` is stateless. The `Chunker` that it makes holds the state of one stream. Every strategy keeps these
+rules, and the built-in ones of `chunkers` and `prose` keep them for any text:
 
-1. monotone: what was emitted is never taken back;
-2. delta-invariant: the chunks depend on the text alone, never on where it was cut into deltas;
-3. bounded delay: a boundary is decided at the latest at the end of the next word;
-4. linear: no character is looked at more than a constant number of times, and `split` and `chunker` agree.
+1. Monotone: a returned chunk is never taken back.
+2. Delta-invariant: the chunks depend only on the text, never on its division into deltas.
+3. Bounded delay: a boundary is decided at the latest at the end of the next word.
+4. Linear: each character is read at most a constant number of times, and `split` and `chunker` agree.
 """
 
 from __future__ import annotations
@@ -18,59 +18,59 @@ from pytest_streamval.errors import ChunkingContractError, excerpt
 
 
 class Chunk(NamedTuple):
-    """A piece of the stream, with its place: `full_text[start:end] == text`."""
+    """A piece of the stream with its position: `full_text[start:end] == text`."""
 
     text: str
-    """The piece, never empty."""
+    """The text of the piece, never empty."""
     start: int
-    """Offset of its first character in the full text, in characters."""
+    """The offset of its first character in the full text, in characters."""
     end: int
-    """Offset behind its last character."""
+    """The offset after its last character."""
 
 
 class Chunker(ABC):
-    """One stream being cut: `feed` it text as it comes, `flush` it once at the end."""
+    """The chunking of one stream. Call `feed` with each new text and `flush` once at the end."""
 
     joins_deltas: ClassVar[bool] = False
-    """True where the chunks are known not to depend on the cuts, so that several deltas may be fed as one text."""
+    """Whether the chunks are known to be delta-invariant, so that several deltas can be fed as one text."""
 
     @abstractmethod
     def feed(self, text: str) -> list[Chunk]:
-        """Take the next text and return the chunks that it completed, in order."""
+        """Add the next text, and return the chunks that it completes, in order."""
 
     @abstractmethod
     def flush(self) -> list[Chunk]:
-        """Return what the end of the text completes; nothing is fed afterwards."""
+        """Return the chunks that the end of the text completes. Nothing is fed afterwards."""
 
 
 class ChunkingStrategy(ABC):
-    """How to cut text into chunks.
+    """A way to split text into chunks.
 
-    A subclass defines `split`, and `flush` where the trailing fragment is wanted; it is then asked with the text so
-    far after every single delta, exactly as the producer put it. One that overrides `chunker` as well is asked for
-    the new text only, which makes it linear.
+    A subclass defines `split`, and `flush` to keep the trailing fragment. `split` is called with the text so far after
+    every delta, exactly as the producer put it. A subclass that also overrides `chunker` receives only the new text,
+    which makes it linear.
     """
 
     def __init_subclass__(cls) -> None:
-        """Let a subclass that redefines `split` or `flush` alone be heard, whatever `chunker` it inherits."""
+        """Ignore an inherited `chunker` if the subclass redefines only `split` or `flush`."""
         super().__init_subclass__()
-        defined_by = [
-            next(place for place, base in enumerate(cls.__mro__) if name in base.__dict__)
+        depths = [
+            next(depth for depth, base in enumerate(cls.__mro__) if name in base.__dict__)
             for name in ("split", "flush", "chunker")
         ]
-        if defined_by[2] > min(defined_by):  # by a mixin too, which is no strategy itself
+        if depths[2] > min(depths):  # also if a mixin defines them, which is no strategy itself
             cls.chunker = ChunkingStrategy.chunker  # type: ignore[method-assign]
 
     @abstractmethod
     def split(self, accumulated_text: str) -> list[str]:
         """Return all complete chunks of the text so far, in order, and withhold the trailing fragment.
 
-        Each is a non-empty piece of the text, letter for letter; text between two chunks may be left out. A longer
+        Each chunk is a non-empty piece of the text without changes. Text between two chunks can be omitted. A longer
         text begins with the same chunks.
         """
 
     def flush(self, accumulated_text: str) -> list[str]:
-        """Return the fragment that `split` withholds, once the stream has ended; by default it is discarded."""
+        """Return the fragment that `split` withholds, at the end of the stream. By default it is discarded."""
         del accumulated_text
         return []
 
@@ -82,16 +82,16 @@ class ChunkingStrategy(ABC):
         return f"{type(self).__name__}()"
 
 
-def started(strategy: ChunkingStrategy) -> Chunker:
-    """Return a chunker for one stream, held to its contract unless it is a built-in one.
+def new_chunker(strategy: ChunkingStrategy) -> Chunker:
+    """Return a chunker for one stream. The results of one that is not built in are checked.
 
     Raises:
-        ChunkingContractError: `chunker()` returned an object without `feed` or `flush`.
+        ChunkingContractError: A `ValueError`. If `chunker()` returned an object without `feed` or `flush`.
     """
     made: object = strategy.chunker()
     name = f"{type(strategy).__name__}.chunker()"
     if isinstance(made, type) or not all(callable(getattr(made, method, None)) for method in ("feed", "flush")):
-        rule = "It returns a new object with feed(text) and flush(), each of which returns a list of Chunk."
+        rule = "It must return a new object with feed(text) and flush(), which both return a list of Chunk."
         raise ChunkingContractError(name, f"returned {excerpt(made)}", rule)
     chunker = cast("Chunker", made)
     built_in = type(made).__module__.startswith(__name__.removesuffix("chunking"))
@@ -99,7 +99,7 @@ def started(strategy: ChunkingStrategy) -> Chunker:
 
 
 class _CheckedChunker(Chunker):
-    """Feeds a chunker that may be of any class, and makes sure that it returns chunks."""
+    """A wrapper of a chunker of any class, which checks that it returns chunks."""
 
     def __init__(self, chunker: Chunker) -> None:
         self.joins_deltas = getattr(chunker, "joins_deltas", False)  # type: ignore[misc]  # a chunker's own
@@ -114,21 +114,21 @@ class _CheckedChunker(Chunker):
 
     def _checked(self, method: str, found: object) -> list[Chunk]:
         if not isinstance(found, list | tuple):
-            self._reject(method, found, "It returns a list of Chunk, an empty one if no chunk is complete.")
+            self._reject(method, found, "It must return a list of Chunk, or an empty list if no chunk is complete.")
         chunks = []
-        for given in found:
-            match given:
+        for item in found:
+            match item:
                 case (str(), int(), int()):
-                    chunk = Chunk(*given)
+                    chunk = Chunk(*item)
                 case _:
-                    rule = "A chunk is a Chunk(text, start, end), with offsets into the full text."
-                    self._reject(method, given, rule)
+                    rule = "Each chunk must be a Chunk(text, start, end) with offsets into the full text."
+                    self._reject(method, item, rule)
             if chunk.start < self._end or chunk.end - chunk.start != len(chunk.text):
                 rule = (
-                    f"Its offsets are those of its text in the full text, at or after the end of the chunk before: "
-                    f"{self._end}."
+                    "Its offsets must be those of its text in the full text, at or after the end of the previous "
+                    f"chunk: {self._end}."
                 )
-                self._reject(method, given, rule)
+                self._reject(method, item, rule)
             self._end = chunk.end
             chunks.append(chunk)
         return chunks
@@ -138,28 +138,28 @@ class _CheckedChunker(Chunker):
 
 
 class _SplitChunker(Chunker):
-    """Drives a strategy that knows `split` and `flush` only, and holds it to its contract.
+    """The chunker of a strategy that defines only `split` and `flush`, whose results are checked.
 
-    Such a strategy sees the whole text each time, so the cost is quadratic in its length: the price of two methods.
+    `split` receives the complete text each time, so the cost is quadratic in the length of the text.
     """
 
     def __init__(self, strategy: ChunkingStrategy) -> None:
         self._strategy = strategy
         self._name = type(strategy).__name__
         self._text = ""
-        self._emitted: list[str] = []
-        self._end = 0  # behind the last emitted chunk
+        self._chunks: list[str] = []
+        self._end = 0  # the offset after the last chunk
 
     def feed(self, text: str) -> list[Chunk]:
         self._text += text
         found = self._checked("split", self._strategy.split(self._text))
-        known = len(self._emitted)
-        if found[:known] != self._emitted:
+        known = len(self._chunks)
+        if found[:known] != self._chunks:
             raise ChunkingContractError(
                 f"{self._name}.split()",
-                f"took back a chunk: after {excerpt(self._emitted[-3:])} it returned {excerpt(found[:known][-3:])}",
-                "A chunk that was returned once begins every later answer, as it may have been shown already; withhold "
-                "text whose boundary is not certain yet.",
+                f"took back a chunk: after {excerpt(self._chunks[-3:])} it returned {excerpt(found[:known][-3:])}",
+                "Every later list must begin with the chunks of the earlier ones, which may have been released. "
+                "Withhold text until its boundary is certain.",
             )
         return self._located("split", found[known:])
 
@@ -167,28 +167,27 @@ class _SplitChunker(Chunker):
         return self._located("flush", self._checked("flush", self._strategy.flush(self._text)))
 
     def _checked(self, method: str, found: object) -> list[str]:
-        """Return the strategy's answer if it is a list of non-empty `str`."""
         if isinstance(found, list) and all(isinstance(text, str) and text for text in found):
             return found
         raise ChunkingContractError(
             f"{self._name}.{method}()",
             f"returned {excerpt(found)}",
-            "It returns a list of the chunks found, each a non-empty str.",
+            "It must return a list of the chunks, each a non-empty str.",
         )
 
     def _located(self, method: str, found: list[str]) -> list[Chunk]:
-        """Give every chunk its place: the first one at or behind the end of the chunk before."""
+        """Return chunks with their offsets: the first occurrence of each after the previous chunk."""
         chunks = []
         for text in found:
             start = self._text.find(text, self._end)
             if start < 0:
                 raise ChunkingContractError(
                     f"{self._name}.{method}()",
-                    f"returned {excerpt(text)}, which does not occur in the stream behind offset {self._end}",
-                    "A chunk is a piece of the text, letter for letter and in order: strip, translate or reformat in "
-                    "the requirement instead.",
+                    f"returned {excerpt(text)}, which does not occur in the stream after offset {self._end}",
+                    "Each chunk must be a piece of the text without changes, in order. Strip, translate or reformat "
+                    "text in the requirement instead.",
                 )
             self._end = start + len(text)
-            self._emitted.append(text)
+            self._chunks.append(text)
             chunks.append(Chunk(text, start, self._end))
         return chunks

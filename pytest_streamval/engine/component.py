@@ -1,22 +1,16 @@
-"""What is asked of a model: text, instructions, messages."""
+"""Actions, the requests to a model: text, instructions and messages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from pytest_streamval.engine.output import Parsed_co
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from typing_extensions import TypeVar
-
     from pytest_streamval.engine.thunk import ModelOutputThunk
-
-    Parsed_co = TypeVar("Parsed_co", default=Any, covariant=True)
-else:
-    from typing import TypeVar
-
-    Parsed_co = TypeVar("Parsed_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +20,11 @@ class CBlock:
     value: str
     """The text."""
     meta: Mapping[str, Any] | None = None
-    """Whatever the application wants to keep with it; never sent to a model."""
+    """The application's own data about the text. It is never sent to a model."""
+
+    def parse(self, computed: ModelOutputThunk[Any]) -> str | None:
+        """Return the text of a computed output."""
+        return computed.value
 
     def __str__(self) -> str:
         return self.value
@@ -34,37 +32,37 @@ class CBlock:
 
 @runtime_checkable
 class Component(Protocol[Parsed_co]):
-    """Something that can be put into words for a model, and can read its answer, as a value of type `Parsed_co`."""
+    """A request that formats itself for a model and parses the answer into a value of type `Parsed_co`."""
 
     def parts(self) -> Sequence[Component[Any] | CBlock]:
         """Return the components that this one is made of."""
 
     def format_for_llm(self) -> str:
-        """Return the text that a model gets."""
+        """Return the text that is sent to a model."""
 
     def parse(self, computed: ModelOutputThunk[Any]) -> Parsed_co:
-        """Turn a computed output into this component's result, which becomes its `parsed_repr`."""
+        """Return the result that a computed output stands for. It becomes the output's `parsed_repr`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """A task, and what its result has to fulfil."""
+    """A task for a model, with conditions on the answer."""
 
     description: str
-    """What to do."""
+    """The task."""
     requirements: tuple[str, ...] = ()
-    """Conditions told to the model with the task; checking them is the business of `Requirement`."""
+    """Conditions that are sent to the model with the task. Only a `Requirement` checks an answer."""
 
     def parts(self) -> Sequence[Component | CBlock]:
-        """Return no parts: an instruction is plain text."""
+        """Return no parts, because an instruction is plain text."""
         return ()
 
     def format_for_llm(self) -> str:
-        """Return the description, with the requirements as a list behind it."""
+        """Return the description, followed by a list of the requirements."""
         if not self.requirements:
             return self.description
-        listed = "\n".join(f"- {requirement}" for requirement in self.requirements)
-        return f"{self.description}\n\nThe answer has to fulfil:\n{listed}"
+        conditions = "\n".join(f"- {requirement}" for requirement in self.requirements)
+        return f"{self.description}\n\nThe answer has to fulfil:\n{conditions}"
 
     def parse(self, computed: ModelOutputThunk) -> str:
         """Return the text of the output."""
@@ -76,16 +74,16 @@ class Message:
     """One turn of a conversation."""
 
     role: str
-    """Who speaks: `"system"`, `"user"` or `"assistant"`."""
+    """The speaker: `"system"`, `"user"` or `"assistant"`."""
     content: str
-    """What is said."""
+    """The text of the message."""
 
     def parts(self) -> Sequence[Component | CBlock]:
-        """Return no parts: a message is plain text."""
+        """Return no parts, because a message is plain text."""
         return ()
 
     def format_for_llm(self) -> str:
-        """Return the content; the role travels beside it."""
+        """Return the content. Backends send the role beside it."""
         return self.content
 
     def parse(self, computed: ModelOutputThunk) -> Message:
@@ -94,14 +92,14 @@ class Message:
 
 
 Action: TypeAlias = Component | CBlock
-"""What a backend can be asked."""
+"""A request to a backend."""
 
 
 def as_action(action: Action | str) -> Action:
-    """Return an action, a string as a `CBlock`."""
+    """Return an action, and a string as a `CBlock`."""
     return CBlock(action) if isinstance(action, str) else action
 
 
 def text_of(action: Action | ModelOutputThunk | str) -> str:
-    """Return the words of anything that stands in a context."""
+    """Return the text of an action or of an output."""
     return action.format_for_llm() if isinstance(action, Component) else str(action)

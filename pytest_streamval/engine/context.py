@@ -1,4 +1,4 @@
-"""Contexts: what was asked and answered so far, immutable."""
+"""Contexts: immutable histories of requests and outputs."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 logger = logging.getLogger("pytest_streamval")
 
 Entry: TypeAlias = Action | ModelOutputThunk
-"""What stands in a context: something asked, or an output."""
+"""An entry of a context: a request or an output."""
 
 requested_by: ContextVar[tuple[Context, str] | None] = ContextVar("requested_by", default=None)
 """The context in which a method of a session begins a request, and the method's name."""
 NO_REQUEST = ""
-"""The name given with a context to which an exchange is added that is over."""
+"""The method's name if a session adds a finished exchange to a context."""
 
 
 class Context(ABC):
-    """A history to which nothing is ever added in place: `add` returns a longer one.
+    """An immutable history of requests and outputs. `add` returns a longer one.
 
-    A backend answers in the context `ctx.add(action).add(thunk)`. If two requests begin in one context at the same
-    time, and the context shows models what went before, then neither is shown the other's answer; that is logged as a
+    A backend returns the context `ctx.add(action).add(thunk)` with its output. If two requests begin in one context at
+    the same time, neither is shown the other's answer. If the context shows models its history, this is logged as a
     warning.
     """
 
     def __init__(self) -> None:
-        """Make an empty context."""
+        """Create an empty context."""
         self._previous: Context | None = None
         self._entry: Entry | None = None
 
     def add(self, entry: Entry | str) -> Self:
-        """Return a context that has one entry more, a string as a `CBlock`; this one stays as it is."""
+        """Return a context that ends with one more entry. A string becomes a `CBlock`."""
         if not isinstance(entry, ModelOutputThunk):
             entry = as_action(entry)
         elif self._previous is not None:
-            self._previous._note_answer(entry)
+            self._previous._add_answer(entry)
         return self._with(entry)
 
     def as_list(self) -> list[Entry]:
@@ -56,7 +56,7 @@ class Context(ABC):
         return entries
 
     def last_output(self) -> ModelOutputThunk | None:
-        """Return the newest output, None where there is none; while it is generated, it is not computed."""
+        """Return the newest output, or None if there is none. During its generation it is not computed."""
         node: Context | None = self
         while node is not None:
             if isinstance(node._entry, ModelOutputThunk):
@@ -66,10 +66,10 @@ class Context(ABC):
 
     @abstractmethod
     def view_for_generation(self) -> list[Entry]:
-        """Return the entries that a model is shown before the action it is asked, oldest first."""
+        """Return the entries that a model is shown before the next action, oldest first."""
 
     def _empty(self) -> Self:
-        """Return an empty context of the same kind and settings."""
+        """Return an empty context of the same class and settings."""
         return type(self)()
 
     def _with(self, entry: Entry) -> Self:
@@ -79,21 +79,21 @@ class Context(ABC):
         return longer
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Return the entries beside the empty context that they were added to.
+        """Return the first context and the list of the entries.
 
-        A context refers to the one before it, so that copying or pickling a long one as it is would recurse too deep.
+        Each context refers to the one before it, so that the default copy of a long one would recurse too deep.
         """
         root: Context = self
         while root._previous is not None:
             root = root._previous
         return super().__reduce_ex__(protocol) if root is self else (_extended, (root, self.as_list()))
 
-    def _note_answer(self, output: ModelOutputThunk) -> None:
+    def _add_answer(self, output: ModelOutputThunk) -> None:
         """Remember the output of a request that began here, and warn if another one is still being generated."""
         if not self._shows(output):  # the requests are independent, and may be thousands
             return
         answers: WeakObjects[ModelOutputThunk] = self.__dict__.setdefault("_answers", WeakObjects())
-        answers.add(output)  # before the look at the others: of two threads, each sees the other's
+        answers.add(output)  # before the check of the others, so that of two threads each sees the other's
         others = [other for other in (*answers, self.last_output()) if other is not None and other is not output]
         if not any(self._shows(other) for other in others if not other.is_computed()):
             return
@@ -114,7 +114,7 @@ class Context(ABC):
             )
 
     def _shows(self, output: ModelOutputThunk) -> bool:
-        """Return whether a model that is asked after an output is shown it."""
+        """Return whether the next request would show an output to the model."""
         return any(entry is output for entry in self._with(output).view_for_generation())
 
     def __repr__(self) -> str:
@@ -128,26 +128,29 @@ def _extended(ctx: Context, entries: list[Entry]) -> Context:
 
 
 class SimpleContext(Context):
-    """Each request on its own: the model is shown nothing of what went before."""
+    """A context of independent requests, which shows a model no history."""
 
     def view_for_generation(self) -> list[Entry]:
-        """Return nothing."""
+        """Return no entries."""
         return []
 
 
 class ChatContext(Context):
-    """A conversation: the model is shown what went before."""
+    """A conversation, which shows a model its history."""
 
     def __init__(self, window_size: int | None = None) -> None:
-        """Make an empty conversation.
+        """Create an empty conversation.
 
         Args:
-            window_size: how many of the newest entries a model is shown; None for all.
+            window_size: The number of the newest entries that a model is shown, or None for all entries.
+
+        Raises:
+            InvalidArgumentError: A `ValueError`. If `window_size` is below 1.
         """
         super().__init__()
         if window_size is not None and window_size < 1:
             raise InvalidArgumentError(
-                "window_size", excerpt(window_size), "Give a positive number of entries, or None."
+                "window_size", excerpt(window_size), "It must be a positive number of entries, or None."
             )
         self.window_size = window_size
 

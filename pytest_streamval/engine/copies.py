@@ -1,4 +1,4 @@
-"""Copies of an object that collects what it sees: with containers of their own, all else shared."""
+"""Copies of an object that collects data on itself: they have their own containers and share everything else."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _CONTAINERS = (list, dict, set, deque, bytearray, array, UserDict, UserList)
 
 
 def with_own_containers(original: T) -> T:
-    """Return a copy of an object, made without its `__init__`.
+    """Return a copy of an object without a call of its `__init__`.
 
-    Containers on it are copied at any depth, each once, and methods of the original become methods of the copy. All
-    other objects are shared: a client, a lock, a record that is meant to be.
+    Containers are copied at any depth, each once, and bound methods of the original become methods of the copy. All
+    other objects are shared, such as a client, a lock or a record for several copies.
     """
     kind = type(original)
     twin = kind.__new__(kind)
     copies: dict[int, Any] = {id(original): twin}
-    for each in kind.__mro__:
-        for slot in vars(each).values():
+    for base in kind.__mro__:
+        for slot in vars(base).values():
             if isinstance(slot, MemberDescriptorType) and hasattr(slot, "__set__"):
                 _copy_slot(slot, original, twin, copies)
     for name, value in getattr(original, "__dict__", {}).items():
-        twin.__dict__[name] = _own(value, copies)
+        twin.__dict__[name] = _copied(value, copies)
     return twin
 
 
@@ -36,36 +36,35 @@ def _copy_slot(slot: MemberDescriptorType, original: object, twin: object, copie
         value = slot.__get__(original)
     except AttributeError:  # it was never set
         return
-    slot.__set__(twin, _own(value, copies))
+    slot.__set__(twin, _copied(value, copies))
 
 
-def _own(value: Any, copies: dict[int, Any]) -> Any:  # noqa: ANN401  # any attribute's value
-    """Return a value with its containers copied."""
+def _copied(value: Any, copies: dict[int, Any]) -> Any:  # noqa: ANN401  # any attribute's value
     if id(value) in copies:
         return copies[id(value)]
     if isinstance(value, MethodType) and id(value.__self__) in copies:
         return MethodType(value.__func__, copies[id(value.__self__)])
     if isinstance(value, tuple):
-        return _own_tuple(value, copies)
+        return _copied_tuple(value, copies)
     if not isinstance(value, _CONTAINERS):
         return value
     twin: Any = copy(value)
     copies[id(value)] = twin
     if isinstance(value, dict | UserDict):
-        places: Any = value.items()
+        items: Any = value.items()
     elif isinstance(value, list | deque | UserList):
-        places = enumerate(value)
-    else:  # of what cannot hold a container
+        items = enumerate(value)
+    else:  # a set, bytearray or array contains no containers
         return twin
-    for place, item in places:
-        own = _own(item, copies)
+    for key, item in items:
+        own = _copied(item, copies)
         if own is not item:
-            twin[place] = own
+            twin[key] = own
     return twin
 
 
-def _own_tuple(value: tuple[Any, ...], copies: dict[int, Any]) -> tuple[Any, ...]:
-    items = [_own(item, copies) for item in value]
+def _copied_tuple(value: tuple[Any, ...], copies: dict[int, Any]) -> tuple[Any, ...]:
+    items = [_copied(item, copies) for item in value]
     if all(own is item for own, item in zip(items, value, strict=True)):
         return value
     make = getattr(type(value), "_make", tuple)  # a named tuple remains one

@@ -1,8 +1,9 @@
-"""What happens in a run, as values in the order in which it happened.
+"""The events of a run.
 
-With requirements: (`QuickCheckEvent`, `ChunkEvent`)*, `StreamingDoneEvent`, `FullValidationEvent`, `CompletedEvent`.
-Without: `ChunkEvent`*, `StreamingDoneEvent`, `CompletedEvent`. An early exit ends with `QuickCheckEvent(passed=False)`,
-`CompletedEvent(success=False)`, an error with `ErrorEvent`, `CompletedEvent(success=False)`.
+With requirements, a run emits (`QuickCheckEvent`, `ChunkEvent`)*, `StreamingDoneEvent`, `FullValidationEvent` and
+`CompletedEvent`. Without requirements, it emits `ChunkEvent`*, `StreamingDoneEvent` and `CompletedEvent`. An early exit
+ends with `QuickCheckEvent(passed=False)` and `CompletedEvent(success=False)`, and an error ends with `ErrorEvent` and
+`CompletedEvent(success=False)`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _TimestampField(Field[float]):
-    """The field `timestamp` of a class of events, which is readable on its instances before `dataclass` sees it."""
+    """The field `timestamp` of an event class. Instances can read it before `dataclass` processes the class."""
 
     __slots__ = ()
 
@@ -29,46 +30,46 @@ class _TimestampField(Field[float]):
         _timestamp.__set__(event, seconds)
 
     @classmethod
-    def made(cls) -> Any:  # noqa: ANN401  # as `field` says
-        """Return the field: no argument, and no part of a comparison."""
+    def create(cls) -> Any:  # noqa: ANN401  # as `field` is annotated
+        """Return a field that is no argument of the constructor and no part of a comparison."""
         made: Any = field(init=False, compare=False)
         names = ("default", "default_factory", "init", "repr", "hash", "compare", "metadata", "kw_only")
         return cls(**{name: getattr(made, name) for name in names})
 
 
 class StreamEvent:
-    """Base of all events.
+    """The base class of all events.
 
-    A subclass of one's own may be a dataclass of any kind, frozen or not, with slots or without, or none at all. For
-    that this class is no dataclass itself: it gives each subclass the field `timestamp`, and every event its time.
+    A subclass may be a dataclass of any kind, frozen or not, with slots or without, or no dataclass at all. This class
+    is therefore no dataclass itself. It adds the field `timestamp` to each subclass and sets it on every event.
     """
 
     __slots__ = ("timestamp",)
 
     timestamp: float
-    """When it happened, in seconds since the epoch; two events of equal content are equal whenever they happened."""
+    """The time of the event in seconds since the epoch. Two events with equal content are equal at any times."""
 
     def __init_subclass__(cls, *, sets_time: bool = False, **options: object) -> None:
-        """Prepare a class of events.
+        """Prepare an event class.
 
         Args:
-            sets_time: its constructor fills `timestamp` itself.
-            options: for other bases.
+            sets_time: Whether its constructor sets `timestamp` itself.
+            options: Keyword arguments for other base classes.
         """
         super().__init_subclass__(**options)
-        if "__dataclass_fields__" in vars(cls):  # made again, with slots
+        if "__dataclass_fields__" in vars(cls):  # dataclass has made the class again, with slots
             return
         if not sets_time and ("__new__" in vars(cls) or cls.__new__ is object.__new__):
             _set_time_in_new(cls)
         if not hasattr(cls, "__dataclass_fields__") and "timestamp" not in vars(cls):
             cls.__annotations__ = {"timestamp": float, **vars(cls).get("__annotations__", {})}
-            cls.timestamp = _TimestampField.made()  # type: ignore[misc]  # as fields are declared
+            cls.timestamp = _TimestampField.create()  # type: ignore[misc]  # as a field is declared
 
     def __init__(self) -> None:
         _timestamp.__set__(self, time.time())
 
     def content(self) -> dict[str, object]:
-        """Return everything but the time, by name."""
+        """Return all attributes but the time, by name."""
         if is_dataclass(self):
             return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
         return dict(getattr(self, "__dict__", {}))
@@ -86,19 +87,19 @@ class StreamEvent:
         return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in facts.items())})"
 
     def __setstate__(self, state: Any) -> None:  # noqa: ANN401  # what object.__getstate__() returns
-        """Take over a copy's state, which a frozen event allows in no other way."""
+        """Restore a copy's state. A frozen event allows no assignments."""
         for part in state if isinstance(state, tuple) else (state,):
             for name, value in (part or {}).items():
                 object.__setattr__(self, name, value)
 
     @classmethod
     def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
-        """Return events in an order that is the same in every run, for a snapshot: as they came, where that is."""
+        """Return events in an order that is the same in every run, for snapshots. By default they are unchanged."""
         return events
 
 
 def _set_time_in_new(cls: type[StreamEvent]) -> None:
-    """Let a class fill `timestamp` before any constructor runs."""
+    """Make a class set `timestamp` before its constructor runs."""
     make: Any = cls.__new__
 
     def new(kind: type[StreamEvent], *args: object, **facts: object) -> StreamEvent:
@@ -111,27 +112,26 @@ def _set_time_in_new(cls: type[StreamEvent]) -> None:
 
 _timestamp: Any = vars(StreamEvent)["timestamp"]  # the slot
 
-
 E = TypeVar("E")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def stream_event(cls: type[E]) -> type[E]:
-    """Make a class of events: a frozen, slotted dataclass that is quick to construct.
+    """Make an event class: a frozen dataclass with slots and a fast constructor.
 
-    A run makes two events a chunk, and the constructor of a frozen dataclass, which sets attributes by name, takes
-    twice as long as one that fills the slots.
+    A run makes two events for each chunk. The constructor of a frozen dataclass sets attributes by name, which takes
+    twice as long as this one, which sets the slots.
     """
     made: Any = dataclass(frozen=True, slots=True)(cls)
-    own = [item for item in fields(made) if item.init]
+    arguments = [item for item in fields(made) if item.init]
     scope = {f"set_{item.name}": getattr(made, item.name).__set__ for item in fields(made)}
-    scope |= {f"default_{item.name}": item.default for item in own}
-    scope["time"] = time  # its function is looked up at each call, for a clock that replaces it
-    taken = ", ".join(item.name + (f"=default_{item.name}" if item.default is not MISSING else "") for item in own)
-    filled = "".join(f"    set_{item.name}(self, {item.name})\n" for item in own)
-    source = f"def __init__(self, {taken}):\n    set_timestamp(self, time.time())\n{filled}"
-    exec(source, scope)  # noqa: S102  # from the names of the fields above, as dataclasses themselves do it
-    scope["__init__"].__annotations__ = {item.name: item.type for item in own}
+    scope |= {f"default_{item.name}": item.default for item in arguments}
+    scope["time"] = time  # each call looks its function up, because a virtual clock replaces it
+    names = (item.name + ("" if item.default is MISSING else f"=default_{item.name}") for item in arguments)
+    assignments = "".join(f"    set_{item.name}(self, {item.name})\n" for item in arguments)
+    source = f"def __init__(self, {', '.join(names)}):\n    set_timestamp(self, time.time())\n{assignments}"
+    exec(source, scope)  # noqa: S102  # from the names of the fields above, as `dataclass` itself does
+    scope["__init__"].__annotations__ = {item.name: item.type for item in arguments}
     scope["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
     made.__init__ = scope["__init__"]
     return cast("type[E]", made)
@@ -139,16 +139,16 @@ def stream_event(cls: type[E]) -> type[E]:
 
 @stream_event
 class QuickCheckEvent(StreamEvent, sets_time=True):
-    """Every requirement has judged a chunk."""
+    """Every requirement has checked a chunk."""
 
     chunk_index: int
     """The chunk's number, from 0."""
     attempt: int
     """The attempt's number, from 1."""
     passed: bool
-    """Whether no requirement failed it."""
+    """Whether no requirement failed the chunk."""
     results: tuple[PartialValidationResult, ...]
-    """One result for each requirement, in their order."""
+    """One result for each requirement, in the order of the requirements."""
 
 
 @stream_event
@@ -158,35 +158,35 @@ class ChunkEvent(StreamEvent, sets_time=True):
     text: str
     """The chunk."""
     chunk_index: int
-    """Its number, from 0."""
+    """The chunk's number, from 0."""
     attempt: int
     """The attempt's number, from 1."""
     start: int | None = None
-    """Offset of its first character in the full text."""
+    """The offset of its first character in the full text."""
     end: int | None = None
-    """Offset behind its last character."""
+    """The offset after its last character."""
 
 
 @stream_event
 class StreamingDoneEvent(StreamEvent, sets_time=True):
-    """The stream came to its natural end and every chunk was released."""
+    """The stream ended naturally, and every chunk was released."""
 
     attempt: int
     """The attempt's number, from 1."""
     full_text: str
-    """The whole text."""
+    """The complete text."""
 
 
 @stream_event
 class FullValidationEvent(StreamEvent, sets_time=True):
-    """Every requirement has judged the whole text."""
+    """Every requirement has validated the complete text."""
 
     attempt: int
     """The attempt's number, from 1."""
     passed: bool
-    """Whether all of them passed it."""
+    """Whether every requirement passed it."""
     results: tuple[ValidationResult, ...]
-    """One result for each requirement, in their order."""
+    """One result for each requirement, in the order of the requirements."""
 
 
 @stream_event
@@ -196,19 +196,19 @@ class RetryEvent(StreamEvent, sets_time=True):
     attempt: int
     """The number of the attempt that begins, from 1."""
     reason: str
-    """Why the last one was not accepted."""
+    """The reason why the previous attempt was not accepted."""
 
 
 @stream_event
 class CompletedEvent(StreamEvent, sets_time=True):
-    """The run is over: the last event, whatever happened."""
+    """The run has ended. This is the last event of every run."""
 
     success: bool
     """False after an early exit, an error or a cancellation."""
     full_text: str
-    """The result's `full_text`: released text only, unless the stream came to its natural end."""
+    """The result's `full_text`. It contains only released text unless the stream ended naturally."""
     attempts_used: int
-    """How many attempts there were."""
+    """The number of attempts."""
 
 
 @stream_event
@@ -218,4 +218,4 @@ class ErrorEvent(StreamEvent, sets_time=True):
     exception_type: str
     """The name of its class."""
     detail: str
-    """Its message, and behind it that of any clean-up that failed too."""
+    """Its message, followed by the message of each clean-up that failed too."""

@@ -1,70 +1,84 @@
-"""Observers: how telemetry, reports and guards see runs, without the orchestrator knowing them."""
+"""Observers: objects that telemetry, reports and guards attach to runs, so that the orchestrator needs no others."""
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.events import StreamEvent
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
 
 logger = logging.getLogger("pytest_streamval")
 
 
 class Observer(Protocol):
-    """Sees one run. Every method is synchronous and must not block.
+    """An observer of one run. Every method is synchronous and must not block.
 
-    All are called in the task of the run, but for `received`, which is called in the consumer's, and for what is left
-    to tell of a run whose task was cancelled before its first step. An observer that raises is logged and dropped.
+    All methods are called in the task of the run, except `received`, which is called in the consumer's task, and the
+    last methods of a run whose task was cancelled before its first step. An observer that raises is logged and
+    removed.
 
-    An observer that has a method `deltas(texts)` is told there of all deltas of one read, once, instead of by `delta`
-    of each.
+    If an observer has a method `deltas(texts)`, it is called once with all deltas of one read, and `delta` is not
+    called.
     """
 
-    def started(self, run: Run) -> None:
-        """The run begins."""
+    def started(self, run: RunView) -> None:
+        """Called when the run begins."""
 
     def delta(self, text: str) -> None:
-        """The run took a delta, as the producer put it."""
+        """Called with each delta that the run takes, as the producer put it."""
 
     def event(self, event: StreamEvent) -> None:
-        """An event happened."""
+        """Called with each event."""
 
     def received(self, chunk: Chunk) -> None:
-        """The consumer got a chunk through `astream()`."""
+        """Called with each chunk that the consumer receives from `astream()`."""
 
     def cancelled(self, reason: str) -> None:
-        """The run stops the generation before its end."""
+        """Called when the run stops the generation before its end."""
 
-    def ended(self, run: Run) -> None:
-        """The run is over; its last event has been told."""
-
-
-def _telemetry() -> Observer | None:
-    """Return what tells OpenTelemetry of a run; nobody can have set that up where it was never imported."""
-    if "opentelemetry" not in sys.modules:
-        return None
-    from pytest_streamval.engine.telemetry.spans import telemetry
-
-    return telemetry()
+    def ended(self, run: RunView) -> None:
+        """Called when the run has ended, after its last event."""
 
 
-_factories: tuple[Callable[[], Observer | None], ...] = (
-    _telemetry,
-)  # replaced, never changed: threads iterate over it
+class ResultObserver(Observer, Protocol):
+    """An observer of one run and of the use of its result, for guards."""
+
+    def events_read(self, count: int) -> None:
+        """Called with the number of events that `events()` has returned so far, after each of them."""
+
+    def history_read(self, count: int) -> None:
+        """Called with the number of events in the result's `history` whenever that is read."""
+
+    def dropped(self, run: RunView) -> None:
+        """Called when the result is dropped while the run goes on, in any thread."""
+
+
+ObserverFactory: TypeAlias = "Callable[[], Observer | None]"
+"""A function that returns an observer for a new run, or None."""
+
+_METHODS = (
+    *("started", "delta", "deltas", "event", "received", "cancelled", "ended"),
+    *("events_read", "history_read", "dropped"),
+)
+
+_factories: tuple[ObserverFactory, ...] = ()  # replaced, never changed, because other threads iterate over it
 _factories_lock = threading.Lock()
 
 
 @contextmanager
 def observing(factory: Callable[[], Observer | None]) -> Iterator[None]:
-    """Give every run that starts meanwhile, in whatever task or thread, an observer made by `factory()`, or none."""
+    """Call `factory()` for every run that starts meanwhile, in any task or thread, and attach the observer it returns.
+
+    Args:
+        factory: Returns an observer, or None to ignore the run.
+    """
     global _factories  # noqa: PLW0603  # one table for the process
     with _factories_lock:
         _factories = (*_factories, factory)
@@ -72,64 +86,68 @@ def observing(factory: Callable[[], Observer | None]) -> Iterator[None]:
         yield
     finally:
         with _factories_lock:
-            rest = list(_factories)
-            rest.remove(factory)
-            _factories = tuple(rest)
+            remaining = list(_factories)
+            remaining.remove(factory)
+            _factories = tuple(remaining)
 
 
-class Audience:
+class ObserverGroup:
     """The observers of one run."""
 
-    __slots__ = ("_hearers", "observers")
+    __slots__ = ("_methods", "members")
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self.observers = tuple(observers)
-        """Those who have not raised yet."""
-        self._hearers = _hearers(self.observers)
+    def __init__(self, members: Sequence[Observer]) -> None:
+        self.members = tuple(members)
+        """The observers that have not raised."""
+        self._methods = _methods_of(self.members)
 
     @classmethod
-    def assembled(cls) -> Audience | None:
-        """Return the audience of a run that starts now, None where nobody watches."""
-        observers = []
-        for factory in _factories:
+    def for_new_run(cls, *factories: ObserverFactory) -> ObserverGroup | None:
+        """Return the observers of a run that starts now, or None if there are none.
+
+        Args:
+            factories: Further factories, which are called before those of `observing`.
+        """
+        members = []
+        for factory in (*factories, *_factories):
             try:
                 observer = factory()
             except Exception:
                 logger.exception("An observer could not be made; the run goes on without it.")
             else:
                 if observer is not None:
-                    observers.append(observer)
-        return cls(observers) if observers else None
+                    members.append(observer)
+        return cls(members) if members else None
 
-    def tell(self, what: str, fact: object) -> None:
-        """Call the method `what` of every observer that has one of its own."""
-        for observer, method in self._hearers[what]:
+    def notify(self, method: str, argument: object) -> None:
+        """Call a method of every observer that defines it."""
+        for observer, call in self._methods[method]:
             try:
-                method(fact)
+                call(argument)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException:  # pytest.fail() is no Exception either
-                self.observers = tuple(each for each in self.observers if each is not observer)
-                self._hearers = _hearers(self.observers)
-                logger.exception("The observer %r raised in %s() and sees no more of this run.", observer, what)
+                self.members = tuple(each for each in self.members if each is not observer)
+                self._methods = _methods_of(self.members)
+                logger.exception("The observer %r raised in %s() and sees no more of this run.", observer, method)
 
-    def tell_deltas(self, texts: Sequence[str]) -> None:
-        """Tell of the deltas of one read: together whoever takes them so, the others one by one."""
-        self.tell("deltas", texts)
-        if self._hearers["delta"]:
+    def notify_of_deltas(self, texts: Sequence[str]) -> None:
+        """Call `deltas` with all deltas of one read, or `delta` with each."""
+        self.notify("deltas", texts)
+        if self._methods["delta"]:
             for text in texts:
-                self.tell("delta", text)
+                self.notify("delta", text)
 
 
-def _hearers(observers: Sequence[Observer]) -> dict[str, tuple[tuple[Observer, Callable[[Any], None]], ...]]:
-    """Return who is told what: not whoever leaves a method at what the protocol does, which is nothing."""
+def _methods_of(observers: Sequence[Observer]) -> dict[str, tuple[tuple[Observer, Callable[[Any], None]], ...]]:
+    """Return the methods to call, by name, without those that an observer inherits from the protocol."""
     return {
-        what: tuple(
+        name: tuple(
             (observer, method)
             for observer in observers
-            if (method := getattr(observer, what, None)) is not None
-            and getattr(type(observer), what, None) is not getattr(Observer, what, method)
-            and not (what == "delta" and hasattr(observer, "deltas"))
+            if (method := getattr(observer, name, None)) is not None
+            and getattr(type(observer), name, None) is not getattr(ResultObserver, name, method)
+            and not (name == "delta" and hasattr(observer, "deltas"))
         )
-        for what in ("started", "delta", "deltas", "event", "received", "cancelled", "ended")
+        for name in _METHODS
     }

@@ -1,22 +1,24 @@
-"""`stream_with_chunking`: generate, cut into chunks, have each chunk judged, release it or stop."""
+"""`stream_with_chunking`: generate an output, check it chunk by chunk, and release each chunk or stop."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Coroutine
 from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_streamval.engine.backend import Backend, ModelOption, checked_options
 from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, started
+from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, new_chunker
 from pytest_streamval.engine.component import CBlock, Component, as_action, text_of
 from pytest_streamval.engine.context import Context
+from pytest_streamval.engine.observer import ObserverGroup
 from pytest_streamval.engine.requirement import Requirement
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.run import Run
 from pytest_streamval.engine.tasks import note_cleanup
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.engine.validators import Judges
+from pytest_streamval.engine.validators import ValidatorGroup
 from pytest_streamval.errors import InvalidArgumentError, NotStreamingError, excerpt
 
 if TYPE_CHECKING:
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_streamval.engine.component import Action
+    from pytest_streamval.engine.observer import Observer
+    from pytest_streamval.engine.run_view import RunView
 
 
 class _DeltaChunker(Chunker):
-    """Every delta that brings text is a chunk."""
+    """A chunker that returns every delta with text as a chunk."""
 
     def __init__(self) -> None:
         self._end = 0
@@ -51,36 +55,37 @@ def stream_with_chunking(
     validator_timeout: float | None = None,
     fail_fast: bool = False,
     model_options: Mapping[str, object] | None = None,
-    pace: Callable[[Run], Awaitable[None]] | None = None,
+    pace: Callable[[RunView], Awaitable[None]] | None = None,
 ) -> StartingRun:
-    """Start a generation whose output is judged chunk by chunk while it streams.
+    """Start a generation and check its output chunk by chunk during the stream.
 
-    One background task reads the output. Each new chunk goes to `stream_validate` of every requirement, to all at
-    once; unless one says `"fail"` it is then released to the consumer. A fail stops the generation. At the natural
-    end the withheld rest goes the same way, and `validate` of every requirement judges the whole.
+    One background task reads the output. It passes each new chunk to the `stream_validate` methods of all requirements
+    at the same time. Unless one of them returns `"fail"`, the chunk is then released to the consumer. A fail stops the
+    generation. At the natural end, the rest of the text is checked in the same way, and the `validate` methods check
+    the complete output.
 
     Args:
-        action: what is asked, a string as a `CBlock`.
-        backend: what generates; it is asked with `ModelOption.STREAM`.
-        ctx: what went before.
-        requirements: what the output has to fulfil. They are copied before generation starts.
-        chunking: `"sentence"`, `"prose"`, `"word"`, `"line"`, `"paragraph"`, a strategy, or None for a chunk a delta.
-        validation_backend: what validators may ask; by default `backend`.
-        validator_timeout: seconds that the verdicts on one chunk, or on the whole, may take; None for no limit.
-        fail_fast: cancel the other checks of a chunk on its first fail, instead of hearing all of them.
-        model_options: for the generation, besides `ModelOption.STREAM`.
-        pace: awaited before each read of the output, in the run's task. While it waits, nothing more is read, and the
-            producer is held back as soon as its buffer is full; without it, nobody's pace holds the run back.
+        action: The request. A string becomes a `CBlock`.
+        backend: The backend that generates. It is called with `ModelOption.STREAM`.
+        ctx: The history before the request.
+        requirements: The requirements. They are copied before generation starts.
+        chunking: `"sentence"`, `"prose"`, `"word"`, `"line"`, `"paragraph"`, a strategy, or None for one chunk a delta.
+        validation_backend: The backend that validators receive, by default `backend`.
+        validator_timeout: The limit in seconds for the checks of one chunk or of the complete output, or None.
+        fail_fast: Whether the first fail of a chunk cancels its other checks. By default all of them return a result.
+        model_options: Options for the generation, besides `ModelOption.STREAM`.
+        pace: A function that is awaited before each read of the output, in the run's task. Until it returns, nothing is
+            read, and the producer waits when its buffer is full. Without it, no reader delays the run.
 
     Returns:
-        The start of the run, to be awaited or entered: `async with stream_with_chunking(...) as run:`. Either gives the
-        `StreamChunkingResult`: read it with `astream()` or `events()`, or wait with `acomplete()`. Leaving the
-        `async with` early stops the generation.
+        The start of the run, which is awaited or entered: `async with stream_with_chunking(...) as run:`. Both return
+        the `StreamChunkingResult`. Read it with `astream()` or `events()`, or wait with `acomplete()`. The generation
+        stops if the `async with` is left early.
 
     Raises:
-        UnknownNameError: a `ValueError`; `chunking` is a string that is no alias.
-        InvalidArgumentError: a `TypeError`; an argument has a type that does not fit.
-        NotStreamingError: a `RuntimeError`; the backend returned an output that is computed already.
+        UnknownNameError: A `ValueError`. If `chunking` is an unknown alias.
+        InvalidArgumentError: A `TypeError`. If an argument has the wrong type.
+        NotStreamingError: A `RuntimeError`. If the backend returned a computed output.
     """
     return StartingRun(
         _start(
@@ -109,28 +114,38 @@ async def _start(
     validator_timeout: float | None,
     fail_fast: bool,
     model_options: Mapping[str, object] | None,
-    pace: Callable[[Run], Awaitable[None]] | None,
+    pace: Callable[[RunView], Awaitable[None]] | None,
 ) -> StreamChunkingResult:
     strategy = resolve_chunking(chunking)
     judge = backend if validation_backend is None else validation_backend
-    _check_asked(action, ctx, backend=backend, validation_backend=judge)
+    _check_request(action, ctx, backend=backend, validation_backend=judge)
     check_timeout("validator_timeout", validator_timeout)
     copies = [copy(requirement) for requirement in checked_requirements(requirements)]
-    chunker = _DeltaChunker() if strategy is None else started(strategy)
-    asked = as_action(action)
-    name = f"streamval run {excerpt(text_of(asked), 40)}"
+    chunker = _DeltaChunker() if strategy is None else new_chunker(strategy)
+    action = as_action(action)
+    name = f"streamval run {excerpt(text_of(action), 40)}"
     options = {**checked_options(model_options), ModelOption.STREAM: True}
-    answer = await backend.generate_from_context(asked, ctx, model_options=options)
+    answer = await backend.generate_from_context(action, ctx, model_options=options)
     thunk, answer_ctx = await checked_answer(answer, type(backend).__name__)
     try:
         _check_streams(thunk, backend)
-        judges = Judges(copies, judge, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
-        run = Run(asked, thunk, answer_ctx, chunker, judges, pace=pace)
+        validators = ValidatorGroup(copies, judge, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
+        observers = ObserverGroup.for_new_run(_telemetry)
+        run = Run(action, thunk, answer_ctx, chunker, validators, observers=observers, pace=pace)
     except BaseException as error:
         await _stop_after(error, thunk)
         raise
-    thunk.own(run.refusal)
+    thunk.reserve_reads(run.explain_reservation)
     return StreamChunkingResult(run, run.start(name))
+
+
+def _telemetry() -> Observer | None:
+    """Return the observer that reports to OpenTelemetry, if the program has imported that."""
+    if "opentelemetry" not in sys.modules:
+        return None
+    from pytest_streamval.engine.telemetry.spans import telemetry
+
+    return telemetry()
 
 
 def _check_streams(thunk: ModelOutputThunk, backend: Backend) -> None:
@@ -139,18 +154,19 @@ def _check_streams(thunk: ModelOutputThunk, backend: Backend) -> None:
 
 
 async def _stop_after(error: BaseException, thunk: ModelOutputThunk) -> None:
-    """Stop a generation whose run could not start; a clean-up that fails too is noted on the error."""
+    """Stop a generation whose run could not start, and add a note about a failed clean-up to the error."""
     thunk.abandon(error)
     try:
         await thunk.end_producer()
-    except Exception as failure:  # noqa: BLE001  # whatever a producer's clean-up raises
+    except Exception as failure:  # noqa: BLE001  # a producer's clean-up may raise anything
         note_cleanup(error, failure)
 
 
 class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
-    """A run that `stream_with_chunking` is about to start: awaiting it starts the run, and so does entering it.
+    """The start of a run. The run starts when this object is awaited or entered with `async with`.
 
-    It is a coroutine, so that `asyncio.create_task` and `asyncio.gather` take it. Python warns if it is never awaited.
+    It is a coroutine, so that `asyncio.create_task` and `asyncio.gather` accept it. Python warns if it is never
+    awaited.
     """
 
     __slots__ = ("_coroutine", "_result")
@@ -160,15 +176,15 @@ class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
         self._result: StreamChunkingResult
 
     def send(self, value: Any, /) -> Any:  # noqa: ANN401  # a coroutine's protocol
-        """Take the next step."""
+        """Run the next step."""
         return self._coroutine.send(value)
 
     def throw(self, *error: Any) -> Any:  # noqa: ANN401  # a coroutine's protocol
-        """Raise an exception at the point at which it is suspended."""
+        """Raise an exception at the point at which the coroutine is suspended."""
         return self._coroutine.throw(*error)
 
     def close(self) -> None:
-        """End it before its start."""
+        """Close the coroutine."""
         self._coroutine.close()
 
     def __await__(self) -> Generator[Any, Any, StreamChunkingResult]:
@@ -184,24 +200,27 @@ class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
         await self._result.__aexit__(exc_type, exc, tb)
 
 
-def _check_asked(action: object, ctx: object, **backends: object) -> None:
-    """Raise an `InvalidArgumentError` unless backends can be asked this."""
+def _check_request(action: object, ctx: object, **backends: object) -> None:
     if not isinstance(action, str | CBlock | Component):
         raise InvalidArgumentError("action", excerpt(action), "It must be a str, a CBlock or a Component.")
     if not isinstance(ctx, Context):
-        raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a context, for instance SimpleContext().")
-    for argument, given in backends.items():
-        if not isinstance(given, Backend):
-            raise InvalidArgumentError(argument, excerpt(given), "It must be an instance of a subclass of Backend.")
+        raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a Context, for example SimpleContext().")
+    for argument, backend in backends.items():
+        if not isinstance(backend, Backend):
+            raise InvalidArgumentError(argument, excerpt(backend), "It must be an instance of a subclass of Backend.")
 
 
 async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
-    """Return what a backend answered if it is an output and its context; an output without context is stopped."""
+    """Return the output and the context that a backend returned. An output without a context is stopped.
+
+    Raises:
+        InvalidArgumentError: A `TypeError`. If the backend returned anything else.
+    """
     thunk, ctx = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)  # noqa: PLR2004
     if not (isinstance(thunk, ModelOutputThunk) and isinstance(ctx, Context)):
         if isinstance(thunk, ModelOutputThunk):
             thunk.abandon()
-        rule = "A backend returns (ModelOutputThunk, Context)."
+        rule = "It must return (ModelOutputThunk, Context)."
         error = InvalidArgumentError(f"{backend}.generate_from_context()", excerpt(answer), rule)
         if isinstance(thunk, ModelOutputThunk):
             await _stop_after(error, thunk)
@@ -210,32 +229,37 @@ async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk
 
 
 def check_timeout(argument: str, seconds: object) -> None:
-    """Raise an `InvalidArgumentError` unless a limit is one."""
+    """Raise an `InvalidArgumentError` unless a limit is None or a positive number of seconds."""
     if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-        raise InvalidArgumentError(argument, excerpt(seconds), "Give seconds above 0, or None.")
+        raise InvalidArgumentError(argument, excerpt(seconds), "It must be a number of seconds above 0, or None.")
 
 
 def checked_requirements(requirements: Sequence[Requirement] | None) -> Sequence[Requirement]:
-    """Return the requirements if they are some."""
+    """Return requirements as a sequence.
+
+    Raises:
+        InvalidArgumentError: A `TypeError`. If they are no list of `Requirement` instances.
+    """
     if requirements is None:
         return ()
     if isinstance(requirements, str | Requirement) or not hasattr(requirements, "__iter__"):
-        _reject("requirements", requirements)
-    found = list(requirements)
-    for index, requirement in enumerate(found):
+        _reject_requirement("requirements", requirements)
+    checked = list(requirements)
+    for index, requirement in enumerate(checked):
         if not isinstance(requirement, Requirement):
-            _reject(f"requirements[{index}]", requirement)
-    return found
+            _reject_requirement(f"requirements[{index}]", requirement)
+    return checked
 
 
-def _reject(argument: str, value: object) -> NoReturn:
-    rule = "Requirements are a list of Requirement instances."
+def _reject_requirement(argument: str, value: object) -> NoReturn:
+    kind = "a list of Requirement instances" if argument == "requirements" else "an instance of Requirement"
+    rule = f"It must be {kind}."
     if isinstance(value, str):
-        rule += f" For a condition in words write Requirement({excerpt(value)})."
+        rule += f" For a condition in words, write Requirement({excerpt(value)})."
     elif isinstance(value, type):
-        rule += f" That is the class; pass an instance, {value.__name__}(...)."
+        rule += f" Pass an instance of the class, {value.__name__}(...)."
     elif isinstance(value, Requirement):
-        rule += " Put the one into a list."
+        rule += " Put the requirement into a list."
     elif callable(value):
-        rule += " For a function of the context write Requirement(validation_fn=...)."
+        rule += " For a function of the context, write Requirement(validation_fn=...)."
     raise InvalidArgumentError(argument, excerpt(value), rule)

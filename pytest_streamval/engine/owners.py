@@ -1,4 +1,4 @@
-"""Objects that the user has to close, such as sessions: listeners learn which of them open or are dropped."""
+"""Objects that the user closes, such as sessions, and the listeners that are called when one opens or is dropped."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """An object that keeps threads, sockets or generations until it is closed."""
+    """An object that owns threads, sockets or generations until it is closed."""
 
     @property
     def at_work(self) -> bool:
-        """Whether it keeps anything that `close` would end."""
+        """Whether it owns anything that `close` would end."""
 
     def close(self) -> None:
-        """Close it; once more does nothing."""
+        """Close it. A second call has no effect."""
 
 
 on_open: list[Callable[[Owner], None]] = []
-"""Called with every owner that opens."""
+"""Functions that are called with every owner that opens."""
 on_drop: list[Callable[[Owner], None]] = []
-"""Called with every owner that is dropped while it keeps something, by its `__del__`."""
+"""Functions that are called with every owner whose `__del__` runs while it is at work."""
 
 
 def opened(owner: Owner) -> None:

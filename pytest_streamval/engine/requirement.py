@@ -1,4 +1,4 @@
-"""Requirements: what an output has to fulfil, judged chunk by chunk and as a whole."""
+"""Requirements on an output, which are checked chunk by chunk and on the complete output."""
 
 from __future__ import annotations
 
@@ -21,28 +21,27 @@ if TYPE_CHECKING:
 
 Verdict: TypeAlias = Literal["pass", "fail", "unknown"]
 
-
 _VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "unknown")
-_PLAIN: dict[object, PartialValidationResult] = {}  # the results that say nothing but the verdict
+_PLAIN: dict[object, PartialValidationResult] = {}  # shared results without a reason, score, thunk and context
 
 
 class _Result:
-    """A verdict and what is known about it; immutable, compared by value."""
+    """An immutable result, which is compared by value."""
 
-    __slots__ = ("reason", "score", "thunk", "context", "success")  # noqa: RUF023  # as _facts has them
+    __slots__ = ("reason", "score", "thunk", "context", "success")  # noqa: RUF023  # in the order of _facts
 
     success: Any
     reason: str | None
-    """Why, in words."""
+    """The reason in words."""
     score: float | None
-    """How sure or how good, on the validator's own scale."""
+    """A number on the validator's own scale."""
     thunk: ModelOutputThunk | None
-    """The output of the model that judged, if one did."""
+    """The answer of the model that acted as judge, if one did."""
     context: Context | None
-    """The context in which it judged."""
+    """The context of that answer."""
 
     def as_bool(self) -> bool:
-        """Return whether the verdict is a pass."""
+        """Return whether the result is a pass."""
         return self.success is True or self.success == "pass"
 
     def __bool__(self) -> bool:
@@ -68,11 +67,11 @@ class _Result:
         return partial(kind, success, **dict(zip(_Result.__slots__[:-1], others, strict=True))), ()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        msg = f"{type(self).__name__} is immutable: make a new one with {name}={value!r}."
+        msg = f"{type(self).__name__} is immutable. Make a new one with {name}={value!r}."
         raise AttributeError(msg)
 
     def __delattr__(self, name: str) -> NoReturn:
-        msg = f"{type(self).__name__} is immutable: {name} cannot be deleted."
+        msg = f"{type(self).__name__} is immutable, so {name} cannot be deleted."
         raise AttributeError(msg)
 
     def _facts(self) -> tuple[Any, ...]:
@@ -87,7 +86,7 @@ class _Result:
 
 
 class ValidationResult(_Result):
-    """What a requirement says about a whole output."""
+    """The result of a requirement on a complete output."""
 
     __slots__ = ()
 
@@ -96,27 +95,32 @@ class ValidationResult(_Result):
 
     def __new__(
         cls,
-        result: bool,  # noqa: FBT001  # the verdict is what the result is made of
+        result: bool,  # noqa: FBT001  # it is the verdict itself
         *,
         reason: str | None = None,
         score: float | None = None,
         thunk: ModelOutputThunk | None = None,
         context: Context | None = None,
     ) -> Self:
-        """Make a result from a verdict."""
+        """Create a result.
+
+        Raises:
+            InvalidArgumentError: A `TypeError`. If `result` is None or a str.
+        """
         verdict: object = result
         if verdict is None or isinstance(verdict, str):
-            raise InvalidArgumentError("result", excerpt(result), "The verdict on a whole output is True or False.")
+            rule = "It must be True or False, the verdict on a complete output."
+            raise InvalidArgumentError("result", excerpt(result), rule)
         return cls._of(bool(result), reason, score, thunk, context)
 
 
 class PartialValidationResult(_Result):
-    """What a requirement says about a stream so far: `"pass"`, `"fail"` (stop it) or `"unknown"` (go on)."""
+    """The result of a requirement on a chunk: `"pass"`, `"fail"` (stop the stream) or `"unknown"` (continue)."""
 
     __slots__ = ()
 
     success: Verdict
-    """The verdict; as a bool only `"pass"` is true."""
+    """The verdict. Only `"pass"` is true as a bool."""
 
     def __new__(
         cls,
@@ -127,16 +131,20 @@ class PartialValidationResult(_Result):
         thunk: ModelOutputThunk | None = None,
         context: Context | None = None,
     ) -> Self:
-        """Make a result from a verdict; the three that say nothing else are shared, as every chunk makes some."""
+        """Create a result, or return a shared one if only the verdict is given.
+
+        Raises:
+            InvalidArgumentError: A `ValueError`. If `success` is not one of the three verdicts.
+        """
         if reason is None and score is None and thunk is None and context is None:
             try:
                 plain = _PLAIN.get(success)
-            except TypeError:  # what cannot be a key is no verdict either
+            except TypeError:  # it cannot be a key, so it is no verdict either
                 plain = None
             if plain is not None and cls is PartialValidationResult:
                 return cast("Self", plain)
         if success not in _VERDICTS:
-            raise InvalidArgumentError("success", excerpt(success), 'A verdict is "pass", "fail" or "unknown".')
+            raise InvalidArgumentError("success", excerpt(success), 'It must be "pass", "fail" or "unknown".')
         return cls._of(success, reason, score, thunk, context)
 
 
@@ -144,20 +152,20 @@ _PLAIN.update({verdict: PartialValidationResult(verdict) for verdict in _VERDICT
 
 
 def default_output_to_bool(output: ModelOutputThunk | str) -> bool:
-    """Return what a judge's answer means: its first `yes` or `no` decides, and neither is no."""
+    """Return whether the first `yes` or `no` in a judge's answer is `yes`."""
     found = re.search(r"\b(yes|no)\b", str(output), re.IGNORECASE)
     return found is not None and found[1].lower() == "yes"
 
 
 class Requirement:
-    """Something that an output has to fulfil.
+    """A condition on an output.
 
-    A subclass judges while the output streams by overriding `stream_validate`, and the whole by overriding `validate`
-    or by a `validation_fn`. A run works on a copy, so a subclass may collect what it has seen on `self`.
+    A subclass overrides `stream_validate` to check chunks during the stream. To check the complete output, it overrides
+    `validate` or defines a `validation_fn`. A run works on a copy, so a subclass may collect data on `self`.
     """
 
     description: str | None = None
-    """The requirement in words: what a judge and a reader of a report are told."""
+    """The requirement in words, for a judge and for the reader of a report."""
     validation_fn: Callable[[Context], bool | ValidationResult | Awaitable[bool | ValidationResult]] | None = None
     output_to_bool: Callable[[ModelOutputThunk], bool] = staticmethod(default_output_to_bool)
     check_only: bool = False
@@ -170,19 +178,22 @@ class Requirement:
         output_to_bool: Callable[[ModelOutputThunk], bool] = default_output_to_bool,
         check_only: bool = False,
     ) -> None:
-        """Make a requirement.
+        """Create a requirement.
 
         Args:
-            description: the requirement in words.
-            validation_fn: judges the whole output, `ctx.last_output()`; without one the backend is asked as a judge.
-            output_to_bool: what a judge's answer means.
-            check_only: keep the description out of what the generating model is told.
+            description: The requirement in words.
+            validation_fn: Validates the complete output, `ctx.last_output()`. Without it, the backend acts as judge.
+            output_to_bool: Converts a judge's answer to a bool.
+            check_only: Whether to omit the description from the request to the generating model.
+
+        Raises:
+            InvalidArgumentError: A `TypeError`. If `description` can be called.
         """
         if callable(description):
             raise InvalidArgumentError(
-                "description", excerpt(description), "It comes first and is text; pass validation_fn=... by name."
+                "description", excerpt(description), "It must be a str. Pass a function by name, as validation_fn=..."
             )
-        # what is not given here is left to a subclass, which may have defined it for all its instances
+        # a subclass may have defined attributes for all its instances, which omitted arguments must not hide
         if description is not None:
             self.description = description
         if validation_fn is not None:
@@ -194,27 +205,27 @@ class Requirement:
 
     @property
     def name(self) -> str:
-        """How messages call this requirement: its class, and its description if it has one."""
+        """The name of this requirement in messages: its class, and its description if it has one."""
         return type(self).__name__ + (f"({excerpt(self.description)})" if self.description else "")
 
     def format_for_llm(self) -> str:
-        """Return the requirement as a model is told it."""
+        """Return the requirement as it is sent to a model."""
         return self.description or ""
 
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
-        """Judge the next chunk of a stream.
+        """Check the next chunk of a stream.
 
-        The run is the one reader of the output while it streams: to read `ctx.last_output()` here raises a
-        `ConcurrentReadError`. Keep what you need of earlier chunks on `self`, which is copied for each run, or judge
-        the complete output in `validate`.
+        Only the run can read the output during the stream, so reading `ctx.last_output()` here raises a
+        `ConcurrentReadError`. Keep earlier chunks on `self`, which is copied for each run, or check the complete output
+        in `validate`.
 
         Args:
-            chunk: the chunk, which has not been released yet.
-            backend: the backend that may be asked as a judge.
-            ctx: the context that ends with the output being generated.
+            chunk: The chunk, which has not been released yet.
+            backend: A backend that can act as judge.
+            ctx: The context that ends with the output being generated.
 
         Returns:
-            `"fail"` stops the stream before the chunk is released; by default `"unknown"`.
+            The result, by default `"unknown"`. A `"fail"` stops the stream before the chunk is released.
         """
         del chunk, backend, ctx
         return PartialValidationResult("unknown")
@@ -227,20 +238,27 @@ class Requirement:
         format: object | None = None,  # noqa: A002  # as in Backend
         model_options: Mapping[str, object] | None = None,
     ) -> ValidationResult:
-        """Judge the whole output, `ctx.last_output()`, by `validation_fn` or by asking `backend` as a judge.
+        """Validate the complete output, `ctx.last_output()`, with `validation_fn` or with `backend` as judge.
 
-        A subclass that overrides `stream_validate` and has no description has said all it has to say, chunk by chunk.
+        A subclass that overrides `stream_validate` and has no description passes here, because it has checked every
+        chunk.
+
+        Args:
+            backend: The judge, if there is no `validation_fn`.
+            ctx: The context that ends with the complete output.
+            format: A schema for the judge's answer.
+            model_options: Options for the judge.
 
         Raises:
-            InvalidVerdictError: a `TypeError`; the `validation_fn` returned no verdict.
-            InvalidArgumentError: a `TypeError`; there is no description either that a judge could be asked about.
+            InvalidVerdictError: A `TypeError`. If the `validation_fn` returned neither a bool nor a `ValidationResult`.
+            InvalidArgumentError: A `TypeError`. If there is neither a `validation_fn` nor a description for a judge.
         """
         if self.validation_fn is None:
             if self.format_for_llm():
-                return await self._ask(backend, ctx, format, model_options)
+                return await self._ask_judge(backend, ctx, format, model_options)
             if type(self).stream_validate is not Requirement.stream_validate:
                 return ValidationResult(result=True, reason="judged chunk by chunk")
-            rule = "A requirement is judged by its validation_fn, or by a model, which needs it in words."
+            rule = "It must be a str, so that a model can act as judge. Or pass validation_fn=..."
             raise InvalidArgumentError("description", excerpt(self.description), rule)
         verdict = self.validation_fn(ctx)
         if inspect.isawaitable(verdict):
@@ -250,13 +268,12 @@ class Requirement:
         if isinstance(verdict, bool):
             return ValidationResult(verdict)
         raise InvalidVerdictError(
-            f"The validation_fn of {self.name}", excerpt(verdict), "It returns a bool or a ValidationResult."
+            f"The validation_fn of {self.name}", excerpt(verdict), "It must return a bool or a ValidationResult."
         )
 
-    async def _ask(
+    async def _ask_judge(
         self, backend: Backend, ctx: Context, schema: object | None, model_options: Mapping[str, object] | None
     ) -> ValidationResult:
-        """Ask a model whether the output fulfils the description."""
         question = Instruction(
             f"Requirement: {self.format_for_llm()}\n\n"
             "Does the text below fulfil it? Begin with yes or no, then say why.\n\n"
@@ -273,9 +290,9 @@ class Requirement:
         return ValidationResult(self.output_to_bool(thunk), reason=answer, thunk=thunk, context=judged_in)
 
     def __copy__(self) -> Self:
-        """Return a copy with containers of its own, at any depth: what a run collects stays out of the original.
+        """Return a copy with its own containers, at any depth, so that a run never changes the original.
 
-        Other objects on it are shared.
+        All other objects are shared.
         """
         return with_own_containers(self)
 

@@ -1,4 +1,4 @@
-"""Owning tasks: a strong reference while they run, and an end that nothing interrupts half-way."""
+"""Tasks with an owner: a strong reference while they run, and an end that no cancellation interrupts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_owned: set[asyncio.Task[Any]] = set()  # an event loop itself refers to its tasks weakly
+_running_tasks: set[asyncio.Task[Any]] = set()  # strong references, because an event loop has only weak ones
 
 
 class OwnedTask(asyncio.Task[T]):
     """A task that its owner can stop.
 
-    `cancelling()` does not say whether a task will end: it is also above 0 between the moment at which an
-    `asyncio.timeout` of the task's own fires and the moment at which the task leaves that timeout and goes on. So a
-    task that is being cancelled is not cancelled again, which would interrupt its clean-up, but the stop is kept: when
-    the last cancellation is taken back, the task is cancelled then.
+    `cancelling()` does not tell whether a task will end. It is also above 0 after an `asyncio.timeout` inside the task
+    has fired, until the task leaves that timeout and continues. So `stop()` never cancels a task a second time, which
+    would interrupt its clean-up. If the task takes its last cancellation back, it is cancelled again at that moment.
     """
 
     stopping: bool = False
-    """Whether the owner has stopped it."""
+    """Whether the owner has stopped the task."""
 
     def stop(self) -> None:
-        """Cancel the task, now or as soon as it takes back the cancellation that it is handling."""
+        """Cancel the task now, or as soon as it takes back the cancellation that it is handling."""
         if self.stopping or self.done():
             return
         self.stopping = True
@@ -37,43 +36,56 @@ class OwnedTask(asyncio.Task[T]):
             self.cancel()
 
     def uncancel(self) -> int:
-        """Take back one request for cancellation, and return how many are left."""
-        left = super().uncancel()
-        if self.stopping and not left:
+        """Take back one request for cancellation, and return the number of requests that remain."""
+        remaining = super().uncancel()
+        if self.stopping and not remaining:
             self.cancel()
-        return left
+        return remaining
+
+
+TASK_NAME = "streamval validator"
+"""The name of a `ValidatorTask` until it is known which validator suspended in it."""
+
+
+class ValidatorTask(OwnedTask[None]):
+    """A task in which a run awaits validators."""
 
 
 def start_task(coroutine: Coroutine[Any, Any, T], name: str) -> OwnedTask[T]:
-    """Run a coroutine as a named task that is referred to until it has ended."""
+    """Run a coroutine as a named task, and keep a reference to the task until it has ended.
+
+    Raises:
+        EventLoopError: If no event loop is running.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError as error:
         coroutine.close()
         raise event_loop_required_error(name) from error
     task = OwnedTask(coroutine, loop=loop, name=name)
-    _owned.add(task)
-    task.add_done_callback(_owned.discard)
+    _running_tasks.add(task)
+    task.add_done_callback(_running_tasks.discard)
     return task
 
 
-def stop_task(task: asyncio.Task[Any]) -> None:
-    """Cancel a task once, whatever kind of task it is."""
-    if isinstance(task, OwnedTask):
-        task.stop()
-    elif not task.cancelling():
-        task.cancel()
+def current_task_is_cancelled() -> bool:
+    """Return whether the current task has a request for cancellation."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def settle(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Stop tasks, and wait until each has ended.
 
-    A cancellation of the caller is kept back until then: it would leave tasks running, and a second one handed on to
-    them would break their clean-up.
+    A cancellation of the caller is raised after that. Raised earlier it would leave tasks running, and passed on to
+    the tasks it would interrupt their clean-up.
     """
     pending = {task for task in tasks if not task.done()}
     for task in pending:
-        stop_task(task)
+        if isinstance(task, OwnedTask):
+            task.stop()
+        elif not task.cancelling():
+            task.cancel()
     interrupted: asyncio.CancelledError | None = None
     while pending:
         try:
@@ -86,15 +98,15 @@ async def settle(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Add a note to an error, once; an error whose class takes no attributes stays without."""
+    """Add a note to an error once, unless its class allows no new attributes."""
     if note in getattr(error, "__notes__", ()):  # one instance may be raised again and again
         return
-    with suppress(Exception):  # a frozen dataclass takes none, for instance
+    with suppress(Exception):  # a frozen dataclass raises, for instance
         error.add_note(note)
 
 
 def note_cleanup(error: BaseException, failure: BaseException) -> None:
-    """Note on the error that a caller gets what the clean-up after it has raised."""
+    """Add a note about a failed clean-up to the error that is raised to the caller."""
     if error.__context__ is None and error is not failure:
         error.__context__ = failure
     add_note(error, f"The clean-up failed too: {type(failure).__name__}: {failure}")

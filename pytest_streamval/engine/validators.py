@@ -1,4 +1,4 @@
-"""Asking all requirements at once: the judges of one run."""
+"""`ValidatorGroup`: the requirements of one run, which are checked at the same time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pytest_streamval.engine.eager import EagerStarter, Turn
+from pytest_streamval.engine.eager import EagerStarter
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
-from pytest_streamval.engine.tasks import OwnedTask, add_note, settle
+from pytest_streamval.engine.tasks import ValidatorTask, add_note, current_task_is_cancelled, settle
 from pytest_streamval.errors import InvalidVerdictError, ValidatorTimeoutError, excerpt
 
 if TYPE_CHECKING:
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.backend import Backend
     from pytest_streamval.engine.context import Context
+    from pytest_streamval.engine.eager_tasks import Turn
 
 R = TypeVar("R", PartialValidationResult, ValidationResult)
 
-NOT_ASKED = PartialValidationResult("unknown", reason="cancelled: another requirement failed this chunk first")
+_CANCELLED = PartialValidationResult("unknown", reason="cancelled: another requirement failed this chunk first")
 
 
-class Judges:
-    """The requirements of one run with all that they need to judge.
+class ValidatorGroup:
+    """The requirements of one run, with the backend and the context that their validators receive.
 
-    A round of questions goes to all of them at once. If one raises or is late, the others are cancelled and awaited
-    before the error goes on.
+    All validators of a round run at the same time. If one raises or is late, the others are cancelled and awaited
+    before the error is raised.
     """
 
     def __init__(
@@ -38,31 +39,40 @@ class Judges:
         timeout: float | None,
         fail_fast: bool,
     ) -> None:
+        """Create a group.
+
+        Args:
+            requirements: The requirements, already copied.
+            backend: The backend that can act as judge.
+            ctx: The context that ends with the output.
+            timeout: The limit of each round in seconds, or None.
+            fail_fast: Whether the first fail cancels the other checks of a chunk.
+        """
         self.requirements = tuple(requirements)
         self.cleanup_failures: list[BaseException] = []
-        """What the clean-up of cancelled validators raised, besides the error that ended their round."""
+        """The errors that the clean-up of cancelled validators raised."""
         self._backend = backend
         self._ctx = ctx
         self._timeout = timeout
-        self._enough = _is_fail if fail_fast else None
-        self._stream_validators = [_asynchronous(each, "stream_validate") for each in self.requirements]
+        self._is_enough = _is_fail if fail_fast else None
+        self._stream_validators = [_as_coroutine_function(each, "stream_validate") for each in self.requirements]
         self._starter: EagerStarter | None = EagerStarter()
-        self._running: dict[Turn, OwnedTask[None]] = {}  # of the present round, those that have suspended
-        self._last: tuple[PartialValidationResult, ...] = ()
+        self._running: dict[Turn, ValidatorTask] = {}  # the validators of this round that have suspended
+        self._previous: tuple[PartialValidationResult, ...] = ()
 
     async def check(self, chunk: str) -> tuple[PartialValidationResult, ...]:
-        """Return every requirement's verdict on a chunk, in their order."""
+        """Return the result of every requirement on a chunk, in their order."""
         backend, ctx, validators = self._backend, self._ctx, self._stream_validators
         if len(validators) == 1 and self._timeout is None:
             starter = cast("EagerStarter", self._starter)
             try:
-                verdict = await starter.start_one(validators[0](chunk, backend=backend, ctx=ctx))
+                result = await starter.run_one(validators[0](chunk, backend=backend, ctx=ctx))
             except (Exception, asyncio.CancelledError) as error:
-                self._blame(error, "stream_validate", 0, chunk)
+                self._note_validator(error, "stream_validate", 0, chunk)
                 raise
-            if not isinstance(verdict, PartialValidationResult):
-                raise _no_verdict(self.requirements[0], "stream_validate", verdict, PartialValidationResult)
-            return self._kept((verdict,))
+            if not isinstance(result, PartialValidationResult):
+                raise _invalid_result(self.requirements[0], "stream_validate", result, PartialValidationResult)
+            return self._shared((result,))
         coroutines: list[Coroutine[Any, Any, PartialValidationResult]] = []
         try:
             for validate in validators:
@@ -70,129 +80,131 @@ class Judges:
         except BaseException:
             _close(coroutines)
             raise
-        found = [NOT_ASKED] * len(coroutines)
-        await self._ask("stream_validate", coroutines, found, PartialValidationResult, enough=self._enough, chunk=chunk)
-        return self._kept(tuple(found))
+        results = [_CANCELLED] * len(coroutines)
+        kind = PartialValidationResult
+        await self._run_round("stream_validate", coroutines, results, kind, is_enough=self._is_enough, chunk=chunk)
+        return self._shared(tuple(results))
 
-    def _kept(self, verdicts: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
-        """Return equal verdicts: most chunks get those of the chunk before, and the history keeps them once."""
-        if verdicts != self._last:
-            self._last = verdicts
-        return self._last
+    def _shared(self, results: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
+        """Return the previous tuple if it is equal, so that the history contains one object for most chunks."""
+        if results != self._previous:
+            self._previous = results
+        return self._previous
 
     async def validate(self, **options: object) -> tuple[ValidationResult, ...]:
-        """Return every requirement's verdict on the whole output, in their order; each is given the options."""
+        """Return the result of every requirement on the complete output, in their order.
+
+        Args:
+            options: Keyword arguments for each `validate` method.
+        """
         coroutines: list[Coroutine[Any, Any, ValidationResult]] = []
         try:
             for each in self.requirements:
-                coroutines.append(_asynchronous(each, "validate")(self._backend, self._ctx, **options))  # noqa: PERF401  # see _close
+                coroutines.append(_as_coroutine_function(each, "validate")(self._backend, self._ctx, **options))  # noqa: PERF401  # see _close
         except BaseException:
             _close(coroutines)
             raise
-        found = [ValidationResult(result=False)] * len(coroutines)
-        await self._ask("validate", coroutines, found, ValidationResult)
-        return tuple(found)
+        results = [ValidationResult(result=False)] * len(coroutines)
+        await self._run_round("validate", coroutines, results, ValidationResult)
+        return tuple(results)
 
-    async def rest(self) -> None:
-        """Wait until nothing is left of the checks; nothing is asked afterwards."""
+    async def aclose(self) -> None:
+        """Wait until no idle task is left. The group cannot be used afterwards."""
         starter, self._starter = cast("EagerStarter", self._starter), None  # its tasks refer to the run
-        await starter.rest()
+        await starter.aclose()
 
-    def asking(self) -> Requirement | None:
-        """Return the requirement whose validator calls this, None for any other code, such as a task of its own."""
-        position = None if self._starter is None else self._starter.position(self._running)
+    def current_requirement(self) -> Requirement | None:
+        """Return the requirement whose validator contains the caller, or None for any other code.
+
+        A task that a validator has started counts as other code.
+        """
+        position = None if self._starter is None else self._starter.current_position(self._running)
         return None if position is None else self.requirements[position]
 
-    async def _ask(
+    async def _run_round(
         self,
         method: str,
         coroutines: Sequence[Coroutine[Any, Any, R]],
-        found: list[R],
+        results: list[R],
         kind: type[R],
         *,
-        enough: Callable[[object], bool] | None = None,
+        is_enough: Callable[[object], bool] | None = None,
         chunk: str | None = None,
     ) -> None:
-        """Put the verdicts into `found`, each at its requirement's position; one that is `enough` ends the round."""
+        """Run validators, and store each result at its position. A result that is enough ends the round."""
         starter = cast("EagerStarter", self._starter)
         running = self._running = {}
         try:
             try:
-                starter.start_all(coroutines, found, running, enough)
+                starter.start_all(coroutines, results, running, is_enough)
             except (Exception, asyncio.CancelledError) as error:
-                self._blame(error, method, starter.asking, chunk)
+                self._note_validator(error, method, starter.position, chunk)
                 raise
-            if running and not (enough is not None and any(map(enough, found))):
-                await self._gather(method, enough, running, found, chunk)
+            if running and not (is_enough is not None and any(map(is_enough, results))):
+                await self._wait(method, is_enough, running, results, chunk)
         finally:
             if running:
                 await self._stop(running)
-        for verdict in found:
-            if not isinstance(verdict, kind):
-                raise _no_verdict(self.requirements[found.index(verdict)], method, verdict, kind)
+        for result in results:
+            if not isinstance(result, kind):
+                raise _invalid_result(self.requirements[results.index(result)], method, result, kind)
 
-    async def _gather(
+    async def _wait(
         self,
         method: str,
-        enough: Callable[[object], bool] | None,
-        running: dict[Turn, OwnedTask[None]],
-        found: list[R],
+        is_enough: Callable[[object], bool] | None,
+        running: dict[Turn, ValidatorTask],
+        results: list[R],
         chunk: str | None,
     ) -> None:
-        """Wait for those that suspended, and take each out of `running`."""
+        """Wait for the validators that have suspended, and remove each from `running` when it has ended."""
         loop = asyncio.get_running_loop()
         deadline = None if self._timeout is None else loop.time() + self._timeout
-        await asyncio.sleep(0)  # the tasks were there first: who only let others run has answered behind this
+        await asyncio.sleep(0)  # the tasks are ahead of this one, so those that only yielded have ended afterwards
         while True:
             for turn in [turn for turn, task in running.items() if task.done()]:
                 try:
                     running.pop(turn).result()
                 except (Exception, asyncio.CancelledError) as error:
-                    self._blame(error, method, turn.asking, chunk)
+                    self._note_validator(error, method, turn.position, chunk)
                     raise
-            if not running or (enough is not None and any(map(enough, found))):
+            if not running or (is_enough is not None and any(map(is_enough, results))):
                 return
             for turn, task in running.items():
-                task.set_name(f"streamval {method} {self.requirements[turn.asking].name}")
-            left = None if deadline is None else max(0.0, deadline - loop.time())
-            # not FIRST_EXCEPTION: to that a validator that was cancelled, from wherever, is none
-            done, _ = await asyncio.wait(running.values(), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                task.set_name(f"streamval {method} {self.requirements[turn.position].name}")
+            remaining = None if deadline is None else max(0.0, deadline - loop.time())
+            # not FIRST_EXCEPTION, which ignores a validator that was cancelled from elsewhere
+            done, _ = await asyncio.wait(running.values(), timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                late = [self.requirements[turn.asking].name for turn in running]
+                late = [self.requirements[turn.position].name for turn in running]
                 raise ValidatorTimeoutError(late, self._timeout or 0.0)
 
-    def _blame(self, error: BaseException, method: str, position: int, chunk: str | None) -> None:
-        """Note on an error which validator has raised it; a cancellation of the run itself is no validator's."""
-        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+    def _note_validator(self, error: BaseException, method: str, position: int, chunk: str | None) -> None:
+        """Add a note to an error with the validator that raised it, unless the run itself was cancelled."""
+        if isinstance(error, asyncio.CancelledError) and current_task_is_cancelled():
             return
         about = "the complete output" if chunk is None else f"the chunk {excerpt(chunk)}"
         add_note(error, f"Raised by {self.requirements[position].name}.{method}() about {about}.")
 
-    async def _stop(self, running: dict[Turn, OwnedTask[None]]) -> None:
-        """Cancel and await those that still run, and keep what their clean-up raised."""
+    async def _stop(self, running: dict[Turn, ValidatorTask]) -> None:
+        """Cancel and await the validators that still run, and keep the errors of their clean-up."""
         await settle(running.values())
         for task in running.values():
             if not task.cancelled() and (failure := task.exception()) is not None:
                 self.cleanup_failures.append(failure)
 
 
-def _is_cancelled() -> bool:
-    """Return whether the current task has been cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def _is_fail(result: object) -> bool:
+    return not isinstance(result, PartialValidationResult) or result.success == "fail"
 
 
-def _is_fail(verdict: object) -> bool:
-    return not isinstance(verdict, PartialValidationResult) or verdict.success == "fail"
-
-
-def _asynchronous(requirement: Requirement, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Return a validator's method as a coroutine function, whatever kind of function its author made it."""
+def _as_coroutine_function(requirement: Requirement, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Return a validator's method as a coroutine function, even if it is a plain function."""
     validator: Callable[..., Any] = getattr(requirement, method)
     if inspect.iscoroutinefunction(validator):
         return validator
 
-    async def ask(*args: object, **options: object) -> object:
+    async def call(*args: object, **options: object) -> object:
         answer = validator(*args, **options)
         if inspect.isawaitable(answer):
             return await answer
@@ -202,17 +214,17 @@ def _asynchronous(requirement: Requirement, method: str) -> Callable[..., Corout
             f"Define it with: async def {method}(...).",
         )
 
-    return ask
+    return call
 
 
 def _close(coroutines: Sequence[Coroutine[Any, Any, Any]]) -> None:
-    """Close coroutines that will not be awaited, as another one could not even be made."""
+    """Close coroutines that will not be awaited, because a later one could not be created."""
     for coroutine in coroutines:
         coroutine.close()
 
 
-def _no_verdict(
-    requirement: Requirement, method: str, verdict: object, kind: type[PartialValidationResult | ValidationResult]
+def _invalid_result(
+    requirement: Requirement, method: str, result: object, kind: type[PartialValidationResult | ValidationResult]
 ) -> InvalidVerdictError:
-    rule = f"It returns a {kind.__name__} on every path."
-    return InvalidVerdictError(f"{requirement.name}.{method}()", excerpt(verdict), rule)
+    rule = f"It must return a {kind.__name__} on every path."
+    return InvalidVerdictError(f"{requirement.name}.{method}()", excerpt(result), rule)

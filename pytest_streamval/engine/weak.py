@@ -1,4 +1,4 @@
-"""`WeakObjects`: a collection that keeps nothing alive, and that several threads may use at once."""
+"""`WeakObjects`: a thread-safe collection of weak references."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class WeakObjects(Generic[T]):
-    """Weak references to objects, told apart by identity.
+    """Weak references to objects, which are compared by identity.
 
     A `WeakSet` raises `RuntimeError` if one thread adds to it, or drops an object, while another one iterates over it.
     """
@@ -22,7 +22,7 @@ class WeakObjects(Generic[T]):
 
     def add(self, item: T) -> None:
         """Add an object."""
-        refs, key = self._refs, id(item)  # the callback refers to no more than these
+        refs, key = self._refs, id(item)  # the callback refers only to these
 
         def forget(gone: ref[T]) -> None:
             if refs.get(key) is gone:  # and not a later object at the same address
@@ -31,15 +31,15 @@ class WeakObjects(Generic[T]):
         refs[key] = ref(item, forget)
 
     def __iter__(self) -> Iterator[T]:
-        """Iterate over the objects that are alive, as of now."""
-        found = (each() for each in list(self._refs.values()))  # one step of the interpreter, in which no thread adds
+        """Iterate over the objects that are alive now."""
+        found = (each() for each in list(self._refs.values()))  # list() is one step, in which no other thread adds
         return iter([item for item in found if item is not None])
 
     def __len__(self) -> int:
         return len(self._refs)
 
     def __deepcopy__(self, memo: object) -> WeakObjects[T]:
-        """Return an empty one: a copy begins anew."""
+        """Return an empty collection, because the copies of the objects are not known."""
         return type(self)()
 
     def __reduce__(self) -> tuple[type[WeakObjects[T]], tuple[()]]:

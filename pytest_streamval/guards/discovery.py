@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.engine.eager import Turn
 from pytest_streamval.engine.run import Run, current_run
+from pytest_streamval.engine.tasks import ValidatorTask
 from pytest_streamval.guards.leak_kinds import (
     DestroyedTask,
     DroppedOutput,
@@ -144,4 +144,4 @@ def _is_anyio_runner(task: asyncio.Task[Any]) -> bool:
 
 def _is_check_of(task: asyncio.Task[Any], run: Run) -> bool:
     """Return whether a task runs a validator of a run."""
-    return isinstance(task.get_coro(), Turn) and context_of(task).get(current_run) is run
+    return isinstance(task, ValidatorTask) and context_of(task).get(current_run) is run

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.owners import Owner
     from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.guards.origins import TrackedTimer
     from pytest_streamval.guards.tracking import TrackedGenerator, TrackedOwner
     from pytest_streamval.scripting.mock import MockCall
@@ -143,7 +144,7 @@ class PendingRun(PendingTask):
         self.target = self.run = run
         self.checks = checks
         """The tasks of the validators that have not answered yet."""
-        observers = () if run.audience is None else run.audience.observers
+        observers = () if run.observers is None else run.observers.members
         self._tracked = next((each for each in observers if isinstance(each, TrackedRun)), None)
         # a task that owns it may be about to end it, as that of a council which the test has left
         self.is_certain = not task.cancelling() and not (self._tracked is not None and self._tracked.has_owner)
@@ -162,7 +163,7 @@ class DroppedRun(Leak):
 
     advice = PendingRun.advice
 
-    def __init__(self, tracked: TrackedRun, run: Run) -> None:
+    def __init__(self, tracked: TrackedRun, run: RunView) -> None:
         super().__init__(run)
         self._tracked = tracked
         self._action = excerpt(text_of(run.action))

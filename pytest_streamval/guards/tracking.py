@@ -18,7 +18,7 @@ from gc import get_referents
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, WeakValueDictionary, ref
 
-from pytest_streamval.engine.observer import Observer
+from pytest_streamval.engine.observer import ResultObserver
 from pytest_streamval.engine.owners import on_drop, on_open
 from pytest_streamval.engine.thunk import on_drop as on_output_drop
 from pytest_streamval.guards.origins import create_task, forget_collected, is_of_library, timer_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from types import AsyncGeneratorType, CodeType
 
     from pytest_streamval.engine.owners import Owner
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.guards.origins import TrackedTimer
 
 _MANY = 64  # timers after which those that have fired are dropped
@@ -121,12 +121,18 @@ class TrackedGenerator:
     dropped: bool = False
 
 
-class TrackedRun(Observer):
-    """The record of one run."""
+class TrackedRun(ResultObserver):
+    """The record of one run and of the use of its result."""
 
     def __init__(self) -> None:
-        self.run: Run | None = None
+        self.run: RunView | None = None
         """The run after the first step of its task."""
+        self.was_dropped = False
+        """Whether the result was dropped while the run continued."""
+        self.events_count = 0
+        """The number of events that `events()` has returned."""
+        self.history_count = 0
+        """The number of events in the result's `history` when it was last read."""
         self.location: SourceLocation | None = None
         """The line of user code that started it."""
         self.has_owner = False
@@ -136,24 +142,22 @@ class TrackedRun(Observer):
             self.location, self.has_owner = SourceLocation.of_caller(caller), is_in_package_task(caller)
             tracker.runs.append(self)
 
-    def started(self, run: Run) -> None:
+    def started(self, run: RunView) -> None:
         """Store the run."""
         self.run = run
 
-    @property
-    def was_dropped(self) -> bool:
-        """Whether the result was dropped while the run continued."""
-        return self.run is not None and self.run.dropped
+    def events_read(self, count: int) -> None:
+        """Store the number of events that were read."""
+        self.events_count = count
 
-    @property
-    def events_count(self) -> int:
-        """The number of events that `events()` has returned."""
-        return 0 if self.run is None else self.run.events_given
+    def history_read(self, count: int) -> None:
+        """Store the number of events in the history."""
+        self.history_count = count
 
-    @property
-    def history_count(self) -> int:
-        """The number of events in the result's `history` when it was last read."""
-        return 0 if self.run is None else self.run.history_given
+    def dropped(self, run: RunView) -> None:
+        """Store that the result was dropped."""
+        del run
+        self.was_dropped = True
 
 
 UNTRACKED = Tracker()

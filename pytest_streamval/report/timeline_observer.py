@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.events import StreamEvent
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
 
 _LONGEST = 500  # characters that are kept of a prompt, a reason or an error
 
@@ -50,15 +50,15 @@ class TimelineObserver(Observer):
         self._stop: tuple[float, int, str, int] | None = None
         self._asked = ""
         self._names: list[str] = []
-        self._run: Run | None = None
+        self._run: RunView | None = None
 
     # The observer
 
-    def started(self, run: Run) -> None:
+    def started(self, run: RunView) -> None:
         """Record the prompt and the names of the requirements."""
         self._run = run
         self._asked = shortened(text_of(run.action))
-        self._names = [requirement.name for requirement in run.judges.requirements]
+        self._names = [requirement.name for requirement in run.requirements]
 
     def delta(self, text: str) -> None:
         """Record when a delta was read."""
@@ -106,7 +106,7 @@ class TimelineObserver(Observer):
         unread = 0 if self._run is None else self._run.thunk.deltas_unread
         self._stop = time.time(), self._tokens, shortened(reason), unread
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: RunView) -> None:
         """Record the length of the full text, and drop the reference to the run."""
         self._released = len(run.full_text)
         self._run = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.engine.validators import Judges
+from pytest_streamval.engine.validators import ValidatorGroup
 from pytest_streamval.errors import NoAcceptedAttemptError
 from pytest_streamval.model import Delta
 from pytest_streamval.session.outputs import resolve, stop_output
@@ -62,13 +62,14 @@ async def validate_all(
 
     If one raises, or the caller is cancelled, the others are cancelled and awaited first.
     """
-    judges = Judges([copy(each) for each in requirements], backend, ctx, timeout=None, fail_fast=False)
+    copies = [copy(each) for each in requirements]
+    validators = ValidatorGroup(copies, backend, ctx, timeout=None, fail_fast=False)
     try:
-        return list(await judges.validate(**options))
+        return list(await validators.validate(**options))
     finally:
-        for failure in judges.cleanup_failures:
+        for failure in validators.cleanup_failures:
             logger.error("The clean-up of a cancelled requirement failed.", exc_info=failure)
-        await judges.rest()
+        await validators.aclose()
 
 
 @dataclass(slots=True)

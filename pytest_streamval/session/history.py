@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
@@ -73,7 +73,7 @@ class HistoryObserver(Observer):
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: RunView) -> None:
         """Add the exchange before any reader sees the end of the run."""
         if run.completed and all(run.final_validations):
             self._history.add(run.action, run.thunk)

@@ -1,4 +1,4 @@
-"""Doubles for runs: a backend that plays steps, requirements that answer from a script; and what holds for all runs."""
+"""Test doubles for runs: a backend that plays steps, scripted requirements, and assertions that hold for all runs."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ from pytest_streamval.model import Delta
 
 
 class PlayedBackend(Backend):
-    """Plays steps: deltas to put, exceptions to raise, functions to call and, where they are awaitable, to await."""
+    """A backend that plays steps: deltas to put, exceptions to raise, and functions to call and, if needed, await."""
 
     def __init__(self, *steps, cleanup=None):
         self.steps = steps
@@ -71,13 +71,13 @@ class PlayedBackend(Backend):
 
     @property
     def text(self):
-        """What a reader would get of a whole stream."""
+        """The complete text of the steps."""
         deltas = [step for step in self.steps if isinstance(step, str | Delta)]
         return "".join(step if isinstance(step, str) else step.text for step in deltas)
 
 
 class Judge(Requirement):
-    """Says of each chunk what its answers are, in order, and `"pass"` of any further one.
+    """A requirement that returns its answers in order, and then `"pass"` for every further chunk.
 
     An answer is a verdict, an exception to raise, or a function of the chunk that returns, or awaits, one of these.
     `record` is shared with the copies that runs make.
@@ -142,7 +142,7 @@ def _word(event):
 
 
 def check_invariants(result, backend):
-    """What holds for every run that is over, whatever happened in it."""
+    """Assert the invariants of every run that has ended."""
     history = result.history
     kinds = [type(event) for event in history]
     assert kinds.count(CompletedEvent) == 1
@@ -184,7 +184,7 @@ def judge():
 
 @pytest.fixture(scope="session")
 def start():
-    """Start a run of steps, or of a backend; returns the result and the backend."""
+    """Start a run of steps or of a backend, and return the result and the backend."""
 
     async def start_run(steps, *requirements, cleanup=None, **options):
         backend = steps if isinstance(steps, Backend) else PlayedBackend(*steps, cleanup=cleanup)
@@ -202,7 +202,7 @@ def shape():
 
 @pytest.fixture(scope="session")
 def assert_over():
-    """Assert what holds for every run that is over, and that nothing of it is left."""
+    """Assert the invariants of a run that has ended, and that no task of it is left."""
 
     def check(result, backend, *judges):
         check_invariants(result, backend)
@@ -256,7 +256,7 @@ def never():
 
 @pytest.fixture
 async def loop_clock(monkeypatch):
-    """The loop's time, which stands still until the test advances it."""
+    """The loop's time, which does not change until the test advances it."""
     loop = asyncio.get_running_loop()
     clock = SimpleNamespace(now=loop.time())
 

@@ -1,4 +1,4 @@
-"""Annotations of one's own that name the package's generic classes can be evaluated."""
+"""Annotations with the package's generic classes, which can be evaluated."""
 
 import dataclasses
 import inspect

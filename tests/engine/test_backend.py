@@ -7,7 +7,7 @@ import pytest
 from pytest_streamval.engine.backend import Backend, ModelOption
 
 
-def test_a_backend_has_to_say_how_it_generates():
+def test_a_backend_without_generate_from_context_cannot_be_created():
     class Silent(Backend):
         pass
 
@@ -15,7 +15,7 @@ def test_a_backend_has_to_say_how_it_generates():
         Silent()
 
 
-def test_the_signature_is_the_one_of_the_design():
+def test_the_signature_of_generate_from_context_is_the_public_one():
     parameters = inspect.signature(Backend.generate_from_context).parameters
     assert list(parameters) == ["self", "action", "ctx", "format", "model_options"]
     for name in ("format", "model_options"):
@@ -25,13 +25,13 @@ def test_the_signature_is_the_one_of_the_design():
 
 
 @pytest.mark.parametrize("name", ["STREAM", "TEMPERATURE", "MAX_NEW_TOKENS", "SEED", "SYSTEM_PROMPT", "STOP"])
-def test_an_option_may_be_written_as_its_plain_name(name):
+def test_a_model_option_can_be_written_as_its_plain_name(name):
     option = ModelOption[name]
     assert option == name.lower() == str(option)
     assert {option: 1}[name.lower()] == 1
 
 
-def test_what_tells_a_backend_from_others_is_unknown_unless_it_says():
+def test_the_identity_of_a_backend_is_none_by_default():
     class Silent(Backend):
         async def generate_from_context(self, action, ctx, **options):
             raise NotImplementedError

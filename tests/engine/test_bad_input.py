@@ -1,4 +1,4 @@
-"""What is wrong is told with its value, the rule and the way out; nothing is left running and no text is lost."""
+"""Errors name the value, the rule and the way out. Nothing is left running, and no text is lost."""
 
 import asyncio
 from contextlib import suppress
@@ -26,24 +26,44 @@ from pytest_streamval.errors import StreamvalError
             ["'sentances'", "Choose from", "'sentence', 'word', 'paragraph', 'line', 'prose'"],
         ),
         ({"chunking": ""}, ValueError, ["''", "Choose from"]),
-        ({"chunking": 7}, TypeError, ["chunking=7", "an alias, an instance of ChunkingStrategy, or None"]),
-        ({"chunking": SentenceChunker}, TypeError, ["SentenceChunker'>", "pass an instance, SentenceChunker()"]),
+        ({"chunking": 7}, TypeError, ["Invalid chunking: 7.", "an instance of ChunkingStrategy, or None"]),
+        (
+            {"chunking": SentenceChunker},
+            TypeError,
+            ["SentenceChunker'>", "Pass an instance of the class, SentenceChunker()."],
+        ),
         ({"chunking": str.split}, TypeError, ["method 'split'", "an alias"]),
-        ({"requirements": ["be nice"]}, TypeError, ["requirements[0]='be nice'", "write Requirement('be nice')"]),
-        ({"requirements": "be nice"}, TypeError, ["requirements='be nice'", "a list of Requirement"]),
-        ({"requirements": [Requirement("a"), None]}, TypeError, ["requirements[1]=None", "a list of Requirement"]),
-        ({"requirements": [Requirement]}, TypeError, ["pass an instance, Requirement(...)"]),
-        ({"requirements": Requirement("a")}, TypeError, ["requirements=Requirement('a')", "Put the one into a list"]),
-        ({"requirements": [len]}, TypeError, ["requirements[0]=<built-in", "write Requirement(validation_fn=...)"]),
-        ({"requirements": 7}, TypeError, ["requirements=7", "a list of Requirement"]),
-        ({"validator_timeout": 0}, TypeError, ["validator_timeout=0", "above 0, or None"]),
-        ({"validator_timeout": -1.5}, TypeError, ["validator_timeout=-1.5", "above 0, or None"]),
-        ({"validator_timeout": float("nan")}, TypeError, ["validator_timeout=nan", "above 0, or None"]),
-        ({"validator_timeout": "5"}, TypeError, ["validator_timeout='5'", "above 0, or None"]),
+        (
+            {"requirements": ["be nice"]},
+            TypeError,
+            ["Invalid requirements[0]: 'be nice'.", "write Requirement('be nice')"],
+        ),
+        ({"requirements": "be nice"}, TypeError, ["Invalid requirements: 'be nice'.", "a list of Requirement"]),
+        (
+            {"requirements": [Requirement("a"), None]},
+            TypeError,
+            ["Invalid requirements[1]: None.", "an instance of Requirement"],
+        ),
+        ({"requirements": [Requirement]}, TypeError, ["Pass an instance of the class, Requirement(...)."]),
+        (
+            {"requirements": Requirement("a")},
+            TypeError,
+            ["Invalid requirements: Requirement('a').", "Put the requirement into a list"],
+        ),
+        (
+            {"requirements": [len]},
+            TypeError,
+            ["Invalid requirements[0]: <built-in", "write Requirement(validation_fn=...)"],
+        ),
+        ({"requirements": 7}, TypeError, ["Invalid requirements: 7.", "a list of Requirement"]),
+        ({"validator_timeout": 0}, TypeError, ["Invalid validator_timeout: 0.", "above 0, or None"]),
+        ({"validator_timeout": -1.5}, TypeError, ["Invalid validator_timeout: -1.5.", "above 0, or None"]),
+        ({"validator_timeout": float("nan")}, TypeError, ["Invalid validator_timeout: nan.", "above 0, or None"]),
+        ({"validator_timeout": "5"}, TypeError, ["Invalid validator_timeout: '5'.", "above 0, or None"]),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-async def test_an_argument_that_does_not_fit_is_refused_before_anything_starts(played, left, arguments, kind, parts):
+async def test_an_invalid_argument_is_refused_before_anything_starts(played, left, arguments, kind, parts):
     backend = played("One. ")
     with pytest.raises(kind) as caught:
         await stream_with_chunking("Tell.", backend, SimpleContext(), **arguments)
@@ -56,14 +76,14 @@ async def test_an_argument_that_does_not_fit_is_refused_before_anything_starts(p
 @pytest.mark.parametrize(
     ("action", "ctx", "message"),
     [
-        (None, SimpleContext(), "action=None .* a str, a CBlock or a Component"),
-        (42, SimpleContext(), "action=42"),
-        ("Tell.", None, r"ctx=None .* for instance SimpleContext\(\)"),
-        ("Tell.", SimpleContext, "ctx=<class"),
+        (None, SimpleContext(), r"Invalid action: None\. .* a str, a CBlock or a Component"),
+        (42, SimpleContext(), "Invalid action: 42"),
+        ("Tell.", None, r"Invalid ctx: None\. .* for example SimpleContext\(\)"),
+        ("Tell.", SimpleContext, "Invalid ctx: <class"),
     ],
     ids=["no action", "a number", "no context", "the class"],
 )
-async def test_what_is_nothing_to_ask_is_refused(played, left, action, ctx, message):
+async def test_an_invalid_action_or_context_is_refused(played, left, action, ctx, message):
     backend = played("One. ")
     with pytest.raises(TypeError, match=message):
         await stream_with_chunking(action, backend, ctx)
@@ -72,16 +92,16 @@ async def test_what_is_nothing_to_ask_is_refused(played, left, action, ctx, mess
 
 
 @pytest.mark.parametrize("argument", ["backend", "validation_backend"])
-async def test_what_is_no_backend_is_refused(played, left, argument):
+async def test_an_object_that_is_no_backend_is_refused(played, left, argument):
     backend = played("One. ")
     arguments = {"backend": backend, argument: "ollama"}
-    with pytest.raises(TypeError, match=rf"{argument}='ollama' .*subclass of Backend"):
+    with pytest.raises(TypeError, match=rf"Invalid {argument}: 'ollama'\. .*subclass of Backend"):
         await stream_with_chunking("Tell.", ctx=SimpleContext(), **arguments)
     assert backend.asked == []
     assert left() == set()
 
 
-async def test_any_iterable_of_requirements_will_do(start, played, judge):
+async def test_requirements_can_be_any_iterable(start, played, judge):
     result = await stream_with_chunking(
         "Tell.", played("One. "), SimpleContext(), requirements=(judge() for _ in range(2))
     )
@@ -93,7 +113,7 @@ async def test_any_iterable_of_requirements_will_do(start, played, judge):
 
 
 class Answering(Backend):
-    """Returns whatever it is made of."""
+    """A backend that returns the given answer."""
 
     def __init__(self, answer):
         self.answer = answer
@@ -122,22 +142,22 @@ def generating():
             RuntimeError,
             ["Answering returned", "computed already", "ModelOption.STREAM"],
         ),
-        (lambda: ("text", SimpleContext()), TypeError, ["'text'", "returns (ModelOutputThunk, Context)"]),
-        (lambda: None, TypeError, ["None", "returns (ModelOutputThunk, Context)"]),
-        (lambda: "ab", TypeError, ["'ab'", "returns (ModelOutputThunk, Context)"]),
-        (generating, TypeError, ["<ModelOutputThunk cancelled", "returns (ModelOutputThunk, Context)"]),
+        (lambda: ("text", SimpleContext()), TypeError, ["'text'", "must return (ModelOutputThunk, Context)"]),
+        (lambda: None, TypeError, ["None", "must return (ModelOutputThunk, Context)"]),
+        (lambda: "ab", TypeError, ["'ab'", "must return (ModelOutputThunk, Context)"]),
+        (generating, TypeError, ["<ModelOutputThunk cancelled", "must return (ModelOutputThunk, Context)"]),
         (lambda: OSError("refused"), OSError, ["refused"]),
     ],
     ids=["computed thunk", "text and context", "None", "text", "thunk alone", "raises"],
 )
-async def test_a_backend_that_returns_no_stream_is_an_error_and_nothing_is_left(left, turns, answer, kind, parts):
+async def test_a_backend_that_returns_no_stream_raises_and_leaves_no_task(left, turns, answer, kind, parts):
     with pytest.raises(kind) as caught:
         await stream_with_chunking("Tell.", Answering(answer()), SimpleContext(), requirements=[Requirement()])
     assert all(part in str(caught.value) for part in parts)
     assert left() == set()
 
 
-async def test_a_backend_that_never_sends_can_be_ended_in_every_way(
+async def test_a_run_whose_backend_never_sends_can_be_ended_in_every_way(
     start, judge, never, turns, assert_over, loop_clock
 ):
     async def limited(result):
@@ -164,7 +184,7 @@ async def test_a_backend_that_never_sends_can_be_ended_in_every_way(
 
 @pytest.mark.parametrize("requirements", [0, 1, 2])
 @pytest.mark.parametrize("together", [False, True], ids=["read before", "read together"])
-async def test_a_producer_that_raises_ends_the_run_behind_its_last_delta(
+async def test_a_producer_that_raises_ends_the_run_after_its_last_delta(
     start, judge, shape, turns, assert_over, requirements, together
 ):
     judges = [judge() for _ in range(requirements)]
@@ -183,7 +203,7 @@ async def test_a_producer_that_raises_ends_the_run_behind_its_last_delta(
 
 
 @pytest.mark.parametrize("bad", [7, None, b"bytes", ["a"]], ids=repr)
-async def test_a_token_that_is_no_text_ends_the_run(start, judge, assert_over, bad):
+async def test_a_delta_that_is_no_text_ends_the_run(start, judge, assert_over, bad):
     async def put_bad():
         await backend.thunk.put(bad)
 
@@ -213,7 +233,7 @@ async def test_a_token_that_is_no_text_ends_the_run(start, judge, assert_over, b
     ],
     ids=ascii,
 )
-async def test_no_text_is_too_strange(start, judge, assert_over, chunking, steps):
+async def test_unusual_text_passes_unchanged(start, judge, assert_over, chunking, steps):
     result, backend = await start(steps, judge(), judge(), chunking=chunking)
     pieces = [piece async for piece in result.astream(lossless=True)]
     assert "".join(pieces) == result.full_text == "".join(steps)
@@ -223,9 +243,7 @@ async def test_no_text_is_too_strange(start, judge, assert_over, chunking, steps
 @pytest.mark.parametrize("chunking", ["sentence", "word", "paragraph", "line", None])
 @pytest.mark.parametrize("steps", [[], [""], ["", "", ""]], ids=str)
 @pytest.mark.parametrize("requirements", [0, 1, 2])
-async def test_an_empty_stream_comes_to_its_natural_end(
-    start, judge, shape, assert_over, chunking, steps, requirements
-):
+async def test_an_empty_stream_ends_naturally(start, judge, shape, assert_over, chunking, steps, requirements):
     judges = [judge() for _ in range(requirements)]
     result, backend = await start(steps, *judges, chunking=chunking)
     assert [chunk async for chunk in result.astream(lossless=True)] == []
@@ -356,7 +374,7 @@ class Unfinished(Requirement):
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_a_validator_that_gives_no_verdict_ends_the_run(start, judge, assert_over, peers, requirement, parts):
+async def test_a_validator_that_returns_no_result_ends_the_run(start, judge, assert_over, peers, requirement, parts):
     judges = [judge() for _ in range(peers)]
     result, backend = await start(["One. "], *judges, requirement)
     with pytest.raises(TypeError) as caught:

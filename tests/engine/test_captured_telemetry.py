@@ -1,4 +1,4 @@
-"""Capturing what a test tells OpenTelemetry."""
+"""Capturing the spans and measurements of a test."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_spans_of_the_code_under_test_are_captured_in_the_order_of_their_ends(ca
     assert captured.span("inner").parent.span_id == captured.span("outer").context.span_id
 
 
-def test_one_test_sees_nothing_of_another():
+def test_a_capture_contains_no_spans_of_another_test():
     with capturing() as first:
         left_open = tracer.start_span("of the first")
         requests.add(1)
@@ -52,7 +52,7 @@ def test_one_test_sees_nothing_of_another():
     assert [span.name for span in first.open_spans] == ["of the first"]
 
 
-def test_one_test_sees_no_gauge_and_no_up_down_counter_of_another():
+def test_a_capture_contains_no_gauge_and_no_up_down_counter_of_another_test():
     with capturing() as first:
         temperature.set(30)
         in_flight.add(3)
@@ -70,7 +70,7 @@ def test_one_test_sees_no_gauge_and_no_up_down_counter_of_another():
     assert first.metrics == {"in_flight": (Measured({}, 2),), "temperature": (Measured({}, 30),)}
 
 
-def test_captures_inside_each_other_see_everything_each():
+def test_nested_captures_each_contain_everything():
     with capturing() as outer:
         requests.add(1)
         with capturing() as inner:
@@ -81,14 +81,14 @@ def test_captures_inside_each_other_see_everything_each():
     assert (inner.total("requests"), outer.total("requests")) == (10, 111)
 
 
-def test_nothing_is_captured_once_the_test_is_over():
+def test_nothing_is_captured_after_the_test():
     with capturing() as captured:
         requests.add(1)
     requests.add(10)
     assert captured.total("requests") == 1
 
 
-def test_measurements_add_up_however_often_they_are_looked_at(captured):
+def test_measurements_are_added_once_however_often_they_are_read(captured):
     for count in (1, 2):
         requests.add(count, {"to": "here"})
         requests.add(10 * count, {"to": "there", "by": "night"})
@@ -107,7 +107,7 @@ def test_measurements_add_up_however_often_they_are_looked_at(captured):
     assert captured.total("nothing") == 0
 
 
-def test_there_is_one_span_of_a_name_or_an_error_that_lists_them(captured):
+def test_span_returns_the_only_span_of_a_name_or_raises_an_error_that_lists_them(captured):
     open_span = tracer.start_span("open")
     for name in ("twice", "once", "twice"):
         tracer.start_span(name).end()
@@ -127,8 +127,10 @@ def test_there_is_one_span_of_a_name_or_an_error_that_lists_them(captured):
 @pytest.fixture
 def providers(monkeypatch):
     """Set providers, as a program does at its start, with nothing captured so far."""
-    monkeypatch.setattr(telemetry, "_tapped", [])
-    monkeypatch.setattr(telemetry, "_READER", InMemoryMetricReader(preferred_temporality=telemetry._SINCE_THE_LAST))
+    monkeypatch.setattr(telemetry, "_joined_providers", [])
+    monkeypatch.setattr(
+        telemetry, "_READER", InMemoryMetricReader(preferred_temporality=telemetry._SINCE_LAST_COLLECTION)
+    )
 
     def set_them(tracers, meters):
         set_now = {"tracer": tracers, "meter": meters}
@@ -140,7 +142,7 @@ def providers(monkeypatch):
     return set_them
 
 
-def test_providers_that_the_program_has_set_are_joined_once_and_go_on(providers):
+def test_providers_that_the_program_has_set_are_joined_once_and_continue(providers):
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracers, meters = TracerProvider(shutdown_on_exit=False), MeterProvider([reader], shutdown_on_exit=False)
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
@@ -157,7 +159,7 @@ def test_providers_that_the_program_has_set_are_joined_once_and_go_on(providers)
     assert reader.get_metrics_data() is not None
 
 
-def test_measurements_of_callbacks_are_those_since_the_beginning(providers):
+def test_measurements_of_callbacks_are_those_since_the_capture_began(providers):
     meters = MeterProvider(shutdown_on_exit=False)
     providers(TracerProvider(shutdown_on_exit=False), meters)
     seen = {"counter": 100, "level": 7}
@@ -186,7 +188,7 @@ def test_a_meter_provider_of_an_older_sdk_is_joined(providers, monkeypatch):
     assert reader.get_metrics_data() is not None
 
 
-def test_where_the_program_has_set_none_there_is_one_for_all_tests(providers):
+def test_one_provider_serves_all_tests_if_the_program_has_set_none(providers):
     set_now = providers(ProxyTracerProvider(), metrics.NoOpMeterProvider())
     with capturing() as captured:
         trace.get_tracer_provider().get_tracer("mine").start_span("mine").end()

@@ -1,4 +1,4 @@
-"""The judges of a run: what they are asked, how they may be written, and what is no verdict."""
+"""The validators of a run: their calls, their kinds of functions, and invalid results."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
-from pytest_streamval.engine.validators import Judges
+from pytest_streamval.engine.validators import ValidatorGroup
 from pytest_streamval.errors import InvalidVerdictError
 
 PASS = PartialValidationResult("pass")
@@ -15,7 +15,7 @@ PASS = PartialValidationResult("pass")
 @pytest.fixture
 def judges_of(played):
     def make(*requirements, timeout=None, fail_fast=False):
-        return Judges(requirements, played(), SimpleContext(), timeout=timeout, fail_fast=fail_fast)
+        return ValidatorGroup(requirements, played(), SimpleContext(), timeout=timeout, fail_fast=fail_fast)
 
     return make
 
@@ -68,10 +68,10 @@ COUNTS = pytest.mark.parametrize("peers", [0, 1, 3])
 
 
 @COUNTS
-async def test_a_round_of_no_suspension_leaves_no_task(judges_of, judge, left, peers):
+async def test_a_round_without_suspension_leaves_no_task(judges_of, judge, left, peers):
     judges = judges_of(*(judge() for _ in range(peers + 1)))
     assert await judges.check("One.") == (PASS,) * (peers + 1)
-    await judges.rest()
+    await judges.aclose()
     assert left() == set()
 
 
@@ -80,12 +80,12 @@ async def test_a_plain_function_may_return_an_awaitable(judges_of, judge, left, 
     judges = judges_of(*(judge() for _ in range(peers)), Returning())
     assert (await judges.check("One."))[-1] is PASS
     assert (await judges.validate())[-1] == ValidationResult(True)
-    await judges.rest()
+    await judges.aclose()
     assert left() == set()
 
 
 @COUNTS
-async def test_a_plain_function_that_returns_a_verdict_is_told_to_be_asynchronous(judges_of, judge, peers):
+async def test_a_plain_function_that_returns_a_result_raises_an_error_that_asks_for_async(judges_of, judge, peers):
     judges = judges_of(*(judge() for _ in range(peers)), Synchronous())
     with pytest.raises(
         InvalidVerdictError, match=r"Synchronous\.stream_validate\(\) .*async def stream_validate"
@@ -100,28 +100,27 @@ async def test_a_plain_function_that_returns_a_verdict_is_told_to_be_asynchronou
 @COUNTS
 @pytest.mark.parametrize("fail_fast", [False, True])
 @pytest.mark.parametrize("verdict", [None, True, "pass", ValidationResult(True)], ids=repr)
-async def test_what_is_no_verdict_on_a_chunk_is_refused(judges_of, judge, peers, fail_fast, verdict):
+async def test_an_invalid_result_on_a_chunk_is_refused(judges_of, judge, peers, fail_fast, verdict):
     judges = judges_of(*(judge() for _ in range(peers)), says(verdict), fail_fast=fail_fast)
     with pytest.raises(InvalidVerdictError) as caught:
         await judges.check("One.")
-    assert str(caught.value) == (
-        f"Saying('said').stream_validate() returned {verdict!r}. It returns a PartialValidationResult on every path."
-    )
+    rule = "It must return a PartialValidationResult on every path."
+    assert str(caught.value) == f"Saying('said').stream_validate() returned {verdict!r}. {rule}"
 
 
 @COUNTS
 @pytest.mark.parametrize("verdict", [None, True, PASS], ids=repr)
-async def test_what_is_no_verdict_on_the_whole_is_refused(judges_of, judge, peers, verdict):
+async def test_an_invalid_result_on_the_complete_output_is_refused(judges_of, judge, peers, verdict):
     judges = judges_of(*(judge() for _ in range(peers)), says(PASS, verdict))
     with pytest.raises(InvalidVerdictError) as caught:
         await judges.validate()
     assert str(caught.value) == (
-        f"Saying('said').validate() returned {verdict!r}. It returns a ValidationResult on every path."
+        f"Saying('said').validate() returned {verdict!r}. It must return a ValidationResult on every path."
     )
 
 
 @COUNTS
-async def test_a_validator_that_does_not_take_the_arguments_leaves_no_other_unawaited(judges_of, judge, peers):
+async def test_a_validator_that_does_not_accept_the_arguments_leaves_no_coroutine_unawaited(judges_of, judge, peers):
     judges = judges_of(*(judge() for _ in range(peers)), Narrow(), judge())
     with pytest.raises(TypeError, match="backend"):
         await judges.check("One.")
@@ -129,18 +128,18 @@ async def test_a_validator_that_does_not_take_the_arguments_leaves_no_other_unaw
         await judges.validate()
 
 
-async def test_nobody_is_asked_about_the_whole_where_there_is_no_requirement(judges_of):
+async def test_a_group_without_requirements_returns_no_results(judges_of):
     assert await judges_of().validate() == ()
 
 
-async def test_verdicts_on_the_whole_are_heard_although_one_fails(judges_of, judge, suspending):
+async def test_validate_waits_for_all_results_even_if_one_fails(judges_of, judge, suspending):
     failing, slow = judge(final=False), judge(final=suspending(3, True))
     verdicts = await judges_of(failing, slow, fail_fast=True).validate()
     assert [bool(verdict) for verdict in verdicts] == [False, True]
     assert slow.record.cancelled == 0
 
 
-async def test_fail_fast_asks_nobody_behind_one_that_fails_at_once(judges_of, judge):
+async def test_fail_fast_starts_no_check_after_one_that_fails_at_once(judges_of, judge):
     asked, failing, unasked = judge(), judge("fail"), judge()
     verdicts = await judges_of(asked, failing, unasked, fail_fast=True).check("One.")
     assert [verdict.success for verdict in verdicts] == ["pass", "fail", "unknown"]
@@ -163,7 +162,7 @@ async def test_fail_fast_awaits_the_clean_up_of_those_that_it_cancels(judges_of,
     assert [verdict.success for verdict in verdicts] == ["unknown", "fail"]
 
 
-async def test_a_verdict_that_comes_while_being_cancelled_does_not_hide_that_it_was(judges_of, judge, never):
+async def test_a_result_of_a_cancelled_check_does_not_hide_the_fail(judges_of, judge, never):
     async def answer_anyway(chunk):
         try:
             await never()
@@ -176,7 +175,7 @@ async def test_a_verdict_that_comes_while_being_cancelled_does_not_hide_that_it_
 
 
 @pytest.mark.parametrize("fail_fast", [False, True])
-async def test_cancelling_who_asks_cancels_and_awaits_the_asked(judges_of, judge, never, turns, fail_fast, left):
+async def test_cancelling_a_check_cancels_and_awaits_its_validators(judges_of, judge, never, turns, fail_fast, left):
     cleaned = []
 
     async def tidy(chunk):
@@ -198,7 +197,7 @@ async def test_cancelling_who_asks_cancels_and_awaits_the_asked(judges_of, judge
     assert left() == set()
 
 
-async def test_equal_verdicts_are_kept_once(judges_of, judge):
+async def test_equal_results_are_kept_once(judges_of, judge):
     judges = judges_of(judge("pass", "unknown", "unknown"))
     results = [await judges.check("a") for _ in range(3)]
     assert [result[0].success for result in results] == ["pass", "unknown", "unknown"]
@@ -207,7 +206,7 @@ async def test_equal_verdicts_are_kept_once(judges_of, judge):
 
 @pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
 @pytest.mark.parametrize("suspends", [False, True], ids=["at once", "later"])
-async def test_an_error_notes_whose_it_is(others, suspends):
+async def test_an_error_has_a_note_with_its_validator(others, suspends):
     class Broken(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):
             if suspends:
@@ -218,8 +217,10 @@ async def test_an_error_notes_whose_it_is(others, suspends):
         async def stream_validate(self, chunk, *, backend, ctx):
             return PartialValidationResult("pass")
 
-    judges = Judges([*(Fine() for _ in range(others)), Broken("rare")], None, None, timeout=None, fail_fast=False)
+    judges = ValidatorGroup(
+        [*(Fine() for _ in range(others)), Broken("rare")], None, None, timeout=None, fail_fast=False
+    )
     with pytest.raises(ZeroDivisionError) as caught:
         await judges.check("Hello.")
-    await judges.rest()
+    await judges.aclose()
     assert caught.value.__notes__ == ["Raised by Broken('rare').stream_validate() about the chunk 'Hello.'."]

@@ -1,4 +1,4 @@
-"""Chunking: the four promises of every built-in strategy, for any text, and what a strategy of one's own is held to."""
+"""Chunking: the four rules of every built-in strategy for any text, and the checks of custom strategies."""
 
 import re
 from itertools import pairwise
@@ -20,7 +20,7 @@ from pytest_streamval.errors import ChunkingContractError, InvalidArgumentError,
 BUILT_IN = {"sentence": SentenceChunker, "word": WordChunker, "paragraph": ParagraphChunker, "line": LineChunker}
 every_built_in = pytest.mark.parametrize("alias", BUILT_IN)
 
-# Whatever a boundary is made of, what looks like it, and what text outside English is made of.
+# The characters of boundaries, similar ones, and characters of other languages.
 NASTY = [
     *("a", "b", "Dr", "1", ".", "!", "?", "...", "\u2026", "\u3002", ","),
     *('"', "'", "\u201d", "\u2019", ")", "(", "\u201c"),
@@ -39,7 +39,7 @@ def cut_texts(draw):
     return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
 
 
-# What each strategy does, said once more in other words: the complete chunks of a text, and the rest that is flushed.
+# A second implementation of each strategy: the complete chunks of a text, and the flushed rest.
 
 
 def words(text):
@@ -88,15 +88,15 @@ def chunked(strategy, pieces):
 
 
 @every_built_in
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(pieces=cut_texts())
 @example(["a.", ")", "\n", "b"])
 @example(["a\r", "\n", "\r", "\n", "b"])
 @example(["a\n", "\r", "b"])
 @example(["a\n\n\r"])
 @example([" ", "a", " "])
-def test_every_cut_of_every_text_gives_the_chunks_of_the_reference_at_once(alias, pieces):
-    """Monotone, delta-invariant, without delay, and in agreement with split and flush: checked behind every piece."""
+def test_every_cut_of_every_text_gives_the_chunks_of_the_reference(alias, pieces):
+    """Check after every piece that the chunks are monotone, delta-invariant, without delay, and those of split."""
     strategy = resolve_chunking(alias)
     chunker = strategy.chunker()
     so_far, emitted = "", []
@@ -111,11 +111,11 @@ def test_every_cut_of_every_text_gives_the_chunks_of_the_reference_at_once(alias
 
 
 @every_built_in
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pieces=cut_texts())
 @example(["a\n\n\r"])
 @example(["\n", "\r"])
-def test_offsets_are_exact_in_order_and_leave_out_nothing_but_separators(alias, pieces):
+def test_offsets_are_exact_and_omit_only_separators(alias, pieces):
     full_text = "".join(pieces)
     chunks = chunked(resolve_chunking(alias), pieces)
     assert chunks == chunked(resolve_chunking(alias), [full_text]) == chunked(resolve_chunking(alias), full_text)
@@ -152,7 +152,7 @@ def test_offsets_are_exact_in_order_and_leave_out_nothing_but_separators(alias, 
         ("line", "one\u2028one\x85one\n", ["one\u2028one\x85one"], []),
     ],
 )  # fmt: skip
-def test_the_boundaries_are_where_the_table_of_the_design_has_them(alias, text, complete, rest):
+def test_the_boundaries_are_those_of_the_documented_table(alias, text, complete, rest):
     strategy = resolve_chunking(alias)
     assert strategy.split(text) == complete
     assert strategy.flush(text) == rest
@@ -160,7 +160,7 @@ def test_the_boundaries_are_where_the_table_of_the_design_has_them(alias, text, 
 
 @every_built_in
 @pytest.mark.parametrize("text", ["", " ", "\r\n", " \n\n \t\n\n"])
-def test_a_text_of_nothing_gives_no_chunk_but_what_a_paragraph_or_line_keeps(alias, text):
+def test_a_text_of_separators_gives_only_the_chunks_that_a_paragraph_or_line_keeps(alias, text):
     chunks = texts_of(chunked(resolve_chunking(alias), text))
     if alias in {"sentence", "word"}:
         assert chunks == []
@@ -176,7 +176,7 @@ def test_a_strategy_keeps_no_state_between_streams(alias):
     assert chunked(strategy, ["One. Two.\n\n"]) == second.feed("One. Two.\n\n") + second.flush()
 
 
-# Linear: what a chunker looks at, counted
+# Linear: the number of characters that a chunker reads
 
 
 class Counting:
@@ -198,13 +198,13 @@ class Counting:
 
 
 @every_built_in
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+@pytest.mark.parametrize("size", [1, 7])
 @pytest.mark.parametrize(
     "text",
     ["x", "x.", ".)", "x\r", "\n", " ", "\r\n", "\n \r", "\n\r", "a. \n\n"],
     ids=["letters", "dots", "closers", "returns", "line ends", "spaces", "CRLF", "broken", "LFCR", "boundaries"],
 )
-def test_no_character_is_looked_at_more_than_a_few_times(alias, text, size, monkeypatch):
+def test_each_character_is_read_only_a_few_times(alias, text, size, monkeypatch):
     kind = type(resolve_chunking(alias).chunker())
     patterns = {name: Counting(getattr(kind, name)) for name in ("_boundary", "_separators")}
     for name, pattern in patterns.items():
@@ -217,7 +217,7 @@ def test_no_character_is_looked_at_more_than_a_few_times(alias, text, size, monk
 
 
 @every_built_in
-def test_of_a_text_without_a_boundary_only_its_last_characters_are_joined_to_the_next(alias):
+def test_only_the_last_characters_of_a_text_without_a_boundary_are_joined_to_the_next(alias):
     chunker = resolve_chunking(alias).chunker()
     seen = []
 
@@ -255,7 +255,7 @@ class PairsAndRest(Pairs):
 
 @settings(max_examples=50, deadline=None)
 @given(pieces=cut_texts())
-def test_a_strategy_with_split_alone_works_and_discards_the_rest(pieces):
+def test_a_strategy_with_only_split_discards_the_rest(pieces):
     full_text = "".join(pieces)
     pairs = [Chunk(full_text[at : at + 2], at, at + 2) for at in range(0, len(full_text) - 1, 2)]
     assert chunked(Pairs(), pieces) == pairs
@@ -265,7 +265,7 @@ def test_a_strategy_with_split_alone_works_and_discards_the_rest(pieces):
     assert chunked(PairsAndRest(), pieces) == pairs + rest
 
 
-def test_a_strategy_of_ones_own_is_asked_with_the_text_so_far_behind_every_single_delta():
+def test_split_of_a_custom_strategy_is_called_with_the_text_so_far_after_every_delta():
     strategy = Pairs()
     chunker = strategy.chunker()
     assert not chunker.joins_deltas
@@ -273,11 +273,11 @@ def test_a_strategy_of_ones_own_is_asked_with_the_text_so_far_behind_every_singl
     assert strategy.asked == ["a", "ab", "ab", "abcde"]
 
 
-def test_equal_chunks_get_places_of_their_own():
+def test_equal_chunks_have_their_own_offsets():
     assert chunked(Pairs(), ["aaaa"]) == [Chunk("aa", 0, 2), Chunk("aa", 2, 4)]
 
 
-def test_text_between_two_chunks_may_be_left_out():
+def test_text_between_two_chunks_can_be_omitted():
     class Numbers(ChunkingStrategy):
         def split(self, accumulated_text):
             return re.findall(r"\d+(?=\D)", accumulated_text)
@@ -306,19 +306,19 @@ def scripted(*answers, flushed=()):
     [
         (scripted([""]), r"Scripted.split\(\) returned \[''\]. .* a non-empty str"),
         (scripted(["One", ""]), r"split\(\) returned \['One', ''\]"),
-        (scripted(None), r"split\(\) returned None. It returns a list"),
-        (scripted("One"), r"split\(\) returned 'One'. It returns a list"),
-        (scripted(("One",)), r"split\(\) returned \('One',\). It returns a list"),
+        (scripted(None), r"split\(\) returned None. It must return a list"),
+        (scripted("One"), r"split\(\) returned 'One'. It must return a list"),
+        (scripted(("One",)), r"split\(\) returned \('One',\). It must return a list"),
         (scripted([b"One"]), r"split\(\) returned \[b'One'\]"),
         (scripted([Chunk("One", 0, 3)]), r"split\(\) returned \[Chunk"),
-        (scripted(["one"]), r"split\(\) returned 'one', which does not occur in the stream behind offset 0. .* letter"),
-        (scripted(["Two", "One"]), r"split\(\) returned 'One', which does not occur in the stream behind offset 7"),
-        (scripted(["One", "One"]), r"split\(\) returned 'One', which does not occur in the stream behind offset 3"),
-        (scripted(["One"], []), r"split\(\) took back a chunk: after \['One'\] it returned \[\]. .* withhold"),
+        (scripted(["one"]), r"split\(\) returned 'one', which does not occur .* offset 0. .* without changes"),
+        (scripted(["Two", "One"]), r"split\(\) returned 'One', which does not occur in the stream after offset 7"),
+        (scripted(["One", "One"]), r"split\(\) returned 'One', which does not occur in the stream after offset 3"),
+        (scripted(["One"], []), r"split\(\) took back a chunk: after \['One'\] it returned \[\]. .* Withhold"),
         (scripted(["One"], ["One Two"]), r"split\(\) took back a chunk: after \['One'\] it returned \['One Two'\]"),
         (scripted(["One", "Two"], ["Two", "One"]), r"took back a chunk: after \['One', 'Two'\] it returned"),
         (scripted([], [], flushed=[""]), r"Scripted.flush\(\) returned \[''\]"),
-        (scripted([], [], flushed=None), r"flush\(\) returned None. It returns a list"),
+        (scripted([], [], flushed=None), r"flush\(\) returned None. It must return a list"),
         (scripted(["Two"], ["Two"], flushed=["One"]), r"flush\(\) returned 'One', which does not occur .* offset 7"),
     ],
     ids=lambda value: "" if isinstance(value, ChunkingStrategy) else value,
@@ -328,14 +328,14 @@ def test_a_fault_of_a_strategy_is_named_with_the_value_the_rule_and_the_way_out(
         chunked(strategy, ["One Two", "!"])
 
 
-def test_chunks_that_were_given_before_a_fault_are_not_lost():
+def test_chunks_that_were_returned_before_a_fault_are_not_lost():
     chunker = scripted(["One"], ["Two"]).chunker()
     assert chunker.feed("One Two") == [Chunk("One", 0, 3)]
     with pytest.raises(ChunkingContractError):
         chunker.feed("!")
 
 
-def test_a_strategy_has_to_say_how_it_splits():
+def test_a_strategy_without_split_cannot_be_created():
     class Silent(ChunkingStrategy):
         pass
 
@@ -343,7 +343,7 @@ def test_a_strategy_has_to_say_how_it_splits():
         Silent()
 
 
-def test_a_strategy_shows_itself_by_its_class():
+def test_the_repr_of_a_strategy_is_its_class():
     assert repr(SentenceChunker()) == "SentenceChunker()"
 
 
@@ -351,7 +351,7 @@ def test_a_strategy_shows_itself_by_its_class():
 
 
 class NoAbbreviations(SentenceChunker):
-    """Joins what was cut behind a title."""
+    """Joins chunks that were split after a title."""
 
     def split(self, accumulated_text):
         joined = []
@@ -398,7 +398,7 @@ class SplitAgain(Overridden):
 
 
 @every_built_in
-def test_a_subclass_that_changes_nothing_is_as_fast_as_its_base(alias):
+def test_a_subclass_without_changes_uses_the_chunker_of_its_base(alias):
     class Same(BUILT_IN[alias]):
         """The same."""
 
@@ -419,7 +419,7 @@ def test_a_subclass_that_changes_nothing_is_as_fast_as_its_base(alias):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ChunkingStrategy) else "",
 )
-def test_a_subclass_is_heard_in_what_it_redefines(strategy, text, chunks):
+def test_a_subclass_is_called_for_the_methods_that_it_redefines(strategy, text, chunks):
     assert texts_of(chunked(strategy, text)) == chunks
     assert isinstance(strategy.chunker(), Chunker)
 
@@ -428,12 +428,12 @@ def test_a_subclass_is_heard_in_what_it_redefines(strategy, text, chunks):
 
 
 @every_built_in
-def test_an_alias_means_a_fresh_strategy(alias):
+def test_an_alias_gives_a_new_strategy(alias):
     assert type(resolve_chunking(alias)) is BUILT_IN[alias]
     assert resolve_chunking(alias) is not resolve_chunking(alias)
 
 
-def test_a_strategy_is_itself_and_none_is_none():
+def test_a_strategy_resolves_to_itself_and_none_to_none():
     strategy = Pairs()
     assert resolve_chunking(strategy) is strategy
     assert resolve_chunking(None) is None
@@ -450,16 +450,16 @@ def test_an_unknown_alias_raises_a_value_error_that_names_the_aliases(alias):
 @pytest.mark.parametrize(
     ("chunking", "message"),
     [
-        (SentenceChunker, r"that is the class; pass an instance, SentenceChunker\(\)"),
-        (Pairs, r"pass an instance, Pairs\(\)"),
-        (str, "an alias, an instance of ChunkingStrategy, or None"),
-        (42, "Invalid chunking: 42. It takes an alias"),
-        (["word"], "an alias, an instance of ChunkingStrategy, or None"),
+        (SentenceChunker, r"Pass an instance of the class, SentenceChunker\(\)"),
+        (Pairs, r"Pass an instance of the class, Pairs\(\)"),
+        (str, "an instance of ChunkingStrategy, or None"),
+        (42, "Invalid chunking: 42. It must be an alias"),
+        (["word"], "an instance of ChunkingStrategy, or None"),
         (SentenceChunker().chunker(), "an instance of ChunkingStrategy"),
     ],
     ids=["class", "class of one's own", "another class", "int", "list", "chunker"],
 )
-def test_chunking_of_a_wrong_type_raises_a_type_error_that_says_what_fits(chunking, message):
+def test_chunking_of_a_wrong_type_raises_a_type_error_that_names_the_right_types(chunking, message):
     with pytest.raises(TypeError, match=message) as caught:
         resolve_chunking(chunking)
     assert isinstance(caught.value, InvalidArgumentError)

@@ -1,4 +1,4 @@
-"""What is asked of a model."""
+"""Components, the requests to a model."""
 
 from dataclasses import FrozenInstanceError
 
@@ -36,7 +36,7 @@ class Shout:
     ],
     ids=lambda value: "" if isinstance(value, bool) else type(value).__name__,
 )
-def test_a_component_is_whatever_has_its_three_methods(thing, is_component):
+def test_an_object_with_the_three_methods_is_a_component(thing, is_component):
     assert isinstance(thing, Component) is is_component
 
 
@@ -57,7 +57,7 @@ def test_a_component_is_whatever_has_its_three_methods(thing, is_component):
     ],
     ids=["str", "block", "message", "instruction", "with requirements", "of one's own", "output", "unfinished output"],
 )
-def test_everything_that_stands_in_a_context_has_words(thing, words):
+def test_every_entry_of_a_context_has_a_text(thing, words):
     assert text_of(thing) == words
 
 
@@ -72,12 +72,12 @@ def test_everything_that_stands_in_a_context_has_words(thing, words):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_component_reads_its_answer_in_its_own_way(action, parsed):
+def test_a_component_parses_its_answer(action, parsed):
     assert ModelOutputThunk("Hello", action=action).parsed_repr == parsed
 
 
 @pytest.mark.parametrize("action", [CBlock("Hi"), Message("user", "Hi"), Instruction("Hi"), Shout()])
-def test_an_action_stays_what_it_is(action):
+def test_an_action_is_returned_unchanged(action):
     assert as_action(action) is action
 
 

@@ -1,4 +1,4 @@
-"""Contexts: immutable histories, and what a model is shown of them."""
+"""Contexts: immutable histories, and the part of them that a model is shown."""
 
 import copy
 import gc
@@ -23,7 +23,7 @@ def test_an_empty_context_has_nothing(kind):
 
 
 @every_kind
-def test_add_returns_a_longer_context_and_leaves_the_old_one_as_it_was(kind):
+def test_add_returns_a_longer_context_and_does_not_change_the_old_one(kind):
     empty = kind()
     one = empty.add(Message("user", "Hi"))
     two, other = one.add(CBlock("x")), one.add("y")
@@ -35,7 +35,7 @@ def test_add_returns_a_longer_context_and_leaves_the_old_one_as_it_was(kind):
 
 
 @every_kind
-def test_what_as_list_returned_may_be_changed_without_changing_the_context(kind):
+def test_a_change_of_the_list_from_as_list_does_not_change_the_context(kind):
     ctx = kind().add("x")
     ctx.as_list().clear()
     assert ctx.as_list() == [CBlock("x")]
@@ -58,7 +58,7 @@ def test_a_string_is_added_as_a_block_and_an_output_as_itself(kind):
     ],
     ids=["none", "at the end", "before a question", "the newer of two"],
 )
-def test_the_last_output_is_the_newest_wherever_it_stands(kind, entries, last):
+def test_the_last_output_of_a_context_is_the_newest_at_any_position(kind, entries, last):
     ctx = kind()
     for entry in entries:
         ctx = ctx.add(entry)
@@ -67,7 +67,7 @@ def test_the_last_output_is_the_newest_wherever_it_stands(kind, entries, last):
 
 
 @every_kind
-def test_the_last_output_may_still_be_generated(kind):
+def test_the_last_output_of_a_context_can_still_be_generated(kind):
     output = ModelOutputThunk()
     assert kind().add("Hi").add(output).last_output() is output
 
@@ -87,18 +87,18 @@ def test_a_copy_has_the_same_history(kind, copied):
     assert copied(kind().add("a").add(Message("user", "b"))).as_list() == [CBlock("a"), Message("user", "b")]
 
 
-def test_a_context_has_to_say_what_a_model_is_shown():
+def test_a_context_without_view_for_generation_cannot_be_created():
     with pytest.raises(TypeError, match="view_for_generation"):
         Context()
 
 
-def test_in_a_simple_context_each_request_is_on_its_own():
+def test_a_simple_context_shows_no_history():
     ctx = SimpleContext().add("Hi").add(ModelOutputThunk("Hello"))
     assert ctx.view_for_generation() == []
 
 
 @pytest.mark.parametrize(("window", "shown"), [(None, "abcd"), (1, "d"), (3, "bcd"), (4, "abcd"), (9, "abcd")])
-def test_a_chat_shows_the_newest_entries_that_fit_its_window(window, shown):
+def test_a_chat_context_shows_the_newest_entries_that_fit_its_window(window, shown):
     ctx = ChatContext(window)
     for entry in "abcd":
         ctx = ctx.add(entry)
@@ -108,8 +108,8 @@ def test_a_chat_shows_the_newest_entries_that_fit_its_window(window, shown):
 
 
 @pytest.mark.parametrize("window", [0, -3])
-def test_a_window_is_a_positive_number_or_none(window):
-    with pytest.raises(InvalidArgumentError, match=f"Invalid window_size: {window}. Give a positive number"):
+def test_a_window_size_must_be_a_positive_number_or_none(window):
+    with pytest.raises(InvalidArgumentError, match=f"Invalid window_size: {window}. It must be a positive number"):
         ChatContext(window_size=window)
 
 
@@ -129,7 +129,7 @@ async def finish(output):
 
 
 @pytest.mark.parametrize("before", [[], ["Hi"]], ids=["an empty one", "one with history"])
-def test_two_requests_at_once_from_one_chat_are_warned_of_with_cause_and_remedy(caplog, before):
+def test_two_concurrent_requests_on_one_chat_context_log_a_warning_with_cause_and_remedy(caplog, before):
     ctx = ChatContext()
     for entry in before:
         ctx = ctx.add(entry)
@@ -147,7 +147,7 @@ def test_two_requests_at_once_from_one_chat_are_warned_of_with_cause_and_remedy(
 
 
 @pytest.mark.parametrize("end", [finish, ModelOutputThunk.cancel_generation], ids=["awaited", "cancelled"])
-async def test_requests_one_after_the_other_are_not_warned_of(caplog, end):
+async def test_sequential_requests_log_no_warning(caplog, end):
     ctx = ChatContext(window_size=4)
     first, answered = request(ctx)
     await end(first)
@@ -158,7 +158,7 @@ async def test_requests_one_after_the_other_are_not_warned_of(caplog, end):
     assert not caplog.records
 
 
-def test_a_request_that_was_dropped_is_not_waited_for(caplog):
+def test_a_dropped_request_causes_no_warning(caplog):
     ctx = ChatContext()
     first, answered = request(ctx)
     del first, answered
@@ -177,7 +177,7 @@ def test_a_request_that_was_dropped_is_not_waited_for(caplog):
     ],
     ids=["a simple one", "two chats", "two branches"],
 )
-def test_requests_at_once_that_share_no_chat_are_not_warned_of(caplog, contexts):
+def test_concurrent_requests_that_share_no_chat_context_log_no_warning(caplog, contexts):
     running = [request(ctx) for ctx in contexts()]
     assert not caplog.records
     assert len(running) == 2
@@ -191,13 +191,13 @@ def test_an_output_that_is_added_twice_is_one_request(caplog):
     assert not caplog.records
 
 
-def test_an_output_may_stand_first_in_a_chat(caplog):
+def test_an_output_can_be_the_first_entry_of_a_chat_context(caplog):
     running = ModelOutputThunk()
     assert ChatContext().add(running).as_list() == [running]
     assert not caplog.records
 
 
-async def test_a_request_that_begins_behind_an_unfinished_answer_is_warned_of(caplog):
+async def test_a_request_after_an_unfinished_answer_logs_a_warning(caplog):
     running = ModelOutputThunk()
     stale = ChatContext().add("Hi").add(running)
     stale.add("And?").add(ModelOutputThunk())

@@ -74,7 +74,7 @@ def test_containers_in_containers_belong_to_the_copy(state):
 
 
 @pytest.mark.parametrize("state", [{1, 2}, bytearray(b"a"), array("i", [1]), Counter("a")], ids=repr)
-def test_containers_that_hold_no_containers_belong_to_the_copy_too(state):
+def test_containers_without_containers_belong_to_the_copy_too(state):
     original = Requirement("Fine")
     original.state = {"inside": state}
     twin = copy.copy(original)
@@ -220,7 +220,7 @@ async def test_a_copy_of_a_result_is_the_result_so_that_dropping_it_stops_nothin
     assert result.full_text == "One. Two."
 
 
-async def test_a_result_cannot_be_pickled_and_says_what_can():
+async def test_pickling_a_result_raises_an_error_that_names_what_can_be_pickled():
     async with await stream_with_chunking("Go.", StreamingMockBackend("One."), SimpleContext()) as result:
         with pytest.raises(TypeError, match=r"it is the handle of a task. Pickle its as_thunk or its history"):
             pickle.dumps(result)
@@ -237,7 +237,7 @@ async def test_a_copy_of_a_councils_stream_is_the_stream():
     assert [event.type async for event in stream][-1] == "done"
 
 
-async def test_the_failures_of_a_result_are_a_list_of_ones_own():
+async def test_the_failures_of_a_result_are_a_new_list_each_time():
     class Strict(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):
             return PartialValidationResult("fail")
@@ -282,7 +282,7 @@ def facts(thunk):
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-async def test_a_computed_output_is_pickled_whole(protocol):
+async def test_a_computed_output_is_pickled_completely(protocol):
     thunk = await computed()
     twin = pickle.loads(pickle.dumps(thunk, protocol))  # noqa: S301  # pickled here
     assert facts(twin) == facts(thunk)
@@ -317,21 +317,21 @@ async def test_an_output_that_is_being_generated_cannot_be_pickled():
     [lambda ctx: pickle.loads(pickle.dumps(ctx)), copy.deepcopy, copy.copy],  # noqa: S301  # pickled here
     ids=["pickle", "deepcopy", "copy"],
 )
-def test_a_context_is_copied_and_pickled_however_long_it_is(remade):
+def test_a_context_of_any_length_can_be_copied_and_pickled(remade):
     ctx = ChatContext(window_size=2)
-    for number in range(3_000):
+    for number in range(1_500):
         ctx = ctx.add(f"{number}?").add(ModelOutputThunk(f"{number}."))
     twin = remade(ctx)
     assert type(twin) is ChatContext
     assert list(map(str, twin.as_list())) == list(map(str, ctx.as_list()))
-    assert list(map(str, twin.view_for_generation())) == ["2999?", "2999."]
+    assert list(map(str, twin.view_for_generation())) == ["1499?", "1499."]
     assert str(twin.add("And?").add(ModelOutputThunk("Yes.")).last_output()) == "Yes."
     assert remade(SimpleContext()).as_list() == []
     assert remade(SimpleContext().add(Instruction("Go."))).as_list() == [Instruction("Go.")]
     assert remade(SimpleContext().add(CBlock("x"))).last_output() is None
 
 
-async def test_a_context_remembers_no_running_request_in_its_copy(caplog):
+async def test_a_copy_of_a_context_knows_no_running_request(caplog):
     ctx = ChatContext()
     running = ModelOutputThunk()
     kept = ctx.add("a").add(running)

@@ -1,4 +1,4 @@
-"""What a producer hands over: values."""
+"""The values that a producer puts."""
 
 import copy
 import pickle
@@ -23,13 +23,13 @@ def pickled(value):
 every_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 
 
-def test_a_delta_brings_nothing_unless_it_is_told_to():
+def test_a_delta_is_empty_by_default():
     assert Delta() == Delta(text="", thinking="", tool_calls=(), usage=None, finish_reason=None)
     assert Delta("Hi") == Delta(text="Hi")
 
 
 @every_value
-def test_values_are_frozen_and_slotted(value):
+def test_the_values_of_model_are_frozen_and_slotted(value):
     name = value.__slots__[0]
     with pytest.raises(FrozenInstanceError):
         setattr(value, name, None)
@@ -38,7 +38,7 @@ def test_values_are_frozen_and_slotted(value):
 
 @every_value
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
-def test_values_are_equal_to_their_copies_and_hashable(value, copied):
+def test_the_values_of_model_are_equal_to_their_copies_and_hashable(value, copied):
     assert copied(value) == value
     assert hash(copied(value)) == hash(value)
 

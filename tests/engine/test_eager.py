@@ -1,6 +1,7 @@
-"""Validators find themselves in tasks like any other, although most of them never need one of their own."""
+"""Validators run in tasks as any other code, although most of them need no task of their own."""
 
 import asyncio
+import gc
 import sys
 import types
 from collections.abc import Coroutine
@@ -11,11 +12,12 @@ import anyio
 import pytest
 
 from pytest_streamval.engine.eager import EagerStarter
+from pytest_streamval.engine.eager_tasks import BuiltInEagerTasks, SteppedTasks
 from pytest_streamval.engine.observer import Observer, observing
 from pytest_streamval.errors import ValidatorTimeoutError
 
-COUNTS = pytest.mark.parametrize("count", [1, 2, 4])
-SUSPENDING = pytest.mark.parametrize("suspends", [0, 1, 3], ids="suspends {} times".format)
+COUNTS = pytest.mark.parametrize("count", [1, 3])
+SUSPENDING = pytest.mark.parametrize("suspends", [0, 2], ids="suspends {} times".format)
 
 setting = ContextVar("setting", default="default")
 
@@ -46,7 +48,7 @@ async def test_a_validator_runs_in_one_task_from_its_first_step_to_its_last(
 
 @COUNTS
 @SUSPENDING
-async def test_what_a_validator_sets_in_its_context_stays_there(start, judge, turns, count, suspends):
+async def test_a_context_variable_that_a_validator_sets_stays_in_its_context(start, judge, turns, count, suspends):
     seen = []
 
     async def use(about):
@@ -101,7 +103,9 @@ async def test_callbacks_and_tasks_of_a_validator_get_its_context(start, judge, 
 @COUNTS
 @SUSPENDING
 @pytest.mark.parametrize("scope", ["asyncio.timeout", "anyio.move_on_after", "anyio.fail_after", "asyncio.wait_for"])
-async def test_a_scope_that_does_not_run_out_changes_nothing(start, judge, turns, assert_over, count, suspends, scope):
+async def test_a_time_limit_inside_a_validator_that_does_not_expire_changes_nothing(
+    start, judge, turns, assert_over, count, suspends, scope
+):
     async def limited(chunk):
         if scope == "asyncio.wait_for":
             await asyncio.wait_for(turns(suspends), 60)
@@ -124,7 +128,7 @@ async def test_a_scope_that_does_not_run_out_changes_nothing(start, judge, turns
 @SUSPENDING
 @pytest.mark.parametrize("scope", ["asyncio.timeout", "anyio.move_on_after", "anyio.fail_after", "asyncio.wait_for"])
 @pytest.mark.parametrize("seconds", [5, 0])
-async def test_a_scope_that_runs_out_ends_what_is_in_it_and_nothing_else(
+async def test_a_time_limit_inside_a_validator_that_expires_ends_only_its_block(
     start, judge, turns, never, assert_over, loop_clock, count, suspends, scope, seconds
 ):
     async def limited(chunk):
@@ -238,7 +242,7 @@ async def test_a_validator_may_work_in_a_thread(start, judge, assert_over, count
 
 @COUNTS
 @pytest.mark.parametrize("kind", ["future", "task", "shielded task", "event", "lock"])
-async def test_validators_may_wait_for_the_same_thing(start, judge, turns, assert_over, count, kind):
+async def test_validators_can_wait_for_the_same_object(start, judge, turns, assert_over, count, kind):
     loop = asyncio.get_running_loop()
     future = loop.create_future()
     task = asyncio.ensure_future(turns(9))
@@ -295,7 +299,7 @@ async def test_validators_that_wait_for_the_same_future_all_get_its_error(start,
 
 
 @COUNTS
-async def test_a_validator_that_awaits_what_is_done_already_goes_on(start, judge, assert_over, count):
+async def test_a_validator_that_awaits_a_done_future_continues(start, judge, assert_over, count):
     async def wait(chunk):
         future = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(future.set_result, "pass")
@@ -314,9 +318,7 @@ def yielding(what):
 
 
 @COUNTS
-async def test_a_validator_that_yields_what_no_task_can_await_gets_the_error_of_a_task(
-    start, judge, assert_over, count
-):
+async def test_a_validator_that_yields_an_invalid_value_gets_the_error_of_a_task(start, judge, assert_over, count):
     async def wait(chunk):
         await yielding("nonsense")
 
@@ -330,7 +332,7 @@ async def test_a_validator_that_yields_what_no_task_can_await_gets_the_error_of_
 # Cancelled
 
 
-async def test_validators_cancelled_between_their_first_step_and_their_tasks_own_end_where_they_wait(
+async def test_validators_cancelled_before_the_first_step_of_their_task_end_at_their_await(
     start, judge, never, turns, assert_over
 ):
     noted = []
@@ -370,7 +372,7 @@ async def test_validators_cancelled_between_their_first_step_and_their_tasks_own
     assert_over(result, backend, *judges)
 
 
-async def test_a_validator_cancelled_while_what_it_awaits_is_done_ends_too(start, judge, assert_over):
+async def test_a_validator_cancelled_while_its_future_is_done_ends_too(start, judge, assert_over):
     future = asyncio.get_running_loop().create_future()
 
     async def wait(chunk):
@@ -407,7 +409,7 @@ async def test_a_validator_that_cancels_its_own_task_ends_its_run(
 
 
 @pytest.mark.parametrize("fail_fast", [False, True])
-async def test_validators_behind_one_that_raises_at_once_are_not_asked(start, judge, assert_over, fail_fast):
+async def test_validators_after_one_that_raises_at_once_are_not_called(start, judge, assert_over, fail_fast):
     judges = [judge(), judge(ValueError("broken")), judge()]
     result, backend = await start(["One. "], *judges, fail_fast=fail_fast)
     with pytest.raises(ValueError, match="broken"):
@@ -430,7 +432,7 @@ FACTORIES = [plain_factory, *([asyncio.eager_task_factory] if sys.version_info >
 @SUSPENDING
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.__name__)
 @pytest.mark.parametrize("ends", ["naturally", "early", "raising", "closed"])
-async def test_runs_end_well_whatever_the_task_factory(
+async def test_runs_end_well_with_every_task_factory(
     start, judge, suspending, never, turns, assert_over, count, suspends, factory, ends
 ):
     asyncio.get_running_loop().set_task_factory(factory)
@@ -450,14 +452,14 @@ async def test_runs_end_well_whatever_the_task_factory(
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.__name__)
-async def test_a_stream_that_was_there_at_once_ends_well_whatever_the_task_factory(start, assert_over, factory):
+async def test_an_immediate_stream_ends_well_with_every_task_factory(start, assert_over, factory):
     asyncio.get_running_loop().set_task_factory(factory)
     result, backend = await start(["One. "])
     assert [chunk async for chunk in result.astream()] == ["One."]
     assert_over(result, backend)
 
 
-async def test_tasks_say_what_they_do(start, judge, never, turns, left):
+async def test_the_names_of_tasks_describe_them(start, judge, never, turns, left):
     result, _ = await start(["One. ", never], judge(never, name="short"), judge(never, name="polite"))
     await turns(6)
     names = sorted(task.get_name() for task in left())
@@ -471,7 +473,7 @@ async def test_tasks_say_what_they_do(start, judge, never, turns, left):
     await result.aclose()
 
 
-async def test_debug_mode_shows_and_disturbs_nothing(start, judge, suspending, assert_over, caplog):
+async def test_the_debug_mode_of_asyncio_logs_nothing_about_validators(start, judge, suspending, assert_over, caplog):
     asyncio.get_running_loop().set_debug(enabled=True)
     judges = [judge(suspending(2)), judge(), judge(suspending(1))]
     result, backend = await start(["One. Two. ", "Three. "], *judges)
@@ -483,8 +485,92 @@ async def test_debug_mode_shows_and_disturbs_nothing(start, judge, suspending, a
 
 # The starter itself
 
+KINDS = [SteppedTasks, *([BuiltInEagerTasks] if sys.version_info >= (3, 12) else [])]
+EITHER_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
-async def test_the_coroutine_of_a_task_that_never_got_a_loop_can_be_closed(never):
+
+async def return_pass(turns=0):
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return "pass"
+
+
+@EITHER_KIND
+async def test_a_starter_stores_results_and_leaves_a_task_only_for_a_coroutine_that_suspends(kind, left):
+    starter, running, results = EagerStarter(kind()), {}, [None] * 4
+    starter.start_all([return_pass(), return_pass(2), return_pass(), return_pass(1)], results, running, None)
+    assert results == ["pass", None, "pass", None]
+    assert [turn.position for turn in running] == [1, 3]
+    assert {task for task in left() if task in running.values()} == set(running.values())
+    await asyncio.wait(running.values())
+    assert results == ["pass"] * 4
+    await starter.aclose()
+    assert left() == set()
+
+
+@EITHER_KIND
+async def test_a_starter_starts_no_coroutine_after_a_result_that_is_enough(kind, left):
+    starter, running, results = EagerStarter(kind()), {}, [None] * 3
+    starter.start_all([return_pass(1), return_pass(), return_pass()], results, running, lambda result: result == "pass")
+    assert results == [None, "pass", None]
+    await asyncio.wait(running.values())
+    assert results == ["pass", "pass", None]
+    await starter.aclose()
+    assert left() == set()
+
+
+@EITHER_KIND
+async def test_a_starter_raises_the_error_of_a_first_step_and_closes_the_remaining_coroutines(kind, left):
+    async def fail():
+        raise ValueError("broken")
+
+    starter, running, remaining = EagerStarter(kind()), {}, return_pass()
+    with pytest.raises(ValueError, match="broken"):
+        starter.start_all([return_pass(1), fail(), remaining], [None] * 3, running, None)
+    assert starter.position == 1
+    assert remaining.cr_frame is None
+    assert len(running) == 1
+    await asyncio.wait(running.values())
+    await starter.aclose()
+    assert left() == set()
+
+
+@EITHER_KIND
+async def test_a_starter_knows_the_position_of_the_coroutine_that_contains_the_caller(kind):
+    starter, running, positions = EagerStarter(kind()), {}, []
+
+    async def look(turns):
+        positions.append(starter.current_position(running))
+        await return_pass(turns)
+        positions.append(starter.current_position(running))
+
+    starter.start_all([look(0), look(1), look(0)], [None] * 3, running, None)
+    assert positions == [0, 0, 1, 2, 2]
+    other = asyncio.ensure_future(look(0))
+    await asyncio.wait([*running.values(), other])
+    assert positions[5:] == [1, None, None]
+    await starter.aclose()
+
+
+@EITHER_KIND
+async def test_an_interrupt_of_a_first_step_is_raised_at_once(kind, left, caplog):
+    async def interrupt():
+        raise KeyboardInterrupt
+
+    starter, interrupts = EagerStarter(kind()), []
+    try:
+        starter.start_all([interrupt(), return_pass()], [None] * 2, {}, None)
+    except KeyboardInterrupt:
+        interrupts.append("raised")
+    await starter.aclose()
+    del starter
+    gc.collect()
+    assert interrupts == ["raised"]
+    assert left() == set()
+    assert caplog.records == []
+
+
+async def test_the_coroutine_of_a_stepped_task_can_be_closed_without_a_loop(never):
     closed = []
 
     async def wait():
@@ -493,40 +579,31 @@ async def test_the_coroutine_of_a_task_that_never_got_a_loop_can_be_closed(never
         finally:
             closed.append(True)
 
-    async def at_once():
-        return "pass"
-
-    starter = EagerStarter()
-    running = {}
-    found = [None, None]
-    starter.start_all([wait(), at_once()], found, running, None)
-    assert found == [None, "pass"]
-    [(turn, task)] = running.items()
-    assert isinstance(turn, Coroutine)
-    assert task.get_coro() is turn
-    turn.close()
+    starter, running, results = EagerStarter(SteppedTasks()), {}, [None, None]
+    starter.start_all([wait(), return_pass()], results, running, None)
+    assert results == [None, "pass"]
+    [task] = running.values()
+    assert isinstance(task.get_coro(), Coroutine)
+    task.get_coro().close()
     assert closed == [True]
     task.cancel()
-    await starter.rest()
+    await starter.aclose()
     await asyncio.wait([task])
 
 
-async def test_a_spare_task_that_is_cancelled_ends_without_a_word(left):
-    async def at_once():
-        return "pass"
-
-    starter = EagerStarter()
-    starter.start_all([at_once()], [None], {}, None)
-    [spare] = left()
-    spare.get_coro().close()
-    spare.cancel()
-    await starter.rest()
-    assert spare.cancelled()
-    found = [None]
-    starter.start_all([at_once()], found, {}, None)
-    assert found == ["pass"]
-    await starter.rest()
-    await starter.rest()
+async def test_an_idle_task_that_is_cancelled_ends_and_another_one_takes_its_place(left):
+    starter = EagerStarter(SteppedTasks())
+    starter.start_all([return_pass()], [None], {}, None)
+    [idle] = left()
+    idle.get_coro().close()
+    idle.cancel()
+    await starter.aclose()
+    assert idle.cancelled()
+    results = [None]
+    starter.start_all([return_pass()], results, {}, None)
+    assert results == ["pass"]
+    await starter.aclose()
+    await starter.aclose()
     assert left() == set()
 
 

@@ -1,4 +1,4 @@
-"""How runs end: cancellations, time limits, clean-ups, and who receives what."""
+"""How runs end: cancellations, time limits, clean-ups, and the receivers of errors."""
 
 import asyncio
 import contextlib
@@ -73,7 +73,7 @@ READS = {
 
 @pytest.mark.parametrize("peers", [0, 1])
 @pytest.mark.parametrize("read", READS)
-async def test_an_output_is_read_by_its_run_alone(read, peers):
+async def test_only_the_run_can_read_its_output(read, peers):
     reader = Reads(READS[read])
     backend = StreamingMockBackend("One. Two. Three. " * 20, token_size=3)
     requirements = [reader, *(Requirement("peer", validation_fn=lambda ctx: True) for _ in range(peers))]
@@ -85,7 +85,7 @@ async def test_an_output_is_read_by_its_run_alone(read, peers):
     assert all("the reader" in str(error) and "on self" in str(error) for error in reader.errors)
 
 
-async def test_an_output_that_a_run_owns_cannot_be_read_elsewhere_until_it_is_computed(never, start, turns):
+async def test_an_output_of_a_run_cannot_be_read_elsewhere_until_it_is_computed(never, start, turns):
     run, backend = await start(["One. ", never])
     await turns(4)
     with pytest.raises(ConcurrentReadError, match="one reader, the run that checks it"):
@@ -122,7 +122,7 @@ async def test_two_runs_cannot_share_an_output():
     assert run.full_text == "One. Two."
 
 
-async def test_an_output_of_which_a_part_was_read_cannot_be_checked():
+async def test_a_partly_read_output_cannot_be_checked():
     class Peeking(StreamingMockBackend):
         async def generate_from_context(self, action, ctx, **options):
             thunk, ctx = await super().generate_from_context(action, ctx, **options)
@@ -136,7 +136,7 @@ async def test_an_output_of_which_a_part_was_read_cannot_be_checked():
     await kept[0].cancel_generation()
 
 
-def test_text_that_no_event_released_is_unvalidated():
+def test_text_without_a_chunk_event_is_unvalidated():
     transcript = Transcript.of([CompletedEvent(success=True, full_text="Leaked.", attempts_used=1)])
     with pytest.raises(CheckFailedError, match="Leaked"):
         assert_no_unvalidated_text(transcript, "Leaked.")
@@ -165,7 +165,7 @@ class Limited(Requirement):
 @pytest.mark.parametrize("method", ["acomplete", "aexception", "astream"])
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("then", ["unknown", "wait"])
-def test_equal_limits_of_a_validator_and_of_the_caller_hang_nothing(virtual_clock, method, count, then):
+def test_equal_time_limits_of_a_validator_and_its_caller_do_not_hang(virtual_clock, method, count, then):
     async def main():
         backend = StreamingMockBackend("One. Two. ")
         requirements = [Limited(5, then) for _ in range(count)]
@@ -180,7 +180,7 @@ def test_equal_limits_of_a_validator_and_of_the_caller_hang_nothing(virtual_cloc
     virtual_clock.run(main())
 
 
-def test_an_output_whose_producer_has_a_limit_of_its_own_can_be_cancelled_in_the_same_turn(virtual_clock):
+def test_an_output_can_be_cancelled_in_the_turn_in_which_a_time_limit_of_its_producer_expires(virtual_clock):
     async def produce(thunk):
         while True:
             with contextlib.suppress(TimeoutError):
@@ -228,7 +228,7 @@ async def test_a_clean_up_does_not_replace_the_cancellation_of_the_caller(start,
 
 
 @pytest.mark.parametrize("method", ["acomplete", "aexception"])
-def test_an_outer_limit_stays_one_when_a_clean_up_raises(virtual_clock, start, never, method):
+def test_an_outer_timeout_remains_a_timeout_if_a_clean_up_raises(virtual_clock, start, never, method):
     async def untidy():
         raise OSError("connection lost")
 
@@ -247,7 +247,7 @@ def test_an_outer_limit_stays_one_when_a_clean_up_raises(virtual_clock, start, n
 
 @pytest.mark.parametrize("end", ["close", "fail"])
 @pytest.mark.parametrize("way", ["acomplete", "drop"])
-async def test_a_producer_that_works_on_is_ended_with_its_run(end, way, turns):
+async def test_a_producer_that_continues_after_its_output_ends_with_its_run(end, way, turns):
     class Working(StreamingMockBackend):
         async def generate_from_context(self, action, ctx, **options):
             thunk = ModelOutputThunk(action=action)
@@ -295,7 +295,7 @@ class _BrokenError(BaseException):
     pass
 
 
-async def test_a_producer_is_stopped_when_the_run_cannot_start(played, never, left):
+async def test_a_producer_is_stopped_if_its_run_cannot_start(played, never, left):
     def factory():
         raise _BrokenError
 
@@ -315,7 +315,7 @@ class FrozenError(Exception):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-async def test_an_error_that_takes_no_attributes_is_raised_as_it_is(start, judge, count):
+async def test_an_error_that_allows_no_attributes_is_raised_unchanged(start, judge, count):
     run, _ = await start(["One. "], *(judge(FrozenError(7)) for _ in range(count)))
     with pytest.raises(FrozenError):
         await run.acomplete()
@@ -361,7 +361,7 @@ async def test_every_task_that_waits_receives_the_error(start, turns):
     await run.acomplete()
 
 
-async def test_leaving_raises_the_error_of_the_run_and_notes_that_of_the_clean_up(start, judge):
+async def test_leaving_a_run_raises_its_error_with_a_note_about_the_clean_up(start, judge):
     async def untidy():
         raise OSError("connection lost")
 
@@ -372,7 +372,7 @@ async def test_leaving_raises_the_error_of_the_run_and_notes_that_of_the_clean_u
 
 
 @pytest.mark.parametrize("count", [1, 2])
-async def test_a_validator_whose_clean_up_fails_is_an_error_however_many_there_are(start, turns, count):
+async def test_a_failed_clean_up_of_a_validator_is_an_error_for_any_number_of_validators(start, turns, count):
     class Untidy(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):
             try:
@@ -403,13 +403,13 @@ async def test_a_validator_that_raises_a_cancellation_is_named(start, judge, cou
 
 
 def in_another_loop(coroutine):
-    """Run a coroutine in the event loop of another thread, and return what it raised."""
+    """Run a coroutine in the event loop of another thread, and return the error that it raised."""
     found = []
 
     def run():
         try:
             asyncio.run(coroutine)
-        except Exception as error:  # noqa: BLE001  # whatever it is
+        except Exception as error:  # noqa: BLE001  # any error
             found.append(error)
 
     thread = threading.Thread(target=run)
@@ -577,7 +577,7 @@ async def test_a_run_can_be_entered_with_and_without_await():
     await run.acomplete()
 
 
-def test_a_forgotten_await_is_reported():
+def test_a_run_that_is_never_awaited_causes_a_warning():
     with pytest.warns(RuntimeWarning, match="never awaited"):
         stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext())
 
@@ -591,7 +591,7 @@ async def test_the_start_of_a_run_is_a_coroutine():
         starting.throw(OSError("thrown"))
 
 
-async def test_the_outcome_of_a_run(start, judge, never):
+async def test_a_run_has_the_outcome_of_its_end(start, judge, never):
     run, _ = await start(["One."], judge())
     assert (run.outcome, run.accepted) == (None, False)
     with pytest.raises(CheckFailedError, match="still going"):
@@ -625,7 +625,7 @@ async def test_the_outcome_of_a_run(start, judge, never):
         assert_accepted(run)
 
 
-async def test_what_a_clean_up_raises_is_noted_when_a_run_cannot_start(played, never):
+async def test_a_failed_clean_up_is_noted_if_a_run_cannot_start(played, never):
     async def untidy():
         raise OSError("connection lost")
 
@@ -660,7 +660,7 @@ async def test_an_output_that_is_being_read_cannot_be_checked(played, never, tur
     await asyncio.wait(readers)
 
 
-async def test_a_cancellation_while_a_producer_is_ended_notes_what_its_clean_up_raised(never, turns):
+async def test_a_cancellation_while_a_producer_ends_has_a_note_about_its_clean_up(never, turns):
     async def produce(thunk):
         try:
             await never()

@@ -1,4 +1,4 @@
-"""Events are values: frozen, compared by content, each with the time at which it was made."""
+"""Events are values: frozen, compared by content, each with its time."""
 
 import copy
 import dataclasses
@@ -45,7 +45,7 @@ def test_the_table_has_every_kind_of_event():
 
 
 @EVERY
-def test_an_event_has_the_facts_it_is_made_of_by_name_and_by_position(kind, facts):
+def test_an_event_can_be_created_by_name_and_by_position(kind, facts):
     event = kind(**facts)
     assert isinstance(event, StreamEvent)
     assert {name: getattr(event, name) for name in facts} == facts
@@ -66,7 +66,7 @@ def test_an_event_cannot_be_changed_or_extended(kind, facts):
 
 
 @EVERY
-def test_the_timestamp_is_the_wall_clock_at_the_making_and_no_argument(kind, facts, monkeypatch):
+def test_the_timestamp_of_an_event_is_the_time_of_its_creation_and_no_argument(kind, facts, monkeypatch):
     before = time.time()
     assert before <= kind(**facts).timestamp <= time.time()
     monkeypatch.setattr(time, "time", lambda: 7.0)
@@ -76,7 +76,7 @@ def test_the_timestamp_is_the_wall_clock_at_the_making_and_no_argument(kind, fac
 
 
 @EVERY
-def test_events_of_equal_content_are_equal_whenever_they_happened(kind, facts, monkeypatch):
+def test_events_with_equal_content_are_equal_at_any_times(kind, facts, monkeypatch):
     first = kind(**facts)
     monkeypatch.setattr(time, "time", lambda: 7.0)
     second = kind(**facts)
@@ -91,7 +91,7 @@ def test_events_of_equal_content_are_equal_whenever_they_happened(kind, facts, m
     [lambda event: pickle.loads(pickle.dumps(event)), copy.copy, copy.deepcopy],  # noqa: S301  # pickled here
     ids=["pickle", "copy", "deepcopy"],
 )
-def test_a_copy_of_an_event_has_its_facts_and_its_time(kind, facts, remade):
+def test_a_copy_of_an_event_has_its_content_and_its_time(kind, facts, remade):
     event = kind(**facts)
     twin = remade(event)
     assert twin == event
@@ -109,7 +109,7 @@ def test_an_event_is_a_dataclass_like_any_other(kind, facts):
 
 
 @EVERY
-def test_a_missing_or_unknown_fact_is_a_type_error(kind, facts):
+def test_a_missing_or_unknown_argument_of_an_event_is_a_type_error(kind, facts):
     with pytest.raises(TypeError):
         kind(**facts, colour="red")
     needed = [name for name, item in inspect.signature(kind).parameters.items() if item.default is item.empty]
@@ -118,7 +118,7 @@ def test_a_missing_or_unknown_fact_is_a_type_error(kind, facts):
             kind(**{other: facts[other] for other in facts if other != name})
 
 
-def test_a_chunk_may_stand_without_a_place():
+def test_a_chunk_event_can_have_no_offsets():
     event = ChunkEvent("One.", 0, 1)
     assert (event.start, event.end) == (None, None)
 
@@ -127,6 +127,6 @@ def test_events_of_different_kinds_are_never_equal():
     assert StreamingDoneEvent(1, "x") != RetryEvent(1, "x")
 
 
-def test_events_of_a_run_are_in_the_same_order_in_every_run_as_they_came():
+def test_in_fixed_order_returns_the_events_of_a_run_unchanged():
     events = [ChunkEvent("a", 0, 1), ChunkEvent("b", 1, 1)]
     assert ChunkEvent.in_fixed_order(events) is events

@@ -1,4 +1,4 @@
-"""Observers see everything, in order, and disturb nothing."""
+"""Observers see everything in order, and never disturb a run."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ import pytest
 from pytest_streamval import SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine.chunking import Chunk
-from pytest_streamval.engine.observer import Audience, Observer, observing
+from pytest_streamval.engine.observer import Observer, ObserverGroup, observing
 from pytest_streamval.model import Delta
 
 
@@ -86,7 +86,7 @@ async def test_an_observer_sees_each_delta_as_it_was_put(watched):
     assert observer.facts("delta") == ["a", "b", "", "c. d"]
 
 
-async def test_an_observer_that_takes_the_deltas_of_a_read_together_is_told_of_none_alone(start):
+async def test_an_observer_with_deltas_is_not_called_with_single_deltas(start):
     class Together(Watching):
         def deltas(self, texts):
             self.note("deltas", list(texts))
@@ -100,9 +100,9 @@ async def test_an_observer_that_takes_the_deltas_of_a_read_together_is_told_of_n
     assert alone.facts("delta") == ["a", "b", "c. d"]
 
 
-def test_a_factory_that_returns_none_gives_no_observer(monkeypatch):
+def test_a_factory_that_returns_none_attaches_no_observer(monkeypatch):
     monkeypatch.setattr(observer_module, "_factories", (lambda: None,))
-    assert Audience.assembled() is None
+    assert ObserverGroup.for_new_run() is None
 
 
 async def test_an_observer_sees_what_the_consumer_receives_in_the_consumers_task(watched):
@@ -123,7 +123,9 @@ async def test_an_observer_sees_what_the_consumer_receives_in_the_consumers_task
         (None, "CancelledError"),
     ],
 )
-async def test_an_observer_hears_why_a_generation_is_stopped(watched, judge, never, turns, shape, answers, reason):
+async def test_an_observer_receives_the_reason_why_a_generation_is_stopped(
+    watched, judge, never, turns, shape, answers, reason
+):
     result, _, observer = await watched(["One. ", never], *([judge(*answers)] if answers else []))
     await turns(6)
     await result.aclose()
@@ -135,7 +137,7 @@ async def test_an_observer_hears_why_a_generation_is_stopped(watched, judge, nev
         await result.acomplete()
 
 
-async def test_an_observer_hears_of_a_run_that_was_cancelled_before_its_first_step(watched, shape, turns, never):
+async def test_an_observer_sees_a_run_that_was_cancelled_before_its_first_step(watched, shape, turns, never):
     result, _, observer = await watched(["One. ", never])
     result.task.cancel()
     await turns(6)
@@ -144,7 +146,7 @@ async def test_an_observer_hears_of_a_run_that_was_cancelled_before_its_first_st
     await result.aclose()
 
 
-async def test_a_generation_that_is_over_is_not_told_as_cancelled(watched, judge, shape, turns, never):
+async def test_a_finished_generation_is_not_reported_as_cancelled(watched, judge, shape, turns, never):
     result, _, observer = await watched(["One. "], judge(final=ValueError("broken")))
     with pytest.raises(ValueError, match="broken"):
         await result.acomplete()
@@ -158,9 +160,7 @@ async def test_a_generation_that_is_over_is_not_told_as_cancelled(watched, judge
 
 
 @pytest.mark.parametrize("method", ["started", "delta", "event", "received", "cancelled", "ended"])
-async def test_an_observer_that_raises_is_logged_and_dropped_and_disturbs_nothing(
-    watched, judge, shape, assert_over, caplog, method
-):
+async def test_an_observer_that_raises_is_logged_and_removed(watched, judge, shape, assert_over, caplog, method):
     other = Watching()
     with observing(lambda: other):
         result, backend, observer = await watched(["One. ", "Two. "], judge("pass", "fail"), raising=method)
@@ -176,7 +176,7 @@ async def test_an_observer_that_raises_is_logged_and_dropped_and_disturbs_nothin
     assert_over(result, backend)
 
 
-async def test_an_observer_that_cannot_be_made_is_logged_and_the_run_goes_on(start, caplog):
+async def test_an_observer_that_cannot_be_created_is_logged(start, caplog):
     other = Watching()
     with observing(lambda: 1 / 0), observing(lambda: other):
         result, _ = await start(["One. "])
@@ -187,7 +187,7 @@ async def test_an_observer_that_cannot_be_made_is_logged_and_the_run_goes_on(sta
     assert record.exc_info[0] is ZeroDivisionError
 
 
-async def test_each_run_has_an_observer_of_its_own_and_later_runs_have_none(start):
+async def test_each_run_inside_the_block_has_its_own_observer_and_later_runs_have_none(start):
     made = []
 
     def make():
@@ -212,7 +212,7 @@ async def test_observing_ends_with_its_block_also_by_an_exception(start):
     assert made == []
 
 
-async def test_an_observer_that_derives_from_the_protocol_may_leave_methods_out(start, judge, caplog):
+async def test_an_observer_that_derives_from_the_protocol_can_omit_methods(start, judge, caplog):
     class Quiet(Observer):
         pass
 
@@ -223,7 +223,7 @@ async def test_an_observer_that_derives_from_the_protocol_may_leave_methods_out(
     assert caplog.records == []
 
 
-async def test_an_observer_that_fails_the_test_is_dropped_like_any_other(caplog):
+async def test_an_observer_that_fails_the_test_is_removed_like_any_other(caplog):
     class Judge(Observer):
         def event(self, event):
             pytest.fail("not my taste")
@@ -240,6 +240,6 @@ async def test_an_observer_can_be_interrupted():
         def event(self, event):
             raise KeyboardInterrupt
 
-    audience = Audience([Impatient()])
+    observers = ObserverGroup([Impatient()])
     with pytest.raises(KeyboardInterrupt):
-        audience.tell("event", None)
+        observers.notify("event", None)

@@ -1,4 +1,4 @@
-"""Chunkers of one's own: of any class that has `feed` and `flush`, and held to what they return."""
+"""Custom chunkers: any class with `feed` and `flush`, whose results are checked."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from pytest_streamval.errors import ChunkingContractError
 
 
 class Pairs:
-    """Cuts text into pairs of characters; a subclass of nothing."""
+    """Splits text into pairs of characters, without a base class."""
 
     def __init__(self):
         self.text = ""
@@ -64,7 +64,7 @@ async def test_a_chunker_needs_no_base_class(make):
     assert await chunks_of(make) == ["ab", "cd", "e"]
 
 
-async def test_a_built_in_chunker_may_be_passed_on():
+async def test_a_custom_strategy_can_return_a_built_in_chunker():
     assert await chunks_of(WordChunker().chunker, "ab cd") == ["ab", "cd"]
 
 
@@ -73,7 +73,7 @@ async def test_a_built_in_chunker_may_be_passed_on():
     [None, "chunker", Pairs, SimpleContext(), type("Half", (), {"feed": lambda self, text: []})()],
     ids=["nothing", "a text", "a class", "something else", "half of one"],
 )
-async def test_an_object_that_is_no_chunker_is_refused_before_anything_is_generated(made):
+async def test_an_object_that_is_no_chunker_is_refused_before_generation(made):
     backend = StreamingMockBackend("never asked")
     with pytest.raises(ChunkingContractError, match=r"Own.chunker\(\) returned .* with feed\(text\) and flush\(\)"):
         await stream_with_chunking("Go.", backend, SimpleContext(), chunking=strategy(lambda: made))
@@ -83,19 +83,19 @@ async def test_an_object_that_is_no_chunker_is_refused_before_anything_is_genera
 @pytest.mark.parametrize(
     ("answer", "rule"),
     [
-        (None, "It returns a list of Chunk"),
-        ("ab", "It returns a list of Chunk"),
-        (["ab"], r"A chunk is a Chunk\(text, start, end\)"),
-        ([("ab", 0)], r"A chunk is a Chunk\(text, start, end\)"),
-        ([(b"ab", 0, 2)], r"A chunk is a Chunk\(text, start, end\)"),
-        ([("ab", "0", "2")], r"A chunk is a Chunk\(text, start, end\)"),
-        ([("ab", 0, 1)], "Its offsets are those of its text"),
-        ([("ab", 0, 2), ("c", 1, 2)], "at or after the end of the chunk before: 2"),
+        (None, "It must return a list of Chunk"),
+        ("ab", "It must return a list of Chunk"),
+        (["ab"], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([("ab", 0)], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([(b"ab", 0, 2)], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([("ab", "0", "2")], r"Each chunk must be a Chunk\(text, start, end\)"),
+        ([("ab", 0, 1)], "Its offsets must be those of its text"),
+        ([("ab", 0, 2), ("c", 1, 2)], "at or after the end of the previous chunk: 2"),
     ],
     ids=["nothing", "a text", "texts", "pairs", "bytes", "no offsets", "a wrong end", "chunks that overlap"],
 )
 @pytest.mark.parametrize("method", ["feed", "flush"])
-async def test_an_answer_that_is_no_chunk_names_the_rule(answer, rule, method):
+async def test_an_invalid_chunk_raises_an_error_with_the_rule(answer, rule, method):
     class Faulty(Pairs):
         def feed(self, text):
             return answer if method == "feed" else []

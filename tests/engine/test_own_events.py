@@ -1,4 +1,4 @@
-"""Events of one's own: a subclass of `StreamEvent` may be a dataclass of any kind, or none."""
+"""Custom events: a subclass of `StreamEvent` can be a dataclass of any kind, or none."""
 
 import copy
 import dataclasses
@@ -126,7 +126,7 @@ def made(kind, text="One."):
 
 
 @EVERY
-def test_an_event_of_ones_own_has_its_content_and_its_time(kind, monkeypatch):
+def test_a_custom_event_has_its_content_and_its_time(kind, monkeypatch):
     assert abs(made(kind).timestamp - time.time()) < 60
     monkeypatch.setattr(time, "time", lambda: 7.0)
     event = made(kind)
@@ -137,7 +137,7 @@ def test_an_event_of_ones_own_has_its_content_and_its_time(kind, monkeypatch):
 
 
 @EVERY
-def test_an_event_of_ones_own_is_shown_with_its_time_and_its_content(kind, monkeypatch):
+def test_the_repr_of_a_custom_event_has_its_time_and_its_content(kind, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 7.0)
     shown = repr(made(kind))
     assert shown.startswith(f"{kind.__name__}(timestamp=7.0, ")
@@ -145,7 +145,7 @@ def test_an_event_of_ones_own_is_shown_with_its_time_and_its_content(kind, monke
 
 
 @EVERY
-def test_events_of_ones_own_are_equal_by_content_whenever_they_happened(kind, monkeypatch):
+def test_custom_events_with_equal_content_are_equal_at_any_times(kind, monkeypatch):
     first = made(kind)
     monkeypatch.setattr(time, "time", lambda: 7.0)
     assert first == made(kind)
@@ -159,7 +159,7 @@ def test_events_of_ones_own_are_equal_by_content_whenever_they_happened(kind, mo
     [lambda event: pickle.loads(pickle.dumps(event)), copy.copy, copy.deepcopy],  # noqa: S301  # pickled here
     ids=["pickle", "copy", "deepcopy"],
 )
-def test_a_copy_of_an_event_of_ones_own_has_its_content_and_its_time(kind, remade, monkeypatch):
+def test_a_copy_of_a_custom_event_has_its_content_and_its_time(kind, remade, monkeypatch):
     event = made(kind)
     time_then = event.timestamp
     monkeypatch.setattr(time, "time", lambda: 7.0)
@@ -169,7 +169,7 @@ def test_a_copy_of_an_event_of_ones_own_has_its_content_and_its_time(kind, remad
 
 
 @EVERY
-def test_an_event_of_ones_own_stands_in_a_transcript_in_its_words(kind):
+def test_a_transcript_shows_a_custom_event(kind):
     line = Transcript.of([made(kind)]).text()
     assert "One." in line
     assert "timestamp" not in line
@@ -183,7 +183,7 @@ def test_the_time_is_the_first_field_of_a_dataclass(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_annotations_of_an_event_of_ones_own_can_be_evaluated(kind):
+def test_the_annotations_of_a_custom_event_can_be_evaluated(kind):
     assert get_type_hints(kind)["timestamp"] is float
 
 
@@ -217,7 +217,7 @@ def test_a_subclass_may_declare_the_time_itself():
     assert Timed(5.0).timestamp == 5.0
 
 
-def test_the_base_alone_has_nothing_but_its_time(monkeypatch):
+def test_a_stream_event_without_a_subclass_has_only_its_time(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 7.0)
     assert repr(StreamEvent()) == "StreamEvent(timestamp=7.0)"
     assert StreamEvent() == StreamEvent()

@@ -1,4 +1,4 @@
-"""`pace`: a run that reads on only when it is let to."""
+"""`pace`: a function that delays each read of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def turns(count: int = 50) -> None:
         await asyncio.sleep(0)
 
 
-async def test_while_it_waits_nothing_is_read_and_the_producer_is_held_back() -> None:
+async def test_nothing_is_read_and_the_producer_waits_while_pace_waits() -> None:
     backend = StreamingMockBackend(SCRIPT)
     seen: list[int] = []
     gate = asyncio.Event()
@@ -36,7 +36,7 @@ async def test_while_it_waits_nothing_is_read_and_the_producer_is_held_back() ->
     assert result.full_text == "One. " * 100
 
 
-async def test_a_run_that_waits_is_cancelled_as_any_other() -> None:
+async def test_a_run_that_waits_for_pace_can_be_cancelled() -> None:
     async def pace(run):
         await asyncio.get_running_loop().create_future()
 
@@ -48,7 +48,7 @@ async def test_a_run_that_waits_is_cancelled_as_any_other() -> None:
     assert backend.calls[0].cancelled
 
 
-async def test_what_it_raises_ends_the_run() -> None:
+async def test_an_error_of_pace_ends_the_run() -> None:
     async def pace(run):
         raise ValueError("no")
 

@@ -1,4 +1,4 @@
-"""Requirements and what they say."""
+"""Requirements and their results."""
 
 import asyncio
 import copy
@@ -53,7 +53,7 @@ class Judge(Backend):
 
 
 class Unasked(Backend):
-    """Is nobody's judge."""
+    """A backend that no requirement may use as judge."""
 
     async def generate_from_context(self, action, ctx, *, format=None, model_options=None):  # noqa: A002
         pytest.fail("nobody should ask")
@@ -126,22 +126,22 @@ def test_a_result_of_one_kind_equals_no_other_kind(other):
 @pytest.mark.parametrize("name", ["success", "reason", "score", "thunk", "context", "note"])
 def test_results_are_immutable(result, name):
     before = repr(result)
-    with pytest.raises(AttributeError, match=f"{type(result).__name__} is immutable: make a new one with {name}='x'"):
+    with pytest.raises(AttributeError, match=f"{type(result).__name__} is immutable. Make a new one with {name}='x'"):
         setattr(result, name, "x")
-    with pytest.raises(AttributeError, match=f"immutable: {name} cannot be deleted"):
+    with pytest.raises(AttributeError, match=f"immutable, so {name} cannot be deleted"):
         delattr(result, name)
     assert repr(result) == before
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "unknown"])
-def test_verdicts_that_say_nothing_else_are_shared(verdict):
+def test_results_with_only_a_verdict_are_shared(verdict):
     plain = PartialValidationResult(verdict)
     assert PartialValidationResult(verdict) is plain
     assert PartialValidationResult(verdict, reason="why") is not plain
     assert pickled(plain) is plain
 
 
-def test_a_subclass_of_a_result_stays_one():
+def test_a_subclass_of_a_result_keeps_its_class():
     class Graded(PartialValidationResult):
         __slots__ = ()
 
@@ -154,12 +154,12 @@ def test_a_subclass_of_a_result_stays_one():
 @pytest.mark.parametrize("verdict", ["passed", "", True, None, ["fail"], {"fail"}, b"pass", ValidationResult(True)])
 @pytest.mark.parametrize("reason", [None, "why"])
 def test_a_verdict_is_one_of_three_words(verdict, reason):
-    with pytest.raises(InvalidArgumentError, match='a verdict is "pass", "fail" or "unknown"') as caught:
+    with pytest.raises(InvalidArgumentError, match='It must be "pass", "fail" or "unknown"') as caught:
         PartialValidationResult(verdict, reason=reason)
     assert str(caught.value).startswith(f"Invalid success: {verdict!r}")
 
 
-def test_a_result_keeps_all_that_it_is_given_and_shows_it():
+def test_a_result_keeps_its_arguments_and_shows_them():
     thunk, ctx = ModelOutputThunk("yes"), SimpleContext()
     for result in (
         ValidationResult(True, reason="so", score=0.5, thunk=thunk, context=ctx),
@@ -174,17 +174,17 @@ def test_a_result_keeps_all_that_it_is_given_and_shows_it():
 # A requirement on its own
 
 
-async def test_a_requirement_does_not_know_before_the_end_unless_it_is_told_how():
+async def test_stream_validate_returns_unknown_by_default():
     verdict = await Requirement("No jargon").stream_validate("Synergy.", backend=Unasked(), ctx=answered())
     assert verdict == PartialValidationResult("unknown")
 
 
-def test_a_requirement_is_told_to_a_model_in_its_own_words():
+def test_format_for_llm_returns_the_description_of_a_requirement():
     assert Requirement("No jargon").format_for_llm() == "No jargon"
     assert Requirement().format_for_llm() == ""
 
 
-def test_a_requirement_is_called_by_its_class_and_description():
+def test_the_name_of_a_requirement_has_its_class_and_description():
     class Short(Requirement):
         pass
 
@@ -193,8 +193,8 @@ def test_a_requirement_is_called_by_its_class_and_description():
     assert len(Short("x" * 1000).name) < 100
 
 
-def test_a_function_in_the_place_of_the_description_is_caught_at_once():
-    with pytest.raises(InvalidArgumentError, match=r"description=<function .* pass validation_fn="):
+def test_a_function_as_description_of_a_requirement_raises():
+    with pytest.raises(InvalidArgumentError, match=r"Invalid description: <function .* as validation_fn="):
         Requirement(lambda ctx: True)
 
 
@@ -226,7 +226,7 @@ async def long(ctx):
     ],
     ids=["yes", "no", "by the output", "a result", "async", "an async object", "a future"],
 )
-async def test_a_validation_fn_decides_and_no_backend_is_asked(function, result):
+async def test_a_validation_fn_decides_without_the_backend(function, result):
     assert await Requirement("Fine", function).validate(Unasked(), answered()) == result
 
 
@@ -245,14 +245,16 @@ async def answer_nothing(ctx):
     ],
     ids=["None", "async None", "str", "int", "partial"],
 )
-async def test_a_validation_fn_that_returns_no_verdict_is_told_so(function, shown):
-    message = rf"The validation_fn of Requirement\('Fine'\) returned {shown}. It returns a bool or a ValidationResult."
+async def test_a_validation_fn_that_returns_no_result_raises_an_error(function, shown):
+    message = (
+        rf"The validation_fn of Requirement\('Fine'\) returned {shown}. It must return a bool or a ValidationResult."
+    )
     with pytest.raises(InvalidVerdictError, match=message) as caught:
         await Requirement("Fine", function).validate(Unasked(), answered())
     assert isinstance(caught.value, TypeError)
 
 
-async def test_what_a_validation_fn_raises_is_raised():
+async def test_an_error_of_a_validation_fn_is_raised():
     def broken(ctx):
         raise LookupError("no such word")
 
@@ -295,19 +297,19 @@ async def test_without_a_validation_fn_the_backend_is_the_judge(answer, passed):
     assert default_output_to_bool(answer) is passed
 
 
-async def test_output_to_bool_says_what_an_answer_means():
+async def test_output_to_bool_converts_the_answer_of_a_judge():
     requirement = Requirement("No jargon", output_to_bool=lambda output: "10" in str(output))
     assert await requirement.validate(Judge("10 of 10"), answered())
     assert not await requirement.validate(Judge("yes"), answered())
 
 
-async def test_a_context_without_an_output_is_judged_as_an_empty_text():
+async def test_a_context_without_an_output_is_validated_as_an_empty_text():
     judge = Judge("no")
     assert not await Requirement("No jargon").validate(judge, ChatContext())
     assert judge.asked[0][0].endswith("Text:\n")
 
 
-async def test_whoever_is_cancelled_while_a_judge_answers_stops_the_judge():
+async def test_cancelling_a_validation_stops_the_judge():
     judge = Judge()
     validation = asyncio.create_task(Requirement("No jargon").validate(judge, answered()))
     while judge.thunk is None or judge.thunk.deltas_read < 2:  # noqa: ASYNC110  # it is a fixed number of turns
@@ -320,7 +322,7 @@ async def test_whoever_is_cancelled_while_a_judge_answers_stops_the_judge():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_what_a_judge_fails_with_is_raised():
+async def test_an_error_of_a_judge_is_raised():
     judge = Judge("yes", error=OSError("connection lost"))
     with pytest.raises(OSError, match="connection lost"):
         await Requirement("No jargon").validate(judge, answered())
@@ -355,7 +357,7 @@ async def test_a_subclass_that_does_not_call_its_base_works_too():
 
 
 class Collecting(Requirement):
-    """Counts what it was made, and collects in every kind of collection."""
+    """A requirement with every kind of collection."""
 
     made = 0
 
@@ -380,7 +382,7 @@ class Log(list):
     """A list with a name."""
 
 
-def test_a_copy_has_collections_of_its_own_of_the_same_kind():
+def test_a_copy_of_a_requirement_has_its_own_collections_of_the_same_kind():
     original = Collecting("Fine")
     twin = copy.copy(original)
     for number, mine in enumerate(original.collected):
@@ -394,7 +396,7 @@ def test_a_copy_has_collections_of_its_own_of_the_same_kind():
     assert Collecting.made == 1
 
 
-def test_a_copy_shares_what_is_no_collection():
+def test_a_copy_of_a_requirement_shares_other_objects():
     class Scorer:
         pass
 
@@ -413,12 +415,12 @@ def test_a_copy_shares_what_is_no_collection():
 
 
 @pytest.mark.parametrize("verdict", ["fail", "pass", "", None])
-def test_a_word_is_no_verdict_on_a_whole_output(verdict):
+def test_a_word_is_no_result_on_a_complete_output(verdict):
     with pytest.raises(InvalidArgumentError, match="True or False"):
         ValidationResult(verdict)
 
 
-async def test_a_subclass_may_define_for_all_its_instances_what_a_call_gives_to_one():
+async def test_a_subclass_of_requirement_can_define_attributes_for_all_its_instances():
     class Short(Requirement):
         description = "It is short."
         check_only = True
@@ -439,7 +441,7 @@ async def test_a_subclass_may_define_for_all_its_instances_what_a_call_gives_to_
     assert Short(check_only=True).check_only
 
 
-async def test_a_requirement_that_judges_chunks_only_has_nothing_to_add_at_the_end():
+async def test_a_requirement_that_only_checks_chunks_passes_at_the_end():
     class Streaming(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):
             return PartialValidationResult("pass")
@@ -449,12 +451,12 @@ async def test_a_requirement_that_judges_chunks_only_has_nothing_to_add_at_the_e
     assert verdict.reason == "judged chunk by chunk"
 
 
-async def test_a_requirement_about_nothing_is_an_error():
-    with pytest.raises(InvalidArgumentError, match="validation_fn, or by a model, which needs it in words"):
+async def test_a_requirement_without_condition_raises():
+    with pytest.raises(InvalidArgumentError, match="so that a model can act as judge"):
         await Requirement().validate(None, SimpleContext())
 
 
-def test_a_copy_of_a_requirement_with_slots_is_whole():
+def test_a_copy_of_a_requirement_with_slots_is_complete():
     @dataclass(slots=True)
     class Slotted(Requirement):
         limit: int

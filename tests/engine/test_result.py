@@ -43,7 +43,7 @@ def drop_warning():
 # Readers
 
 
-async def test_astream_gives_the_released_chunks_and_ends_with_the_run(start, judge, assert_over):
+async def test_astream_returns_the_released_chunks_and_ends_with_the_run(start, judge, assert_over):
     result, backend = await start(STORY, judge())
     assert [chunk async for chunk in result.astream()] == ["One.", "Two.", "Three"]
     assert_over(result, backend)
@@ -61,7 +61,7 @@ async def test_a_chunk_can_be_read_before_the_next_one_was_sent(start, assert_ov
 
 
 @pytest.mark.parametrize("when", ["from the start", "afterwards"])
-async def test_events_gives_what_history_keeps(start, judge, when):
+async def test_events_returns_the_events_of_history(start, judge, when):
     result, _ = await start(STORY, judge())
     if when == "afterwards":
         await result.acomplete()
@@ -84,7 +84,7 @@ async def test_events_can_be_read_as_they_happen(start, judge, turns):
     await result.acomplete()
 
 
-async def test_both_readers_get_everything_independently_of_each_other(start, judge):
+async def test_both_readers_get_everything_independently(start, judge):
     result, _ = await start(STORY, judge())
 
     async def collect(reader):
@@ -108,7 +108,7 @@ async def test_a_second_reader_is_refused_at_once(start, method, over):
 
 
 @pytest.mark.parametrize("method", ["astream", "events"])
-async def test_a_second_task_at_the_same_reader_is_refused_and_the_first_loses_nothing(start, never, turns, method):
+async def test_a_second_task_with_the_same_reader_is_refused_and_the_first_loses_nothing(start, never, turns, method):
     gate = asyncio.Event()
     result, _ = await start([gate.wait, "One."])
     reader = getattr(result, method)()
@@ -121,7 +121,7 @@ async def test_a_second_task_at_the_same_reader_is_refused_and_the_first_loses_n
     await result.acomplete()
 
 
-async def test_readers_iterate_over_themselves_and_go_on_after_a_break(start):
+async def test_readers_continue_after_a_break(start):
     result, _ = await start(["One. Two. Three. "])
     reader = result.astream()
     assert aiter(reader) is reader
@@ -200,7 +200,7 @@ async def test_lossless_pieces_join_to_the_released_text_of_a_stopped_run(start,
     got = []
     with suppress(ValueError, asyncio.CancelledError):
         async for piece in result.astream(lossless=True):
-            got.append(piece)  # noqa: PERF401  # what came before the error counts
+            got.append(piece)  # noqa: PERF401  # the pieces before the error count
     assert got == [" One.", "  Two."]
     assert "".join(got) == result.full_text
 
@@ -218,10 +218,10 @@ def test_lossless_pieces_join_to_any_text(start, steps, chunking):
     assert "".join(asyncio.run(run())) == "".join(steps)
 
 
-# What it says of itself
+# Its state
 
 
-async def test_a_result_shows_how_far_it_is(start, judge, never, turns):
+async def test_the_repr_of_a_result_shows_its_state(start, judge, never, turns):
     result, backend = await start(["One. ", never])
     assert repr(result) == "<StreamChunkingResult running, 0 events>"
     assert (result.completed, result.full_text, result.deltas_read, result.history) == (False, "", 0, ())
@@ -236,9 +236,9 @@ async def test_a_result_shows_how_far_it_is(start, judge, never, turns):
     assert result.deltas_read == len(backend.sent) == 2
 
 
-async def test_as_thunk_is_there_once_the_run_is_over(start, never):
+async def test_as_thunk_is_available_after_the_run(start, never):
     result, _ = await start(["One. ", never])
-    with pytest.raises(RuntimeError, match=r"await acomplete\(\)"):
+    with pytest.raises(RuntimeError, match=r"Await acomplete\(\)"):
         _ = result.as_thunk
     await result.aclose()
     thunk = result.as_thunk
@@ -257,7 +257,7 @@ async def test_as_thunk_has_the_full_text_and_the_metadata(start, played):
     assert thunk.generation.ttfb_ms is not None
 
 
-async def test_as_thunk_after_an_early_exit_has_released_text_only(start, judge):
+async def test_as_thunk_has_only_released_text_after_an_early_exit(start, judge):
     result, _ = await start([Delta("One. ", usage=Usage(1, 1)), "Bad. ", "Three."], judge("pass", "fail"))
     await result.acomplete()
     thunk = result.as_thunk
@@ -272,7 +272,7 @@ async def test_as_thunk_after_an_error_can_be_read(start, judge):
     assert await result.as_thunk.astream() == result.full_text == "One."
 
 
-async def test_what_a_caller_does_to_the_validations_stays_its_own(start, judge):
+async def test_a_change_of_the_list_final_validations_does_not_change_the_result(start, judge):
     result, _ = await start(["One. "], judge())
     await result.acomplete()
     result.final_validations.clear()
@@ -300,7 +300,7 @@ async def test_aclose_stops_everything_and_can_be_called_again(
     assert_over(result, backend, *judges)
 
 
-async def test_aclose_of_a_run_that_is_over_changes_nothing(start, judge, assert_over):
+async def test_aclose_after_the_run_has_no_effect(start, judge, assert_over):
     result, backend = await start(STORY, judge())
     await result.acomplete()
     history = result.history
@@ -318,7 +318,7 @@ async def test_aclose_of_a_failed_run_leaves_its_error_to_be_raised(start, judge
         await result.acomplete()
 
 
-async def test_what_happened_before_the_end_stays_readable(start, never):
+async def test_events_before_the_end_remain_readable(start, never):
     result, _ = await start(["One. ", never])
     async with result:
         await anext(result.events())
@@ -343,7 +343,7 @@ async def test_a_clean_exit_stops_a_run(start, never, turns, assert_over):
     assert_over(result, backend)
 
 
-async def test_a_clean_exit_raises_an_error_that_nobody_has_received(start, judge, turns, assert_over):
+async def test_a_clean_exit_raises_an_error_that_was_not_received(start, judge, turns, assert_over):
     result, backend = await start(STORY, judge(ValueError("broken")))
     with pytest.raises(ValueError, match="broken"):
         async with result:
@@ -367,7 +367,7 @@ async def test_an_exit_by_an_exception_keeps_that_exception(start, judge, never,
         assert_over(result, backend)
 
 
-async def test_leaving_at_once_stops_a_run_that_never_began(start, assert_over, left, turns):
+async def test_leaving_at_once_stops_a_run_that_has_not_begun(start, assert_over, left, turns):
     result, backend = await start(STORY)
     async with result:
         pass
@@ -430,7 +430,7 @@ async def test_a_validator_may_close_its_own_run(
 
 @pytest.mark.parametrize("peers", [0, 1])
 @pytest.mark.parametrize("through", ["acomplete", "astream"])
-async def test_a_validator_that_waits_for_its_own_run_is_told_so(start, judge, assert_over, through, peers):
+async def test_a_validator_that_waits_for_its_own_run_raises(start, judge, assert_over, through, peers):
     async def wait(chunk):
         if through == "acomplete":
             await result.acomplete()
@@ -451,7 +451,7 @@ async def test_a_validator_that_waits_for_its_own_run_is_told_so(start, judge, a
     assert_over(result, backend, *judges)
 
 
-async def test_a_validator_that_swallows_its_cancellation_does_not_keep_the_run_alive(
+async def test_a_validator_that_suppresses_its_cancellation_does_not_keep_the_run_alive(
     start, judge, never, turns, assert_over, shape
 ):
     async def stubborn(chunk):
@@ -581,7 +581,7 @@ SCENARIOS = {
 }
 
 
-@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize(("count", "through"), [(1, "acomplete"), (4, "astream")])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize(
     "cancel",
@@ -596,7 +596,6 @@ SCENARIOS = {
     ],
     ids=lambda function: function.__name__,
 )
-@pytest.mark.parametrize("through", ["acomplete", "astream"])
 async def test_a_run_cancelled_at_any_moment_ends_well(
     start, judge, suspending, turns, never, assert_over, count, scenario, cancel, through
 ):
@@ -703,7 +702,7 @@ async def test_dropping_the_last_reference_stops_everything(
     assert [each.record.running for each in judges] == [0] * requirements
 
 
-async def test_a_reader_holds_on_to_its_run(start, judge, turns, left):
+async def test_a_reader_keeps_its_run_alive(start, judge, turns, left):
     result, backend = await start(STORY)
     reader = result.astream()
     del result
@@ -712,7 +711,7 @@ async def test_a_reader_holds_on_to_its_run(start, judge, turns, left):
     assert backend.finished
 
 
-async def test_dropping_a_reader_that_was_left_behind_drops_its_run(start, never, turns, left):
+async def test_dropping_the_last_reader_drops_its_run(start, never, turns, left):
     result, backend = await start(["One. ", never])
     reader = result.astream()
     del result
@@ -724,7 +723,7 @@ async def test_dropping_a_reader_that_was_left_behind_drops_its_run(start, never
     assert left() == set()
 
 
-async def test_a_run_that_is_over_is_dropped_in_silence(start, judge):
+async def test_a_finished_run_can_be_dropped_without_a_warning(start, judge):
     result, _ = await start(STORY, judge())
     await result.acomplete()
     del result
@@ -745,7 +744,7 @@ async def test_a_run_dropped_in_another_thread_stops(start, never, turns, left):
     assert left() == set()
 
 
-def test_a_run_dropped_after_its_loop_was_stopped_and_closed_warns_only(start, never):
+def test_a_run_dropped_after_its_loop_was_closed_only_warns(start, never):
     loop = asyncio.new_event_loop()
     result, _ = loop.run_until_complete(start(["One. ", never]))
     tasks = asyncio.all_tasks(loop)
@@ -757,7 +756,7 @@ def test_a_run_dropped_after_its_loop_was_stopped_and_closed_warns_only(start, n
         task.get_coro().close()
 
 
-def test_asyncio_run_ends_a_run_that_its_main_function_left_behind(start, never, judge, shape):
+def test_asyncio_run_ends_a_run_that_its_main_function_left(start, never, judge, shape):
     kept = []
 
     async def main():
@@ -772,8 +771,7 @@ def test_asyncio_run_ends_a_run_that_its_main_function_left_behind(start, never,
     assert backend.stopped
 
 
-@pytest.mark.parametrize("requirements", [0, 1, 4])
-@pytest.mark.parametrize("ends", ["naturally", "early"])
+@pytest.mark.parametrize(("requirements", "ends"), [(0, "naturally"), (1, "early"), (4, "naturally"), (4, "early")])
 async def test_a_finished_run_is_freed_without_the_cyclic_collector(
     start, judge, suspending, turns, no_cyclic_gc, requirements, ends
 ):
@@ -802,7 +800,7 @@ async def test_a_run_that_ended_with_an_error_is_freed(start, judge, never, turn
     assert [reference() for reference in gone] == [None] * 4
 
 
-async def test_the_copies_that_a_run_worked_on_can_be_looked_at():
+async def test_the_requirements_of_a_result_are_the_copies_of_the_run():
     class Collecting(Requirement):
         def __init__(self):
             super().__init__(validation_fn=lambda ctx: False)
@@ -827,7 +825,7 @@ async def test_the_copies_that_a_run_worked_on_can_be_looked_at():
 
 
 class Failing(Requirement):
-    """Raises what it is given."""
+    """Raises the given error."""
 
     def __init__(self, error):
         super().__init__()
@@ -853,7 +851,7 @@ class MuteError(Exception):
     ids=["an end of iteration", "without words", "of pytest", "no Exception"],
 )
 @pytest.mark.parametrize("through", ["astream", "acomplete"])
-async def test_no_error_is_odd_enough_to_get_lost(error, kind, detail, through):
+async def test_unusual_errors_are_raised_too(error, kind, detail, through):
     backend = StreamingMockBackend("One. Two.")
     result = await stream_with_chunking("Go on", backend, SimpleContext(), requirements=[Failing(error)])
     with pytest.raises(kind):
@@ -865,7 +863,7 @@ async def test_no_error_is_odd_enough_to_get_lost(error, kind, detail, through):
     await result.aclose()
 
 
-async def test_an_end_of_iteration_in_a_producer_is_an_error_too():
+async def test_a_stop_async_iteration_of_a_producer_is_an_error():
     backend = StreamingMockBackend(Script.of("One. ", Raise(StopAsyncIteration())))
     thunk, _ = await backend.generate_from_context("Go on", SimpleContext())
     with pytest.raises(RuntimeError, match="in silence"):
@@ -907,7 +905,7 @@ async def test_a_strategy_that_cannot_make_a_chunker_starts_nothing():
     assert backend.calls == []
 
 
-async def test_usage_belongs_to_the_whole_text_only():
+async def test_as_thunk_has_usage_only_for_the_complete_text():
     script = Script.of("One. ", "Bad", Delta(usage=Usage(1, 2), finish_reason="stop"))
 
     class NoBad(Requirement):
@@ -936,7 +934,7 @@ async def test_readers_can_be_closed_which_changes_nothing():
         assert len([event async for event in events]) == 3
 
 
-async def test_a_reader_that_gave_up_waiting_leaves_nothing_behind():
+async def test_a_reader_that_stops_waiting_leaves_no_waiter():
     result = await stream_with_chunking("Go on", StreamingMockBackend(Script.of(Stall())), SimpleContext())
     events = result.events()
     for _ in range(3):
@@ -948,7 +946,7 @@ async def test_a_reader_that_gave_up_waiting_leaves_nothing_behind():
     await result.aclose()
 
 
-# The error as a value, and where a run stands
+# The error as a value, and the state of a run
 
 
 @pytest.mark.filterwarnings("error")
@@ -963,7 +961,7 @@ async def test_aexception_returns_the_error_which_nothing_raises_later(start, ju
 
 
 @pytest.mark.parametrize("through", ["acomplete", "astream"])
-async def test_an_error_that_was_raised_can_still_be_looked_up(start, judge, through):
+async def test_aexception_returns_an_error_that_was_raised(start, judge, through):
     result, _ = await start(STORY, judge(ValueError("broken")))
     with pytest.raises(ValueError, match="broken") as caught:
         await (anext(result.astream()) if through == "astream" else result.acomplete())
@@ -971,7 +969,7 @@ async def test_an_error_that_was_raised_can_still_be_looked_up(start, judge, thr
 
 
 @pytest.mark.parametrize("answer", ["pass", "fail"])
-async def test_a_run_without_an_error_has_none(start, judge, assert_over, answer):
+async def test_aexception_returns_none_without_an_error(start, judge, assert_over, answer):
     result, backend = await start(STORY, judge("pass", answer))
     assert await result.aexception() is None
     assert_over(result, backend)
@@ -987,7 +985,7 @@ async def test_aexception_waits_for_the_end(start, judge, turns):
     assert isinstance(await waiting, OSError)
 
 
-async def test_a_cancellation_by_somebody_else_is_an_error_and_ones_own_is_none(start, never, turns):
+async def test_aexception_returns_a_cancellation_by_another_task_but_not_by_the_caller(start, never, turns):
     result, _ = await start(["One. ", never])
     await turns(3)
     result.task.cancel()
@@ -1008,7 +1006,7 @@ async def test_cancelling_a_caller_of_aexception_stops_the_run(start, never, tur
     assert await result.aexception() is None
 
 
-async def test_a_clean_up_that_fails_does_not_hide_why_a_run_never_began(played, start, turns, assert_over):
+async def test_a_failed_clean_up_does_not_hide_the_reason_why_a_run_never_began(played, start, turns, assert_over):
     class Late(played):
         async def generate_from_context(self, *args, **options):
             answer = await super().generate_from_context(*args, **options)
@@ -1025,7 +1023,7 @@ async def test_a_clean_up_that_fails_does_not_hide_why_a_run_never_began(played,
     assert_over(result, backend)
 
 
-async def test_a_validator_cannot_ask_for_the_error_of_its_own_run(start, judge):
+async def test_a_validator_cannot_call_aexception_of_its_own_run(start, judge):
     async def ask(chunk):
         await result.aexception()
 
@@ -1035,7 +1033,7 @@ async def test_a_validator_cannot_ask_for_the_error_of_its_own_run(start, judge)
     assert "aexception() was called by a validator of the same run" in str(error)
 
 
-async def test_a_run_is_finished_when_its_last_event_is_there(start, judge, never, turns):
+async def test_a_run_is_finished_at_its_last_event(start, judge, never, turns):
     gate = asyncio.Event()
     result, _ = await start(["One. ", gate.wait])
     await turns(5)
@@ -1048,7 +1046,7 @@ async def test_a_run_is_finished_when_its_last_event_is_there(start, judge, neve
     assert (stopped.finished, stopped.completed) == (True, False)
 
 
-async def test_a_run_knows_the_output_that_feeds_it(start, judge):
+async def test_is_fed_by_recognises_the_output_of_a_run(start, judge):
     first, backend = await start(STORY)
     second, other = await start(STORY)
     assert first.is_fed_by(backend.thunk)

@@ -14,11 +14,11 @@ from pytest_streamval import (
 )
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine.context import NO_REQUEST, requested_by
-from pytest_streamval.engine.observer import Audience, Observer, observing
+from pytest_streamval.engine.observer import Observer, ObserverGroup, observing
 from pytest_streamval.engine.weak import WeakObjects
 
 
-def test_a_table_of_observers_that_changes_while_a_run_begins_loses_none(monkeypatch):
+def test_changes_of_the_observers_while_runs_begin_lose_no_observer(monkeypatch):
     class Watching(Observer):
         pass
 
@@ -28,12 +28,12 @@ def test_a_table_of_observers_that_changes_while_a_run_begins_loses_none(monkeyp
     opened = observing(leave)
     opened.__enter__()
     with observing(Watching):
-        audience = Audience.assembled()
-        assert [type(each) for each in audience.observers if isinstance(each, Watching)] == [Watching]
+        observers = ObserverGroup.for_new_run()
+        assert [type(each) for each in observers.members if isinstance(each, Watching)] == [Watching]
     assert leave not in observer_module._factories
 
 
-def test_one_chat_context_may_be_used_by_several_threads(in_threads, caplog):
+def test_one_chat_context_can_be_used_by_several_threads(in_threads, caplog):
     caplog.set_level(logging.CRITICAL)
     ctx = ChatContext()
 
@@ -46,7 +46,7 @@ def test_one_chat_context_may_be_used_by_several_threads(in_threads, caplog):
     assert in_threads(work) == [0, 1, 2, 3]
 
 
-def test_weak_objects_may_be_added_dropped_and_listed_by_several_threads(in_threads):
+def test_weak_objects_can_be_added_dropped_and_listed_by_several_threads(in_threads):
     class Thing:
         pass
 
@@ -66,7 +66,7 @@ def test_weak_objects_may_be_added_dropped_and_listed_by_several_threads(in_thre
     assert len(bag) == len(kept)
 
 
-def test_an_address_that_is_used_again_is_another_object(monkeypatch):
+def test_a_weak_object_at_a_reused_address_is_another_object(monkeypatch):
     class Thing:
         pass
 
@@ -76,27 +76,27 @@ def test_an_address_that_is_used_again_is_another_object(monkeypatch):
     (address,) = bag._refs
     stale = bag._refs[address]
     bag.add(second)
-    bag._refs[address] = bag._refs.pop(id(second))  # as if it stood where the first one stood
+    bag._refs[address] = bag._refs.pop(id(second))  # as if it had the address of the first one
     forget = stale.__callback__
     forget(stale)
     assert list(bag) == [second]
 
 
 class Shown(Context):
-    """A context of one's own that shows models what went before."""
+    """A custom context that shows models their answers."""
 
     def view_for_generation(self):
         return self.as_list()
 
 
 class Hidden(Context):
-    """A context of one's own that shows models what users said, and no answers."""
+    """A custom context that shows models no answers."""
 
     def view_for_generation(self):
         return [entry for entry in self.as_list() if not isinstance(entry, ModelOutputThunk)]
 
 
-async def test_a_context_of_ones_own_that_shows_answers_is_warned_of(caplog):
+async def test_a_custom_context_that_shows_answers_logs_a_warning(caplog):
     ctx = Shown()
     kept = [ctx.add("Hi.").add(ModelOutputThunk()), ctx.add("Ho.").add(ModelOutputThunk())]
     (record,) = caplog.records
@@ -105,7 +105,7 @@ async def test_a_context_of_ones_own_that_shows_answers_is_warned_of(caplog):
 
 
 @pytest.mark.parametrize("ctx", [Hidden(), SimpleContext()], ids=repr)
-async def test_a_context_that_shows_no_answers_is_not_warned_of(caplog, ctx):
+async def test_a_context_that_shows_no_answers_logs_no_warning(caplog, ctx):
     kept = [ctx.add("Hi.").add(ModelOutputThunk()), ctx.add("Ho.").add(ModelOutputThunk())]
     assert not caplog.records
     assert len(kept) == 2
@@ -121,7 +121,7 @@ def ask(ctx, method):
     return kept
 
 
-def test_requests_of_a_session_are_warned_of_in_its_words(caplog):
+def test_the_warning_about_requests_of_a_session_names_its_method(caplog):
     kept = ask(ChatContext(), "achat")
     (record,) = caplog.records
     assert record.message.startswith("achat() was called while an earlier request of the session's conversation is")
@@ -129,7 +129,7 @@ def test_requests_of_a_session_are_warned_of_in_its_words(caplog):
     assert len(kept) == 2
 
 
-def test_an_exchange_that_is_over_is_no_request(caplog):
+def test_a_finished_exchange_is_no_request(caplog):
     kept = ask(ChatContext(), NO_REQUEST)
     assert not caplog.records
     assert len(kept) == 2
@@ -143,7 +143,7 @@ class Ends(Observer):
         self.runs.append(run)
 
 
-async def test_an_observer_may_join_a_run_and_is_told_of_its_end_even_afterwards():
+async def test_an_observer_can_be_attached_later_and_sees_the_end_even_afterwards():
     others, first, late = Ends(), Ends(), Ends()
     with observing(lambda: others):
         result = await stream_with_chunking("Go.", StreamingMockBackend("One."), SimpleContext())

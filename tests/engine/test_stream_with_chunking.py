@@ -1,4 +1,4 @@
-"""What a run does: the order of events, what is released, what is judged, and how it ends."""
+"""Runs: the order of events, the checks, the released chunks and the end."""
 
 import asyncio
 from contextlib import nullcontext, suppress
@@ -58,7 +58,7 @@ class Commas(ChunkingStrategy):
         ),
     ],
 )
-async def test_a_run_to_the_natural_end_tells_everything_in_order(
+async def test_a_run_to_the_natural_end_emits_all_events_in_order(
     start, judge, shape, assert_over, steps, requirements, events
 ):
     judges = [judge() for _ in range(requirements)]
@@ -142,7 +142,7 @@ async def test_every_failing_requirement_is_listed_and_results_follow_the_requir
 
 
 @pytest.mark.parametrize("slow", [0, 1, 2], ids="after {} turns".format)
-async def test_fail_fast_cancels_the_other_checks_and_calls_them_unknown(
+async def test_fail_fast_cancels_the_other_checks_and_reports_them_as_unknown(
     start, judge, assert_over, suspending, never, slow
 ):
     judges = [
@@ -161,7 +161,7 @@ async def test_fail_fast_cancels_the_other_checks_and_calls_them_unknown(
     assert_over(result, backend, *judges)
 
 
-async def test_fail_fast_hears_every_check_while_none_fails(start, judge, assert_over, suspending):
+async def test_fail_fast_waits_for_every_check_while_none_fails(start, judge, assert_over, suspending):
     judges = [judge(suspending(3)), judge(suspending(1, "unknown")), judge()]
     result, backend = await start(["Good. "], *judges, fail_fast=True)
     await result.acomplete()
@@ -169,7 +169,7 @@ async def test_fail_fast_hears_every_check_while_none_fails(start, judge, assert
     assert_over(result, backend, *judges)
 
 
-async def test_without_fail_fast_the_other_checks_answer(start, judge, suspending):
+async def test_the_other_checks_return_without_fail_fast(start, judge, suspending):
     slow = judge(suspending(5, "unknown"))
     result, _ = await start(["Bad. "], judge("fail"), slow)
     await result.acomplete()
@@ -177,7 +177,7 @@ async def test_without_fail_fast_the_other_checks_answer(start, judge, suspendin
     assert slow.record.cancelled == 0
 
 
-async def test_chunks_of_one_read_are_judged_in_order_and_none_behind_the_failing_one(start, judge):
+async def test_chunks_of_one_read_are_checked_in_order_up_to_the_failing_one(start, judge):
     judges = [judge("pass", "pass", "fail"), judge()]
     result, _ = await start(["One. Two. Three. Four. "], *judges)
     await result.acomplete()
@@ -185,7 +185,7 @@ async def test_chunks_of_one_read_are_judged_in_order_and_none_behind_the_failin
     assert result.full_text == "One. Two."
 
 
-async def test_a_chunk_reaches_every_requirement_before_any_has_answered(start, judge, suspending):
+async def test_a_chunk_reaches_every_requirement_before_any_has_returned(start, judge, suspending):
     order = []
 
     def noting(name):
@@ -202,7 +202,7 @@ async def test_a_chunk_reaches_every_requirement_before_any_has_answered(start, 
     assert order == ["first asked", "second asked", "first answers", "second answers"]
 
 
-async def test_a_chunk_is_released_before_the_next_one_is_judged(start, judge):
+async def test_a_chunk_is_released_before_the_next_one_is_checked(start, judge):
     seen = []
     result, _ = await start(STORY, judge(*[lambda chunk: seen.append(result.full_text) or "pass"] * 3))
     await result.acomplete()
@@ -212,7 +212,9 @@ async def test_a_chunk_is_released_before_the_next_one_is_judged(start, judge):
 # The final validation
 
 
-async def test_the_final_validation_asks_all_at_once_and_shows_in_order(start, judge, assert_over, suspending):
+async def test_the_final_validation_calls_all_at_once_and_returns_results_in_order(
+    start, judge, assert_over, suspending
+):
     judges = [judge(final=suspending(3, False)), judge(final=suspending(1, True)), judge(final=True)]
     result, backend = await start(STORY, *judges)
     await result.acomplete()
@@ -246,10 +248,10 @@ async def test_a_validation_that_raises_ends_the_run_with_its_error(start, judge
     assert_over(result, backend, *judges)
 
 
-# What is handed on
+# Arguments of the backend and the validators
 
 
-async def test_the_backend_is_asked_to_stream_and_gets_the_action_and_the_context(played):
+async def test_the_backend_receives_stream_the_action_and_the_context(played):
     backend = played("Hi.")
     ctx = SimpleContext()
     action = Instruction("Greet.")
@@ -259,7 +261,7 @@ async def test_the_backend_is_asked_to_stream_and_gets_the_action_and_the_contex
     assert (asked.action, asked.ctx, asked.model_options) == (action, ctx, {ModelOption.STREAM: True})
 
 
-async def test_a_str_is_taken_for_a_block(start):
+async def test_an_action_that_is_a_str_becomes_a_block(start):
     result, backend = await start(["Hi."])
     await result.acomplete()
     assert backend.asked[0].action == CBlock("Tell.")
@@ -275,7 +277,7 @@ async def test_validators_get_the_backend_and_the_context_that_it_returned(start
     assert requirement.record.asked == [(judging or backend, backend.answer_ctx)]
 
 
-async def test_a_requirement_without_a_function_asks_the_validation_backend(played):
+async def test_a_requirement_without_a_function_uses_the_validation_backend(played):
     judging = played("Yes, it does.")
     result = await stream_with_chunking(
         "Tell.", played("Hi."), SimpleContext(), requirements=[Requirement("is short")], validation_backend=judging
@@ -306,7 +308,7 @@ async def test_tool_calls_thinking_and_usage_reach_the_thunk_and_not_the_chunks(
 # Requirements are copied
 
 
-async def test_requirements_are_copied_before_generation_and_the_originals_stay_untouched(played):
+async def test_requirements_are_copied_before_generation_and_the_originals_are_not_changed(played):
     copied_before_generation = []
     backend = played("One. Two. ")
 
@@ -349,7 +351,7 @@ async def test_a_copy_that_raises_starts_nothing(played, left):
     assert left() == set()
 
 
-async def test_an_action_that_cannot_be_put_into_words_starts_nothing(played, left):
+async def test_an_action_that_cannot_be_formatted_starts_nothing(played, left):
     class Wordless:
         def parts(self):
             return ()
@@ -447,7 +449,7 @@ async def test_an_error_is_raised_once(start, judge, turns, through, when):
     assert (got, raised) == (["One."], 1)
 
 
-async def test_what_the_clean_up_of_a_peer_raises_is_appended_to_the_detail(start, judge, never, assert_over):
+async def test_an_error_of_the_clean_up_of_a_peer_is_appended_to_the_detail(start, judge, never, assert_over):
     async def untidy(chunk):
         try:
             await never()
@@ -464,7 +466,7 @@ async def test_what_the_clean_up_of_a_peer_raises_is_appended_to_the_detail(star
     assert_over(result, backend, *judges)
 
 
-async def test_two_validators_that_raise_at_once_are_both_told(start, judge, suspending, assert_over):
+async def test_the_errors_of_two_validators_that_raise_at_once_are_both_reported(start, judge, suspending, assert_over):
     judges = [judge(suspending(1, ValueError("broken"))), judge(suspending(1, OSError("too")))]
     result, backend = await start(["One. "], *judges)
     with pytest.raises(ValueError, match="broken"):
@@ -474,7 +476,7 @@ async def test_two_validators_that_raise_at_once_are_both_told(start, judge, sus
     assert_over(result, backend, *judges)
 
 
-async def test_what_the_clean_up_of_the_producer_raises_is_appended_to_the_detail(start, judge, never, assert_over):
+async def test_an_error_of_the_clean_up_of_the_producer_is_appended_to_the_detail(start, judge, never, assert_over):
     async def untidy():
         raise OSError("connection lost")
 
@@ -525,7 +527,7 @@ async def test_a_validator_that_raises_a_cancellation_of_its_own_ends_the_run(
 @pytest.mark.parametrize("peers", [0, 1, 2])
 @pytest.mark.parametrize("fail_fast", [False, True])
 @pytest.mark.parametrize("peers_answer", [0, 1], ids=["peers answer at once", "peers suspend"])
-async def test_a_late_verdict_stops_the_run_like_an_error(
+async def test_a_late_result_stops_the_run_like_an_error(
     start, judge, shape, assert_over, never, suspending, loop_clock, turns, peers, fail_fast, peers_answer
 ):
     judges = [judge(never, name="slow"), *(judge(suspending(peers_answer), name="quick") for _ in range(peers))]
@@ -543,7 +545,7 @@ async def test_a_late_verdict_stops_the_run_like_an_error(
     assert_over(result, backend, *judges)
 
 
-async def test_a_time_limit_that_runs_out_together_with_a_peers_verdict_is_noticed(
+async def test_a_time_limit_that_expires_together_with_a_result_is_noticed(
     start, judge, assert_over, never, loop_clock, turns
 ):
     gate = asyncio.Event()
@@ -564,7 +566,7 @@ async def test_a_time_limit_that_runs_out_together_with_a_peers_verdict_is_notic
         assert_over(result, backend, *judges)
 
 
-async def test_each_round_of_checks_has_the_whole_time(start, judge, assert_over, loop_clock, turns):
+async def test_each_round_of_checks_has_the_full_time(start, judge, assert_over, loop_clock, turns):
     async def four_seconds(about):
         loop_clock.advance(4)
         await turns(3)
@@ -592,7 +594,7 @@ async def test_a_late_final_validation_stops_the_run_too(start, judge, shape, ne
     assert_over(result, backend, *judges)
 
 
-async def test_the_time_limit_is_not_the_producers(start, judge, loop_clock, turns, assert_over):
+async def test_the_time_limit_of_validators_does_not_limit_the_producer(start, judge, loop_clock, turns, assert_over):
     result, backend = await start(["One. ", lambda: loop_clock.advance(9), "Two. "], judge(), validator_timeout=1)
     await result.acomplete()
     assert result.completed
@@ -602,7 +604,7 @@ async def test_the_time_limit_is_not_the_producers(start, judge, loop_clock, tur
 # Somebody else's cancellation
 
 
-async def test_a_generation_that_somebody_else_cancels_is_an_error(start, never, shape, turns, assert_over):
+async def test_a_generation_that_another_task_cancels_is_an_error(start, never, shape, turns, assert_over):
     result, backend = await start(["One. ", "Tw", never])
     await turns(4)
     await backend.thunk.cancel_generation(OSError("why"))
@@ -637,7 +639,7 @@ async def test_cancelling_the_task_is_raised_once_to_the_caller(
 @pytest.mark.parametrize("requirements", [1, 4])
 @pytest.mark.parametrize("slow", [0, 1, 50])
 @pytest.mark.parametrize("chunking", ["word", None])
-async def test_a_producer_that_never_pauses_is_at_most_a_buffer_ahead_of_the_stop(
+async def test_a_producer_that_never_pauses_is_at_most_one_buffer_ahead_of_the_stop(
     start, judge, suspending, requirements, slow, chunking, assert_over
 ):
     steps = [f"{number} " for number in range(500)]
@@ -679,7 +681,9 @@ async def test_many_runs_at_once_do_not_disturb_each_other(start, judge, suspend
         (Commas(), ["a,,b", ",c"], ["a", "b"]),
     ],
 )
-async def test_chunks_are_cut_as_asked_for_and_know_their_place(start, judge, assert_over, chunking, steps, chunks):
+async def test_chunks_have_the_requested_boundaries_and_their_offsets(
+    start, judge, assert_over, chunking, steps, chunks
+):
     requirement = judge()
     result, backend = await start(steps, requirement, chunking=chunking)
     got = [chunk async for chunk in result.astream()]
@@ -689,7 +693,7 @@ async def test_chunks_are_cut_as_asked_for_and_know_their_place(start, judge, as
 
 
 @pytest.mark.parametrize("waiting", [False, True], ids=["deltas come together", "deltas come one by one"])
-async def test_a_strategy_of_ones_own_is_asked_after_every_single_delta(start, turns, waiting):
+async def test_a_custom_strategy_is_called_after_every_delta(start, turns, waiting):
     asked = []
 
     class Curious(ChunkingStrategy):
@@ -736,7 +740,7 @@ SLOW_ANSWERS = st.lists(st.tuples(st.integers(0, 3), ANSWERS), max_size=4)
     by_closing=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
-def test_whatever_happens_the_run_ends_well(
+def test_a_run_ends_well_whatever_happens(
     start,
     judge,
     suspending,
@@ -787,7 +791,7 @@ def test_whatever_happens_the_run_ends_well(
         pieces = []
         with suppress(ValueError, OSError, asyncio.CancelledError):
             async for piece in reader:
-                pieces.append(piece)  # noqa: PERF401  # what came before the error counts
+                pieces.append(piece)  # noqa: PERF401  # the pieces before the error count
         return pieces
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""What OpenTelemetry hears of runs: asserted against its SDK."""
+"""Telemetry of runs, tested with the SDK of OpenTelemetry."""
 
 import asyncio
 import gc
@@ -31,8 +31,7 @@ from pytest_streamval import (
     set_span_status_error,
     stream_with_chunking,
 )
-from pytest_streamval.engine import observer as observer_module
-from pytest_streamval.engine import tasks
+from pytest_streamval.engine import orchestrator, tasks
 from pytest_streamval.engine.telemetry import spans as telemetry_module
 from pytest_streamval.engine.telemetry.spans import SPAN, telemetry
 from pytest_streamval.plugin.clock import clock_of_test
@@ -116,7 +115,7 @@ async def test_attributes_have_the_names_of_the_conventions(start, judge, played
     }
 
 
-async def test_no_text_of_the_model_is_told(start, judge, captured):
+async def test_no_text_of_the_model_is_exported(start, judge, captured):
     result, _ = await start(["swordfish. ", "swordfish. "], judge("pass", "fail"))
     await result.acomplete()
     span = captured.span()
@@ -188,7 +187,7 @@ async def test_a_cancellation_is_no_error(start, never, turns, captured):
     assert span.attributes["streamval.outcome"] == "cancelled"
 
 
-async def test_a_clean_up_that_fails_is_told_with_what_is_known_of_it(start, never, turns, captured):
+async def test_a_failed_clean_up_is_exported_with_its_message(start, never, turns, captured):
     async def cleanup():
         raise OSError("disk full")
 
@@ -235,11 +234,11 @@ async def test_a_result_that_is_dropped_leaves_no_open_span(start, never, turns,
 
 @pytest.mark.parametrize("steps", [0, 5])
 @pytest.mark.filterwarnings("ignore:.*was dropped while its generation was running:ResourceWarning")
-def test_a_result_that_is_dropped_behind_the_end_of_its_loop_leaves_no_open_span(start, turns, captured, caplog, steps):
+def test_a_result_that_is_dropped_after_the_end_of_its_loop_leaves_no_open_span(start, turns, captured, caplog, steps):
     async def main():
         kept.append(await start(["One. ", lambda: asyncio.get_running_loop().create_future()]))
         await turns(steps)
-        loop.stop()  # at once: where there are no steps, the run has not begun
+        loop.stop()  # at once: without steps, the run has not begun
 
     kept = []
     loop = asyncio.new_event_loop()
@@ -251,10 +250,12 @@ def test_a_result_that_is_dropped_behind_the_end_of_its_loop_leaves_no_open_span
     assert captured.open_spans == ()
     span = captured.span()
     assert span.attributes["streamval.outcome"] == "cancelled"
-    assert not trace.get_current_span().get_span_context().is_valid  # what is current here is not the run's affair
-    for task in [task for task in tasks._owned if task.get_loop() is loop]:
+    assert (
+        not trace.get_current_span().get_span_context().is_valid
+    )  # the run does not change the current span of others
+    for task in [task for task in tasks._running_tasks if task.get_loop() is loop]:
         task.get_coro().close()  # as happens to it at the very end
-        tasks._owned.discard(task)
+        tasks._running_tasks.discard(task)
     del task
     gc.collect()
     assert captured.spans == (span,)
@@ -263,7 +264,7 @@ def test_a_result_that_is_dropped_behind_the_end_of_its_loop_leaves_no_open_span
     }
 
 
-async def test_a_run_that_was_told_is_freed_without_the_cyclic_collector(start, judge, captured, turns, no_cyclic_gc):
+async def test_an_exported_run_is_freed_without_the_cyclic_collector(start, judge, captured, turns, no_cyclic_gc):
     result, _ = await start(["One. "], judge("fail"))
     await result.acomplete()
     run = weakref.ref(result._run)
@@ -280,7 +281,7 @@ async def test_a_retry_is_an_event_like_any_other(start, captured):
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(None, 64), ("10", 10), ("1", 2), ("100", 100)])
-async def test_of_a_long_run_the_beginning_and_the_end_are_kept(start, monkeypatch, captured, limit, kept):
+async def test_the_beginning_and_the_end_of_a_long_run_are_exported(start, monkeypatch, captured, limit, kept):
     if limit is not None:
         monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", limit)
     result, _ = await start(["x " * 200], chunking="word")
@@ -295,7 +296,7 @@ async def test_of_a_long_run_the_beginning_and_the_end_are_kept(start, monkeypat
 # The measurements
 
 
-async def test_verdicts_are_counted_by_the_class_of_their_requirement_never_by_reason(start, judge, captured):
+async def test_results_are_counted_by_the_class_of_their_requirement_never_by_reason(start, judge, captured):
     class Strict(judge):
         pass
 
@@ -351,7 +352,7 @@ async def test_times_are_measured_from_the_request(start, judge, clock, captured
     assert (waits.low, waits.high, waits.total) == (pytest.approx(0.5), pytest.approx(4), pytest.approx(4.5))
 
 
-async def test_a_chunk_waits_from_the_verdict_on_the_one_before_it(start, judge, clock, captured):
+async def test_the_wait_of_a_chunk_begins_after_the_previous_chunk(start, judge, clock, captured):
     result, _ = await start(["One. Two. Three. "], judge(takes(1), takes(2), takes(3)))
     await result.acomplete()
     [waits] = captured.metrics["streamval.chunk.validation.duration"]
@@ -366,14 +367,14 @@ def takes(seconds):
     return answer
 
 
-async def test_of_many_chunks_some_are_measured(start, judge, captured):
+async def test_a_sample_of_many_chunks_is_measured(start, judge, captured):
     result, _ = await start(["x " * 100], judge(), chunking="word")
     await result.acomplete()
     [waits] = captured.metrics["streamval.chunk.validation.duration"]
     assert 20 < waits.count <= 32
 
 
-async def test_deltas_sent_after_a_failing_chunk_are_those_that_the_producer_says(judge, captured):
+async def test_deltas_sent_after_a_failing_chunk_are_those_of_the_producer(judge, captured):
     backend = StreamingMockBackend(Script.of("One. ", Delay(0), *"x" * 100))
 
     async def later(_):
@@ -390,7 +391,7 @@ async def test_deltas_sent_after_a_failing_chunk_are_those_that_the_producer_say
     assert captured.span().attributes["streamval.deltas_after_failure"] == sent
 
 
-async def test_a_run_that_got_nothing_has_no_times(start, captured):
+async def test_a_run_without_deltas_has_no_times(start, captured):
     result, _ = await start([KeyError("x")])
     with pytest.raises(KeyError):
         await result.acomplete()
@@ -414,22 +415,22 @@ def providers(monkeypatch):
 
 
 @pytest.mark.parametrize("imported", [False, True])
-def test_nobody_is_told_where_opentelemetry_was_never_imported(monkeypatch, imported):
+def test_a_run_has_no_telemetry_if_opentelemetry_was_never_imported(monkeypatch, imported):
     if not imported:
         monkeypatch.delitem(sys.modules, "opentelemetry")
     monkeypatch.setattr(telemetry_module, "telemetry", lambda: "an observer")
-    assert observer_module._telemetry() == ("an observer" if imported else None)
+    assert orchestrator._telemetry() == ("an observer" if imported else None)
 
 
-async def test_nobody_is_told_where_no_provider_is_set(start, providers):
+async def test_a_run_has_no_observers_if_no_provider_is_set(start, providers):
     providers()
     assert telemetry() is None
     result, _ = await start(["One. "])
     await result.acomplete()
-    assert result._run.audience is None
+    assert result._run.observers is None
 
 
-async def test_spans_alone_and_measurements_alone(start, judge, providers):
+async def test_telemetry_works_with_only_spans_and_with_only_measurements(start, judge, providers):
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracers = TracerProvider(shutdown_on_exit=False)
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
@@ -461,18 +462,18 @@ def test_tracer_and_instruments_are_made_once_for_the_providers_that_are_set(pro
     assert telemetry()._tracer is not first._tracer
 
 
-def test_the_status_of_no_span_is_nothing_to_set():
+def test_set_span_status_error_ignores_none():
     set_span_status_error(None, "nobody hears it")
 
 
-def test_the_status_of_a_span_is_set_without_an_event(captured):
+def test_set_span_status_error_adds_no_event(captured):
     with trace.get_tracer("mine").start_as_current_span("mine") as span:
         set_span_status_error(span, "too short")
     span = captured.span("mine")
     assert (span.status.status_code, span.status.description, span.events) == (StatusCode.ERROR, "too short", ())
 
 
-async def test_a_span_is_ended_even_where_it_cannot_be_described(start, monkeypatch, captured, caplog):
+async def test_a_span_is_ended_even_if_its_events_cannot_be_recorded(start, monkeypatch, captured, caplog):
     monkeypatch.setattr(telemetry_module, "_record_events", lambda *_: 1 / 0)
     result, _ = await start(["One. "])
     await result.acomplete()
@@ -510,7 +511,7 @@ class Faulty(Requirement):
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_no_span_is_left_open_whatever_happens(seed, captured, played, turns, start, recwarn):
+async def test_whatever_happens_no_span_is_left_open(seed, captured, played, turns, start, recwarn):
     chance = random.Random(seed)  # noqa: S311  # repeatable chance, not secrets
     for _ in range(100):
         await one_run(chance, played, turns, start)

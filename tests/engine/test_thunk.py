@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.engine.component import CBlock, Message
+from pytest_streamval.engine.output import GenerationMetadata
 from pytest_streamval.engine.tasks import settle, start_task
-from pytest_streamval.engine.thunk import GenerationMetadata, ModelOutputThunk
+from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     ConcurrentReadError,
     EventLoopError,
@@ -43,7 +44,7 @@ async def soon(awaitable, within=50):
 
 
 async def pieces_of(thunk):
-    """Read as the contract says: until `is_computed()`."""
+    """Read until `is_computed()`."""
     pieces = []
     while not thunk.is_computed():
         pieces.append(await thunk.astream())
@@ -81,7 +82,7 @@ every_read = pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 
 
 @pytest.mark.parametrize("value", ["", "text", "\ud800", "🍎"])
-async def test_an_output_made_with_a_value_is_computed_and_gives_it_to_every_read(value):
+async def test_an_output_made_with_a_value_is_computed_and_returns_it_to_every_read(value):
     thunk = ModelOutputThunk(value)
     assert thunk.is_computed()
     assert not thunk.cancelled
@@ -114,7 +115,7 @@ async def test_the_value_stays_none_until_the_reader_has_taken_everything():
     assert thunk.value == "Hello"
 
 
-async def test_repr_tells_the_state_and_what_is_known_of_the_text():
+async def test_the_repr_of_an_output_shows_its_state_and_its_text():
     thunk = ModelOutputThunk()
     assert repr(thunk) == "<ModelOutputThunk generating>"
     assert repr(ModelOutputThunk("Hi")) == "<ModelOutputThunk computed 'Hi'>"
@@ -126,7 +127,7 @@ async def test_repr_tells_the_state_and_what_is_known_of_the_text():
     ("action", "parsed"),
     [(None, "Hi"), (CBlock("Greet me."), "Hi"), (Message("user", "Greet me."), Message("assistant", "Hi"))],
 )
-async def test_parsed_repr_is_what_the_action_makes_of_the_output_once_computed(action, parsed):
+async def test_parsed_repr_is_the_result_of_parse_once_computed(action, parsed):
     thunk = ModelOutputThunk(action=action)
     await thunk.put("Hi")
     assert thunk.parsed_repr is None
@@ -170,7 +171,7 @@ async def test_a_delta_counts_as_unread_until_the_reader_comes_back_for_more(rea
     thunk.start(produce)
     await turns(10)
     assert len(sent) == CAPACITY - read
-    await thunk.astream()  # gets what is there; all of it is unread still, but what was read before is not
+    await thunk.astream()  # the new deltas still count as unread, the earlier ones do not
     await turns(10)
     assert len(sent) == CAPACITY
     await thunk.cancel_generation()
@@ -234,7 +235,7 @@ async def test_a_computed_output_takes_no_delta():
     assert thunk.value == "all"
 
 
-async def test_a_put_that_is_cancelled_while_it_waits_hands_nothing_over():
+async def test_a_put_that_is_cancelled_while_it_waits_adds_nothing():
     thunk = await filled(*["x"] * CAPACITY, then=nothing)
     given_up, patient = (asyncio.create_task(thunk.put(text)) for text in ("given up", "patient"))
     await turns()
@@ -245,7 +246,7 @@ async def test_a_put_that_is_cancelled_while_it_waits_hands_nothing_over():
     await patient
 
 
-async def test_try_put_says_whether_there_was_room():
+async def test_try_put_returns_whether_there_was_room():
     thunk = ModelOutputThunk()
     assert [thunk.try_put("x") for _ in range(CAPACITY + 2)] == [True] * CAPACITY + [False] * 2
     assert await thunk.astream() == "x" * CAPACITY
@@ -296,7 +297,7 @@ async def test_a_subclass_of_str_is_taken_for_its_characters(delta):
         (Delta(thinking=b"bytes"), "bytes"),
     ],
 )
-async def test_what_is_no_delta_is_refused_and_harms_nothing(delta, kind, waiting):
+async def test_an_invalid_delta_is_refused_and_changes_nothing(delta, kind, waiting):
     thunk = await filled("before ", then=nothing)
     if waiting:
         await thunk.astream()
@@ -310,7 +311,7 @@ async def test_what_is_no_delta_is_refused_and_harms_nothing(delta, kind, waitin
     assert await (reader or thunk.avalue()) == "before after"
 
 
-async def test_lone_surrogates_pass_unharmed():
+async def test_lone_surrogates_pass_unchanged():
     thunk = await filled("\ud83c", Delta("\udf4e"), "\udfff")
     assert await thunk.avalue() == "\ud83c\udf4e\udfff"
 
@@ -340,7 +341,7 @@ async def test_a_delta_without_text_ends_the_wait_too():
     assert not thunk.is_computed()
 
 
-async def test_read_deltas_gives_them_as_they_were_put_and_nothing_at_the_end():
+async def test_read_deltas_returns_deltas_as_they_were_put_and_an_empty_list_at_the_end():
     thunk = await filled("a", "", Delta("b"), Delta("c", thinking="hm"))
     assert await thunk.read_deltas() == ["a", "", "b", "c"]
     assert thunk.is_computed()
@@ -373,13 +374,13 @@ async def test_an_empty_stream_is_an_empty_text(read):
 
 
 @every_read
-async def test_a_computed_output_gives_the_whole_value_at_once(read):
+async def test_a_computed_output_returns_its_complete_value_at_once(read):
     thunk = await filled("Hel", "lo")
     await pieces_of(thunk)
     assert await read(thunk) == await read(thunk) == "Hello"
 
 
-async def test_avalue_after_some_reads_is_still_the_whole_value():
+async def test_avalue_after_some_reads_returns_the_complete_value():
     thunk = await filled("Hel", then=nothing)
     await thunk.astream()
     await thunk.put("lo")
@@ -387,7 +388,7 @@ async def test_avalue_after_some_reads_is_still_the_whole_value():
     assert await thunk.avalue() == "Hello"
 
 
-async def test_async_for_gives_no_empty_pieces():
+async def test_async_for_yields_no_empty_pieces():
     thunk = await filled("a", then=nothing)
     iterator = aiter(thunk)
     assert await anext(iterator) == "a"
@@ -433,7 +434,7 @@ async def test_a_second_concurrent_read_raises_and_takes_nothing_from_the_first(
     assert await soon(reader) == "all of it"
 
 
-async def test_a_reader_that_was_cancelled_makes_way_and_loses_nothing():
+async def test_a_cancelled_reader_makes_way_and_loses_nothing():
     thunk = ModelOutputThunk()
     for text in ("a", "b"):
         reader = asyncio.create_task(thunk.astream())
@@ -447,7 +448,7 @@ async def test_a_reader_that_was_cancelled_makes_way_and_loses_nothing():
     assert thunk.value == "ab"
 
 
-async def test_a_call_made_before_the_end_gives_nothing_twice_when_it_takes_its_first_step_behind_it():
+async def test_an_astream_call_before_the_end_returns_nothing_twice_if_its_first_step_is_after_it():
     thunk = await filled("a", then=nothing)
     assert await thunk.astream() == "a"
     late = thunk.astream()  # as in asyncio.wait_for(thunk.astream(), 5), which takes the first step in a task
@@ -482,8 +483,8 @@ async def read_once(thunk, kind):
 
 @settings(max_examples=150, deadline=None)
 @given(steps=steps, reads=reads, closing=st.booleans())
-async def test_the_reads_join_to_the_value_exactly_once_however_they_interleave(steps, reads, closing):
-    """Producer and reader take turns at random; reads of every kind are mixed, and some are cancelled."""
+async def test_the_reads_join_to_the_value_exactly_once_in_any_order(steps, reads, closing):
+    """Let producer and reader take turns at random, with reads of every kind, of which some are cancelled."""
 
     async def produce(thunk):
         for batch, pauses in steps:
@@ -554,7 +555,7 @@ async def test_thinking_tool_calls_usage_and_finish_reason_are_collected_as_they
     assert thunk.generation.finish_reason == "stop"
 
 
-async def test_the_last_report_counts_even_where_later_deltas_report_nothing():
+async def test_the_last_usage_counts_even_if_later_deltas_have_none():
     thunk = await filled(Delta(usage=Usage(1, 2), finish_reason="length"), Delta(thinking="hm"), "x")
     await thunk.avalue()
     assert thunk.generation.usage == Usage(1, 2)
@@ -588,7 +589,7 @@ async def test_the_return_of_a_started_producer_closes_the_output():
 
 
 @every_read
-async def test_the_exception_of_a_started_producer_reaches_the_reader_behind_the_text(read):
+async def test_the_exception_of_a_started_producer_reaches_the_reader_after_the_text(read):
     async def produce(thunk):
         await thunk.put("Hel")
         await thunk.put("lo")
@@ -625,7 +626,7 @@ async def test_a_producer_that_is_cancelled_by_others_leaves_a_cancelled_output(
     assert thunk.value == "read unread"
 
 
-async def test_a_producer_that_is_cancelled_once_it_has_closed_the_output_spoils_nothing():
+async def test_a_producer_that_is_cancelled_after_it_closed_the_output_changes_nothing():
     async def produce(thunk):
         await thunk.put("all")
         thunk.close()
@@ -698,7 +699,7 @@ async def test_a_producer_that_waits_for_room_is_stopped_when_its_output_is_drop
     assert not others_running()
 
 
-async def test_an_output_is_dropped_quietly_once_nothing_is_generated_any_more():
+async def test_an_output_can_be_dropped_without_a_warning_after_its_generation():
     async def brief(thunk):
         await thunk.put("Well.")
 
@@ -720,7 +721,7 @@ async def test_an_output_is_dropped_quietly_once_nothing_is_generated_any_more()
     assert ended
 
 
-async def test_an_output_that_has_an_owner_is_stopped_quietly():
+async def test_an_output_with_an_owner_is_stopped_without_a_warning():
     output = ModelOutputThunk()
     output.start(forever)
     output.has_owner = True
@@ -730,7 +731,7 @@ async def test_an_output_that_has_an_owner_is_stopped_quietly():
     assert not others_running()
 
 
-def test_an_output_is_dropped_quietly_once_its_event_loop_is_closed():
+def test_an_output_can_be_dropped_without_a_warning_after_its_event_loop():
     async def begin():
         output = ModelOutputThunk()
         output.start(forever)
@@ -744,7 +745,7 @@ def test_an_output_is_dropped_quietly_once_its_event_loop_is_closed():
     gc.collect()
 
 
-async def test_a_producer_is_given_its_output_and_may_compare_it():
+async def test_a_producer_receives_an_object_equal_to_its_output():
     async def produce(thunk):
         given.append(thunk)
         thunk.generation.model = "small"
@@ -765,7 +766,7 @@ async def test_a_producer_is_given_its_output_and_may_compare_it():
     ("make", "state"),
     [
         (partial(ModelOutputThunk, "text"), "is computed"),
-        (ModelOutputThunk, "has a producer already"),
+        (ModelOutputThunk, "already has a producer"),
     ],
 )
 async def test_a_producer_is_started_once_and_never_on_a_computed_output(make, state):
@@ -775,12 +776,12 @@ async def test_a_producer_is_started_once_and_never_on_a_computed_output(make, s
     thunk = make()
     if not thunk.is_computed():
         thunk.start(produce)
-    with pytest.raises(RuntimeError, match=f"This output {state}; a producer is started once"):
+    with pytest.raises(RuntimeError, match=f"This output {state}. Start a producer once"):
         thunk.start(produce)
     await thunk.avalue()
 
 
-async def test_start_wants_the_coroutine_function_and_not_its_call():
+async def test_start_requires_the_coroutine_function_and_not_its_call():
     async def produce(thunk):
         pass
 
@@ -797,7 +798,7 @@ async def test_start_wants_the_coroutine_function_and_not_its_call():
 
 
 @every_read
-async def test_fail_gives_the_text_first_then_the_error_and_again_on_later_reads(read):
+async def test_fail_raises_the_error_after_the_text_and_on_later_reads(read):
     thunk = await filled("a", "b", then=lambda thunk: thunk.fail(OSError("gone")))
     assert not thunk.is_computed()
     assert await thunk.astream() == "ab"
@@ -812,7 +813,7 @@ async def test_fail_gives_the_text_first_then_the_error_and_again_on_later_reads
 
 
 @pytest.mark.parametrize("read", [ModelOutputThunk.avalue, text_of_iteration], ids=["avalue", "async for"])
-async def test_reading_to_the_end_meets_the_error_and_the_text_stays_readable(read):
+async def test_reading_to_the_end_raises_the_error_and_the_text_remains_readable(read):
     thunk = await filled("a", "b", then=lambda thunk: thunk.fail(OSError("gone")))
     with pytest.raises(OSError, match="gone"):
         await read(thunk)
@@ -851,7 +852,7 @@ async def test_only_the_first_end_of_a_stream_counts(first, second, fails):
     assert thunk.value == "x"
 
 
-async def test_what_was_counted_before_a_failure_is_kept():
+async def test_the_usage_before_a_failure_is_kept():
     thunk = await filled(Delta("a", usage=Usage(1, 1)), then=lambda thunk: thunk.fail(OSError()))
     with pytest.raises(OSError):  # noqa: PT011  # the one that was given
         await thunk.avalue()
@@ -862,7 +863,7 @@ async def test_what_was_counted_before_a_failure_is_kept():
 
 
 class Producer:
-    """Puts until it is stopped, and takes its time to clean up."""
+    """Puts until it is stopped, and cleans up slowly."""
 
     def __init__(self, *, clean_up=0, error=None):
         self.clean_up = clean_up
@@ -895,7 +896,7 @@ async def test_cancel_generation_stops_the_producer_and_waits_for_its_clean_up()
     assert not others_running()
 
 
-async def test_a_cancelled_output_is_computed_and_its_value_is_what_was_read():
+async def test_a_cancelled_output_is_computed_and_its_value_is_the_text_read():
     thunk = await filled(Delta("read", usage=Usage(1, 1), finish_reason="stop", thinking="hm"), then=nothing)
     await thunk.astream()
     await thunk.put(Delta(" unread", thinking=" never"))
@@ -991,7 +992,7 @@ async def test_cancelling_after_a_failure_was_read_keeps_the_failure():
         await thunk.avalue()
 
 
-async def test_cancelling_twice_waits_twice_and_disturbs_the_clean_up_never():
+async def test_cancelling_twice_waits_twice_and_never_disturbs_the_clean_up():
     producer = Producer(clean_up=5)
     thunk = ModelOutputThunk()
     thunk.start(producer)
@@ -1017,7 +1018,7 @@ async def test_a_producer_that_others_have_cancelled_is_waited_for_and_not_cance
     assert thunk.cancelled
 
 
-async def test_what_the_clean_up_raises_reaches_the_one_who_cancels():
+async def test_an_error_of_the_clean_up_is_raised_by_cancel_generation():
     thunk = ModelOutputThunk()
     thunk.start(Producer(clean_up=2, error=OSError("cannot hang up")))
     await turns()
@@ -1028,7 +1029,7 @@ async def test_what_the_clean_up_raises_reaches_the_one_who_cancels():
     await thunk.cancel_generation()  # and only once
 
 
-async def test_an_outer_cancellation_passes_through_once_the_producer_has_ended():
+async def test_an_outer_cancellation_is_raised_after_the_producer_has_ended():
     producer = Producer(clean_up=6)
     thunk = ModelOutputThunk()
     thunk.start(producer)
@@ -1072,7 +1073,7 @@ async def test_a_producer_may_cancel_its_own_output():
     assert not others_running()
 
 
-async def test_abandon_cancels_at_once_and_leaves_the_clean_up_to_the_loop():
+async def test_abandon_cancels_at_once_and_does_not_wait_for_the_clean_up():
     producer = Producer(clean_up=3)
     thunk = ModelOutputThunk()
     thunk.start(producer)
@@ -1092,7 +1093,7 @@ copying = pytest.mark.parametrize("copied", [copy, deepcopy])
 
 
 @copying
-async def test_a_copy_of_a_computed_output_keeps_all_that_is_known(copied):
+async def test_a_copy_of_a_computed_output_keeps_all_data(copied):
     thunk = ModelOutputThunk(action=Message("user", "Greet me."))
     await thunk.put(Delta("Hi", thinking="hm", tool_calls=(ToolCallDelta(0, "id", "f", "{}"),), usage=Usage(1, 2)))
     thunk.close()
@@ -1149,7 +1150,7 @@ async def test_a_copy_of_an_unfinished_output_raises_when_it_is_read_instead_of_
 
 
 @copying
-async def test_a_copy_has_no_part_in_the_production(copied):
+async def test_a_copy_of_an_output_has_no_producer(copied):
     producer = Producer()
     thunk = ModelOutputThunk()
     thunk.start(producer)
@@ -1163,7 +1164,7 @@ async def test_a_copy_has_no_part_in_the_production(copied):
     await thunk.cancel_generation()
 
 
-async def test_a_deep_copy_has_an_action_of_its_own_and_keeps_what_is_shared_shared():
+async def test_a_deep_copy_of_an_output_has_its_own_action():
     action = Message("user", "Greet me.")
     thunk = ModelOutputThunk("Hi", action=action)
     first, second, of_action = deepcopy([thunk, thunk, action])
@@ -1172,10 +1173,10 @@ async def test_a_deep_copy_has_an_action_of_its_own_and_keeps_what_is_shared_sha
     assert copy(thunk)._action is action
 
 
-# The tasks behind it
+# Its tasks
 
 
-async def test_a_task_that_was_started_lives_though_nobody_refers_to_it():
+async def test_a_started_task_lives_without_other_references():
     async def wait():
         await asyncio.get_running_loop().create_future()
 
@@ -1188,7 +1189,7 @@ async def test_a_task_that_was_started_lives_though_nobody_refers_to_it():
     assert task.cancelled()
 
 
-async def test_settle_has_nothing_to_do_where_all_tasks_have_ended():
+async def test_settle_returns_at_once_if_all_tasks_have_ended():
     async def answer():
         return 42
 
@@ -1199,7 +1200,7 @@ async def test_settle_has_nothing_to_do_where_all_tasks_have_ended():
     assert task.result() == 42
 
 
-async def test_settle_cancels_each_task_once_and_hands_on_no_second_cancellation():
+async def test_settle_cancels_each_task_only_once():
     cancelled = []
 
     async def wait(name):
@@ -1223,7 +1224,7 @@ async def test_settle_cancels_each_task_once_and_hands_on_no_second_cancellation
     assert all(task.cancelled() for task in tasks)
 
 
-async def test_an_error_behind_the_end_of_an_output_is_logged(caplog):
+async def test_an_error_of_a_producer_after_the_end_of_its_output_is_logged(caplog):
     async def produce(thunk):
         await thunk.put("All.")
         thunk.close()
@@ -1234,11 +1235,11 @@ async def test_an_error_behind_the_end_of_an_output_is_logged(caplog):
     assert await thunk.avalue() == "All."
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert "raised behind the end of its output" in caplog.text
+    assert "raised after the end of its output" in caplog.text
     assert "too late" in caplog.text
 
 
-def test_a_producer_outside_of_asyncio_gets_one_clear_sentence():
+def test_starting_a_producer_outside_of_asyncio_raises_one_clear_error():
     async def produce(thunk):
         pass
 
@@ -1246,7 +1247,7 @@ def test_a_producer_outside_of_asyncio_gets_one_clear_sentence():
         ModelOutputThunk().start(produce)
 
 
-async def test_a_producer_that_lingers_behind_its_end_can_be_ended():
+async def test_a_producer_that_continues_after_its_output_can_be_ended():
     ended = False
 
     async def produce(thunk):

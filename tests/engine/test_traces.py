@@ -22,7 +22,7 @@ def enter(trace_id: int) -> None:
 
 
 def told(*, trace_id: int | None = None) -> dict[str, object]:
-    """Return what a worker is told while a span is current, or while none is."""
+    """Return the input of a worker, with or without a current span."""
 
     def tell() -> dict[str, object]:
         if trace_id is not None:
@@ -35,7 +35,7 @@ def told(*, trace_id: int | None = None) -> dict[str, object]:
 
 
 def continued(workerinput: dict[str, object], *, own: int | None = None) -> int:
-    """Return the trace that a worker is in which was told something, and may have begun a trace of its own."""
+    """Return the trace of a worker with the given input, which may have its own trace already."""
 
     def run() -> int:
         if own is not None:
@@ -46,7 +46,7 @@ def continued(workerinput: dict[str, object], *, own: int | None = None) -> int:
     return copy_context().run(run)
 
 
-def test_a_worker_is_in_the_trace_that_it_is_told_of() -> None:
+def test_a_worker_continues_the_trace_of_the_controller() -> None:
     assert continued(told(trace_id=7)) == 7
 
 
@@ -54,12 +54,12 @@ def test_a_worker_that_has_begun_a_trace_keeps_it() -> None:
     assert continued(told(trace_id=7), own=8) == 8
 
 
-def test_where_there_is_no_trace_a_worker_is_told_nothing() -> None:
+def test_a_worker_receives_nothing_without_a_trace() -> None:
     assert told() == {}
     assert continued({}) == 0
 
 
-def test_opentelemetry_is_not_loaded_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_traces_do_not_import_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry.trace")
     assert told(trace_id=None) == {}
     assert "opentelemetry.trace" not in sys.modules

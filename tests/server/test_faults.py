@@ -22,7 +22,6 @@ from pytest_streamval import (
 from pytest_streamval.server import Fault
 from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.rendering import Renderer
-from pytest_streamval.typing import Fault
 from pytest_streamval.wire import ADAPTERS, ParsedRequest
 from tests.server.clients import (
     BODY,

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from pytest_streamval.server import ServedRequest
     from pytest_streamval.server.actions import Action
-    from pytest_streamval.typing import ServedRequest
 
 WORDS = Script.of("Héllo ", "there, ", "\U0001f34e.")
 

@@ -1,1 +1,1 @@
-"""Telemetry of runs, for OpenTelemetry."""
+"""Telemetry of runs with OpenTelemetry."""

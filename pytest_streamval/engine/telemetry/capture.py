@@ -1,4 +1,4 @@
-"""`captured_telemetry`: captures what a test tells OpenTelemetry, by its SDK."""
+"""`capturing`: captures the spans and measurements of a test with the SDK of OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-# Of every instrument: a reader that adds up hands one test the measurements of those before it.
-_SINCE_THE_LAST: dict[type, AggregationTemporality] = dict.fromkeys(
+# For every instrument, because a reader with cumulative values would return the measurements of earlier tests too.
+_SINCE_LAST_COLLECTION: dict[type, AggregationTemporality] = dict.fromkeys(
     (
         *(Counter, UpDownCounter, Histogram, GaugeInstrument),
         *(ObservableCounter, ObservableUpDownCounter, ObservableGauge),
@@ -42,8 +42,8 @@ _SINCE_THE_LAST: dict[type, AggregationTemporality] = dict.fromkeys(
 _captures: list[CapturedTelemetry] = []
 
 
-class _Tap(SpanProcessor):
-    """Hands spans to whoever captures while they begin."""
+class _CapturingProcessor(SpanProcessor):
+    """A span processor that adds each span to the captures that are active when it begins."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  # as in SpanProcessor
         for capture in _captures:
@@ -57,20 +57,20 @@ class _Tap(SpanProcessor):
 
 
 class _WhileCapturing(Sampler):
-    """Has spans made only while somebody captures them."""
+    """A sampler that keeps spans only while a capture is active."""
 
-    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:  # noqa: ANN401  # handed on as they are
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:  # noqa: ANN401  # passed on unchanged
         return (ALWAYS_ON if _captures else ALWAYS_OFF).should_sample(*args, **kwargs)
 
     def get_description(self) -> str:
         return "while a test captures"
 
 
-_TAP = _Tap()
-_READER = InMemoryMetricReader(preferred_temporality=_SINCE_THE_LAST)
-_tapped: list[object] = []  # the providers that _TAP or _READER has been added to
-# What a reader tells the storage of its measurements, as far as the SDK knows it.
-_WAYS = (
+_PROCESSOR = _CapturingProcessor()
+_READER = InMemoryMetricReader(preferred_temporality=_SINCE_LAST_COLLECTION)
+_joined_providers: list[object] = []  # those that have _PROCESSOR or _READER
+# The attributes of a reader that the storage of its measurements receives, if the SDK has them.
+_STORAGE_SETTINGS = (
     "_instrument_class_temporality",
     "_instrument_class_aggregation",
     "_instrument_class_cardinality_limit",
@@ -79,19 +79,19 @@ _WAYS = (
 
 @contextmanager
 def capturing() -> Iterator[CapturedTelemetry]:
-    """Capture what the whole process tells OpenTelemetry meanwhile.
+    """Capture all spans and measurements of the process meanwhile.
 
-    A program sets its providers once and for all. Where it has done so they are joined, and go on with what they do;
-    else providers are set that do nothing but this.
+    A process can set its providers only once. Providers that are set are joined, and continue to work as before.
+    Otherwise, providers are set that only capture.
 
     Raises:
-        TelemetryConflictError: a `RuntimeError`; the provider that is set cannot be joined.
+        TelemetryConflictError: A `RuntimeError`. If the provider that is set cannot be joined.
     """
-    if (tracers := trace.get_tracer_provider()) not in _tapped:
-        _tapped.append(_joined(tracers, "add_span_processor", _TAP) or _set_tracers())
-    if (meters := metrics.get_meter_provider()) not in _tapped:
-        _tapped.append(_joined_meters(meters) or _set_meters())
-    _collect()  # what was measured before, which belongs to other captures or to none
+    if (tracers := trace.get_tracer_provider()) not in _joined_providers:
+        _joined_providers.append(_join(tracers, "add_span_processor", _PROCESSOR) or _set_tracer_provider())
+    if (meters := metrics.get_meter_provider()) not in _joined_providers:
+        _joined_providers.append(_join_meters(meters) or _set_meter_provider())
+    _collect()  # the earlier measurements, which belong to other captures or to none
     capture = CapturedTelemetry(_collect)
     _captures.append(capture)
     try:
@@ -102,51 +102,51 @@ def capturing() -> Iterator[CapturedTelemetry]:
 
 
 def _collect() -> None:
-    """Hand on what was measured since the last time, to each capture that is going on."""
+    """Add the measurements since the last call to all active captures."""
     data = _READER.get_metrics_data()
     for resource in () if data is None else data.resource_metrics:
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
-                adds = not isinstance(metric.data, Gauge)
+                is_sum = not isinstance(metric.data, Gauge)
                 for point in metric.data.data_points:
                     for capture in _captures:
-                        capture._note(metric.name, Measured.of(point), adds=adds)
+                        capture._add(metric.name, Measured.of(point), is_sum=is_sum)
 
 
-def _joined(provider: object, method: str, what: object) -> object | None:
-    """Add a processor or a reader to the provider that is set, and return the provider; None where none is set."""
+def _join(provider: object, method: str, addition: object) -> object | None:
+    """Add a processor or a reader to the provider that is set, and return the provider, or None if none is set."""
     if is_idle(provider):
         return None
     add = getattr(provider, method, None)
     if add is None:
         raise TelemetryConflictError(f"{type(provider).__module__}.{type(provider).__qualname__}", method)
-    add(what)
+    add(addition)
     return provider
 
 
-def _joined_meters(provider: object) -> object | None:
-    """Add the reader to the meter provider that is set, as `_joined` does; SDKs before 1.43 have no method for it."""
+def _join_meters(provider: object) -> object | None:
+    """Add the reader to a meter provider as `_join` does. SDKs before 1.43 have no method for it."""
     if not isinstance(provider, MeterProvider) or hasattr(provider, "add_metric_reader"):
-        return _joined(provider, "add_metric_reader", _READER)
+        return _join(provider, "add_metric_reader", _READER)
     from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 
     consumer: Any = provider._measurement_consumer
     reader: Any = _READER
-    ways = [getattr(reader, name) for name in _WAYS if hasattr(reader, name)]
-    storage = MetricReaderStorage(provider._sdk_config, *ways)
+    settings = [getattr(reader, name) for name in _STORAGE_SETTINGS if hasattr(reader, name)]
+    storage = MetricReaderStorage(provider._sdk_config, *settings)
     consumer._reader_storages = {**consumer._reader_storages, reader: storage}
     reader._set_collect_callback(consumer.collect)
     return provider
 
 
-def _set_tracers() -> TracerProvider:
+def _set_tracer_provider() -> TracerProvider:
     provider = TracerProvider(sampler=_WhileCapturing(), shutdown_on_exit=False)
-    provider.add_span_processor(_TAP)
+    provider.add_span_processor(_PROCESSOR)
     trace.set_tracer_provider(provider)
     return provider
 
 
-def _set_meters() -> MeterProvider:
+def _set_meter_provider() -> MeterProvider:
     provider = MeterProvider([_READER], shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
     return provider

@@ -1,6 +1,6 @@
-"""The spans and measurements of one test, for its assertions; the fixture `captured_telemetry` fills them.
+"""The spans and measurements of one test, which the fixture `captured_telemetry` collects for assertions.
 
-This module needs no SDK of OpenTelemetry, so that its names can be imported anywhere.
+This module does not need the SDK of OpenTelemetry, so that its names can always be imported.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one instrument measured under one set of attributes."""
+    """The measurements of one instrument with one set of attributes."""
 
     attributes: Mapping[str, Any]
-    """What the measurements are labelled with."""
+    """The attributes."""
     total: float
-    """The sum of the measurements; of a gauge the last one."""
+    """The sum of the measurements, or the last value of a gauge."""
     count: int | None = None
-    """How many measurements a histogram has; None of anything else."""
+    """The number of measurements of a histogram, or None for other instruments."""
     low: float | None = None
-    """The lowest of them."""
+    """The lowest measurement of a histogram."""
     high: float | None = None
-    """The highest of them."""
+    """The highest measurement of a histogram."""
 
     @classmethod
-    def of(cls, point: Any) -> Measured:  # noqa: ANN401  # the SDK has a class for each kind
-        """Return the measurements of a data point of the SDK."""
+    def of(cls, point: Any) -> Measured:  # noqa: ANN401  # the SDK has a class for each kind of point
+        """Return the measurements in a data point of the SDK."""
         attributes = dict(point.attributes or {})
-        if hasattr(point, "count"):  # of a histogram of either kind
+        if hasattr(point, "count"):  # a histogram of either kind
             return cls(attributes, point.sum, point.count, point.min, point.max)
         return cls(attributes, point.value)
 
-    def and_then(self, later: Measured) -> Measured:
-        """Return what was measured before and later."""
+    def combined_with(self, later: Measured) -> Measured:
+        """Return these measurements combined with later ones."""
         total = self.total + later.total
         if self.count is None or later.count is None:
             return Measured(self.attributes, total)
@@ -51,15 +51,15 @@ class Measured:
 
 
 class CapturedTelemetry:
-    """The spans and measurements of a test: of the runs in it, and of the code under test itself."""
+    """The spans and measurements of a test, from its runs and from the code under test."""
 
     __test__ = False
 
     def __init__(self, collect: Callable[[], None]) -> None:
-        """Begin to capture.
+        """Create an empty capture.
 
         Args:
-            collect: hands on what was measured since it was last called, to everything that captures.
+            collect: Adds the measurements since its last call to all captures.
         """
         self._collect = collect
         self._open: dict[int, Span] = {}
@@ -77,39 +77,39 @@ class CapturedTelemetry:
 
     @property
     def open_spans(self) -> tuple[Span, ...]:
-        """The spans that have not ended yet, in the order of their beginnings."""
+        """The spans that have not ended, in the order of their beginnings."""
         return tuple(self._open.values())
 
     def span(self, name: str = SPAN) -> ReadableSpan:
-        """Return the one span of a name that has ended.
+        """Return the only ended span with a name.
 
         Raises:
-            CheckFailedError: an `AssertionError`; there is none, or more than one.
+            CheckFailedError: An `AssertionError`. If there is no such span, or more than one.
         """
-        found = [span for span in self._ended if span.name == name]
-        if len(found) != 1:
+        spans = [span for span in self._ended if span.name == name]
+        if len(spans) != 1:
             ended, still_open = ([span.name for span in spans] for spans in (self._ended, self.open_spans))
             raise unexpected_spans_error(name, ended, still_open)
-        return found[0]
+        return spans[0]
 
     @property
     def metrics(self) -> dict[str, tuple[Measured, ...]]:
-        """What was measured, by the name of the instrument: one entry for each set of attributes."""
+        """The measurements by the name of the instrument, with one entry for each set of attributes."""
         self._collect()
         return {name: tuple(points.values()) for name, points in self._measured.items()}
 
-    def _note(self, name: str, measured: Measured, *, adds: bool) -> None:
-        """Keep what was measured since the last time; the last value of a gauge replaces the one before."""
+    def _add(self, name: str, measured: Measured, *, is_sum: bool) -> None:
+        """Add new measurements. The last value of a gauge replaces the previous one."""
         known = self._measured.setdefault(name, {})
         key = frozenset(measured.attributes.items())
-        known[key] = known[key].and_then(measured) if adds and key in known else measured
+        known[key] = known[key].combined_with(measured) if is_sum and key in known else measured
 
     def total(self, name: str, attributes: Mapping[str, object] | None = None) -> float:
-        """Return the sum of what an instrument measured, 0 where it measured nothing.
+        """Return the sum of an instrument's measurements, or 0 if there are none.
 
         Args:
-            name: the instrument's name.
-            attributes: add up only what is labelled so; other labels do not matter.
+            name: The instrument's name.
+            attributes: Only measurements that have these attributes are added. They may have others too.
         """
         wanted = dict(attributes or {}).items()
         return sum(each.total for each in self.metrics.get(name, ()) if wanted <= each.attributes.items())

@@ -1,4 +1,4 @@
-"""What OpenTelemetry measures runs with."""
+"""The OpenTelemetry instruments that measure runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Histogram, MeterProvider
 
 SCOPE = "pytest_streamval"
-"""Who measures, and who makes spans."""
+"""The name of the instrumentation scope of all spans and measurements."""
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _CHECK_SECONDS = (0.00001, 0.0001, *_SECONDS[:-3])
@@ -16,7 +16,7 @@ _DELTAS = (0, 1, 2, 5, 10, 15, 20, 40)
 
 
 class Instruments(NamedTuple):
-    """What runs are measured with."""
+    """The instruments that measure runs."""
 
     checks: Counter
     failures: Counter
@@ -29,36 +29,32 @@ class Instruments(NamedTuple):
 
     @classmethod
     def of(cls, provider: MeterProvider, version: str) -> Instruments:
-        """Make the instruments that a provider reads."""
+        """Create the instruments of a provider."""
         meter = provider.get_meter(SCOPE, version)
-        count, measure = meter.create_counter, meter.create_histogram
+        count = meter.create_counter
+
+        def measure(name: str, unit: str, description: str, boundaries: tuple[float, ...]) -> Histogram:
+            return meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=boundaries)
+
         return cls(
-            count("streamval.requirement.checks", "{check}", "Verdicts of requirements, on chunks and whole outputs"),
-            count("streamval.requirement.failures", "{failure}", "Those of them that were a fail"),
-            count("streamval.outcomes", "{run}", "Runs that are over, by how they ended"),
+            count("streamval.requirement.checks", "{check}", "Results of requirements on chunks and complete outputs"),
+            count("streamval.requirement.failures", "{failure}", "Results of requirements that were a fail"),
+            count("streamval.outcomes", "{run}", "Runs that have ended, by their outcome"),
             count("streamval.errors", "{error}", "Errors that ended a run"),
+            measure("streamval.time_to_first_delta", "s", "From the request to the first delta", _SECONDS),
             measure(
-                "streamval.time_to_first_delta",
-                "s",
-                "From the request to the first delta",
-                explicit_bucket_boundaries_advisory=_SECONDS,
-            ),
-            measure(
-                "streamval.time_to_first_chunk",
-                "s",
-                "From the request to the release of the first chunk",
-                explicit_bucket_boundaries_advisory=_SECONDS,
+                "streamval.time_to_first_chunk", "s", "From the request to the release of the first chunk", _SECONDS
             ),
             measure(
                 "streamval.chunk.validation.duration",
                 "s",
-                "How long a chunk waited for the verdicts on it",
-                explicit_bucket_boundaries_advisory=_CHECK_SECONDS,
+                "The time that a chunk waited for its checks",
+                _CHECK_SECONDS,
             ),
             measure(
                 "streamval.deltas_after_failure",
                 "{delta}",
-                "Deltas that the producer had sent and nobody had read when a failing chunk stopped it",
-                explicit_bucket_boundaries_advisory=_DELTAS,
+                "Deltas that the producer had sent and the run had not read when a failed chunk stopped it",
+                _DELTAS,
             ),
         )

@@ -1,8 +1,8 @@
-"""Telemetry: what tells OpenTelemetry of runs, as one span and some measurements each.
+"""`Telemetry`: an observer that reports runs to OpenTelemetry, with one span and some measurements for each.
 
-It works where the program has set a tracer provider or a meter provider, and costs nothing anywhere else. Attributes
-have the names of OpenTelemetry's semantic conventions for generative AI where these have one, and begin with
-`streamval.` elsewhere. No text of a model is in any of them.
+It works if the program has set a tracer provider or a meter provider, and costs nothing otherwise. Attributes have the
+names of OpenTelemetry's semantic conventions for generative AI, and begin with `streamval.` if the conventions have
+none. They never contain text of a model.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
-    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.run_view import RunView
 
     Attributes: TypeAlias = dict[str, AttributeValue]
 
-_Round: TypeAlias = QuickCheckEvent | FullValidationEvent
-_ROUNDS = {QuickCheckEvent, FullValidationEvent}
+_Checked: TypeAlias = QuickCheckEvent | FullValidationEvent
+_CHECKED = {QuickCheckEvent, FullValidationEvent}
 
 SPAN = "stream_with_chunking"
-"""The name of a run's span, and what its outcome is labelled with."""
+"""The name of a run's span, and the label of its outcome."""
 
 _NAMES: dict[type[StreamEvent], str] = {
     ChunkEvent: "chunk",
@@ -56,15 +56,15 @@ _NAMES: dict[type[StreamEvent], str] = {
     CompletedEvent: "completed",
     ErrorEvent: "exception",
 }
-_TRACE, _METRICS = "opentelemetry.trace", "opentelemetry.metrics"  # imported by whoever sets a provider
-_EVENTS = 64  # of a span, unless the variable below, by which SDKs go too, says otherwise
+_TRACE, _METRICS = "opentelemetry.trace", "opentelemetry.metrics"  # the modules that set a provider
+_EVENTS = 64  # the limit for a span, unless the variable below sets another, for SDKs too
 _EVENTS_VARIABLE = "OTEL_SPAN_EVENT_COUNT_LIMIT"
-_LATENCIES = 32  # of a run: to record one costs an SDK as much as three tokens cost the engine
-_WELL_KNOWN = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai"}  # as the conventions call providers
+_LATENCIES = 32  # the limit for a run, because one costs an SDK as much as three tokens cost the engine
+_PROVIDER_NAMES = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai"}  # the names of the conventions
 
 
-class _Ways(NamedTuple):
-    """Where telemetry goes: made once for the providers that are set."""
+class _Exporters(NamedTuple):
+    """The tracer and the instruments, which are created once for the providers that are set."""
 
     tracers: TracerProvider | None
     meters: MeterProvider | None
@@ -72,32 +72,32 @@ class _Ways(NamedTuple):
     instruments: Instruments | None
 
 
-_ways: _Ways | None = None
+_exporters: _Exporters | None = None
 
 
 def telemetry() -> Telemetry | None:
-    """Return what tells OpenTelemetry of one run; None where no provider is set."""
-    global _ways  # noqa: PLW0603  # SDKs make tracers and instruments slowly, and a run takes milliseconds
+    """Return an observer of one run, or None if no provider is set."""
+    global _exporters  # noqa: PLW0603  # SDKs create tracers and instruments slowly
     trace, metrics = sys.modules.get(_TRACE), sys.modules.get(_METRICS)
     tracers = None if trace is None else trace.get_tracer_provider()
     meters = None if metrics is None else metrics.get_meter_provider()
     if is_idle(tracers) and is_idle(meters):
         return None
-    if _ways is None or _ways.tracers is not tracers or _ways.meters is not meters:
-        _ways = _ways_to(tracers, meters)
-    return Telemetry(_ways.tracer, _ways.instruments)  # type: ignore[abstract]  # what it leaves out is to do nothing
+    if _exporters is None or _exporters.tracers is not tracers or _exporters.meters is not meters:
+        _exporters = _exporters_of(tracers, meters)
+    return Telemetry(_exporters.tracer, _exporters.instruments)  # type: ignore[abstract]  # the methods that it omits do nothing
 
 
 def is_idle(provider: object) -> bool:
-    """Return whether a provider is none, or one of the API's own, which stand where none is set and do nothing."""
+    """Return whether a provider is None or a placeholder of the API, which does nothing."""
     return provider is None or type(provider).__module__.startswith((_TRACE, _METRICS))
 
 
-def _ways_to(tracers: TracerProvider | None, meters: MeterProvider | None) -> _Ways:
+def _exporters_of(tracers: TracerProvider | None, meters: MeterProvider | None) -> _Exporters:
     from importlib.metadata import version
 
     release = version("pytest-streamval")
-    return _Ways(
+    return _Exporters(
         tracers,
         meters,
         None if tracers is None or is_idle(tracers) else tracers.get_tracer(SCOPE, release),
@@ -106,11 +106,11 @@ def _ways_to(tracers: TracerProvider | None, meters: MeterProvider | None) -> _W
 
 
 def set_span_status_error(span: Span | None, description: str) -> None:
-    """Mark a span as failed without recording an exception: for a verdict, which is none.
+    """Mark a span as failed without recording an exception, for example because of a failed requirement.
 
     Args:
-        span: the span; None, where there is no telemetry, and nothing happens.
-        description: what failed, for whoever reads the trace.
+        span: The span. None has no effect, so that callers need no check for telemetry.
+        description: The reason, for the reader of the trace.
     """
     if span is None:
         return
@@ -120,139 +120,139 @@ def set_span_status_error(span: Span | None, description: str) -> None:
 
 
 class Telemetry(Observer):
-    """Tells OpenTelemetry of one run.
+    """An observer that reports one run to OpenTelemetry.
 
-    While the run goes on it only notes when deltas came; the rest is done at the end. Of a long run a part of the
-    events and of the latencies stands for all: an SDK takes longer for each of them than the engine for a chunk.
+    During the run it only records the times of deltas, and the rest is done at the end. Of a long run it reports a
+    sample of the events and latencies, because an SDK takes longer for each than the engine for a chunk.
     """
 
     def __init__(self, tracer: Tracer | None, instruments: Instruments | None) -> None:
-        """Make an observer of one run.
+        """Create an observer of one run.
 
         Args:
-            tracer: makes its span, if there is to be one.
-            instruments: measure it, if it is to be measured.
+            tracer: The tracer of its span, or None for no span.
+            instruments: The instruments that measure it, or None for no measurements.
         """
         self._tracer = tracer
         self._instruments = instruments
         self._span: Span | None = None
-        self._reads: list[float] = []  # when deltas came, by the clock of the events
+        self._reads: list[float] = []  # the times of deltas, by the clock of the events
         self._unread = 0
 
-    def started(self, run: Run) -> None:
-        """Open the span, as the current one of the run's task: it is the parent of what validators open."""
-        self._output = run.thunk  # not the run, which refers to its observers
+    def started(self, run: RunView) -> None:
+        """Open the span and make it current in the run's task, so that it is the parent of the validators' spans."""
+        self._output = run.thunk  # not the run, because it refers to its observers
         self._requested = time.time() - run.thunk.age
         if self._tracer is None:
             return
         from opentelemetry import context, trace
 
-        self._span = self._tracer.start_span(SPAN, attributes=_known_at_the_start(run))
-        context.attach(trace.set_span_in_context(self._span))  # the context ends with the task, and needs no detaching
+        self._span = self._tracer.start_span(SPAN, attributes=_start_attributes(run))
+        context.attach(trace.set_span_in_context(self._span))  # the context ends with the task, so it is never detached
 
     def deltas(self, texts: Sequence[str]) -> None:  # noqa: ARG002  # only the time counts
-        """Note when the run got something to judge."""
+        """Record the time of deltas."""
         self._reads.append(time.time())
 
     def cancelled(self, reason: str) -> None:  # noqa: ARG002  # the last events say why
-        """Note how far ahead the producer is."""
+        """Record the number of deltas that the producer has sent ahead."""
         self._unread = self._output.deltas_unread
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: RunView) -> None:
         """Measure the run and close its span."""
         try:
-            story = _Story(run, self._reads)
+            summary = _Summary(run, self._reads)
             if self._instruments is not None:
-                self._measure(story, self._instruments)
+                self._measure(summary, self._instruments)
             if self._span is not None and self._span.is_recording():
-                self._describe(story, self._span)
+                self._set_attributes(summary, self._span)
         finally:
             if self._span is not None:
                 self._span.end()
 
-    def _measure(self, story: _Story, instruments: Instruments) -> None:
-        run, model = story.run, _model(story.run)
-        for counter, counted in ((instruments.checks, story.checks()), (instruments.failures, story.failures())):
+    def _measure(self, summary: _Summary, instruments: Instruments) -> None:
+        run, model = summary.run, _request_attributes(summary.run)
+        for counter, counted in ((instruments.checks, summary.checks()), (instruments.failures, summary.failures())):
             for requirement, count in counted.items():
                 counter.add(count, {"streamval.requirement": requirement})
-        instruments.outcomes.add(1, {"streamval.operation": SPAN, "streamval.outcome": story.outcome})
-        if story.error is not None:
-            instruments.errors.add(1, {"error.type": story.error.exception_type})
+        instruments.outcomes.add(1, {"streamval.operation": SPAN, "streamval.outcome": summary.outcome})
+        if summary.error is not None:
+            instruments.errors.add(1, {"error.type": summary.error.exception_type})
         if run.thunk.generation.ttfb_ms is not None:
             instruments.first_delta.record(run.thunk.generation.ttfb_ms / 1000, model)
-        if (released := story.first_release()) is not None:
+        if (released := summary.first_release()) is not None:
             instruments.first_chunk.record(released - self._requested, model)
-        for latency in story.latencies():
+        for latency in summary.latencies():
             instruments.validation.record(latency)
         if run.streaming_failures:
             instruments.sent_after_failure.record(self._unread, model)
 
-    def _describe(self, story: _Story, span: Span) -> None:
-        run = story.run
-        span.set_attributes(_known_at_the_end(story))
+    def _set_attributes(self, summary: _Summary, span: Span) -> None:
+        run = summary.run
+        span.set_attributes(_end_attributes(summary))
         if run.streaming_failures:
             span.set_attribute("streamval.deltas_after_failure", self._unread)
         _record_events(span, run)
-        if story.error is not None:
-            span.set_attribute("error.type", story.error.exception_type)
-            set_span_status_error(span, f"{story.error.exception_type}: {story.error.detail}")
-        elif story.outcome == "stopped":
-            set_span_status_error(span, _blamed(*run.streaming_failures[0], "a chunk"))
-        elif story.outcome == "invalid":
-            verdicts = zip(run.judges.requirements, run.final_validations, strict=True)
-            set_span_status_error(span, _blamed(*next(pair for pair in verdicts if not pair[1]), "the output"))
+        if summary.error is not None:
+            span.set_attribute("error.type", summary.error.exception_type)
+            set_span_status_error(span, f"{summary.error.exception_type}: {summary.error.detail}")
+        elif summary.outcome == "stopped":
+            set_span_status_error(span, _failure_text(*run.streaming_failures[0], "a chunk"))
+        elif summary.outcome == "invalid":
+            verdicts = zip(run.requirements, run.final_validations, strict=True)
+            set_span_status_error(span, _failure_text(*next(pair for pair in verdicts if not pair[1]), "the output"))
 
 
-def _blamed(requirement: Requirement, result: PartialValidationResult | ValidationResult, what: str) -> str:
-    return f"{requirement.name} failed {what}: {result.reason or 'no reason given'}"
+def _failure_text(requirement: Requirement, result: PartialValidationResult | ValidationResult, checked: str) -> str:
+    return f"{requirement.name} failed {checked}: {result.reason or 'no reason given'}"
 
 
-class _Story:
-    """What a run comes to."""
+class _Summary:
+    """The values to report about a run that has ended."""
 
-    def __init__(self, run: Run, reads: Sequence[float]) -> None:
-        """Look at a run that is over.
+    def __init__(self, run: RunView, reads: Sequence[float]) -> None:
+        """Create a summary.
 
         Args:
-            run: the run.
-            reads: when it took deltas, by the clock of its events.
+            run: The run.
+            reads: The times of its deltas, by the clock of its events.
         """
         self.run = run
         self.error = next((event for event in run.history[-2:-1] if isinstance(event, ErrorEvent)), None)
-        """The event of the error that ended the run, which stands before the last one."""
+        """The event of the error that ended the run, which is the last but one."""
         self._reads = reads
-        self._rounds = [at for at, event in enumerate(run.history) if event.__class__ in _ROUNDS]
+        self._checked = [index for index, event in enumerate(run.history) if event.__class__ in _CHECKED]
 
     def checks(self) -> Counter[str]:
-        """Count the verdicts, by the class of their requirement."""
+        """Return the number of results by the class of their requirement."""
         checks: Counter[str] = Counter()
-        for requirement in self.run.judges.requirements:
-            checks[type(requirement).__name__] += len(self._rounds)
+        for requirement in self.run.requirements:
+            checks[type(requirement).__name__] += len(self._checked)
         return +checks
 
     def failures(self) -> Counter[str]:
-        """Count the verdicts that were a fail, by the class of their requirement."""
-        history = cast("Sequence[_Round]", self.run.history)
-        failed = [event for at in self._rounds if not (event := history[at]).passed]
-        return Counter(name for event in failed for name in _failed(event, self.run.judges.requirements))
+        """Return the number of fails by the class of their requirement."""
+        history = cast("Sequence[_Checked]", self.run.history)
+        failed = [event for index in self._checked if not (event := history[index]).passed]
+        return Counter(name for event in failed for name in _failed(event, self.run.requirements))
 
     def first_release(self) -> float | None:
-        """Return when the first chunk was released, by the clock of the events."""
+        """Return the time of the first release, by the clock of the events."""
         return next((event.timestamp for event in self.run.history if isinstance(event, ChunkEvent)), None)
 
     def latencies(self) -> Iterator[float]:
-        """Yield how many seconds chunks waited for their verdicts: each one, or of many some, evenly spread."""
+        """Yield the seconds that chunks waited for their checks, for an even sample of many."""
         history = self.run.history
-        checks = [at for at in self._rounds if isinstance(history[at], QuickCheckEvent)]
-        for at in checks[:: -(-len(checks) // _LATENCIES) or 1]:
-            moment = history[at].timestamp
-            came = self._reads[bisect(self._reads, moment) - 1]
-            before = history[at - 1].timestamp if at else 0.0  # what happened to the chunk before it
-            yield moment - max(came, before)
+        checks = [index for index in self._checked if isinstance(history[index], QuickCheckEvent)]
+        for index in checks[:: -(-len(checks) // _LATENCIES) or 1]:
+            end = history[index].timestamp
+            read = self._reads[bisect(self._reads, end) - 1]
+            previous = history[index - 1].timestamp if index else 0.0  # the release of the chunk before it
+            yield end - max(read, previous)
 
     @property
     def outcome(self) -> str:
-        """How the run ended, in one word of five."""
+        """How the run ended: error, cancelled, stopped, completed or invalid."""
         if self.error is not None:
             return "error"
         if isinstance(self.run.error, asyncio.CancelledError):
@@ -262,8 +262,8 @@ class _Story:
         return "completed" if all(self.run.final_validations) else "invalid"
 
 
-def _failed(event: _Round, requirements: Sequence[Requirement]) -> list[str]:
-    """Return the classes of the requirements that said fail in one round of verdicts."""
+def _failed(event: _Checked, requirements: Sequence[Requirement]) -> list[str]:
+    """Return the class names of the requirements that failed one check."""
     return [
         type(requirement).__name__
         for requirement, result in zip(requirements, event.results, strict=True)
@@ -274,43 +274,43 @@ def _failed(event: _Round, requirements: Sequence[Requirement]) -> list[str]:
 # Attributes
 
 
-def _model(run: Run) -> Attributes:
-    """Return what the conventions want to know of every request."""
+def _request_attributes(run: RunView) -> Attributes:
+    """Return the attributes that the conventions define for every request."""
     generation = run.thunk.generation
-    found: Attributes = {"gen_ai.operation.name": "chat"}
+    attributes: Attributes = {"gen_ai.operation.name": "chat"}
     if generation.provider is not None:
-        found["gen_ai.provider.name"] = _WELL_KNOWN.get(generation.provider, generation.provider)
+        attributes["gen_ai.provider.name"] = _PROVIDER_NAMES.get(generation.provider, generation.provider)
     if generation.model is not None:
-        found["gen_ai.request.model"] = generation.model
-    return found
+        attributes["gen_ai.request.model"] = generation.model
+    return attributes
 
 
-def _known_at_the_start(run: Run) -> Attributes:
-    requirements = tuple(type(requirement).__name__ for requirement in run.judges.requirements)
-    return {**_model(run), "gen_ai.request.stream": True, "streamval.requirements": requirements}
+def _start_attributes(run: RunView) -> Attributes:
+    requirements = tuple(type(requirement).__name__ for requirement in run.requirements)
+    return {**_request_attributes(run), "gen_ai.request.stream": True, "streamval.requirements": requirements}
 
 
-def _known_at_the_end(story: _Story) -> Attributes:
-    run, generation = story.run, story.run.thunk.generation
+def _end_attributes(summary: _Summary) -> Attributes:
+    run, generation = summary.run, summary.run.thunk.generation
     usage = generation.usage or Usage()
-    found: dict[str, AttributeValue | None] = {
+    attributes: dict[str, AttributeValue | None] = {
         "gen_ai.response.time_to_first_chunk": None if generation.ttfb_ms is None else generation.ttfb_ms / 1000,
         "gen_ai.response.finish_reasons": None if generation.finish_reason is None else (generation.finish_reason,),
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,
-        "streamval.outcome": story.outcome,
+        "streamval.outcome": summary.outcome,
         "streamval.deltas": run.thunk.deltas_read,
         "streamval.chunks": run.chunks_released,
         "streamval.text.length": len(run.full_text),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 # Span events
 
 
-def _record_events(span: Span, run: Run) -> None:
-    """Give the span what happened, at the times when it did; of a long run the beginning and the end."""
+def _record_events(span: Span, run: RunView) -> None:
+    """Add the events to the span with their times, or only the first and last events of a long run."""
     history = run.history
     limit = max(2, int(os.environ.get(_EVENTS_VARIABLE) or _EVENTS))
     left_out = len(history) - limit
@@ -320,34 +320,34 @@ def _record_events(span: Span, run: Run) -> None:
     for event in history:
         moment = int(event.timestamp * 1e9)
         if isinstance(event, ErrorEvent) and type(run.error).__name__ == event.exception_type:
-            span.record_exception(run.error, timestamp=moment)  # type: ignore[arg-type]  # not None: it has that name
+            span.record_exception(run.error, timestamp=moment)  # type: ignore[arg-type]  # not None, as its name shows
         else:
-            span.add_event(*_described(event, run.judges.requirements), timestamp=moment)
+            span.add_event(*_span_event(event, run.requirements), timestamp=moment)
 
 
-def _described(event: StreamEvent, requirements: Sequence[Requirement]) -> tuple[str, Attributes]:
+def _span_event(event: StreamEvent, requirements: Sequence[Requirement]) -> tuple[str, Attributes]:
     """Return the name of a span event and its attributes."""
-    found: Attributes = {}
+    attributes: Attributes = {}
     match event:
         case ChunkEvent(text=text, chunk_index=index):
-            found = {"streamval.chunk.index": index, "streamval.chunk.length": len(text)}
+            attributes = {"streamval.chunk.index": index, "streamval.chunk.length": len(text)}
         case QuickCheckEvent(chunk_index=index):
-            found = {"streamval.chunk.index": index, **_verdict(event, requirements)}
+            attributes = {"streamval.chunk.index": index, **_result_attributes(event, requirements)}
         case StreamingDoneEvent(full_text=text):
-            found = {"streamval.text.length": len(text)}
+            attributes = {"streamval.text.length": len(text)}
         case FullValidationEvent():
-            found = _verdict(event, requirements)
+            attributes = _result_attributes(event, requirements)
         case CompletedEvent(success=success, full_text=text):
-            found = {"streamval.success": success, "streamval.text.length": len(text)}
+            attributes = {"streamval.success": success, "streamval.text.length": len(text)}
         case RetryEvent(attempt=attempt):
-            found = {"streamval.attempt": attempt}
-        case _:  # of a clean-up that failed only what it said is known
+            attributes = {"streamval.attempt": attempt}
+        case _:  # the error of a clean-up, of which only the message is known
             error = cast("ErrorEvent", event)
-            found = {"exception.type": error.exception_type, "exception.message": error.detail}
-    return _NAMES[type(event)], found
+            attributes = {"exception.type": error.exception_type, "exception.message": error.detail}
+    return _NAMES[type(event)], attributes
 
 
-def _verdict(event: _Round, requirements: Sequence[Requirement]) -> Attributes:
+def _result_attributes(event: _Checked, requirements: Sequence[Requirement]) -> Attributes:
     if event.passed:
         return {"streamval.passed": True}
     return {"streamval.passed": False, "streamval.failed_requirements": tuple(_failed(event, requirements))}

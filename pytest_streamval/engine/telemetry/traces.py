@@ -1,6 +1,6 @@
-"""One trace for a run that pytest-xdist spreads over workers: what is current where it was started is so in them.
+"""One trace for a test run with pytest-xdist: spans in workers are children of the controller's current span.
 
-Only the interface of OpenTelemetry is needed here. It is imported once the program has done so, and not otherwise.
+This module needs only the API of OpenTelemetry, and imports it only if the program has imported it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TRACE = "opentelemetry.trace"
-_CARRIER = "streamval_trace"  # what a worker is told, as the program's propagators write it: W3C's, by default
+_CARRIER = "streamval_trace"  # the key of the current span, as the program's propagators write it: W3C's, by default
 
 
 def hand_trace_on(workerinput: dict[str, Any]) -> None:
-    """Tell a worker which span is the current one, if there is any.
+    """Add the current span, if any, to the input of a worker.
 
     Args:
-        workerinput: what pytest-xdist sends to the worker.
+        workerinput: The dictionary that pytest-xdist sends to the worker.
     """
     if _TRACE not in sys.modules:
         return
@@ -32,16 +32,14 @@ def hand_trace_on(workerinput: dict[str, Any]) -> None:
 
 
 def continue_trace(workerinput: Mapping[str, Any]) -> None:
-    """Have spans of this worker be children of the span that was current where the run was started.
-
-    A worker that has begun a trace of its own keeps it.
+    """Make the controller's current span the parent of this worker's spans, unless the worker has its own trace.
 
     Args:
-        workerinput: what pytest-xdist has sent.
+        workerinput: The dictionary that pytest-xdist has sent.
     """
     if _CARRIER not in workerinput:
         return
     from opentelemetry import context, propagate, trace
 
     if not trace.get_current_span().get_span_context().is_valid:
-        context.attach(propagate.extract(workerinput[_CARRIER]))  # until the process ends, and needs no detaching
+        context.attach(propagate.extract(workerinput[_CARRIER]))  # until the process ends, so it is never detached

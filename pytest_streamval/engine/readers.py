@@ -1,0 +1,140 @@
+"""The readers of a run: of its events, and of its released chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, Self, cast
+
+from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.events import ChunkEvent
+from pytest_streamval.errors import ConcurrentReadError
+
+if TYPE_CHECKING:
+    from pytest_streamval.engine.events import StreamEvent
+    from pytest_streamval.engine.run import Run
+    from pytest_streamval.engine.thunk import ModelOutputThunk
+
+
+class ReadableResult(Protocol):
+    """The part of a result that its readers use. They refer to it, so that a run with a reader is never dropped."""
+
+    _run: Run
+    _error_received: bool
+
+    def _check_loop(self, method: str) -> None: ...
+
+    async def _wait(self, method: str) -> None: ...
+
+    def _raise_error(self, *, is_due: bool) -> None: ...
+
+    async def _close_after(self, error: BaseException) -> None: ...
+
+
+class _Reader:
+    """The parts that both readers have in common."""
+
+    def __init__(self, result: ReadableResult) -> None:
+        self._result = result
+        self._position = 0  # in the history
+        self._reading = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def aclose(self) -> None:
+        """Do nothing, so that `contextlib.aclosing` accepts a reader. The run goes on, and reading can continue."""
+
+
+class EventReader(_Reader):
+    """An iterator over a run's history."""
+
+    async def __anext__(self) -> StreamEvent:
+        run = self._result._run
+        if self._reading:
+            raise ConcurrentReadError("events()")
+        self._reading = True
+        try:
+            while self._position == len(run.history):
+                if run.finished:
+                    raise StopAsyncIteration
+                self._result._check_loop("events()")
+                await run.wait_for_event("events()")
+        finally:
+            self._reading = False
+        self._position += 1
+        if run.observers is not None:
+            run.observers.notify("events_read", self._position)
+        return run.history[self._position - 1]
+
+
+class ChunkReader(_Reader):
+    """An iterator over the released chunks in a run's history."""
+
+    def __init__(self, result: ReadableResult, *, lossless: bool) -> None:
+        super().__init__(result)
+        self._cursor = _TextCursor(result._run.thunk) if lossless else None
+
+    async def __anext__(self) -> str:
+        if self._reading:
+            raise ConcurrentReadError("astream()")
+        self._reading = True
+        try:
+            return await self._read()
+        except asyncio.CancelledError as error:
+            await self._result._close_after(error)
+            raise
+        finally:
+            self._reading = False
+
+    async def _read(self) -> str:
+        result, run = self._result, self._result._run
+        is_due = not result._error_received
+        while True:
+            while self._position < len(run.history):
+                event = run.history[self._position]
+                self._position += 1
+                if isinstance(event, ChunkEvent):
+                    return self._text_of(event, run)
+            if run.finished:
+                break
+            result._check_loop("astream()")
+            await run.wait_for_event("astream()")
+        if self._cursor is not None and (rest := self._cursor.read_to(len(run.full_text))):
+            return rest
+        await result._wait("astream()")
+        result._raise_error(is_due=is_due)
+        raise StopAsyncIteration
+
+    def _text_of(self, event: ChunkEvent, run: Run) -> str:
+        chunk = Chunk(event.text, cast("int", event.start), cast("int", event.end))
+        if run.observers is not None:
+            run.observers.notify("received", chunk)
+        return chunk.text if self._cursor is None else self._cursor.read_to(chunk.end)
+
+
+class _TextCursor:
+    """A reader of the text of an output, which returns each character once, also while the output grows."""
+
+    def __init__(self, thunk: ModelOutputThunk) -> None:
+        self._thunk = thunk
+        self._offset = 0  # of the next character
+        self._piece = 0  # the index of the piece that contains it, until the output is computed
+        self._piece_offset = 0  # the offset in that piece
+
+    def read_to(self, end: int) -> str:
+        """Return the text up to an offset."""
+        start, self._offset = self._offset, max(end, self._offset)
+        if self._thunk.value is not None:
+            return self._thunk.value[start : self._offset]
+        parts = []
+        missing = self._offset - start
+        while missing > 0:
+            piece = self._thunk.pieces[self._piece]
+            part = piece[self._piece_offset : self._piece_offset + missing]
+            parts.append(part)
+            missing -= len(part)
+            self._piece_offset += len(part)
+            if self._piece_offset == len(piece):
+                self._piece += 1
+                self._piece_offset = 0
+        return "".join(parts)
