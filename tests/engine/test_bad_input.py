@@ -208,7 +208,7 @@ async def test_a_delta_that_is_no_text_ends_the_run(start, judge, assert_over, b
         await backend.thunk.put(bad)
 
     result, backend = await start(["One. ", "Tw", put_bad, "never"], judge())
-    with pytest.raises(TypeError, match=r"A delta is a str or a Delta, not ") as caught:
+    with pytest.raises(TypeError, match=r"It must be a str or a Delta, not of type ") as caught:
         await result.acomplete()
     assert repr(bad) in str(caught.value)
     assert type(bad).__name__ in str(caught.value)

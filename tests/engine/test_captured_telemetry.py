@@ -113,7 +113,7 @@ def test_span_returns_the_only_span_of_a_name_or_raises_an_error_that_lists_them
         tracer.start_span(name).end()
     assert captured.span("once").name == "once"
     with pytest.raises(
-        CheckFailedError, match=r"2 spans with the name 'twice' .* Ended: twice, once; still open: open"
+        CheckFailedError, match=r"2 spans with the name 'twice' .* Ended: twice, once. Still open: open"
     ):
         captured.span("twice")
     with pytest.raises(CheckFailedError, match="0 spans with the name 'stream_with_chunking'"):

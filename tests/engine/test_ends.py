@@ -594,7 +594,7 @@ async def test_the_start_of_a_run_is_a_coroutine():
 async def test_a_run_has_the_outcome_of_its_end(start, judge, never):
     run, _ = await start(["One."], judge())
     assert (run.outcome, run.accepted) == (None, False)
-    with pytest.raises(CheckFailedError, match="still going"):
+    with pytest.raises(CheckFailedError, match="has not ended"):
         assert_accepted(run)
     await run.acomplete()
     assert (run.outcome, run.accepted) == ("done", True)

@@ -446,7 +446,7 @@ def test_abbreviations_can_come_from_an_iterator():
 
 
 def test_an_unknown_language_is_an_error_that_lists_the_known_languages():
-    with pytest.raises(UnknownNameError, match=r"no language 'tlh'. Choose from: 'de', 'en', .*'zh'") as caught:
+    with pytest.raises(UnknownNameError, match=r"Unknown language 'tlh'. Choose from: 'de', 'en', .*'zh'") as caught:
         ProseChunker("tlh")
 
     assert isinstance(caught.value, ValueError)

@@ -1243,7 +1243,7 @@ def test_starting_a_producer_outside_of_asyncio_raises_one_clear_error():
     async def produce(thunk):
         pass
 
-    with pytest.raises(EventLoopError, match="choose anyio's asyncio backend"):
+    with pytest.raises(EventLoopError, match="choose the backend asyncio of anyio"):
         ModelOutputThunk().start(produce)
 
 

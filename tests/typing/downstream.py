@@ -56,7 +56,7 @@ from pytest_streamval.typing import (
     Member,
     MockCall,
     ProviderServerFactory,
-    Run,
+    RunView,
     ScriptFactory,
     StreamCassette,
     StreamingMockBackendFactory,
@@ -206,7 +206,7 @@ class Counting(Observer):
         """Count nothing yet."""
         self.runs = 0
 
-    def started(self, run: Run) -> None:
+    def started(self, run: RunView) -> None:
         """See a run begin."""
 
     def delta(self, text: str) -> None:
@@ -221,7 +221,7 @@ class Counting(Observer):
     def cancelled(self, reason: str) -> None:
         """See a generation stopped."""
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: RunView) -> None:
         """Count a run."""
         self.runs += 1
 
