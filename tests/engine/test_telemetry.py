@@ -427,6 +427,7 @@ async def test_a_run_has_no_observers_if_no_provider_is_set(start, providers):
     assert telemetry() is None
     result, _ = await start(["One. "])
     assert result._run.observers is None
+    assert [chunk async for chunk in result.astream()] == ["One."]
     assert [event async for event in result.events()] == list(result.history)
 
 
