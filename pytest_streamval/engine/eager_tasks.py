@@ -41,7 +41,7 @@ class Turn:
         is_enough: Callable[[T], bool] | None,
     ) -> None:
         """Await the coroutines from a position on, and store their results."""
-        if self.task is None:
+        if self.task is None:  # pragma: no cover  # SteppedTasks, the only kind on Python 3.11, sets it
             self.task = asyncio.current_task()
         for index in range(first, len(coroutines)):
             self.position = index

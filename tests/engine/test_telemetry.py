@@ -426,8 +426,9 @@ async def test_a_run_has_no_observers_if_no_provider_is_set(start, providers):
     providers()
     assert telemetry() is None
     result, _ = await start(["One. "])
-    await result.acomplete()
     assert result._run.observers is None
+    assert [chunk async for chunk in result.astream()] == ["One."]
+    assert [event async for event in result.events()] == list(result.history)
 
 
 async def test_telemetry_works_with_only_spans_and_with_only_measurements(start, judge, providers):
