@@ -206,11 +206,11 @@ def test_a_thread_cannot_read_beside_another(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("method", ["play", "play_sync"])
-def test_guards_hear_of_every_playback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[object] = []
-    monkeypatch.setattr(playback, "on_play", [made.append])
-    played = [getattr(MIXED, method)() for _ in range(2)]
-    assert made == played
+def test_guards_receive_every_playback_with_its_script(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, object]] = []
+    monkeypatch.setattr(playback, "on_play", [lambda *call: calls.append(call)])
+    playbacks = [getattr(MIXED, method)() for _ in range(2)]
+    assert calls == [(MIXED, each) for each in playbacks]
 
 
 def test_a_playback_shows_how_far_it_is() -> None:
