@@ -41,7 +41,7 @@ class Guard:
         Args:
             holders: Returns the objects that may still end what they hold, such as fixtures before their teardown.
             leaks: Whether to look for leaks.
-            allowed: Patterns of the names of tasks, threads and functions that may be left behind.
+            allowed: Patterns of the names of tasks, threads and functions that may leak.
         """
         self.fixtures = Tracker(leaks=leaks)
         """The objects that began in the fixtures of the test."""

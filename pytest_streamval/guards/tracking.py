@@ -49,7 +49,7 @@ class Tracker:
 
     def __init__(self, *, leaks: bool = True) -> None:
         self.open = True
-        """Whether it still records. Its context lives on in the objects that the test has left behind."""
+        """Whether it still records. The objects that the test has left running keep its context."""
         self.leaks = leaks
         """Whether the test is checked for leaks."""
         self.loops: set[asyncio.AbstractEventLoop] = set()
