@@ -10,7 +10,7 @@ _FEW = ("xdist.plugin", "pytest_streamval.plugin", "pytest_asyncio.plugin", "syr
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run pytest in this process, which takes a fraction of the time of a new one. Workers load few plugins."""
-    if {"-n", "--tx"}.isdisjoint(options):
+    if "-n" not in options:
         return pytester.runpytest_inprocess(*options)
     with pytest.MonkeyPatch.context() as patch:
         return pytester.runpytest_inprocess(*few_plugins(patch), *options)
