@@ -75,6 +75,14 @@ def model(monkeypatch, tmp_path) -> Iterator[type[Model]]:
         thread.join()
 
 
+@pytest.fixture(autouse=True)
+def handled_interrupts() -> Iterator[None]:
+    """Handle SIGINT as a program in the foreground does: a background job of a shell ignores it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 class Terminal(io.StringIO):
     """A stream that claims to be a terminal."""
 

@@ -44,6 +44,14 @@ class Signalling(ProducerBackend):
             self.ended.set()
 
 
+@pytest.fixture(autouse=True)
+def handled_interrupts():
+    """Handle SIGINT as a program in the foreground does: a background job of a shell ignores it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 def interrupt():
     signal.pthread_kill(MAIN, signal.SIGINT)
 
