@@ -167,7 +167,7 @@ def test_record_reports_an_unreachable_provider(
     path = tmp_path / "it.jsonl"
     assert main(["record", "openai:m", "x", "-o", str(path), "--url", "http://127.0.0.1:1", "--json"]) == 1
     shown = capsys.readouterr()
-    assert "cannot be reached at http://127.0.0.1:1" in shown.err
+    assert "is not available at http://127.0.0.1:1" in shown.err
     assert json.loads(shown.out)["file"] is None
     assert not path.exists()
 

@@ -205,7 +205,7 @@ CASES = [
     (
         invalid_part_error("part.json", "it is not JSON"),
         ValueError,
-        "part.json: this is not a part of a report: it is not JSON",
+        "part.json: it is not JSON",
         "written by pytest --streamval-report",
         "whose name ends in .json",
     ),
@@ -435,7 +435,7 @@ CASES = [
     (
         ProviderUnreachableError("xai", "http://x", "ConnectError"),
         ConnectionError,
-        "xai cannot be reached at http://x",
+        "xai is not available at http://x",
         "ConnectError",
         "Check that it runs",
     ),
@@ -457,7 +457,7 @@ CASES = [
     (
         backend_unavailable_error("ollama:m", "http://x", "GET http://x: refused.", "ollama serve"),
         ConnectionError,
-        "The live backend ollama:m cannot be reached at http://x:",
+        "The live backend ollama:m is not available at http://x:",
         "GET http://x: refused.",
         "--streamval-backend PROVIDER:MODEL and --streamval-url URL.",
     ),

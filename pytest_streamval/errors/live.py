@@ -57,7 +57,7 @@ class ProviderUnreachableError(StreamvalError, ConnectionError):
     advice: str = "Check that it runs, and that the address is right."
 
     def __str__(self) -> str:
-        return f"{self.provider} cannot be reached at {self.url}: {self.fault.rstrip('.')}. {self.advice}"
+        return f"{self.provider} is not available at {self.url}: {self.fault.rstrip('.')}. {self.advice}"
 
 
 @dataclass(eq=False, repr=False)
@@ -133,7 +133,5 @@ def unknown_provider_error(spec: str, providers: Sequence[str]) -> UnknownNameEr
 
 def backend_unavailable_error(spec: str, url: str, fault: str, remedy: str) -> ProviderUnreachableError:
     """Return the error for a live test whose backend does not run, or lacks the model."""
-    other = "or use another backend: --streamval-backend PROVIDER:MODEL and --streamval-url URL."
-    return ProviderUnreachableError(
-        f"The live backend {spec}", url, fault, f"{remedy[:1].upper()}{remedy[1:]}, {other}"
-    )
+    other = "or another backend, with --streamval-backend PROVIDER:MODEL and --streamval-url URL."
+    return ProviderUnreachableError(f"The live backend {spec}", url, fault, f"What may help: {remedy}, {other}")

@@ -126,8 +126,9 @@ def invalid_part_error(path: str, fault: str) -> InvalidFileError:
     """Return the error for a file that is not a part of a report."""
     return InvalidFileError(
         path,
-        f"this is not a part of a report: {fault}",
-        "A part is a file whose name ends in .json, written by pytest --streamval-report or by streamval report merge.",
+        fault,
+        "A part of a report is a file whose name ends in .json, written by pytest --streamval-report or by streamval "
+        "report merge.",
     )
 
 

@@ -67,7 +67,7 @@ async def test_an_unreachable_provider_error_has_the_error_of_the_socket() -> No
 
 @pytest.mark.parametrize(
     ("limit", "error"),
-    [(0.5, "a connection did not come within 0.5 s"), (None, "cannot be reached at .*ConnectTimeout")],
+    [(0.5, "a connection did not come within 0.5 s"), (None, "is not available at .*ConnectTimeout")],
 )
 async def test_a_connection_has_a_time_limit_of_its_own(monkeypatch, limit, error) -> None:
     async def send(*args: object, **options: object) -> None:
@@ -182,7 +182,7 @@ async def test_an_error_that_asks_for_a_long_wait_is_raised_at_once(provider) ->
 
 
 async def test_an_unreachable_provider_error_is_raised_after_some_attempts() -> None:
-    with pytest.raises(ProviderUnreachableError, match=r"test cannot be reached at http://127\.0\.0\.1:1/"):
+    with pytest.raises(ProviderUnreachableError, match=r"test is not available at http://127\.0\.0\.1:1/"):
         async with HttpTransport().stream(HttpRequest("http://127.0.0.1:1/"), provider="test"):
             pytest.fail("nothing listens at that port")
 

@@ -1,8 +1,8 @@
 """The reports of the tests in tests/data/leaks that tests/plugin/test_leaks.py expects."""
 
 ENDS = (
-    "A test ends what it starts, and a fixture, in its teardown, what was started for a test.\n"
-    'To allow this one: @pytest.mark.streamval_allow_leaks(reason="..."); a whole run: --streamval-leaks=off.'
+    "A test must end everything that it starts, and a fixture, in its teardown, everything that it started.\n"
+    'To allow this: @pytest.mark.streamval_allow_leaks(reason="..."). For a complete run: --streamval-leaks=off.'
 )
 FOREVER = r"at test_planted.py:\d+ in forever: await asyncio.Event\(\).wait\(\)"
 AWAIT = "Await it, or cancel it and await it. asyncio.TaskGroup does this for all tasks that it starts."
@@ -155,7 +155,7 @@ UNUSED = {
         "If this is intended, mark the test with @pytest.mark.streamval_allow_unplayed."
     ),
     "test_events_not_read": (
-        "A transcript without events was made, and nobody has read the events of\n  the run 'go': 3 events\n"
+        "A transcript without events was made, and no code has read the events of\n  the run 'go': 3 events\n"
     ),
-    "test_a_transcript_made_too_early": "nobody has read the events of\n  the run 'go': 3 events\n",
+    "test_a_transcript_made_too_early": "no code has read the events of\n  the run 'go': 3 events\n",
 }

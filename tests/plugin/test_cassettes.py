@@ -67,7 +67,7 @@ def test_mode_none_without_a_recording_names_the_command_that_makes_it(path) -> 
     with pytest.raises(MissingCassetteError) as caught:
         cassette(LiveBackend("openai:m"))
     assert str(caught.value) == (
-        f"There is no recording at {path}, and --streamval-record none, the default, lets nothing out to a provider. "
+        f"There is no recording at {path}, and --streamval-record none, the default, sends nothing to a provider. "
         "Record it with: pytest 'tests/test_it.py::test_it[a b]' --streamval-record once"
     )
 

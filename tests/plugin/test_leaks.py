@@ -285,7 +285,7 @@ def test_a_guard_is_on_or_off(pytester: pytest.Pytester, kind: str) -> None:
     pytester.makeini(f"{INI}streamval_{kind} = maybe\n")
     result = pytester.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*streamval_{kind} = maybe does not fit: it is on or off."])
+    result.stderr.fnmatch_lines([f"*Invalid streamval_{kind}: maybe. It must be on or off."])
     result = pytester.runpytest_inprocess(f"--streamval-{kind}", "maybe")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*argument --streamval-{kind}: invalid choice: 'maybe' (choose from *on*, *off*"])

@@ -143,8 +143,8 @@ def test_a_test_marked_ollama_fails_if_ollama_is_unavailable(pytester: pytest.Py
     result.stdout.fnmatch_lines(
         [
             (
-                "The live backend ollama:granite4:micro is not available at http://127.0.0.1:1. Tried: "
-                "GET http://127.0.0.1:1/api/tags: *refused*. What may help: ollama serve - *"
+                "The live backend ollama:granite4:micro is not available at http://127.0.0.1:1: "
+                "GET http://127.0.0.1:1/api/tags: *refused*. What may help: ollama serve, *"
             ),
         ]
     )
@@ -163,7 +163,7 @@ def test_a_missing_model_is_reported_with_the_existing_ones(pytester: pytest.Pyt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--streamval-backend", "gpt"], "*Unknown backend 'gpt'. A spec is PROVIDER:MODEL*"),
+        (["--streamval-backend", "gpt"], "*Unknown backend 'gpt'. Choose from: *A spec is PROVIDER:MODEL*"),
         (["--streamval-url", "ftp://x"], "*Invalid url: 'ftp://x'*"),
         (["-o", "streamval_live_timeout=-1"], "*Invalid streamval_live_timeout: -1. It must be a number of seconds*"),
         (["-o", "streamval_live_timeout=long"], "*Invalid streamval_live_timeout: long. It must be a number*"),

@@ -140,7 +140,7 @@ def test_a_path_that_cannot_be_written_is_a_usage_error(pytester: pytest.Pyteste
     pytester.path.joinpath("a_folder.html").mkdir()
     result = run(pytester, "--streamval-report", path)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert re.search(rf"ERROR: --streamval-report {path} cannot be written: .*({rule})", result.stderr.str())
+    assert re.search(rf"ERROR: --streamval-report {path}: it cannot be written: .*({rule})", result.stderr.str())
     assert "Name a file" in result.stderr.str()
 
 

@@ -69,7 +69,7 @@ def test_server(provider_server, stream):
 STOPPED = """
 import asyncio
 import pytest
-from pytest_streamval import Script, Stall
+from pytest_streamval import Script, Stall, VirtualDeadlockError
 
 SCRIPT = Script.of("Hello there. ", "And", Stall())
 

@@ -52,6 +52,7 @@ def test_a_run_without_fixtures_loads_few_modules(tmp_path: Path, test: str, ini
     assert not loaded & FORBIDDEN
     assert {name for name in loaded if name.startswith("pytest_streamval")} == {
         "pytest_streamval",
+        "pytest_streamval._lazy",
         "pytest_streamval.plugin",
         "pytest_streamval.plugin.fixtures",
         "pytest_streamval.plugin.hooks",

@@ -170,5 +170,5 @@ def test_assert_requested_takes_a_number_of_requests() -> None:
 
 
 def test_assert_requested_says_that_there_was_no_request() -> None:
-    with ProviderServer() as server, pytest.raises(CheckFailedError, match="asked nothing at all"):
+    with ProviderServer() as server, pytest.raises(CheckFailedError, match="got no request at all"):
         server.assert_requested()

@@ -226,7 +226,7 @@ def test_a_request_without_a_script_gets_an_error_of_its_provider(protocol: str)
         assert isinstance(error, ProviderStatusError)
         assert error.status == 400
         (unscripted,) = server.unmet()
-    assert "Nothing was scripted." in str(unscripted)
+    assert "It has no scripts." in str(unscripted)
 
 
 def test_the_error_of_a_request_without_a_script_names_the_scripts_and_the_nearest_request() -> None:
