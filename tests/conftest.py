@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 # These need the official clients, which `tox -e sdks` installs and runs them with.
 collect_ignore = ["sdks"]
+
+
+def pytest_configure() -> None:
+    """Let interrupts end what tests start: a job in the background ignores them, and so do its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
