@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.inner_libraries import keep_libraries
 from tests.loopback import Provider
 
 if TYPE_CHECKING:
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 # These need the official clients, which `tox -e sdks` installs and runs them with.
 collect_ignore = ["sdks"]
+
+
+def pytest_configure() -> None:
+    """Let interrupts end the processes of tests, which a background job ignores; keep libraries after inner runs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    keep_libraries()
 
 
 @pytest.fixture(scope="session")

@@ -40,5 +40,5 @@ def _run_and_keep_libraries(
 
 
 def keep_libraries() -> None:
-    """Change pytester: it removes the modules that a run has loaded, and a second copy of a library breaks its users."""
+    """Change pytester, which removes the modules that a run has loaded: a second copy of a library breaks its users."""
     pytest.Pytester.inline_run = partialmethod(_run_and_keep_libraries, pytest.Pytester.inline_run)
