@@ -110,7 +110,9 @@ def test_assert_stopped_passes_when_the_client_has_left_and_names_a_client_that_
         with connect(server) as client:
             client.sendall(request())
             receive_until(client, b"One")
-            with pytest.raises(CheckFailedError, match=r"1 of 2 went on.*\nPOST .*: the producer still runs: <Served"):
+            with pytest.raises(
+                CheckFailedError, match=r"1 of 2 continued.*\nPOST .*: the producer still runs: <Served"
+            ):
                 assert_stopped(server, within=0)
         assert_stopped(server)
         server.requests[1].deltas_late = 2
