@@ -237,6 +237,6 @@ async def test_an_observer_counts_runs() -> None:
 def test_errors_by_name() -> None:
     """Catch errors from the module of errors."""
     with pytest.raises(pytest_streamval.errors.UnknownNameError):
-        raise pytest_streamval.errors.UnknownNameError("sentances", ["sentence"])
+        raise pytest_streamval.errors.UnknownNameError("backend", "nobody:x", ["openai"], "A spec is PROVIDER:MODEL.")
     assert OpenAIChatDecoder is not None
     assert OpenAIChat.__name__
