@@ -25,7 +25,8 @@ def run_in_new_process(pytester: pytest.Pytester, *options: str) -> pytest.RunRe
 def few_plugins(patch: pytest.MonkeyPatch) -> list[str]:
     """Load no plugin automatically, and return the options that load few."""
     patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    return [word for name in _FEW for word in ("-p", name)]
+    # in this process they are loaded already, and pytest warns that it cannot rewrite their assertions
+    return ["-W", "ignore::pytest.PytestAssertRewriteWarning", *(word for name in _FEW for word in ("-p", name))]
 
 
 def plugin_lines(result: pytest.RunResult) -> list[str]:
