@@ -179,6 +179,13 @@ async def test_check_backend_is_awaited_in_an_event_loop():
     assert await checking is None
 
 
+async def test_check_backend_can_be_closed_before_it_is_awaited():
+    calls = []
+    check_backend(lambda: calls.append(1)).close()
+    await asyncio.sleep(0)
+    assert calls == []
+
+
 async def test_check_backend_accepts_an_asynchronous_factory():
     async def factory():
         await asyncio.sleep(0)

@@ -141,6 +141,7 @@ def test_other_threads_have_the_machines_local_time(clock):
             dt.datetime.fromtimestamp(0),  # noqa: DTZ006
             dt.date.fromtimestamp(0),  # noqa: DTZ012
             dt.date.today(),  # noqa: DTZ011
+            dt.datetime.utcnow().date(),  # noqa: DTZ003
         )
         moment = time.localtime(0)
         return (
