@@ -10,6 +10,7 @@ import pytest
 
 from pytest_streamval.engine.prose import ProseChunker, periods
 from pytest_streamval.engine.prose.languages import LANGUAGES
+from pytest_streamval.engine.prose.nesting import Nesting
 from pytest_streamval.errors import InvalidArgumentError, UnknownNameError
 
 DATA = Path(__file__).parents[1] / "data"
@@ -545,3 +546,12 @@ def test_a_pause_of_many_spaces_ends_a_sentence():
 
 def test_a_long_run_of_terminators_still_ends_a_sentence():
     assert sentences("No" + "!" * 100 + " Yes.") == ["No" + "!" * 100, "Yes."]
+
+
+def test_an_apostrophe_inside_a_word_does_not_close_a_quotation():
+    nesting = Nesting()
+    nesting.note_single_quote("‘", 0, "", "I")
+    nesting.note_single_quote("’", 7, "‘It isn", "t")
+    assert nesting.is_inside(8)
+    nesting.note_single_quote("’", 13, "‘It isn’t so.", " ")
+    assert not nesting.is_inside(14)
