@@ -132,6 +132,7 @@ def test_dates_on_a_clock_are_of_the_real_classes(clock):
     assert type(dt.datetime.now(dt.UTC)) is real[4]
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")  # deprecated since Python 3.12
 def test_other_threads_have_the_machines_local_time(clock):
     def look():
         then = dt.datetime(2026, 7, 1, 12)  # noqa: DTZ001
