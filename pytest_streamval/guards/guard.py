@@ -71,7 +71,7 @@ class Guard:
     # During the test
 
     def tracking_test(self, test: Callable[..., Any]) -> Callable[..., Any]:
-        """Return an async test that records its objects in whatever context it runs."""
+        """Return an async test that records its objects in any context."""
 
         @wraps(test)
         async def tracked(*args: object, **kwargs: object) -> object:

@@ -84,7 +84,7 @@ class Tracker:
             records.clear()
 
     def generators(self) -> list[TrackedGenerator]:
-        """Return the asynchronous generators that were begun, in whatever state."""
+        """Return the asynchronous generators that were begun, in any state."""
         return [*self.dropped, *(each for each in list(_generators.values()) if each.tracker is self)]
 
     def owns(self, task: asyncio.Task[Any]) -> bool:
