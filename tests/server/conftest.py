@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_streamval.server import handler
 from tests.server.clients import server_threads
 
 if TYPE_CHECKING:
@@ -16,3 +18,9 @@ if TYPE_CHECKING:
 def _server_thread_ends() -> Iterator[None]:
     yield
     assert server_threads() == []
+
+
+@pytest.fixture
+def same_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every response the same time of creation, so that the bytes of two responses can be compared."""
+    monkeypatch.setattr(handler, "time", SimpleNamespace(time=lambda: 1_700_000_000.0))

@@ -234,6 +234,7 @@ def test_a_fault_ends_a_stream_after_a_number_of_deltas(make: Callable[..., Faul
             assert not entry.client_disconnected
 
 
+@pytest.mark.usefixtures("same_second")
 @pytest.mark.parametrize("make", [faults.unfinished, faults.truncate, faults.close_mid_frame])
 def test_a_fault_ends_a_stream_after_a_number_of_bytes(make: Callable[..., Fault]) -> None:
     complete = body_of(faults.slow_drip(0))

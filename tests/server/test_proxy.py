@@ -70,6 +70,7 @@ def test_a_proxy_forwards_a_response_and_records_and_replays_it(protocol: str, s
         assert list(replay.unmet()) == []
 
 
+@pytest.mark.usefixtures("same_second")
 def test_a_proxy_keeps_the_bytes_and_the_chunks_of_the_provider() -> None:
     data = request(None, CHAT, CLOSE)
     with ProviderServer(WORDS, WORDS) as provider, ProviderServer(upstream=provider.url) as proxy:
