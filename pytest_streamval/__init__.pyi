@@ -1,5 +1,8 @@
 # Written by "python3 -m tools.stubs".
 
+from pytest_streamval.app.client import AppClient as AppClient
+from pytest_streamval.app.page import Page as Page
+from pytest_streamval.app.page import PageRead as PageRead
 from pytest_streamval.conformance import check_backend as check_backend
 from pytest_streamval.conformance import check_chunker as check_chunker
 from pytest_streamval.council import Council as Council

@@ -9,6 +9,7 @@ import pytest
 from pytest_streamval import errors
 from pytest_streamval.errors import (
     BoundaryVarianceError,
+    BrokenResponseError,
     CassetteEndedError,
     ChunkingContractError,
     ConcurrentReadError,
@@ -16,6 +17,7 @@ from pytest_streamval.errors import (
     GenerationCancelledError,
     InvalidArgumentError,
     InvalidVerdictError,
+    LifespanError,
     LiveTimeLimitError,
     MalformedFrameError,
     MalformedResponseError,
@@ -41,8 +43,11 @@ from pytest_streamval.errors import (
     ValidatorTimeoutError,
     VirtualClockUseError,
     VirtualDeadlockError,
+    WebSocketClosedError,
+    WebSocketRejectedError,
     WireError,
     answer_failed_error,
+    app_still_running_error,
     backend_unavailable_error,
     blocking_call_error,
     client_stayed_error,
@@ -72,6 +77,7 @@ from pytest_streamval.errors import (
     report_path_error,
     server_state_error,
     swallowed_call_error,
+    text_missing_error,
     unasked_script_error,
     unexpected_spans_error,
     unfinished_run_error,
@@ -93,6 +99,48 @@ DELTAS = [Delta("Hi", tool_calls=(ToolCallDelta(0, "id"),), usage=Usage(1, 2))]
 
 # The error, the built-in class that it also is, and of its message: the value, the rule, the way out.
 CASES = [
+    (
+        BrokenResponseError("GET /chat", "the application raised KeyError: 'x'", "One."),
+        ConnectionError,
+        "The response to GET /chat broke off: the application raised KeyError: 'x'.",
+        "A client gets 'One.' and then a connection that is closed too early.",
+        "The error is in page.error",
+    ),
+    (
+        LifespanError("startup", "no database"),
+        RuntimeError,
+        "no database",
+        "The startup of the application failed",
+        "Mend its lifespan",
+    ),
+    (
+        WebSocketClosedError("/ws", 4000, "enough"),
+        ConnectionError,
+        "The application closed the WebSocket /ws with the code 4000 and the reason 'enough'.",
+        "takes and sends no more messages",
+        "Expect it with pytest.raises(WebSocketClosedError)",
+    ),
+    (
+        WebSocketRejectedError("/ws", 403, b"No."),
+        ConnectionError,
+        "The application rejected the WebSocket /ws with the status 403: b'No.'",
+        "403 means that it closed the WebSocket, and 500",
+        "Expect it with pytest.raises(WebSocketRejectedError)",
+    ),
+    (
+        text_missing_error("GET /chat", "Two.", "One.", "ended"),
+        AssertionError,
+        "'Two.' never came: GET /chat ended.",
+        "Its text:\n  'One.'",
+        "Its text:\n  'One.'",
+    ),
+    (
+        app_still_running_error(5, [("GET /chat", "at app.py:7 in chat")]),
+        AssertionError,
+        "GET /chat, at app.py:7 in chat",
+        "still worked on requests 5 s after the end of the test",
+        "Await request.is_disconnected() between chunks",
+    ),
     (
         ThunkClosedError("cancelled"),
         RuntimeError,

@@ -4,6 +4,14 @@ A class is for callers that branch on it; the checks, whose errors are only read
 an error are its attributes and its `args`, so that it survives `pickle` on its way from a worker of pytest-xdist.
 """
 
+from pytest_streamval.errors.app import (
+    BrokenResponseError,
+    LifespanError,
+    WebSocketClosedError,
+    WebSocketRejectedError,
+    app_still_running_error,
+    text_missing_error,
+)
 from pytest_streamval.errors.assertions import (
     BoundaryVarianceError,
     ConformanceError,
@@ -112,6 +120,7 @@ from pytest_streamval.errors.wire import (
 
 __all__ = [
     "BoundaryVarianceError",
+    "BrokenResponseError",
     "CassetteEndedError",
     "CheckFailedError",
     "ChunkingContractError",
@@ -123,6 +132,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidFileError",
     "InvalidVerdictError",
+    "LifespanError",
     "LiveTimeLimitError",
     "MalformedFrameError",
     "MalformedResponseError",
@@ -152,8 +162,11 @@ __all__ = [
     "ValidatorTimeoutError",
     "VirtualClockUseError",
     "VirtualDeadlockError",
+    "WebSocketClosedError",
+    "WebSocketRejectedError",
     "WireError",
     "answer_failed_error",
+    "app_still_running_error",
     "backend_unavailable_error",
     "blocking_call_error",
     "client_stayed_error",
@@ -187,6 +200,7 @@ __all__ = [
     "report_path_error",
     "server_state_error",
     "swallowed_call_error",
+    "text_missing_error",
     "unasked_script_error",
     "unexpected_spans_error",
     "unfinished_run_error",

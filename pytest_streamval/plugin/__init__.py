@@ -2,6 +2,7 @@
 
 from pytest_streamval.plugin.fixtures import (
     _streamval_cut,
+    app_client,
     captured_telemetry,
     council,
     event_snapshot,
@@ -26,6 +27,7 @@ from pytest_streamval.plugin.hooks import (
 
 __all__ = [
     "_streamval_cut",
+    "app_client",
     "captured_telemetry",
     "council",
     "event_snapshot",

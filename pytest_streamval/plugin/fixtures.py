@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.guards import Guard
     from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.plugin.app import AppClientFactory
     from pytest_streamval.plugin.cassettes import StreamCassette
     from pytest_streamval.plugin.server import ProviderServerFactory
     from pytest_streamval.plugin.snapshot import EventSnapshot
@@ -126,6 +127,15 @@ def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) 
     from pytest_streamval.plugin.server import provider_servers
 
     yield from provider_servers(request, _guard_of(request), _streamval_cut)
+
+
+@pytest.fixture
+@_guarded
+def app_client(request: pytest.FixtureRequest) -> Iterator[AppClientFactory]:
+    """Make clients of ASGI applications: `app_client(app)` sends requests in the event loop of the test."""
+    from pytest_streamval.plugin.app import app_clients
+
+    yield from app_clients(request.node, checks_leaks=_guard_of(request).test.leaks)
 
 
 @pytest.fixture

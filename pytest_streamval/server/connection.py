@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
 
@@ -285,6 +286,7 @@ class Connection(asyncio.Protocol):
         """Send everything that is pending in one write, and wait until it is sent."""
         if self._pending_deltas:
             request.deltas_sent += self._pending_deltas
+            note_sent(self._pending_deltas)
             request.deltas_late += self._pending_deltas if request.client_disconnected else 0
             self._pending_deltas = 0
         if not self._pending:
