@@ -12,6 +12,8 @@ from pytest_streamval._lazy import all_names, lazy_names
 _HOMES = {
     "app.client": ("AppClient",),
     "app.page": ("Page", "PageRead"),
+    "app.serving": ("served",),
+    "app.transport": ("StreamingASGITransport",),
     "conformance": ("check_backend", "check_chunker"),
     "council": ("Council", "CouncilCache", "CouncilEvent", "CouncilResult", "ModelAnswer", "per_member"),
     "engine.backend": ("Backend", "ModelOption"),

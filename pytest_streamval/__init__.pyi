@@ -3,6 +3,8 @@
 from pytest_streamval.app.client import AppClient as AppClient
 from pytest_streamval.app.page import Page as Page
 from pytest_streamval.app.page import PageRead as PageRead
+from pytest_streamval.app.serving import served as served
+from pytest_streamval.app.transport import StreamingASGITransport as StreamingASGITransport
 from pytest_streamval.conformance import check_backend as check_backend
 from pytest_streamval.conformance import check_chunker as check_chunker
 from pytest_streamval.council import Council as Council

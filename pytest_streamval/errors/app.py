@@ -98,13 +98,13 @@ def app_still_running_error(seconds: float, requests: Sequence[tuple[str, str]])
     """Return the error for an application that did not end its requests.
 
     Args:
-        seconds: The seconds that it had after the end of the test.
+        seconds: The seconds that it had.
         requests: Each request with its state, and the line of the application that waits.
     """
     return check_failed(
         "leak",
         [
-            f"The application still worked on requests {seconds:g} s after the end of the test:",
+            f"The application still worked on requests {seconds:g} s after its client was closed:",
             *(f"  {request}, {place}" for request, place in requests),
             (
                 "An application that ignores the disconnect of its client goes on to use its provider. Await "

@@ -116,7 +116,7 @@ def test_a_test_fails_if_the_application_ignores_that_its_client_has_left(run) -
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*The application still worked on requests 5 s after the end of the test:",
+            "*The application still worked on requests 5 s after its client was closed:",
             "*  GET /deaf, at test_a_test_fails*.py:* in app: await asyncio.sleep(3600)",
             "*An application that ignores the disconnect of its client goes on to use its provider.*",
             "*If this is intended, mark the test with @pytest.mark.streamval_allow_leaks.",
