@@ -1,5 +1,7 @@
 # Written by "python3 -m tools.stubs".
 
+from pytest_streamval.app.assertions import assert_never_sent as assert_never_sent
+from pytest_streamval.app.assertions import assert_streams as assert_streams
 from pytest_streamval.app.client import AppClient as AppClient
 from pytest_streamval.app.page import Page as Page
 from pytest_streamval.app.page import PageRead as PageRead

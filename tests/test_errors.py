@@ -72,9 +72,11 @@ from pytest_streamval.errors import (
     not_accepted_error,
     not_requested_error,
     not_stopped_error,
+    not_streamed_error,
     playback_busy_error,
     reader_taken_error,
     report_path_error,
+    secret_sent_error,
     server_state_error,
     swallowed_call_error,
     text_missing_error,
@@ -99,6 +101,27 @@ DELTAS = [Delta("Hi", tool_calls=(ToolCallDelta(0, "id"),), usage=Usage(1, 2))]
 
 # The error, the built-in class that it also is, and of its message: the value, the rule, the way out.
 CASES = [
+    (
+        secret_sent_error("swordfish", "the body", "the swordfish", "reads[1], 5 s after the request"),
+        AssertionError,
+        "'swordfish' left the application, in the body, with reads[1], 5 s after the request:\n  'the swordfish'",
+        "Text may leave when every requirement has passed it.",
+        "Stream the chunks of astream()",
+    ),
+    (
+        not_streamed_error("GET /", "its first text left after 5 s", ["GZip", "Log"]),
+        AssertionError,
+        "GET / did not stream: its first text left after 5 s.",
+        "Middleware that keeps a response back until its end: GZip, Log.",
+        "Leave it out",
+    ),
+    (
+        not_streamed_error("GET /", "its first text left after 5 s", []),
+        AssertionError,
+        "GET / did not stream: its first text left after 5 s.",
+        "No middleware of the application keeps a response back, so the endpoint does.",
+        "put a Delay between two of them in the script",
+    ),
     (
         BrokenResponseError("GET /chat", "the application raised KeyError: 'x'", "One."),
         ConnectionError,

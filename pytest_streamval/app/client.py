@@ -115,7 +115,7 @@ class AppClient:
         state = await self._started()
         scope = http_scope(method, path, self._headers(headers, body.headers), state.lifespan.state)
         exchange = Exchange(scope)
-        page = Page(exchange, read_every, self._base)
+        page = Page(self.app, exchange, read_every, self._base)
         uploads: list[OwnedTask[None]] = []
         if body.pieces is None:
             exchange.end_body(body.data)

@@ -12,11 +12,15 @@ from pytest_streamval.app.brief_wait import wait_briefly
 from pytest_streamval.app.page_text import BODY, PageText, TextSearch
 from pytest_streamval.errors import BrokenResponseError, InvalidArgumentError, excerpt, plural, text_missing_error
 from pytest_streamval.scripting.sent_deltas import sent_deltas
+from pytest_streamval.transcripts.transcript import quoted
 
 if TYPE_CHECKING:
     from pytest_streamval.app.exchange import Exchange
+    from pytest_streamval.app.requests import App, Scope
+    from pytest_streamval.transcripts.validated_text import ShownText
     from pytest_streamval.wire.sse import ServerSentEvent
 
+_FIRST_ERROR = 400  # of the status codes, whose bodies are the application's own words
 _DIGITS = 6  # of a second, as a virtual clock shows
 
 
@@ -64,14 +68,17 @@ class Page:
 
     __test__ = False
 
-    def __init__(self, exchange: Exchange, read_every: float | None, base: int) -> None:
+    def __init__(self, app: App, exchange: Exchange, read_every: float | None, base: int) -> None:
         """Create a page for a request that begins now.
 
         Args:
+            app: The application.
             exchange: The request, from the server's side.
             read_every: The seconds between two reads, None for a client that is never slow.
             base: The number of deltas that were sent before the test.
         """
+        self.app = app
+        """The application."""
         self._exchange = exchange
         exchange.on_change = self.on_change
         self._read_every = _checked_pace(read_every)
@@ -79,6 +86,9 @@ class Page:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._base = base
+        self.upstream_at_start = self.upstream
+        """The number of deltas that had been sent when the request began."""
+        self._upstream_at_end: int | None = None
         self.reads: list[PageRead] = []
         """All reads so far."""
         self.task: asyncio.Task[None]
@@ -154,6 +164,16 @@ class Page:
         return sent_deltas() - self._base
 
     @property
+    def upstream_at_end(self) -> int:
+        """The number of deltas that had been sent when the response ended, or until now."""
+        return self.upstream if self._upstream_at_end is None else self._upstream_at_end
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the request."""
+        return self._exchange.scope
+
+    @property
     def texts(self) -> PageText:
         """The text in all its forms."""
         for read in self.reads[self._decoded :]:
@@ -163,6 +183,21 @@ class Page:
             self._is_text_ended = True
             self._texts.end()
         return self._texts
+
+    def snapshot(self) -> str:
+        """Return the response as lines that do not depend on its cut: the head, each event or line, and the end."""
+        head = f"{self.status} {self.headers.get('content-type', '')}".rstrip()
+        if self.events:
+            body = [f"{each.event} {quoted(each.data)}" for each in self.events]
+        else:
+            body = [f"text {quoted(line)}" for line in self.text.splitlines(keepends=True)]
+        return "".join(f"{line}\n" for line in (head, *body, self.end or "open"))
+
+    def shown_texts(self) -> list[ShownText]:
+        """Return the texts that a browser may show, for `assert_no_unvalidated_text`."""
+        texts = self.texts.shown_texts()
+        is_error = self.status is not None and self.status >= _FIRST_ERROR
+        return [text._replace(is_plain=False) for text in texts] if is_error else texts
 
     @property
     def request(self) -> str:
@@ -267,7 +302,8 @@ class Page:
                 self._read_now()
         elif self._exchange.unread and self._read_every != math.inf:
             self._read_when_due()
-        if not self._exchange.is_open and not self._exchange.unread:
+        if self._is_ended() and self._upstream_at_end is None:
+            self._upstream_at_end = self.upstream
             self.stop_reading()
         self._wake()
 

@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from pytest_streamval.transcripts.validated_text import ShownText
 from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
 BODY = "the body"
 """The name of the form with the body itself."""
 DATA = "the data of the events"
-"""The name of the form with the joined data of all events."""
+"""The name of the form with the joined data of all events. A form for each type of event begins with it."""
+STRINGS = "the JSON strings at"
+"""The beginning of the names of the forms with joined strings: one for each path, and for each kind of JSON value."""
 
 _JSON_LINE = re.compile(r"(?:\w{1,2}:)?(?=[\[{\"])")  # JSON lines, also with the prefix of a data stream protocol
+_SENTINEL = "[DONE]"  # the last event of many streams
+_DEFAULT = "message"  # the type of an event without one
 _DEPTH = 40  # levels of a JSON value that are read
 
 
@@ -55,7 +60,8 @@ class PageText:
     """The forms of a growing body.
 
     Next to the body, there are the joined data of its server-sent events, and the joined strings at each path of JSON
-    values: of events, and of lines. So a text that is cut over several events is complete in one of the forms, and
+    values: of events, and of lines. Events of several types, and JSON values of several types, may alternate, so each
+    type has forms of its own. So a text that is cut over several events is complete in one of the forms, and
     escapes are decoded.
     """
 
@@ -64,6 +70,7 @@ class PageText:
         """The forms by their names."""
         self.events: list[ServerSentEvent] = []
         """The server-sent events."""
+        self._shown: set[str] = set()  # the names of the forms of one kind
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._decoder = SSEDecoder()
         self._line: list[str] = []  # the pieces of an incomplete line
@@ -76,7 +83,7 @@ class PageText:
             self._feed_lines(text)
         for event in self._decoder.feed(data):
             self.events.append(event)
-            self.add_record(event.data)
+            self.add_record(event.data, "" if event.event == "message" else event.event)
 
     def end(self) -> None:
         """Add the end of the body."""
@@ -88,10 +95,23 @@ class PageText:
         if "\n" in body.strip() and body.lstrip().startswith(("{", "[")):  # a document of several lines
             self._add_json(body)
 
-    def add_record(self, text: str) -> None:
-        """Add a text that a client receives as one unit: the data of an event, or a message of a WebSocket."""
+    def add_record(self, text: str, kind: str = "") -> None:
+        """Add a text that a client receives as one unit.
+
+        Args:
+            text: The data of an event, or a message of a WebSocket.
+            kind: The type of the event, empty for the default type.
+        """
         self._form(DATA).add(text)
-        self._add_json(text)
+        if not self._add_json(text, kind):
+            self._add_shown(f"{DATA} {kind or _DEFAULT!r}", text)
+
+    def shown_texts(self) -> list[ShownText]:
+        """Return the texts that a browser may show: those of one kind, or the body if it has no other form."""
+        return [
+            ShownText(name, self.text(name).replace(_SENTINEL, ""), is_plain=name == BODY)
+            for name in sorted(self._shown) or [BODY]
+        ]
 
     def text(self, form: str) -> str:
         """Return the text of a form so far."""
@@ -114,15 +134,24 @@ class PageText:
         if (start := _JSON_LINE.match(line)) is not None:
             self._add_json(line[start.end() :])
 
-    def _add_json(self, text: str) -> None:
+    def _add_shown(self, name: str, text: str) -> None:
+        self._shown.add(name)
+        self._form(name).add(text)
+
+    def _add_json(self, text: str, kind: str = "") -> bool:
+        """Add the strings of a text that is JSON. Return whether it is."""
         if not text.lstrip().startswith(("{", "[", '"')):
-            return
+            return False
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            return
+            return False
+        name = value.get("type") if isinstance(value, dict) else None
+        kinds = [each for each in (kind, name) if isinstance(each, str) and each]
         for path, found in _strings(value, "$", _DEPTH):
-            self._form(f"the JSON strings at {path}").add(found)
+            self._form(f"{STRINGS} {path}").add(found)
+            self._add_shown(f"{STRINGS} {path} of {' '.join(kinds) or _DEFAULT!r}", found)
+        return True
 
 
 class TextSearch:

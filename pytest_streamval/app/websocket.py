@@ -16,6 +16,7 @@ from pytest_streamval.scripting.sent_deltas import sent_deltas
 
 if TYPE_CHECKING:
     from pytest_streamval.app.requests import App, Message, Scope
+    from pytest_streamval.transcripts.validated_text import ShownText
 
 _FORBIDDEN = 403
 _SERVER_ERROR = 500
@@ -160,6 +161,10 @@ class AppWebSocket:
     def text(self) -> str:
         """The joined messages so far, decoded as UTF-8."""
         return b"".join(read.data for read in self.reads).decode(errors="replace")
+
+    def shown_texts(self) -> list[ShownText]:
+        """Return the texts that a browser may show, for `assert_no_unvalidated_text`."""
+        return self.texts.shown_texts()
 
     @property
     def error(self) -> BaseException | None:

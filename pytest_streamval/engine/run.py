@@ -94,6 +94,11 @@ class Run:
         return text if self._natural_end else text[: self._released_end]
 
     @property
+    def accepted(self) -> bool:
+        """Whether the stream ended naturally and every requirement accepted the complete output."""
+        return self.outcome == "done" and all(self.final_validations)
+
+    @property
     def chunks_released(self) -> int:
         """The number of released chunks."""
         return self._chunk_index

@@ -10,6 +10,8 @@ from pytest_streamval.errors.app import (
     WebSocketClosedError,
     WebSocketRejectedError,
     app_still_running_error,
+    not_streamed_error,
+    secret_sent_error,
     text_missing_error,
 )
 from pytest_streamval.errors.assertions import (
@@ -193,11 +195,13 @@ __all__ = [
     "not_accepted_error",
     "not_requested_error",
     "not_stopped_error",
+    "not_streamed_error",
     "playback_busy_error",
     "plural",
     "raisable",
     "reader_taken_error",
     "report_path_error",
+    "secret_sent_error",
     "server_state_error",
     "swallowed_call_error",
     "text_missing_error",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import CheckFailedError, StreamvalError, check_failed
-from pytest_streamval.errors.text import excerpt
+from pytest_streamval.errors.text import excerpt, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,3 +113,40 @@ def app_still_running_error(seconds: float, requests: Sequence[tuple[str, str]])
             "If this is intended, mark the test with @pytest.mark.streamval_allow_leaks.",
         ],
     )
+
+
+def secret_sent_error(secret: str, form: str, around: str, arrival: str) -> CheckFailedError:
+    """Return the error for a text that left the application and must not.
+
+    Args:
+        secret: The text.
+        form: The place: the body, the data of events, or the strings at a path of their JSON.
+        around: The text around it, decoded.
+        arrival: The read that completed it, empty if it is not in the body as it is.
+    """
+    return check_failed(
+        "secret sent",
+        [
+            f"{excerpt(secret)} left the application, in {form}{f', with {arrival}' if arrival else ''}:",
+            f"  {excerpt(around, _SHOWN)}",
+            "Text may leave when every requirement has passed it. Stream the chunks of astream(), not the deltas.",
+        ],
+    )
+
+
+def not_streamed_error(request: str, fault: str, middleware: Sequence[str]) -> CheckFailedError:
+    """Return the error for an application that did not stream its response.
+
+    Args:
+        request: The method and the path.
+        fault: The fault, in words.
+        middleware: The names of the classes of middleware that keep a response back.
+    """
+    if middleware:
+        advice = f"Middleware that keeps a response back until its end: {listed(middleware)}. Leave it out, or mend it."
+    else:
+        advice = (
+            "No middleware of the application keeps a response back, so the endpoint does. If all deltas came at one "
+            "moment, nothing can be said: put a Delay between two of them in the script."
+        )
+    return check_failed("not streamed", [f"{request} did not stream: {fault}.", advice])

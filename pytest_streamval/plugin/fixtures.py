@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_streamval.council.scripted import CouncilFactory
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.engine.telemetry.captured import CapturedTelemetry
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.guards import Guard
@@ -136,6 +137,16 @@ def app_client(request: pytest.FixtureRequest) -> Iterator[AppClientFactory]:
     from pytest_streamval.plugin.app import app_clients
 
     yield from app_clients(request.node, checks_leaks=_guard_of(request).test.leaks)
+
+
+@pytest.fixture
+@_guarded
+def runs() -> Iterator[list[RunView]]:
+    """All runs that the test brings about, in the order in which they start: `assert runs[0].outcome == "stopped"`."""
+    from pytest_streamval.transcripts.started_runs import started_runs
+
+    with started_runs() as started:
+        yield started
 
 
 @pytest.fixture

@@ -149,3 +149,45 @@ def test_it(client):
         assert "asyncio" in str(error)
 """
     run(code).assert_outcomes(passed=1)
+
+
+SNAPSHOT = r"""
+from pytest_streamval import Script
+
+def answering(script, kind, frame):
+    async def answer(scope, receive, send):
+        if scope["type"] != "http":
+            raise NotImplementedError
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
+        for text in script.play_sync():
+            await send({"type": "http.response.body", "body": frame(text).encode(), "more_body": True})
+        await send({"type": "http.response.body"})
+    return answer
+
+async def test_text(app_client, stream_script, event_snapshot):
+    app = answering(stream_script("One.\nTwo. Ä"), b"text/plain", str)
+    assert await app_client(app).get("/") == event_snapshot
+
+async def test_events(app_client, event_snapshot):
+    app = answering(Script.of('{"a": "\x00"}', "[DONE]"), b"text/event-stream", "event: token\ndata: {}\n\n".format)
+    assert await app_client(app).get("/") == event_snapshot
+
+async def test_left(app_client, event_snapshot, virtual_clock):
+    async with app_client(app).stream("GET", "/") as page:
+        assert page == event_snapshot(name="open")
+
+def test_texts(event_snapshot):
+    assert ["One.", "Two.\n"] == event_snapshot
+"""
+
+
+def test_a_snapshot_of_a_page_does_not_depend_on_its_cut(run, pytester: pytest.Pytester) -> None:
+    options = ("--asyncio-mode", "auto", "-k", "not left")
+    run(SNAPSHOT, *options, "--snapshot-update").assert_outcomes(passed=3, deselected=1)
+    texts = {path.name.split(".")[0]: path.read_text("utf-8") for path in pytester.path.glob("__snapshots__/*/*")}
+    assert texts == {
+        "test_text": '200 text/plain\ntext "One.\\n"\ntext "Two. Ä"\ncomplete\n',
+        "test_events": '200 text/event-stream\ntoken "{\\"a\\": \\"\\u0000\\"}"\ntoken "[DONE]"\ncomplete\n',
+        "test_texts": '"One."\n"Two.\\n"\n',
+    }
+    run(SNAPSHOT, *options, "--streamval-fuzz", "5").assert_outcomes(passed=3 + 5, deselected=1)

@@ -45,6 +45,9 @@ from pytest_streamval import (
     Timeouts,
     ValidationResult,
     VirtualClock,
+    assert_never_sent,
+    assert_no_unvalidated_text,
+    assert_streams,
     faults,
     per_member,
     recording,
@@ -65,6 +68,7 @@ from pytest_streamval.typing import (
     Faulty,
     Member,
     ProviderServerFactory,
+    RunView,
     ServedRequest,
     StreamCassette,
     StreamingMockBackendFactory,
@@ -246,7 +250,7 @@ async def await_the_time(virtual_clock: VirtualClock) -> None:
     await virtual_clock.advance(5)
 
 
-async def call_an_application(app_client: AppClientFactory, app: App) -> None:
+async def call_an_application(app_client: AppClientFactory, app: App, runs: list[RunView]) -> None:
     """An application under test."""
     client = app_client(app)
     assert_type(client, AppClient)
@@ -265,6 +269,10 @@ async def call_an_application(app_client: AppClientFactory, app: App) -> None:
     async with client.websocket("/ws") as socket:
         assert_type(await socket.receive(), str | bytes)
         await socket.send(b"a")
+    assert_never_sent(page, "a", "b")
+    assert_streams(page, within=5)
+    assert_no_unvalidated_text(runs[0], page)
+    assert_type(runs[0].accepted, bool)
     async with AppClient(app) as mine:
         assert_type(mine, AppClient)
     app_client("app")  # type: ignore[arg-type]
