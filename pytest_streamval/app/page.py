@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pytest_streamval.app.brief_wait import wait_briefly
+from pytest_streamval.app.brief_wait import settle_briefly, wait_briefly
 from pytest_streamval.app.page_text import BODY, PageText, TextSearch
 from pytest_streamval.errors import BrokenResponseError, InvalidArgumentError, excerpt, plural, text_missing_error
 from pytest_streamval.scripting.sent_deltas import sent_deltas
@@ -280,7 +280,7 @@ class Page:
         that in real time, and no time on a virtual clock. After the end of the response, there is nothing to leave.
         """
         self._exchange.disconnect()
-        await wait_briefly([self.task])
+        await settle_briefly(self.task)
 
     async def wait_for_head(self) -> None:
         """Wait for the head of the response, as long as the application does not wait for time to pass."""

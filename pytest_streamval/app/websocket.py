@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from pytest_streamval.app.brief_wait import wait_briefly
+from pytest_streamval.app.brief_wait import settle_briefly
 from pytest_streamval.app.page import PageRead
 from pytest_streamval.app.page_text import PageText
 from pytest_streamval.errors import ClosedError, WebSocketClosedError, WebSocketRejectedError
@@ -217,7 +217,7 @@ class AppWebSocket:
             message: dict[str, Any] = {"type": "websocket.disconnect", "code": 1005 if code is None else code}
             self._exchange.put(message if code is None else {**message, "reason": ""})
             self._exchange.messages.put_nowait(None)
-        await wait_briefly([self.task])
+        await settle_briefly(self.task)
 
     def _record(self, message: str | bytes) -> None:
         text = message if isinstance(message, str) else message.decode(errors="replace")
