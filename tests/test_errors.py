@@ -36,6 +36,7 @@ from pytest_streamval.errors import (
     SyncStallError,
     TelemetryConflictError,
     ThunkClosedError,
+    UndecodableBodyError,
     UnencodableDeltaError,
     UnmatchedRequestError,
     ValidatorTimeoutError,
@@ -445,6 +446,13 @@ CASES = [
         "xai at http://x was silent:",
         "the first byte did not come within 0.5 s",
         "Raise the limit",
+    ),
+    (
+        UndecodableBodyError("gzip, foo", "'foo' is not known"),
+        ValueError,
+        "Content-Encoding 'gzip, foo'",
+        "'foo' is not known",
+        "Let the sender send it",
     ),
     (ProviderStatusError("xai", "http://x", 429, "slow", 1.0), RuntimeError, "answered 429", "slow", "Wait, or send"),
     (

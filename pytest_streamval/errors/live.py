@@ -95,6 +95,22 @@ class ProviderStatusError(StreamvalError, RuntimeError):
 
 
 @dataclass(eq=False, repr=False)
+class UndecodableBodyError(StreamvalError, ValueError):
+    """A body came compressed, and cannot be decoded. Nothing of the data is read or recorded."""
+
+    coding: str
+    """The value of its header Content-Encoding."""
+    fault: str
+
+    def __str__(self) -> str:
+        return (
+            f"A body with Content-Encoding {excerpt(self.coding)} cannot be decoded: {self.fault.rstrip('.')}. It is "
+            "neither read nor recorded, as it could hide a key. Let the sender send it with another coding, or with "
+            "none."
+        )
+
+
+@dataclass(eq=False, repr=False)
 class LiveTimeLimitError(StreamvalError, TimeoutError):
     """A live test took too long."""
 

@@ -15,7 +15,7 @@ from pytest_streamval.errors import (
     WireError,
     excerpt,
 )
-from pytest_streamval.http.client import HttpTransport
+from pytest_streamval.http.client import HttpTransport, decoded_response
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
@@ -115,7 +115,7 @@ class LiveBackend(Backend):
 
         async def generate(thunk: ModelOutputThunk) -> None:
             async with transport.stream(request, provider=self.provider.name) as response:
-                await (self._stream if streams else self._buffer)(thunk, response)
+                await (self._stream if streams else self._buffer)(thunk, decoded_response(response))
 
         thunk.start(generate)
         return thunk, ctx.add(action).add(thunk)

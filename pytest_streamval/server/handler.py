@@ -8,8 +8,9 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import CheckFailedError
-from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.errors import CheckFailedError, UndecodableBodyError
+from pytest_streamval.http.content_coding import CODINGS, decoded_request
+from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
 from pytest_streamval.server.actions import Await, Disconnect, Response
@@ -17,7 +18,7 @@ from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
-from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, route
+from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -89,13 +90,17 @@ class RequestHandler:
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
-        request = _served_request(incoming)
-        target = route(incoming.method, incoming.target, incoming.body, self._models)
+        try:
+            readable = incoming._replace(body=decoded_request(_http_request(incoming)).body)
+        except UndecodableBodyError as error:
+            return self._refuse_coding(incoming, error)
+        request = _served_request(readable)
+        target = route(incoming.method, incoming.target, readable.body, self._models)
         number = str(next(self._numbers))
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), len(incoming.body))
+            renderer = Renderer(target.adapter, target.request, number, time.time(), len(readable.body))
             response = self._respond_with_output(request, renderer, incoming)
             if self._cut is not None:
                 response = response._replace(actions=recut(response.actions, self._cut, renderer))
@@ -105,6 +110,13 @@ class RequestHandler:
         if request not in self._waiting_for_rule:
             self._journal.add(request)
         return request, response
+
+    def _refuse_coding(self, incoming: IncomingRequest, error: UndecodableBodyError) -> tuple[ServedRequest, Response]:
+        """Refuse a body that cannot be decoded, as RFC 9110 says in 15.5.16."""
+        request = _served_request(incoming._replace(body=b""))
+        self._journal.add(request)
+        headers = (("accept-encoding", ", ".join(CODINGS)),)
+        return request, Response(send_error(nearest_adapter(incoming.target), 415, str(error), headers=headers))
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""
@@ -163,9 +175,11 @@ def _send(target: ErrorResponse | StaticResponse) -> Actions:
 
 def _served_request(incoming: IncomingRequest) -> ServedRequest:
     """Return a request as the journal has it, without its secrets."""
-    headers = {name.lower(): value for name, value in incoming.headers}
-    request = HttpRequest(incoming.target, incoming.body, headers)
+    request = _http_request(incoming)
     secrets = Secrets.of(request)
-    return ServedRequest(
-        incoming.method, path_of(incoming.target, secrets), secrets.headers(headers), body_of(request, Secrets())
-    )
+    headers = secrets.headers(request.headers)
+    return ServedRequest(incoming.method, path_of(incoming.target, secrets), headers, body_of(request, Secrets()))
+
+
+def _http_request(incoming: IncomingRequest) -> HttpRequest:
+    return HttpRequest(incoming.target, incoming.body, joined_headers(incoming.headers))

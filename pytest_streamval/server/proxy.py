@@ -18,6 +18,7 @@ from pytest_streamval.errors import (
     unused_cassette_error,
 )
 from pytest_streamval.http.connection import load_httpx2
+from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
@@ -123,7 +124,8 @@ class Proxy:
     def _replay_or_forward(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         protocol = renderer.adapter.protocol
         upstream = self._upstream
-        sent = request_to(incoming.target if upstream is None else upstream.url(incoming.target), incoming)
+        url = incoming.target if upstream is None else upstream.url(incoming.target)
+        sent = decoded_request(request_to(url, incoming))
         if upstream is None or not self._forwards or self._matcher.has(sent, protocol):
             return Response(self._replay(renderer, sent))
         recorder = StreamRecorder(sent, Secrets.of(sent, keys_in_environment()), protocol=protocol, provider=protocol)
@@ -143,7 +145,7 @@ class Proxy:
             incoming,
             recorder=recorder,
             keep=lambda: self._keep(recorder),
-            on_failure=lambda error: self.failures.append(answer_failed_error(request.summary, error.fault)),
+            on_failure=lambda reason: self.failures.append(answer_failed_error(request.summary, reason)),
         )
         return Response(forwarded.actions(renderer), forwarded.close)
 
