@@ -135,6 +135,8 @@ class LiveBackend(Backend):
         except WireError as error:
             await _put(thunk, error.deltas)  # those of the same read before the fault
             raise
+        finally:
+            thunk.generation.deviations = tuple(decoder.deviations)
 
     async def _decode(self, thunk: ModelOutputThunk, response: HttpResponse, decoder: FrameDecoder) -> None:
         try:
@@ -144,7 +146,7 @@ class LiveBackend(Backend):
             if decoder.done:
                 return  # the stream had ended before the connection broke
             try:
-                decoder.close()
+                await _put(thunk, decoder.close())
             except StreamTruncatedError as truncated:
                 raise truncated from broken
             raise

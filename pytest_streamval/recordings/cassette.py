@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from os import PathLike
 
-    from pytest_streamval.model import Delta
+    from pytest_streamval.model import Delta, Deviation
     from pytest_streamval.wire.adapter import Adapter
 
 FOLDER = "__cassettes__"
@@ -71,6 +71,8 @@ class Recording:
     """For each read the seconds since the request, and the deltas that it completed."""
     error: WireError | None
     """The fault of the stream after the last delta, if any."""
+    deviations: tuple[Deviation, ...] = ()
+    """The differences of the stream from its protocol that lost nothing, at most ten of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,8 @@ class Cassette:
             reads.append((at, tuple(decoder.close())))
         except WireError as error:
             reads.append((at, tuple(error.deltas)))
-            return Recording(tuple(reads), error)
-        return Recording(tuple(reads), None)
+            return Recording(tuple(reads), error, tuple(decoder.deviations))
+        return Recording(tuple(reads), None, tuple(decoder.deviations))
 
     def _is_refusal(self) -> bool:
         status: int | None = self.header.get("status")

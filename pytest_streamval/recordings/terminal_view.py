@@ -17,7 +17,7 @@ from pytest_streamval.model import merge_tool_calls
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_streamval.model import Delta
+    from pytest_streamval.model import Delta, Deviation
     from pytest_streamval.recordings.cassette import Cassette
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -55,6 +55,8 @@ class View:
     """Its reads."""
     error: str
     """The fault of the stream, or an empty string."""
+    deviations: tuple[Deviation, ...] = ()
+    """The differences of the stream from its protocol that lost nothing."""
 
     @classmethod
     def of(cls, cassette: Cassette) -> View:
@@ -71,7 +73,8 @@ class View:
             for number, (read, before, completed) in enumerate(zip(cassette.reads, times, deltas, strict=False), 1)
         )
         error = recording.error
-        return cls(cassette, tuple(rows), "" if error is None else f"{type(error).__name__}: {error}")
+        fault = "" if error is None else f"{type(error).__name__}: {error}"
+        return cls(cassette, tuple(rows), fault, recording.deviations)
 
     @property
     def deltas(self) -> list[Delta]:
@@ -122,9 +125,12 @@ class View:
             "error": self.error or None,
             "text": self.text,
             "thinking": "".join(delta.thinking for delta in deltas),
-            "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls],
+            "refusal": "".join(delta.refusal for delta in deltas),
+            "signature": "".join(delta.signature for delta in deltas),
+            "tool_calls": [asdict(call) for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
             "usage": None if usage is None else asdict(usage),
+            "deviations": [asdict(deviation) for deviation in self.deviations],
             "bytes": sum(row.size for row in self.rows),
             "first_byte": self.rows[0].at if self.rows else None,
             "seconds": self.seconds,
@@ -153,7 +159,7 @@ class View:
         yield from self._header(facts, width)
         yield ""
         yield from wrapped(self.text, width) if self.text else ["(no text)"]
-        for name in ("thinking", "tool_calls"):
+        for name in ("thinking", "refusal", "tool_calls"):
             if facts[name]:
                 yield ""
                 yield from wrapped(f"{name.replace('_', ' ')}: {_plain(facts[name])}", width)
@@ -187,6 +193,7 @@ class View:
             "ended": f"{ending.how}, {self.seconds:.3f} s after the request{why}",
             "finish": ", ".join(finish),
             "error": self.error,
+            "odd": "\n".join(f"byte {each.offset}: {each.detail} ({each.kind})" for each in self.deviations),
         }
         for name, value in lines.items():
             if value:
@@ -279,6 +286,7 @@ def harmless(text: str) -> str:
 def _delta_summary(delta: Delta) -> str:
     parts = [repr(delta.text) if delta.text else ""]
     parts.append(f"thinking {delta.thinking!r}" if delta.thinking else "")
+    parts.append(f"refusal {delta.refusal!r}" if delta.refusal else "")
     parts += [f"tool {call.name or ''}{call.arguments!r}" for call in delta.tool_calls]
     parts.append(f"finish {delta.finish_reason}" if delta.finish_reason else "")
     parts.append(f"usage {delta.usage.input_tokens}+{delta.usage.output_tokens}" if delta.usage else "")

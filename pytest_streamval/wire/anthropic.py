@@ -24,6 +24,7 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, split_system
 from pytest_streamval.wire.encoding import FrameEncoder, arguments_of, finish_reasons
+from pytest_streamval.wire.error_reports import provider_report
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
@@ -33,8 +34,6 @@ from pytest_streamval.wire.json_values import (
     frame_type,
     json_text,
     optional,
-    parse_object,
-    provider_report,
 )
 from pytest_streamval.wire.sse import sse_frame
 
@@ -62,15 +61,15 @@ class AnthropicMessagesDecoder(FrameDecoder):
     protocol: ClassVar[str] = "anthropic"
     terminal: ClassVar[str] = "the event message_stop"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
         self._started = False
         self._blocks: dict[int, str] = {}  # the type of each block so far
         self._calls: dict[int, int] = {}  # the position among the calls of each block that is a call
         self._inputs: dict[int, str] = {}  # the arguments in the starts of open blocks, until a delta has some
 
     def _read(self, data: str, event: str) -> Delta | None:
-        body = parse_object(data)
+        body = self._object(data)
         match body.get("type") or frame_type(event, body):
             case "content_block_delta":
                 return self._block_delta(body)
@@ -313,7 +312,7 @@ class AnthropicMessages(Adapter):
         for block in expect(body.get("content"), list, "content"):
             delta = _read_block(expect(block, dict, "content[]"), len(deltas))
             deltas.extend([] if delta is None else [delta])
-        usage = AnthropicMessagesDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        usage = AnthropicMessagesDecoder(strict=True)._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         reason = optional(body.get("stop_reason"), str, "stop_reason")
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason)])
 

@@ -25,6 +25,7 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, split_system, text_content
 from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
+from pytest_streamval.wire.error_reports import provider_report
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
@@ -33,8 +34,6 @@ from pytest_streamval.wire.json_values import (
     expect,
     json_text,
     optional,
-    parse_object,
-    provider_report,
 )
 from pytest_streamval.wire.sse import sse_frame
 
@@ -59,12 +58,12 @@ class GeminiDecoder(FrameDecoder):
     terminal: ClassVar[str] = "a finishReason"
     open_ended: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
         self._next_call = 0
 
     def _read(self, data: str, event: str) -> Delta | None:
-        body = parse_object(data)
+        body = self._object(data)
         error = body.get("error")
         if error or event == "error":
             raise provider_report(error or body, data)
@@ -204,7 +203,7 @@ class Gemini(Adapter):
         return f"/{self.version}/models/{model}:{method}", body
 
     def _parse_answer(self, body: Json) -> Answer:
-        decoder = GeminiDecoder()
+        decoder = GeminiDecoder(strict=True)
         delta = decoder._response(body)
         if delta is None or not decoder.done:
             raise FrameFaultError("it has no finishReason")

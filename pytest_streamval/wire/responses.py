@@ -24,16 +24,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter
+from pytest_streamval.wire.error_reports import ProviderReportError, provider_report
 from pytest_streamval.wire.exchange import Answer
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
-    ProviderReportError,
     expect,
     frame_type,
     optional,
-    parse_object,
-    provider_report,
 )
 from pytest_streamval.wire.responses_encoder import OpenAIResponsesEncoder
 
@@ -68,8 +66,8 @@ class OpenAIResponsesDecoder(FrameDecoder):
     terminal: ClassVar[str] = "the event response.completed"
     open_ended: ClassVar[bool] = True  # only for [DONE], see `_read`
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
         self._calls: dict[_Name, int] = {}  # the position among the calls of each item that is a call
         self._next_call = 0
         self._pieces: dict[_Place, list[str]] = {}  # all pieces so far, by place
@@ -79,7 +77,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
             return None
         if self.done:
             raise FrameFaultError(f"it follows {self.terminal}, which ends the stream")
-        body = parse_object(data)
+        body = self._object(data)
         kind = body.get("type") or frame_type(event, body)
         if kind == "response.output_text.delta":
             return self._text(body)
@@ -206,7 +204,7 @@ class OpenAIResponses(Adapter):
         deltas: list[Delta] = []
         for item in expect(body.get("output"), list, "output"):
             deltas.append(_read_item(expect(item, dict, "output[]"), len(deltas)))
-        usage = OpenAIResponsesDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        usage = OpenAIResponsesDecoder(strict=True)._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=_reason(body, ""))])
 
 

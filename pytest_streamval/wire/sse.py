@@ -5,6 +5,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ _CR = 0x0D
 _MAX_RETRY_DIGITS = 640  # int() accepts that many with any limit
 
 EventFields: TypeAlias = tuple[str, str, str, int | None, int, bool]
-"""The fields of a `ServerSentEvent`."""
+"""The fields of a `ServerSentEvent`, or a text outside of them, which has no event name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class SSEDecoder:
         self._start = 0  # the offset of that frame
         self._position = 0  # the offset of the incomplete line
         self._after_cr = False  # an LF that follows belongs to the line end before it
+        self._outside: list[EventFields] = []  # the texts outside of the fields of the last frame
         self._closed = False
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
@@ -68,10 +70,13 @@ class SSEDecoder:
             ClosedError: If it is called after `flush`.
             InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
-        return [ServerSentEvent(*frame) for frame in self.frames(data)]
+        return [ServerSentEvent(*frame) for frame in self.frames(data) if frame[0]]
 
     def frames(self, data: bytes) -> list[EventFields]:
-        """Return the events of `feed` as tuples for `FrameDecoder`, in four fifths of the time."""
+        """Return the events of `feed` as tuples for `FrameDecoder`, in four fifths of the time.
+
+        The texts of lines that belong to no field, which the standard ignores, come before the event of their frame.
+        """
         if self._closed:
             raise decoder_closed_error("SSE", "was closed")
         if not isinstance(data, bytes):
@@ -97,8 +102,22 @@ class SSEDecoder:
         return left
 
     def end(self) -> tuple[bytes, list[EventFields]]:
-        """Return the result of `flush` for a `FrameDecoder`, and no frames: the end of the body completes none."""
-        return self.flush(), []
+        """Return the result of `flush` for a `FrameDecoder`, with a last frame that lacks only its blank line.
+
+        The standard discards such a frame. Its data must be complete JSON, or the end mark of OpenAI's streams: a
+        truncated frame has neither. Comments are not counted as left.
+        """
+        last = bytes(self._line)
+        if self._head or not (self._block or last) or last.partition(b":")[0] not in {b"", b"data"}:
+            return self.flush(), []
+        block = [line for line in (*self._block, last) if line and not line.startswith(b":")]
+        frame = self._interpret(block, self._start)
+        self._outside.clear()
+        if frame is not None and _is_complete(frame[1]):
+            self.flush()
+            return b"", [frame]
+        self.flush()
+        return b"".join(block), []
 
     def _skip_bom(self, data: bytes) -> bytes:
         head = (self._head or b"") + data
@@ -147,6 +166,9 @@ class SSEDecoder:
                 continue
             if block:
                 frame = self._interpret(block, self._start)
+                if self._outside:
+                    frames += self._outside
+                    self._outside.clear()
                 if frame is not None:
                     frames.append(frame)
                 block.clear()
@@ -158,6 +180,7 @@ class SSEDecoder:
         """Return the event of a frame, or None if it has no data."""
         kind = b""
         data: list[bytes] = []
+        outside: list[bytes] = []
         retry: int | None = None
         for line in block:
             # The form that all providers send comes first. It needs no splitting.
@@ -174,8 +197,15 @@ class SSEDecoder:
                 kind = value
             elif field == b"id":
                 self._set_id(value)
-            elif field == b"retry" and self._set_retry(value):
-                retry = self.retry
+            elif field == b"retry":
+                retry = self.retry if self._set_retry(value) else retry
+            elif field:
+                outside.append(line)
+        if kind == b"error" and not data:
+            outside.append(b"error:")
+        if outside:
+            text = b"".join(outside).decode(errors="replace").strip()
+            self._outside.append(("", text, self.last_event_id, None, offset, True))
         if not data:
             return None
         joined = data[0] if len(data) == 1 else b"\n".join(data)
@@ -195,6 +225,15 @@ class SSEDecoder:
             return False
         self.retry = int(value)
         return True
+
+
+def _is_complete(data: str) -> bool:
+    """Return whether the data of a frame is complete, so that only a line end can follow it."""
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return data.rstrip() == "[DONE]"
+    return True
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
