@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,20 @@ class Deviation:
     """The start of the frame, in bytes from the start of the body."""
     detail: str
     """The difference in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseInfo:
+    """The facts about a provider's answer over HTTP, for reports to the provider and for the pace of requests."""
+
+    status: int
+    """The status code."""
+    request_id: str | None = None
+    """The provider's identifier of the request, which its support asks for. None if it sent none."""
+    retry_after: float | None = None
+    """The seconds to wait before another request, or None if the provider named none."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The harmless headers, by name in lower case: identifiers, rate limits, times, the content type."""
 
 
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:

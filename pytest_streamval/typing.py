@@ -13,6 +13,7 @@ _HOMES = {
     "engine.telemetry.captured": ("CapturedTelemetry", "Measured"),
     "fuzzing.cuts": ("Cut",),
     "http.client": ("Transport",),
+    "model": ("ResponseInfo",),
     "plugin.cassettes": ("StreamCassette",),
     "plugin.server": ("ProviderServerFactory",),
     "plugin.snapshot": ("EventSnapshot",),

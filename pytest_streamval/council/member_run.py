@@ -300,7 +300,7 @@ def _as_stream(computed: ModelOutputThunk) -> ModelOutputThunk:
     """Return an output that streams a finished output as one delta."""
     thunk, known = ModelOutputThunk(), computed.generation
     thunk.generation.model, thunk.generation.provider = known.model, known.provider
-    thunk.generation.deviations = known.deviations
+    thunk.generation.deviations, thunk.generation.response = known.deviations, known.response
     thunk.try_put(computed.as_delta())
     if computed.error is None:
         thunk.close()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from pytest_streamval.engine.tasks import OwnedTask
-    from pytest_streamval.model import Deviation, ToolCall, ToolCallDelta
+    from pytest_streamval.model import Deviation, ResponseInfo, ToolCall, ToolCallDelta
 
     Parsed_co = TypeVar("Parsed_co", default=Any, covariant=True)
 else:
@@ -52,6 +52,8 @@ class GenerationMetadata:
     """The reason why generation ended, in the provider's own word, or None after an early exit."""
     deviations: tuple[Deviation, ...] = ()
     """The differences of the stream from its protocol that lost nothing, at most ten of each kind."""
+    response: ResponseInfo | None = None
+    """The provider's last answer over HTTP, also a refusal. None before it and for scripts, which have none."""
 
 
 class OutputState:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.errors.base import StreamvalError, UnknownNameError
 from pytest_streamval.errors.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_streamval.model import ResponseInfo
 
 _STATUS_ADVICE = {
     401: "Check the key in the provider's environment variable.",
@@ -88,6 +90,16 @@ class ProviderStatusError(StreamvalError, RuntimeError):
     """The body of the answer, with secrets redacted."""
     retry_after: float | None
     """The seconds after which the request may be sent again; None if the provider gave none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.response: ResponseInfo | None = None
+        """The identifier and the rate limits of the answer, if it came over HTTP."""
+
+    def with_response(self, response: ResponseInfo) -> Self:
+        """Return this error, with the facts about its answer."""
+        self.response = response
+        return self
 
     def __str__(self) -> str:
         advice = _STATUS_ADVICE.get(self.status, "The answer says what is wrong with the request.")

@@ -18,7 +18,7 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.content_coding import body_decoder, describes_coded_body
-from pytest_streamval.http.retry_after import seconds_to_wait
+from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -186,9 +186,10 @@ class _Attempts:
             if _is_success(connection):
                 raise
             body = str(error)  # the status says more than the body
-        wait = seconds_to_wait(connection.fields)
-        address = self._secrets.url(self._request.url)
-        raise ProviderStatusError(self._provider, address, connection.status, self._secrets.text(body), wait)
+        info = response_info(connection.status, connection.fields, self._secrets)
+        address, message = self._secrets.url(self._request.url), self._secrets.text(body)
+        error = ProviderStatusError(self._provider, address, info.status, message, info.retry_after)
+        raise error.with_response(info)
 
     async def reads(self, connection: HttpConnection, first: bytes | None) -> AsyncGenerator[bytes]:
         """Yield the bytes of each read."""

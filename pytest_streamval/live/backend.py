@@ -10,6 +10,7 @@ from pytest_streamval.engine.component import CBlock, Message, as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     InvalidArgumentError,
+    ProviderStatusError,
     ProviderUnreachableError,
     StreamTruncatedError,
     WireError,
@@ -17,6 +18,7 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.http.client import HttpTransport, decoded_response
 from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
 
@@ -114,8 +116,13 @@ class LiveBackend(Backend):
         thunk.generation.streaming = streams
 
         async def generate(thunk: ModelOutputThunk) -> None:
-            async with transport.stream(request, provider=self.provider.name) as response:
-                await (self._stream if streams else self._buffer)(thunk, decoded_response(response))
+            try:
+                async with transport.stream(request, provider=self.provider.name) as response:
+                    thunk.generation.response = response_info(response.status, response.headers, secrets)
+                    await (self._stream if streams else self._buffer)(thunk, decoded_response(response))
+            except ProviderStatusError as error:
+                thunk.generation.response = error.response
+                raise
 
         thunk.start(generate)
         return thunk, ctx.add(action).add(thunk)

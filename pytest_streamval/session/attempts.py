@@ -127,6 +127,6 @@ def _failure(requirement: Requirement, result: ValidationResult) -> str:
 async def _copy_output(accepted: ModelOutputThunk, output: ModelOutputThunk) -> None:
     known = accepted.generation
     output.generation.model, output.generation.provider = known.model, known.provider
-    output.generation.deviations = known.deviations
+    output.generation.deviations, output.generation.response = known.deviations, known.response
     await output.put(accepted.as_delta())
     output.close()  # before the first read, so that this read is also the last

@@ -203,6 +203,12 @@ class OpenAIChat(Adapter):
     max_tokens: str = "max_tokens"
     """The field for `max_new_tokens`. Every compatible server knows the old name, and OpenAI's own reasoning models
     accept only `max_completion_tokens`."""
+    seed: str = "seed"
+    """The field for `seed`."""
+    stream_options: bool = True
+    """Whether a stream is asked for its usage. Servers that refuse the field send the usage anyway."""
+    json_schemas: bool = True
+    """Whether a schema goes to the server. Otherwise the server is asked for any JSON object."""
 
     def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol."""
@@ -212,16 +218,18 @@ class OpenAIChat(Adapter):
         return None if request is None else replace(request, usage=usage)
 
     def _option_names(self) -> Mapping[str, str]:
-        return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": "seed", "stop": "stop"}
+        return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": self.seed, "stop": "stop"}
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
         body: Json = {"model": request.model, "messages": request.turns, **request.settings}
-        if request.schema is not None:
+        if request.schema is not None and not self.json_schemas:
+            body["response_format"] = {"type": "json_object"}
+        elif request.schema is not None:
             schema = {"name": "output", "schema": request.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if request.stream:
             body["stream"] = True
-            body["stream_options"] = {"include_usage": True}
+            body.update({"stream_options": {"include_usage": True}} if self.stream_options else {})
         return self._paths[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
