@@ -188,8 +188,8 @@ class _Attempts:
             body = str(error)  # the status says more than the body
         info = response_info(connection.status, connection.fields, self._secrets)
         address, message = self._secrets.url(self._request.url), self._secrets.text(body)
-        error = ProviderStatusError(self._provider, address, info.status, message, info.retry_after)
-        raise error.with_response(info)
+        refusal = ProviderStatusError(self._provider, address, info.status, message, info.retry_after)
+        raise refusal.with_response(info)
 
     async def reads(self, connection: HttpConnection, first: bytes | None) -> AsyncGenerator[bytes]:
         """Yield the bytes of each read."""

@@ -206,9 +206,9 @@ class OpenAIChat(Adapter):
     seed: str = "seed"
     """The field for `seed`."""
     stream_options: bool = True
-    """Whether a stream is asked for its usage. Servers that refuse the field send the usage anyway."""
+    """Whether a request for a stream asks for the usage. Servers that refuse the field send the usage anyway."""
     json_schemas: bool = True
-    """Whether a schema goes to the server. Otherwise the server is asked for any JSON object."""
+    """Whether a schema goes to the server. Otherwise a request with a schema asks for any JSON object."""
 
     def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol."""
