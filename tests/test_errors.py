@@ -57,6 +57,7 @@ from pytest_streamval.errors import (
     example_failed_error,
     excerpt,
     hidden_request_error,
+    invalid_capture_error,
     invalid_cassette_error,
     invalid_delta_error,
     invalid_limit_error,
@@ -618,6 +619,13 @@ CASES = [
         "water.jsonl:3: no JSON.",
         "A cassette is JSONL",
         '{"at": seconds, "text": ...}',
+    ),
+    (
+        invalid_capture_error("it.har", "the file is empty."),
+        ValueError,
+        "it.har: the file is empty.",
+        "A capture is the output of curl -N",
+        "or a cassette",
     ),
     (
         MalformedFrameError("openai", "Hello", DELTAS, "data: {", 17, "no JSON"),

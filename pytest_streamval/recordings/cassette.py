@@ -98,14 +98,26 @@ class Cassette:
             InvalidFileError: A `ValueError`. If a line is invalid, or the protocol is unknown.
             OSError: If the file cannot be read.
         """
-        lines = Path(path).read_bytes().splitlines()
-        objects = [_parse(str(path), number, line) for number, line in enumerate(lines, 1)]
+        return cls.parse(str(path), Path(path).read_bytes())
+
+    @classmethod
+    def parse(cls, path: str, data: bytes) -> Cassette:
+        """Return the cassette in the bytes of a file.
+
+        Args:
+            path: The path of the file, for errors.
+            data: Its bytes.
+
+        Raises:
+            InvalidFileError: A `ValueError`. If a line is invalid, or the protocol is unknown.
+        """
+        objects = [_parse(path, number, line) for number, line in enumerate(data.splitlines(), 1)]
         if not objects:
-            raise invalid_cassette_error(str(path), 1, "the file is empty")
+            raise invalid_cassette_error(path, 1, "the file is empty")
         header, *rest = objects
         if fault := _fault(header):
-            raise invalid_cassette_error(str(path), 1, fault)
-        return cls(str(path), header, tuple(_read(str(path), number, line) for number, line in enumerate(rest, 2)))
+            raise invalid_cassette_error(path, 1, fault)
+        return cls(path, header, tuple(_read(path, number, line) for number, line in enumerate(rest, 2)))
 
     def dump(self, path: str | PathLike[str] | None = None) -> None:
         """Write a file that `load` reads. It is written completely or, after an error, not at all.

@@ -15,7 +15,7 @@ from pytest_streamval.errors.text import display_width
 from pytest_streamval.model import merge_tool_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_streamval.model import Delta, Deviation
     from pytest_streamval.recordings.cassette import Cassette
@@ -155,6 +155,17 @@ class View:
             whole: Whether to show every read, also of a long stream.
             blocks: Whether the terminal can show block characters.
         """
+        yield from self.content_lines(width)
+        yield ""
+        yield from wrapped(" ".join([f"{self.summary()}.", *self._pace()]), width)
+        if self.rows:
+            yield ""
+            yield from picture(self.rows, self.seconds, width, blocks=blocks)
+            yield ""
+            yield from self._table(width, whole=whole)
+
+    def content_lines(self, width: int = 80) -> Iterator[str]:
+        """Yield the lines about the request, the answer and its content, without those about its reads."""
         facts = self.facts()
         yield from self._header(facts, width)
         yield ""
@@ -163,13 +174,6 @@ class View:
             if facts[name]:
                 yield ""
                 yield from wrapped(f"{name.replace('_', ' ')}: {_plain(facts[name])}", width)
-        yield ""
-        yield from wrapped(" ".join([f"{self.summary()}.", *self._pace()]), width)
-        if self.rows:
-            yield ""
-            yield from picture(self.rows, self.seconds, width, blocks=blocks)
-            yield ""
-            yield from self._table(width, whole=whole)
 
     def _header(self, facts: dict[str, Any], width: int) -> Iterator[str]:
         header, ending = self.cassette.header, self.cassette.ending
@@ -189,8 +193,8 @@ class View:
             "request": f"{header.get('method', '')} {header.get('path', '')} ({header['protocol']})".strip(),
             "options": ", ".join(options),
             "prompt": prompt if len(prompt) <= _PROMPT else f"{prompt[:_PROMPT]} ...",
-            "answer": ", ".join(map(str, [header.get("status") or "none", *kinds])),
-            "ended": f"{ending.how}, {self.seconds:.3f} s after the request{why}",
+            "answer": ", ".join(map(str, [*_status(header), *kinds])),
+            "ended": f"{ending.how}{_after(self.seconds)}{why}",
             "finish": ", ".join(finish),
             "error": self.error,
             "odd": "\n".join(f"byte {each.offset}: {each.detail} ({each.kind})" for each in self.deviations),
@@ -291,6 +295,15 @@ def _delta_summary(delta: Delta) -> str:
     parts.append(f"finish {delta.finish_reason}" if delta.finish_reason else "")
     parts.append(f"usage {delta.usage.input_tokens}+{delta.usage.output_tokens}" if delta.usage else "")
     return " ".join(filter(None, parts))
+
+
+def _status(header: Mapping[str, Any]) -> list[object]:
+    """Return the status of an answer, nothing if it was not captured."""
+    return [header["status"] or "none"] if "status" in header else []
+
+
+def _after(seconds: float) -> str:
+    return f", {seconds:.3f} s after the request" if seconds else ""
 
 
 def _plain(value: object) -> str:
