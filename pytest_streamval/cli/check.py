@@ -1,4 +1,4 @@
-"""`streamval check`: read a captured stream, say what it says and what is odd about it, and make a cassette of it."""
+"""`streamval check`: show the content and the deviations of a captured stream, and make a cassette of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add(commands: Commands) -> None:
     """Add the command."""
     check = commands.add_parser(
         "check",
-        help="read a captured stream, and show what is odd about it",
+        help="show the content and the oddities of a captured stream, and make a cassette of it",
         epilog="The exit code is 0 for a stream that can be read, 1 for an error in it, 2 for a file that cannot be "
         "read, and with --strict 3 for a stream that deviates from its protocol.",
     )
@@ -52,6 +52,7 @@ def add(commands: Commands) -> None:
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Read the streams of a file, show them, and write their cassettes."""
+    from pytest_streamval.errors import plural
     from pytest_streamval.recordings.terminal_view import View
 
     try:
@@ -65,7 +66,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     for each, view in zip(found, views, strict=True):
         _show(each, view, options)
         if each.output is not None:
-            print_note(f"{each.output}: {view.summary()}")
+            size = plural(len(each.cassette.body), "byte")
+            print_note(f"{each.output}: a cassette with {plural(len(view.rows), 'read')}, {size}")
     if any(view.error for view in views):
         return _FAILED
     return _ODD if options.strict and any(view.deviations for view in views) else _FINE
