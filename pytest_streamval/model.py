@@ -165,7 +165,7 @@ def _joined_name(parts: list[ToolCallDelta]) -> str | None:
     length = 0
     for part in parts:
         name = part.name
-        if name is not None and (len(name) != length or name != "".join(pieces)):
+        if name is not None and (not pieces or len(name) != length or name != "".join(pieces)):
             pieces.append(name)
             length += len(name)
         if part.arguments or pieces == [""]:

@@ -1,8 +1,8 @@
 """The errors that providers and their gateways report inside of a stream, in all forms that are known.
 
-Sources: `error` at the top of a frame (OpenAI, Anthropic, Gemini, Ollama), an object of the type "error" (vLLM, LiteLLM),
-`code` and `message` (DashScope), `error_code` and `error_msg` (Qianfan), a line `error: {...}` between the frames
-(llama.cpp), and words that are no JSON, such as a Python dictionary or `[ERROR] ...`.
+Sources: `error` at the top of a frame (OpenAI, Anthropic, Gemini, Ollama), an object of the type "error" (vLLM,
+LiteLLM), `code` and `message` (DashScope), `error_code` and `error_msg` (Qianfan), a line `error: {...}` between the
+frames (llama.cpp), and words that are no JSON, such as a Python dictionary or `[ERROR] ...`.
 """
 
 from __future__ import annotations

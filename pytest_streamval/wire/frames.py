@@ -247,6 +247,13 @@ class FrameDecoder(ABC):
             return True
         return False
 
+    def _ends_another_protocol(self, data: str) -> bool:
+        """Return whether a frame is the end mark of chat completions, which gateways send in other protocols too."""
+        if data.rstrip() != DONE:
+            return False
+        self._note("end-of-another-protocol", f"{DONE} ends OpenAI's chat completions")
+        return True
+
     def _object(self, data: str) -> dict[str, object]:
         """Return the JSON object in a frame."""
         if self._joiner is None and may_hold_surrogates(data):

@@ -104,7 +104,7 @@ def json_text(value: object) -> str:
     return text if text.isascii() else text.translate(_LINE_ENDS)
 
 
-def arguments_text(arguments: dict[str, object], path: str) -> str:
+def arguments_text(arguments: object, path: str) -> str:
     """Return the arguments of a tool call as JSON text, as in a `ToolCallDelta`."""
     try:
         return json.dumps(arguments, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

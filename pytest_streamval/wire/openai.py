@@ -65,7 +65,8 @@ class OpenAIChatDecoder(FrameDecoder):
 
     def _read(self, data: str, event: str) -> Delta | None:
         if data[:1] == "[" and data.rstrip() == DONE:
-            return self._end()
+            self._end()
+            return None
         body = self._object(data)
         report = provider_report(body, data) if event == "error" else report_in(body, data)
         if report is not None:
@@ -98,7 +99,7 @@ class OpenAIChatDecoder(FrameDecoder):
         return self._read_usage(fields.get("usage"), _INPUT, _OUTPUT, "x_groq.usage")
 
     def _without_choices(self, body: Json, usage: Usage | None, data: str, event: str) -> Delta | None:
-        """Read a frame without choices. Not every server repeats the empty list, and a gateway adds frames of its own."""
+        """Read a frame without choices: of token counts, or one that a gateway adds."""
         report = report_without_output(body, data)
         if report is not None:
             raise report

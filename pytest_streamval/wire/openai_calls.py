@@ -59,7 +59,7 @@ class CallPlaces:
 
     def _call(self, index: int | None, ident: str | None, name: str | None) -> _Call:
         known = self._by_id.get(ident) if ident else None
-        if known is not None:
+        if known is not None and (index is None or not name or index in self._by_index):
             return known
         if index is None:
             continues = self._last is not None and not ident and not name

@@ -1,9 +1,9 @@
 """The texts in a message of a chat completion, or in a delta of one, under all names that servers give to them.
 
-Thinking is in `reasoning_content` (DeepSeek, llama.cpp, vLLM), `reasoning` (OpenRouter, Groq), `reasoning_text` (GitHub
-Copilot), `thinking`, or only in the blocks of `reasoning_details` (OpenRouter) or `thinking_blocks` (LiteLLM). Some
-servers send the same text under several names, and the first is read. Mistral's thinking models send `content` as a list
-of parts. Signatures are in those blocks, in `reasoning_opaque` (GitHub Copilot), or in `extra_content` (Gemini's
+Thinking is in `reasoning_content` (DeepSeek, llama.cpp, vLLM), `reasoning` (OpenRouter, Groq), `reasoning_text`
+(GitHub Copilot), `thinking`, or only in the blocks of `reasoning_details` (OpenRouter) or `thinking_blocks` (LiteLLM).
+Some servers send the same text under several names, and the first is read. Mistral's thinking models send `content` as
+a list of parts. Signatures are in those blocks, in `reasoning_opaque` (GitHub Copilot), or in `extra_content` (Gemini's
 endpoint), there also beside a tool call.
 """
 
@@ -45,7 +45,7 @@ def words_in(fields: Json, path: str) -> Words:
     elif content is not None:
         expect(content, str, f"{path}.content")
     thinking += in_parts
-    signature = "".join(_signatures(fields)) if len(fields) > 1 else ""
+    signature = "".join(_signatures(fields))
     if not thinking:
         thinking = "".join(_block_texts(fields))
     return Words(text, thinking, (optional(fields.get("refusal"), str, f"{path}.refusal") or "") + refused, signature)
@@ -59,9 +59,10 @@ def _thinking(fields: Json, path: str) -> str:
 def _parts(parts: list[object], path: str) -> tuple[str, str, str]:
     """Return the text, thinking and refusal in parts. Parts of other types, such as references, are skipped."""
     texts: dict[object, list[str]] = {"text": [], "thinking": [], "refusal": []}
-    for part in parts:
-        kind = expect(part, dict, path).get("type")
-        if kind in ("text", "refusal"):  # noqa: PLR6201  # a value of JSON may be unhashable
+    for value in parts:
+        part = expect(value, dict, path)
+        kind = part.get("type")
+        if kind in ("text", "refusal"):  # a value of JSON may be unhashable
             texts[kind].append(expect(part.get(kind), str, f"{path}.{kind}"))
         elif kind == "thinking":
             texts[kind].append(_parts(expect(part.get("thinking"), list, path), path)[0])
@@ -85,8 +86,11 @@ def _block_texts(fields: Json) -> Iterator[str]:
 def _signatures(fields: Json) -> Iterator[str]:
     opaque = fields.get("reasoning_opaque")
     calls = fields.get("tool_calls")
-    holders = [fields, *(call for call in (calls if isinstance(calls, list) else ()) if isinstance(call, dict))]
-    found = [opaque, *(block.get("signature") or block.get("data") for block in _blocks(fields))]
+    holders: list[Json] = [
+        fields,
+        *(call for call in (calls if isinstance(calls, list) else ()) if isinstance(call, dict)),
+    ]
+    found: list[object] = [opaque, *(block.get("signature") or block.get("data") for block in _blocks(fields))]
     found += [_google_signature(holder) for holder in holders]
     return (signature for signature in found if isinstance(signature, str))
 

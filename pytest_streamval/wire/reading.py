@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import InvalidArgumentError, WireError, excerpt
@@ -54,5 +54,14 @@ def read_stream(protocol: str, data: bytes | Iterable[bytes], *, strict: bool = 
         deltas += caught.deltas
         error = caught
     answer = Answer.of(deltas)
-    content = (getattr(answer, field.name) for field in fields(Answer))
-    return StreamReading(*content, error=error, deviations=tuple(decoder.deviations))
+    return StreamReading(
+        answer.text,
+        answer.thinking,
+        answer.tool_calls,
+        answer.usage,
+        answer.finish_reason,
+        answer.refusal,
+        answer.signature,
+        error,
+        tuple(decoder.deviations),
+    )

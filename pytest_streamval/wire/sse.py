@@ -180,8 +180,8 @@ class SSEDecoder:
         """Return the event of a frame, or None if it has no data."""
         kind = b""
         data: list[bytes] = []
-        outside: list[bytes] = []
         retry: int | None = None
+        others: list[bytes] = []
         for line in block:
             # The form that all providers send comes first. It needs no splitting.
             if line[:6] == b"data: ":
@@ -195,17 +195,10 @@ class SSEDecoder:
                 data.append(value)
             elif field == b"event":
                 kind = value
-            elif field == b"id":
-                self._set_id(value)
-            elif field == b"retry":
-                retry = self.retry if self._set_retry(value) else retry
             elif field:
-                outside.append(line)
-        if kind == b"error" and not data:
-            outside.append(b"error:")
-        if outside:
-            text = b"".join(outside).decode(errors="replace").strip()
-            self._outside.append(("", text, self.last_event_id, None, offset, True))
+                others.append(line)
+        if others or (kind == b"error" and not data):
+            retry = self._read_others(others, offset, lacks_data=not data)
         if not data:
             return None
         joined = data[0] if len(data) == 1 else b"\n".join(data)
@@ -214,6 +207,28 @@ class SSEDecoder:
         except UnicodeDecodeError:
             name, text = kind.decode(errors="replace"), joined.decode(errors="replace")
             return name or "message", text, self.last_event_id, retry, offset, False
+
+    def _read_others(self, lines: list[bytes], offset: int, *, lacks_data: bool) -> int | None:
+        """Read the lines of a frame that have neither its type nor its data. Return the reconnection time, if any.
+
+        A line of no field is kept as a text outside of the frames. So is an event `error` without data.
+        """
+        retry: int | None = None
+        outside: list[bytes] = []
+        for line in lines:
+            field, value = _field(line)
+            if field == b"id":
+                self._set_id(value)
+            elif field == b"retry":
+                retry = self.retry if self._set_retry(value) else retry
+            else:
+                outside.append(line)
+        if not lines and lacks_data:
+            outside.append(b"error:")
+        if outside:
+            text = b"".join(outside).decode(errors="replace").strip()
+            self._outside.append(("", text, self.last_event_id, None, offset, True))
+        return retry
 
     def _set_id(self, value: bytes) -> None:
         if b"\0" not in value:

@@ -1,7 +1,7 @@
 """Characters whose halves arrive in two pieces of a text.
 
-Some providers cut a text between two UTF-16 code units, so that the escapes of one character, `\\ud83d` and `\\ude00`, come
-in two frames: https://github.com/openclaw/openclaw/issues/115536.
+Some providers cut a text between two UTF-16 code units, so that the two escapes of one character come in two frames:
+https://github.com/openclaw/openclaw/issues/115536.
 """
 
 from __future__ import annotations
