@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import excerpt, invalid_part_error
+from pytest_streamval.files.typed_json import from_json
 from pytest_streamval.report.timeline import Timeline  # noqa: TC001  # the annotations are read when a part is loaded
-from pytest_streamval.report.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
