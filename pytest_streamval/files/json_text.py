@@ -12,6 +12,8 @@ from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pytest_streamval.errors import excerpt
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -24,15 +26,17 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")  # line ends
 class UnreadableJsonError(ValueError):
     """A text that is not JSON, or is JSON that no reader of this package accepts."""
 
-    def __init__(self, fault: str, at: int = 0) -> None:
-        super().__init__(fault, at)
-        self.fault = fault
+    def __init__(self, reason: str, at: int = 0, *, verdict: str = "Unreadable") -> None:
+        super().__init__(reason, at)
+        self.reason = reason
         """The fault, as a sentence without its point."""
         self.at = at
         """The offset in the text, in characters, 0 if it is unknown."""
+        self.fault = f"{verdict} JSON: {reason}"
+        """The same, as a message of its own."""
 
     def __str__(self) -> str:
-        return f"{self.fault} (at character {self.at + 1:,})" if self.at else self.fault
+        return f"{self.reason} (at character {self.at + 1:,})" if self.at else self.reason
 
 
 def json_line(value: object, *, default: Callable[[object], object] | None = None, allow_nan: bool = False) -> str:
@@ -68,13 +72,13 @@ def parse_json(data: str | bytes, *, deepest: int = DEEPEST, finite: bool = True
         value = json.loads(text, parse_float=_finite, parse_constant=_reject) if finite else json.loads(text)
     except json.JSONDecodeError as error:
         reason = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise UnreadableJsonError(f"Invalid JSON: {reason}", error.pos) from error
+        raise UnreadableJsonError(reason, error.pos, verdict="Invalid") from error
     except UnreadableJsonError:
         raise
     except (ValueError, RecursionError) as error:  # a number with thousands of digits, thousands of nested brackets
-        raise UnreadableJsonError(f"Unreadable JSON: {error}") from error
+        raise UnreadableJsonError(str(error)) from error
     if text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
-        raise UnreadableJsonError(f"Unreadable JSON: it is nested more than {deepest} levels deep")
+        raise UnreadableJsonError(f"it is nested more than {deepest} levels deep")
     return value
 
 
@@ -90,19 +94,19 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        fault = f"Invalid JSON: the byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
-        raise UnreadableJsonError(fault) from error
+        reason = f"the byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
+        raise UnreadableJsonError(reason, verdict="Invalid") from error
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not isfinite(number):
-        _reject(digits if len(digits) <= 20 else "a number")  # noqa: PLR2004  # enough for any exponent
+        raise UnreadableJsonError(f"{excerpt(digits)[1:-1]} is not a finite number")
     return number
 
 
 def _reject(word: str) -> NoReturn:
-    raise UnreadableJsonError(f"Unreadable JSON: {word} is not a finite number")
+    raise UnreadableJsonError(f"{word} is not a number of JSON")
 
 
 def _is_deeper(value: object, deepest: int) -> bool:

@@ -203,7 +203,7 @@ def _parse(path: str, number: int, line: bytes) -> dict[str, Any]:
     try:
         found = parse_json(line)
     except UnreadableJsonError as error:
-        raise invalid_cassette_error(path, number, str(error)) from error
+        raise invalid_cassette_error(path, number, error.fault) from error
     if not isinstance(found, dict):
         raise invalid_cassette_error(path, number, f"{excerpt(found)} is not a JSON object")
     return found
