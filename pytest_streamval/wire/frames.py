@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from pytest_streamval.errors import (
+    FrameTooLongError,
     MalformedFrameError,
     ProviderStreamError,
     StreamTruncatedError,
@@ -25,7 +26,7 @@ from pytest_streamval.wire.json_values import (
     parse_object,
     provider_report,
 )
-from pytest_streamval.wire.sse import SSEDecoder
+from pytest_streamval.wire.sse import SSEDecoder, checked_max_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,15 @@ class FrameDecoder(ABC):
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
 
     @property
+    def max_frame(self) -> int:
+        """The most bytes of a frame. It can be changed before the first read."""
+        return self._framing.max_frame
+
+    @max_frame.setter
+    def max_frame(self, limit: int) -> None:
+        self._framing.max_frame = checked_max_frame(limit)
+
+    @property
     def text(self) -> str:
         """The output text so far."""
         return "".join(self._texts)
@@ -72,13 +82,21 @@ class FrameDecoder(ABC):
 
         Raises:
             MalformedFrameError: If a frame cannot be decoded, or is not allowed at its place.
+            FrameTooLongError: If a frame is longer than `max_frame`, possibly without end.
             ProviderStreamError: If the provider reports an error.
             ClosedError: If it is called after `close` or an error.
             InvalidArgumentError: If `data` is not `bytes`.
         """
         if self._state:
             raise decoder_closed_error(self.protocol, self._state)
-        return self._decode(self._framing.frames(data))
+        try:
+            frames = self._framing.frames(data)
+        except FrameTooLongError as error:
+            deltas = self._decode(error.frames)
+            self._state = "failed"
+            facts = (self.protocol, self.text, deltas, error.offset, error.limit)
+            raise FrameTooLongError(*facts) from None
+        return self._decode(frames)
 
     def close(self) -> list[Delta]:
         """End the stream, at the end of the body.
