@@ -1,4 +1,4 @@
-"""`EventHistory`: the events of a run. Those of a long run are packed, so that they take little more than their text."""
+"""`EventHistory`: the events of a run. Those of a long run are packed, and take little more memory than their text."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _LIMIT = 2**32  # of the numbers in a column
 class EventHistory(Sequence[StreamEvent]):
     """A list of events, to which a run appends.
 
-    A `ChunkEvent` of ten characters takes 250 bytes as an object, and about 30 when it is packed. A packed event is made
-    again, equal to the first one, whenever it is read.
+    A `ChunkEvent` of ten characters takes 250 bytes as an object, and about 30 when it is packed. A packed event is
+    made again, equal to the first one, whenever it is read.
     """
 
     __slots__ = ("_blocks", "append", "packed", "recent")
