@@ -46,6 +46,7 @@ _HOMES = {
         "ChunkingContractError",
         "ConcurrentReadError",
         "EventLoopError",
+        "FrameTooLongError",
         "GenerationCancelledError",
         "InvalidArgumentError",
         "MalformedFrameError",
@@ -76,7 +77,7 @@ _HOMES = {
     "live.backend": ("LiveBackend",),
     "live.recording_transport": ("RecordingTransport", "recording"),
     "live.replay_transport": ("ReplayTransport", "replaying"),
-    "model": ("Delta", "ToolCall", "ToolCallDelta", "Usage"),
+    "model": ("Delta", "Deviation", "ToolCall", "ToolCallDelta", "Usage"),
     "recordings.cassette": ("Cassette", "Read"),
     "scripting.mock": ("StreamingMockBackend",),
     "scripting.script": ("Script",),
@@ -95,6 +96,7 @@ _HOMES = {
     ),
     "transcripts.transcript": ("Transcript", "transcribe"),
     "virtual_time": ("VirtualClock",),
+    "wire.reading": ("StreamReading", "read_stream"),
     "wire.sse": ("SSEDecoder",),
 }
 """The public names by the module that defines them."""

@@ -55,6 +55,7 @@ from pytest_streamval.errors import CheckFailedError as CheckFailedError
 from pytest_streamval.errors import ChunkingContractError as ChunkingContractError
 from pytest_streamval.errors import ConcurrentReadError as ConcurrentReadError
 from pytest_streamval.errors import EventLoopError as EventLoopError
+from pytest_streamval.errors import FrameTooLongError as FrameTooLongError
 from pytest_streamval.errors import GenerationCancelledError as GenerationCancelledError
 from pytest_streamval.errors import InvalidArgumentError as InvalidArgumentError
 from pytest_streamval.errors import MalformedFrameError as MalformedFrameError
@@ -87,6 +88,7 @@ from pytest_streamval.live.recording_transport import recording as recording
 from pytest_streamval.live.replay_transport import ReplayTransport as ReplayTransport
 from pytest_streamval.live.replay_transport import replaying as replaying
 from pytest_streamval.model import Delta as Delta
+from pytest_streamval.model import Deviation as Deviation
 from pytest_streamval.model import ToolCall as ToolCall
 from pytest_streamval.model import ToolCallDelta as ToolCallDelta
 from pytest_streamval.model import Usage as Usage
@@ -111,4 +113,6 @@ from pytest_streamval.transcripts.assertions import in_any_order as in_any_order
 from pytest_streamval.transcripts.transcript import Transcript as Transcript
 from pytest_streamval.transcripts.transcript import transcribe as transcribe
 from pytest_streamval.virtual_time import VirtualClock as VirtualClock
+from pytest_streamval.wire.reading import StreamReading as StreamReading
+from pytest_streamval.wire.reading import read_stream as read_stream
 from pytest_streamval.wire.sse import SSEDecoder as SSEDecoder

@@ -15,6 +15,7 @@ _HOMES = {
     "engine.telemetry.captured": ("CapturedTelemetry", "Measured"),
     "fuzzing.cuts": ("Cut",),
     "http.client": ("Transport",),
+    "model": ("ResponseInfo",),
     "plugin.app": ("AppClientFactory",),
     "plugin.cassettes": ("StreamCassette",),
     "plugin.server": ("ProviderServerFactory",),

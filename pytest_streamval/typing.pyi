@@ -14,6 +14,7 @@ from pytest_streamval.engine.telemetry.captured import CapturedTelemetry as Capt
 from pytest_streamval.engine.telemetry.captured import Measured as Measured
 from pytest_streamval.fuzzing.cuts import Cut as Cut
 from pytest_streamval.http.client import Transport as Transport
+from pytest_streamval.model import ResponseInfo as ResponseInfo
 from pytest_streamval.plugin.app import AppClientFactory as AppClientFactory
 from pytest_streamval.plugin.cassettes import StreamCassette as StreamCassette
 from pytest_streamval.plugin.server import ProviderServerFactory as ProviderServerFactory

@@ -32,6 +32,6 @@ async def settle_briefly(task: asyncio.Task[Any]) -> None:
 
 
 def _limit() -> float:
-    """Return the seconds of a brief wait: on a virtual clock the shortest time, which passes if nothing else can run."""
+    """Return the seconds of a brief wait. The shortest virtual time passes only if nothing else can run."""
     loop = asyncio.get_running_loop()
     return _REAL if active() is None else max(1e-9, 2 * math.ulp(loop.time()))

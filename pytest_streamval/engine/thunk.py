@@ -161,10 +161,10 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
     def _checked(self, delta: Delta | str) -> str | Delta:
         """Return a valid delta, as a `str` if it contains only text."""
         if isinstance(delta, Delta):
-            for part in (delta.text, delta.thinking):
+            for part in (delta.text, delta.thinking, delta.refusal, delta.signature):
                 if not isinstance(part, str):
                     raise invalid_delta_error(f"Delta({excerpt(part)})", type(part).__name__)
-            if not (delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason):
+            if not _has_more_than_text(delta):
                 return delta.text
             self._only_text = False
             return delta
@@ -373,6 +373,12 @@ class _TextReader:
             if self._thunk.is_computed():
                 raise StopAsyncIteration
         return text
+
+
+def _has_more_than_text(delta: Delta) -> bool:
+    return bool(
+        delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason or delta.refusal or delta.signature
+    )
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

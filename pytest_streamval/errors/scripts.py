@@ -111,6 +111,15 @@ def invalid_cassette_error(path: str, line: int, fault: str) -> InvalidFileError
     )
 
 
+def invalid_capture_error(path: str, fault: str) -> InvalidFileError:
+    """Return the error for a captured response that cannot be read."""
+    return InvalidFileError(
+        path,
+        fault.rstrip("."),
+        "A capture is the output of curl -N, with or without -i, a HAR export with the bodies, or a cassette.",
+    )
+
+
 def invalid_script_error(path: str, line: int, column: int, fault: str) -> InvalidFileError:
     """Return the error for a script file that cannot be read; lines and columns count from 1."""
     return InvalidFileError(

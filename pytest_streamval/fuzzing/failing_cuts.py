@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from pytest_streamval.errors import described, missing_extra_error
+from pytest_streamval.files.json_text import is_text, parse_json
+from pytest_streamval.files.writing import write_file
 from pytest_streamval.fuzzing.cuts import Cut
 
 if TYPE_CHECKING:
@@ -45,10 +47,11 @@ class FailingCut(NamedTuple):
     def decode(cls, value: bytes) -> FailingCut | None:
         """Return the failing cut of a value in the database, or None if the value is not one."""
         try:
-            test, cut = json.loads(value)
-            return cls(str(test), Cut(cut).name)
+            test, cut = parse_json(value)
+            _ = Cut(cut).rank  # a number may have too many digits
         except (ValueError, TypeError):
             return None
+        return cls(test, cut) if is_text(test) else None
 
 
 class FailingCuts:
@@ -116,6 +119,8 @@ class FailingCuts:
         if self._database is None:
             return
         try:
+            if method == "save":  # the directory of Hypothesis keeps a file of that name, also one that was cut off
+                self._database.delete(_KEY, cut.encode())
             getattr(self._database, method)(_KEY, cut.encode())
             if (cut in fetched(self._database)) is (method == "delete"):  # a directory does not report its errors
                 self.trouble = f"{self._place}, which cannot be written."
@@ -139,7 +144,7 @@ def _default_database(root: Path) -> ExampleDatabase:
     with suppress(OSError):
         if not home.exists():
             home.mkdir()
-            home.joinpath(".gitignore").write_text("*\n", encoding="utf-8")  # as Hypothesis does
+            write_file(home / ".gitignore", b"*\n")  # as Hypothesis does
     return DirectoryBasedExampleDatabase(root.joinpath(*_DEFAULT))
 
 

@@ -14,7 +14,8 @@ from pytest_streamval.errors import (
     described,
     missing_extra_error,
 )
-from pytest_streamval.http.request import LOOPBACK
+from pytest_streamval.http.content_coding import body_decoder, describes_coded_body
+from pytest_streamval.http.request import LOOPBACK, joined_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from pytest_streamval.http.content_coding import BodyDecoder
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.http.secrets import Secrets
 
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 class HttpConnection:
     """A connection that carries one request and its response.
 
-    The bytes of the body are returned as they arrive, still encoded. A response with an error status is a response like
-    any other, redirects are not followed, and nothing is sent twice.
+    The bytes of the body are returned as they arrive. If the provider compresses them although nobody asked for that,
+    each read is decoded, and the headers are those of the decoded body. A response with an error status is a response
+    like any other, redirects are not followed, and nothing is sent twice.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class HttpConnection:
         secrets: Secrets,
         connect_timeout: float | None = None,
         exact_headers: Sequence[tuple[str, str]] | None = None,
+        decodes: bool = True,
     ) -> None:
         """Prepare a connection. Nothing is sent before `open`.
 
@@ -51,6 +55,7 @@ class HttpConnection:
             connect_timeout: The seconds to wait for the connection, None for no limit.
             exact_headers: All headers to send, instead of those of the request and of httpx2. A name may come twice.
                 With them, the path of the address is sent as it is, too.
+            decodes: Whether a compressed body is decoded. Otherwise it is returned as it arrives.
 
         Raises:
             MissingExtraError: If httpx2 is not installed.
@@ -64,18 +69,17 @@ class HttpConnection:
         self._secrets = secrets
         self._connect_timeout = connect_timeout
         self._exact_headers = exact_headers
+        self._decodes = decodes
         self._httpx = load_httpx2("Live providers")
         self._stack = AsyncExitStack()
         self._chunks: AsyncIterator[bytes]
+        self._decoder: BodyDecoder | None = None
         self._is_read = False
 
     @property
     def fields(self) -> dict[str, str]:
         """The headers of the response by name. Repeated ones are joined with commas (RFC 9110, 5.3)."""
-        found: dict[str, str] = {}
-        for name, value in self.headers:
-            found[name] = f"{found[name]}, {value}" if name in found else value
-        return found
+        return joined_headers(self.headers)
 
     async def open(self) -> None:
         """Send the request, and wait for the status and the headers of the response.
@@ -83,6 +87,7 @@ class HttpConnection:
         Raises:
             ProviderUnreachableError: If there is no connection, or it broke.
             ProviderTimeoutError: If there was no connection in time.
+            UndecodableBodyError: If the body has an unknown coding. The status and the headers are known then.
         """
         try:
             timeout = self._httpx.Timeout(None, connect=self._connect_timeout)
@@ -102,18 +107,25 @@ class HttpConnection:
         self.headers = tuple(
             (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw
         )
+        self._decoder = body_decoder(self.fields) if self._decodes else None
+        if self._decoder is not None:
+            self.headers = tuple(each for each in self.headers if not describes_coded_body(each[0]))
 
     async def read(self) -> bytes | None:
         """Return the next bytes of the body as soon as they arrive, or None after its end.
 
         Raises:
             ProviderUnreachableError: If the connection broke.
+            UndecodableBodyError: If the body is not in the coding that its header names.
         """
         self._is_read = True
         try:
-            return await anext(self._chunks, None)
+            while (data := await anext(self._chunks, None)) is not None and self._decoder is not None:
+                if decoded := self._decoder.feed(data):
+                    return decoded
         except self._httpx.HTTPError as error:
             raise self._unreachable(error) from error
+        return data
 
     async def aclose(self) -> None:
         """Close the connection at once. Closing it again does nothing."""
@@ -130,7 +142,7 @@ class HttpConnection:
     def _prepared(self, client: httpx2.AsyncClient) -> httpx2.Request:
         request = self._request
         if self._exact_headers is None:
-            # the bytes are decoded and recorded as they arrive
+            # a compressed stream would have other boundaries than its text
             headers = {"accept-encoding": "identity", **request.headers}
             return client.build_request(request.method, request.url, content=request.body, headers=headers)
         parts = urlsplit(request.url)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import MissingKeyError, ProviderUnreachableError, backend_unavailable_error
+from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
 from pytest_streamval.http.connection import get
 from pytest_streamval.http.secrets import Secrets
 
@@ -54,8 +54,8 @@ def _authorized(backend: LiveBackend, key: str) -> dict[str, str]:
 def _models(body: bytes) -> set[str] | None:
     """Return the names in a list of models, or None if the body is not one."""
     try:
-        found = json.loads(body)
-    except ValueError:
+        found = parse_json(body)
+    except UnreadableJsonError:
         return None
     if not isinstance(found, dict):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from math import inf
 from os import PathLike
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -18,6 +19,7 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.http.client import HttpResponse
+from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.recording_transport import protocol_of, with_transport
 from pytest_streamval.recordings.cassette import Cassette
@@ -168,8 +170,11 @@ class _ReplayedReads:
     def _error(self) -> Exception:
         cassette, ending, place = self._cassette, self._cassette.ending, (self._provider, self._url)
         if ending.how == "refused":
-            message = cassette.body.decode(errors="replace")
-            return ProviderStatusError(*place, cassette.header.get("status") or 0, message, ending.seconds)
+            message, headers = cassette.body.decode(errors="replace"), dict(cassette.header.get("headers") or ())
+            info = replace(
+                response_info(cassette.header.get("status") or 0, headers, Secrets()), retry_after=ending.seconds
+            )
+            return ProviderStatusError(*place, info.status, message, info.retry_after).with_response(info)
         if ending.how == "silent":
             return ProviderTimeoutError(*place, ending.why, ending.seconds or 0.0)
         if ending.how == "broken":

@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     limit = functools.partial(_limited_stall, config)
     limits.append(limit)
     config.add_cleanup(functools.partial(limits.remove, limit))
+    if modules := config.getini("streamval_script_imports"):
+        _allow_imports(config, modules)
     if config.getoption("--streamval-live"):
         from pytest_streamval.plugin.live import LIVE_RUN, LiveRun
 
@@ -58,6 +60,14 @@ def _limited_stall(config: pytest.Config, silence: asyncio.Future[None], place: 
     from pytest_streamval.plugin.stalls import limited
 
     return limited(config, silence, place)
+
+
+def _allow_imports(config: pytest.Config, modules: list[str]) -> None:
+    from pytest_streamval.scripting.named_exceptions import allowed_modules
+
+    for module in modules:
+        allowed_modules.append(module)
+        config.add_cleanup(functools.partial(allowed_modules.remove, module))
 
 
 def _register_variants(config: pytest.Config) -> None:

@@ -54,6 +54,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("streamval_fuzz_db", text, default="")
     text = "seconds of real time after which a scripted Stall fails its test, 0 for no limit"
     parser.addini("streamval_stall_timeout", text, default="60")
+    text = "modules and packages that script files may import for the classes of their exceptions"
+    parser.addini("streamval_script_imports", text, type="args")
     for name, does in GUARDS.items():
         text = f"{does}; for tests that use this plugin's fixtures, on by default"
         group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)

@@ -25,6 +25,7 @@ from pytest_streamval.errors import (
     missing_plugin_error,
     unfinished_run_error,
 )
+from pytest_streamval.files.writing import write_file
 from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
 from pytest_streamval.plugin.variants import without_cut
 from pytest_streamval.transcripts.differences import difference
@@ -33,6 +34,7 @@ from pytest_streamval.transcripts.transcript import Transcript, escaped, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from syrupy.data import SnapshotCollection
     from syrupy.session import SnapshotSession
     from syrupy.types import PropertyFilter, PropertyMatcher, SerializedData, SnapshotIndex
 
@@ -116,6 +118,25 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"\s*Can not relate snapshot (name|location)", UserWarning)
             super().write_snapshot(**snapshot)
+
+    @classmethod
+    def write_snapshot_collection(
+        cls, *, snapshot_collection: SnapshotCollection, name_order: dict[str, int] | None = None
+    ) -> None:
+        """Write the only snapshot of a file completely or, after an error, not at all."""
+        del name_order
+        (snapshot,) = snapshot_collection
+        write_file(snapshot_collection.location, str(snapshot.data).encode())
+
+    def read_snapshot_data_from_location(
+        self, *, snapshot_location: str, snapshot_name: str, session_id: str
+    ) -> str | None:
+        """Return the text of a file, None if there is none. Bytes that are not UTF-8 are shown as the difference."""
+        del snapshot_name, session_id
+        try:
+            return Path(snapshot_location).read_text(encoding="utf-8-sig", errors="backslashreplace")
+        except FileNotFoundError:
+            return None
 
     def discover_snapshots(
         self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import UnmatchedRequestError, excerpt
+from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import REDACTED, Secrets
 from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
@@ -112,6 +113,7 @@ class _RequestKey(NamedTuple):
 
     @classmethod
     def of(cls, request: HttpRequest, protocol: str) -> _RequestKey:
+        request = decoded_request(request)
         secrets = Secrets.of(request)
         return cls(protocol, request.method, path_of(request.url, secrets), body_of(request, secrets))
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.engine.validators import ValidatorGroup
 from pytest_streamval.errors import NoAcceptedAttemptError
-from pytest_streamval.model import Delta
 from pytest_streamval.session.outputs import resolve, stop_output
 
 if TYPE_CHECKING:
@@ -128,6 +127,6 @@ def _failure(requirement: Requirement, result: ValidationResult) -> str:
 async def _copy_output(accepted: ModelOutputThunk, output: ModelOutputThunk) -> None:
     known = accepted.generation
     output.generation.model, output.generation.provider = known.model, known.provider
-    delta = Delta.of_output(str(accepted), accepted.thinking, accepted.tool_calls, known.usage, known.finish_reason)
-    await output.put(delta)
+    output.generation.deviations, output.generation.response = known.deviations, known.response
+    await output.put(accepted.as_delta())
     output.close()  # before the first read, so that this read is also the last

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
-from pytest_streamval.wire.openai import OpenAIChatEncoder
+from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:

@@ -63,6 +63,13 @@ def test_the_failing_cuts_of_a_function_are_in_the_order_of_their_ranks():
         b'["t.py::test_it", "no cut"]',
         b'["t.py::test_it", 3]',
         b'["one", "chars", "too many"]',
+        b"[" * 100_000,
+        b"[" * 500 + b'"a", "chars"' + b"]" * 500,
+        b'["a", "%s"]' % (b"9" * 5000),
+        b'["\\ud800", "chars"]',
+        b'[["a"], "chars"]',
+        '["a", "chars"]'.encode("utf-16"),
+        b"9" * 5000,
     ],
 )
 def test_other_values_in_the_database_are_ignored(value):
@@ -70,6 +77,18 @@ def test_other_values_in_the_database_are_ignored(value):
     database.save(_KEY, value)
     database.save(_KEY, ONE.encode())
     assert fetched(database) == {ONE}
+
+
+def test_a_failing_cut_whose_file_was_cut_off_is_written_again(tmp_path):
+    places = {"root": tmp_path, "base": tmp_path}
+    FailingCuts.load("cuts", **places).keep(ONE)
+    (damaged,) = [path for path in (tmp_path / "cuts").rglob("*") if path.is_file() and b"test_it" in path.read_bytes()]
+    damaged.write_bytes(b'["t.py')
+    again = FailingCuts.load("cuts", **places)
+    assert again.known == ()
+    again.keep(ONE)
+    assert again.trouble == ""
+    assert FailingCuts.load("cuts", **places).known == (ONE,)
 
 
 def test_a_failing_cut_is_readable_json_in_the_database():

@@ -299,6 +299,24 @@ def test_a_mismatch_shows_the_lines_around_the_first_difference(
     assert shown(full, "test_everything")[-1] == "  ... 388 lines more not as expected"
 
 
+@pytest.mark.parametrize("data", [b"", b"\xff\x00", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"x" * 100_000, b"[a]\n" * 3])
+def test_any_bytes_of_a_snapshot_are_a_difference_that_an_update_replaces(
+    pytester: pytest.Pytester, data: bytes
+) -> None:
+    write(pytester, test_it="def test_it(event_snapshot):\n    assert said('a') == event_snapshot\n")
+    run(pytester, "--snapshot-update").assert_outcomes(passed=1)
+    (path,) = (pytester.path / "__snapshots__").rglob("*.transcript")
+    written = path.read_bytes()
+    path.write_bytes(data)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*+ chunk "a"'])
+    run(pytester, "--snapshot-update").assert_outcomes(passed=1)
+    assert path.read_bytes() == written
+    path.write_bytes(b"\xef\xbb\xbf" + written.replace(b"\n", b"\r\n"))  # as editors of Windows may do it
+    run(pytester).assert_outcomes(passed=1)
+
+
 # Names
 
 PARAMETERS = [

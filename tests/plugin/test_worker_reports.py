@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.plugin.collecting import STREAMS, StreamCollector, with_picture
 from pytest_streamval.plugin.failing_cuts import WORKER_INPUT
 from pytest_streamval.plugin.report import ReportWriter
 from pytest_streamval.plugin.summary import CASSETTES, COUNT, UNUSED, Summary
 from pytest_streamval.plugin.variants import Variants
-from pytest_streamval.report.typed_json import to_json
 from tests.report.streams import stream
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval.errors import InvalidFileError
+from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.report.document import Entry, Report
-from pytest_streamval.report.typed_json import to_json
 from pytest_streamval.report.write import write_report
 from tests.report.streams import stream
 

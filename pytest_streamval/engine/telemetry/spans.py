@@ -302,6 +302,7 @@ def _end_attributes(summary: _Summary) -> Attributes:
         "streamval.deltas": run.thunk.deltas_read,
         "streamval.chunks": run.chunks_released,
         "streamval.text.length": len(run.full_text),
+        "streamval.deviations": tuple(dict.fromkeys(each.kind for each in generation.deviations)) or None,
     }
     return {name: value for name, value in attributes.items() if value is not None}
 

@@ -10,9 +10,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pytest_streamval.errors import excerpt
 
+_LARGEST = 2**63  # whole numbers of 64 bits, which every reader can compute with
 _SCALARS: dict[Any, tuple[str, set[type]]] = {
     str: ("a text", {str}),
-    int: ("a whole number", {int}),
+    bool: ("true or false", {bool}),
+    int: ("a whole number of 64 bits", {int}),
     float: ("a number", {int, float}),
 }
 
@@ -30,7 +32,8 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
     """Return a decoded JSON value as an instance of an annotation. Fields that the annotation lacks are left out.
 
     Args:
-        kind: `str`, `int`, `float`, a dataclass, a named tuple, or a list, an optional or a literal of those.
+        kind: `str`, `bool`, `int`, `float`, a dataclass, a named tuple, or a list, a tuple of any length, an optional
+            or a literal of those.
         value: What JSON holds.
         where: The names and indexes that lead to the value, for the error.
 
@@ -39,7 +42,7 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
     """
     if kind in _SCALARS:
         rule, types = _SCALARS[kind]
-        _require(type(value) in types, rule, value, where)
+        _require(type(value) in types and not _is_too_large(value), rule, value, where)
         return value
     arguments = get_args(kind)
     if NoneType in arguments:
@@ -47,9 +50,10 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
     if get_origin(kind) is Literal:
         _require(value in arguments, f"one of {', '.join(arguments)}", value, where)
         return value
-    if get_origin(kind) is list:
+    if get_origin(kind) in {list, tuple}:
         _require(isinstance(value, list), "a list", value, where)
-        return [from_json(arguments[0], item, *where, at) for at, item in enumerate(value)]
+        items = (from_json(arguments[0], item, *where, at) for at, item in enumerate(value))
+        return get_origin(kind)(items)
     annotations = _annotations(kind)
     if issubclass(kind, tuple):
         size = len(annotations)
@@ -61,6 +65,10 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
         if name not in value:
             raise ValueError(f"{_path(where)} has no {name!r}")
     return kind(*(from_json(each, value[name], *where, name) for name, each in annotations.items()))
+
+
+def _is_too_large(value: object) -> bool:
+    return isinstance(value, int) and not -_LARGEST <= value < _LARGEST
 
 
 @cache
