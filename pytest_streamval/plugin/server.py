@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_streamval.guards.tracking import untracked
+from pytest_streamval.plugin.async_tests import SERVERS, closed_at_end, is_async_test
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER
 from pytest_streamval.server.provider import ProviderServer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from pytest_streamval.fuzzing.cuts import Cut
@@ -38,7 +40,16 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
         cut: The cut of the streams, None as scripted.
     """
     numbers = count(1)
-    with ExitStack() as servers:
+    opened: list[ProviderServer] = []
+    item = request.node
+    is_on_clock = "virtual_clock" in item.fixturenames and is_async_test(item)
+
+    async def close(loop: asyncio.AbstractEventLoop) -> None:
+        for server in opened:
+            if server.is_in(loop):
+                await server.aclose()
+
+    with closed_at_end(item, SERVERS, close), ExitStack() as servers:
 
         def serve(*scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as above
             __tracebackhide__ = True
@@ -48,7 +59,12 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
                 options.update(_recording_options(request, next(numbers), cut))
             server = ProviderServer(*scripts, **options)
             with untracked():  # this fixture closes it
-                servers.enter_context(server)
+                if is_on_clock:
+                    server.start_on_clock()
+                else:
+                    server.start()
+            servers.callback(server.close)
+            opened.append(server)
             guard.final_checks.append(server.unmet)
             return server
 
