@@ -83,20 +83,23 @@ class GeminiDecoder(FrameDecoder):
         reason = _reason(candidate, body)
         if reason:
             self.done = True
-        refusal = _refusal(candidate, body)
-        if not (usage or reason or refusal):
+        if not (usage or reason):
             return said
+        refusal = _refusal(candidate, body) if reason else ""
         end = Delta(usage=usage, finish_reason=reason, refusal=refusal)
         return end if said is None else joined_deltas([said, end])
 
     def _content(self, content: object) -> Delta | None:
         """Return the text, the thinking with its signatures, and the tool calls of a candidate."""
+        parts = expect(content, dict, "candidates[0].content").get("parts")
+        parts = [] if parts is None else expect(parts, list, _PARTS)
+        if len(parts) == 1 and type(parts[0]) is dict and len(parts[0]) == 1 and type(parts[0].get("text")) is str:
+            return Delta(parts[0]["text"]) if parts[0]["text"] else None  # as nearly every frame
         text: list[str] = []
         thinking: list[str] = []
         signature: list[str] = []
         calls: list[ToolCallDelta] = []
-        parts = expect(content, dict, "candidates[0].content").get("parts")
-        for part in [] if parts is None else expect(parts, list, _PARTS):
+        for part in parts:
             piece = expect(part, dict, f"{_PARTS}[]").get("text")
             if piece is not None:
                 is_thought = "thought" in part and optional(part["thought"], bool, f"{_PARTS}[].thought")
