@@ -131,8 +131,11 @@ class FrameDecoder(ABC):
         self._state = "was closed"
         if not self.done:
             self._end_early(left, deltas)
-        halves = None if self._joiner is None else self._joiner.flush()
-        for delta in filter(None, (self._flush(), halves)):
+        try:
+            rest = (self._flush(), None if self._joiner is None else self._joiner.flush())
+        except FrameFaultError as fault:
+            raise MalformedFrameError(self.protocol, self.text, deltas, "", self._offset, str(fault)) from None
+        for delta in filter(None, rest):
             deltas.append(delta)
             self._texts.append(delta.text)
         return deltas
