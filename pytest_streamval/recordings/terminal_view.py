@@ -17,7 +17,7 @@ from pytest_streamval.model import merge_tool_calls
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_streamval.model import Delta, Deviation
+    from pytest_streamval.model import Delta, Deviation, ToolCall
     from pytest_streamval.recordings.cassette import Cassette
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -127,7 +127,7 @@ class View:
             "thinking": "".join(delta.thinking for delta in deltas),
             "refusal": "".join(delta.refusal for delta in deltas),
             "signature": "".join(delta.signature for delta in deltas),
-            "tool_calls": [asdict(call) for call in calls],
+            "tool_calls": [_call_facts(call) for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
             "usage": None if usage is None else asdict(usage),
             "deviations": [asdict(deviation) for deviation in self.deviations],
@@ -304,6 +304,12 @@ def _status(header: Mapping[str, Any]) -> list[object]:
 
 def _after(seconds: float) -> str:
     return f", {seconds:.3f} s after the request" if seconds else ""
+
+
+def _call_facts(call: ToolCall) -> dict[str, str | None]:
+    """Return the parts of a call, with its kind unless it is the usual one."""
+    kind = {} if call.kind == "function" else {"kind": call.kind}
+    return {"id": call.id, "name": call.name, "arguments": call.arguments, **kind}
 
 
 def _plain(value: object) -> str:
