@@ -44,9 +44,7 @@ def check(
     """Run the command in a process of its own."""
     command = [*COMMAND, *map(str, arguments)]
     own = {**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1", **environment}
-    return subprocess.run(
-        command, input=stdin, capture_output=True, timeout=120, cwd=cwd, env=own, check=False
-    )
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=120, cwd=cwd, env=own, check=False)
 
 
 def facts_of(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
