@@ -13,6 +13,7 @@ from pytest_streamval.errors import (
     ChunkingContractError,
     ConcurrentReadError,
     ConformanceError,
+    FrameTooLongError,
     GenerationCancelledError,
     InvalidArgumentError,
     InvalidVerdictError,
@@ -633,6 +634,13 @@ CASES = [
         "malformed frame at byte 17: no JSON",
         "The frame: 'data: {'",
         "The 5 characters before it are kept in .text",
+    ),
+    (
+        FrameTooLongError("openai", "Hello", DELTAS, 17, 1_000),
+        ValueError,
+        "frame at byte 17 that is longer than 1,000 bytes",
+        "It may have no end",
+        "raise the limit with max_frame=",
     ),
     (
         StreamTruncatedError("openai", "Hello", DELTAS, "[DONE]"),

@@ -112,6 +112,12 @@ def _set_time_in_new(cls: type[StreamEvent]) -> None:
 
 _timestamp: Any = vars(StreamEvent)["timestamp"]  # the slot
 
+
+def set_time(event: StreamEvent, seconds: float) -> None:
+    """Give an event the time of an equal one, from which it is copied."""
+    _timestamp.__set__(event, seconds)
+
+
 E = TypeVar("E")
 
 

@@ -10,6 +10,7 @@ from pytest_streamval.engine.events import ChunkEvent
 from pytest_streamval.errors import ConcurrentReadError
 
 if TYPE_CHECKING:
+    from pytest_streamval.engine.event_history import EventHistory
     from pytest_streamval.engine.events import StreamEvent
     from pytest_streamval.engine.run import Run
     from pytest_streamval.engine.thunk import ModelOutputThunk
@@ -41,6 +42,15 @@ class _Reader:
     def __aiter__(self) -> Self:
         return self
 
+    def _next_event(self, history: EventHistory) -> StreamEvent | None:
+        """Return the next event, or None if there is none yet."""
+        position, recent = self._position, history.recent
+        place = position - history.packed
+        if place == len(recent):
+            return None
+        self._position = position + 1
+        return recent[place] if place >= 0 else history[position]
+
     async def aclose(self) -> None:
         """Do nothing, so that `contextlib.aclosing` accepts a reader. The run goes on, and reading can continue."""
 
@@ -54,17 +64,16 @@ class EventReader(_Reader):
             raise ConcurrentReadError("events()")
         self._reading = True
         try:
-            while self._position == len(run.history):
+            while (event := self._next_event(run.history)) is None:
                 if run.finished:
                     raise StopAsyncIteration
                 self._result._check_loop("events()")
                 await run.wait_for_event("events()")
         finally:
             self._reading = False
-        self._position += 1
         if run.observers is not None:
             run.observers.notify("events_read", self._position)
-        return run.history[self._position - 1]
+        return event
 
 
 class ChunkReader(_Reader):
@@ -90,9 +99,7 @@ class ChunkReader(_Reader):
         result, run = self._result, self._result._run
         is_due = not result._error_received
         while True:
-            while self._position < len(run.history):
-                event = run.history[self._position]
-                self._position += 1
+            while (event := self._next_event(run.history)) is not None:
                 if isinstance(event, ChunkEvent):
                     return self._text_of(event, run)
             if run.finished:

@@ -7,6 +7,7 @@ import types
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, cast
 
+from pytest_streamval.engine.event_history import EventHistory
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,
@@ -20,7 +21,7 @@ from pytest_streamval.engine.tasks import current_task_is_cancelled, note_cleanu
 from pytest_streamval.errors import GenerationCancelledError, described, raisable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator, Iterable
 
     from pytest_streamval.engine.chunking import Chunk, Chunker
     from pytest_streamval.engine.component import Action
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _ENDS_A_TASK = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)  # the result raises all other errors
 _ATTEMPT = 1  # a run has one attempt
+_LONGEST_FEED = 16_384  # characters that a chunker receives at once, so that their chunks never exist all together
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 """The run whose task or validator contains the running code."""
@@ -62,7 +64,7 @@ class Run:
         self.ctx = ctx
         self.validators = validators
         self.observers = observers
-        self.history: list[StreamEvent] = []
+        self.history = EventHistory()
         self.completed = False
         self.finished = False
         self.final_validations: tuple[ValidationResult, ...] = ()
@@ -154,10 +156,12 @@ class Run:
             deltas = await thunk.take_deltas()
             if observers is not None:
                 observers.notify_of_deltas(deltas)
-            for text in ("".join(deltas),) if chunker.joins_deltas else deltas:
+            for text in _texts_to_feed(deltas) if chunker.joins_deltas else deltas:
                 chunks = chunker.feed(text)
                 if chunks and not await self._release(chunks):
                     return False
+                if len(text) == _LONGEST_FEED:
+                    await asyncio.sleep(0)  # for all other tasks
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
         if not await self._release(chunker.flush()):
@@ -186,6 +190,7 @@ class Run:
             self._chunk_index = index + 1
             self._released_end = end
             self._emit(ChunkEvent(text, index, _ATTEMPT, start, end))
+        self.history.pack()
         return True
 
     async def _validate(self) -> None:
@@ -340,6 +345,14 @@ class Run:
         finally:
             if waiter in self._waiters:  # cancelled before an event came
                 self._waiters.remove(waiter)
+
+
+def _texts_to_feed(deltas: list[str]) -> Iterable[str]:
+    """Return the text of deltas, in one piece unless it is long."""
+    text = "".join(deltas)
+    if len(text) <= _LONGEST_FEED:
+        return (text,)
+    return (text[start : start + _LONGEST_FEED] for start in range(0, len(text), _LONGEST_FEED))
 
 
 @types.coroutine

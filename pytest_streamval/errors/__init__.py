@@ -102,6 +102,7 @@ from pytest_streamval.errors.time import (
     VirtualDeadlockError,
 )
 from pytest_streamval.errors.wire import (
+    FrameTooLongError,
     MalformedFrameError,
     MalformedResponseError,
     ProviderResponseError,
@@ -121,6 +122,7 @@ __all__ = [
     "ConcurrentReadError",
     "ConformanceError",
     "EventLoopError",
+    "FrameTooLongError",
     "GenerationCancelledError",
     "InvalidArgumentError",
     "InvalidFileError",

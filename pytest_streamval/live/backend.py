@@ -9,6 +9,7 @@ from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import CBlock, Message, as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
+    FrameTooLongError,
     InvalidArgumentError,
     ProviderStatusError,
     ProviderUnreachableError,
@@ -21,6 +22,7 @@ from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.providers import parse_spec
+from pytest_streamval.wire.sse import MAX_FRAME, checked_max_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +50,7 @@ class LiveBackend(Backend):
         model_options: Mapping[str, object] | None = None,
         timeouts: Timeouts | None = None,
         retries: int = 2,
+        max_frame: int = MAX_FRAME,
         transport: Transport | None = None,
     ) -> None:
         """Create a backend, without sending a request.
@@ -58,11 +61,13 @@ class LiveBackend(Backend):
             model_options: The default options of all requests.
             timeouts: The time limits of a request.
             retries: The number of times to repeat a request that failed before the first byte of its response.
+            max_frame: The most bytes of one frame of a stream, and of an answer that is not streamed. A longer one
+                raises `FrameTooLongError`, so that a provider cannot fill the memory.
             transport: The transport of the requests. By default the network.
 
         Raises:
             UnknownNameError: A `ValueError`. If the provider in the spec is unknown.
-            InvalidArgumentError: A `ValueError`. If the address is invalid.
+            InvalidArgumentError: A `ValueError`. If the address or `max_frame` is invalid.
         """
         self.provider, self.model = parse_spec(spec)
         self.address = self.provider.address(base_url)
@@ -70,6 +75,7 @@ class LiveBackend(Backend):
         self.model_options = dict(model_options or {})
         self._timeouts = timeouts
         self._retries = retries
+        self._max_frame = checked_max_frame(max_frame)
         self._transport = transport
 
     @property
@@ -136,6 +142,7 @@ class LiveBackend(Backend):
 
     async def _stream(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
         decoder = self._adapter.decoder()
+        decoder.max_frame = self._max_frame
         try:
             await self._decode(thunk, response, decoder)
             await _put(thunk, decoder.close())
@@ -159,8 +166,12 @@ class LiveBackend(Backend):
             raise
 
     async def _buffer(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
-        answer = self._adapter.parse_response(b"".join([data async for data in response.reads]))
-        await _put(thunk, [answer.to_delta()])
+        body = bytearray()
+        async for data in response.reads:
+            body += data
+            if len(body) > self._max_frame:
+                raise FrameTooLongError(self._adapter.protocol, "", (), 0, self._max_frame)
+        await _put(thunk, [self._adapter.parse_response(bytes(body)).to_delta()])
 
     def __repr__(self) -> str:
         return f"<LiveBackend {self.spec} at {self.address}>"

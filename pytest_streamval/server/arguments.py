@@ -21,6 +21,14 @@ def check_numbers(*, speed: object, body_limit: object, port: object) -> None:
         raise InvalidArgumentError("port", excerpt(port), rule)
 
 
+def check_journal_limit(limit: object) -> None:
+    """Raise `InvalidArgumentError` if a limit of the journal is invalid."""
+    if limit is not None and not _is_count(limit):
+        raise InvalidArgumentError(
+            "journal_limit", excerpt(limit), "It must be a number of bytes, or None for no limit."
+        )
+
+
 def check_times(times: object) -> None:
     """Raise `InvalidArgumentError` if a number of requests is invalid."""
     if times is not None and not _is_count(times):

@@ -14,7 +14,7 @@ from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.server.actions import Await, Disconnect, SendData, SendHead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pytest_streamval.recordings.stream_recorder import StreamRecorder
     from pytest_streamval.server.actions import Actions
@@ -23,18 +23,24 @@ if TYPE_CHECKING:
 
 _VERSION = "/v1"
 _LOWEST_ERROR = 400  # status
-# These headers belong to one connection, not to the request or the response on it.
+# These headers belong to one connection, not to the request or the response on it (RFC 9110, 7.6.1).
 _HOP_BY_HOP = {
     "connection",
     "content-length",
     "expect",
     "host",
     "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
 }
+# A provider would take a page's origin for its own client's. The browser's headers about it mean nothing there either.
+_OF_A_PAGE = {"origin", "access-control-request-method", "access-control-request-headers"}
 
 
 def request_to(url: str, incoming: IncomingRequest) -> HttpRequest:
@@ -176,11 +182,7 @@ class ForwardedRequest:
         return SendHead(
             self._connection.status,
             headers.get("content-type", "application/octet-stream"),
-            tuple(
-                (name, value)
-                for name, value in self._connection.headers
-                if name not in _HOP_BY_HOP and name != "content-type"
-            ),
+            tuple((name, value) for name, value in end_to_end(self._connection.headers) if name != "content-type"),
             None if length is None or self._recorder is not None else int(length),
         )
 
@@ -207,11 +209,18 @@ class ForwardedRequest:
             recorder.end("refused", seconds=seconds_to_wait(self._connection.fields))
 
 
+def end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers that are for the other end, without those of this connection and those that it names."""
+    pairs = list(headers)
+    named = {each.strip().lower() for name, value in pairs if name.lower() == "connection" for each in value.split(",")}
+    return [(name, value) for name, value in pairs if name.lower() not in _HOP_BY_HOP | named]
+
+
 def _headers_to_send(upstream: Upstream, incoming: IncomingRequest) -> list[tuple[str, str]]:
     """Return the headers of the request to the provider."""
     # the response must not be compressed, as recordings are readable and cuts are inside text
     headers = [("host", upstream.netloc), ("accept-encoding", "identity"), ("connection", "close")]
     if incoming.body:
         headers.append(("content-length", str(len(incoming.body))))
-    dropped = {*_HOP_BY_HOP, "accept-encoding"}
-    return [*headers, *((name, value) for name, value in incoming.headers if name.lower() not in dropped)]
+    dropped = {*_OF_A_PAGE, "accept-encoding"}
+    return [*headers, *((name, value) for name, value in end_to_end(incoming.headers) if name.lower() not in dropped)]

@@ -13,7 +13,8 @@ from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
-from pytest_streamval.server.actions import Await, Disconnect, Response
+from pytest_streamval.server.access import is_preflight
+from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.server.access import AccessRules, Refusal
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.connection import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
@@ -51,6 +53,7 @@ class RequestHandler:
         body_limit: int,
         cut: Cut | None,
         proxy: Proxy | None,
+        access: AccessRules,
     ) -> None:
         self.body_limit = body_limit
         """The most bytes that the body of a request may have."""
@@ -60,6 +63,7 @@ class RequestHandler:
         self._journal = journal
         self._models = tuple(models)
         self._proxy = proxy
+        self._access = access
         self._cut = cut
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
@@ -90,26 +94,41 @@ class RequestHandler:
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
+        if (refusal := self._access.refusal(incoming)) is not None:
+            return self._refuse(_served_request(incoming), incoming, refusal)
         try:
             readable = incoming._replace(body=decoded_request(_http_request(incoming)).body)
         except UndecodableBodyError as error:
             return self._refuse_coding(incoming, error)
         request = _served_request(readable)
-        target = route(incoming.method, incoming.target, readable.body, self._models)
+        response = self._response(request, incoming, readable.body)
+        if cors := self._access.response_headers(incoming):
+            response = response._replace(actions=_with_headers(response.actions, cors))
+        if request not in self._waiting_for_rule:
+            self._journal.add(request)
+        return request, response
+
+    def _refuse(
+        self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
+    ) -> tuple[ServedRequest, Response]:
+        self._journal.add(request)
+        return request, Response(send_error(nearest_adapter(incoming.target), refusal.status, refusal.message))
+
+    def _response(self, request: ServedRequest, incoming: IncomingRequest, body: bytes) -> Response:
+        if is_preflight(incoming):
+            return Response(iter([SendHead(204, "text/plain")]))
+        target = route(incoming.method, incoming.target, body, self._models)
         number = str(next(self._numbers))
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), len(readable.body))
+            renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
             response = self._respond_with_output(request, renderer, incoming)
             if self._cut is not None:
                 response = response._replace(actions=recut(response.actions, self._cut, renderer))
-        else:
-            forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
-            response = forwarded or Response(_send(target))
-        if request not in self._waiting_for_rule:
-            self._journal.add(request)
-        return request, response
+            return response
+        forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
+        return forwarded or Response(_send(target))
 
     def _refuse_coding(self, incoming: IncomingRequest, error: UndecodableBodyError) -> tuple[ServedRequest, Response]:
         """Refuse a body that cannot be decoded, as RFC 9110 says in 15.5.16."""
@@ -167,6 +186,16 @@ class RequestHandler:
         return script.fault.apply(actions, renderer)
 
 
+def _with_headers(actions: Actions, headers: tuple[tuple[str, str], ...]) -> Actions:
+    """Yield actions with other headers about access, in the place of the provider's own."""
+    for action in actions:
+        if isinstance(action, SendHead):
+            own = tuple(pair for pair in action.headers if not pair[0].lower().startswith("access-control-"))
+            yield action._replace(headers=(*own, *headers))
+        else:
+            yield action
+
+
 def _send(target: ErrorResponse | StaticResponse) -> Actions:
     if isinstance(target, StaticResponse):
         return send_all(200, target.body, target.media_type)
@@ -177,8 +206,15 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
     """Return a request as the journal has it, without its secrets."""
     request = _http_request(incoming)
     secrets = Secrets.of(request)
-    headers = secrets.headers(request.headers)
-    return ServedRequest(incoming.method, path_of(incoming.target, secrets), headers, body_of(request, Secrets()))
+    try:
+        path = path_of(incoming.target, secrets)
+    except ValueError:  # it is no address, such as `//[`
+        path = secrets.text(incoming.target)
+    served = ServedRequest(incoming.method, path, secrets.headers(request.headers), body_of(request, Secrets()))
+    served.size = (
+        sum(len(name) + len(value) for name, value in request.headers.items()) + len(path) + len(incoming.body)
+    )
+    return served
 
 
 def _http_request(incoming: IncomingRequest) -> HttpRequest:

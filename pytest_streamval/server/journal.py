@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import excerpt
 from pytest_streamval.recordings.cassette import prompt_of
+from pytest_streamval.server.newest import Newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +46,8 @@ class ServedRequest:
         """Whether the producer of the response has ended, in any way."""
         self.deltas_late = 0
         """The number of deltas that were sent after the client had left."""
+        self.size = 0
+        """The bytes of the request: of its target, its headers and its body."""
         self.fault: str | None = None
         """The name of the fault of the response."""
 
@@ -108,16 +111,33 @@ class ServedRequest:
 class Journal:
     """All requests of a server. Its thread adds them, and other threads read them."""
 
-    def __init__(self) -> None:
-        self.requests: list[ServedRequest] = []
+    def __init__(self, limit: int | None = None) -> None:
+        """Create an empty journal.
+
+        Args:
+            limit: The most bytes of the requests that it keeps. None keeps all.
+        """
+        self.requests: Newest[ServedRequest] = Newest(limit)
         """The requests in the order in which they arrived."""
         self._changed = threading.Condition()
         self._is_closed = False  # nothing changes any more
 
     def add(self, request: ServedRequest) -> None:
         """Add a request."""
-        self.requests.append(request)
-        self.notify()
+        with self._changed:
+            self.requests.add(request, request.size)
+            self._changed.notify_all()
+
+    @property
+    def arrived(self) -> int:
+        """The number of all requests so far."""
+        return self.requests.added
+
+    def after(self, number: int) -> tuple[int, list[ServedRequest]]:
+        """Return the number of all requests so far, and those after the first `number` that are still there."""
+        with self._changed:
+            forgotten = self.arrived - len(self.requests)
+            return self.arrived, self.requests[max(0, number - forgotten) :]
 
     def notify(self) -> None:
         """Wake the threads that wait for a change of a request."""

@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.errors import (
-    InvalidArgumentError,
     client_stayed_error,
     not_requested_error,
     server_state_error,
 )
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
-from pytest_streamval.server.arguments import check_numbers, check_times, checked_mode, checked_models
+from pytest_streamval.server.access import AccessRules
+from pytest_streamval.server.arguments import (
+    check_journal_limit,
+    check_numbers,
+    check_times,
+    checked_models,
+)
 from pytest_streamval.server.faults.fault import checked_fault
 from pytest_streamval.server.handler import RequestHandler
 from pytest_streamval.server.journal import Journal, ServedRequest
-from pytest_streamval.server.proxy import Proxy
+from pytest_streamval.server.proxy import proxy_of
 from pytest_streamval.server.script_queue import ScriptQueue
 from pytest_streamval.server.server_thread import acquire_thread, forget_owner, release_thread
 
@@ -67,6 +72,9 @@ class ProviderServer:
         models: Sequence[str] = MODELS,
         body_limit: int = BODY_LIMIT,
         port: int = 0,
+        allow_hosts: Sequence[str] = (),
+        allow_origins: Sequence[str] = (),
+        journal_limit: int | None = None,
     ) -> None:
         """Create a server. It opens with `with` or `start()`.
 
@@ -89,6 +97,11 @@ class ProviderServer:
             models: The names of the models that the server lists.
             body_limit: The most bytes that the body of a request may have.
             port: The port on loopback, 0 for any free port.
+            allow_hosts: The names, besides those of this machine, by which clients may address the server in `Host`.
+            allow_origins: The origins, besides those on this machine, whose web pages may use the server. `"*"` allows
+                all, here and in `allow_hosts`.
+            journal_limit: The most bytes of requests that `requests` keeps. The oldest are forgotten, but never the
+                newest one. None keeps all.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
@@ -96,10 +109,19 @@ class ProviderServer:
         """
         recut, fault = _recutter(cut), checked_fault(fault)
         check_numbers(speed=speed, body_limit=body_limit, port=port)
-        self._queue = ScriptQueue(scripts, fault, token_size, recut)
-        self._proxy = _proxy(scripts, upstream=upstream, cassettes=cassettes, record=record, fault=fault, speed=speed)
+        check_journal_limit(journal_limit)
+        self._queue = ScriptQueue(scripts, fault, token_size, recut, journal_limit)
+        self._proxy = proxy_of(
+            scripts,
+            upstream=upstream,
+            cassettes=cassettes,
+            record=record,
+            fault=fault,
+            speed=speed,
+            limit=journal_limit,
+        )
         self._refuses = fault is not None and fault.refuses
-        self._journal = Journal()
+        self._journal = Journal(journal_limit)
         self._handler = RequestHandler(
             self._queue,
             self._journal,
@@ -107,6 +129,7 @@ class ProviderServer:
             body_limit=body_limit,
             cut=None if recut is None else recut.cut,
             proxy=self._proxy,
+            access=AccessRules(allow_hosts, allow_origins),
         )
         self._given_port = port
         self._lock = threading.Lock()
@@ -254,8 +277,12 @@ class ProviderServer:
 
     @property
     def requests(self) -> tuple[ServedRequest, ...]:
-        """All requests so far, in the order in which they arrived."""
+        """The requests so far, in the order in which they arrived. With a `journal_limit` the oldest are missing."""
         return tuple(self._journal.requests)
+
+    def requests_after(self, number: int) -> tuple[int, Sequence[ServedRequest]]:
+        """Return the number of all requests so far, and those after the first `number` that the journal still has."""
+        return self._journal.after(number)
 
     @property
     def recordings(self) -> tuple[Cassette, ...]:
@@ -264,7 +291,7 @@ class ProviderServer:
 
     def wait_for_requests(self, count: int, *, within: float) -> bool:
         """Wait for requests, and return whether at least `count` of them have arrived within some seconds."""
-        return self._journal.wait_for(lambda: len(self._journal.requests) >= count, within)
+        return self._journal.wait_for(lambda: self._journal.arrived >= count, within)
 
     def unmet(self) -> Iterator[Exception]:
         """Yield an error for each failed request, each request without a script, and each script without a request."""
@@ -363,26 +390,6 @@ def _bound_socket(port: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _proxy(
-    scripts: Sequence[object],
-    *,
-    upstream: str | None,
-    cassettes: str | PathLike[str] | None,
-    record: str | None,
-    fault: Fault | None,
-    speed: float,
-) -> Proxy | None:
-    if upstream is None and cassettes is None:
-        if record is not None:
-            rule = "It must be None if there is neither an upstream nor cassettes. Give one of them."
-            raise InvalidArgumentError("record", repr(record), rule)
-        return None
-    if scripts:
-        rule = "It must not be given with scripts. A server has either scripts or a provider, not both."
-        raise InvalidArgumentError("upstream", repr(upstream), rule)
-    return Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
 
 
 def _recutter(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import (
+    FrameTooLongError,
     MalformedFrameError,
     ProviderStreamError,
     StreamTruncatedError,
@@ -36,7 +37,7 @@ from pytest_streamval.wire.json_values import (
     load_object,
     may_hold_surrogates,
 )
-from pytest_streamval.wire.sse import SSEDecoder
+from pytest_streamval.wire.sse import SSEDecoder, checked_max_frame
 from pytest_streamval.wire.surrogates import SurrogateJoiner
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ class FrameDecoder(ABC):
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
 
     @property
+    def max_frame(self) -> int:
+        """The most bytes of a frame. It can be changed before the first read."""
+        return self._framing.max_frame
+
+    @max_frame.setter
+    def max_frame(self, limit: int) -> None:
+        self._framing.max_frame = checked_max_frame(limit)
+
+    @property
     def text(self) -> str:
         """The output text so far."""
         return "".join(self._texts)
@@ -100,6 +110,7 @@ class FrameDecoder(ABC):
 
         Raises:
             MalformedFrameError: If a frame cannot be decoded, or is not allowed at its place.
+            FrameTooLongError: If a frame is longer than `max_frame`, possibly without end.
             ProviderStreamError: If the provider reports an error.
             ClosedError: If it is called after `close` or an error.
             InvalidArgumentError: If `data` is not `bytes`.
@@ -107,7 +118,13 @@ class FrameDecoder(ABC):
         if self._state:
             raise decoder_closed_error(self.protocol, self._state)
         deltas: list[Delta] = []
-        self._decode(self._framing.frames(data), deltas)
+        try:
+            frames = self._framing.frames(data)
+        except FrameTooLongError as error:
+            self._decode(error.frames, deltas)
+            self._state = "failed"
+            raise FrameTooLongError(self.protocol, self.text, deltas, error.offset, error.limit) from None
+        self._decode(frames, deltas)
         return deltas
 
     def close(self) -> list[Delta]:

@@ -6,15 +6,22 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from pytest_streamval.errors import InvalidArgumentError, decoder_closed_error, excerpt
+from pytest_streamval.errors import FrameTooLongError, InvalidArgumentError, decoder_closed_error, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_FRAME = 64 * 2**20
+"""The most bytes of a frame or a line by default, more than the images and documents that providers send."""
 
 _BOM = b"\xef\xbb\xbf"
 _ENDS = b"\r\n"
 _LF = 0x0A
 _CR = 0x0D
+_MOST_LINES = 1_024  # of an incomplete frame that are kept one by one; an object takes more memory than a short line
 _MAX_RETRY_DIGITS = 640  # int() accepts that many with any limit
 
 EventFields: TypeAlias = tuple[str, str, str, int | None, int, bool]
@@ -46,17 +53,29 @@ class SSEDecoder:
     before one. So decoding each line gives the same text as decoding the complete stream. A read can split a character,
     and U+2028, U+0085 and similar characters are text.
 
-    Each byte is examined a constant number of times: a line in many reads is collected and split once.
+    Each byte is examined a constant number of times: a line in many reads is collected and split once. A frame of more
+    than `max_frame` bytes is an error, so the memory is bounded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_frame: int = MAX_FRAME) -> None:
+        """Create a decoder for one body.
+
+        Args:
+            max_frame: The most bytes of a frame, with its line ends and without its blank line.
+
+        Raises:
+            InvalidArgumentError: If `max_frame` is not a number above 0.
+        """
+        self.max_frame = checked_max_frame(max_frame)
+        """The most bytes of a frame."""
         self.last_event_id = ""
         """The id to reconnect with. It changes when a frame is dispatched, even a frame without data."""
         self.retry: int | None = None
         """The reconnection time in milliseconds, or None if the stream has not set it."""
         self._head: bytes | None = b""  # the first bytes, until they are longer than a BOM or differ from it
         self._line = bytearray()  # an incomplete line
-        self._block: list[bytes] = []  # the lines of the incomplete frame, with their ends
+        self._block: list[bytes] = []  # the last lines of the incomplete frame, with their ends
+        self._packed = bytearray()  # the lines before them
         self._start = 0  # the offset of that frame
         self._position = 0  # the offset of the incomplete line
         self._after_cr = False  # an LF that follows belongs to the line end before it
@@ -67,10 +86,15 @@ class SSEDecoder:
         """Return the events that the next bytes of the body complete, in order.
 
         Raises:
-            ClosedError: If it is called after `flush`.
+            FrameTooLongError: If a frame is longer than `max_frame`. Its `frames` are the events before that.
+            ClosedError: If it is called after `flush` or an error.
             InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
-        return [ServerSentEvent(*frame) for frame in self.frames(data) if frame[0]]
+        try:
+            frames = self.frames(data)
+        except FrameTooLongError as error:
+            raise replace(error, frames=_events(error.frames)) from None
+        return _events(frames)
 
     def frames(self, data: bytes) -> list[EventFields]:
         """Return the events of `feed` as tuples for `FrameDecoder`, in four fifths of the time.
@@ -86,7 +110,7 @@ class SSEDecoder:
             data = self._skip_bom(data)
         if self._after_cr and data:
             data = self._skip_lf(data)
-        return self._dispatch(self._complete_lines(data)) if data else []
+        return self._dispatch(self._complete_lines(data) if data else [])
 
     def flush(self) -> bytes:
         """End the stream and return the bytes of a frame without a blank line, which the standard discards.
@@ -94,11 +118,12 @@ class SSEDecoder:
         A second call returns nothing. Complete lines of that frame still set `retry`, which takes effect line by line.
         """
         self._closed = True
-        left = b"".join((self._head or b"", *self._block, self._line))
-        for field, value in map(_field, self._block):
+        lines = self._lines_of_frame()
+        left = b"".join((self._head or b"", *lines, self._line))
+        for field, value in map(_field, lines):
             if field == b"retry":
                 self._set_retry(value)
-        self._head, self._line, self._block = None, bytearray(), []
+        self._discard_frame()
         return left
 
     def end(self) -> tuple[bytes, list[EventFields]]:
@@ -110,7 +135,7 @@ class SSEDecoder:
         last = bytes(self._line)
         if self._head or not (self._block or last) or last.partition(b":")[0] not in {b"", b"data"}:
             return self.flush(), []
-        block = [line for line in (*self._block, last) if line and not line.startswith(b":")]
+        block = [line for line in (*self._lines_of_frame(), last) if line and not line.startswith(b":")]
         frame = self._interpret(block, self._start)
         self._outside.clear()
         if frame is not None and _is_complete(frame[1]):
@@ -165,7 +190,9 @@ class SSEDecoder:
                 block.append(line)
                 continue
             if block:
-                frame = self._interpret(block, self._start)
+                if position - len(line) - self._start > self.max_frame:
+                    self._raise_too_long(frames)
+                frame = self._interpret(self._lines_of_frame(), self._start)
                 if self._outside:
                     frames += self._outside
                     self._outside.clear()
@@ -174,7 +201,28 @@ class SSEDecoder:
                 block.clear()
             self._start = position
         self._position = position
+        if position + len(self._line) - self._start > self.max_frame:
+            self._raise_too_long(frames)
+        if len(block) > _MOST_LINES:
+            self._packed += b"".join(block[:-1])  # an LF may still belong to the last one
+            del block[:-1]
         return frames
+
+    def _lines_of_frame(self) -> list[bytes]:
+        """Return the complete lines of the frame. The packed ones are unpacked."""
+        if not self._packed:
+            return self._block
+        lines = [*bytes(self._packed).splitlines(keepends=True), *self._block]
+        self._packed.clear()
+        return lines
+
+    def _discard_frame(self) -> None:
+        self._head, self._line, self._block, self._packed = None, bytearray(), [], bytearray()
+
+    def _raise_too_long(self, frames: list[EventFields]) -> NoReturn:
+        self._closed = True
+        self._discard_frame()
+        raise FrameTooLongError("SSE", "", (), self._start, self.max_frame, frames)
 
     def _interpret(self, block: list[bytes], offset: int) -> EventFields | None:
         """Return the event of a frame, or None if it has no data."""
@@ -242,6 +290,10 @@ class SSEDecoder:
         return True
 
 
+def _events(frames: Iterable[EventFields]) -> list[ServerSentEvent]:
+    return [ServerSentEvent(*frame) for frame in frames if frame[0]]
+
+
 def _is_complete(data: str) -> bool:
     """Return whether the data of a frame is complete, so that only a line end can follow it."""
     try:
@@ -249,6 +301,18 @@ def _is_complete(data: str) -> bool:
     except (ValueError, RecursionError):
         return data.rstrip() == "[DONE]"
     return True
+
+
+def checked_max_frame(max_frame: int) -> int:
+    """Return a limit of frames.
+
+    Raises:
+        InvalidArgumentError: If it is not a number above 0.
+    """
+    given: object = max_frame
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise InvalidArgumentError("max_frame", excerpt(given), "It must be a number of bytes, 1 or more.")
+    return given
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

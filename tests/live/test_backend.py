@@ -10,6 +10,7 @@ import pytest
 from pytest_streamval import (
     ChatContext,
     Delta,
+    FrameTooLongError,
     Instruction,
     InvalidArgumentError,
     MalformedFrameError,
@@ -213,6 +214,24 @@ async def test_a_live_backend_sends_a_format_as_a_schema(provider, form) -> None
     async with provider(streamed("openai", "{}")) as served:
         await (await asked("openai", served, format=form, model_options=STREAM)).avalue()
     assert served.requests[0].body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize("name", ["openai", "ollama"])
+async def test_a_live_backend_ends_a_stream_whose_frame_has_no_end(provider, name) -> None:
+    async def endless(writer) -> None:
+        writer.write(head(kind=PROVIDERS[name].adapter.media_type) + chunk(b"data: "))
+        while True:
+            writer.write(chunk(b"x" * 1_000))
+            await writer.drain()
+
+    async with provider(endless) as served:
+        limited = LiveBackend(f"{name}:m", base_url=served.url, max_frame=50_000)
+        for options, text in ((STREAM, "frame at byte 0"), ({}, "longer than 50,000 bytes")):
+            thunk, _ = await limited.generate_from_context("Hi", SimpleContext(), model_options=options)
+            with pytest.raises(FrameTooLongError, match=text):
+                await thunk.avalue()
+    with pytest.raises(InvalidArgumentError, match="Invalid max_frame: 0"):
+        LiveBackend("ollama:m", max_frame=0)
 
 
 async def test_a_live_backend_rejects_an_invalid_format() -> None:
