@@ -90,6 +90,8 @@ def _streams(options: argparse.Namespace) -> Iterator[_Found]:
     data = sys.stdin.buffer.read() if options.file == _STANDARD_INPUT else Path(path).read_bytes()
     given = "as --protocol says" if options.protocol else ""
     recorded = cassette_in(path, data, protocol=options.protocol)
+    if recorded is not None and options.entry is not None:
+        raise invalid_capture_error(path, f"it has no entry {options.entry}, as it is a cassette")
     if recorded is not None:
         yield _Found(recorded, given or "as the cassette says", None, options.output)
         return

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_streamval.cli import ask, check, faults, providers, record, replay, report, serve, show
-from pytest_streamval.cli.terminal import discard_output
+from pytest_streamval.cli.terminal import discard_output, escape_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ _INTERRUPTED = 130  # the same for SIGINT
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 if a stream failed. Wrong arguments exit with 2."""
+    escape_unprintable(sys.stdout)
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options.parser, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import argparse
+    from typing import TextIO
 
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -24,6 +26,12 @@ def print_note(message: str) -> None:
         sys.stdout.flush()
     finally:
         print(f"streamval: {message}", file=sys.stderr)
+
+
+def escape_unprintable(stream: TextIO) -> None:
+    """Make a stream print an escape for each character that its encoding lacks. By default Python fails there."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
 
 
 def discard_output() -> None:

@@ -143,7 +143,8 @@ class HttpConnection:
         request = self._request
         if self._exact_headers is None:
             # a compressed stream would have other boundaries than its text
-            headers = {"accept-encoding": "identity", **request.headers}
+            given = {name: value for name, value in request.headers.items() if name.lower() != "accept-encoding"}
+            headers = {"accept-encoding": "identity", **given}
             return client.build_request(request.method, request.url, content=request.body, headers=headers)
         parts = urlsplit(request.url)
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"

@@ -13,12 +13,13 @@ from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
-from pytest_streamval.server.access import is_preflight
+from pytest_streamval.server.access import Refusal, is_preflight
 from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
+from pytest_streamval.server.request_head import too_long_body
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.server.access import AccessRules, Refusal
+    from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.connection import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
+_UNSUPPORTED = 415  # status; the answer names the codings that are known (RFC 9110, 15.5.16)
 _DEFAULT_RENDERER = Renderer(
     ADAPTERS["openai"], ParsedRequest(stream=False)
 )  # for errors of requests without a protocol
@@ -96,10 +98,9 @@ class RequestHandler:
         """Return a request as the journal has it, and the response."""
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
-        try:
-            readable = incoming._replace(body=decoded_request(_http_request(incoming)).body)
-        except UndecodableBodyError as error:
-            return self._refuse_coding(incoming, error)
+        readable = self._decoded(incoming)
+        if isinstance(readable, Refusal):
+            return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
         request = _served_request(readable)
         response = self._response(request, incoming, readable.body)
         if cors := self._access.response_headers(incoming):
@@ -112,7 +113,19 @@ class RequestHandler:
         self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
     ) -> tuple[ServedRequest, Response]:
         self._journal.add(request)
-        return request, Response(send_error(nearest_adapter(incoming.target), refusal.status, refusal.message))
+        headers = [("accept-encoding", ", ".join(CODINGS))] if refusal.status == _UNSUPPORTED else []
+        adapter = nearest_adapter(incoming.target)
+        return request, Response(send_error(adapter, refusal.status, refusal.message, headers=headers))
+
+    def _decoded(self, incoming: IncomingRequest) -> IncomingRequest | Refusal:
+        """Return a request whose body is not compressed."""
+        try:
+            body = decoded_request(_http_request(incoming)).body
+        except UndecodableBodyError as error:
+            return Refusal(_UNSUPPORTED, str(error))
+        if len(body) > self.body_limit:
+            return Refusal(413, too_long_body(self.body_limit))
+        return incoming._replace(body=body)
 
     def _response(self, request: ServedRequest, incoming: IncomingRequest, body: bytes) -> Response:
         if is_preflight(incoming):
@@ -129,13 +142,6 @@ class RequestHandler:
             return response
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
         return forwarded or Response(_send(target))
-
-    def _refuse_coding(self, incoming: IncomingRequest, error: UndecodableBodyError) -> tuple[ServedRequest, Response]:
-        """Refuse a body that cannot be decoded, as RFC 9110 says in 15.5.16."""
-        request = _served_request(incoming._replace(body=b""))
-        self._journal.add(request)
-        headers = (("accept-encoding", ", ".join(CODINGS)),)
-        return request, Response(send_error(nearest_adapter(incoming.target), 415, str(error), headers=headers))
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""

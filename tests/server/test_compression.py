@@ -211,6 +211,16 @@ def test_a_server_refuses_a_request_that_it_cannot_decode(coding, reason) -> Non
         assert ask(server, "openai") == ("Hello.", None)
 
 
+def test_a_server_refuses_a_request_that_grows_beyond_its_limit() -> None:
+    body = gzip.compress(json.dumps({**BODY, "user": "x" * 5_000}).encode())
+    with ProviderServer("Hello.", body_limit=1_000) as server:
+        status, report = parse(exchange(server, request_head(body, CHAT, "content-encoding: gzip", CLOSE) + body))
+    assert (status, report["error"]["message"]) == (
+        413,
+        "The body is longer than 1,000 bytes, the limit of this server.",
+    )
+
+
 @coded
 def test_a_proxy_forwards_a_compressed_request_as_it_is_and_records_what_it_says(tmp_path, coding, encode) -> None:
     asked = {**BODY, "metadata": {"api_key": KEY}}
