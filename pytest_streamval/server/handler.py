@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import CheckFailedError
+from pytest_streamval.errors import CheckFailedError, excerpt
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
@@ -125,6 +125,13 @@ class RequestHandler:
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
         return forwarded or Response(_send(target))
 
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the response to a request that this package fails to understand, which it should never do."""
+        request = ServedRequest(incoming.method, excerpt(incoming.target), {}, None)
+        self._journal.add(request)
+        failure = self._queue.add_failure(request, error)
+        return request, Response(send_error(ADAPTERS["openai"], 500, failure))
+
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""
         failure = self._queue.add_failure(request, error)
@@ -193,12 +200,14 @@ def _send(target: ErrorResponse | StaticResponse) -> Actions:
 def _served_request(incoming: IncomingRequest) -> ServedRequest:
     """Return a request as the journal has it, without its secrets."""
     headers = {name.lower(): value for name, value in incoming.headers}
-    request = HttpRequest(incoming.target, incoming.body, headers)
+    target = incoming.target
+    # a path that begins with // is none of an address
+    request = HttpRequest(f"http://server{target}" if target.startswith("/") else target, incoming.body, headers)
     secrets = Secrets.of(request)
     try:
-        path = path_of(incoming.target, secrets)
-    except ValueError:  # it is no address, such as `//[`
-        path = secrets.text(incoming.target)
+        path = path_of(request.url, secrets)
+    except ValueError:  # such as `//[`
+        path = secrets.text(target)
     served = ServedRequest(incoming.method, path, secrets.headers(headers), body_of(request, Secrets()))
     served.size = sum(len(name) + len(value) for name, value in headers.items()) + len(path) + len(incoming.body)
     return served
