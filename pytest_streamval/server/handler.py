@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import CheckFailedError, UndecodableBodyError
+from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt
 from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
@@ -143,6 +143,13 @@ class RequestHandler:
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
         return forwarded or Response(_send(target))
 
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the response to a request that this package fails to understand, which it should never do."""
+        request = ServedRequest(incoming.method, excerpt(incoming.target), {}, None)
+        self._journal.add(request)
+        failure = self._queue.add_failure(request, error)
+        return request, Response(send_error(ADAPTERS["openai"], 500, failure))
+
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""
         failure = self._queue.add_failure(request, error)
@@ -213,15 +220,17 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
     request = _http_request(incoming)
     secrets = Secrets.of(request)
     try:
-        path = path_of(incoming.target, secrets)
-    except ValueError:  # it is no address, such as `//[`
+        path = path_of(request.url, secrets)
+    except ValueError:  # such as `//[`
         path = secrets.text(incoming.target)
-    served = ServedRequest(incoming.method, path, secrets.headers(request.headers), body_of(request, Secrets()))
-    served.size = (
-        sum(len(name) + len(value) for name, value in request.headers.items()) + len(path) + len(incoming.body)
-    )
+    headers = secrets.headers(request.headers)
+    served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()))
+    served.size = sum(map(len, chain(*request.headers.items()))) + len(path) + len(incoming.body)
     return served
 
 
 def _http_request(incoming: IncomingRequest) -> HttpRequest:
-    return HttpRequest(incoming.target, incoming.body, joined_headers(incoming.headers))
+    target = incoming.target
+    # a path that begins with // is none of an address
+    url = f"http://server{target}" if target.startswith("/") else target
+    return HttpRequest(url, incoming.body, joined_headers(incoming.headers))
