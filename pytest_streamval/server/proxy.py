@@ -21,6 +21,7 @@ from pytest_streamval.http.connection import load_httpx2
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
+from pytest_streamval.recordings.replacement import NewRecordings
 from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
 from pytest_streamval.server.actions import Disconnect, Flush, Hang, Response, SendData, SendHead, Sleep
 from pytest_streamval.server.forwarding import ForwardedRequest, Upstream, request_to
@@ -56,7 +57,7 @@ class Proxy:
         fault: Fault | None,
         speed: float = inf,
     ) -> None:
-        """Load the recordings, or delete them if they are to be replaced.
+        """Load the recordings, unless they are to be replaced.
 
         Args:
             upstream: The address of the provider, or None if there is none.
@@ -94,8 +95,7 @@ class Proxy:
         self._matcher = CassetteMatcher(
             [Cassette.load(path) for path in existing] if replays else (), way_out=_HOW_TO_RECORD
         )
-        for path in existing if mode.replaces else ():
-            path.unlink()
+        self._new = NewRecordings(existing if mode.replaces else ())
 
     def respond(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         """Return the response to a request for an output."""
@@ -111,6 +111,17 @@ class Proxy:
         if self._upstream is None or not self._forwards:
             return None
         return self._forward(self._upstream, request, renderer, incoming, recorder=None)
+
+    def close(self, *, failed: bool = False) -> None:
+        """Replace the old recordings in the mode `all`. After a failure they stay.
+
+        Args:
+            failed: Whether the run has failed. A request that reached no provider counts as a failure too.
+
+        Raises:
+            OSError: If they cannot be replaced.
+        """
+        self._new.close(failed=failed or bool(self.failures))
 
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield an error for each failed request, each request without a recording, and each recording not played."""
@@ -160,7 +171,7 @@ class Proxy:
         cassette = recorder.cassette(Path(_FILE) if self._folder is None else self._next_path(self._folder))
         self.recordings.append(cassette)
         if self._folder is not None:
-            cassette.dump()
+            self._new.add(cassette)
 
     def _next_path(self, folder: Path) -> Path:
         return numbered(folder / _FILE, next(self._numbers))
