@@ -32,11 +32,13 @@ from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
 from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
+from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.summary import CASSETTES
 from pytest_streamval.plugin.variants import recutter_of, without_cut
 from pytest_streamval.recordings.cassette import FOLDER, Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
 from pytest_streamval.recordings.modes import RecordMode
+from pytest_streamval.recordings.replacement import NewRecordings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -45,6 +47,10 @@ if TYPE_CHECKING:
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.guards import Guard
 
+_KEPT = (
+    "The old recordings of this test stay, because it failed. To record the answers of a test that fails, delete them "
+    "and use --streamval-record once."
+)
 _SHOWN = 400  # characters of a cut that a failure shows
 
 
@@ -86,9 +92,8 @@ class StreamCassette:
         self._mode = RecordMode.named(mode, "mode")
         self._replays = self._mode.replays(recorded=bool(existing))
         self._records = self._mode.records(recorded=bool(existing))
-        self._stale = list(existing.values()) if self._mode.replaces else []
+        self._new = NewRecordings(existing.values() if self._mode.replaces else ())
         self._numbers = count(max(existing, default=0) + 1 if self._replays else 1)
-        self._recorders: list[RecordingTransport] = []
         self.matcher = CassetteMatcher(
             [self._loaded(each) for each in existing.values()] if self._replays else (),
             way_out=f"To record these requests: {self._command('all')}",
@@ -120,9 +125,14 @@ class StreamCassette:
         return with_transport(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
 
     @property
+    def replaces(self) -> bool:
+        """Whether it has made recordings that replace older ones if the test passes."""
+        return self._new.replaces
+
+    @property
     def written(self) -> list[Path]:
         """The paths of the recordings that were made so far."""
-        return [path for recorder in self._recorders for path in recorder.written]
+        return list(self._new.written)
 
     def errors(self) -> Iterator[StreamvalError]:
         """Yield an error for each hidden request, and one for the recordings that were not played."""
@@ -141,12 +151,9 @@ class StreamCassette:
                 shown = show_cuts(pieces, _SHOWN)
                 yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {shown}"
 
-    def close(self) -> None:
-        """Remove the old recordings that no new one has replaced."""
-        written = self.written
-        if written:
-            for path in {*self._stale}.difference(written):
-                path.unlink(missing_ok=True)
+    def close(self, *, failed: bool = False) -> None:
+        """Replace the old recordings in the mode `all`. If the test has failed or recorded nothing, they stay."""
+        self._new.close(failed=failed)
 
     def _loaded(self, path: Path) -> Cassette:
         return replace(Cassette.load(path), path=self._relative(path))
@@ -155,9 +162,9 @@ class StreamCassette:
         return str(path.relative_to(self._root) if self._root is not None and self._root in path.parents else path)
 
     def _recorder(self, backend: LiveBackend) -> RecordingTransport:
-        recorder = RecordingTransport(transport_of(backend), self.path, numbers=self._numbers, clock=_real_time)
-        self._recorders.append(recorder)
-        return recorder
+        return RecordingTransport(
+            transport_of(backend), self.path, numbers=self._numbers, recordings=self._new, clock=_real_time
+        )
 
     def _command(self, mode: str) -> str:
         return f"pytest {self._test} --streamval-record {mode}"
@@ -201,8 +208,9 @@ def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | 
     manager = request.config.pluginmanager
     if not manager.hasplugin(_NAME):
         manager.register(_CassetteReports(), _NAME)
+    has_failed = watched(item)
     yield cassette
-    cassette.close()
+    cassette.close(failed=has_failed())
 
 
 _CASSETTE = pytest.StashKey[StreamCassette]()
@@ -225,6 +233,8 @@ class _CassetteReports:
         cassette = item.stash.get(_CASSETTE, None)
         if cassette is not None and report.failed and call.when == "call":
             report.sections += [("streamval: recording, as cut", cut) for cut in cassette.cuts()]
+            if cassette.replaces:
+                report.sections.append(("streamval: recordings", _KEPT))
         if cassette is not None and call.when == "teardown":
             played = [each.path for each in cassette.matcher.played]
             report.__dict__[CASSETTES] = [played, [str(path) for path in cassette.written]]

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_streamval.guards.tracking import untracked
 from pytest_streamval.plugin.file_names import file_name_of_test
+from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER
 from pytest_streamval.server.provider import ProviderServer
@@ -38,6 +39,7 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
         cut: The cut of the streams, None as scripted.
     """
     numbers = count(1)
+    has_failed = watched(request.node)
     with ExitStack() as servers:
 
         def serve(*scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as above
@@ -48,7 +50,8 @@ def provider_servers(request: pytest.FixtureRequest, guard: Guard, cut: Cut | No
                 options.update(_recording_options(request, next(numbers), cut))
             server = ProviderServer(*scripts, **options)
             with untracked():  # this fixture closes it
-                servers.enter_context(server)
+                servers.callback(lambda: server.close(failed=has_failed()))
+                server.start()
             guard.final_checks.append(server.unmet)
             return server
 

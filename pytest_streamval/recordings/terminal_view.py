@@ -266,13 +266,19 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    while display_width(text) > width:
-        most = max(1, sum(columns <= width for columns in accumulate(map(display_width, text))))
-        space = text.rfind(" ", 1, most + 1)
-        end = space if space > 0 else most
-        yield text[:end]
-        text = text[end:].removeprefix(" ")
-    yield text
+    start = columns = 0
+    at = 0
+    while at < len(text):
+        columns += display_width(text[at])
+        if columns <= width or at == start:
+            at += 1
+            continue
+        space = text.rfind(" ", start + 1, at + 1)
+        end = space if space > 0 else at
+        yield text[start:end]
+        at = start = end + text.startswith(" ", end)
+        columns = 0
+    yield text[start:]
 
 
 def fitted(text: str, width: int) -> str:
@@ -283,8 +289,8 @@ def fitted(text: str, width: int) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return a text with its control characters escaped, except for line ends and tabs."""
-    return "".join(repr(each)[1:-1] if category(each) == "Cc" and each not in "\n\t" else each for each in text)
+    """Return a text with control characters and halves of surrogate pairs escaped, except for line ends and tabs."""
+    return "".join(repr(each)[1:-1] if category(each) in {"Cc", "Cs"} and each not in "\n\t" else each for each in text)
 
 
 def _delta_summary(delta: Delta) -> str:

@@ -217,6 +217,26 @@ def test_a_test_with_fewer_or_more_requests_than_recordings_fails(pytester: pyte
     assert len(asked) == 6
 
 
+@pytest.mark.parametrize("ending", ["assert False", "pytest.skip()", "raise KeyError"])
+def test_mode_all_leaves_the_recordings_of_a_test_that_does_not_pass(
+    pytester: pytest.Pytester, asked: list[str], ending: str
+) -> None:
+    code = TESTS + "async def test_it(stream_cassette):\n    backend = stream_cassette(LiveBackend('openai:m'))\n"
+    pytester.makepyfile(test_it=f"{code}    await ask(backend, 'One', 'Two')\n")
+    run(pytester, "--streamval-record", "all").assert_outcomes(passed=1)
+    folder = pytester.path / "__cassettes__" / "test_it"
+    old = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(old) == 2
+    pytester.makepyfile(test_it=f"{code}    await ask(backend, 'Three')\n    {ending}\n")
+    result = run(pytester, "--streamval-record", "all")
+    assert "passed" not in result.parseoutcomes()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
+    if ending != "pytest.skip()":
+        result.stdout.fnmatch_lines(
+            ["*- streamval: recordings -*", "The old recordings of this test stay, because it *"]
+        )
+
+
 def test_fuzzing_cuts_the_recorded_bytes_and_records_none(pytester: pytest.Pytester, asked: list[str]) -> None:
     pytester.makepyfile(test_it=ASKS)
     recording = run(pytester, "--streamval-fuzz", "4", "--streamval-record", "all", "-rs")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_streamval import Script
+
 pytest_plugins = ["pytester"]
 
 HEAD = """
@@ -189,6 +191,17 @@ def test_an_unused_recording_of_a_server_fails_its_test(run) -> None:
     run(code, "--streamval-record", "all").assert_outcomes(passed=1)
     result = run(code.replace("assert ask(server)", "assert server.url or ask(server)").replace("== 1", "== 0"))
     result.assert_outcomes(failed=1)
+
+
+def test_mode_all_leaves_the_recordings_of_a_server_whose_test_failed(run, pytester: pytest.Pytester) -> None:
+    code = PROXIED.replace("EXPECTED", "1")
+    run(code, "--streamval-record", "all").assert_outcomes(passed=1)
+    (path,) = (pytester.path / "__cassettes__").rglob("*.jsonl")
+    old = path.read_bytes()
+    run(code.replace("== 1", "== 2"), "--streamval-record", "all").assert_outcomes(failed=1)
+    assert [each.read_bytes() for each in path.parent.iterdir()] == [old]
+    run(code.replace("From upstream", "Anew"), "--streamval-record", "all").assert_outcomes(passed=1)
+    assert [Script.from_cassette(each).text for each in path.parent.iterdir()] == ["Anew."]
 
 
 def test_virtual_time_waits_for_the_answers_of_a_server(run) -> None:
