@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
@@ -23,6 +24,9 @@ Verdict: TypeAlias = Literal["pass", "fail", "unknown"]
 
 _VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "unknown")
 _PLAIN: dict[object, PartialValidationResult] = {}  # shared results without a reason, score, thunk and context
+
+asking: ContextVar[Requirement | None] = ContextVar("asking", default=None)
+"""The requirement that calls a backend as a judge."""
 
 
 class _Result:
@@ -157,6 +161,14 @@ def default_output_to_bool(output: ModelOutputThunk | str) -> bool:
     return found is not None and found[1].lower() == "yes"
 
 
+class _DefaultName:
+    """The attribute `name` of a requirement that was given none: its class, and its description if it has one."""
+
+    def __get__(self, requirement: Requirement | None, kind: type[Requirement]) -> str:
+        description = kind.description if requirement is None else requirement.description
+        return kind.__name__ + (f"({excerpt(description)})" if description else "")
+
+
 class Requirement:
     """A condition on an output.
 
@@ -169,12 +181,21 @@ class Requirement:
     validation_fn: Callable[[Context], bool | ValidationResult | Awaitable[bool | ValidationResult]] | None = None
     output_to_bool: Callable[[ModelOutputThunk], bool] = staticmethod(default_output_to_bool)
     check_only: bool = False
+    judge: bool = False
+    """Whether a backend judges the complete output, although this requirement checks the chunks itself."""
+    if TYPE_CHECKING:
+        name: str
+        """The name of this requirement in messages, by default its class, and its description if it has one."""
+    else:
+        name = _DefaultName()  # no property, so that subclasses and instances can have attributes of this name
 
     def __init__(
         self,
         description: str | None = None,
         validation_fn: Callable[[Context], bool | ValidationResult | Awaitable[bool | ValidationResult]] | None = None,
         *,
+        name: str | None = None,
+        judge: bool = False,
         output_to_bool: Callable[[ModelOutputThunk], bool] = default_output_to_bool,
         check_only: bool = False,
     ) -> None:
@@ -183,17 +204,27 @@ class Requirement:
         Args:
             description: The requirement in words.
             validation_fn: Validates the complete output, `ctx.last_output()`. Without it, the backend acts as judge.
+            name: The name in messages, by default the class and the description.
+            judge: Whether the backend judges the complete output, although the class overrides `stream_validate`. A
+                requirement with a description that checks no chunks always calls the backend.
             output_to_bool: Converts a judge's answer to a bool.
             check_only: Whether to omit the description from the request to the generating model.
 
         Raises:
-            InvalidArgumentError: A `TypeError`. If `description` can be called.
+            InvalidArgumentError: A `TypeError`. If `description` can be called, or `name` is no str with text.
         """
         if callable(description):
             raise InvalidArgumentError(
                 "description", excerpt(description), "It must be a str. Pass a function by name, as validation_fn=..."
             )
+        given: object = name
+        if given is not None and not (isinstance(given, str) and given):
+            raise InvalidArgumentError("name", excerpt(name), "It must be a str that is not empty, or None.")
         # a subclass may have defined attributes for all its instances, which omitted arguments must not hide
+        if name is not None:
+            self.name = name
+        if judge:
+            self.judge = True
         if description is not None:
             self.description = description
         if validation_fn is not None:
@@ -202,11 +233,6 @@ class Requirement:
             self.output_to_bool = output_to_bool
         if check_only:
             self.check_only = True
-
-    @property
-    def name(self) -> str:
-        """The name of this requirement in messages: its class, and its description if it has one."""
-        return type(self).__name__ + (f"({excerpt(self.description)})" if self.description else "")
 
     def format_for_llm(self) -> str:
         """Return the requirement as it is sent to a model."""
@@ -240,8 +266,8 @@ class Requirement:
     ) -> ValidationResult:
         """Validate the complete output, `ctx.last_output()`, with `validation_fn` or with `backend` as judge.
 
-        A subclass that overrides `stream_validate` and has no description passes here, because it has checked every
-        chunk.
+        A subclass that overrides `stream_validate` passes here, because it has checked every chunk. With `judge=True`
+        it calls the judge too.
 
         Args:
             backend: The judge, if there is no `validation_fn`.
@@ -254,10 +280,11 @@ class Requirement:
             InvalidArgumentError: A `TypeError`. If there is neither a `validation_fn` nor a description for a judge.
         """
         if self.validation_fn is None:
+            checks_chunks = type(self).stream_validate is not Requirement.stream_validate
+            if checks_chunks and not self.judge:
+                return ValidationResult(result=True, reason="judged chunk by chunk")
             if self.format_for_llm():
                 return await self._ask_judge(backend, ctx, format, model_options)
-            if type(self).stream_validate is not Requirement.stream_validate:
-                return ValidationResult(result=True, reason="judged chunk by chunk")
             rule = "It must be a str, so that a model can act as judge. Or pass validation_fn=..."
             raise InvalidArgumentError("description", excerpt(self.description), rule)
         verdict = self.validation_fn(ctx)
@@ -279,9 +306,13 @@ class Requirement:
             "Does the text below fulfil it? Begin with yes or no, then say why.\n\n"
             f"Text:\n{ctx.last_output() or ''}"
         )
-        thunk, judged_in = await backend.generate_from_context(
-            question, SimpleContext(), format=schema, model_options=model_options
-        )
+        token = asking.set(self)
+        try:
+            thunk, judged_in = await backend.generate_from_context(
+                question, SimpleContext(), format=schema, model_options=model_options
+            )
+        finally:
+            asking.reset(token)
         try:
             answer = await thunk.avalue()
         except BaseException:

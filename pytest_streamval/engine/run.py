@@ -16,6 +16,7 @@ from pytest_streamval.engine.events import (
     StreamEvent,
     StreamingDoneEvent,
 )
+from pytest_streamval.engine.requirement import asking
 from pytest_streamval.engine.tasks import current_task_is_cancelled, note_cleanup, start_task
 from pytest_streamval.errors import GenerationCancelledError, described, raisable
 
@@ -37,6 +38,12 @@ _ATTEMPT = 1  # a run has one attempt
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 """The run whose task or validator contains the running code."""
+
+
+def asking_requirement() -> Requirement | None:
+    """Return the requirement that is calling a backend, or None if other code does."""
+    run = current_run.get()
+    return asking.get() or (None if run is None else run.validators.current_requirement())
 
 
 class Run:
