@@ -58,17 +58,15 @@ class _Result:
         return hash(self._facts())
 
     def __repr__(self) -> str:
-        facts = "".join(
-            f", {name}={value!r}"
-            for name in ("reason", "score", "thunk", "context")
-            if (value := getattr(self, name)) is not None
-        )
+        names = ("reason", "score", "thunk", "context", "replacement")
+        facts = "".join(f", {name}={value!r}" for name in names if (value := getattr(self, name, None)) is not None)
         return f"{type(self).__name__}({self.success!r}{facts})"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         success, *others = self._facts()
         kind: Callable[..., Any] = type(self)
-        return partial(kind, success, **dict(zip(_Result.__slots__[:-1], others, strict=True))), ()
+        names = (*_Result.__slots__[:-1], "replacement")[: len(others)]
+        return partial(kind, success, **dict(zip(names, others, strict=True))), ()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         msg = f"{type(self).__name__} is immutable. Make a new one with {name}={value!r}."
@@ -121,8 +119,10 @@ class ValidationResult(_Result):
 class PartialValidationResult(_Result):
     """The result of a requirement on a chunk: `"pass"`, `"fail"` (stop the stream) or `"unknown"` (continue)."""
 
-    __slots__ = ()
+    __slots__ = ("replacement",)
 
+    replacement: str | None
+    """The text that takes the place of a failed chunk, so that the stream continues, or None."""
     success: Verdict
     """The verdict. Only `"pass"` is true as a bool."""
 
@@ -134,13 +134,23 @@ class PartialValidationResult(_Result):
         score: float | None = None,
         thunk: ModelOutputThunk | None = None,
         context: Context | None = None,
+        replacement: str | None = None,
     ) -> Self:
         """Create a result, or return a shared one if only the verdict is given.
 
+        Args:
+            success: The verdict.
+            reason: The reason in words.
+            score: A number on the validator's own scale.
+            thunk: The answer of the model that acted as judge.
+            context: The context of that answer.
+            replacement: The text that is released in the place of a failed chunk. The stream then continues.
+
         Raises:
-            InvalidArgumentError: A `ValueError`. If `success` is not one of the three verdicts.
+            InvalidArgumentError: A `ValueError`. If `success` is not one of the three verdicts, or if there is a
+                `replacement` that is no str or belongs to another verdict than `"fail"`.
         """
-        if reason is None and score is None and thunk is None and context is None:
+        if reason is None and score is None and thunk is None and context is None and replacement is None:
             try:
                 plain = _PLAIN.get(success)
             except TypeError:  # it cannot be a key, so it is no verdict either
@@ -149,7 +159,21 @@ class PartialValidationResult(_Result):
                 return cast("Self", plain)
         if success not in _VERDICTS:
             raise InvalidArgumentError("success", excerpt(success), 'It must be "pass", "fail" or "unknown".')
-        return cls._of(success, reason, score, thunk, context)
+        given: object = replacement
+        if given is not None and not (isinstance(given, str) and success == "fail"):
+            rule = 'It must be a str, and the verdict "fail". It takes the place of the failed chunk.'
+            raise InvalidArgumentError("replacement", excerpt(given), rule)
+        result = cls._of(success, reason, score, thunk, context)
+        object.__setattr__(result, "replacement", replacement)
+        return result
+
+    @property
+    def stops(self) -> bool:
+        """Whether this result stops the stream: a fail without a replacement."""
+        return self.success == "fail" and self.replacement is None
+
+    def _facts(self) -> tuple[Any, ...]:
+        return *super()._facts(), self.replacement
 
 
 _PLAIN.update({verdict: PartialValidationResult(verdict) for verdict in _VERDICTS})
@@ -241,9 +265,9 @@ class Requirement:
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
         """Check the next chunk of a stream.
 
-        Only the run can read the output during the stream, so reading `ctx.last_output()` here raises a
-        `ConcurrentReadError`. Keep earlier chunks on `self`, which is copied for each run, or check the complete output
-        in `validate`.
+        `str(ctx.last_output())` is the text up to and including the chunk, for checks of more than one chunk. Only the
+        run can wait for more of the output, so its methods raise a `ConcurrentReadError` here. `self` is a copy for
+        each run, so a requirement may keep data on it.
 
         Args:
             chunk: The chunk, which has not been released yet.
@@ -251,7 +275,8 @@ class Requirement:
             ctx: The context that ends with the output being generated.
 
         Returns:
-            The result, by default `"unknown"`. A `"fail"` stops the stream before the chunk is released.
+            The result, by default `"unknown"`. A `"fail"` stops the stream before the chunk is released. If it has a
+            `replacement`, this is released in the place of the chunk, and the stream continues.
         """
         del chunk, backend, ctx
         return PartialValidationResult("unknown")
@@ -281,7 +306,7 @@ class Requirement:
         """
         if self.validation_fn is None:
             checks_chunks = type(self).stream_validate is not Requirement.stream_validate
-            if checks_chunks and not self.judge:
+            if checks_chunks and self.judge is not True:  # a subclass may have an attribute of this name
                 return ValidationResult(result=True, reason="judged chunk by chunk")
             if self.format_for_llm():
                 return await self._ask_judge(backend, ctx, format, model_options)
