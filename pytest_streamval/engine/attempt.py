@@ -47,11 +47,12 @@ class Holdback:
 class _HeldChunk:
     """A chunk that was checked and is not released yet."""
 
-    text: str
+    text: str  # that of its replacement, if it was replaced
     start: int
     end: int
-    replaced: bool
     index: int
+    source: tuple[int, int]  # its offsets in the output
+    replaced: bool
     checked: float  # the time of its check
 
 
@@ -224,7 +225,8 @@ class AttemptState:
         end = chunk.end + self.text.shift
         text = self.checked.text if replaced else chunk.text
         self._held = held = self._held or deque()
-        held.append(_HeldChunk(text, end - len(text), end, replaced, self.chunks_checked - 1, time.time()))
+        index, source = self.chunks_checked - 1, (chunk.start, chunk.end)
+        held.append(_HeldChunk(text, end - len(text), end, index, source, replaced, time.time()))
         while held and self._is_due(held[0], end):
             yield self._released(held.popleft())
 
@@ -246,5 +248,5 @@ class AttemptState:
         self.released_end = chunk.end
         held_chunks = self.chunks_checked - chunk.index - 1
         held_seconds = time.time() - chunk.checked if self.holdback else 0.0
-        release = Release(chunk.replaced, held_chunks, held_seconds)
+        release = Release(chunk.replaced, held_chunks, held_seconds, chunk.source)
         return ChunkEvent(chunk.text, chunk.index, self.number, chunk.start, chunk.end).after(release)

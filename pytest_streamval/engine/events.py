@@ -158,6 +158,7 @@ class Release(NamedTuple):
     replaced: bool = False
     held_chunks: int = 0
     held_seconds: float = 0.0
+    source: tuple[int, int] | None = None
 
 
 _AT_ONCE = Release()
@@ -192,6 +193,11 @@ class ChunkEvent(StreamEvent, sets_time=True):
     def replaced(self) -> bool:
         """Whether the text is the replacement of a chunk that a requirement failed."""
         return self.release.replaced
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """The offsets in the output of the chunk that was checked. Replacements move later chunks in the full text."""
+        return self.release.source or (cast("int", self.start), cast("int", self.end))
 
     @property
     def held_chunks(self) -> int:
