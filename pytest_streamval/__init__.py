@@ -33,6 +33,7 @@ _HOMES = {
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
+    "engine.retries": ("Restart",),
     "engine.telemetry.spans": ("set_span_status_error",),
     "engine.thunk": ("ModelOutputThunk",),
     "errors": (

@@ -41,6 +41,7 @@ from pytest_streamval.engine.requirement import PartialValidationResult as Parti
 from pytest_streamval.engine.requirement import Requirement as Requirement
 from pytest_streamval.engine.requirement import ValidationResult as ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult as StreamChunkingResult
+from pytest_streamval.engine.retries import Restart as Restart
 from pytest_streamval.engine.telemetry.spans import set_span_status_error as set_span_status_error
 from pytest_streamval.engine.thunk import ModelOutputThunk as ModelOutputThunk
 from pytest_streamval.errors import CassetteEndedError as CassetteEndedError

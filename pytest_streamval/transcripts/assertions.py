@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, StreamEvent
+from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, RetryEvent, StreamEvent
 from pytest_streamval.errors import (
     InvalidArgumentError,
     event_order_error,
@@ -20,6 +21,7 @@ from pytest_streamval.transcripts.transcript import Transcript
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.transcripts.transcript import TranscriptSource
 
@@ -32,8 +34,9 @@ _BEFORE = 40  # characters shown before a fault
 def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Iterable[str]) -> None:
     """Assert that the consumer received only text that every requirement had passed.
 
-    Each released chunk must have a verdict before it that is not a failure. The received text must be the released
-    chunks, or a beginning of them. White space is not compared, as chunks have none around them.
+    Each released chunk must have a verdict before it that is not a failure, or be a replacement. The received text must
+    be the released chunks, or a beginning of them. It may begin with those of a later attempt. White space is not
+    compared, as chunks have none around them.
 
     Args:
         transcript: A transcript, a result, or events.
@@ -47,17 +50,20 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
     text = _joined(received)
     lines = transcript.lines
     verdicts: dict[tuple[int, int], bool] = {}
-    released: list[str] = []
+    released: list[list[str]] = [[]]  # of each attempt
     for number, event in enumerate(transcript, 1):
         if isinstance(event, QuickCheckEvent):
             verdicts[event.attempt, event.chunk_index] = event.passed
         elif isinstance(event, ChunkEvent):
             verdict = verdicts.get((event.attempt, event.chunk_index))
-            if not verdict:
+            if not verdict and not (verdict is False and event.replaced):
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
                 raise unvalidated_text_error(excerpt(event.text), why, "\n".join(lines[:number]))
-            released.append(event.text)
-    end = _validated_length(text, "".join(released))
+            released[-1].append(event.text)
+        elif isinstance(event, RetryEvent):
+            released.append([])
+    beginnings = range(len(released))  # a restart makes the text of earlier attempts void
+    end = max(_validated_length(text, "".join(chain.from_iterable(released[begin:]))) for begin in beginnings)
     if end < len(text):
         place = f" after {excerpt(text[:end][-_BEFORE:])}" if end else ""
         why = f"reached the consumer{place}, but it is not the text that was validated and released"
@@ -97,17 +103,24 @@ def assert_accepted(run: StreamChunkingResult) -> None:
     __tracebackhide__ = True
     if run.accepted:
         return
+    attempts = run.attempts
     faults = [
-        f"{each.name} failed a chunk: {verdict.reason or 'no reason given'}" for each, verdict in run.streaming_failures
+        f"{each.name} failed {'a chunk' if len(attempts) == 1 else f'attempt {attempt.number}'}: {_reason(verdict)}"
+        for attempt in attempts
+        for each, verdict in attempt.failures
+        if not (len(attempts) == 1 and run.final_validations)
     ]
-    faults += [
-        f"{each.name} rejected the complete output: {verdict.reason or 'no reason given'}"
-        for each, verdict in zip(run.requirements, run.final_validations, strict=False)
-        if not verdict
-    ]
+    if len(attempts) == 1:
+        verdicts = zip(run.requirements, run.final_validations, strict=False)
+        rejections = [(each, verdict) for each, verdict in verdicts if not verdict]
+        faults += [f"{each.name} rejected the complete output: {_reason(verdict)}" for each, verdict in rejections]
     errors = [event for event in run.history if isinstance(event, ErrorEvent)]
     faults += [f"{error.exception_type}: {error.detail}" for error in errors]
     raise not_accepted_error(run.outcome or "running", faults, run.full_text)
+
+
+def _reason(verdict: PartialValidationResult | ValidationResult) -> str:
+    return verdict.reason or "no reason given"
 
 
 # The end of the producer
