@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.connection import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
@@ -48,7 +48,7 @@ class RequestHandler:
         *,
         models: Sequence[str],
         body_limit: int,
-        cut: Cut | None,
+        recutter: ScriptRecutter | None,
         proxy: Proxy | None,
     ) -> None:
         self.body_limit = body_limit
@@ -59,7 +59,7 @@ class RequestHandler:
         self._journal = journal
         self._models = tuple(models)
         self._proxy = proxy
-        self._cut = cut
+        self._recutter = recutter
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
@@ -97,8 +97,9 @@ class RequestHandler:
             request.stream, request.body = target.request.stream, target.body
             renderer = Renderer(target.adapter, target.request, number, time.time(), len(incoming.body))
             response = self._respond_with_output(request, renderer, incoming)
-            if self._cut is not None:
-                response = response._replace(actions=recut(response.actions, self._cut, renderer))
+            if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
+                actions = recut(response.actions, cut, renderer, self._recutter.new_body())
+                response = response._replace(actions=actions)
         else:
             forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
             response = forwarded or Response(_send(target))

@@ -74,7 +74,7 @@ def test_serve_plays_scripts_and_cassettes_with_faults_and_cuts(tmp_path: Path, 
 REFUSED = {
     "a missing file": (["nothing.txt"], "No such file"),
     "an unknown fault": (["text.txt", "--fault", "nothing"], "It must be one of refuse, bad_request"),
-    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words or a number"),
+    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words, a number from 1"),
     "a high port": (["text.txt", "--port", "99999"], "a whole number up to 65535"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
     "a broken cassette": (["cassette.jsonl"], "It must be one of"),
