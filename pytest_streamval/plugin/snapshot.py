@@ -26,7 +26,7 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.files.writing import write_file
 from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
-from pytest_streamval.plugin.variants import without_cut
+from pytest_streamval.plugin.variant_ids import cut_of, scripted_id, scripted_name
 from pytest_streamval.transcripts.differences import difference
 from pytest_streamval.transcripts.transcript import Transcript, escaped, quoted
 
@@ -101,7 +101,7 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
         """Return a name that is unique for the test and the index, on case-insensitive file systems too."""
-        name = file_name_of_test(test_location.nodeid, test_location.testname)
+        name = file_name_of_test(scripted_id(test_location.item), scripted_name(test_location.item))
         if isinstance(index, str):
             return f"{name}@{safe_name(index, index, _INDEX_BYTES)}"
         return f"{name}.{index}" if index else name
@@ -200,7 +200,7 @@ class EventSnapshot(SnapshotAssertion):
             raise
         location = self.extension.get_location(test_location=self.test_location, index=self.index)
         written = self.session.pytest_session.stash.setdefault(_WRITTEN, set())
-        if not is_variant(self.test_location):
+        if cut_of(self.test_location.item) is None:
             written.add(location)
         elif location not in written and self.session.update_snapshots:
             pytest.skip("the test as scripted updates the snapshot; run again without --snapshot-update")
@@ -220,11 +220,6 @@ class EventSnapshot(SnapshotAssertion):
         return lines
 
 
-def is_variant(test_location: PyTestLocation) -> bool:
-    """Return whether a test is a variant with another cut."""
-    return without_cut(test_location.snapshot_name) != test_location.snapshot_name
-
-
 def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
     """Return the snapshot of a test. A variant never writes it."""
     config = request.config
@@ -232,7 +227,7 @@ def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
         raise missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'")
     session = _session_of(config)
     location = PyTestLocation(request.node)
-    scripted = not is_variant(location)
+    scripted = cut_of(request.node) is None
     return EventSnapshot(
         session=session,
         extension_class=TranscriptSnapshotExtension,

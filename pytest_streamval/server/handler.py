@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.connection import IncomingRequest
@@ -53,7 +53,7 @@ class RequestHandler:
         *,
         models: Sequence[str],
         body_limit: int,
-        cut: Cut | None,
+        recutter: ScriptRecutter | None,
         proxy: Proxy | None,
         access: AccessRules,
     ) -> None:
@@ -66,7 +66,7 @@ class RequestHandler:
         self._models = tuple(models)
         self._proxy = proxy
         self._access = access
-        self._cut = cut
+        self._recutter = recutter
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
@@ -137,8 +137,9 @@ class RequestHandler:
             request.stream, request.body = target.request.stream, target.body
             renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
             response = self._respond_with_output(request, renderer, incoming)
-            if self._cut is not None:
-                response = response._replace(actions=recut(response.actions, self._cut, renderer))
+            if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
+                actions = recut(response.actions, cut, renderer, self._recutter.new_body())
+                response = response._replace(actions=actions)
             return response
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
         return forwarded or Response(_send(target))

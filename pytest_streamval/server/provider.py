@@ -85,7 +85,7 @@ class ProviderServer:
             fault: The fault of all responses, or its name. A fault that ruins a response strikes again if the client
                 repeats the request.
             cut: Other boundaries of the texts and the bytes: `whole`, `chars` and every byte, `words` and every frame,
-                or a number that seeds a random choice, which also cuts inside characters and line ends.
+                or the number of a rule, as in `--streamval-fuzz`.
             token_size: The characters in each delta of a text.
             upstream: The address of a real provider, on this machine or with https. Requests are forwarded to it. Its
                 responses are passed on read for read, and are recorded in `recordings`.
@@ -127,7 +127,7 @@ class ProviderServer:
             self._journal,
             models=checked_models(models),
             body_limit=body_limit,
-            cut=None if recut is None else recut.cut,
+            recutter=recut,
             proxy=self._proxy,
             access=AccessRules(allow_hosts, allow_origins),
         )

@@ -91,7 +91,7 @@ def test_serve_answers_the_hosts_and_the_pages_that_its_options_allow(tmp_path: 
 REFUSED = {
     "a missing file": (["nothing.txt"], "No such file"),
     "an unknown fault": (["text.txt", "--fault", "nothing"], "It must be one of refuse, bad_request"),
-    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words or a number"),
+    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words, a number from 1"),
     "a high port": (["text.txt", "--port", "99999"], "a whole number up to 65535"),
     "an origin that is none": (["text.txt", "--allow-origin", "app.test"], "Each must be like https://app.test"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
