@@ -1,5 +1,12 @@
 # Written by "python3 -m tools.stubs".
 
+from pytest_streamval.app.assertions import assert_never_sent as assert_never_sent
+from pytest_streamval.app.assertions import assert_streams as assert_streams
+from pytest_streamval.app.client import AppClient as AppClient
+from pytest_streamval.app.page import Page as Page
+from pytest_streamval.app.page import PageRead as PageRead
+from pytest_streamval.app.serving import served as served
+from pytest_streamval.app.transport import StreamingASGITransport as StreamingASGITransport
 from pytest_streamval.conformance import check_backend as check_backend
 from pytest_streamval.conformance import check_chunker as check_chunker
 from pytest_streamval.council import Council as Council

@@ -82,7 +82,7 @@ class StreamChunkingResult:
     @property
     def accepted(self) -> bool:
         """Whether the stream ended naturally and every requirement accepted the complete output."""
-        return self.outcome == "done" and all(self._run.final_validations)
+        return self._run.accepted
 
     def is_fed_by(self, thunk: ModelOutputThunk) -> bool:
         """Return whether this run reads the given output, in its current attempt."""

@@ -76,6 +76,11 @@ class RunState:
         return self.attempt.full_text
 
     @property
+    def accepted(self) -> bool:
+        """Whether the stream ended naturally and every requirement accepted the complete output."""
+        return self.outcome == "done" and all(self.final_validations)
+
+    @property
     def chunks_released(self) -> int:
         """The number of released chunks."""
         return self.attempt.chunks_released

@@ -78,5 +78,9 @@ class RunView(Protocol):
         """How the run ended, or None while it goes on."""
 
     @property
+    def accepted(self) -> bool:
+        """Whether the stream ended naturally and every requirement accepted the complete output."""
+
+    @property
     def error(self) -> BaseException | None:
         """The error that ended the run, or None."""

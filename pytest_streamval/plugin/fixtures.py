@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_streamval.council.scripted import CouncilFactory
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.engine.telemetry.captured import CapturedTelemetry
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.guards import Guard
     from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.plugin.app import AppClientFactory
     from pytest_streamval.plugin.cassettes import StreamCassette
     from pytest_streamval.plugin.server import ProviderServerFactory
     from pytest_streamval.plugin.snapshot import EventSnapshot
@@ -133,6 +135,25 @@ def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) 
     from pytest_streamval.plugin.server import provider_servers
 
     yield from provider_servers(request, _guard_of(request), _recutter_of(request))
+
+
+@pytest.fixture
+@_guarded
+def app_client(request: pytest.FixtureRequest) -> Iterator[AppClientFactory]:
+    """Make clients of ASGI applications: `app_client(app)` sends requests in the event loop of the test."""
+    from pytest_streamval.plugin.app import app_clients
+
+    yield from app_clients(request.node, checks_leaks=_guard_of(request).test.leaks)
+
+
+@pytest.fixture
+@_guarded
+def runs() -> Iterator[list[RunView]]:
+    """All runs that the test brings about, in the order in which they start: `assert runs[0].outcome == "stopped"`."""
+    from pytest_streamval.transcripts.started_runs import started_runs
+
+    with started_runs() as started:
+        yield started
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from syrupy.location import PyTestLocation
 from syrupy.session import ItemStatus
 from syrupy.terminal import context_style, received_style, snapshot_style
 
+from pytest_streamval.app.page import Page
 from pytest_streamval.engine.events import StreamEvent
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import (
@@ -179,7 +180,7 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
 
 
 class EventSnapshot(SnapshotAssertion):
-    """The type of the fixture `event_snapshot`. It equals a run, a transcript or events that have not changed."""
+    """The type of the fixture `event_snapshot`. It equals a run, events or a page that have not changed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -257,8 +258,8 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
         UnfinishedError: If it is the result of a run that is not finished.
         InvalidArgumentError: If it is of another type.
     """
-    if isinstance(data, str):
-        return data
+    if isinstance(data, str | Page):
+        return data if isinstance(data, str) else data.snapshot()
     if isinstance(data, Transcript):
         return _in_fixed_order(data)
     if isinstance(data, StreamChunkingResult):
@@ -268,9 +269,16 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
     if isinstance(data, Mapping):
         return {name: _readable(part) for name, part in data.items()}
     if isinstance(data, Iterable):
-        return _in_fixed_order(Transcript(data))
-    rule = "It must be a result, a transcript, its text, events, or a mapping from names to these."
+        return _readable_items(list(data))
+    rule = "It must be a result, a transcript, its text, events, a page, texts, or a mapping from names to these."
     raise InvalidArgumentError("event_snapshot", excerpt(data), rule)
+
+
+def _readable_items(items: list[Any]) -> str | Transcript:
+    """Return texts with a line for each, or the transcript of events."""
+    if items and all(isinstance(item, str) for item in items):
+        return "".join(f"{quoted(item)}\n" for item in items)
+    return _in_fixed_order(Transcript(items))
 
 
 def _in_fixed_order(transcript: Transcript) -> Transcript:

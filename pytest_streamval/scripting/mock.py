@@ -13,6 +13,7 @@ from pytest_streamval.errors import InvalidArgumentError, ScriptExhaustedError, 
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.playback import note_taken
 from pytest_streamval.scripting.script import Script, as_script
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import perform, text_of_step
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class MockCall:
                 if not thunk.try_put(step):
                     await thunk.put(step)
                 self.deltas_sent += 1
+                note_sent()
             else:
                 await perform(step, self.script.steps)
         self.finished = True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.request_head import (
@@ -312,6 +313,7 @@ class Connection(asyncio.Protocol):
         """Send everything that is pending in one write, and wait until it is sent."""
         if self._pending_deltas:
             request.deltas_sent += self._pending_deltas
+            note_sent(self._pending_deltas)
             request.deltas_late += self._pending_deltas if request.client_disconnected else 0
             self._pending_deltas = 0
         if not self._pending:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -17,7 +17,6 @@ from pytest_streamval.engine.events import (
     StreamEvent,
     StreamingDoneEvent,
 )
-from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt, plural
 from pytest_streamval.transcripts.differences import difference
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
+    from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.run_view import RunView
 
 _WIDTH = 120  # characters shown of a line that differs, as pytest shows 640 characters of a failed comparison
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")
@@ -62,7 +63,7 @@ class Transcript:
 
     @classmethod
     def of(cls, source: TranscriptSource) -> Transcript:
-        """Return the transcript of events or of a result so far, or a transcript unchanged.
+        """Return the transcript of events, of a result or of a run so far, or a transcript unchanged.
 
         Raises:
             InvalidArgumentError: A `TypeError`. If the source is none of these.
@@ -70,10 +71,11 @@ class Transcript:
         if isinstance(source, Transcript):
             return source
         given: object = source
-        if isinstance(given, str) or not isinstance(given, Iterable | StreamChunkingResult):
+        history = getattr(given, "history", None)
+        if history is None and (isinstance(given, str) or not isinstance(given, Iterable)):
             rule = "It must be a transcript, a result or events. `await transcribe(result)` waits for the end of a run."
             raise InvalidArgumentError("transcript", excerpt(source), rule)
-        return cls(source.history if isinstance(source, StreamChunkingResult) else source)
+        return cls(cast("Iterable[StreamEvent]", given if history is None else history))
 
     def text(self, *, times: bool = False) -> str:
         r"""Return a line for each event: its kind, and its text with the escapes of JSON.
@@ -154,8 +156,8 @@ class Transcript:
         return f"<Transcript of {plural(len(self.events), 'event')}:\n{self.text()}>"
 
 
-TranscriptSource: TypeAlias = "Transcript | StreamChunkingResult | Iterable[StreamEvent]"
-"""A transcript, a result, or events."""
+TranscriptSource: TypeAlias = "Transcript | StreamChunkingResult | RunView | Iterable[StreamEvent]"
+"""A transcript, a result, a run, or events."""
 
 
 async def transcribe(result: StreamChunkingResult) -> Transcript:
