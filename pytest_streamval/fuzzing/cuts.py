@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MARK = "|·"
 _AROUND = 30  # characters shown on each side of a cut of a long text
-_WORD = re.compile(r"\s+(?=\S)")  # a word begins with its white space, like the tokens of models
+_WORD = re.compile(r"(?<!\s)\s++(?=\S)")  # a word begins with its white space, like the tokens of models
 _INSIDE_PAIR = re.compile(r"(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
 _INSIDE_BYTES = re.compile(
     rb"(?<=\r)(?=\n)|(?<=\n)(?=\r?\n)|(?<=[\x80-\xff])(?=[\x80-\xbf])|(?<=[\xc2-\xf4])(?=[\x80-\xbf])"
