@@ -38,11 +38,22 @@ _CODE = re.compile(r"[(){}\[\]<>$*|]|\A(?:\w++\.)++\w++\Z")
 _TEMPLATE = re.compile(r"\A(?:<|\{\{|\$[{(]|%\w++%\Z)")
 # Words that stand for a value, or name its type.
 _PLACEHOLDERS = frozenset(
-    (
-        "access_token api-key api_key apikey automatic basic bearer boolean default disabled enabled false function "
-        "hidden integer never none null number object omitted optional password redacted required secret string true "
-        "undefined unknown unset"
-    ).split()
+    {
+        *(
+            "access_token",
+            "api-key",
+            "api_key",
+            "apikey",
+            "automatic",
+            "basic",
+            "bearer",
+            "boolean",
+            "default",
+            "disabled",
+        ),
+        *("enabled", "false", "function", "hidden", "integer", "never", "none", "null", "number", "object", "omitted"),
+        *("optional", "password", "redacted", "required", "secret", "string", "true", "undefined", "unknown", "unset"),
+    }
 )
 
 

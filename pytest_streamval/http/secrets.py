@@ -32,16 +32,25 @@ _KEY_VARIABLE = "API_KEY"  # the end of the names of variables that hold a provi
 _KEPT_FACTS = {"text", "deltas"}  # of an error: the output of the model, which belongs to the application
 
 
-def keys_in_environment(environment: Mapping[str, str] = os.environ) -> list[str]:
+def keys_in_environment(environment: Mapping[str, str] | None = None) -> list[str]:
     """Return the API keys in the environment: the values of all variables whose name ends in `API_KEY`.
 
     This covers all providers, also those that only an application knows. Names that the user has declared count too.
     """
     return [
         value
-        for name, value in environment.items()
+        for name, value in (os.environ if environment is None else environment).items()
         if value and (name.upper().endswith(_KEY_VARIABLE) or name.lower() in own_names)
     ]
+
+
+def shown_address(address: str) -> str:
+    """Return an address as messages show it: without its credentials, also if it is invalid."""
+    scheme, sign, rest = address.rpartition("://")
+    place, mark, query = rest.partition("?")
+    credentials, at, host = place.rpartition("@")
+    user = REDACTED if credentials else ""
+    return Secrets().text(f"{scheme}{sign}{user}{at}{host}{mark}{query}", in_request=True)
 
 
 class Secrets:

@@ -17,8 +17,8 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.live.providers import parse_spec
+from pytest_streamval.http.secrets import Secrets, shown_address
+from pytest_streamval.live.providers import check_encryption, parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +47,7 @@ class LiveBackend(Backend):
         timeouts: Timeouts | None = None,
         retries: int = 2,
         transport: Transport | None = None,
+        allow_http: bool = False,
     ) -> None:
         """Create a backend, without sending a request.
 
@@ -57,6 +58,8 @@ class LiveBackend(Backend):
             timeouts: The time limits of a request.
             retries: The number of times to repeat a request that failed before the first byte of its response.
             transport: The transport of the requests. By default the network.
+            allow_http: Whether a key may be sent to another machine without encryption. The variable
+                `STREAMVAL_ALLOW_HTTP` allows it for all backends.
 
         Raises:
             UnknownNameError: A `ValueError`. If the provider in the spec is unknown.
@@ -69,6 +72,7 @@ class LiveBackend(Backend):
         self._timeouts = timeouts
         self._retries = retries
         self._transport = transport
+        self._allow_http = allow_http
 
     @property
     def spec(self) -> str:
@@ -81,7 +85,7 @@ class LiveBackend(Backend):
         if self._transport is not None:
             return None
         options = sorted((str(name), repr(value)) for name, value in self.model_options.items())
-        return f"{self.spec} at {Secrets().url(self.address)} with {options}"
+        return f"{self.spec} at {shown_address(self.address)} with {options}"
 
     async def generate_from_context(
         self,
@@ -95,6 +99,7 @@ class LiveBackend(Backend):
 
         Raises:
             MissingKeyError: A `LookupError`. If the provider needs an API key and the environment has none.
+            InvalidArgumentError: If a key would be sent to another machine without encryption.
             InvalidArgumentError: If the provider's protocol cannot express the request.
         """
         action = as_action(action)
@@ -114,15 +119,23 @@ class LiveBackend(Backend):
         thunk.generation.streaming = streams
 
         async def generate(thunk: ModelOutputThunk) -> None:
-            async with transport.stream(request, provider=self.provider.name) as response:
-                await (self._stream if streams else self._buffer)(thunk, response)
+            try:
+                async with transport.stream(request, provider=self.provider.name) as response:
+                    await (self._stream if streams else self._buffer)(thunk, response)
+            except WireError as error:  # the provider's text may repeat the key
+                secrets.error(error)
+                raise
 
         thunk.start(generate)
         return thunk, ctx.add(action).add(thunk)
 
     def _authorized(self, wire_request: WireRequest) -> tuple[HttpRequest, Secrets]:
         """Return a request with its API key, and the secrets to keep out of errors."""
-        key = self.provider.key(self.address) if getattr(self._transport, "needs_key", True) else None
+        __tracebackhide__ = True
+        needs_key = getattr(self._transport, "needs_key", True)
+        key = self.provider.key(self.address) if needs_key else None
+        if needs_key and (key is not None or "@" in self.address):
+            check_encryption(self.address, allow_http=self._allow_http)
         headers = dict(wire_request.headers) if key is None else wire_request.authorized(key)
         request = HttpRequest(self.provider.endpoint(self.address, wire_request.path), wire_request.content, headers)
         return request, Secrets([] if key is None else [key])
@@ -154,7 +167,7 @@ class LiveBackend(Backend):
         await _put(thunk, [answer.to_delta()])
 
     def __repr__(self) -> str:
-        return f"<LiveBackend {self.spec} at {self.address}>"
+        return f"<LiveBackend {self.spec} at {shown_address(self.address)}>"
 
 
 async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:

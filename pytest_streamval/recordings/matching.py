@@ -88,10 +88,7 @@ class CassetteMatcher:
         if len(differences) > _FEW:
             shown.append((f"and {len(differences) - _FEW} more", "...", "..."))
         candidates = [
-            (
-                path,
-                f"{key.secrets.text(request_summary(cassette), in_request=True)}{' (played already)' if played else ''}",
-            )
+            (path, f"{key.redacted_summary(cassette)}{' (played already)' if played else ''}")
             for (_, played, path), cassette in zip(found, self.cassettes, strict=True)
         ]
         return UnmatchedRequestError(key.summary(), candidates, nearest, shown, self._way_out)
@@ -142,6 +139,10 @@ class _RequestKey:
     def redacted_differences(self, header: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Yield the differences of a recording without the secrets in it, as an error shows them."""
         yield from self.differences(self._redacted(header))
+
+    def redacted_summary(self, cassette: Cassette) -> str:
+        """Return the request of a recording on one line, as an error shows it."""
+        return self.secrets.text(request_summary(cassette), in_request=True)
 
     def _redacted(self, header: Mapping[str, Any]) -> Mapping[str, Any]:
         return {name: self.secrets.body(header[name]) for name in _MATCHED if name in header}

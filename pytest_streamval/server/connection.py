@@ -39,6 +39,9 @@ class IncomingRequest(NamedTuple):
     headers: list[tuple[str, str]]
     body: bytes
 
+    def __repr__(self) -> str:  # without headers and parameters, because tracebacks with locals show it
+        return f"<IncomingRequest {self.method} {self.target.partition('?')[0]}, {len(self.body)} bytes>"
+
 
 class Handler(Protocol):
     """The part of a server that a connection calls."""
