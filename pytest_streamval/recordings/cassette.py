@@ -41,7 +41,7 @@ _ENDINGS = ("complete", "refused", "broken", "silent", "left")
 _STATUSES = range(200, 1000)  # of a final response; RFC 9112 has three digits
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")  # Latin-1, as HTTP carries it, without control characters
-_LONGEST = 1e9  # seconds, about 32 years
+_LONGEST = 1e12  # seconds, more than all years of a datetime
 _SECONDS = f"from 0 to {_LONGEST:,.0f}"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, described
+from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
 from pytest_streamval.recordings.cassette import Cassette, Ending, Read
 from pytest_streamval.recordings.redaction import redacted
 from pytest_streamval.wire.registry import ADAPTERS
@@ -124,12 +124,15 @@ def path_of(url: str, secrets: Secrets) -> str:
 
 
 def body_of(request: HttpRequest, secrets: Secrets) -> object:
-    """Return the body of a request as a cassette keeps it: parsed JSON, else text, or None without a body."""
+    """Return the body of a request as a cassette keeps it: parsed JSON, else text, or None without a body.
+
+    JSON that could not be read from a cassette, such as a very deep value, is kept as text.
+    """
     if not request.body:
         return None
     try:
-        return secrets.body(json.loads(request.body))
-    except (ValueError, RecursionError):
+        return secrets.body(parse_json(request.body, deepest=DEEPEST - 1))  # the header of a cassette is one level
+    except UnreadableJsonError:
         return secrets.text(request.body.decode(errors="replace"))
 
 
