@@ -248,6 +248,14 @@ def test_an_interrupted_recording_that_cannot_be_saved_reports_that(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_recording_that_is_killed_leaves_the_old_file(tmp_path: Path, model: type[Model]) -> None:
+    path = tmp_path / "it.jsonl"
+    path.write_text("old")
+    code, _, _ = interrupted(LISTENING, path, signal.SIGKILL)
+    assert (code, path.read_text()) == (-signal.SIGKILL, "old")
+    model.ended.wait()
+
+
 def test_a_recording_that_cannot_be_saved_names_the_file(tmp_path: Path, model: type[Model]) -> None:
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n{COMMAND[-1]}"
     path = tmp_path / "it.jsonl"

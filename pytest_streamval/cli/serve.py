@@ -119,7 +119,11 @@ def _script(path: str, *, timing: bool) -> Script:
 
     data = Path(path).read_bytes()
     if not path.endswith(".jsonl"):
-        return Script.from_text(data.decode(), _TOKEN)
+        try:
+            return Script.from_text(data.decode("utf-8-sig"), _TOKEN)
+        except UnicodeDecodeError as error:
+            rule = "A file that is not *.jsonl is a text, in UTF-8."
+            raise InvalidFileError(path, f"It cannot be read: {error}", rule) from error
     try:
         return Script.from_cassette(path, timing=timing)
     except InvalidFileError:

@@ -134,8 +134,7 @@ class HttpConnection:
             while (data := await anext(self._chunks, None)) is not None and self._decoder is not None:
                 if decoded := self._decoder.feed(data):
                     return decoded
-        except self._httpx.HTTPError:
-            return data
+            return data  # noqa: TRY300  # the errors are raised below
         except self._httpx.HTTPError as error:
             failure = self._unreachable(error)
         except BaseException as error:  # a cancellation too

@@ -42,8 +42,8 @@ STATUSES = range(200, 1000)
 """The statuses of a final response. RFC 9112 has three digits."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")  # Latin-1, as HTTP carries it, without control characters
-LONGEST = 1e9
-"""The most seconds that a recording may take, about 32 years."""
+LONGEST = 1e12
+"""The most seconds that a recording may take, more than all years of a datetime."""
 _SECONDS = f"from 0 to {LONGEST:,.0f}"
 
 

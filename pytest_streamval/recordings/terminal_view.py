@@ -247,7 +247,7 @@ def picture(rows: Sequence[Row], seconds: float, width: int, *, blocks: bool = T
     columns = max(10, width - 2)
     amounts = [0] * columns
     for row in rows:
-        place = min(columns - 1, int(row.at / seconds * columns)) if seconds else 0
+        place = int(row.at / seconds * columns) if row.at < seconds else columns - 1 if seconds else 0
         amounts[place] += max(1, sum(len(delta.text) + len(delta.thinking) for delta in row.deltas))
     top, full = max(amounts), len(levels) - 1
     heights = [-(-amount * full * _HEIGHT // top) for amount in amounts]

@@ -52,9 +52,11 @@ def test_recordings_replace_others_at_the_end_unless_the_run_failed(path: Path, 
     for number in (1, 2):
         new.add(cassette(path, number))
     assert sorted(contents(path)) == ["old"] * 3 + ["temporary"] * 2
+    assert new.replaces
     new.close(failed=failed)
     assert contents(path) == (["old"] * 3 if failed else ["new"] * 2)
     assert len(new.written) == (0 if failed else 2)
+    assert not new.replaces
     new.close()
     assert len(contents(path)) == (3 if failed else 2)
 
