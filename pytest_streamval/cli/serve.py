@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pytest_streamval.cli.terminal import print_note
+from pytest_streamval.cli.terminal import print_note, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -88,9 +88,11 @@ def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
 
 
 def _print_addresses(server: ProviderServer, name: str, fault: Fault | None) -> None:
-    print(f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server.")
+    print_text(
+        f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server."
+    )
     for provider in ("openai", "anthropic", "gemini", "ollama"):
-        print(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
+        print_text(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
 
 
 def _print_requests(server: ProviderServer) -> int:
@@ -101,7 +103,7 @@ def _print_requests(server: ProviderServer) -> int:
             server.wait_for_requests(printed + 1, within=_WAIT)
             printed, requests = server.requests_after(printed)
             for request in requests:
-                print(request.summary, flush=True)
+                print_text(request.summary, flush=True)
     except KeyboardInterrupt:
         for error in server.unmet():
             print_note(str(error))

@@ -92,7 +92,7 @@ from pytest_streamval.errors.server import (
     unasked_script_error,
     unscripted_request_error,
 )
-from pytest_streamval.errors.text import described, excerpt, listed, plural
+from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
     RealTimeWarning,
     TelemetryConflictError,
@@ -169,6 +169,8 @@ __all__ = [
     "event_order_error",
     "example_failed_error",
     "excerpt",
+    "harmless",
+    "harmless_json",
     "hidden_request_error",
     "invalid_cassette_error",
     "invalid_delta_error",

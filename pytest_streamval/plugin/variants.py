@@ -12,6 +12,7 @@ from pytest_streamval.fuzzing.cuts import Cut, show_cuts
 from pytest_streamval.fuzzing.failing_cuts import FailingCut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, failing_cuts_of
+from pytest_streamval.plugin.harmless_output import write_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -172,7 +173,7 @@ class Variants:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the number of variants, or that there were none."""
         for line in self._lines(only_collected=terminalreporter.config.getoption("collectonly")):
-            terminalreporter.write_line(f"streamval: {line}")
+            write_line(terminalreporter, f"streamval: {line}")
 
     def _lines(self, *, only_collected: bool) -> Iterator[str]:
         found = self._collected if only_collected else self._failures
