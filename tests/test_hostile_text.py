@@ -346,7 +346,7 @@ def test_colours_of_pytest_stay_and_other_sequences_do_not(pytester: pytest.Pyte
         from pytest_streamval import Script
         def test_it(streaming_mock_backend):
             streaming_mock_backend("unplayed")
-            assert ["\\x1b]0;x\\x07", 1] == ["y", 2]
+            assert "one \\x1b]0;x\\x07 two" == "one y two"
         """
     )
     output = pytester.runpytest_subprocess("--color=yes").stdout.str()

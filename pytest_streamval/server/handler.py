@@ -209,5 +209,5 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
     except ValueError:  # such as `//[`
         path = secrets.text(target)
     served = ServedRequest(incoming.method, path, secrets.headers(headers), body_of(request, Secrets()))
-    served.size = sum(len(name) + len(value) for name, value in headers.items()) + len(path) + len(incoming.body)
+    served.size = len(path) + sum(map(len, headers.values())) + len(incoming.body)
     return served
