@@ -6,7 +6,7 @@ import sys
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.cli.terminal import add_json_option, print_json, print_note
+from pytest_streamval.cli.terminal import add_json_option, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -109,14 +109,14 @@ def _show(found: _Found, view: View, options: argparse.Namespace) -> None:
         print_json(**view.facts(), protocol=found.cassette.header["protocol"], entry=found.entry)
         return
     if found.entry is not None:
-        print(f"entry     {found.entry}")
-    print(f"protocol  {found.cassette.header['protocol']}, {found.source}")
+        print_text(f"entry     {found.entry}")
+    print_text(f"protocol  {found.cassette.header['protocol']}, {found.source}")
     for line in view.content_lines(get_terminal_size().columns):
-        print(line)
-    print()
-    print(_verdict(view))
+        print_text(line)
+    print_text("")
+    print_text(_verdict(view))
     if found.entry is not None:
-        print()
+        print_text("")
 
 
 def _verdict(view: View) -> str:

@@ -104,7 +104,7 @@ from pytest_streamval.errors.server import (
     unasked_script_error,
     unscripted_request_error,
 )
-from pytest_streamval.errors.text import described, excerpt, listed, plural
+from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
     RealTimeWarning,
     TelemetryConflictError,
@@ -187,6 +187,8 @@ __all__ = [
     "event_order_error",
     "example_failed_error",
     "excerpt",
+    "harmless",
+    "harmless_json",
     "hidden_request_error",
     "invalid_capture_error",
     "invalid_cassette_error",

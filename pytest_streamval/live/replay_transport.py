@@ -16,6 +16,7 @@ from pytest_streamval.errors import (
     ProviderTimeoutError,
     ProviderUnreachableError,
     excerpt,
+    harmless,
 )
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.http.client import HttpResponse
@@ -165,7 +166,7 @@ class _ReplayedReads:
         if ending.how == "left" and self._speed != inf:
             await asyncio.sleep(_GRACE)
         error = self._error()
-        error.add_note(f"It comes from the recording {self._cassette.path}.")
+        error.add_note(harmless(f"It comes from the recording {self._cassette.path}."))
         raise error
 
     def _error(self) -> Exception:

@@ -201,13 +201,22 @@ def _ended_stalls() -> list[StallTimeoutError]:
     return [] if module is None else module.take_ended()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
-    """Remove the frames of this package from the traceback of a failure."""
-    if call.excinfo is not None and "pytest_streamval.errors" in sys.modules:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remove the frames of this package from the traceback of a failure, and make the text of models in it harmless."""
+    is_used = call.excinfo is not None and "pytest_streamval.errors" in sys.modules
+    if is_used:
         from pytest_streamval.plugin.tracebacks import shorten_tracebacks
 
         shorten_tracebacks()
+    report = yield
+    if is_used:
+        from pytest_streamval.plugin.harmless_output import clean_report
+
+        clean_report(report, item.config)
+    return report
 
 
 def pytest_assertrepr_compare(

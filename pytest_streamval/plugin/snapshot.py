@@ -22,6 +22,7 @@ from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import (
     InvalidArgumentError,
     excerpt,
+    harmless,
     missing_plugin_error,
     unfinished_run_error,
 )
@@ -99,7 +100,7 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
         """Yield the lines around the first difference, and the number of other lines that differ."""
         expected, found = str(snapshot_data).split("\n"), str(serialized_data).split("\n")
         for line in difference(expected, found, width=self.width):
-            yield _STYLES[line[0]](line)
+            yield _STYLES[line[0]](harmless(line))
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:

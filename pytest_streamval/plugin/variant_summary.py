@@ -9,6 +9,7 @@ import pytest
 
 from pytest_streamval.errors import listed, plural
 from pytest_streamval.fuzzing.failing_cuts import FailingCut
+from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.variant_facts import VariantFacts
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE
 from pytest_streamval.plugin.variants import AS_SCRIPTED, SOURCES
@@ -115,7 +116,7 @@ class VariantSummary:
         """Print the number of variants, or that there were none."""
         lines = self._collected() if terminalreporter.config.getoption("collectonly") else self._lines()
         for line in lines:
-            terminalreporter.write_line(f"streamval: {line}")
+            write_line(terminalreporter, f"streamval: {line}")
 
     def _collected(self) -> Iterator[str]:
         count, tests = self._reports.count_collected(), len(self._reports.collected)

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
 
 from pytest_streamval.errors import plural
-from pytest_streamval.errors.text import display_width
+from pytest_streamval.errors.text import display_width, harmless
 from pytest_streamval.model import merge_tool_calls
 
 if TYPE_CHECKING:
@@ -286,11 +285,6 @@ def fitted(text: str, width: int) -> str:
     if display_width(text) <= width:
         return text
     return text[: sum(columns < width for columns in accumulate(map(display_width, text)))] + "…"
-
-
-def harmless(text: str) -> str:
-    """Return a text with control characters and halves of surrogate pairs escaped, except for line ends and tabs."""
-    return "".join(repr(each)[1:-1] if category(each) in {"Cc", "Cs"} and each not in "\n\t" else each for each in text)
 
 
 def _delta_summary(delta: Delta) -> str:

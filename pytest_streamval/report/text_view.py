@@ -5,8 +5,8 @@ from __future__ import annotations
 import locale
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import excerpt, plural
-from pytest_streamval.recordings.terminal_view import BLOCKS, LETTERS, fitted, harmless
+from pytest_streamval.errors import excerpt, harmless, plural
+from pytest_streamval.recordings.terminal_view import BLOCKS, LETTERS, fitted
 from pytest_streamval.report.timeline import OUTCOMES
 from pytest_streamval.transcripts.transcript import escaped, quoted
 

@@ -80,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: h11.Request | None = None
+        self._target = Target("/")
         self._body = bytearray()
         self._request: ServedRequest | None = None  # None if no client can leave it any more
         self.task: asyncio.Task[None] | None = None
@@ -180,18 +181,27 @@ class Connection(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._head = event
             self._body.clear()
+            target = parse_target(event)
             if event.method == b"PRI" and event.http_version == b"2.0":
                 self._refuse_http2()
             elif (problem := problem_of(event, self._handler.body_limit)) is not None:
                 self._reject(problem)
-            elif self._http.they_are_waiting_for_100_continue:
-                self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+            elif isinstance(target, Problem):
+                self._reject(target)
+            else:
+                self._target = target
+                self._continue()
         elif isinstance(event, h11.Data):
             self._body += event.data
             if len(self._body) > self._handler.body_limit:
                 self._reject(Problem(413, too_long_body(self._handler.body_limit)))
         else:  # the end of the message
             self._start_response()
+
+    def _continue(self) -> None:
+        """Send a 100 to a client that waits for it before it sends the body."""
+        if self._http.they_are_waiting_for_100_continue:
+            self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
 
     def _start_response(self) -> None:
         """Start the response to a complete request."""
@@ -201,8 +211,7 @@ class Connection(asyncio.Protocol):
         assert self._head is not None  # noqa: S101  # for the type checker
         head = self._head
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
-        target = parse_target(head)
-        assert isinstance(target, Target)  # noqa: S101  # any other one was rejected
+        target = self._target
         incoming = IncomingRequest(head.method.decode(), target.path, headers, bytes(self._body), target.names_address)
         try:
             self._request, response = self._handler.respond(incoming)
