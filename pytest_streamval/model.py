@@ -126,6 +126,9 @@ class Deviation:
     detail: str
     """The difference in words."""
 
+    def __str__(self) -> str:
+        return f"byte {self.offset}: {self.detail} ({self.kind})"
+
 
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:
     """Join fragments into one call for each index, in the order in which the calls began.
