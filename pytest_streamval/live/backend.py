@@ -197,7 +197,7 @@ async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
 
 def _message(entry: Entry) -> dict[str, object]:
     if isinstance(entry, ModelOutputThunk):
-        return {"role": "assistant", "content": str(entry)}
+        return {"role": "assistant", "content": str(entry) or entry.refusal}
     if isinstance(entry, Message):
         return {"role": entry.role, "content": entry.content}
     return {"role": "user", "content": str(entry) if isinstance(entry, CBlock) else entry.format_for_llm()}

@@ -196,7 +196,7 @@ class View:
             "ended": f"{ending.how}{_after(self.seconds)}{why}",
             "finish": ", ".join(finish),
             "error": self.error,
-            "odd": "\n".join(f"byte {each.offset}: {each.detail} ({each.kind})" for each in self.deviations),
+            "odd": "\n".join(map(str, self.deviations)),
         }
         for name, value in lines.items():
             if value:

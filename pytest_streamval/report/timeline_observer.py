@@ -46,6 +46,7 @@ class TimelineObserver(Observer):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._deviations: list[str] = []
         self._room = limits.characters
         self._token_limit = limits.tokens
         self._missed_tokens = self._missed_characters = 0
@@ -120,6 +121,7 @@ class TimelineObserver(Observer):
     def ended(self, run: RunView) -> None:
         """Record the length of the full text, and drop the reference to the run."""
         self._released = len(run.full_text)
+        self._deviations = [shortened(str(each)) for each in run.thunk.generation.deviations]
         self._run = None
 
     @property
@@ -158,6 +160,7 @@ class TimelineObserver(Observer):
             received=received,
             lanes=[self._lane(place, name) for place, name in enumerate(self._names)],
             stop=stop,
+            deviations=self._deviations,
         )
 
     def _since(self, moment: float) -> int:

@@ -21,6 +21,7 @@ from opentelemetry.trace import ProxyTracerProvider, StatusCode
 from pytest_streamval import (
     Delay,
     Delta,
+    Deviation,
     PartialValidationResult,
     Requirement,
     RetryEvent,
@@ -115,6 +116,19 @@ async def test_attributes_have_the_names_of_the_conventions(start, judge, played
         "streamval.chunks": 2,
         "streamval.text.length": 9,
     }
+
+
+async def test_the_kinds_of_the_deviations_of_a_stream_are_an_attribute(start, played, captured):
+    class Odd(played):
+        async def generate_from_context(self, action, ctx, **options):
+            thunk, ctx = await super().generate_from_context(action, ctx, **options)
+            kinds = ("missing-end", "usage-value", "missing-end")
+            thunk.generation.deviations = tuple(Deviation(kind, 0, "odd") for kind in kinds)
+            return thunk, ctx
+
+    result, _ = await start(Odd("One. "))
+    await result.acomplete()
+    assert captured.span().attributes["streamval.deviations"] == ("missing-end", "usage-value")
 
 
 async def test_no_text_of_the_model_is_exported(start, judge, captured):

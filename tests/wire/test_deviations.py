@@ -226,6 +226,14 @@ READ = {
             ),
             [],
         ),
+        "a piece after the complete text": (
+            sse(piece("a"), whole("ab"), piece("b"), completed()),
+            ["missing-pieces", "order-of-blocks"],
+        ),
+        "pieces after the complete item": (
+            sse(item("ab"), piece("a"), piece("b"), completed(item("ab"))),
+            ["order-of-blocks", "order-of-blocks"],
+        ),
         "the rest at the end of the text": (sse(piece("a"), whole("ab"), completed()), ["missing-pieces"]),
         "the rest at the end of the item": (sse(piece("a"), item("ab"), completed()), ["missing-pieces"]),
         "the rest at the end": (sse(piece("a"), completed(item("ab"))), ["missing-pieces"]),
