@@ -266,13 +266,23 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    while display_width(text) > width:
-        most = max(1, sum(columns <= width for columns in accumulate(map(display_width, text))))
-        space = text.rfind(" ", 1, most + 1)
+    start = 0
+    while (most := _end_of_line(text, start, width)) < len(text):
+        space = text.rfind(" ", start + 1, most + 1)
         end = space if space > 0 else most
-        yield text[:end]
-        text = text[end:].removeprefix(" ")
-    yield text
+        yield text[start:end]
+        start = end + (text[end] == " ")
+    yield text[start:]
+
+
+def _end_of_line(text: str, start: int, width: int) -> int:
+    """Return the offset after the last character, of one at least, that fits into a line which begins at `start`."""
+    columns = 0
+    for at in range(start, len(text)):
+        columns += display_width(text[at])
+        if columns > width:
+            return max(at, start + 1)
+    return len(text)
 
 
 def fitted(text: str, width: int) -> str:
