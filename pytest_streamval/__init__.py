@@ -10,6 +10,11 @@ Type checkers read `__init__.pyi`, which `python3 -m tools.stubs` writes from th
 from pytest_streamval._lazy import all_names, lazy_names
 
 _HOMES = {
+    "app.assertions": ("assert_never_sent", "assert_streams"),
+    "app.client": ("AppClient",),
+    "app.page": ("Page", "PageRead"),
+    "app.serving": ("served",),
+    "app.transport": ("StreamingASGITransport",),
     "conformance": ("check_backend", "check_chunker"),
     "council": ("Council", "CouncilCache", "CouncilEvent", "CouncilResult", "ModelAnswer", "per_member"),
     "engine.backend": ("Backend", "ModelOption"),
@@ -33,6 +38,7 @@ _HOMES = {
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
+    "engine.retries": ("Restart",),
     "engine.telemetry.spans": ("set_span_status_error",),
     "engine.thunk": ("ModelOutputThunk",),
     "errors": (

@@ -1,5 +1,12 @@
 # Written by "python3 -m tools.stubs".
 
+from pytest_streamval.app.assertions import assert_never_sent as assert_never_sent
+from pytest_streamval.app.assertions import assert_streams as assert_streams
+from pytest_streamval.app.client import AppClient as AppClient
+from pytest_streamval.app.page import Page as Page
+from pytest_streamval.app.page import PageRead as PageRead
+from pytest_streamval.app.serving import served as served
+from pytest_streamval.app.transport import StreamingASGITransport as StreamingASGITransport
 from pytest_streamval.conformance import check_backend as check_backend
 from pytest_streamval.conformance import check_chunker as check_chunker
 from pytest_streamval.council import Council as Council
@@ -41,6 +48,7 @@ from pytest_streamval.engine.requirement import PartialValidationResult as Parti
 from pytest_streamval.engine.requirement import Requirement as Requirement
 from pytest_streamval.engine.requirement import ValidationResult as ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult as StreamChunkingResult
+from pytest_streamval.engine.retries import Restart as Restart
 from pytest_streamval.engine.telemetry.spans import set_span_status_error as set_span_status_error
 from pytest_streamval.engine.thunk import ModelOutputThunk as ModelOutputThunk
 from pytest_streamval.errors import CassetteEndedError as CassetteEndedError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
 
 def print_json(**values: object) -> None:
     """Print a JSON object, on one line."""
-    print(json.dumps(values, ensure_ascii=False), flush=True)
+    from pytest_streamval.files.json_text import json_line
+
+    print(json_line(values), flush=True)
 
 
 def print_note(message: str) -> None:

@@ -3,14 +3,15 @@
 With requirements, a run emits (`QuickCheckEvent`, `ChunkEvent`)*, `StreamingDoneEvent`, `FullValidationEvent` and
 `CompletedEvent`. Without requirements, it emits `ChunkEvent`*, `StreamingDoneEvent` and `CompletedEvent`. An early exit
 ends with `QuickCheckEvent(passed=False)` and `CompletedEvent(success=False)`, and an error ends with `ErrorEvent` and
-`CompletedEvent(success=False)`.
+`CompletedEvent(success=False)`. Between two attempts there is a `RetryEvent`. If chunks are held back, a `ChunkEvent`
+comes after the `QuickCheckEvent`s of later chunks.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ class StreamEvent:
     is therefore no dataclass itself. It adds the field `timestamp` to each subclass and sets it on every event.
     """
 
-    __slots__ = ("timestamp",)
+    __slots__ = ("_release", "timestamp")
 
     timestamp: float
     """The time of the event in seconds since the epoch. Two events with equal content are equal at any times."""
@@ -152,9 +153,21 @@ class QuickCheckEvent(StreamEvent, sets_time=True):
     attempt: int
     """The attempt's number, from 1."""
     passed: bool
-    """Whether no requirement failed the chunk."""
+    """Whether no requirement failed the chunk. A failed chunk ends the attempt, unless it is replaced."""
     results: tuple[PartialValidationResult, ...]
     """One result for each requirement, in the order of the requirements."""
+
+
+class Release(NamedTuple):
+    """The way to its release of a chunk that was held back or replaced."""
+
+    replaced: bool = False
+    held_chunks: int = 0
+    held_seconds: float = 0.0
+    source: tuple[int, int] | None = None
+
+
+_AT_ONCE = Release()
 
 
 @stream_event
@@ -172,10 +185,51 @@ class ChunkEvent(StreamEvent, sets_time=True):
     end: int | None = None
     """The offset after its last character."""
 
+    def after(self, release: Release) -> Self:
+        """Return this event, with the way of its chunk to its release."""
+        object.__setattr__(self, "_release", release)
+        return self
+
+    @property
+    def release(self) -> Release:
+        """The way of its chunk to its release. It is no part of a comparison."""
+        return getattr(self, "_release", _AT_ONCE)
+
+    @property
+    def replaced(self) -> bool:
+        """Whether the text is the replacement of a chunk that a requirement failed."""
+        return self.release.replaced
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """The offsets in the output of the chunk that was checked. Replacements move later chunks in the full text."""
+        return self.release.source or (cast("int", self.start), cast("int", self.end))
+
+    @property
+    def held_chunks(self) -> int:
+        """The number of chunks that were checked between the check of this one and its release."""
+        return self.release.held_chunks
+
+    @property
+    def held_seconds(self) -> float:
+        """The seconds between its check and its release."""
+        return self.release.held_seconds
+
+    def __getstate__(self) -> tuple[list[object], Release]:
+        """Return the fields and the release, for `copy` and `pickle`."""
+        return [getattr(self, each.name) for each in fields(self)], self.release
+
+    def __setstate__(self, state: tuple[list[object], Release]) -> None:
+        """Restore a copy's state."""
+        values, release = state
+        for each, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, each.name, value)
+        self.after(release)
+
 
 @stream_event
 class StreamingDoneEvent(StreamEvent, sets_time=True):
-    """The stream ended naturally, and every chunk was released."""
+    """The stream ended naturally, and every chunk was checked."""
 
     attempt: int
     """The attempt's number, from 1."""
@@ -200,7 +254,7 @@ class RetryEvent(StreamEvent, sets_time=True):
     """Another attempt begins."""
 
     attempt: int
-    """The number of the attempt that begins, from 1."""
+    """The number of the attempt that begins, from 2."""
     reason: str
     """The reason why the previous attempt was not accepted."""
 
@@ -210,7 +264,7 @@ class CompletedEvent(StreamEvent, sets_time=True):
     """The run has ended. This is the last event of every run."""
 
     success: bool
-    """False after an early exit, an error or a cancellation."""
+    """False after an early exit, an error or a cancellation, and if none of several attempts was accepted."""
     full_text: str
     """The result's `full_text`. It contains only released text unless the stream ended naturally."""
     attempts_used: int

@@ -49,12 +49,13 @@ class ValidatorGroup:
             fail_fast: Whether the first fail cancels the other checks of a chunk.
         """
         self.requirements = tuple(requirements)
+        self._asked = self.requirements  # those of this round
         self.cleanup_failures: list[BaseException] = []
         """The errors that the clean-up of cancelled validators raised."""
         self._backend = backend
         self._ctx = ctx
         self._timeout = timeout
-        self._is_enough = _is_fail if fail_fast else None
+        self._is_enough = _is_stop if fail_fast else None
         self._stream_validators = [_as_coroutine_function(each, "stream_validate") for each in self.requirements]
         self._starter: EagerStarter | None = EagerStarter()
         self._running: dict[Turn, ValidatorTask] = {}  # the validators of this round that have suspended
@@ -85,22 +86,35 @@ class ValidatorGroup:
         await self._run_round("stream_validate", coroutines, results, kind, is_enough=self._is_enough, chunk=chunk)
         return self._shared(tuple(results))
 
+    async def check_again(self, position: int, chunk: str) -> PartialValidationResult:
+        """Return the result of one requirement on another text in the place of a chunk."""
+        results = [_CANCELLED]
+        self._asked = (self.requirements[position],)
+        try:
+            coroutines = [self._stream_validators[position](chunk, backend=self._backend, ctx=self._ctx)]
+            await self._run_round("stream_validate", coroutines, results, PartialValidationResult, chunk=chunk)
+        finally:
+            self._asked = self.requirements
+        return results[0]
+
     def _shared(self, results: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
         """Return the previous tuple if it is equal, so that the history contains one object for most chunks."""
         if results != self._previous:
             self._previous = results
         return self._previous
 
-    async def validate(self, **options: object) -> tuple[ValidationResult, ...]:
+    async def validate(self, ctx: Context | None = None, **options: object) -> tuple[ValidationResult, ...]:
         """Return the result of every requirement on the complete output, in their order.
 
         Args:
+            ctx: Another context for the validators, which ends with the complete output too.
             options: Keyword arguments for each `validate` method.
         """
+        ctx = self._ctx if ctx is None else ctx
         coroutines: list[Coroutine[Any, Any, ValidationResult]] = []
         try:
             for each in self.requirements:
-                coroutines.append(_as_coroutine_function(each, "validate")(self._backend, self._ctx, **options))  # noqa: PERF401  # see _close
+                coroutines.append(_as_coroutine_function(each, "validate")(self._backend, ctx, **options))  # noqa: PERF401  # see _close
         except BaseException:
             _close(coroutines)
             raise
@@ -109,9 +123,10 @@ class ValidatorGroup:
         return tuple(results)
 
     async def aclose(self) -> None:
-        """Wait until no idle task is left. The group cannot be used afterwards."""
-        starter, self._starter = cast("EagerStarter", self._starter), None  # its tasks refer to the run
-        await starter.aclose()
+        """Wait until no idle task is left. The group cannot be used afterwards. A second call has no effect."""
+        starter, self._starter = self._starter, None  # its tasks refer to the run
+        if starter is not None:
+            await starter.aclose()
 
     def current_requirement(self) -> Requirement | None:
         """Return the requirement whose validator contains the caller, or None for any other code.
@@ -119,7 +134,7 @@ class ValidatorGroup:
         A task that a validator has started counts as other code.
         """
         position = None if self._starter is None else self._starter.current_position(self._running)
-        return None if position is None else self.requirements[position]
+        return None if position is None else self._asked[position]
 
     async def _run_round(
         self,
@@ -147,7 +162,7 @@ class ValidatorGroup:
                 await self._stop(running)
         for result in results:
             if not isinstance(result, kind):
-                raise _invalid_result(self.requirements[results.index(result)], method, result, kind)
+                raise _invalid_result(self._asked[results.index(result)], method, result, kind)
 
     async def _wait(
         self,
@@ -171,12 +186,12 @@ class ValidatorGroup:
             if not running or (is_enough is not None and any(map(is_enough, results))):
                 return
             for turn, task in running.items():
-                task.set_name(f"streamval {method} {self.requirements[turn.position].name}")
+                task.set_name(f"streamval {method} {self._asked[turn.position].name}")
             remaining = None if deadline is None else max(0.0, deadline - loop.time())
             # not FIRST_EXCEPTION, which ignores a validator that was cancelled from elsewhere
             done, _ = await asyncio.wait(running.values(), timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                late = [self.requirements[turn.position].name for turn in running]
+                late = [self._asked[turn.position].name for turn in running]
                 raise ValidatorTimeoutError(late, self._timeout or 0.0)
 
     def _note_validator(self, error: BaseException, method: str, position: int, chunk: str | None) -> None:
@@ -184,7 +199,7 @@ class ValidatorGroup:
         if isinstance(error, asyncio.CancelledError) and current_task_is_cancelled():
             return
         about = "the complete output" if chunk is None else f"the chunk {excerpt(chunk)}"
-        add_note(error, f"Raised by {self.requirements[position].name}.{method}() about {about}.")
+        add_note(error, f"Raised by {self._asked[position].name}.{method}() about {about}.")
 
     async def _stop(self, running: dict[Turn, ValidatorTask]) -> None:
         """Cancel and await the validators that still run, and keep the errors of their clean-up."""
@@ -194,8 +209,8 @@ class ValidatorGroup:
                 self.cleanup_failures.append(failure)
 
 
-def _is_fail(result: object) -> bool:
-    return not isinstance(result, PartialValidationResult) or result.success == "fail"
+def _is_stop(result: object) -> bool:
+    return not isinstance(result, PartialValidationResult) or result.stops
 
 
 def _as_coroutine_function(requirement: Requirement, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:

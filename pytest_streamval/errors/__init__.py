@@ -4,6 +4,16 @@ A class is for callers that branch on it; the checks, whose errors are only read
 an error are its attributes and its `args`, so that it survives `pickle` on its way from a worker of pytest-xdist.
 """
 
+from pytest_streamval.errors.app import (
+    BrokenResponseError,
+    LifespanError,
+    WebSocketClosedError,
+    WebSocketRejectedError,
+    app_still_running_error,
+    not_streamed_error,
+    secret_sent_error,
+    text_missing_error,
+)
 from pytest_streamval.errors.assertions import (
     BoundaryVarianceError,
     ConformanceError,
@@ -115,6 +125,7 @@ from pytest_streamval.errors.wire import (
 
 __all__ = [
     "BoundaryVarianceError",
+    "BrokenResponseError",
     "CassetteEndedError",
     "CheckFailedError",
     "ChunkingContractError",
@@ -127,6 +138,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidFileError",
     "InvalidVerdictError",
+    "LifespanError",
     "LiveTimeLimitError",
     "MalformedFrameError",
     "MalformedResponseError",
@@ -157,8 +169,11 @@ __all__ = [
     "ValidatorTimeoutError",
     "VirtualClockUseError",
     "VirtualDeadlockError",
+    "WebSocketClosedError",
+    "WebSocketRejectedError",
     "WireError",
     "answer_failed_error",
+    "app_still_running_error",
     "backend_unavailable_error",
     "blocking_call_error",
     "client_stayed_error",
@@ -186,13 +201,16 @@ __all__ = [
     "not_accepted_error",
     "not_requested_error",
     "not_stopped_error",
+    "not_streamed_error",
     "playback_busy_error",
     "plural",
     "raisable",
     "reader_taken_error",
     "report_path_error",
+    "secret_sent_error",
     "server_state_error",
     "swallowed_call_error",
+    "text_missing_error",
     "unasked_script_error",
     "unexpected_spans_error",
     "unfinished_run_error",

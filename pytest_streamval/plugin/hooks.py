@@ -74,10 +74,11 @@ def _register_variants(config: pytest.Config) -> None:
     count: int = config.getoption("--streamval-fuzz")
     if count < 0:
         raise pytest.UsageError(f"Invalid --streamval-fuzz: {count}. It must be a number of cuts, 0 or more.")
-    if count or any("cut~" in word for word in config.args):  # the id of a variant
-        from pytest_streamval.plugin.variants import Variants
+    is_last = any(getattr(config.option, name, False) for name in ("lf", "failedfirst"))
+    if count or is_last or any("cut-" in word for word in [*config.args, config.option.keyword or ""]):
+        from pytest_streamval.plugin.fuzzing import register_fuzzing
 
-        config.pluginmanager.register(Variants(config, count), "streamval-variants")
+        register_fuzzing(config, count)
 
 
 def _register_report(config: pytest.Config) -> None:

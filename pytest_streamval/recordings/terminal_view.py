@@ -17,7 +17,7 @@ from pytest_streamval.model import merge_tool_calls
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_streamval.model import Delta, Deviation
+    from pytest_streamval.model import Delta, Deviation, ToolCall
     from pytest_streamval.recordings.cassette import Cassette
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -127,7 +127,7 @@ class View:
             "thinking": "".join(delta.thinking for delta in deltas),
             "refusal": "".join(delta.refusal for delta in deltas),
             "signature": "".join(delta.signature for delta in deltas),
-            "tool_calls": [asdict(call) for call in calls],
+            "tool_calls": [_call_facts(call) for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
             "usage": None if usage is None else asdict(usage),
             "deviations": [asdict(deviation) for deviation in self.deviations],
@@ -266,23 +266,19 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    start = 0
-    while (most := _end_of_line(text, start, width)) < len(text):
-        space = text.rfind(" ", start + 1, most + 1)
-        end = space if space > 0 else most
-        yield text[start:end]
-        start = end + (text[end] == " ")
-    yield text[start:]
-
-
-def _end_of_line(text: str, start: int, width: int) -> int:
-    """Return the offset after the last character, of one at least, that fits into a line which begins at `start`."""
-    columns = 0
-    for at in range(start, len(text)):
+    start = columns = 0
+    at = 0
+    while at < len(text):
         columns += display_width(text[at])
-        if columns > width:
-            return max(at, start + 1)
-    return len(text)
+        if columns <= width or at == start:
+            at += 1
+            continue
+        space = text.rfind(" ", start + 1, at + 1)
+        end = space if space > 0 else at
+        yield text[start:end]
+        at = start = end + text.startswith(" ", end)
+        columns = 0
+    yield text[start:]
 
 
 def fitted(text: str, width: int) -> str:
@@ -293,8 +289,8 @@ def fitted(text: str, width: int) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return a text with its control characters escaped, except for line ends and tabs."""
-    return "".join(repr(each)[1:-1] if category(each) == "Cc" and each not in "\n\t" else each for each in text)
+    """Return a text with control characters and halves of surrogate pairs escaped, except for line ends and tabs."""
+    return "".join(repr(each)[1:-1] if category(each) in {"Cc", "Cs"} and each not in "\n\t" else each for each in text)
 
 
 def _delta_summary(delta: Delta) -> str:
@@ -314,6 +310,12 @@ def _status(header: Mapping[str, Any]) -> list[object]:
 
 def _after(seconds: float) -> str:
     return f", {seconds:.3f} s after the request" if seconds else ""
+
+
+def _call_facts(call: ToolCall) -> dict[str, str | None]:
+    """Return the parts of a call, with its kind unless it is the usual one."""
+    kind = {} if call.kind == "function" else {"kind": call.kind}
+    return {"id": call.id, "name": call.name, "arguments": call.arguments, **kind}
 
 
 def _plain(value: object) -> str:

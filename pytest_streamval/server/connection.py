@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.request_head import (
@@ -56,6 +57,9 @@ class Handler(Protocol):
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
+
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the same for a request for which `respond` raised an error."""
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response."""
@@ -197,7 +201,10 @@ class Connection(asyncio.Protocol):
         target = parse_target(head)
         assert isinstance(target, Target)  # noqa: S101  # any other one was rejected
         incoming = IncomingRequest(head.method.decode(), target.path, headers, bytes(self._body), target.names_address)
-        self._request, response = self._handler.respond(incoming)
+        try:
+            self._request, response = self._handler.respond(incoming)
+        except Exception as error:  # noqa: BLE001  # no request may go without an answer
+            self._request, response = self._handler.respond_to_error(incoming, error)
         name = f"streamval server: {self._request.method} {self._request.path}"
         self.task = asyncio.get_running_loop().create_task(self._respond(self._request, response), name=name)
         self.task.add_done_callback(partial(self._note_end, self._request))
@@ -306,6 +313,7 @@ class Connection(asyncio.Protocol):
         """Send everything that is pending in one write, and wait until it is sent."""
         if self._pending_deltas:
             request.deltas_sent += self._pending_deltas
+            note_sent(self._pending_deltas)
             request.deltas_late += self._pending_deltas if request.client_disconnected else 0
             self._pending_deltas = 0
         if not self._pending:

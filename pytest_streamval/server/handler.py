@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import CheckFailedError, UndecodableBodyError
+from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt
 from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.connection import IncomingRequest
@@ -53,7 +53,7 @@ class RequestHandler:
         *,
         models: Sequence[str],
         body_limit: int,
-        cut: Cut | None,
+        recutter: ScriptRecutter | None,
         proxy: Proxy | None,
         access: AccessRules,
     ) -> None:
@@ -66,7 +66,7 @@ class RequestHandler:
         self._models = tuple(models)
         self._proxy = proxy
         self._access = access
-        self._cut = cut
+        self._recutter = recutter
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
@@ -137,11 +137,19 @@ class RequestHandler:
             request.stream, request.body = target.request.stream, target.body
             renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
             response = self._respond_with_output(request, renderer, incoming)
-            if self._cut is not None:
-                response = response._replace(actions=recut(response.actions, self._cut, renderer))
+            if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
+                actions = recut(response.actions, cut, renderer, self._recutter.new_body())
+                response = response._replace(actions=actions)
             return response
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
         return forwarded or Response(_send(target))
+
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the response to a request that this package fails to understand, which it should never do."""
+        request = ServedRequest(incoming.method, excerpt(incoming.target), {}, None)
+        self._journal.add(request)
+        failure = self._queue.add_failure(request, error)
+        return request, Response(send_error(ADAPTERS["openai"], 500, failure))
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""
@@ -213,15 +221,17 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
     request = _http_request(incoming)
     secrets = Secrets.of(request)
     try:
-        path = path_of(incoming.target, secrets)
-    except ValueError:  # it is no address, such as `//[`
+        path = path_of(request.url, secrets)
+    except ValueError:  # such as `//[`
         path = secrets.text(incoming.target)
-    served = ServedRequest(incoming.method, path, secrets.headers(request.headers), body_of(request, Secrets()))
-    served.size = (
-        sum(len(name) + len(value) for name, value in request.headers.items()) + len(path) + len(incoming.body)
-    )
+    headers = secrets.headers(request.headers)
+    served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()))
+    served.size = sum(map(len, chain(*request.headers.items()))) + len(path) + len(incoming.body)
     return served
 
 
 def _http_request(incoming: IncomingRequest) -> HttpRequest:
-    return HttpRequest(incoming.target, incoming.body, joined_headers(incoming.headers))
+    target = incoming.target
+    # a path that begins with // is none of an address
+    url = f"http://server{target}" if target.startswith("/") else target
+    return HttpRequest(url, incoming.body, joined_headers(incoming.headers))

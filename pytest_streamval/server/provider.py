@@ -85,7 +85,7 @@ class ProviderServer:
             fault: The fault of all responses, or its name. A fault that ruins a response strikes again if the client
                 repeats the request.
             cut: Other boundaries of the texts and the bytes: `whole`, `chars` and every byte, `words` and every frame,
-                or a number that seeds a random choice, which also cuts inside characters and line ends.
+                or the number of a rule, as in `--streamval-fuzz`.
             token_size: The characters in each delta of a text.
             upstream: The address of a real provider, on this machine or with https. Requests are forwarded to it. Its
                 responses are passed on read for read, and are recorded in `recordings`.
@@ -127,7 +127,7 @@ class ProviderServer:
             self._journal,
             models=checked_models(models),
             body_limit=body_limit,
-            cut=None if recut is None else recut.cut,
+            recutter=recut,
             proxy=self._proxy,
             access=AccessRules(allow_hosts, allow_origins),
         )
@@ -167,13 +167,21 @@ class ProviderServer:
         """Whether the server is open."""
         return self._thread is not None
 
-    def close(self) -> None:
+    def close(self, *, failed: bool = False) -> None:
         """Close the server and all of its connections at once. Closing it again does nothing.
 
         A call of its rule that is under way goes on, and its result is discarded.
+
+        Args:
+            failed: Whether its run has failed. With `record="all"`, the old recordings stay then.
+
+        Raises:
+            OSError: If the old recordings cannot be replaced.
         """
         with self._lock:
             self._end()
+            if self._proxy is not None:
+                self._proxy.close(failed=failed)
 
     def _end(self) -> None:
         """Close everything that is open, under the lock."""
@@ -202,16 +210,17 @@ class ProviderServer:
 
     def __del__(self) -> None:
         """Warn, and start to close a server that is dropped while it is open."""
-        thread = getattr(self, "_thread", None)
-        if thread is None:  # it is closed, or was never opened, or its arguments were invalid
+        if (thread := getattr(self, "_thread", None)) is None:  # it is closed, or its arguments were invalid
             return
         self._warn()
         dropped(self)
-        handler, listening = self._handler, self._listening
+        handler, listening, proxy = self._handler, self._listening, self._proxy
 
         async def end() -> None:
             await handler.close()
             listening.close()
+            if proxy is not None:
+                proxy.close()
             release_thread(thread)
 
         thread.begin(end)
@@ -231,8 +240,8 @@ class ProviderServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the server."""
-        self.close()
+        """Close the server. After an error, the old recordings stay."""
+        self.close(failed=error is not None)
 
     @property
     def _listening(self) -> socket.socket:

@@ -131,7 +131,10 @@ class OpenAIResponsesDecoder(FrameDecoder):
     def _repeated_item(self, pieces: PiecesForm, whole: str) -> Item | None:
         """Return the last item if this is the complete text of it, under another place."""
         items = self._items.of(pieces.family)
-        return items[-1] if whole and items and items[-1].text(pieces.channel).repeats(whole) else None
+        if not (whole and items and items[-1].text(pieces.channel).repeats(whole)):
+            return None
+        self._note("repeated-whole", f"{pieces.field} repeats the pieces before it as another item")
+        return items[-1]
 
     def _missing_rest(self, item: Item, channel: Channel, part: int, whole: str, name: str) -> Delta | None:
         """Return the part of a complete text that had no pieces, or None."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from pytest_streamval.errors import FrameTooLongError, InvalidArgumentError, decoder_closed_error, excerpt
 
@@ -44,6 +44,14 @@ class ServerSentEvent:
     """The offset of the frame's start, in bytes from the start of the body."""
     intact: bool = True
     """False if some bytes of the type or data were not UTF-8. U+FFFD replaces them, as the standard requires."""
+
+    def json(self) -> Any:  # noqa: ANN401  # any JSON value
+        """Return the data as parsed JSON.
+
+        Raises:
+            JSONDecodeError: A `ValueError`. If the data is not JSON.
+        """
+        return json.loads(self.data)
 
 
 class SSEDecoder:

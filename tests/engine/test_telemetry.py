@@ -21,6 +21,7 @@ from opentelemetry.trace import ProxyTracerProvider, StatusCode
 from pytest_streamval import (
     Delay,
     Delta,
+    PartialValidationResult,
     Requirement,
     RetryEvent,
     Script,
@@ -161,6 +162,22 @@ async def test_a_failed_final_validation_marks_the_span_too(start, judge, captur
     assert span.status.description == "Judge('last') failed the output: too short"
     assert names(span)[-2:] == ["full_validation", "completed"]
     assert span.attributes["streamval.outcome"] == "invalid"
+
+
+async def test_attempts_and_replacements_and_delays_are_reported(start, judge, captured):
+    replaced = PartialValidationResult("fail", replacement="!")
+    first = judge("pass", replaced, "pass", "fail", final=False)
+    result, _ = await start(["One. ", "Two. ", "Three. ", "Four."], first, max_attempts=2, holdback=1)
+    await result.acomplete()
+    span = captured.span()
+    assert span.attributes["streamval.attempts"] == 2
+    assert span.attributes["streamval.outcome"] == "stopped"
+    assert span.status.description == "Judge('judge') failed the output: no reason given"
+    assert events(span, "retry") == [{"streamval.attempt": 2}]
+    chunks = events(span, "chunk")
+    assert [chunk.get("streamval.chunk.held_chunks", 0) for chunk in chunks] == [1, 1, 1, 1, 1, 0]
+    assert [chunk.get("streamval.chunk.replaced") for chunk in chunks] == [None, True, None, None, None, None]
+    assert all(chunk["streamval.chunk.held_seconds"] >= 0 for chunk in chunks[:-1])
 
 
 async def test_an_error_is_recorded_as_the_exception_that_it_is(start, judge, captured):

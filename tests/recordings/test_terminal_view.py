@@ -170,6 +170,25 @@ def test_the_view_shortens_a_long_prompt() -> None:
     assert any(line.endswith("x ...") for line in lines_of(view(request={"prompt": "x" * 500})))
 
 
+def test_the_view_shows_a_refusal_the_kind_of_a_call_and_the_deviations_of_a_stream() -> None:
+    frames = [
+        b'data: {"choices":[{"delta":{"refusal":"No."}}]}\n\n',
+        b'data: {"choices":[{"delta":{"tool_calls":[{"id":"x","custom":{"name":"f","input":"a"}}]}}]}\n\n',
+        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+    ]
+    shown = view(*((1.0 + number, frame) for number, frame in enumerate(frames)))
+    lines = lines_of(shown)
+    assert "refusal: No." in lines
+    assert 'tool calls: [{"id": "x", "name": "f", "arguments": "a", "kind": "custom"}]' in lines
+    assert any("refusal 'No.'" in line for line in lines)
+    odd = next(number for number, line in enumerate(lines) if line.startswith("odd"))
+    detail = f"byte {len(frames[0] + frames[1])}: the body ends without the frame [DONE], but after a finish reason"
+    assert " ".join(line[10:] for line in lines[odd : odd + 2]) == f"{detail} (missing-end)"
+    facts = shown.facts()
+    assert (facts["refusal"], facts["signature"]) == ("No.", "")
+    assert [each["kind"] for each in facts["deviations"]] == ["missing-end"]
+
+
 def test_the_facts_of_a_view_are_complete() -> None:
     facts = view(*EVERYTHING).facts()
     assert json.loads(json.dumps(facts)) == facts

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_type
 from opentelemetry.sdk.trace import ReadableSpan
 
 from pytest_streamval import (
+    AppClient,
     Backend,
     Cassette,
     ChatContext,
@@ -26,6 +27,8 @@ from pytest_streamval import (
     ModelAnswer,
     ModelOption,
     ModelOutputThunk,
+    Page,
+    PageRead,
     PartialValidationResult,
     ProviderServer,
     QuickCheckEvent,
@@ -42,6 +45,9 @@ from pytest_streamval import (
     Timeouts,
     ValidationResult,
     VirtualClock,
+    assert_never_sent,
+    assert_no_unvalidated_text,
+    assert_streams,
     faults,
     per_member,
     recording,
@@ -52,6 +58,8 @@ from pytest_streamval import (
     wait_for_all_mots,
 )
 from pytest_streamval.typing import (
+    App,
+    AppClientFactory,
     CapturedTelemetry,
     CouncilFactory,
     CouncilStream,
@@ -60,6 +68,7 @@ from pytest_streamval.typing import (
     Faulty,
     Member,
     ProviderServerFactory,
+    RunView,
     ServedRequest,
     StreamCassette,
     StreamingMockBackendFactory,
@@ -239,3 +248,31 @@ def tell_the_time(virtual_clock: VirtualClock) -> None:
 async def await_the_time(virtual_clock: VirtualClock) -> None:
     """Tasks that have their turn."""
     await virtual_clock.advance(5)
+
+
+async def call_an_application(app_client: AppClientFactory, app: App, runs: list[RunView]) -> None:
+    """An application under test."""
+    client = app_client(app)
+    assert_type(client, AppClient)
+    async with client.stream("POST", "/", json={"a": 1}, headers={"a": "b"}, read_every=1.5) as page:
+        assert_type(page, Page)
+        assert_type(page.status, int | None)
+        assert_type(page.headers["a"], str)
+        assert_type(page.reads[0], PageRead)
+        assert_type((page.reads[0].data, page.reads[0].at, page.reads[0].upstream), tuple[bytes, float, int])
+        assert_type((page.text, page.events[0].data), tuple[str, str])
+        assert_type(await page.read(), bytes)
+        assert_type(await page.until("a"), str)
+        assert_type(await page.rest(), bytes)
+        await page.leave()
+    assert_type(await client.post("/", content=[b"a"]), Page)
+    async with client.websocket("/ws") as socket:
+        assert_type(await socket.receive(), str | bytes)
+        await socket.send(b"a")
+    assert_never_sent(page, "a", "b")
+    assert_streams(page, within=5)
+    assert_no_unvalidated_text(runs[0], page)
+    assert_type(runs[0].accepted, bool)
+    async with AppClient(app) as mine:
+        assert_type(mine, AppClient)
+    app_client("app")  # type: ignore[arg-type]

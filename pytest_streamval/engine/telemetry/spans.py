@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import time
+import weakref
 from bisect import bisect
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
@@ -141,7 +142,7 @@ class Telemetry(Observer):
 
     def started(self, run: RunView) -> None:
         """Open the span and make it current in the run's task, so that it is the parent of the validators' spans."""
-        self._output = run.thunk  # not the run, because it refers to its observers
+        self._run = weakref.ref(run)  # because the run refers to its observers
         self._requested = time.time() - run.thunk.age
         if self._tracer is None:
             return
@@ -156,7 +157,7 @@ class Telemetry(Observer):
 
     def cancelled(self, reason: str) -> None:  # noqa: ARG002  # the last events say why
         """Record the number of deltas that the producer has sent ahead."""
-        self._unread = self._output.deltas_unread
+        self._unread = cast("RunView", self._run()).thunk.deltas_unread
 
     def ended(self, run: RunView) -> None:
         """Measure the run and close its span."""
@@ -197,7 +198,8 @@ class Telemetry(Observer):
             span.set_attribute("error.type", summary.error.exception_type)
             set_span_status_error(span, f"{summary.error.exception_type}: {summary.error.detail}")
         elif summary.outcome == "stopped":
-            set_span_status_error(span, _failure_text(*run.streaming_failures[0], "a chunk"))
+            checked = "the output" if run.final_validations else "a chunk"
+            set_span_status_error(span, _failure_text(*run.attempts[-1].failures[0], checked))
         elif summary.outcome == "invalid":
             verdicts = zip(run.requirements, run.final_validations, strict=True)
             set_span_status_error(span, _failure_text(*next(pair for pair in verdicts if not pair[1]), "the output"))
@@ -303,6 +305,7 @@ def _end_attributes(summary: _Summary) -> Attributes:
         "streamval.chunks": run.chunks_released,
         "streamval.text.length": len(run.full_text),
         "streamval.deviations": tuple(dict.fromkeys(each.kind for each in generation.deviations)) or None,
+        "streamval.attempts": len(run.attempts) if len(run.attempts) > 1 else None,
     }
     return {name: value for name, value in attributes.items() if value is not None}
 
@@ -332,6 +335,11 @@ def _span_event(event: StreamEvent, requirements: Sequence[Requirement]) -> tupl
     match event:
         case ChunkEvent(text=text, chunk_index=index):
             attributes = {"streamval.chunk.index": index, "streamval.chunk.length": len(text)}
+            if event.replaced:
+                attributes["streamval.chunk.replaced"] = True
+            if event.held_chunks:
+                attributes["streamval.chunk.held_chunks"] = event.held_chunks
+                attributes["streamval.chunk.held_seconds"] = event.held_seconds
         case QuickCheckEvent(chunk_index=index):
             attributes = {"streamval.chunk.index": index, **_result_attributes(event, requirements)}
         case StreamingDoneEvent(full_text=text):
