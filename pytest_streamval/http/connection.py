@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class HttpConnection:
     """A connection that carries one request and its response.
 
-    The bytes of the body are returned as they arrive. If the provider compresses them although nobody asked for that,
+    The bytes of the body are returned as they arrive. If the provider compresses them although no request asks for that,
     each read is decoded, and the headers are those of the decoded body. A response with an error status is a response
     like any other, redirects are not followed, and nothing is sent twice.
     """
