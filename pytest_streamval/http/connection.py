@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class HttpConnection:
     """A connection that carries one request and its response.
 
-    The bytes of the body are returned as they arrive. If the provider compresses them although no request asks for that,
-    each read is decoded, and the headers are those of the decoded body. A response with an error status is a response
-    like any other, redirects are not followed, and nothing is sent twice.
+    The bytes of the body are returned as they arrive. If the provider compresses them although the request does not ask
+    for that, each read is decoded, and the headers are those of the decoded body. A response with an error status is a
+    response like any other, redirects are not followed, and nothing is sent twice.
     """
 
     def __init__(
