@@ -16,7 +16,7 @@ _INSIDE_BYTES = re.compile(
     rb"(?<=\r)(?=\n)|(?<=\n)(?=\r?\n)|(?<=[\x80-\xff])(?=[\x80-\xbf])|(?<=[\xc2-\xf4])(?=[\x80-\xbf])"
 )
 _STARTS: Final = {
-    "words": re.compile(r"\s+(?=\S)"),  # a word begins with its white space, like the tokens of models
+    "words": re.compile(r"(?<!\s)\s++(?=\S)"),  # a word begins with its white space, like the tokens of models
     "atoms": re.compile(r"[^\W\d_]+|\d+|[^\S\n\r]+|.", re.DOTALL),
     "tokens": re.compile(r" ?[^\W\d_]{1,7}|\s+(?=\S)|\s+| ?[^\w\s]{1,3}|\d{1,3}| ?\w"),
 }

@@ -7,7 +7,6 @@ a cut's name.
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, NamedTuple
@@ -156,7 +155,8 @@ def fetched(database: ExampleDatabase) -> set[FailingCut]:
 
 def without_password(place: str) -> str:
     """Return an address without the user and the password in it."""
-    return re.sub(r"(?<=://)[^/@]*@", "", place)
+    scheme, sign, rest = place.rpartition("://")
+    return f"{scheme}{sign}{rest.rpartition('@')[2]}" if sign else place
 
 
 def _default_database(root: Path) -> ExampleDatabase:

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from syrupy.types import PropertyFilter, PropertyMatcher, SerializedData, SnapshotIndex
 
 _INDEX_BYTES = 70  # the bytes of a snapshot's name in its file name
-_INDEX = re.compile(r"(?:\.\d+|@.*)$")  # the end of a file name that distinguishes several snapshots of one test
+_INDEX = re.compile(
+    r"(?:\.\d++|@.*)\Z", re.DOTALL
+)  # the end of a file name that distinguishes several snapshots of one test
 _WIDTH = 120  # the characters shown of a line that differs, without -vv
 _WRITTEN = pytest.StashKey[set[str]]()  # the snapshots that tests as scripted have compared in this process
 _STYLES = {"-": snapshot_style, "+": received_style, " ": context_style}

@@ -48,6 +48,9 @@ class IncomingRequest(NamedTuple):
     names_address: bool = False
     """Whether the target was a complete address."""
 
+    def __repr__(self) -> str:  # without headers and parameters, because tracebacks with locals show it
+        return f"<IncomingRequest {self.method} {self.target.partition('?')[0]}, {len(self.body)} bytes>"
+
 
 class Handler(Protocol):
     """The part of a server that a connection calls."""

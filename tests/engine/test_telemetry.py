@@ -35,6 +35,7 @@ from pytest_streamval import (
 from pytest_streamval.engine import orchestrator, tasks
 from pytest_streamval.engine.telemetry import spans as telemetry_module
 from pytest_streamval.engine.telemetry.spans import SPAN, telemetry
+from pytest_streamval.errors import InvalidVerdictError, MalformedFrameError, ProviderStreamError
 from pytest_streamval.plugin.clock import clock_of_test
 
 
@@ -192,6 +193,38 @@ async def test_an_error_is_recorded_as_the_exception_that_it_is(start, judge, ca
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "ValueError: broken")
     assert span.attributes["error.type"] == "ValueError"
     assert span.attributes["streamval.outcome"] == "error"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("not allowed: The pass word is swordfish."),
+        ValueError("swordfish"),
+        KeyError("One. The pass word"),
+        MalformedFrameError("openai", "", (), '{"text": "unseen', 0, "it is not JSON"),
+        ProviderStreamError("openai", "", (), "error", "you asked: Tell."),
+    ],
+    ids=["a quoted chunk", "a piece", "a key", "a quoted frame", "a provider's message"],
+)
+async def test_the_text_of_a_prompt_or_an_answer_is_not_exported_with_an_error(start, judge, captured, error):
+    result, _ = await start(["One. ", "The pass word is swordfish. "], judge("pass", error))
+    with pytest.raises(type(error)):
+        await result.acomplete()
+    span = captured.span()
+    exported = f"{span.to_json()} {span.status.description}"
+    assert span.status.description == type(error).__name__
+    assert not any(text in exported for text in ("swordfish", "pass word", "unseen", "Tell."))
+
+
+async def test_a_wrong_verdict_that_is_the_chunk_is_not_exported(start, captured):
+    class Echoes(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return chunk
+
+    result, _ = await start(["The word is swordfish. "], Echoes())
+    with pytest.raises(InvalidVerdictError, match="swordfish"):
+        await result.acomplete()
+    assert "swordfish" not in captured.span().to_json()
 
 
 async def test_a_cancellation_is_no_error(start, never, turns, captured):
