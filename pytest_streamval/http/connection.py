@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class HttpConnection:
     """A connection that carries one request and its response.
 
-    The bytes of the body are returned as they arrive. If the provider compresses them although nobody asked for that,
-    each read is decoded, and the headers are those of the decoded body. A response with an error status is a response
-    like any other, redirects are not followed, and nothing is sent twice.
+    The bytes of the body are returned as they arrive. If the provider compresses them although the request does not ask
+    for that, each read is decoded, and the headers are those of the decoded body. A response with an error status is a
+    response like any other, redirects are not followed, and nothing is sent twice.
     """
 
     def __init__(
@@ -104,6 +104,9 @@ class HttpConnection:
             raise
         if failure is not None:
             raise failure  # not from the error of httpx2, whose message and frames have headers
+        self._decoder = body_decoder(self.fields) if self._decodes else None
+        if self._decoder is not None:
+            self.headers = tuple(each for each in self.headers if not describes_coded_body(each[0]))
 
     async def _open(self) -> None:
         __tracebackhide__ = True
@@ -118,9 +121,6 @@ class HttpConnection:
         self.headers = tuple(
             (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw
         )
-        self._decoder = body_decoder(self.fields) if self._decodes else None
-        if self._decoder is not None:
-            self.headers = tuple(each for each in self.headers if not describes_coded_body(each[0]))
 
     async def read(self) -> bytes | None:
         """Return the next bytes of the body as soon as they arrive, or None after its end.
@@ -134,12 +134,14 @@ class HttpConnection:
             while (data := await anext(self._chunks, None)) is not None and self._decoder is not None:
                 if decoded := self._decoder.feed(data):
                     return decoded
-            return data  # noqa: TRY300  # the errors are raised below
+            return data  # the errors are raised below
         except self._httpx.HTTPError as error:
             failure = self._unreachable(error)
         except BaseException as error:  # a cancellation too
             forget_frames(error)
             raise
+        else:
+            return data
         raise failure
 
     async def aclose(self) -> None:

@@ -174,8 +174,8 @@ class _ReplayedReads:
         if ending.how == "refused":
             message = self._secrets.text(cassette.body.decode(errors="replace"))
             headers = dict(cassette.header.get("headers") or ())
-            info = response_info(cassette.header.get("status") or 0, headers, self._secrets)
-            info = replace(info, retry_after=ending.seconds)
+            found = response_info(cassette.header.get("status") or 0, headers, self._secrets)
+            info = replace(found, retry_after=ending.seconds)
             return ProviderStatusError(*place, info.status, message, info.retry_after).with_response(info)
         if ending.how == "silent":
             return ProviderTimeoutError(*place, ending.why, ending.seconds or 0.0)

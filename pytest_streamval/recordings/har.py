@@ -89,4 +89,4 @@ def _entry(number: int, entry: dict[str, Any]) -> list[HarEntry]:
 def _headers(message: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers of a request or a response. Those of HTTP/2 that begin with a colon are no headers."""
     pairs: Iterable[Mapping[str, str]] = message.get("headers") or ()
-    return joined_headers((each["name"], each["value"]) for each in pairs if not each["name"].startswith(":"))
+    return joined_headers((each["name"], str(each["value"])) for each in pairs if not each["name"].startswith(":"))

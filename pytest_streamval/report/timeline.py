@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from pytest_streamval.report.typed_json import OPTIONAL
+from pytest_streamval.files.typed_json import OPTIONAL
 
 Outcome: TypeAlias = Literal["complete", "invalid", "stopped", "error", "cancelled", "unfinished"]
 OUTCOMES: dict[Outcome, str] = {

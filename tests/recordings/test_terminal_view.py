@@ -9,6 +9,7 @@ import pytest
 
 from pytest_streamval import Cassette, Read
 from pytest_streamval.errors.text import display_width
+from pytest_streamval.recordings import terminal_view
 from pytest_streamval.recordings.terminal_view import View, fitted, harmless, picture, wrapped
 
 if TYPE_CHECKING:
@@ -230,3 +231,11 @@ def test_fitted_shortens_a_text_to_its_columns() -> None:
 
 def test_harmless_escapes_control_characters() -> None:
     assert harmless("a\x1b]0;x\x07\x9b\r\n\tb") == "a\\x1b]0;x\\x07\\x9b\\r\n\tb"
+
+
+def test_a_long_text_is_wrapped_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+    monkeypatch.setattr(terminal_view, "display_width", lambda text: measured.append(len(text)) or len(text))
+    text = "Hello there. " * 2_000
+    assert " ".join(line.strip() for line in wrapped(text, 40)).split() == text.split()
+    assert sum(measured) < 3 * len(text)

@@ -34,7 +34,7 @@ coded = pytest.mark.parametrize(("coding", "encode"), CODINGS.values(), ids=CODI
 
 
 class Compressing(BaseHTTPRequestHandler):
-    """A provider that compresses its answers although nobody asked for it."""
+    """A provider that compresses its answers although no client asks for that."""
 
     coding = "gzip"
     pieces: tuple[bytes, ...] = ()
