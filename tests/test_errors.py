@@ -51,6 +51,7 @@ from pytest_streamval.errors import (
     answer_failed_error,
     app_still_running_error,
     backend_unavailable_error,
+    blocked_loop_error,
     blocking_call_error,
     client_stayed_error,
     closed_session_error,
@@ -104,6 +105,13 @@ DELTAS = [Delta("Hi", tool_calls=(ToolCallDelta(0, "id"),), usage=Usage(1, 2))]
 
 # The error, the built-in class that it also is, and of its message: the value, the rule, the way out.
 CASES = [
+    (
+        blocked_loop_error(),
+        RuntimeError,
+        "A synchronous client called a provider server that answers in the event loop of the test",
+        "The client blocks this loop, so the server cannot answer.",
+        "Use the asynchronous client",
+    ),
     (
         secret_sent_error("swordfish", "the body", "the swordfish", "reads[1], 5 s after the request"),
         AssertionError,

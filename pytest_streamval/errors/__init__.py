@@ -98,6 +98,7 @@ from pytest_streamval.errors.scripts import (
 )
 from pytest_streamval.errors.server import (
     answer_failed_error,
+    blocked_loop_error,
     client_stayed_error,
     not_requested_error,
     server_state_error,
@@ -175,6 +176,7 @@ __all__ = [
     "answer_failed_error",
     "app_still_running_error",
     "backend_unavailable_error",
+    "blocked_loop_error",
     "blocking_call_error",
     "client_stayed_error",
     "closed_session_error",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_streamval.app.client import AppClient
-from pytest_streamval.engine.tasks import note_cleanup
 from pytest_streamval.errors import CheckFailedError
-from pytest_streamval.guards.tracking import on_loop_end
-from pytest_streamval.plugin.async_tests import wrapped_async_test
+from pytest_streamval.plugin.async_tests import APPLICATIONS, closed_at_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    import asyncio
+    from collections.abc import Iterator
 
     import pytest
 
@@ -28,10 +25,7 @@ class AppClientFactory(Protocol):
 
 
 def app_clients(item: pytest.Item, *, checks_leaks: bool) -> Iterator[AppClientFactory]:
-    """Yield the factory of a test's clients.
-
-    The applications are shut down directly after the function of an async test, in its event loop. The event loop of
-    `asyncio.run` in a synchronous test shuts them down before it ends.
+    """Yield the factory of a test's clients. Their applications are shut down at the end of the test.
 
     Args:
         item: The test.
@@ -43,9 +37,8 @@ def app_clients(item: pytest.Item, *, checks_leaks: bool) -> Iterator[AppClientF
         clients.append(AppClient(app))
         return clients[-1]
 
-    async def close() -> None:
-        if asyncio._get_running_loop() is None:  # trio runs the test
-            return
+    async def close(loop: asyncio.AbstractEventLoop) -> None:
+        del loop  # that of each call of aclose()
         for client in reversed(clients):
             try:
                 await client.aclose()
@@ -53,37 +46,8 @@ def app_clients(item: pytest.Item, *, checks_leaks: bool) -> Iterator[AppClientF
                 if checks_leaks:
                     raise
 
-    def close_in(loop: asyncio.AbstractEventLoop) -> None:
-        if asyncio._get_running_loop() is None and any(loop in client.open_loops for client in clients):
-            loop.run_until_complete(close())
-
-    on_loop_end.insert(0, close_in)  # before the guard looks for the tasks of the application
-    try:
-        with wrapped_async_test(item, lambda test: _closing(test, close)):
-            yield make
+    with closed_at_end(item, APPLICATIONS, close):
+        yield make
         for loop in dict.fromkeys(loop for client in clients for loop in client.open_loops):
-            close_in(loop)  # other fixtures may have sent requests
-    finally:
-        on_loop_end.remove(close_in)
-
-
-def _closing(
-    test: Callable[..., Coroutine[Any, Any, Any]], close: Callable[[], Coroutine[Any, Any, None]]
-) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Return an async test that awaits `close` at its end."""
-
-    @wraps(test)
-    async def closing(*args: object, **kwargs: object) -> object:
-        __tracebackhide__ = True
-        try:
-            result = await test(*args, **kwargs)
-        except BaseException as error:
-            try:
-                await close()
-            except Exception as failure:  # noqa: BLE001  # the test's own error is raised
-                note_cleanup(error, failure)
-            raise
-        await close()
-        return result
-
-    return closing
+            if not loop.is_running():  # other fixtures may have sent requests
+                loop.run_until_complete(close(loop))

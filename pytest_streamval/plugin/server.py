@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_streamval.guards.tracking import untracked
+from pytest_streamval.plugin.async_tests import SERVERS, closed_at_end, is_async_test
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.variant_ids import scripted_id, scripted_name
@@ -16,6 +17,7 @@ from pytest_streamval.recordings.cassette import FOLDER
 from pytest_streamval.server.provider import ProviderServer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
@@ -41,8 +43,17 @@ def provider_servers(
         recutter: The recutter of the streams, None as scripted.
     """
     numbers = count(1)
-    has_failed = watched(request.node)
-    with ExitStack() as servers:
+    opened: list[ProviderServer] = []
+    item = request.node
+    has_failed = watched(item)
+    is_on_clock = "virtual_clock" in item.fixturenames and is_async_test(item)
+
+    async def close(loop: asyncio.AbstractEventLoop) -> None:
+        for server in opened:
+            if server.is_in(loop):
+                await server.aclose()
+
+    with closed_at_end(item, SERVERS, close), ExitStack() as servers:
 
         def serve(*scripts: Playable | Rule, **options: Any) -> ProviderServer:  # noqa: ANN401  # as above
             __tracebackhide__ = True
@@ -53,7 +64,11 @@ def provider_servers(
             server = ProviderServer(*scripts, **options)
             with untracked():  # this fixture closes it
                 servers.callback(lambda: server.close(failed=has_failed()))
-                server.start()
+                if is_on_clock:
+                    server.start_on_clock()
+                else:
+                    server.start()
+            opened.append(server)
             guard.final_checks.append(server.unmet)
             return server
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import struct
 from functools import partial
@@ -154,6 +155,21 @@ class Connection(asyncio.Protocol):
         """Close the connection at once."""
         self._request = None  # it is not the client that leaves
         self._transport.abort()
+
+    def notice_end(self) -> None:
+        """Stop the response if the client has closed its connection, and the event loop did not run since then."""
+        number = self._transport.get_extra_info("socket").fileno()
+        if number < 0:
+            return
+        with socket.socket(fileno=os.dup(number)) as copy:
+            try:
+                has_left = not copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                has_left = True
+        if has_left:
+            self._stop_response()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed and the response has ended."""

@@ -80,15 +80,23 @@ class RequestHandler:
 
     async def close(self) -> None:
         """Accept no more connections, and close the open ones."""
-        if self._server is not None:
-            for listening in self._server.sockets:
-                asyncio.get_running_loop().remove_reader(listening)
-            for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
-                await asyncio.sleep(0)
-            self._server.close()
-        for connection in tuple(self.connections):
-            connection.abort()
+        try:
+            if self._server is not None:
+                for listening in self._server.sockets:
+                    asyncio.get_running_loop().remove_reader(listening)
+                for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
+                    await asyncio.sleep(0)
+        finally:
+            if self._server is not None:
+                self._server.close()
+            for connection in tuple(self.connections):
+                connection.abort()
         await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
+
+    def notice_clients_that_left(self) -> None:
+        """Stop the responses of clients that have closed their connections, before the event loop runs again."""
+        for connection in tuple(self.connections):
+            connection.notice_end()
 
     def notify(self) -> None:
         """Report that a request in the journal has changed."""

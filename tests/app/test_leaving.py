@@ -9,7 +9,15 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
-from pytest_streamval import Script, SimpleContext, Stall, stream_with_chunking
+from pytest_streamval import (
+    Delay,
+    LiveBackend,
+    Script,
+    SimpleContext,
+    Stall,
+    assert_stopped,
+    stream_with_chunking,
+)
 from pytest_streamval.errors import BrokenResponseError
 from tests.app.apps import body, http_only, start, streaming
 
@@ -206,3 +214,26 @@ async def test_an_error_of_a_request_body_reaches_the_test(app_client, virtual_c
 
     with pytest.raises(LookupError, match="no file"):
         await app_client(streaming("a", 1)).post("/", content=pieces())
+
+
+async def test_a_browser_that_leaves_is_seen_by_the_provider(app_client, provider_server, virtual_clock):
+    server = provider_server(Script.of("One. ", Delay(60), "Two. ", Stall()))
+    app = FastAPI()
+
+    @app.post("/chat")
+    async def chat():
+        async def answer():
+            backend = LiveBackend("openai:m", base_url=server.openai_url)
+            async with stream_with_chunking("Hi", backend, SimpleContext(), chunking="sentence") as run:
+                async for chunk in run.astream():
+                    yield chunk
+
+        return StreamingResponse(answer())
+
+    async with app_client(app).stream("POST", "/chat", json={"message": "Hi"}) as page:
+        await page.until("One.")
+        assert page.reads[0].at == 0
+        await page.leave()
+        assert_stopped(server)
+    await server.client_left(within=1)
+    assert virtual_clock.elapsed == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
@@ -52,6 +52,7 @@ from pytest_streamval import (
     per_member,
     recording,
     replaying,
+    served,
     set_span_status_error,
     start_session,
     stream_with_chunking,
@@ -208,6 +209,7 @@ def serve(provider_server: ProviderServerFactory) -> None:
     assert_type(server.requests[0], ServedRequest)
     assert_type(server.assert_requested(1, model="m", body={"seed": 1}), list[ServedRequest])
     server.assert_client_disconnected(within=0.5)
+    _left: Coroutine[object, object, None] = server.client_left(within=1)
     with ProviderServer(lambda request: request.prompt if request.stream else None) as mine:
         assert_type(mine, ProviderServer)
     provider_server(42)  # type: ignore[arg-type]
@@ -275,4 +277,6 @@ async def call_an_application(app_client: AppClientFactory, app: App, runs: list
     assert_type(runs[0].accepted, bool)
     async with AppClient(app) as mine:
         assert_type(mine, AppClient)
+    async with served(app, process=True) as url:
+        assert_type(url, str)
     app_client("app")  # type: ignore[arg-type]
