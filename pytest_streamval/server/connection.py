@@ -16,6 +16,7 @@ import h11
 from pytest_streamval.errors import StallTimeoutError
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
+from pytest_streamval.virtual_time.external_activity import silent, silent_ends
 
 if TYPE_CHECKING:
     from pytest_streamval.server.actions import Action, Actions, Response
@@ -306,8 +307,11 @@ class Connection(asyncio.Protocol):
         elif isinstance(action, Disconnect):
             self._disconnect(action)
         elif isinstance(action, Hang):
+            transport = self._transport
+            ends = silent_ends(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
             try:
-                await stall(action.place)
+                with silent(ends):
+                    await stall(action.place)
             except StallTimeoutError:  # it fails the test, and the client sees a closed connection
                 self._disconnect(Disconnect("closed"))
 
