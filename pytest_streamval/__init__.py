@@ -84,6 +84,7 @@ _HOMES = {
     "scripting.script": ("Script",),
     "scripting.steps": ("Delay", "Raise", "Stall"),
     "server": ("ProviderServer", "faults"),
+    "server.fault_check": ("assert_faults_noticed",),
     "session.outputs": ("wait_for_all_mots",),
     "session.session": ("Session",),
     "session.start": ("start_session",),

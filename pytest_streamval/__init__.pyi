@@ -102,6 +102,7 @@ from pytest_streamval.scripting.steps import Raise as Raise
 from pytest_streamval.scripting.steps import Stall as Stall
 from pytest_streamval.server import ProviderServer as ProviderServer
 from pytest_streamval.server import faults as faults
+from pytest_streamval.server.fault_check import assert_faults_noticed as assert_faults_noticed
 from pytest_streamval.session.outputs import wait_for_all_mots as wait_for_all_mots
 from pytest_streamval.session.session import Session as Session
 from pytest_streamval.session.start import start_session as start_session

@@ -22,6 +22,7 @@ from pytest_streamval.errors.assertions import (
     not_accepted_error,
     not_stopped_error,
     unexpected_spans_error,
+    unnoticed_faults_error,
     unrepeatable_result_error,
     unvalidated_text_error,
 )
@@ -221,6 +222,7 @@ __all__ = [
     "unknown_chunking_error",
     "unknown_language_error",
     "unknown_provider_error",
+    "unnoticed_faults_error",
     "unplayed_script_error",
     "unread_events_error",
     "unread_playback_error",

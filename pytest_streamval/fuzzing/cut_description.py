@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import excerpt
-from pytest_streamval.fuzzing.cuts import show_cuts
+from pytest_streamval.fuzzing.cuts import MARK, show_cuts
 from pytest_streamval.scripting.script import pieces_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def stream_lines(recutter: ScriptRecutter) -> Iterator[str]:
             yield f"The same as a script:  {_source(each.script)}"
     for body in recutter.bodies:
         pieces = pieces_of(body.data.decode("latin-1"), body.cuts)
-        yield f"The bytes were cut as  b{show_cuts(pieces, _MOST_SHOWN, 'byte')}"
+        yield f"The bytes were cut as  {_shown_bytes(pieces, _MOST_SHOWN)}"
 
 
 def _source(script: Script) -> str:
@@ -119,6 +119,11 @@ def _body_line(cut: Cut, body: RecutBody) -> str:
     else:
         cuts = [place.at for place in cut.places if place.kind == "byte" and 0 < place.at < len(data)]
     if not cuts:
-        return f"Fails when all bytes come in one read: b{excerpt(data, _SHOWN)}"
-    # shown as the bytes are, because a cut may be inside a character
-    return f"Fails when the bytes are cut{' only' * only} here: b{show_cuts(pieces_of(data, cuts), _SHOWN, 'byte')}"
+        return f"Fails when all bytes come in one read: {excerpt(bytes(body.data), _SHOWN)}"
+    return f"Fails when the bytes are cut{' only' * only} here: {_shown_bytes(pieces_of(data, cuts), _SHOWN)}"
+
+
+def _shown_bytes(pieces: Sequence[str], limit: int) -> str:
+    """Return bytes with marks at their cuts. A cut may be inside a character, so those beyond ASCII are escaped."""
+    parts = show_cuts(pieces, limit, "byte").split(MARK)
+    return "b" + MARK.join(part.encode("ascii", "backslashreplace").decode() for part in parts)

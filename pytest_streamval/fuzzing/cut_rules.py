@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -27,6 +28,8 @@ _BYTE_DENSITIES = (1 / 4, 1 / 16, 1 / 64)  # the same for bytes
 def possible_offsets(text: str) -> list[int]:
     """Return the offsets at which a text can be cut. These are all offsets except those inside a surrogate pair."""
     inside = _inside_pairs(text)
+    if not inside:
+        return list(range(1, len(text)))
     return [offset for offset in range(1, len(text)) if offset not in inside]
 
 
@@ -193,10 +196,17 @@ def _inside_pairs(text: str) -> set[int]:
 def _random_offsets(text: str, seed: int) -> list[int]:
     chance = random.Random(f"{seed} {text!r}")  # noqa: S311  # repeatable chance, not secrets
     density = chance.choice(_DENSITIES)
-    possible = possible_offsets(text)
-    likely = set(boundary_offsets(text, possible))
-    drawn = [offset for offset in possible if chance.random() < (max(density, 1 / 3) if offset in likely else density)]
+    possible, likely = _offsets_by_kind(text)
+    draw, at_boundaries = chance.random, max(density, 1 / 3)
+    drawn = [offset for offset in possible if draw() < (at_boundaries if offset in likely else density)]
     return drawn or chance.sample(possible, min(1, len(possible)))
+
+
+@lru_cache(maxsize=16)
+def _offsets_by_kind(text: str) -> tuple[list[int], set[int]]:
+    """Return the possible offsets of a text, and those of them at boundaries."""
+    possible = possible_offsets(text)
+    return possible, set(boundary_offsets(text, possible))
 
 
 def _random_parts(seed: int) -> Callable[[bytes], list[int]]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_streamval.fuzzing.cut_rules import CutRule
 
-_MARK = "|·"
+MARK = "|·"
+"""The mark of a cut in a text that is shown."""
 _AROUND = 30  # characters shown on each side of a cut of a long text
 _NAMED = {"whole": WHOLE, "chars": CHARS, "words": WORDS}
 _EXACT = re.compile(r"(only-)?at-([\w.-]+)")
@@ -59,7 +60,7 @@ def show_cuts(pieces: Sequence[str], limit: int | None = None, unit: str = "char
         limit: The approximate number of characters to show. Of a longer text, only the parts around its cuts are shown.
         unit: The unit of the text: characters, or bytes of which each is shown as one character.
     """
-    complete = repr(_MARK.join(pieces))
+    complete = repr(MARK.join(pieces))
     if limit is None or len(complete) <= limit:
         return complete
     text = "".join(pieces)
@@ -79,7 +80,7 @@ def _groups(offsets: Sequence[int], limit: int) -> list[list[int]]:
     used = 0
     for offset in offsets:
         near = bool(groups) and offset - groups[-1][-1] <= 2 * _AROUND
-        used += offset - groups[-1][-1] + len(_MARK) if near else 2 * _AROUND
+        used += offset - groups[-1][-1] + len(MARK) if near else 2 * _AROUND
         if groups and used > limit:
             break
         if near:

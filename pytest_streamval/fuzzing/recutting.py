@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.fuzzing.cuts import Cut, Place
-from pytest_streamval.fuzzing.script_content import Division, ScriptContent
+from pytest_streamval.fuzzing.script_content import Division, content_of
 from pytest_streamval.recordings.cassette import Read
 from pytest_streamval.scripting.mock import StreamingMockBackend
 from pytest_streamval.scripting.script import as_script
@@ -16,6 +16,7 @@ from pytest_streamval.scripting.script import as_script
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_streamval.fuzzing.script_content import ScriptContent
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.scripting.script import Script
 
@@ -101,7 +102,7 @@ class ScriptRecutter:
         yield from (Place("byte", at) for at in sorted({at for body in self.bodies for at in body.cuts}))
 
     def _recut(self, script: Script) -> Script:
-        content = ScriptContent(script)
+        content = content_of(script)
         division, is_new = self._division(content)
         if self.cut is not None:
             script = content.divided(division)

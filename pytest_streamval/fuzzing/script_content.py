@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_streamval.fuzzing.cut_rules import order_of
+from pytest_streamval.fuzzing.cut_rules import WHOLE, order_of
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.script import Script, pieces_of
 
@@ -40,10 +41,7 @@ class _Run:
     channel: str
     pieces: list[str]
     call: ToolCallDelta | None = None  # the fragment with the identifier and the name of the call
-
-    @property
-    def text(self) -> str:
-        return "".join(self.pieces)
+    text: str = ""  # that of all pieces
 
     def delta(self, piece: str, *, is_first: bool, rest: Delta | None) -> str | Delta:
         """Return the delta of a piece."""
@@ -72,10 +70,14 @@ class ScriptContent:
             self._add(step)
         groups = [part for part in self._parts if isinstance(part, _Group)]
         self._runs = [run for group in groups for run in group.runs]
+        for run in self._runs:
+            run.text = "".join(run.pieces)
         self._ends = list(accumulate(len(run.text) for run in self._runs))
         self._channels: dict[str, str] = {}
         for run in self._runs:
             self._channels[run.channel] = self._channels.get(run.channel, "") + run.text
+        self._key = (tuple((run.channel, run.text) for run in self._runs), self._finish_place())
+        self._last = WHOLE, self._division(WHOLE)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -111,11 +113,15 @@ class ScriptContent:
 
     def rule(self, number: int) -> tuple[CutRule, bool]:
         """Return the rule with this number of those that divide this content differently, and whether it is new."""
-        key = (tuple((run.channel, run.text) for run in self._runs), self._finish_place())
-        return order_of(key, self.division).rule(number)
+        return order_of(self._key, self.division).rule(number)
 
     def division(self, rule: CutRule) -> Division:
-        """Return the places at which a rule divides the script."""
+        """Return the places at which a rule divides the script. Those of the last rule are kept."""
+        if rule != self._last[0]:
+            self._last = rule, self._division(rule)
+        return self._last[1]
+
+    def _division(self, rule: CutRule) -> Division:
         cuts = self._cuts(rule)
         finish = self.possible_finish(rule.finish)
         if not rule.empty or not self.size:
@@ -149,14 +155,8 @@ class ScriptContent:
     # The parts of a script
 
     def _add(self, step: Step) -> None:
-        delta = Delta(step) if isinstance(step, str) else step
-        if not isinstance(delta, Delta):
-            self._parts.append(step)
-            return
-        runs = list(_runs_of(delta))
-        left = _with_texts(replace(delta, tool_calls=()), dict.fromkeys(_TEXTS, ""))
-        rest = None if left == Delta() else left
         before = self._parts[-1] if self._parts else None
+        runs, rest = _parsed(step)
         if not runs:
             self._parts.append(step)
         elif isinstance(before, _Group) and _continues(before, runs):
@@ -230,6 +230,9 @@ class ScriptContent:
         for number, (run, (begin, end)) in enumerate(zip(group.runs, pairwise(bounds), strict=True), 1):
             inside = cuts[bisect_right(cuts, begin) : bisect_left(cuts, end)]
             pieces = pieces_of(run.text, (at - begin for at in inside)) or [""]
+            if run.channel == "text" and group.rest is None and not empty:  # the usual case, at once
+                yield from pieces
+                continue
             at = begin
             for index, piece in enumerate(pieces):
                 if at in empty:
@@ -238,6 +241,26 @@ class ScriptContent:
                 at += len(piece)
                 is_last = number == len(group.runs) and index == len(pieces) - 1
                 yield run.delta(piece, is_first=not index, rest=group.rest if is_last else None)
+
+
+def content_of(script: Script) -> ScriptContent:
+    """Return the content of a script. That of the last scripts is kept, as the variants of a test have the same."""
+    return _content(script.steps)
+
+
+@lru_cache(maxsize=16)
+def _content(steps: tuple[Step, ...]) -> ScriptContent:
+    return ScriptContent(Script(steps))
+
+
+def _parsed(step: Step) -> tuple[list[_Run], Delta | None]:
+    """Return the runs in a step, and the rest of its delta if it has more."""
+    if isinstance(step, str):
+        return [_Run("text", [step])] if step else [], None
+    if not isinstance(step, Delta):
+        return [], None
+    rest = _with_texts(replace(step, tool_calls=()), dict.fromkeys(_TEXTS, ""))
+    return list(_runs_of(step)), None if rest == Delta() else rest
 
 
 def _runs_of(delta: Delta) -> Iterator[_Run]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.errors import described
@@ -64,7 +64,7 @@ class VariantFacts:
     grouped: bool = False
     """Whether the failure belongs to the report of another variant."""
     channels: list[str] | None = None
-    """The channels of the test's streams that could be cut, in the last phase."""
+    """The channels of the test's streams that could be cut."""
 
     @classmethod
     def of(cls, report: pytest.TestReport) -> Self | None:
@@ -77,9 +77,10 @@ class VariantFacts:
         return facts
 
     def attach(self, report: pytest.TestReport) -> None:
-        """Put the facts into a report."""
-        failure = None if self.failure is None else list(self.failure)  # pytest-xdist carries no named tuple
-        report.__dict__[_ATTRIBUTE] = {**asdict(self), "failure": failure}
+        """Put the facts into a report, as values that pytest-xdist carries."""
+        facts = {name: getattr(self, name) for name in self.__slots__}
+        facts["failure"] = None if self.failure is None else list(self.failure)
+        report.__dict__[_ATTRIBUTE] = facts
 
 
 def _first_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -64,7 +65,7 @@ class VariantRuns:
             report = yield
         if is_variant:
             shorten_assertion(report, item.config)
-        if CUT_FIXTURE in getattr(item, "fixturenames", ()):
+        if (report.when == "call" or report.failed) and CUT_FIXTURE in getattr(item, "fixturenames", ()):
             cut, recutter = cut_of(item), recutter_of(item)
             facts = VariantFacts(scripted_id(item), None if cut is None else cut.name)
             if report.failed:
@@ -72,7 +73,7 @@ class VariantRuns:
                 item.stash.setdefault(_FAILURES, []).append(facts.failure)
                 if self._each and cut is not None and recutter is not None:
                     report.sections.append((f"streamval: cut-{cut.name}", _explanation(item.nodeid, recutter)))
-            if report.when == "teardown" and recutter is not None:
+            if recutter is not None:
                 facts.channels = sorted(recutter.channels)
             facts.attach(report)
         return report
@@ -105,15 +106,16 @@ class VariantRuns:
             return _run(item, item.parent, is_quiet=True).compared(failure)
 
         if self._outcome_of(scripted_id(item)) is None and trial(None, None).fails_alike:
-            return _with_facts(first, cut.name, ["Fails as scripted, too."], repeats=True)
+            return _with_facts(first, _facts_of(item, cut, cut, ["Fails as scripted, too."]))
         found = smallest_cut(cut, first.compared(failure), trial)
         if found.repeats:
             set_trial(item, found.cut, None)
             last = _run(item, nextitem)
             if last.recutter is not None and last.failures[:1] == [failure]:
-                return _with_facts(last, found.cut.name, failing_cut_lines(found.cut, last.recutter), repeats=True)
+                lines = failing_cut_lines(found.cut, last.recutter)
+                return _with_facts(last, _facts_of(item, cut, found.cut, lines))
         lines = [] if first.recutter is None else failing_cut_lines(cut, first.recutter)
-        return _with_facts(first, cut.name, lines, repeats=False)
+        return _with_facts(first, _facts_of(item, cut, cut, lines, repeats=False))
 
 
 def _explanation(nodeid: str, recutter: ScriptRecutter) -> str:
@@ -189,10 +191,13 @@ def _quiet(item: pytest.Item) -> Iterator[None]:
         del changed.repr_failure
 
 
-def _with_facts(run: _Run, smallest: str, lines: list[str], *, repeats: bool) -> list[pytest.TestReport]:
-    """Return the reports of a run with the smallest cut."""
+def _facts_of(item: pytest.Item, cut: Cut, smallest: Cut, lines: list[str], *, repeats: bool = True) -> VariantFacts:
+    return VariantFacts(scripted_id(item), cut.name, None, smallest.name, lines, repeats)
+
+
+def _with_facts(run: _Run, facts: VariantFacts) -> list[pytest.TestReport]:
+    """Return the reports of a run with facts about the smallest cut."""
     for report in run.reports:
-        if (facts := VariantFacts.of(report)) is not None:
-            facts.smallest, facts.lines, facts.repeats = smallest, lines, repeats
-            facts.attach(report)
+        own = VariantFacts.of(report) or facts
+        replace(facts, failure=own.failure, channels=own.channels).attach(report)
     return run.reports

@@ -27,6 +27,7 @@ from pytest_streamval.server.request_head import (
     problem_of_syntax,
     too_long_body,
 )
+from pytest_streamval.virtual_time.external_activity import silent, silent_ends
 
 if TYPE_CHECKING:
     from pytest_streamval.server.actions import Action, Actions, Response
@@ -363,8 +364,11 @@ class Connection(asyncio.Protocol):
         elif isinstance(action, Disconnect):
             self._disconnect(action)
         elif isinstance(action, Hang):
+            transport = self._transport
+            ends = silent_ends(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
             try:
-                await stall(action.place)
+                with silent(ends):
+                    await stall(action.place)
             except StallTimeoutError:  # it fails the test, and the client sees a closed connection
                 self._disconnect(Disconnect("closed"))
 
