@@ -12,7 +12,7 @@ from pytest_streamval.engine.events import ChunkEvent, Release
 from pytest_streamval.engine.output_text import OutputText, TextSoFar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_streamval.engine.chunking import Chunker
     from pytest_streamval.engine.context import Context
@@ -76,7 +76,7 @@ class AttemptState:
     __slots__ = (
         *("number", "thunk", "ctx", "chunker", "validators", "text", "kept", "holdback", "is_plain"),
         *("failures", "final_validations", "natural_end", "chunks_checked", "chunks_released"),
-        *("checked", "released_end", "_held", "_failed_start", "_text_so_far"),
+        *("checked", "released_end", "_held", "_failed_start", "_text_so_far", "_overlap"),
     )
 
     def __init__(
@@ -124,6 +124,7 @@ class AttemptState:
         self.is_plain = not holdback and not kept
         """Whether chunks are released as they are, immediately after their check."""
         self._held: deque[_HeldChunk] | tuple[()] = ()
+        self._overlap = 0  # the characters at the beginning of the first chunk that the kept text ends with
         self._failed_start = 0  # the offset in the text of the chunk that stopped this attempt
         self._text_so_far: TextSoFar | None = None
 
@@ -173,35 +174,41 @@ class AttemptState:
     def join(self, first: Chunk) -> None:
         """Join the first chunk to the kept text, so that exactly the white space of one boundary is between them."""
         if self.kept[-1:].isspace():
-            double = first.text.startswith(self.kept[-1])
-            self.text.replace(0, first.start + double, "")
+            self._overlap = int(first.text.startswith(self.kept[-1]))
+            self.text.replace(0, first.start + self._overlap, "")
         elif first.start == 0 and self.chunker.joins_deltas:
             self.text.replace(0, 0, " ")
 
     async def replace(
-        self, chunk: Chunk, results: tuple[PartialValidationResult, ...]
+        self, chunk: Chunk, results: tuple[PartialValidationResult, ...], positions: Sequence[int] | None = None
     ) -> tuple[PartialValidationResult, ...]:
         """Replace a chunk that was failed, or set `failures` if a result stops the stream.
 
         If several requirements replace the chunk, each later one checks the replacement of the one before it.
 
+        Args:
+            chunk: The chunk.
+            results: The results of the requirements that have checked it.
+            positions: The positions of these requirements, by default of all.
+
         Returns:
             The results, with those that stop the stream.
         """
         validators = self.validators
+        requirements = [validators.requirements[each] for each in positions or range(len(results))]
         self._failed_start = chunk.start + self.text.shift
         if any(result.stops for result in results):
-            pairs = zip(validators.requirements, results, strict=True)
+            pairs = zip(requirements, results, strict=True)
             self.failures += [pair for pair in pairs if pair[1].success == "fail"]
             return results
         is_replaced = False
-        for position, result in enumerate(results):
+        for index, (requirement, result) in enumerate(zip(requirements, results, strict=True)):
             if result.success != "fail":
                 continue
-            newest = await validators.check_again(position, self.checked.text) if is_replaced else result
+            newest = await validators.check_again(requirement, self.checked.text) if is_replaced else result
             if newest.stops:
-                self.failures.append((validators.requirements[position], newest))
-                return *results[:position], newest, *results[position + 1 :]
+                self.failures.append((requirement, newest))
+                return *results[:index], newest, *results[index + 1 :]
             if newest.replacement is not None:
                 self._put(chunk, newest.replacement, again=is_replaced)
                 is_replaced = True
@@ -222,13 +229,29 @@ class AttemptState:
 
     def add(self, chunk: Chunk, *, replaced: bool) -> Iterator[ChunkEvent]:
         """Add the chunk that was checked, and return the events of the chunks that are released now."""
-        end = chunk.end + self.text.shift
-        text = self.checked.text if replaced else chunk.text
+        text = self.checked.text if replaced else chunk.text[self._overlap :]
+        self._overlap = 0
+        return self.hold(text, (chunk.start, chunk.end), replaced=replaced)
+
+    def hold(self, text: str, source: tuple[int, int], *, replaced: bool) -> Iterator[ChunkEvent]:
+        """Add a text that was checked, and return the events of the chunks that are released now.
+
+        Args:
+            text: The text to release.
+            source: Its offsets in the output.
+            replaced: Whether it is a replacement.
+        """
+        end = source[1] + self.text.shift
         self._held = held = self._held or deque()
-        index, source = self.chunks_checked - 1, (chunk.start, chunk.end)
+        index = self.chunks_checked - 1
         held.append(_HeldChunk(text, end - len(text), end, index, source, replaced, time.time()))
         while held and self._is_due(held[0], end):
             yield self._released(held.popleft())
+
+    def settle(self, *, at_end: bool = False) -> Iterator[ChunkEvent]:
+        """Return the events of the chunks that are released now, because all requirements have checked them."""
+        del at_end
+        return iter(())
 
     def rest(self) -> Iterator[ChunkEvent]:
         """Return the events of all chunks that are still held."""

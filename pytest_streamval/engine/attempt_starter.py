@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.attempt import AttemptState, Holdback
+from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, new_chunker
 from pytest_streamval.engine.context import Context
+from pytest_streamval.engine.own_chunks import OwnChunksAttempt, Track
 from pytest_streamval.engine.tasks import note_cleanup
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.engine.validators import ValidatorGroup
@@ -36,6 +38,15 @@ class _DeltaChunker(Chunker):
         return []
 
 
+def _key(chunking: str | ChunkingStrategy | None) -> object:
+    return chunking if chunking is None or isinstance(chunking, str) else id(chunking)
+
+
+def _new_chunker(chunking: str | ChunkingStrategy | None) -> Chunker:
+    strategy = resolve_chunking(chunking)
+    return _DeltaChunker() if strategy is None else new_chunker(strategy)
+
+
 @dataclass(slots=True, kw_only=True)
 class AttemptStarter:
     """The arguments of a run from which each of its attempts starts."""
@@ -44,7 +55,7 @@ class AttemptStarter:
     judge: Backend
     ctx: Context
     requirements: Sequence[Requirement]
-    strategy: ChunkingStrategy | None
+    chunking: str | ChunkingStrategy | None
     options: Mapping[str, object]
     timeout: float | None
     fail_fast: bool
@@ -63,26 +74,38 @@ class AttemptStarter:
             NotStreamingError: If the backend returned a computed output.
         """
         copies = [copy(requirement) for requirement in self.requirements]
-        chunker = _DeltaChunker() if self.strategy is None else new_chunker(self.strategy)
+        tracks = self._tracks(copies)
         answer = await self.backend.generate_from_context(action, self.ctx, model_options=dict(self.options))
         thunk, ctx = await checked_answer(answer, type(self.backend).__name__)
         try:
             _check_streams(thunk, self.backend)
             validators = ValidatorGroup(copies, self.judge, ctx, timeout=self.timeout, fail_fast=self.fail_fast)
-            attempt = AttemptState(
+            attempt = (AttemptState if len(tracks) == 1 else OwnChunksAttempt)(
                 number,
                 thunk,
                 ctx,
-                chunker,
+                tracks[0][0],
                 validators,
                 holdback=self.holdback,
                 kept=kept,
                 released_end=released_end,
             )
+            if isinstance(attempt, OwnChunksAttempt):
+                attempt.use([Track(chunker, validators.part(positions)) for chunker, positions in tracks])
         except BaseException as error:
             await stop_after(error, thunk)
             raise
         return attempt
+
+    def _tracks(self, requirements: Sequence[Requirement]) -> list[tuple[Chunker, list[int]]]:
+        """Return the chunker of the run and those of requirements, each with the positions of its requirements."""
+        tracks: dict[object, tuple[Chunker, list[int]]] = {_key(self.chunking): (_new_chunker(self.chunking), [])}
+        for position, requirement in enumerate(requirements):
+            chunking = self.chunking if requirement.chunking is None else requirement.chunking
+            if _key(chunking) not in tracks:
+                tracks[_key(chunking)] = (_new_chunker(chunking), [])
+            tracks[_key(chunking)][1].append(position)
+        return list(tracks.values())
 
 
 def _check_streams(thunk: ModelOutputThunk, backend: Backend) -> None:

@@ -45,7 +45,7 @@ class StreamEvent:
     is therefore no dataclass itself. It adds the field `timestamp` to each subclass and sets it on every event.
     """
 
-    __slots__ = ("_release", "timestamp")
+    __slots__ = ("_details", "timestamp")
 
     timestamp: float
     """The time of the event in seconds since the epoch. Two events with equal content are equal at any times."""
@@ -144,9 +144,31 @@ def stream_event(cls: type[E]) -> type[E]:
     return cast("type[E]", made)
 
 
+def _state_of(event: Any) -> tuple[list[object], object]:  # noqa: ANN401  # of a dataclass below
+    """Return the fields and the details of an event, for `copy` and `pickle`."""
+    return [getattr(event, each.name) for each in fields(event)], getattr(event, "_details", None)
+
+
+def _set_state(event: Any, state: tuple[list[object], object]) -> None:  # noqa: ANN401  # as above
+    """Restore a copy's state."""
+    values, details = state
+    for each, value in zip(fields(event), values, strict=True):
+        object.__setattr__(event, each.name, value)
+    if details is not None:
+        object.__setattr__(event, "_details", details)
+
+
+class OwnChunk(NamedTuple):
+    """A chunk that only some requirements have checked, which are given by their positions, with its offsets."""
+
+    positions: tuple[int, ...]
+    start: int
+    end: int
+
+
 @stream_event
 class QuickCheckEvent(StreamEvent, sets_time=True):
-    """Every requirement has checked a chunk."""
+    """Every requirement has checked a chunk, or every requirement with the same chunks of its own."""
 
     chunk_index: int
     """The chunk's number, from 0."""
@@ -155,7 +177,20 @@ class QuickCheckEvent(StreamEvent, sets_time=True):
     passed: bool
     """Whether no requirement failed the chunk. A failed chunk ends the attempt, unless it is replaced."""
     results: tuple[PartialValidationResult, ...]
-    """One result for each requirement, in the order of the requirements."""
+    """One result for each requirement, in their order. It is `"unknown"` for requirements that check other chunks."""
+
+    def of(self, positions: tuple[int, ...], start: int, end: int) -> Self:
+        """Return this event, with the requirements that have checked the chunk, and its offsets in the output."""
+        object.__setattr__(self, "_details", OwnChunk(positions, start, end))
+        return self
+
+    @property
+    def own_chunk(self) -> OwnChunk | None:
+        """The chunk and its requirements, if requirements have chunks of their own. It is no part of a comparison."""
+        return getattr(self, "_details", None)
+
+    __getstate__ = _state_of
+    __setstate__ = _set_state
 
 
 class Release(NamedTuple):
@@ -187,13 +222,13 @@ class ChunkEvent(StreamEvent, sets_time=True):
 
     def after(self, release: Release) -> Self:
         """Return this event, with the way of its chunk to its release."""
-        object.__setattr__(self, "_release", release)
+        object.__setattr__(self, "_details", release)
         return self
 
     @property
     def release(self) -> Release:
         """The way of its chunk to its release. It is no part of a comparison."""
-        return getattr(self, "_release", _AT_ONCE)
+        return getattr(self, "_details", _AT_ONCE)
 
     @property
     def replaced(self) -> bool:
@@ -215,16 +250,8 @@ class ChunkEvent(StreamEvent, sets_time=True):
         """The seconds between its check and its release."""
         return self.release.held_seconds
 
-    def __getstate__(self) -> tuple[list[object], Release]:
-        """Return the fields and the release, for `copy` and `pickle`."""
-        return [getattr(self, each.name) for each in fields(self)], self.release
-
-    def __setstate__(self, state: tuple[list[object], Release]) -> None:
-        """Restore a copy's state."""
-        values, release = state
-        for each, value in zip(fields(self), values, strict=True):
-            object.__setattr__(self, each.name, value)
-        self.after(release)
+    __getstate__ = _state_of
+    __setstate__ = _set_state
 
 
 @stream_event

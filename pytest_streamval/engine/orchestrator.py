@@ -123,7 +123,7 @@ async def _start(
     holdback: Holdback,
     retries: RetryPolicy,
 ) -> StreamChunkingResult:
-    strategy = resolve_chunking(chunking)
+    resolve_chunking(chunking)  # for its errors
     judge = backend if validation_backend is None else validation_backend
     _check_request(action, ctx, backend=backend, validation_backend=judge)
     check_timeout("validator_timeout", validator_timeout)
@@ -132,7 +132,7 @@ async def _start(
         judge=judge,
         ctx=ctx,
         requirements=checked_requirements(requirements),
-        strategy=strategy,
+        chunking=chunking,
         options={**checked_options(model_options), ModelOption.STREAM: True},
         timeout=validator_timeout,
         fail_fast=fail_fast,

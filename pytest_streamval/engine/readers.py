@@ -106,7 +106,8 @@ class ChunkReader(_Reader):
         while True:
             while (event := self._next_event(run.history)) is not None:
                 if isinstance(event, ChunkEvent):
-                    if text := self._text_of(event, run):
+                    text = self._text_of(event, run)
+                    if text or self._text is not None:  # an empty replacement is a piece only if the pieces are joined
                         return text
                 elif isinstance(event, RetryEvent):
                     continues = run.retries.on_retry == "continue"

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
+from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.component import Instruction
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.copies import with_own_containers
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from pytest_streamval.engine.backend import Backend
+    from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
@@ -207,6 +209,8 @@ class Requirement:
     check_only: bool = False
     judge: bool = False
     """Whether a backend judges the complete output, although this requirement checks the chunks itself."""
+    chunking: str | ChunkingStrategy | None = None
+    """The chunks that this requirement checks, or None for those of the run."""
     if TYPE_CHECKING:
         name: str
         """The name of this requirement in messages, by default its class, and its description if it has one."""
@@ -220,6 +224,7 @@ class Requirement:
         *,
         name: str | None = None,
         judge: bool = False,
+        chunking: str | ChunkingStrategy | None = None,
         output_to_bool: Callable[[ModelOutputThunk], bool] = default_output_to_bool,
         check_only: bool = False,
     ) -> None:
@@ -231,11 +236,14 @@ class Requirement:
             name: The name in messages, by default the class and the description.
             judge: Whether the backend judges the complete output, although the class overrides `stream_validate`. A
                 requirement with a description that checks no chunks always calls the backend.
+            chunking: The chunks that it checks, as in `stream_with_chunking`. By default they are those of the run. Text
+                is released when every requirement has checked it.
             output_to_bool: Converts a judge's answer to a bool.
             check_only: Whether to omit the description from the request to the generating model.
 
         Raises:
-            InvalidArgumentError: A `TypeError`. If `description` can be called, or `name` is no str with text.
+            InvalidArgumentError: A `TypeError`. If `description` can be called, or `name` or `chunking` is invalid.
+            UnknownNameError: A `ValueError`. If `chunking` is an unknown alias.
         """
         if callable(description):
             raise InvalidArgumentError(
@@ -249,6 +257,9 @@ class Requirement:
             self.name = name
         if judge:
             self.judge = True
+        if chunking is not None:
+            resolve_chunking(chunking)  # for its errors
+            self.chunking = chunking
         if description is not None:
             self.description = description
         if validation_fn is not None:

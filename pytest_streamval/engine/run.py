@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import types
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -16,6 +17,7 @@ from pytest_streamval.engine.events import (
     RetryEvent,
     StreamingDoneEvent,
 )
+from pytest_streamval.engine.own_chunks import OwnChunksAttempt
 from pytest_streamval.engine.requirement import asking
 from pytest_streamval.engine.retries import reason_text, rejections
 from pytest_streamval.engine.run_state import RunState
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.observer import ObserverGroup
+    from pytest_streamval.engine.own_chunks import Decided
     from pytest_streamval.engine.requirement import Requirement
     from pytest_streamval.engine.retries import RetryPolicy
     from pytest_streamval.engine.run_view import Outcome, RunView
@@ -128,6 +131,9 @@ class Run(RunState):
         """Read, chunk, check and release until the stream ends (True) or a requirement fails (False)."""
         attempt, observers, pace = self.attempt, self.observers, self._pace
         thunk, chunker = attempt.thunk, attempt.chunker
+        check: Callable[[list[Any]], Awaitable[bool]] = self._check
+        if isinstance(attempt, OwnChunksAttempt):
+            check = partial(self._check_own_chunks, attempt)
         while not thunk.is_computed():
             if pace is not None:
                 await pace(self)
@@ -136,14 +142,15 @@ class Run(RunState):
                 observers.notify_of_deltas(deltas)
             for text in _texts_to_feed(deltas) if chunker.joins_deltas else deltas:
                 chunks = chunker.feed(text)
-                if chunks and not await self._check(chunks):
+                if chunks and not await check(chunks):
                     return False
                 if len(text) == _LONGEST_FEED:
                     await asyncio.sleep(0)  # for all other tasks
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
-        if not await self._check(chunker.flush()):
+        if not await check(chunker.flush()):
             return False
+        self._emit_all(attempt.settle(at_end=True))
         attempt.natural_end = self.completed = True
         if not attempt.holdback.until_accepted:
             self._emit_all(attempt.rest())
@@ -182,6 +189,28 @@ class Run(RunState):
             else:
                 self._emit_all(attempt.add(chunk, replaced=not passed))
         self.history.pack()
+        return True
+
+    async def _check_own_chunks(self, attempt: OwnChunksAttempt, decided: list[Decided]) -> bool:
+        """Check the chunks of requirements in order, and release the run's chunks that all have checked."""
+        count = len(attempt.validators.requirements)
+        for _, _, index, chunk in decided:
+            if attempt.kept and not attempt.has_joined:
+                attempt.join(chunk)
+            track = attempt.tracks[index]
+            part, text = track.part, attempt.text_of(chunk)
+            if part.positions and text:
+                attempt.checked = chunk
+                results = await attempt.validators.check(text, part)
+                passed = all(result.success != "fail" for result in results)
+                if not passed:
+                    results = await attempt.replace(chunk, results, part.positions)
+                event = QuickCheckEvent(track.checked, attempt.number, passed, part.expanded(results, count))
+                self._emit(event.of(part.positions, chunk.start, chunk.end))
+                if attempt.failures:
+                    self.streaming_failures += attempt.failures
+                    return False
+            self._emit_all(attempt.checked_chunk(track, chunk))
         return True
 
     async def _validate(self) -> bool:
