@@ -140,12 +140,8 @@ class Run(RunState):
             deltas = await thunk.take_deltas()
             if observers is not None:
                 observers.notify_of_deltas(deltas)
-            for text in _texts_to_feed(deltas) if chunker.joins_deltas else deltas:
-                chunks = chunker.feed(text)
-                if chunks and not await check(chunks):
-                    return False
-                if len(text) == _LONGEST_FEED:
-                    await asyncio.sleep(0)  # for all other tasks
+            if not await self._feed(_texts_to_feed(deltas) if chunker.joins_deltas else deltas, check):
+                return False
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
         if not await check(chunker.flush()):
@@ -155,6 +151,17 @@ class Run(RunState):
         if not attempt.holdback.until_accepted:
             self._emit_all(attempt.rest())
         self._emit(StreamingDoneEvent(attempt.number, attempt.text.up_to()))
+        return True
+
+    async def _feed(self, texts: Iterable[str], check: Callable[[list[Any]], Awaitable[bool]]) -> bool:
+        """Chunk texts and check the chunks, up to the first that stops the stream (False)."""
+        chunker = self.attempt.chunker
+        for text in texts:
+            chunks = chunker.feed(text)
+            if chunks and not await check(chunks):
+                return False
+            if len(text) == _LONGEST_FEED:
+                await asyncio.sleep(0)  # for all other tasks
         return True
 
     async def _check(self, chunks: list[Chunk]) -> bool:

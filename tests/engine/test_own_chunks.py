@@ -67,9 +67,7 @@ def model(text, run_chunking, plans, holdback):
     """Return the released chunks, the full text, and the calls of requirements, one requirement for each chunking."""
     names = [run_chunking, *(name for name in plans if name != run_chunking)]
     rounds = sorted(
-        (chunk.end, -chunk.start, number, chunk)
-        for number, name in enumerate(names)
-        for chunk in chunks_of(name, text)
+        (chunk.end, -chunk.start, number, chunk) for number, name in enumerate(names) for chunk in chunks_of(name, text)
     )
     counts, ends, edits, calls = dict.fromkeys(names, 0), dict.fromkeys(plans, 0), [], []
     stopped = False
@@ -109,7 +107,11 @@ def model(text, run_chunking, plans, holdback):
             end = max([end, *(each.end for each in list(waiting)[:taken])])
             if not more:
                 break
-        if stopped and longer > end and any(each.start < longer for each in chunks_of(run_chunking, text) if each.start >= end):
+        if (
+            stopped
+            and longer > end
+            and any(each.start < longer for each in chunks_of(run_chunking, text) if each.start >= end)
+        ):
             break
         for _ in range(taken):
             waiting.popleft()
@@ -129,9 +131,7 @@ async def test_requirements_with_chunks_of_their_own_do_not_depend_on_the_cut(ru
         text, holdback = random_text(rng, words=16), rng.choice((0, 0, 1, 2))
         names = rng.sample(ALL, rng.randrange(1, 4))
         replacing = rng.choice((0, 0.15))
-        plans = {
-            name: Plan.drawn(rng, len(chunks_of(name, text)), failing=0.04, replacing=replacing) for name in names
-        }
+        plans = {name: Plan.drawn(rng, len(chunks_of(name, text)), failing=0.04, replacing=replacing) for name in names}
         if set(plans) == {run_chunking}:
             continue
         released, full, calls = model(text, run_chunking, plans, holdback)
