@@ -38,6 +38,7 @@ _HOMES = {
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
+    "engine.retries": ("Restart",),
     "engine.telemetry.spans": ("set_span_status_error",),
     "engine.thunk": ("ModelOutputThunk",),
     "errors": (
@@ -83,6 +84,7 @@ _HOMES = {
     "scripting.script": ("Script",),
     "scripting.steps": ("Delay", "Raise", "Stall"),
     "server": ("ProviderServer", "faults"),
+    "server.fault_check": ("assert_faults_noticed",),
     "session.outputs": ("wait_for_all_mots",),
     "session.session": ("Session",),
     "session.start": ("start_session",),

@@ -48,6 +48,7 @@ from pytest_streamval.engine.requirement import PartialValidationResult as Parti
 from pytest_streamval.engine.requirement import Requirement as Requirement
 from pytest_streamval.engine.requirement import ValidationResult as ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult as StreamChunkingResult
+from pytest_streamval.engine.retries import Restart as Restart
 from pytest_streamval.engine.telemetry.spans import set_span_status_error as set_span_status_error
 from pytest_streamval.engine.thunk import ModelOutputThunk as ModelOutputThunk
 from pytest_streamval.errors import CassetteEndedError as CassetteEndedError
@@ -101,6 +102,7 @@ from pytest_streamval.scripting.steps import Raise as Raise
 from pytest_streamval.scripting.steps import Stall as Stall
 from pytest_streamval.server import ProviderServer as ProviderServer
 from pytest_streamval.server import faults as faults
+from pytest_streamval.server.fault_check import assert_faults_noticed as assert_faults_noticed
 from pytest_streamval.session.outputs import wait_for_all_mots as wait_for_all_mots
 from pytest_streamval.session.session import Session as Session
 from pytest_streamval.session.start import start_session as start_session

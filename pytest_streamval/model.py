@@ -126,6 +126,9 @@ class Deviation:
     detail: str
     """The difference in words."""
 
+    def __str__(self) -> str:
+        return f"byte {self.offset}: {self.detail} ({self.kind})"
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseInfo:

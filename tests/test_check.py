@@ -111,6 +111,7 @@ def test_check_exits_with_1_for_an_error_inside_the_stream(captured: Path, stric
         (b'{"protocol": "x"}\n', (), b'Invalid "protocol"'),
         (FINE, ("--entry", "2"), b"it has no entry 2"),
         (FINE, ("--protocol", "smoke"), b"invalid choice"),
+        (b'{"protocol": "openai"}\n', ("--entry", "1"), b"it has no entry 1, as it is a cassette"),
     ],
 )
 def test_check_exits_with_2_for_a_file_that_it_cannot_read(captured: Path, data, arguments, fault: bytes) -> None:
@@ -133,6 +134,13 @@ def test_check_reads_a_pipe(tmp_path: Path) -> None:
     assert b"answer    200" in done.stdout
     assert b"it.jsonl: a cassette with 1 read, " in done.stderr
     assert Cassette.load(tmp_path / "it.jsonl").body == FINE
+
+
+def test_check_escapes_characters_that_standard_output_cannot_print(captured: Path) -> None:
+    captured.write_bytes(b"".join(openai_frames("\u2603 \x1b[31m")))
+    done = check(captured, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\n\\u2603 \\x1b[31m\n" in done.stdout
 
 
 def test_check_takes_the_protocol_that_it_is_given(captured: Path) -> None:

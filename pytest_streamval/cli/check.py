@@ -6,7 +6,7 @@ import sys
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.cli.terminal import add_json_option, print_json, print_note
+from pytest_streamval.cli.terminal import add_json_option, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -90,6 +90,8 @@ def _streams(options: argparse.Namespace) -> Iterator[_Found]:
     data = sys.stdin.buffer.read() if options.file == _STANDARD_INPUT else Path(path).read_bytes()
     given = "as --protocol says" if options.protocol else ""
     recorded = cassette_in(path, data, protocol=options.protocol)
+    if recorded is not None and options.entry is not None:
+        raise invalid_capture_error(path, f"it has no entry {options.entry}, as it is a cassette")
     if recorded is not None:
         yield _Found(recorded, given or "as the cassette says", None, options.output)
         return
@@ -107,14 +109,14 @@ def _show(found: _Found, view: View, options: argparse.Namespace) -> None:
         print_json(**view.facts(), protocol=found.cassette.header["protocol"], entry=found.entry)
         return
     if found.entry is not None:
-        print(f"entry     {found.entry}")
-    print(f"protocol  {found.cassette.header['protocol']}, {found.source}")
+        print_text(f"entry     {found.entry}")
+    print_text(f"protocol  {found.cassette.header['protocol']}, {found.source}")
     for line in view.content_lines(get_terminal_size().columns):
-        print(line)
-    print()
-    print(_verdict(view))
+        print_text(line)
+    print_text("")
+    print_text(_verdict(view))
     if found.entry is not None:
-        print()
+        print_text("")
 
 
 def _verdict(view: View) -> str:

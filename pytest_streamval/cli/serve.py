@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_streamval.cli.terminal import print_note
+from pytest_streamval.cli.terminal import print_note, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -62,8 +62,15 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     except (OSError, OverflowError, ValueError) as error:
         parser.error(str(error))
     with closing(server):
-        _print_addresses(server, options.script or options.upstream, fault)
-        return _print_requests(server)
+        try:
+            _print_addresses(server, options.script or options.upstream, fault)
+            _print_requests(server)
+        except KeyboardInterrupt:
+            for unmet in server.unmet():
+                print_note(str(unmet))
+            return 0
+        finally:
+            sys.stdout.flush()
 
 
 def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
@@ -88,26 +95,21 @@ def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
 
 
 def _print_addresses(server: ProviderServer, name: str, fault: Fault | None) -> None:
-    print(f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server.")
+    print_text(
+        f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server."
+    )
     for provider in ("openai", "anthropic", "gemini", "ollama"):
-        print(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
+        print_text(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
 
 
-def _print_requests(server: ProviderServer) -> int:
+def _print_requests(server: ProviderServer) -> NoReturn:
     """Print each request when it arrives, until an interrupt."""
     printed = 0
-    try:
-        while True:
-            server.wait_for_requests(printed + 1, within=_WAIT)
-            printed, requests = server.requests_after(printed)
-            for request in requests:
-                print(request.summary, flush=True)
-    except KeyboardInterrupt:
-        for error in server.unmet():
-            print_note(str(error))
-        return 0
-    finally:
-        sys.stdout.flush()
+    while True:
+        server.wait_for_requests(printed + 1, within=_WAIT)
+        printed, requests = server.requests_after(printed)
+        for request in requests:
+            print_text(request.summary, flush=True)
 
 
 def _script(path: str, *, timing: bool) -> Script:
@@ -119,7 +121,11 @@ def _script(path: str, *, timing: bool) -> Script:
 
     data = Path(path).read_bytes()
     if not path.endswith(".jsonl"):
-        return Script.from_text(data.decode(), _TOKEN)
+        try:
+            return Script.from_text(data.decode("utf-8-sig"), _TOKEN)
+        except UnicodeDecodeError as error:
+            rule = "A file that is not *.jsonl is a text, in UTF-8."
+            raise InvalidFileError(path, f"It cannot be read: {error}", rule) from error
     try:
         return Script.from_cassette(path, timing=timing)
     except InvalidFileError:

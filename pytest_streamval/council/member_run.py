@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from pytest_streamval.council.events import CouncilEvent, EventType
 from pytest_streamval.council.redaction import describe_error, redact
 from pytest_streamval.council.results import ModelAnswer
+from pytest_streamval.engine.attempt_starter import checked_answer
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent
-from pytest_streamval.engine.orchestrator import checked_answer, stream_with_chunking
+from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import MemberTimeoutError, NotStreamingError, ProviderStatusError
 from pytest_streamval.model import Delta

@@ -103,6 +103,7 @@ class OutputState:
         self._reading = False
         self._read_waiter: asyncio.Future[None] | None = None
         self._explain_reservation: Callable[[], str] | None = None  # for the error of any reader but the run
+        self._text_so_far: Callable[[], str] | None = None  # the text that the run has checked, while it reads
 
     def is_computed(self) -> bool:
         """Return whether the output is final, so that `value` is set."""
@@ -169,7 +170,11 @@ class OutputState:
         return self._action.parse(self) if self._computed and self._action is not None else self._value
 
     def __str__(self) -> str:
-        return self._value or ""
+        """Return the text once computed, and before that nothing. In `stream_validate`, return the text so far.
+
+        The text so far ends with the chunk that is checked.
+        """
+        return self._value or "" if self._text_so_far is None else self._text_so_far()
 
     def __repr__(self) -> str:
         state = "cancelled" if self._cancelled else "computed" if self._computed else "generating"

@@ -243,11 +243,12 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         self._check_reservation()
         return await self.take_deltas()
 
-    def reserve_reads(self, explain: Callable[[], str]) -> None:
+    def reserve_reads(self, explain: Callable[[], str], text_so_far: Callable[[], str]) -> None:
         """Reserve the output for the caller, who reads it with `take_deltas()`, until `release_reads()`.
 
         Args:
             explain: Returns the rest of the message of the `ConcurrentReadError` that is raised to other readers.
+            text_so_far: Returns the text that `str()` of the output is meanwhile.
 
         Raises:
             ConcurrentReadError: If it is reserved already, another task is reading it, or a part of it has been read.
@@ -258,10 +259,11 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         if self.deltas_read:
             raise ConcurrentReadError("This output", "and a part of it was read before the run that checks it began.")
         self._explain_reservation = explain
+        self._text_so_far = text_so_far
 
     def release_reads(self) -> None:
         """Allow all readers again."""
-        self._explain_reservation = None
+        self._explain_reservation = self._text_so_far = None
 
     def _check_reservation(self) -> None:
         if self._explain_reservation is not None:

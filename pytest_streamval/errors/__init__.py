@@ -22,6 +22,7 @@ from pytest_streamval.errors.assertions import (
     not_accepted_error,
     not_stopped_error,
     unexpected_spans_error,
+    unnoticed_faults_error,
     unrepeatable_result_error,
     unvalidated_text_error,
 )
@@ -105,7 +106,7 @@ from pytest_streamval.errors.server import (
     unasked_script_error,
     unscripted_request_error,
 )
-from pytest_streamval.errors.text import described, excerpt, listed, plural
+from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
     RealTimeWarning,
     TelemetryConflictError,
@@ -189,6 +190,8 @@ __all__ = [
     "event_order_error",
     "example_failed_error",
     "excerpt",
+    "harmless",
+    "harmless_json",
     "hidden_request_error",
     "invalid_capture_error",
     "invalid_cassette_error",
@@ -219,6 +222,7 @@ __all__ = [
     "unknown_chunking_error",
     "unknown_language_error",
     "unknown_provider_error",
+    "unnoticed_faults_error",
     "unplayed_script_error",
     "unread_events_error",
     "unread_playback_error",

@@ -35,8 +35,8 @@ class ScriptExhaustedError(StreamvalError, RuntimeError):
             *(f"  call {number}: {action}" for number, action in enumerate(self.earlier, 1)),
             (
                 "Give it one more script. A requirement with a description and without a validation_fn calls the "
-                'backend as a judge, and that call takes a script too ("yes" or "no" is enough). If no model is to '
-                "judge, give the requirement a validation_fn or override validate()."
+                'backend as a judge, unless it checks the chunks itself. That call takes a script too ("yes" or "no" '
+                "is enough). If no model is to judge, give the requirement a validation_fn or override validate()."
             ),
         ]
         return "\n".join(lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -104,9 +103,8 @@ def _write_new(path: Path, data: bytes, old: os.stat_result | None) -> None:
 
 
 def _keep_permissions(path: Path, old: os.stat_result) -> None:
-    if sys.platform != "win32":
-        with suppress(PermissionError):  # only an administrator gives files away
-            os.chown(path, old.st_uid, old.st_gid)
+    with suppress(PermissionError, AttributeError):  # only an administrator gives files away; Windows has no chown
+        os.chown(path, old.st_uid, old.st_gid)
     path.chmod(stat.S_IMODE(old.st_mode))
 
 

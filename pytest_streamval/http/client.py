@@ -51,9 +51,9 @@ class Timeouts:
     """From one read to the next."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HttpResponse:
-    """The head of a response, and its body as it arrives."""
+    """The head of a response, and its body as it arrives. Its `repr` has no headers."""
 
     status: int
     """The status code."""
@@ -61,6 +61,9 @@ class HttpResponse:
     """The headers."""
     reads: AsyncIterator[bytes]
     """The bytes of each read, without delay. They can be read once."""
+
+    def __repr__(self) -> str:
+        return f"<HttpResponse {self.status}>"
 
 
 def decoded_response(response: HttpResponse) -> HttpResponse:

@@ -14,6 +14,7 @@ from pytest_streamval.http.client import HttpResponse, HttpTransport, decoded_re
 from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.live.providers import PROVIDERS
+from pytest_streamval.recordings.replacement import NewRecordings
 from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class RecordingTransport:
         *,
         secrets: Iterable[str] = (),
         numbers: Iterator[int] | None = None,
+        recordings: NewRecordings | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """Create a transport.
@@ -53,12 +55,14 @@ class RecordingTransport:
             path: The path of the first stream's cassette. After `name.jsonl`, the second one is `name.2.jsonl`.
             secrets: Further values that must not be written.
             numbers: The numbers of the streams, if several transports share a path.
+            recordings: The recordings to which new ones are added, if they replace others at the end of a run.
             clock: Returns the time in seconds. By default the time of the event loop, which may be virtual.
         """
         self.inner = inner
         self.path = Path(path)
         self._secrets = tuple(secrets)
         self._numbers = count(1) if numbers is None else numbers
+        self._recordings = NewRecordings() if recordings is None else recordings
         self._clock = clock
         self.written: list[Path] = []
         """The paths of the cassettes so far, in the order in which their streams were left."""
@@ -99,7 +103,7 @@ class RecordingTransport:
 
     def _write(self, recorder: StreamRecorder, path: Path) -> None:
         if recorder.is_worth_keeping:
-            recorder.cassette(path).dump()
+            self._recordings.add(recorder.cassette(path))
             self.written.append(path)
 
 

@@ -7,7 +7,6 @@ responses, each body as one text.
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import InvalidFileError, UndecodableBodyError, excerpt, invalid_capture_error, listed
+from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
 from pytest_streamval.http.content_coding import BodyDecoder, describes_coded_body
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
-from pytest_streamval.recordings.cassette import Cassette, Read
+from pytest_streamval.recordings.cassette import LONGEST, STATUSES, Cassette, Read, is_header
 from pytest_streamval.recordings.har import har_entries
 from pytest_streamval.recordings.redaction import redacted
 from pytest_streamval.recordings.stream_recorder import StreamRecorder
@@ -32,7 +32,7 @@ _HEAD = re.compile(rb"HTTP/\d(?:\.\d)? (?P<status>\d{3})[^\r\n]*\r?\n(?P<fields>
 _CHUNK = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _CONTROL = re.compile("[\\0-\\x08\\x0e-\\x1f]")
-_TEXT = 20  # characters of text for each one that is none
+_TEXT = 8  # characters of text for each one that is none; compressed data has fewer than two
 _FAILURE = 400  # the lowest status of a failure
 _UNKNOWN = {"model", "server", "method", "path", "request"}  # fields of a cassette that a request has
 _JSON = "application/json"
@@ -51,7 +51,7 @@ class Capture:
     request: HttpRequest | None = None
     """The request, or None if it was not captured."""
     seconds: float = 0.0
-    """The seconds from the request to the end of the response, 0 if unknown."""
+    """The seconds from the request to the end of the response, 0 if they are unknown."""
     entry: int | None = None
     """The number of the entry of a HAR export, from 1."""
 
@@ -75,23 +75,28 @@ class Capture:
         """
         request = self.request or HttpRequest("http://unknown/")
         secrets = Secrets.of(request, keys_in_environment())
-        times = iter((0.0,))
+        times, end = iter((0.0,)), min(self.seconds, LONGEST)
         recorder = StreamRecorder(
-            request, secrets, protocol=protocol, provider=protocol, clock=lambda: next(times, self.seconds)
+            request,
+            secrets,
+            protocol=protocol,
+            provider=protocol,
+            clock=lambda: next(times, end),
         )
+        has_status = self.status in STATUSES
         recorder.begin(self.status or 0, self._headers_to_keep())
         for read in self.reads:
             recorder.read(read)
         is_refused = (self.status or 0) >= _FAILURE
         recorder.end("refused" if is_refused else "complete", seconds=seconds_to_wait(self.headers or {}))
         cassette = recorder.cassette(Path(path))
-        unknown = {*(_UNKNOWN if self.request is None else ()), *(() if self.status else ("status",))}
+        unknown = {*(_UNKNOWN if self.request is None else ()), *(() if has_status else ("status",))}
         return replace(
             cassette, header={name: cassette.header[name] for name in cassette.header if name not in unknown}
         )
 
     def _headers_to_keep(self) -> Mapping[str, str]:
-        kept = dict(self.headers or {})
+        kept = {name: value for name, value in (self.headers or {}).items() if is_header(name, value)}
         if "content-type" not in kept and _is_json(self.body):
             kept["content-type"] = _JSON
         return kept
@@ -109,8 +114,8 @@ def cassette_in(path: str, data: bytes, *, protocol: str | None = None) -> Casse
         InvalidFileError: A `ValueError`. If it is an invalid cassette.
     """
     try:
-        header = json.loads(data.partition(b"\n")[0])
-    except (ValueError, RecursionError):
+        header = parse_json(data.partition(b"\n")[0])
+    except UnreadableJsonError:
         return None
     if not isinstance(header, dict) or "protocol" not in header:
         return None
@@ -224,7 +229,7 @@ def _is_text(data: bytes) -> bool:
 def _is_json(body: bytes) -> bool:
     """Return whether a body is one JSON object and not the first line of a stream."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = parse_json(body)
+    except UnreadableJsonError:
         return False
     return isinstance(found, dict) and found.get("done") is not False  # as Ollama's lines have it

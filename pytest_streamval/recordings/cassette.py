@@ -38,11 +38,13 @@ _PROMPT_FIELDS = (
     "prompt",
 )  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
-_STATUSES = range(200, 1000)  # of a final response; RFC 9112 has three digits
+STATUSES = range(200, 1000)
+"""The statuses of a final response. RFC 9112 has three digits."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")  # Latin-1, as HTTP carries it, without control characters
-_LONGEST = 1e9  # seconds, about 32 years
-_SECONDS = f"from 0 to {_LONGEST:,.0f}"
+LONGEST = 1e12
+"""The most seconds that a recording may take, more than all years of a datetime."""
+_SECONDS = f"from 0 to {LONGEST:,.0f}"
 
 
 class Read(NamedTuple):
@@ -234,13 +236,13 @@ def _fault(header: Mapping[str, Any]) -> str:
 
 def _faults(header: Mapping[str, Any]) -> Iterator[str]:
     status, headers, end = header.get("status"), header.get("headers"), header.get("end", {"how": "complete"})
-    if status is not None and not (type(status) is int and status in _STATUSES):
-        rule = f"It must be a whole number from {_STATUSES[0]} to {_STATUSES[-1]}"
+    if status is not None and not (type(status) is int and status in STATUSES):
+        rule = f"It must be a whole number from {STATUSES[0]} to {STATUSES[-1]}"
         yield f'Invalid "status": {excerpt(status)}. {rule}'
     if headers is not None and not (isinstance(headers, list) and all(map(_is_pair, headers))):
         yield f'Invalid "headers": {excerpt(headers)}. It must be a list of pairs, ["name", "value"]'
     for name, value in headers or ():
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not is_header(name, value):
             yield f'Invalid "headers": {excerpt([name, value])}. HTTP has no such header'
     if not isinstance(end, dict) or end.get("how") not in _ENDINGS or not end.keys() <= set(Ending._fields):
         yield f'Invalid "end": {excerpt(end)}. Its "how" must be one of {", ".join(_ENDINGS)}'
@@ -249,8 +251,13 @@ def _faults(header: Mapping[str, Any]) -> Iterator[str]:
         yield f'Invalid "end": {excerpt(end)}. {rule}'
 
 
+def is_header(name: str, value: str) -> bool:
+    """Return whether HTTP can carry a header."""
+    return _NAME.fullmatch(name) is not None and _VALUE.fullmatch(value) is not None
+
+
 def _is_time(value: object) -> bool:
-    return type(value) in {int, float} and 0 <= value <= _LONGEST  # type: ignore[operator]  # a number
+    return type(value) in {int, float} and 0 <= value <= LONGEST  # type: ignore[operator]  # a number
 
 
 def _is_text(value: object) -> bool:

@@ -6,11 +6,11 @@ Source: http://www.softwareishard.com/blog/har-12-spec/
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from pytest_streamval.errors import invalid_capture_error
+from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
 from pytest_streamval.http.content_coding import describes_coded_body
 from pytest_streamval.http.request import HttpRequest, joined_headers
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _MILLISECONDS = 1_000
-_BOM = b"\xef\xbb\xbf"
+_DEEPEST = 1_000  # levels; browsers export the stacks of scripts
 
 
 class HarEntry(NamedTuple):
@@ -49,19 +49,18 @@ def har_entries(path: str, data: bytes) -> list[HarEntry] | None:
     for number, entry in enumerate(entries, 1):
         try:
             found += _entry(number, entry)
-        except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             fault = f"entry {number} of its log is not one of HAR 1.2 ({type(error).__name__}: {error})"
             raise invalid_capture_error(path, fault) from error
     return found
 
 
 def _entries(data: bytes) -> list[Any] | None:
-    if not data.removeprefix(_BOM).lstrip().startswith(b"{"):
-        return None
     try:
-        log = json.loads(data.removeprefix(_BOM)).get("log")
-    except (ValueError, RecursionError):
+        export = parse_json(data, deepest=_DEEPEST)
+    except UnreadableJsonError:
         return None
+    log = export.get("log") if isinstance(export, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
     return entries if isinstance(entries, list) else None
 
@@ -80,7 +79,9 @@ def _entry(number: int, entry: dict[str, Any]) -> list[HarEntry]:
         return []
     sent = (request.get("postData") or {}).get("text") or ""
     headers = {name: value for name, value in _headers(request).items() if not describes_coded_body(name)}
-    asked = HttpRequest(request["url"], sent.encode("utf-8", "surrogatepass"), headers, request["method"])
+    url, method = str(request["url"]), str(request["method"])
+    urlsplit(url)  # it raises ValueError if it cannot be parsed
+    asked = HttpRequest(url, sent.encode("utf-8", "surrogatepass"), headers, method)
     seconds = max(0.0, float(entry.get("time") or 0)) / _MILLISECONDS
     return [HarEntry((body,), int(response["status"]), _headers(response), asked, seconds, number)]
 
@@ -88,4 +89,4 @@ def _entry(number: int, entry: dict[str, Any]) -> list[HarEntry]:
 def _headers(message: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers of a request or a response. Those of HTTP/2 that begin with a colon are no headers."""
     pairs: Iterable[Mapping[str, str]] = message.get("headers") or ()
-    return joined_headers((each["name"], each["value"]) for each in pairs if not each["name"].startswith(":"))
+    return joined_headers((each["name"], str(each["value"])) for each in pairs if not each["name"].startswith(":"))

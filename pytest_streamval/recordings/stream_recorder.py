@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -126,12 +125,7 @@ def path_of(url: str, secrets: Secrets) -> str:
 
 def body_of(request: HttpRequest, secrets: Secrets) -> object:
     """Return the body of a request as a cassette keeps it: parsed JSON, else text, or None without a body."""
-    if not request.body:
-        return None
-    try:
-        return secrets.body(json.loads(request.body))
-    except (ValueError, RecursionError):
-        return secrets.text(request.body.decode(errors="replace"))
+    return secrets.content(request.body, request.headers) if request.body else None
 
 
 def numbered(path: Path, number: int) -> Path:

@@ -8,16 +8,15 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
 
 from pytest_streamval.errors import plural
-from pytest_streamval.errors.text import display_width
+from pytest_streamval.errors.text import display_width, harmless
 from pytest_streamval.model import merge_tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_streamval.model import Delta, Deviation
+    from pytest_streamval.model import Delta, Deviation, ToolCall
     from pytest_streamval.recordings.cassette import Cassette
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -127,7 +126,7 @@ class View:
             "thinking": "".join(delta.thinking for delta in deltas),
             "refusal": "".join(delta.refusal for delta in deltas),
             "signature": "".join(delta.signature for delta in deltas),
-            "tool_calls": [asdict(call) for call in calls],
+            "tool_calls": [_call_facts(call) for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
             "usage": None if usage is None else asdict(usage),
             "deviations": [asdict(deviation) for deviation in self.deviations],
@@ -197,7 +196,7 @@ class View:
             "ended": f"{ending.how}{_after(self.seconds)}{why}",
             "finish": ", ".join(finish),
             "error": self.error,
-            "odd": "\n".join(f"byte {each.offset}: {each.detail} ({each.kind})" for each in self.deviations),
+            "odd": "\n".join(map(str, self.deviations)),
         }
         for name, value in lines.items():
             if value:
@@ -247,7 +246,7 @@ def picture(rows: Sequence[Row], seconds: float, width: int, *, blocks: bool = T
     columns = max(10, width - 2)
     amounts = [0] * columns
     for row in rows:
-        place = min(columns - 1, int(row.at / seconds * columns)) if seconds else 0
+        place = int(row.at / seconds * columns) if row.at < seconds else columns - 1 if seconds else 0
         amounts[place] += max(1, sum(len(delta.text) + len(delta.thinking) for delta in row.deltas))
     top, full = max(amounts), len(levels) - 1
     heights = [-(-amount * full * _HEIGHT // top) for amount in amounts]
@@ -266,13 +265,19 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    while display_width(text) > width:
-        most = max(1, sum(columns <= width for columns in accumulate(map(display_width, text))))
-        space = text.rfind(" ", 1, most + 1)
-        end = space if space > 0 else most
-        yield text[:end]
-        text = text[end:].removeprefix(" ")
-    yield text
+    start = columns = 0
+    at = 0
+    while at < len(text):
+        columns += display_width(text[at])
+        if columns <= width or at == start:
+            at += 1
+            continue
+        space = text.rfind(" ", start + 1, at + 1)
+        end = space if space > 0 else at
+        yield text[start:end]
+        at = start = end + text.startswith(" ", end)
+        columns = 0
+    yield text[start:]
 
 
 def fitted(text: str, width: int) -> str:
@@ -280,11 +285,6 @@ def fitted(text: str, width: int) -> str:
     if display_width(text) <= width:
         return text
     return text[: sum(columns < width for columns in accumulate(map(display_width, text)))] + "…"
-
-
-def harmless(text: str) -> str:
-    """Return a text with its control characters escaped, except for line ends and tabs."""
-    return "".join(repr(each)[1:-1] if category(each) == "Cc" and each not in "\n\t" else each for each in text)
 
 
 def _delta_summary(delta: Delta) -> str:
@@ -304,6 +304,12 @@ def _status(header: Mapping[str, Any]) -> list[object]:
 
 def _after(seconds: float) -> str:
     return f", {seconds:.3f} s after the request" if seconds else ""
+
+
+def _call_facts(call: ToolCall) -> dict[str, str | None]:
+    """Return the parts of a call, with its kind unless it is the usual one."""
+    kind = {} if call.kind == "function" else {"kind": call.kind}
+    return {"id": call.id, "name": call.name, "arguments": call.arguments, **kind}
 
 
 def _plain(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import as_action, text_of
+from pytest_streamval.engine.run import asking_requirement
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import InvalidArgumentError, ScriptExhaustedError, excerpt
 from pytest_streamval.model import Delta
@@ -131,12 +132,15 @@ class StreamingMockBackend(Backend):
         """Start to play the next script.
 
         Raises:
-            ScriptExhaustedError: If there is no script left. It names the caller.
+            ScriptExhaustedError: If there is no script left. It names the action, and the requirement that called, if
+                one did.
         """
         action = as_action(action)
         if len(self.calls) == len(self.scripts):
             earlier = [_summary(call.action) for call in self.calls]
-            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), _summary(action), earlier))
+            requirement = asking_requirement()
+            caller = _summary(action) + (f", a call of {requirement.name}" if requirement is not None else "")
+            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), caller, earlier))
             raise self.refused[-1]
         options = dict(model_options or {})
         call = MockCall(self.scripts[len(self.calls)], action, ctx, format, options)

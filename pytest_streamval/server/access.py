@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -86,13 +87,15 @@ class AccessRules:
 
 def is_preflight(incoming: IncomingRequest) -> bool:
     """Return whether a browser asks with this request whether a page may send another one."""
-    has_method = _field(incoming.headers, "access-control-request-method") is not None
-    return incoming.method == "OPTIONS" and has_method and _field(incoming.headers, "origin") is not None
+    if incoming.method != "OPTIONS":
+        return False
+    names = {name for name, _ in incoming.headers}
+    return {"origin", "access-control-request-method"} <= names
 
 
 def _field(headers: Iterable[tuple[str, str]], name: str) -> str | None:
     """Return the value of a header. Several ones are joined, which is no valid host or origin."""
-    values = [value for each, value in headers if each.lower() == name]
+    values = [value for each, value in headers if each == name]  # h11 gives them in lower case
     return ", ".join(values) if values else None
 
 
@@ -102,6 +105,7 @@ def _name_in(host: str) -> str | None:
     return None if match is None else match["name"].lower().removesuffix(".")
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(name: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
         return True

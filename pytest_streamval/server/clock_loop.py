@@ -64,18 +64,25 @@ class ClockLoop:
     async def aclose(self) -> None:
         """Close the connections and the socket, and wait for the end of the connections."""
         self._detach()
-        self._detach()
         if self._opening is not None:
             await settle([self._opening])
         await self._handler.close()
         self._listening.close()
 
-    def begin_close(self) -> None:
-        """Begin to close."""
+    def begin_close(self, then: Callable[[], None] | None = None) -> None:
+        """Begin to close, and call a function after that."""
+
+        def close() -> None:
+            self._close_now()
+            if then is not None:
+                then()
+
         if self.loop is None or self.loop.is_closed():
             self._listening.close()
+            if then is not None:
+                then()
         else:
-            self.loop.call_soon_threadsafe(self._close_now, context=Context())
+            self.loop.call_soon_threadsafe(close, context=Context())
 
     def _close_now(self) -> None:
         self._detach()

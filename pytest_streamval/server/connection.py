@@ -27,6 +27,7 @@ from pytest_streamval.server.request_head import (
     problem_of_syntax,
     too_long_body,
 )
+from pytest_streamval.virtual_time.external_activity import silent, silent_ends
 
 if TYPE_CHECKING:
     from pytest_streamval.server.actions import Action, Actions, Response
@@ -49,6 +50,9 @@ class IncomingRequest(NamedTuple):
     names_address: bool = False
     """Whether the target was a complete address."""
 
+    def __repr__(self) -> str:  # without headers and parameters, because tracebacks with locals show it
+        return f"<IncomingRequest {self.method} {self.target.partition('?')[0]}, {len(self.body)} bytes>"
+
 
 class Handler(Protocol):
     """The part of a server that a connection calls."""
@@ -59,6 +63,9 @@ class Handler(Protocol):
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
+
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the same for a request for which `respond` raised an error."""
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response."""
@@ -76,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: h11.Request | None = None
+        self._target = Target("/")
         self._body = bytearray()
         self._request: ServedRequest | None = None  # None if no client can leave it any more
         self.task: asyncio.Task[None] | None = None
@@ -193,18 +201,27 @@ class Connection(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._head = event
             self._body.clear()
+            target = parse_target(event)
             if event.method == b"PRI" and event.http_version == b"2.0":
                 self._refuse_http2()
             elif (problem := problem_of(event, self._handler.body_limit)) is not None:
                 self._reject(problem)
-            elif self._http.they_are_waiting_for_100_continue:
-                self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+            elif isinstance(target, Problem):
+                self._reject(target)
+            else:
+                self._target = target
+                self._continue()
         elif isinstance(event, h11.Data):
             self._body += event.data
             if len(self._body) > self._handler.body_limit:
                 self._reject(Problem(413, too_long_body(self._handler.body_limit)))
         else:  # the end of the message
             self._start_response()
+
+    def _continue(self) -> None:
+        """Send a 100 to a client that waits for it before it sends the body."""
+        if self._http.they_are_waiting_for_100_continue:
+            self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
 
     def _start_response(self) -> None:
         """Start the response to a complete request."""
@@ -214,10 +231,12 @@ class Connection(asyncio.Protocol):
         assert self._head is not None  # noqa: S101  # for the type checker
         head = self._head
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
-        target = parse_target(head)
-        assert isinstance(target, Target)  # noqa: S101  # any other one was rejected
+        target = self._target
         incoming = IncomingRequest(head.method.decode(), target.path, headers, bytes(self._body), target.names_address)
-        self._request, response = self._handler.respond(incoming)
+        try:
+            self._request, response = self._handler.respond(incoming)
+        except Exception as error:  # noqa: BLE001  # no request may go without an answer
+            self._request, response = self._handler.respond_to_error(incoming, error)
         name = f"streamval server: {self._request.method} {self._request.path}"
         self.task = asyncio.get_running_loop().create_task(self._respond(self._request, response), name=name)
         self.task.add_done_callback(partial(self._note_end, self._request))
@@ -348,8 +367,11 @@ class Connection(asyncio.Protocol):
         elif isinstance(action, Disconnect):
             self._disconnect(action)
         elif isinstance(action, Hang):
+            transport = self._transport
+            ends = silent_ends(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
             try:
-                await stall(action.place)
+                with silent(ends):
+                    await stall(action.place)
             except StallTimeoutError:  # it fails the test, and the client sees a closed connection
                 self._disconnect(Disconnect("closed"))
 

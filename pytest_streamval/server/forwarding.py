@@ -8,9 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 from pytest_streamval.errors import InvalidArgumentError, ProviderUnreachableError, UndecodableBodyError, excerpt
 from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.content_coding import decoded_request
-from pytest_streamval.http.request import LOOPBACK, HttpRequest, joined_headers
+from pytest_streamval.http.request import HttpRequest, is_loopback, joined_headers
 from pytest_streamval.http.retry_after import seconds_to_wait
-from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http.secrets import Secrets, shown_address
 from pytest_streamval.server.actions import Await, Disconnect, SendData, SendHead
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ class Upstream:
         parts = _split(url) if isinstance(given, str) else None
         if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             rule = "It must be an address such as https://api.openai.com."
-            raise InvalidArgumentError("upstream", excerpt(given), rule)
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            shown = shown_address(given) if isinstance(given, str) else given
+            raise InvalidArgumentError("upstream", excerpt(shown), rule)
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
             rule = "It must be on this machine or begin with https, as keys are sent to it."
-            raise InvalidArgumentError("upstream", excerpt(given), rule)
+            raise InvalidArgumentError("upstream", excerpt(shown_address(url)), rule)
         self.netloc = parts.netloc.rpartition("@")[2]
         self._scheme = parts.scheme
         self._base = parts.path.rstrip("/")

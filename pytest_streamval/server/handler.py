@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import CheckFailedError, UndecodableBodyError
+from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt
 from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
-from pytest_streamval.server.access import is_preflight
+from pytest_streamval.server.access import Refusal, is_preflight
 from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
+from pytest_streamval.server.request_head import too_long_body
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.server.access import AccessRules, Refusal
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
+    from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.connection import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
+_UNSUPPORTED = 415  # status; the answer names the codings that are known (RFC 9110, 15.5.16)
 _DEFAULT_RENDERER = Renderer(
     ADAPTERS["openai"], ParsedRequest(stream=False)
 )  # for errors of requests without a protocol
@@ -51,7 +53,7 @@ class RequestHandler:
         *,
         models: Sequence[str],
         body_limit: int,
-        cut: Cut | None,
+        recutter: ScriptRecutter | None,
         proxy: Proxy | None,
         access: AccessRules,
     ) -> None:
@@ -66,7 +68,7 @@ class RequestHandler:
         self._models = tuple(models)
         self._proxy = proxy
         self._access = access
-        self._cut = cut
+        self._recutter = recutter
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
@@ -109,10 +111,9 @@ class RequestHandler:
         """Return a request as the journal has it, and the response."""
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
-        try:
-            readable = incoming._replace(body=decoded_request(_http_request(incoming)).body)
-        except UndecodableBodyError as error:
-            return self._refuse_coding(incoming, error)
+        readable = self._decoded(incoming)
+        if isinstance(readable, Refusal):
+            return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
         request = _served_request(readable)
         response = self._response(request, incoming, readable.body)
         if cors := self._access.response_headers(incoming):
@@ -125,7 +126,19 @@ class RequestHandler:
         self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
     ) -> tuple[ServedRequest, Response]:
         self._journal.add(request)
-        return request, Response(send_error(nearest_adapter(incoming.target), refusal.status, refusal.message))
+        headers = [("accept-encoding", ", ".join(CODINGS))] if refusal.status == _UNSUPPORTED else []
+        adapter = nearest_adapter(incoming.target)
+        return request, Response(send_error(adapter, refusal.status, refusal.message, headers=headers))
+
+    def _decoded(self, incoming: IncomingRequest) -> IncomingRequest | Refusal:
+        """Return a request whose body is not compressed."""
+        try:
+            body = decoded_request(_http_request(incoming)).body
+        except UndecodableBodyError as error:
+            return Refusal(_UNSUPPORTED, str(error))
+        if len(body) > self.body_limit:
+            return Refusal(413, too_long_body(self.body_limit))
+        return incoming._replace(body=body)
 
     def _response(self, request: ServedRequest, incoming: IncomingRequest, body: bytes) -> Response:
         if is_preflight(incoming):
@@ -137,18 +150,19 @@ class RequestHandler:
             request.stream, request.body = target.request.stream, target.body
             renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
             response = self._respond_with_output(request, renderer, incoming)
-            if self._cut is not None:
-                response = response._replace(actions=recut(response.actions, self._cut, renderer))
+            if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
+                actions = recut(response.actions, cut, renderer, self._recutter.new_body())
+                response = response._replace(actions=actions)
             return response
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
         return forwarded or Response(_send(target))
 
-    def _refuse_coding(self, incoming: IncomingRequest, error: UndecodableBodyError) -> tuple[ServedRequest, Response]:
-        """Refuse a body that cannot be decoded, as RFC 9110 says in 15.5.16."""
-        request = _served_request(incoming._replace(body=b""))
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the response to a request that this package fails to understand, which it should never do."""
+        request = ServedRequest(incoming.method, excerpt(incoming.target), {}, None)
         self._journal.add(request)
-        headers = (("accept-encoding", ", ".join(CODINGS)),)
-        return request, Response(send_error(nearest_adapter(incoming.target), 415, str(error), headers=headers))
+        failure = self._queue.add_failure(request, error)
+        return request, Response(send_error(ADAPTERS["openai"], 500, failure))
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""
@@ -220,15 +234,17 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
     request = _http_request(incoming)
     secrets = Secrets.of(request)
     try:
-        path = path_of(incoming.target, secrets)
-    except ValueError:  # it is no address, such as `//[`
+        path = path_of(request.url, secrets)
+    except ValueError:  # such as `//[`
         path = secrets.text(incoming.target)
-    served = ServedRequest(incoming.method, path, secrets.headers(request.headers), body_of(request, Secrets()))
-    served.size = (
-        sum(len(name) + len(value) for name, value in request.headers.items()) + len(path) + len(incoming.body)
-    )
+    headers = secrets.headers(request.headers)
+    served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()))
+    served.size = sum(map(len, chain(*request.headers.items()))) + len(path) + len(incoming.body)
     return served
 
 
 def _http_request(incoming: IncomingRequest) -> HttpRequest:
-    return HttpRequest(incoming.target, incoming.body, joined_headers(incoming.headers))
+    target = incoming.target
+    # a path that begins with // is none of an address
+    url = f"http://server{target}" if target.startswith("/") else target
+    return HttpRequest(url, incoming.body, joined_headers(incoming.headers))

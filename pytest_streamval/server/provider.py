@@ -88,7 +88,7 @@ class ProviderServer(ServerAddresses):
             fault: The fault of all responses, or its name. A fault that ruins a response strikes again if the client
                 repeats the request.
             cut: Other boundaries of the texts and the bytes: `whole`, `chars` and every byte, `words` and every frame,
-                or a number that seeds a random choice, which also cuts inside characters and line ends.
+                or the number of a rule, as in `--streamval-fuzz`.
             token_size: The characters in each delta of a text.
             upstream: The address of a real provider, on this machine or with https. Requests are forwarded to it. Its
                 responses are passed on read for read, and are recorded in `recordings`.
@@ -130,7 +130,7 @@ class ProviderServer(ServerAddresses):
             self._journal,
             models=checked_models(models),
             body_limit=body_limit,
-            cut=None if recut is None else recut.cut,
+            recutter=recut,
             proxy=self._proxy,
             access=AccessRules(allow_hosts, allow_origins),
         )
@@ -185,13 +185,21 @@ class ProviderServer(ServerAddresses):
         """Whether the server is open."""
         return self._home is not None
 
-    def close(self) -> None:
+    def close(self, *, failed: bool = False) -> None:
         """Close the server and all of its connections at once. Closing it again does nothing.
 
         A call of its rule that is under way goes on, and its result is discarded.
+
+        Args:
+            failed: Whether its run has failed. With `record="all"`, the old recordings stay then.
+
+        Raises:
+            OSError: If the old recordings cannot be replaced.
         """
         with self._lock:
             self._end()
+            if self._proxy is not None:
+                self._proxy.close(failed=failed)
 
     async def aclose(self) -> None:
         """Close the server, and wait for the end of its connections, also in its own event loop."""
@@ -232,7 +240,8 @@ class ProviderServer(ServerAddresses):
         self._home = None
         self._warn()
         dropped(self)
-        home.begin_close()
+        proxy = self._proxy
+        home.begin_close(None if proxy is None else proxy.close)
 
     def _warn(self) -> None:
         warnings.warn(
@@ -249,8 +258,8 @@ class ProviderServer(ServerAddresses):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the server."""
-        self.close()
+        """Close the server. After an error, the old recordings stay."""
+        self.close(failed=error is not None)
 
     # Requests
 

@@ -22,6 +22,7 @@ from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
+from pytest_streamval.recordings.replacement import NewRecordings
 from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
 from pytest_streamval.server.actions import Disconnect, Flush, Hang, Response, SendData, SendHead, Sleep
 from pytest_streamval.server.arguments import checked_mode
@@ -59,7 +60,7 @@ class Proxy:
         speed: float = inf,
         limit: int | None = None,
     ) -> None:
-        """Load the recordings, or delete them if they are to be replaced.
+        """Load the recordings, unless they are to be replaced.
 
         Args:
             upstream: The address of the provider, or None if there is none.
@@ -98,8 +99,7 @@ class Proxy:
         self._matcher = CassetteMatcher(
             [Cassette.load(path) for path in existing] if replays else (), way_out=_HOW_TO_RECORD
         )
-        for path in existing if mode.replaces else ():
-            path.unlink()
+        self._new = NewRecordings(existing if mode.replaces else ())
 
     def respond(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         """Return the response to a request for an output."""
@@ -115,6 +115,17 @@ class Proxy:
         if self._upstream is None or not self._forwards:
             return None
         return self._forward(self._upstream, request, renderer, incoming, recorder=None)
+
+    def close(self, *, failed: bool = False) -> None:
+        """Replace the old recordings in the mode `all`. After a failure they stay.
+
+        Args:
+            failed: Whether the run has failed. A request that reached no provider counts as a failure too.
+
+        Raises:
+            OSError: If they cannot be replaced.
+        """
+        self._new.close(failed=failed or bool(self.failures))
 
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield an error for each failed request, each request without a recording, and each recording not played."""
@@ -168,7 +179,7 @@ class Proxy:
         cassette = recorder.cassette(Path(_FILE) if self._folder is None else self._next_path(self._folder))
         self.recordings.add(cassette, size + sum(len(read.data) for read in cassette.reads))
         if self._folder is not None:
-            cassette.dump()
+            self._new.add(cassette)
 
     def _next_path(self, folder: Path) -> Path:
         return numbered(folder / _FILE, next(self._numbers))

@@ -53,13 +53,13 @@ def problem_of(head: h11.Request, body_limit: int) -> Problem | None:
     """
     if len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers) > LONGEST_HEAD:
         return Problem(431, TOO_LONG)  # h11 accepts it if it arrives in one read
-    return _version_problem(head) or _length_problem(head, body_limit) or _form_problem(head)
+    if head.http_version != b"1.1":
+        return _version_problem(head)
+    return _length_problem(head, body_limit) or _expectation_problem(head)
 
 
-def _version_problem(head: h11.Request) -> Problem | None:
+def _version_problem(head: h11.Request) -> Problem:
     version = head.http_version.decode()
-    if version == "1.1":
-        return None
     message = f"The request speaks HTTP/{version}; this server speaks HTTP/1.1."
     return Problem(426 if version.startswith("1.") else 505, message)
 
@@ -73,12 +73,10 @@ def _length_problem(head: h11.Request, body_limit: int) -> Problem | None:
     return None
 
 
-def _form_problem(head: h11.Request) -> Problem | None:
-    expectations = [value for name, value in head.headers if name == b"expect"]
-    if any(value.lower() != b"100-continue" for value in expectations):
+def _expectation_problem(head: h11.Request) -> Problem | None:
+    if any(name == b"expect" and value.lower() != b"100-continue" for name, value in head.headers):
         return Problem(417, "The request has an Expect other than 100-continue, which this server does not know.")
-    target = parse_target(head)
-    return target if isinstance(target, Problem) else None
+    return None
 
 
 def too_long_body(limit: int) -> str:

@@ -9,6 +9,7 @@ from pytest_streamval.server.server_thread import acquire_thread, forget_owner, 
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from pytest_streamval.server.handler import RequestHandler
     from pytest_streamval.server.server_thread import ServerOwner
@@ -30,8 +31,12 @@ class Home(Protocol):
     async def aclose(self) -> None:
         """Do the same, and wait for the end of all connections in their event loop."""
 
-    def begin_close(self) -> None:
-        """Begin to close, without waiting or taking a lock: a garbage collector may call this."""
+    def begin_close(self, then: Callable[[], None] | None = None) -> None:
+        """Begin to close, without waiting or taking a lock: a garbage collector may call this.
+
+        Args:
+            then: Called after the end of all connections.
+        """
 
 
 class ThreadHome:
@@ -64,13 +69,15 @@ class ThreadHome:
         """Do the same. The other thread needs no help of the caller's event loop."""
         self.close()
 
-    def begin_close(self) -> None:
+    def begin_close(self, then: Callable[[], None] | None = None) -> None:
         """Begin to close."""
         handler, listening, thread = self._handler, self._listening, self._thread
 
         async def end() -> None:
             await handler.close()
             listening.close()
+            if then is not None:
+                then()
             release_thread(thread)
 
         thread.begin(end)

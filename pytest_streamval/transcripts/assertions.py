@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, StreamEvent
+from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, RetryEvent, StreamEvent
 from pytest_streamval.errors import (
     InvalidArgumentError,
     event_order_error,
@@ -21,6 +22,7 @@ from pytest_streamval.transcripts.validated_text import ShownText, unvalidated_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
     from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.transcripts.transcript import TranscriptSource
@@ -35,8 +37,9 @@ _BEFORE = 40  # characters shown before a fault
 def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Iterable[str] | ShownTexts) -> None:
     """Assert that the consumer received only text that every requirement had passed.
 
-    Each released chunk must have a verdict before it that is not a failure. The received text must be the released
-    chunks, or a beginning of them. White space is not compared, as chunks have none around them.
+    Each released chunk must have a verdict before it that is not a failure, or be a replacement. The received text must
+    be the released chunks, or a beginning of them. It may begin with those of a later attempt. White space is not
+    compared, as chunks have none around them.
 
     A page may also show texts of the application itself, such as the names of its events. Those of its texts count that
     begin like the released text, or have text that was generated and not released.
@@ -54,22 +57,29 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
     texts = _shown_texts(received)
     lines = transcript.lines
     verdicts: dict[tuple[int, int], bool] = {}
-    released: list[str] = []
+    released: list[list[str]] = [[]]  # of each attempt
     for number, event in enumerate(transcript, 1):
         if isinstance(event, QuickCheckEvent):
             verdicts[event.attempt, event.chunk_index] = event.passed
         elif isinstance(event, ChunkEvent):
             verdict = verdicts.get((event.attempt, event.chunk_index))
-            if not verdict:
+            if not verdict and not (verdict is False and event.replaced):
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
                 raise unvalidated_text_error(excerpt(event.text), why, "\n".join(lines[:number]))
-            released.append(event.text)
+            released[-1].append(event.text)
+        elif isinstance(event, RetryEvent):
+            released.append([])
+    # a restart makes the text of earlier attempts void
+    beginnings = ["".join(chain.from_iterable(released[begin:])) for begin in range(len(released))]
     for shown in texts:
-        if (end := unvalidated_offset(shown, "".join(released), generated)) is not None:
-            place = f" after {excerpt(shown.text[:end][-_BEFORE:])}" if end else ""
-            form = "" if shown.is_plain else f", in {shown.name}"
-            why = f"reached the consumer{place}{form}, but it is not the text that was validated and released"
-            raise unvalidated_text_error(excerpt(shown.text[end:]), why, "\n".join(lines))
+        offsets = [unvalidated_offset(shown, beginning, generated) for beginning in beginnings]
+        if None in offsets:
+            continue
+        end = max(filter(None, offsets), default=0)
+        place = f" after {excerpt(shown.text[:end][-_BEFORE:])}" if end else ""
+        form = "" if shown.is_plain else f", in {shown.name}"
+        why = f"reached the consumer{place}{form}, but it is not the text that was validated and released"
+        raise unvalidated_text_error(excerpt(shown.text[end:]), why, "\n".join(lines))
 
 
 def _generated(source: object) -> str:
@@ -109,17 +119,24 @@ def assert_accepted(run: StreamChunkingResult | RunView) -> None:
     __tracebackhide__ = True
     if run.accepted:
         return
+    attempts = run.attempts
     faults = [
-        f"{each.name} failed a chunk: {verdict.reason or 'no reason given'}" for each, verdict in run.streaming_failures
+        f"{each.name} failed {'a chunk' if len(attempts) == 1 else f'attempt {attempt.number}'}: {_reason(verdict)}"
+        for attempt in attempts
+        for each, verdict in attempt.failures
+        if not (len(attempts) == 1 and run.final_validations)
     ]
-    faults += [
-        f"{each.name} rejected the complete output: {verdict.reason or 'no reason given'}"
-        for each, verdict in zip(run.requirements, run.final_validations, strict=False)
-        if not verdict
-    ]
+    if len(attempts) == 1:
+        verdicts = zip(run.requirements, run.final_validations, strict=False)
+        rejections = [(each, verdict) for each, verdict in verdicts if not verdict]
+        faults += [f"{each.name} rejected the complete output: {_reason(verdict)}" for each, verdict in rejections]
     errors = [event for event in run.history if isinstance(event, ErrorEvent)]
     faults += [f"{error.exception_type}: {error.detail}" for error in errors]
     raise not_accepted_error(run.outcome or "running", faults, run.full_text)
+
+
+def _reason(verdict: PartialValidationResult | ValidationResult) -> str:
+    return verdict.reason or "no reason given"
 
 
 # The end of the producer

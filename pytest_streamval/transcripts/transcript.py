@@ -100,20 +100,26 @@ class Transcript:
     def _lines(self) -> Iterator[str]:
         texts = _full_texts(self.events)
         end: int | None = 0  # of the last chunk, or None if it is unknown
+        before_retry: int | None = None  # the end of the last chunk of the attempt before this one
         for event in self.events:
             if isinstance(event, ChunkEvent):
                 text = texts.get(event.attempt)
                 usual = " " if end else ""
                 between = usual if text is None or end is None or event.start is None else text[end : event.start]
+                if text is not None and between.strip() and before_retry is not None:  # it continues that text
+                    between = text[before_retry : event.start]
+                    usual = " "
                 gap = "" if between == usual else f"{quoted(between)} + "
-                yield f"chunk {gap}{quoted(event.text)}"
-                end = event.end
+                yield f"chunk {gap}{quoted(event.text)}{', a replacement' if event.replaced else ''}"
+                end, before_retry = event.end, None
             elif isinstance(event, StreamingDoneEvent):
                 rest = "" if end is None else event.full_text[end:]
                 last = f", the last {quoted(rest)}" if rest else ""
                 yield f"streaming done, {len(event.full_text):,} characters{last}"
             else:
-                end = 0 if isinstance(event, RetryEvent) else end
+                if isinstance(event, RetryEvent):
+                    before_retry = end or before_retry
+                    end = 0
                 yield _line(event)
 
     def difference(self, expected: Transcript, *, width: int | None = _WIDTH) -> list[str]:

@@ -38,6 +38,8 @@ class AnthropicMessagesEncoder(FrameEncoder):
         self._index = -1  # of the last block
         self._open = ""  # its type, while it is open
         self._open_call = -1  # its index among the calls, if it is one
+        self._is_signed = False  # whether it is a thought with its signature
+        self._refusal: list[str] = []
 
     @staticmethod
     def error(kind: str, message: str) -> Json:
@@ -48,13 +50,22 @@ class AnthropicMessagesEncoder(FrameEncoder):
         yield {"type": "message_start", "message": self._message([], None, self._usage)}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
-        for kind, text in (("thinking", delta.thinking), ("text", delta.text)):
-            if text:
-                if self._open != kind:
-                    yield from self._start_block(kind, _EMPTY[kind])
-                yield self._piece(f"{kind}_delta", kind, text)
+        if delta.thinking:
+            yield from self._text("thinking", "thinking", delta.thinking)
+        if delta.signature:
+            yield from self._text("thinking", "signature", delta.signature)
+        if delta.text:
+            yield from self._text("text", "text", delta.text)
+        self._refusal.append(delta.refusal)
         for fragment in delta.tool_calls:
             yield from self._fragment(fragment)
+
+    def _text(self, block: str, field: str, text: str) -> Iterable[Json]:
+        """Return the frames of a text in a block. A signature ends its thought, so other thinking needs a new block."""
+        if self._open != block or (field == "thinking" and self._is_signed):
+            yield from self._start_block(block, _EMPTY[block])
+        self._is_signed = field == "signature"
+        yield self._piece(f"{field}_delta", field, text)
 
     def _fragment(self, fragment: ToolCallDelta) -> Iterable[Json]:
         if self._starts_call(fragment):
@@ -71,6 +82,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         yield from self._end_block()
         self._index += 1
         self._open = kind
+        self._is_signed = False
         yield {"type": "content_block_start", "index": self._index, "content_block": {"type": kind, **block}}
 
     def _piece(self, kind: str, field: str, text: str) -> Json:
@@ -83,20 +95,20 @@ class AnthropicMessagesEncoder(FrameEncoder):
 
     def _ending(self) -> Iterable[Json]:
         yield from self._end_block()
-        reason = {"stop_reason": self._final_reason(), "stop_sequence": None}
+        reason = {"stop_reason": self._final_reason(), "stop_sequence": None, **_details("".join(self._refusal))}
         yield {"type": "message_delta", "delta": reason, "usage": _counts(self._usage)}
         yield {"type": "message_stop"}
 
     def _answer_body(self, answer: Answer) -> Json:
         content: list[Json] = []
-        if answer.thinking:
-            content.append({"type": "thinking", "thinking": answer.thinking, "signature": ""})
+        if answer.thinking or answer.signature:
+            content.append({"type": "thinking", "thinking": answer.thinking, "signature": answer.signature})
         if answer.text:
             content.append({"type": "text", "text": answer.text})
         for call in answer.tool_calls:
             arguments = arguments_of(self.protocol, call)
             content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
-        return self._message(content, answer.finish_reason, answer.usage)
+        return {**self._message(content, answer.finish_reason, answer.usage), **_details(answer.refusal)}
 
     def _message(self, content: list[Json], reason: str | None, usage: Usage | None) -> Json:
         return {
@@ -115,6 +127,11 @@ class AnthropicMessagesEncoder(FrameEncoder):
 
     def _generated_id(self) -> str:
         return f"toolu_{self._ident}_{len(self._calls)}"
+
+
+def _details(refusal: str) -> Json:
+    """Return the field with the words of a refusal, or no field."""
+    return {"stop_details": {"type": "refusal", "category": None, "explanation": refusal}} if refusal else {}
 
 
 def _counts(usage: Usage | None) -> Json:

@@ -92,7 +92,7 @@ def _json_object(data: bytes) -> dict[str, object] | None:
     if not data.startswith(b"{"):
         return None
     try:
-        found = json.loads(data)
+        found = json.loads(data.decode(errors="replace"))
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -148,9 +148,13 @@ class FrameDecoder(ABC):
         self._state = "was closed"
         if not self.done:
             self._end_early(left, deltas)
-        self._append(self._flush(), deltas)
-        if self._joiner is not None:
-            self._append(self._joiner.flush(), deltas)
+        try:
+            rest = (self._flush(), None if self._joiner is None else self._joiner.flush())
+        except FrameFaultError as fault:
+            raise MalformedFrameError(self.protocol, self.text, deltas, "", self._offset, str(fault)) from None
+        for delta in filter(None, rest):
+            deltas.append(delta)
+            self._texts.append(delta.text)
         return deltas
 
     def _decode_end(self, deltas: list[Delta]) -> bytes:
@@ -181,8 +185,10 @@ class FrameDecoder(ABC):
         for event, frame, _, _, offset, intact in frames:
             self._offset = offset
             try:
-                is_usual = intact and event and (self.open_ended or not self.done)
-                delta = self._read(frame, event) if is_usual else self._read_unusual(frame, event, intact=intact)
+                if self.done or not intact or not event:
+                    delta = self._read_unusual(frame, event, intact=intact)
+                else:
+                    delta = self._read(frame, event)
                 if self._joiner is not None and delta is not None:
                     delta = self._joiner.join(delta)
             except (FrameFaultError, ProviderReportError) as fault:
@@ -192,16 +198,11 @@ class FrameDecoder(ABC):
                 self._state = "failed"
                 raise error from fault.__cause__
             if delta is not None:
-                self._append(delta, deltas)
-
-    def _append(self, delta: Delta | None, deltas: list[Delta]) -> None:
-        if delta is None:
-            return
-        deltas.append(delta)
-        if delta.text:
-            self._texts.append(delta.text)
-        if delta.finish_reason:
-            self._has_reason = True
+                deltas.append(delta)
+                if delta.text:
+                    self._texts.append(delta.text)
+                if delta.finish_reason:
+                    self._has_reason = True
 
     @abstractmethod
     def _read(self, data: str, event: str) -> Delta | None:

@@ -83,7 +83,7 @@ class GeminiDecoder(FrameDecoder):
         reason = _reason(candidate, body)
         if reason:
             self.done = True
-        refusal = _refusal(candidate, body)
+        refusal = _refusal(candidate, body) if reason or "promptFeedback" in body else ""
         if not (usage or reason or refusal):
             return said
         end = Delta(usage=usage, finish_reason=reason, refusal=refusal)
@@ -91,12 +91,15 @@ class GeminiDecoder(FrameDecoder):
 
     def _content(self, content: object) -> Delta | None:
         """Return the text, the thinking with its signatures, and the tool calls of a candidate."""
+        parts = expect(content, dict, "candidates[0].content").get("parts")
+        parts = [] if parts is None else expect(parts, list, _PARTS)
+        if len(parts) == 1 and type(parts[0]) is dict and len(parts[0]) == 1 and type(parts[0].get("text")) is str:
+            return Delta(parts[0]["text"]) if parts[0]["text"] else None  # as nearly every frame
         text: list[str] = []
         thinking: list[str] = []
         signature: list[str] = []
         calls: list[ToolCallDelta] = []
-        parts = expect(content, dict, "candidates[0].content").get("parts")
-        for part in [] if parts is None else expect(parts, list, _PARTS):
+        for part in parts:
             piece = expect(part, dict, f"{_PARTS}[]").get("text")
             if piece is not None:
                 is_thought = "thought" in part and optional(part["thought"], bool, f"{_PARTS}[].thought")
@@ -159,11 +162,13 @@ class GeminiEncoder(CompleteCallEncoder):
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
         calls = self._partial_calls() if delta.text or delta.thinking else []
-        parts = [*map(self._call, calls), *_text_parts(delta.thinking, delta.text)]
+        parts = [*map(self._call, calls), *_text_parts(delta.thinking, delta.text, delta.signature)]
         parts += map(self._call, self._complete_calls(delta))
         if delta.finish_reason:
             parts += map(self._call, self._partial_calls())
         usage_field = _counts(self._usage) if delta.usage else {}
+        if delta.refusal:
+            yield {"promptFeedback": {"blockReasonMessage": delta.refusal}, **self._ids()}
         if parts or delta.finish_reason or usage_field:
             yield self._response(parts, self._reason if delta.finish_reason else None, usage_field)
 
@@ -173,16 +178,19 @@ class GeminiEncoder(CompleteCallEncoder):
             yield self._response(parts, self._final_reason(), {})
 
     def _answer_body(self, answer: Answer) -> Json:
-        parts = [*_text_parts(answer.thinking, answer.text), *map(self._call, answer.tool_calls)]
-        return self._response(parts, answer.finish_reason, _counts(answer.usage))
+        parts = [*_text_parts(answer.thinking, answer.text, answer.signature), *map(self._call, answer.tool_calls)]
+        feedback = {"promptFeedback": {"blockReasonMessage": answer.refusal}} if answer.refusal else {}
+        return {**self._response(parts, answer.finish_reason, _counts(answer.usage)), **feedback}
 
     def _response(self, parts: list[Json], reason: str | None, usage_field: Json) -> Json:
         candidate: Json = {"content": {"parts": parts, "role": "model"}} if parts else {}
         if reason:
             candidate["finishReason"] = reason
         candidates = [{**candidate, "index": 0}] if candidate else []
-        ids = {"modelVersion": self._request.model, "responseId": self._ident}
-        return {"candidates": candidates, **usage_field, **ids} if candidates else {**usage_field, **ids}
+        return {**({"candidates": candidates} if candidates else {}), **usage_field, **self._ids()}
+
+    def _ids(self) -> Json:
+        return {"modelVersion": self._request.model, "responseId": self._ident}
 
     def _call(self, call: ToolCall) -> Json:
         ident = {} if call.id is None else {"id": call.id}
@@ -283,9 +291,14 @@ def _content(turn: dict[str, object]) -> Json:
     return {"role": role, "parts": [{"text": text_content(turn)}]}
 
 
-def _text_parts(thinking: str, text: str) -> list[Json]:
-    thought: list[Json] = [{"text": thinking, "thought": True}] if thinking else []
-    return [*thought, {"text": text}] if text else thought
+def _text_parts(thinking: str, text: str, signature: str) -> list[Json]:
+    """Return the parts of a text and of its thinking. The signature belongs to the first part, as Gemini sends it."""
+    parts: list[Json] = [{"text": thinking, "thought": True}] if thinking else []
+    parts += [{"text": text}] if text else []
+    if signature:
+        parts = parts or [{"text": ""}]
+        parts[0]["thoughtSignature"] = signature
+    return parts
 
 
 def _counts(usage: Usage | None) -> Json:

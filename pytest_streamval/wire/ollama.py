@@ -92,6 +92,8 @@ class OllamaDecoder(FrameDecoder):
 class OllamaEncoder(CompleteCallEncoder):
     """Encode a response in Ollama's format.
 
+    A signature is left out, because there is no field for it.
+
     The finish reason, the token counts and the durations are in the last line. The durations are in proportion to the
     counts, a millisecond per token, because an encoder has no clock.
     """
@@ -106,6 +108,7 @@ class OllamaEncoder(CompleteCallEncoder):
         return {"error": message}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
+        self._check_refusal(delta.refusal)
         if delta.text or delta.thinking:
             yield from self._calls_line(self._partial_calls())
         calls = self._complete_calls(delta)
@@ -120,7 +123,12 @@ class OllamaEncoder(CompleteCallEncoder):
         yield from self._calls_line(self._partial_calls())
         yield {**self._line("", "", []), **self._done(self._final_reason(), self._usage)}
 
+    def _check_refusal(self, refusal: str) -> None:
+        if refusal:
+            raise self._unencodable(f"the refusal {excerpt(refusal)}", "there is no field for it. Send it as text.")
+
     def _answer_body(self, answer: Answer) -> Json:
+        self._check_refusal(answer.refusal)
         line = self._line(answer.text, answer.thinking, list(answer.tool_calls))
         return {**line, **self._done(answer.finish_reason, answer.usage)}
 

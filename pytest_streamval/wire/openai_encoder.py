@@ -29,6 +29,7 @@ class OpenAIChatEncoder(FrameEncoder):
         stop="stop", length="length", tool_calls="tool_calls", refusal="content_filter"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "tool_calls")
+    kinds: ClassVar[tuple[str, ...]] = ("function", "function_call", "custom")
     terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
 
     @staticmethod
@@ -45,8 +46,12 @@ class OpenAIChatEncoder(FrameEncoder):
             fields["reasoning_content"] = delta.thinking
         if delta.text:
             fields["content"] = delta.text
-        if delta.tool_calls:
-            fields["tool_calls"] = [self._fragment(fragment) for fragment in delta.tool_calls]
+        if delta.refusal:
+            fields["refusal"] = delta.refusal
+        if delta.signature:
+            fields["reasoning_details"] = [_signature(delta.signature)]
+        for fragment in delta.tool_calls:
+            self._add_fragment(fields, fragment)
         if fields:
             yield self._chunk(fields)
         if delta.finish_reason:
@@ -59,12 +64,15 @@ class OpenAIChatEncoder(FrameEncoder):
             yield {**self._chunk({}), "choices": [], "usage": _counts(self._usage)}
 
     def _answer_body(self, answer: Answer) -> Json:
-        message: Json = {"role": "assistant", "content": answer.text, "refusal": None}
+        is_text = answer.text or not (answer.tool_calls or answer.refusal)
+        content = answer.text if is_text else None
+        message: Json = {"role": "assistant", "content": content, "refusal": answer.refusal or None}
         if answer.thinking:
             message["reasoning_content"] = answer.thinking
-        if answer.tool_calls:
-            message["content"] = answer.text or None
-            message["tool_calls"] = [_call(call) for call in answer.tool_calls]
+        if answer.signature:
+            message["reasoning_details"] = [_signature(answer.signature)]
+        for position, call in enumerate(answer.tool_calls):
+            self._add_call(message, position, call)
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
         usage_field = {} if answer.usage is None else {"usage": _counts(answer.usage)}
         return {**self._head("chat.completion"), "choices": [choice], **usage_field}
@@ -82,16 +90,41 @@ class OpenAIChatEncoder(FrameEncoder):
         created = int(self._created)
         return {"id": f"chatcmpl-{self._ident}", "object": kind, "created": created, "model": self._request.model}
 
-    def _fragment(self, fragment: ToolCallDelta) -> Json:
+    def _add_fragment(self, fields: Json, fragment: ToolCallDelta) -> None:
         starts = self._starts_call(fragment)
-        call = self._calls[fragment.index]
+        call = replace(self._calls[fragment.index], arguments=fragment.arguments)
         if starts:
-            return {"index": self._positions[fragment.index], **_call(replace(call, arguments=fragment.arguments))}
-        return {"index": self._positions[fragment.index], "function": {"arguments": fragment.arguments}}
+            self._add_call(fields, fragment.index, call, streamed=True)
+        elif call.kind == "function_call":
+            fields["function_call"] = {"arguments": call.arguments}
+        else:
+            words = {_WORDS[call.kind]: call.arguments}
+            _list_in(fields, "tool_calls").append({"index": self._positions[fragment.index], call.kind: words})
+
+    def _add_call(self, fields: Json, index: int, call: ToolCall, *, streamed: bool = False) -> None:
+        """Add a call to a message, or its first fragment to a delta."""
+        if call.kind != "function_call":
+            place = {"index": self._positions[index]} if streamed else {}
+            named = {"name": call.name, _WORDS[call.kind]: call.arguments}
+            _list_in(fields, "tool_calls").append({**place, "id": call.id, "type": call.kind, call.kind: named})
+        elif len(self._calls) > 1:
+            raise self._unencodable(call, "the older form of calls has only one of them. Use the kind 'function'.")
+        else:
+            fields["function_call"] = {"name": call.name, "arguments": call.arguments}
 
 
-def _call(call: ToolCall) -> Json:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+_WORDS = {"function": "arguments", "custom": "input"}
+
+
+def _list_in(fields: Json, name: str) -> list[object]:
+    found = fields.setdefault(name, [])
+    assert isinstance(found, list)  # noqa: S101  # for the type checker
+    return found
+
+
+def _signature(signature: str) -> Json:
+    """Return a signature in the form of OpenRouter, because OpenAI's chat completions have none."""
+    return {"type": "reasoning.text", "text": "", "signature": signature, "format": "unknown", "index": 0}
 
 
 def _counts(usage: Usage) -> Json:

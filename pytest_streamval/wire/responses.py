@@ -114,6 +114,9 @@ class OpenAIResponsesDecoder(FrameDecoder):
             item = self._items.add(Item(pieces.family), index, ident)  # another item with the same id
         text = expect(body.get("delta"), str, "delta")
         part = _part(pieces, body)
+        if item.text(pieces.channel).was_ahead(text):
+            self._note("order-of-blocks", f"it comes after the complete text that it is a piece of: {excerpt(text)}")
+            return None
         found = item.text(pieces.channel).pieces(part)
         found.append(text)
         if pieces.channel == "text":
@@ -131,7 +134,10 @@ class OpenAIResponsesDecoder(FrameDecoder):
     def _repeated_item(self, pieces: PiecesForm, whole: str) -> Item | None:
         """Return the last item if this is the complete text of it, under another place."""
         items = self._items.of(pieces.family)
-        return items[-1] if whole and items and items[-1].text(pieces.channel).repeats(whole) else None
+        if not (whole and items and items[-1].text(pieces.channel).repeats(whole)):
+            return None
+        self._note("repeated-whole", f"{pieces.field} repeats the pieces before it as another item")
+        return items[-1]
 
     def _missing_rest(self, item: Item, channel: Channel, part: int, whole: str, name: str) -> Delta | None:
         """Return the part of a complete text that had no pieces, or None."""
@@ -278,8 +284,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
         rest = whole[len(known) :]
         if known:
             self._note("missing-pieces", f"{name} ends with {excerpt(rest, 60)}, which had no pieces")
-        item.text(channel).pieces(0).append(rest)
-        item.text(channel).end(0, whole)
+        item.text(channel).end(0, whole, rest)
         return _delta(item, channel, rest)
 
     def _end(self, body: Json, status: str, data: str) -> Delta:

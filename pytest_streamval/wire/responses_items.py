@@ -67,6 +67,15 @@ class ItemText:
         self._parts: dict[int, list[str]] = {}
         self._wholes: dict[int, str] = {}  # the repetitions so far, by their position
         self._is_repeated = False  # whether everything so far has been repeated
+        self._ahead = ""  # the text that was read from a repetition before its pieces came
+        self._ahead_read = 0  # the characters of it whose pieces have come since
+
+    def was_ahead(self, piece: str) -> bool:
+        """Return whether a piece was read before it came, from a complete text."""
+        if not piece or not self._ahead.startswith(piece, self._ahead_read):
+            return False
+        self._ahead_read += len(piece)
+        return True
 
     def pieces(self, part: int) -> list[str]:
         """Return the pieces of a part, to which the caller appends."""
@@ -101,6 +110,7 @@ class ItemText:
         self._wholes[part] = whole
         if rest:
             self._parts.setdefault(part, []).append(rest)
+            self._ahead, self._ahead_read = rest, 0
         self._is_repeated = self._is_repeated or self.joined() == whole or len(self._parts) <= len(self._wholes)
 
 

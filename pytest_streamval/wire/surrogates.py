@@ -30,11 +30,6 @@ class SurrogateJoiner:
         self._note = note
         self._halves: dict[Hashable, str] = {}  # the first half of a pair, by the text that it ends so far
 
-    @property
-    def waits(self) -> bool:
-        """Whether a first half waits for its second."""
-        return bool(self._halves)
-
     def join(self, delta: Delta) -> Delta | None:
         """Return the delta with whole characters, or None if nothing is left of it. A first half at an end is kept."""
         text, thinking, refusal, signature = (self._text(name, getattr(delta, name)) for name in _TEXTS)

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import stat
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_streamval.files.writing import prepare_file, write_file
 
-if TYPE_CHECKING:
-    from pathlib import Path
+PACKAGE = Path(__file__).parent.parent.parent / "pytest_streamval"
+WRITES = re.compile(r"\.write_(?:text|bytes)\(|\bopen\([^)\n]*[\"'][wax][bt+]*[\"']|\bO_(?:WRONLY|RDWR|CREAT)\b")
+OTHERS = {
+    "cli/terminal.py": "the null device",
+    "council/cache.py": "an empty file for SQLite",
+    "files/writing.py": "this subject",
+}
+
+
+def test_no_other_module_writes_files() -> None:
+    modules = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    found = {str(path.relative_to(PACKAGE)) for path, text in modules.items() if WRITES.search(text)}
+    assert found == OTHERS.keys()
 
 
 @pytest.fixture

@@ -161,6 +161,16 @@ async def test_a_transport_decodes_a_body_that_the_provider_compressed(provider,
     assert not {"content-encoding", "content-length", "content-digest"} & headers.keys()
 
 
+async def test_a_transport_asks_for_no_coding_although_its_request_does(provider) -> None:
+    request_headers = {"Accept-Encoding": "foo, gzip"}
+    async with (
+        provider(answering(head(), chunk(b"x"), chunk(b""))) as served,
+        HttpTransport().stream(HttpRequest(served.url, headers=request_headers), provider="test") as response,
+    ):
+        assert [data async for data in response.reads] == [b"x"]
+    assert served.requests[0].headers["accept-encoding"] == "identity"
+
+
 async def test_a_transport_hands_on_each_flushed_frame_of_a_compressed_stream(provider) -> None:
     frames = [b"data: one\n\n", b"data: two\n\n"]
     chunks = [chunk(piece) for piece in Flushing("br").pieces(frames)]

@@ -10,6 +10,8 @@ from typing import Any
 
 import brotli
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pytest_streamval import Cassette, Read
 from pytest_streamval.errors import InvalidFileError
@@ -243,3 +245,61 @@ def test_an_invalid_cassette_is_refused_and_another_file_is_none() -> None:
         cassette_in("it.jsonl", b'{"protocol": "x"}\n')
     for data in (b"", BODY, b"[1]\n", har(entry(BODY)), b'{"model": "m", "done": true}\n'):
         assert cassette_in("it.jsonl", data) is None
+
+
+# Hostile files
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": 1e300},
+        {"time": -5},
+        {"time": None},
+        {"response": {"status": 0, "content": {"text": "data: [DONE]\n\n"}}},
+        {"response": {"status": 99_999, "content": {"text": "data: [DONE]\n\n"}}},
+        {
+            "response": {
+                "status": 200,
+                "headers": [{"name": "set-cookie", "value": "a=1\nb=2"}, {"name": "wörd", "value": "x"}],
+                "content": {"text": 'data: {"choices": [{"delta": {"content": "\ud83d"}}]}\n\n'},
+            }
+        },
+        {"request": {"method": "POST", "url": "http://[", "headers": []}},
+        {"request": {"method": "POST", "url": "", "headers": [], "postData": {"text": "\ud800"}}},
+        {"request": {"method": 5, "url": "x", "headers": []}},
+        {"request": {"method": "POST", "url": 5, "headers": []}},
+        {"request": {"method": "POST", "url": "x", "headers": [{"name": "a", "value": 5}]}},
+        {"response": {"status": [], "content": {"text": "data: [DONE]\n\n"}}},
+        {"response": {"status": 200, "content": {"text": 5}}},
+    ],
+    ids=str,
+)
+def test_a_hostile_entry_becomes_a_cassette_that_loads_or_an_error(change: dict[str, Any], tmp_path) -> None:
+    data = json.dumps({"log": {"entries": [{**entry(BODY), **change}]}}).encode()
+    try:
+        captures = load_captures("it.har", data)
+        for capture in captures:
+            capture.cassette("openai", str(tmp_path / "it.jsonl")).dump()
+    except InvalidFileError as error:
+        assert "it.har: entry 1 of its log" in str(error)  # noqa: PT017  # either is right
+    else:
+        assert captures
+        Cassette.load(tmp_path / "it.jsonl").decode()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_mutated_capture_is_read_or_refused(data: st.DataObject, tmp_path) -> None:
+    source = data.draw(st.sampled_from([BODY, HEAD + BODY, har(entry(BODY), entry("x")), gzip.compress(BODY)]))
+    start = data.draw(st.integers(0, len(source)))
+    end = data.draw(st.integers(start, min(len(source), start + 20)))
+    mutated = source[:start] + data.draw(st.binary(max_size=8)) + source[end:]
+    try:
+        captures = load_captures("it.txt", mutated)
+    except InvalidFileError:
+        return
+    for capture in captures:
+        capture.cassette("openai", str(tmp_path / "it.jsonl")).dump()
+        loaded = Cassette.load(tmp_path / "it.jsonl")
+        assert len(loaded.body) == len(capture.body)  # a key is overwritten

@@ -34,7 +34,7 @@ coded = pytest.mark.parametrize(("coding", "encode"), CODINGS.values(), ids=CODI
 
 
 class Compressing(BaseHTTPRequestHandler):
-    """A provider that compresses its answers although nobody asked for it."""
+    """A provider that compresses its answers although no client asks for that."""
 
     coding = "gzip"
     pieces: tuple[bytes, ...] = ()
@@ -209,6 +209,16 @@ def test_a_server_refuses_a_request_that_it_cannot_decode(coding, reason) -> Non
         assert (status, reason in report["error"]["message"]) == (415, True)
         assert (server.requests[0].body, server.requests[0].status) == (None, 415)
         assert ask(server, "openai") == ("Hello.", None)
+
+
+def test_a_server_refuses_a_request_that_grows_beyond_its_limit() -> None:
+    body = gzip.compress(json.dumps({**BODY, "user": "x" * 5_000}).encode())
+    with ProviderServer("Hello.", body_limit=1_000) as server:
+        status, report = parse(exchange(server, request_head(body, CHAT, "content-encoding: gzip", CLOSE) + body))
+    assert (status, report["error"]["message"]) == (
+        413,
+        "The body is longer than 1,000 bytes, the limit of this server.",
+    )
 
 
 @coded
