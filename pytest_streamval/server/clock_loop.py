@@ -77,6 +77,7 @@ class ClockLoop:
             if then is not None:
                 then()
 
+        self._detach()
         if self.loop is None or self.loop.is_closed():
             self._listening.close()
             if then is not None:
