@@ -12,18 +12,23 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+import anyio
 import httpx2
 import uvicorn
+from fastapi import Depends, FastAPI
+from litestar import Litestar, get
+from litestar.response import Stream
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import StreamingResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from pytest_streamval import AppClient, VirtualClock, served
+from pytest_streamval.errors import BrokenResponseError
 
 PAGE = Path(__file__).parents[2] / "docs" / "uvicorn.md"
 INTRODUCTION = """\
@@ -33,14 +38,17 @@ An application sees the same under [`app_client`](applications.md) and under uvi
 `python -m tests.app.equality` runs each application in both, and writes this page. A test compares them.
 
 A row has the messages that the application received, the end of its task, the notes of its own code, and the response
-that the client got. A client leaves at the end of the response, before its head, after the first read, while the
-application waits for its next piece, or while the application waits in `send`, because the client reads nothing.
+that the client got. A client leaves at the end of the response, in the middle of its request, before the head of the
+response, after the first read, while the application waits for its next piece, after the last piece, or while the
+application waits in `send`, because the client reads nothing.
 
 | application | the client leaves | received | its task | its notes | response | under uvicorn |
 |---|---|---|---|---|---|---|"""
 BEFORE_HEAD, BETWEEN = 10, 10  # virtual seconds that the applications wait
 TRANSIT = 0.001  # virtual seconds that the news of a client that has left takes, at least
 LATER = 200  # virtual seconds after which the record is read
+PIECES = 4
+EARLY = ("in its request", "before the head")
 LARGE = 4 * 2**20  # bytes of a piece that fills every buffer between an application and its client
 
 
@@ -89,7 +97,7 @@ class Recorder:
 
 
 async def pieces(own, size):
-    for number in range(4):
+    for number in range(PIECES):
         yield bytes([97 + number]) * size
         if size == 1:  # otherwise, buffers decide how many pieces an application can send
             own.append(f"piece {number}")
@@ -172,6 +180,78 @@ def listening(own, size):
     return app
 
 
+def careful(own, size):
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            raise NotImplementedError
+        await asyncio.sleep(BEFORE_HEAD)
+        try:
+            await send({"type": "http.response.start", "status": 200})
+            async for piece in pieces(own, size):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body"})
+        except OSError as error:  # of servers that raise after the client has left, as ASGI 2.4 allows
+            own.append(type(error).__name__)
+
+    return app
+
+
+def answering(own, size):
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            raise NotImplementedError
+        await asyncio.sleep(BEFORE_HEAD)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"a" * size})
+        return "a result"
+
+    return app
+
+
+def failing_background(own, size):
+    async def later():
+        await asyncio.sleep(BETWEEN)
+        raise LookupError
+
+    return StreamingResponse(pieces(own, size), background=BackgroundTask(later))
+
+
+async def slow_clean_up(own, size):
+    try:
+        async for piece in pieces(own, size):
+            yield piece
+    finally:
+        with anyio.CancelScope(shield=True):
+            await asyncio.sleep(BETWEEN)
+        own.append("cleaned up")
+
+
+def fastapi(own, size):
+    app = FastAPI()
+
+    async def connection():
+        try:
+            yield "database"
+        finally:
+            own.append("closed")
+
+    @app.get("/")
+    async def chat(database=Depends(connection)):  # noqa: B008  # as in its docs
+        await asyncio.sleep(BEFORE_HEAD)
+        return StreamingResponse(pieces_with_finally(own, size))
+
+    return app
+
+
+def litestar(own, size):
+    async def chat():
+        await asyncio.sleep(BEFORE_HEAD)
+        return Stream(lambda: pieces_with_finally(own, size))
+
+    chat.__annotations__["return"] = Stream
+    return Litestar([get("/")(chat)])
+
+
 def incomplete(own, size):
     async def app(scope, receive, send):
         if scope["type"] != "http":
@@ -196,15 +276,30 @@ APPS = {
             ({"data": piece.decode()} async for piece in pieces_with_finally(own, size)), ping=3600
         )
     ),
+    "a clean-up that takes time": starlette(lambda own, size: StreamingResponse(slow_clean_up(own, size))),
+    "an error in a background task": starlette(failing_background),
+    "a response in one piece": starlette(lambda own, size: PlainTextResponse(b"a" * size)),
+    "FastAPI with a dependency": fastapi,
+    "Litestar": litestar,
     "an error before the first byte": starlette(failing_at_once),
     "an error after the first byte": starlette(failing),
     "ASGI that ignores the disconnect": raw,
     "ASGI that waits for the disconnect": listening,
     "ASGI without an end": incomplete,
+    "ASGI that expects errors in `send`": careful,
+    "ASGI that returns a value": answering,
 }
 """The applications, by name."""
 
-WAYS = ("at the end", "before the head", "after a read", "while it waits", "in `send`")
+WAYS = (
+    "at the end",
+    "in its request",
+    "before the head",
+    "after a read",
+    "while it waits",
+    "after the last piece",
+    "in `send`",
+)
 """The moments in which a client leaves."""
 
 
@@ -214,11 +309,13 @@ WAYS = ("at the end", "before the head", "after a read", "while it waits", "in `
 async def in_app_client(app, way):
     async with AppClient(app) as client:
         window = {"read_every": math.inf} if way == "in `send`" else {}
-        async with client.stream("GET", "/", **window) as page:
-            await behave(way, page.head, page.read, lambda: page.status)
-            got = "left"
-            if way == "at the end":
-                got = f"{page.status}, {page.end}"
+        content = half_a_body() if way == "in its request" else None
+        async with client.stream("GET", "/", content=content, **window) as page:
+            try:
+                await behave(way, page.head, page.read)
+                got = f"{page.status}, {page.end}" if way == "at the end" else "left"
+            except BrokenResponseError:
+                got = f"{page.status}, broken"
         await asyncio.sleep(LATER)
     return got
 
@@ -231,9 +328,10 @@ async def under_uvicorn(app, way):
 
 
 async def request(client, url, way):
-    if way == "before the head":
+    if way in EARLY:
+        content = half_a_body() if way == "in its request" else None
         try:
-            async with asyncio.timeout(BEFORE_HEAD / 2), client.stream("GET", url):
+            async with asyncio.timeout(BEFORE_HEAD / 2), client.stream("GET", url, content=content):
                 return "was not left"
         except TimeoutError:
             return "left"
@@ -247,15 +345,20 @@ async def request(client, url, way):
             return response.status_code
 
         try:
-            await behave(way, head, read, lambda: response.status_code)
+            await behave(way, head, read)
         except httpx2.RemoteProtocolError:
             return f"{response.status_code}, broken"
         return f"{response.status_code}, complete" if way == "at the end" else "left"
 
 
-async def behave(way, head, read, status):
+async def half_a_body():
+    yield b"half"
+    await asyncio.Event().wait()
+
+
+async def behave(way, head, read):
     """Read as far as the client does before it leaves."""
-    if way == "before the head":
+    if way in EARLY:
         await asyncio.sleep(BEFORE_HEAD / 2)
         return
     await head()
@@ -263,13 +366,11 @@ async def behave(way, head, read, status):
         await asyncio.sleep(BETWEEN / 2)
         return
     if way == "at the end":
-        try:
-            while await read():
-                pass
-        except ConnectionError:
+        while await read():
             pass
         return
-    await read()
+    for _ in range(PIECES if way == "after the last piece" else 1):
+        await read()
     await asyncio.sleep(BETWEEN / 2 if way == "while it waits" else TRANSIT)
 
 
