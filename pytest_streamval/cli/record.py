@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from pytest_streamval.cli.terminal import (
     add_json_option,
     add_prompt,
+    clear_line,
     discard_output,
     model_options_of,
     print_json,
     print_note,
+    print_text,
     prompt_of,
 )
 
@@ -138,7 +140,7 @@ class _Screen:
 
             self._clear()
             line = fitted(f"{self._name}: {what}", get_terminal_size().columns - 1)
-            print(line, end="", file=sys.stderr, flush=True)
+            print_text(line, end="", to_errors=True, flush=True)
             self._has_progress_line = True
 
     def show(self, text: str) -> None:
@@ -158,15 +160,13 @@ class _Screen:
 
     def _clear(self) -> None:
         if self._has_progress_line:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            clear_line()
             self._has_progress_line = False
 
     def _print(self, text: str) -> None:
-        from pytest_streamval.recordings.terminal_view import harmless
-
         self._ends_line = text.endswith("\n")
         try:
-            print(harmless(text) if self._text_on_terminal else text, end="", flush=True)
+            print_text(text, end="", flush=True)
         except BrokenPipeError:
             discard_output()
             self._quiet = self._ends_line = True

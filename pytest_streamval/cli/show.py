@@ -6,7 +6,7 @@ import sys
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json
+from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +44,7 @@ def _show(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         print_json(**view.facts())
         return 0
     for line in view.lines(get_terminal_size().columns, whole=options.all, blocks=_can_print_blocks()):
-        print(line)
+        print_text(line)
     return 0
 
 

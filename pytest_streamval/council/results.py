@@ -33,6 +33,10 @@ class ModelAnswer:
     """The model's thinking, empty if the answer was cut."""
     tool_calls: tuple[ToolCall, ...] = ()
     """The model's tool calls, empty if the answer was cut."""
+    refusal: str = ""
+    """The words of a refusal, if the provider separates them from the text, empty if the answer was cut."""
+    signature: str = ""
+    """The provider's signatures of the thinking, empty if the answer was cut."""
 
     @property
     def ok(self) -> bool:

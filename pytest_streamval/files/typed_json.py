@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from functools import cache
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pytest_streamval.errors import excerpt
 
 _LARGEST = 2**63  # whole numbers of 64 bits, which every reader can compute with
+OPTIONAL = MappingProxyType({"optional": True})
+"""The metadata of a field that is left out if it is empty. Parts of older versions lack it."""
 _SCALARS: dict[Any, tuple[str, set[type]]] = {
     str: ("a text", {str}),
     bool: ("true or false", {bool}),
@@ -25,7 +27,8 @@ def to_json(value: object) -> str:
 
 
 def _fields_of(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any dataclass
-    return {each.name: getattr(value, each.name) for each in fields(value)}
+    values = {each: getattr(value, each.name) for each in fields(value)}
+    return {each.name: found for each, found in values.items() if found or each.metadata != OPTIONAL}
 
 
 def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401  # any annotation, any value
@@ -61,10 +64,12 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
         pairs = zip(annotations.values(), value, strict=True)
         return kind(*(from_json(each, item, *where, at) for at, (each, item) in enumerate(pairs)))
     _require(isinstance(value, dict), "an object", value, where)
+    optional = {each.name for each in fields(kind) if each.metadata == OPTIONAL}
     for name in annotations:
-        if name not in value:
+        if name not in value and name not in optional:
             raise ValueError(f"{_path(where)} has no {name!r}")
-    return kind(*(from_json(each, value[name], *where, name) for name, each in annotations.items()))
+    given = {name: each for name, each in annotations.items() if name in value}
+    return kind(**{name: from_json(each, value[name], *where, name) for name, each in given.items()})
 
 
 def _is_too_large(value: object) -> bool:

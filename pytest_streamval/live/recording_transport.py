@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.errors import InvalidArgumentError
-from pytest_streamval.http.client import HttpResponse, HttpTransport
+from pytest_streamval.http.client import HttpResponse, HttpTransport, decoded_response
+from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.live.providers import PROVIDERS
 from pytest_streamval.recordings.replacement import NewRecordings
@@ -73,19 +74,22 @@ class RecordingTransport:
         Raises:
             OSError: If the cassette cannot be written.
             InvalidArgumentError: If the provider is unknown, so that its cassette could not be read.
+            UndecodableBodyError: A `ValueError`. If a body came compressed, and cannot be decoded. It is not recorded.
             Exception: If the inner transport raises it.
         """
         path = numbered(self.path, next(self._numbers))
         path.parent.mkdir(parents=True, exist_ok=True)  # before anything is sent, as it may fail
+        readable = decoded_request(request)
         recorder = StreamRecorder(
-            request,
-            Secrets.of(request, [*self._secrets, *keys_in_environment()]),
+            readable,
+            Secrets.of(readable, [*self._secrets, *keys_in_environment()]),
             protocol=protocol_of(provider),
             provider=provider,
             clock=self._clock,
         )
         try:
-            async with self.inner.stream(request, provider=provider) as response:
+            async with self.inner.stream(request, provider=provider) as received:
+                response = decoded_response(received)
                 recorder.begin(response.status, response.headers)
                 yield HttpResponse(response.status, response.headers, _RecordedReads(response.reads, recorder))
         except BaseException as error:

@@ -23,18 +23,16 @@ from pytest_streamval.errors import (
     UnmatchedRequestError,
     excerpt,
     hidden_request_error,
-    plural,
     unused_cassette_error,
 )
-from pytest_streamval.fuzzing.cuts import show_cuts
-from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
 from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.summary import CASSETTES
-from pytest_streamval.plugin.variants import recutter_of, without_cut
+from pytest_streamval.plugin.variant_ids import cut_of, scripted_id, scripted_name
+from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER, Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
 from pytest_streamval.recordings.modes import RecordMode
@@ -45,13 +43,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.guards import Guard
 
 _KEPT = (
     "The old recordings of this test stay, because it failed. To record the answers of a test that fails, delete them "
     "and use --streamval-record once."
 )
-_SHOWN = 400  # characters of a cut that a failure shows
 
 
 class StreamCassette:
@@ -143,13 +141,11 @@ class StreamCassette:
                 [(cassette.path, request_summary(cassette)) for cassette in unplayed], self._command("all")
             )
 
-    def cuts(self) -> Iterator[str]:
-        """Yield a description of the cut of each recording that was played, if they were cut."""
+    def add_bodies(self, recutter: ScriptRecutter) -> None:
+        """Add the recordings that were played in other reads to the record of a variant."""
         if self._cut is not None:
             for cassette in self.matcher.played:
-                pieces = [read.data.decode("latin-1") for read in recut_cassette(cassette, self._cut).reads]
-                shown = show_cuts(pieces, _SHOWN)
-                yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {shown}"
+                recutter.new_body().add(cassette.body, self._cut.of_bytes(cassette.body))
 
     def close(self, *, failed: bool = False) -> None:
         """Replace the old recordings in the mode `all`. If the test has failed or recorded nothing, they stay."""
@@ -193,15 +189,18 @@ def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | 
     """Yield the recordings of a test. A test that passes has to play all of them."""
     item = request.node
     mode: str = request.config.getoption("--streamval-record")
-    path = item.path.parent / FOLDER / item.path.stem / f"{file_name_of_test(item.nodeid, item.name)}.jsonl"
-    if cut is not None:
-        recutter_of(item, cut)  # marks the test as a variant
-    if cut is not None and mode != "none":
+    path = (
+        item.path.parent
+        / FOLDER
+        / item.path.stem
+        / f"{file_name_of_test(scripted_id(item), scripted_name(item))}.jsonl"
+    )
+    if cut_of(item) is not None and mode != "none":
         if mode == "all" or not recorded_at(path):
             pytest.skip("the test as scripted makes the recordings; run again without --streamval-record")
         mode = "none"
     speed = 1.0 if "virtual_clock" in request.fixturenames else inf
-    test, root = without_cut(item.nodeid), request.config.invocation_params.dir
+    test, root = scripted_id(item), request.config.invocation_params.dir
     cassette = StreamCassette(path, mode, test=test, root=root, speed=speed, cut=cut)
     guard.final_checks.append(partial(_errors, cassette, getattr(item, "function", None)))
     item.stash[_CASSETTE] = cassette
@@ -226,14 +225,15 @@ def _errors(cassette: StreamCassette, test: object) -> list[StreamvalError]:
 class _CassetteReports:
     """The plugin that adds facts about recordings to the reports of a test."""
 
-    @pytest.hookimpl(wrapper=True, trylast=True)  # above the section of --streamval-fuzz
+    @pytest.hookimpl(wrapper=True, trylast=True)  # before --streamval-fuzz reads the record of the variant
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Show the cuts below a failure, and attach the played and the recorded cassettes to the last report."""
+        """Note the cuts of a variant, and attach the played and the recorded cassettes to the last report."""
         report: pytest.TestReport = yield
-        cassette = item.stash.get(_CASSETTE, None)
-        if cassette is not None and report.failed and call.when == "call":
-            report.sections += [("streamval: recording, as cut", cut) for cut in cassette.cuts()]
-            if cassette.replaces:
+        cassette, recutter = item.stash.get(_CASSETTE, None), recutter_of(item)
+        if cassette is not None and call.when == "call":
+            if recutter is not None:
+                cassette.add_bodies(recutter)
+            if report.failed and cassette.replaces:
                 report.sections.append(("streamval: recordings", _KEPT))
         if cassette is not None and call.when == "teardown":
             played = [each.path for each in cassette.matcher.played]
@@ -251,7 +251,7 @@ def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
     owned: dict[Path, set[str]] = {}
     for item in items:
         names = owned.setdefault(item.path.parent / FOLDER / item.path.stem, set())
-        names.add(file_name_of_test(item.nodeid, item.name))
+        names.add(file_name_of_test(scripted_id(item), scripted_name(item)))
     return {
         str(path.relative_to(root) if root in path.parents else path)
         for folder, names in owned.items()

@@ -44,6 +44,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="repeat every test that takes a stream from this plugin's fixtures, under N other cuts of its text",
     )
     group.addoption(
+        "--streamval-fuzz-each",
+        action="store_true",
+        help="report each failing variant by itself, instead of one failure for each test with its smallest cut",
+    )
+    group.addoption(
         "--streamval-report",
         metavar="FILE",
         help="write the streams of all tests to FILE: a page if its name ends in .html, or if it ends in .json a part, "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from os import PathLike
 
-    from pytest_streamval.model import Delta
+    from pytest_streamval.model import Delta, Deviation
     from pytest_streamval.wire.adapter import Adapter
 
 FOLDER = "__cassettes__"
@@ -38,11 +38,13 @@ _PROMPT_FIELDS = (
     "prompt",
 )  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
-_STATUSES = range(200, 1000)  # of a final response; RFC 9112 has three digits
+STATUSES = range(200, 1000)
+"""The statuses of a final response. RFC 9112 has three digits."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")  # Latin-1, as HTTP carries it, without control characters
-_LONGEST = 1e12  # seconds, more than all years of a datetime
-_SECONDS = f"from 0 to {_LONGEST:,.0f}"
+LONGEST = 1e12
+"""The most seconds that a recording may take, more than all years of a datetime."""
+_SECONDS = f"from 0 to {LONGEST:,.0f}"
 
 
 class Read(NamedTuple):
@@ -75,6 +77,8 @@ class Recording:
     """For each read the seconds since the request, and the deltas that it completed."""
     error: WireError | None
     """The fault of the stream after the last delta, if any."""
+    deviations: tuple[Deviation, ...] = ()
+    """The differences of the stream from its protocol that lost nothing, at most ten of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +104,26 @@ class Cassette:
             InvalidFileError: A `ValueError`. If a line is invalid, or the protocol is unknown.
             OSError: If the file cannot be read.
         """
-        lines = Path(path).read_bytes().splitlines()
-        objects = [_parse(str(path), number, line) for number, line in enumerate(lines, 1)]
+        return cls.parse(str(path), Path(path).read_bytes())
+
+    @classmethod
+    def parse(cls, path: str, data: bytes) -> Cassette:
+        """Return the cassette in the bytes of a file.
+
+        Args:
+            path: The path of the file, for errors.
+            data: Its bytes.
+
+        Raises:
+            InvalidFileError: A `ValueError`. If a line is invalid, or the protocol is unknown.
+        """
+        objects = [_parse(path, number, line) for number, line in enumerate(data.splitlines(), 1)]
         if not objects:
-            raise invalid_cassette_error(str(path), 1, "the file is empty")
+            raise invalid_cassette_error(path, 1, "the file is empty")
         header, *rest = objects
         if fault := _fault(header):
-            raise invalid_cassette_error(str(path), 1, fault)
-        return cls(str(path), header, tuple(_read(str(path), number, line) for number, line in enumerate(rest, 2)))
+            raise invalid_cassette_error(path, 1, fault)
+        return cls(path, header, tuple(_read(path, number, line) for number, line in enumerate(rest, 2)))
 
     def dump(self, path: str | PathLike[str] | None = None) -> None:
         """Write a file that `load` reads. It is written completely or, after an error, not at all.
@@ -179,8 +195,8 @@ class Cassette:
             reads.append((at, tuple(decoder.close())))
         except WireError as error:
             reads.append((at, tuple(error.deltas)))
-            return Recording(tuple(reads), error)
-        return Recording(tuple(reads), None)
+            return Recording(tuple(reads), error, tuple(decoder.deviations))
+        return Recording(tuple(reads), None, tuple(decoder.deviations))
 
     def _is_refusal(self) -> bool:
         status: int | None = self.header.get("status")
@@ -220,13 +236,13 @@ def _fault(header: Mapping[str, Any]) -> str:
 
 def _faults(header: Mapping[str, Any]) -> Iterator[str]:
     status, headers, end = header.get("status"), header.get("headers"), header.get("end", {"how": "complete"})
-    if status is not None and not (type(status) is int and status in _STATUSES):
-        rule = f"It must be a whole number from {_STATUSES[0]} to {_STATUSES[-1]}"
+    if status is not None and not (type(status) is int and status in STATUSES):
+        rule = f"It must be a whole number from {STATUSES[0]} to {STATUSES[-1]}"
         yield f'Invalid "status": {excerpt(status)}. {rule}'
     if headers is not None and not (isinstance(headers, list) and all(map(_is_pair, headers))):
         yield f'Invalid "headers": {excerpt(headers)}. It must be a list of pairs, ["name", "value"]'
     for name, value in headers or ():
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not is_header(name, value):
             yield f'Invalid "headers": {excerpt([name, value])}. HTTP has no such header'
     if not isinstance(end, dict) or end.get("how") not in _ENDINGS or not end.keys() <= set(Ending._fields):
         yield f'Invalid "end": {excerpt(end)}. Its "how" must be one of {", ".join(_ENDINGS)}'
@@ -235,8 +251,13 @@ def _faults(header: Mapping[str, Any]) -> Iterator[str]:
         yield f'Invalid "end": {excerpt(end)}. {rule}'
 
 
+def is_header(name: str, value: str) -> bool:
+    """Return whether HTTP can carry a header."""
+    return _NAME.fullmatch(name) is not None and _VALUE.fullmatch(value) is not None
+
+
 def _is_time(value: object) -> bool:
-    return type(value) in {int, float} and 0 <= value <= _LONGEST  # type: ignore[operator]  # a number
+    return type(value) in {int, float} and 0 <= value <= LONGEST  # type: ignore[operator]  # a number
 
 
 def _is_text(value: object) -> bool:

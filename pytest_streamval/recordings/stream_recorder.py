@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, described
-from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
 from pytest_streamval.recordings.cassette import Cassette, Ending, Read
 from pytest_streamval.recordings.redaction import redacted
 from pytest_streamval.wire.registry import ADAPTERS
@@ -84,6 +83,7 @@ class StreamRecorder:
             self.end("left", type(error).__name__)
         elif isinstance(error, ProviderStatusError):
             self._status = error.status
+            self._headers = {} if error.response is None else error.response.headers
             self.read(error.body.encode())
             self.end("refused", seconds=error.retry_after)
         elif isinstance(error, ProviderTimeoutError):
@@ -124,16 +124,8 @@ def path_of(url: str, secrets: Secrets) -> str:
 
 
 def body_of(request: HttpRequest, secrets: Secrets) -> object:
-    """Return the body of a request as a cassette keeps it: parsed JSON, else text, or None without a body.
-
-    JSON that could not be read from a cassette, such as a very deep value, is kept as text.
-    """
-    if not request.body:
-        return None
-    try:
-        return secrets.body(parse_json(request.body, deepest=DEEPEST - 1))  # the header of a cassette is one level
-    except UnreadableJsonError:
-        return secrets.text(request.body.decode(errors="replace"))
+    """Return the body of a request as a cassette keeps it: parsed JSON, else text, or None without a body."""
+    return secrets.content(request.body, request.headers) if request.body else None
 
 
 def numbered(path: Path, number: int) -> Path:

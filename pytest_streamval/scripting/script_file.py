@@ -245,7 +245,7 @@ _string = partial(_typed, str, "a string")
 _integer = partial(_typed, int, "a whole number")
 _string_or_null = partial(_or_null, _string)
 _integer_or_null = partial(_or_null, _integer)
-_TOOL_CALL = {"index": _integer, "id": _string_or_null, "name": _string_or_null, "arguments": _string}
+_TOOL_CALL = {"index": _integer, "id": _string_or_null, "name": _string_or_null, "arguments": _string, "kind": _string}
 _USAGE = {"input_tokens": _integer_or_null, "output_tokens": _integer_or_null}
 _RAISE: Mapping[str, _Reader] = {"type": _exception, "message": _string, "args": _args}
 _ALONE = {"delay": _delay, "raise": _raise, "stall": _stall}
@@ -255,6 +255,8 @@ _STEP: Mapping[str, _Reader] = {
     "tool_calls": _tool_calls,
     "usage": partial(_or_null, _usage),
     "finish_reason": _string_or_null,
+    "refusal": _string,
+    "signature": _string,
     **_ALONE,
 }
 

@@ -183,7 +183,7 @@ def test_refused(streaming_mock_backend, event_snapshot):
                 result == event_snapshot(name="unfinished")
             with pytest.raises(UnfinishedError):
                 {"a": result} == event_snapshot
-        for nonsense in (42, None, b"bytes", ["text"], [result], result.events(), transcribe):
+        for nonsense in (42, None, b"bytes", ["text", 42], [result], result.events(), transcribe):
             with pytest.raises(InvalidArgumentError, match="It must be a result|It must be an event"):
                 assert nonsense == event_snapshot
 

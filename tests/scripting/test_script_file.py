@@ -37,6 +37,8 @@ BY_HAND = r"""# The model calls a tool, and the connection breaks.
 {"tool_calls": [{"index": 0, "id": "call_1", "name": "weather", "arguments": "{\"city\":"}]}
 {"tool_calls": [{"arguments": " \"Ulm\"}"}, {"index": 1, "id": null, "name": null}]}
 {"text": "It rains", "usage": {"input_tokens": 12, "output_tokens": null}, "finish_reason": null}
+{"thinking": "Hm.", "signature": "EqQB"}
+{"tool_calls": [{"index": 2, "name": "patch", "arguments": "x y", "kind": "custom"}], "refusal": "No."}
 {"text": ".", "usage": null, "finish_reason": "stop"}
 {"raise": {"type": "TimeoutError", "message": "read timed out"}}
 {"raise": {"type": "asyncio:LimitOverrunError", "args": ["too long", 3]}}
@@ -80,6 +82,8 @@ def test_a_script_written_by_hand_can_be_loaded(path: Path) -> None:
         Delta(tool_calls=(ToolCallDelta(0, "call_1", "weather", '{"city":'),)),
         Delta(tool_calls=(ToolCallDelta(0, arguments=' "Ulm"}'), ToolCallDelta(1))),
         Delta("It rains", usage=Usage(12)),
+        Delta(thinking="Hm.", signature="EqQB"),
+        Delta(tool_calls=(ToolCallDelta(2, None, "patch", "x y", "custom"),), refusal="No."),
         Delta(".", finish_reason="stop"),
         (TimeoutError, ("read timed out",)),
         (asyncio.LimitOverrunError, ("too long",)),
