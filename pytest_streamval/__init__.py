@@ -41,6 +41,7 @@ _HOMES = {
         "ChunkingContractError",
         "ConcurrentReadError",
         "EventLoopError",
+        "FrameTooLongError",
         "GenerationCancelledError",
         "InvalidArgumentError",
         "MalformedFrameError",

@@ -13,6 +13,7 @@ from pytest_streamval.errors import (
     ChunkingContractError,
     ConcurrentReadError,
     ConformanceError,
+    FrameTooLongError,
     GenerationCancelledError,
     InvalidArgumentError,
     InvalidVerdictError,
@@ -631,6 +632,13 @@ CASES = [
         "message_stop, inside the frame b'data: {\\xf0'",
         "the provider gave up",
         "kept in .text",
+    ),
+    (
+        FrameTooLongError("openai", "Hello", DELTAS, 1_000),
+        ValueError,
+        "The openai stream has a frame of more than 1,000 bytes without an end.",
+        "check that the address is of such a provider.",
+        "The 5 characters before it are kept in .text",
     ),
     (
         ProviderStreamError("anthropic", "Hello", DELTAS, "overloaded_error", "try later"),

@@ -100,6 +100,7 @@ from pytest_streamval.errors.time import (
     VirtualDeadlockError,
 )
 from pytest_streamval.errors.wire import (
+    FrameTooLongError,
     MalformedFrameError,
     MalformedResponseError,
     ProviderResponseError,
@@ -119,6 +120,7 @@ __all__ = [
     "ConcurrentReadError",
     "ConformanceError",
     "EventLoopError",
+    "FrameTooLongError",
     "GenerationCancelledError",
     "InvalidArgumentError",
     "InvalidFileError",

@@ -63,6 +63,24 @@ class StreamTruncatedError(WireError, EOFError):
 
 
 @dataclass(eq=False, repr=False)
+class FrameTooLongError(WireError, ValueError):
+    """A frame of a stream has no end for more bytes than a decoder keeps."""
+
+    protocol: str
+    text: str
+    deltas: Sequence[Delta]
+    limit: int
+    """The most bytes of an incomplete frame."""
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.protocol} stream has a frame of more than {self.limit:,} bytes without an end. A frame must be "
+            f"shorter: check that the address is of such a provider. The {len(self.text)} characters before it are "
+            "kept in .text."
+        )
+
+
+@dataclass(eq=False, repr=False)
 class ProviderStreamError(WireError):
     """The provider reported an error in the middle of its stream."""
 

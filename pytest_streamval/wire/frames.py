@@ -17,13 +17,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import (
+    FrameTooLongError,
     MalformedFrameError,
     ProviderStreamError,
     StreamTruncatedError,
     decoder_closed_error,
     excerpt,
 )
-from pytest_streamval.model import Deviation, Usage
+from pytest_streamval.model import Delta, Deviation, Usage
 from pytest_streamval.wire.error_reports import (
     ProviderReportError,
     report_in_words,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_streamval.errors import WireError
-    from pytest_streamval.model import Delta, DeviationKind
+    from pytest_streamval.model import DeviationKind
     from pytest_streamval.wire.ndjson import NDJSONDecoder
     from pytest_streamval.wire.sse import EventFields
 
@@ -68,6 +69,8 @@ class FrameDecoder(ABC):
     """The decoder that splits the body into frames."""
     open_ended: ClassVar[bool] = False
     """Whether frames can follow `terminal`, because only the end of the body ends a stream."""
+    longest_frame: ClassVar[int] = 64 * 2**20
+    """The most bytes of an incomplete frame that a decoder keeps."""
     own_events: ClassVar[tuple[str, ...]] = ()
     """The prefixes of the protocol's names of events, which no keep-alive has."""
 
@@ -83,6 +86,7 @@ class FrameDecoder(ABC):
         self._state = ""  # why the decoder decodes nothing more, once it does not
         self._offset = 0  # of the frame that is read
         self._noted: dict[DeviationKind, int] = {}
+        self._skipped = ""  # the first frame or line that was not read
         self._has_reason = False  # whether a finish reason has been read
         self._joiner: SurrogateJoiner | None = None  # from the first frame that may hold halves of surrogate pairs
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
@@ -101,6 +105,7 @@ class FrameDecoder(ABC):
         Raises:
             MalformedFrameError: If a frame cannot be decoded, or is not allowed at its place.
             ProviderStreamError: If the provider reports an error.
+            FrameTooLongError: If a frame has no end for more than `longest_frame` bytes.
             ClosedError: If it is called after `close` or an error.
             InvalidArgumentError: If `data` is not `bytes`.
         """
@@ -108,6 +113,9 @@ class FrameDecoder(ABC):
             raise decoder_closed_error(self.protocol, self._state)
         deltas: list[Delta] = []
         self._decode(self._framing.frames(data), deltas)
+        if self._framing.pending > self.longest_frame:
+            self._state = "failed"
+            raise FrameTooLongError(self.protocol, self.text, deltas, self.longest_frame)
         return deltas
 
     def close(self) -> list[Delta]:
@@ -199,21 +207,27 @@ class FrameDecoder(ABC):
         """Decode a text outside of the frames, a frame after the end, or one that is not UTF-8."""
         if not event:
             return self._read_outside(data)
-        if self.done and not self.open_ended:
+        is_after_end = self.done and not self.open_ended
+        if is_after_end:
             is_end = data.rstrip() == DONE == self.terminal.removeprefix("the frame ")
             kind: DeviationKind = "repeated-end" if is_end else "frame-after-end"
             self._note(kind, f"it follows {self.terminal}, which ends the stream")
         if not intact:
             raise FrameFaultError("it holds bytes that are not UTF-8, shown as U+FFFD")
-        return self._read(data, event)
+        delta = self._read(data, event)
+        if not is_after_end:
+            return delta
+        # Only counts come late. A text would be that of another answer, as after a second attempt of a proxy.
+        return Delta(usage=delta.usage) if delta is not None and delta.usage is not None else None
 
     def _read_outside(self, text: str) -> Delta | None:
         error = report_outside_frames(text)
         if error is not None:
             raise error
         self._note("unframed-line", f"it belongs to no field of a frame: {excerpt(text)}")
-        with suppress(FrameFaultError):
+        with suppress(NotAnObjectError):
             return self._read(text, "message")
+        self._skipped = self._skipped or text
         return None
 
     def _error(

@@ -41,6 +41,8 @@ class NDJSONDecoder:
 
     def __init__(self) -> None:
         self._line: list[bytes] = []  # the pieces of an incomplete line
+        self.pending = 0
+        """The number of bytes of the incomplete line so far."""
         self._position = 0  # the offset of that line
         self._closed = False
 
@@ -66,6 +68,7 @@ class NDJSONDecoder:
             self._line.clear()
         if rest:
             self._line.append(rest)
+        self.pending = len(rest) if lines else self.pending + len(rest)
         return self._framed(lines)
 
     def flush(self) -> bytes:

@@ -63,6 +63,11 @@ class SSEDecoder:
         self._outside: list[EventFields] = []  # the texts outside of the fields of the last frame
         self._closed = False
 
+    @property
+    def pending(self) -> int:
+        """The number of bytes of the incomplete frame so far."""
+        return self._position - self._start + len(self._line)
+
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """Return the events that the next bytes of the body complete, in order.
 
