@@ -72,6 +72,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
 
     protocol: ClassVar[str] = "anthropic"
     terminal: ClassVar[str] = "the event message_stop"
+    reads_after_end: ClassVar[bool] = True
     own_events: ClassVar[tuple[str, ...]] = ("message", "content_block")
 
     def __init__(self, *, strict: bool = False) -> None:

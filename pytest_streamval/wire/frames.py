@@ -69,6 +69,9 @@ class FrameDecoder(ABC):
     """The decoder that splits the body into frames."""
     open_ended: ClassVar[bool] = False
     """Whether frames can follow `terminal`, because only the end of the body ends a stream."""
+    reads_after_end: ClassVar[bool] = False
+    """Whether the output goes on after `terminal` if more of it comes, as in the provider's own client. Otherwise only
+    counts and a missing finish reason are read there, and a text is that of another answer."""
     longest_frame: ClassVar[int] = 64 * 2**20
     """The most bytes of an incomplete frame that a decoder keeps."""
     own_events: ClassVar[tuple[str, ...]] = ()
@@ -215,10 +218,10 @@ class FrameDecoder(ABC):
         if not intact:
             raise FrameFaultError("it holds bytes that are not UTF-8, shown as U+FFFD")
         delta = self._read(data, event)
-        if not is_after_end:
+        if delta is None or not is_after_end or self.reads_after_end:
             return delta
-        # Only counts come late. A text would be that of another answer, as after a second attempt of a proxy.
-        return Delta(usage=delta.usage) if delta is not None and delta.usage is not None else None
+        reason = None if self._has_reason else delta.finish_reason
+        return Delta(usage=delta.usage, finish_reason=reason) if delta.usage or reason else None
 
     def _read_outside(self, text: str) -> Delta | None:
         error = report_outside_frames(text)

@@ -35,6 +35,7 @@ class CallPlaces:
         self._by_id: dict[str, _Call] = {}
         self._by_index: dict[int, _Call] = {}
         self._places: set[int] = set()
+        self._next = 0  # the place after all calls
         self._last: _Call | None = None
 
     def place(self, index: int | None, ident: str | None, name: str | None, arguments: str) -> int:
@@ -91,6 +92,7 @@ class CallPlaces:
 
     def _new(self, index: int | None) -> _Call:
         """Return a new call: at the place of its index, or after all calls if that is taken or unknown."""
-        place = max(self._places, default=-1) + 1 if index is None or index in self._places else index
+        place = self._next if index is None or index in self._places else index
         self._places.add(place)
+        self._next = max(self._next, place + 1)
         return _Call(place)

@@ -116,6 +116,10 @@ READ = {
         "words after the end": (sse(A, B, STOP, DONE, b"data: bye\n\n"), ["frame-after-end"]),
         "bytes after the end": (sse(A, B, STOP, DONE, b"data: \xff\n\n"), ["frame-after-end"]),
         "text after the end": (sse(A, B, STOP, DONE, B), ["frame-after-end"]),
+        "a finish reason after the end": (
+            sse(A, B, DONE, STOP),
+            ["missing-finish-reason", "frame-after-end"],
+        ),
         "another answer after the end": (sse(A, B, STOP, DONE) * 2, ["frame-after-end"] * 3 + ["repeated-end"]),
         "no finish reason": (sse(A, B, DONE), ["missing-finish-reason"]),
         "no choices": (sse(A, {"id": "x"}, B, STOP, DONE), ["frame-without-choices"]),
@@ -210,6 +214,10 @@ READ = {
             ["usage-value"],
         ),
         "a ping after the end": (message(block(), said("ab"), closed()) + sse({"type": "ping"}), ["frame-after-end"]),
+        "a text after the end": (
+            message(block(), said("a"), closed()) + sse(block(1), said("b", 1), closed(1)),
+            ["frame-after-end"] * 3,
+        ),
     },
     "openai-responses": {
         "a whole under the next part": (
@@ -295,7 +303,7 @@ READ = {
         ),
     },
     "ollama": {
-        "a line after the end": (lines({"response": "ab"}, {"done": True}, {"response": "b"}), ["frame-after-end"]),
+        "a line after the end": (lines({"response": "a"}, {"done": True}, {"response": "b"}), ["frame-after-end"]),
         "words after the end": (lines({"response": "ab"}, {"done": True}) + b"bye\n", ["frame-after-end"]),
         "counts that are none": (lines({"response": "ab"}, {"done": True, "eval_count": "5 or so"}), ["usage-value"]),
     },
@@ -558,9 +566,19 @@ def test_the_calls_of_a_message_are_read_once():
         assert read_stream("openai", sse(*frames, DONE), strict=True).tool_calls == (ToolCall("x", "f", "{}"),)
 
 
+def test_a_finish_reason_after_the_end_is_read_if_there_was_none():
+    assert read_stream("openai", sse(A, DONE, STOP)).finish_reason == "stop"
+    assert read_stream("openai", sse(A, delta("length"), DONE, STOP)).finish_reason == "length"
+
+
 def test_two_calls_of_one_name_without_ids_are_two_calls():
     reading = read_stream("openai", sse(tool(0, None, "f", "{}"), tool(0, None, "f", '{"a":1}'), STOP, DONE))
     assert [call.arguments for call in reading.tool_calls] == ["{}", '{"a":1}']
+
+
+def test_a_name_that_is_repeated_inside_of_the_arguments_starts_no_call():
+    frames = [tool(0, None, "f", '{"a":'), tool(0, None, "f", "1}"), STOP, DONE]
+    assert read_stream("openai", sse(*frames), strict=True).tool_calls == (ToolCall(None, "f", '{"a":1}'),)
 
 
 def test_an_id_that_changes_inside_of_the_arguments_starts_no_call():
