@@ -184,12 +184,9 @@ class OwnChunksAttempt(AttemptState):
         self.is_plain = False
         self.checked = chunk._replace(text=replacement)
         start = max(chunk.start, self._settled)
-        text = replacement
-        while self._edits and self._edits[-1].end > start:
-            last = self._edits.pop()
-            if last.start < start:  # only a part of it is in this chunk
-                start, text = last.start, last.text + text
-        self._edits.append(_Edit(start, chunk.end, text))
+        while self._edits and self._edits[-1].end > start:  # the requirement has seen this replacement in the chunk
+            start = min(start, self._edits.pop().start)
+        self._edits.append(_Edit(start, chunk.end, replacement))
 
     def _edited(self, start: int, end: int) -> str:
         """Return a part of the unsettled text with the replacements in it."""

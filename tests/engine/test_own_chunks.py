@@ -93,8 +93,8 @@ def model(text, run_chunking, plans, holdback):
 def with_edit(edits, chunk, replacement):
     edits = [edit for edit in edits if edit[0] < chunk.start]
     if edits and edits[-1][1] > chunk.start:
-        start, _, first = edits.pop()
-        return [*edits, (start, chunk.end, first + replacement)]
+        start, *_ = edits.pop()
+        return [*edits, (start, chunk.end, replacement)]
     return [*edits, (chunk.start, chunk.end, replacement)]
 
 
@@ -315,6 +315,27 @@ async def test_several_requirements_with_the_same_own_chunks_replace_them_one_af
 
     _, chunks = await run_of("Say ab-cd now. Ok.", hiding("ab"), hiding("cd"))
     assert chunks == ["Say *-* now.", "Ok."]
+
+
+class Fours(ChunkingStrategy):
+    """Every four characters, whatever they are."""
+
+    def split(self, accumulated_text):
+        return [accumulated_text[at : at + 4] for at in range(0, len(accumulated_text) - 3, 4)]
+
+
+@pytest.mark.parametrize("token_size", [1, 3, 50])
+async def test_a_replacement_may_take_the_place_of_a_part_of_another_one(token_size):
+    class Hides(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            self.seen = [*getattr(self, "seen", ()), chunk]
+            replacement = {"cd": "XX", "XX ef": "Y"}.get(chunk)
+            return PartialValidationResult("pass" if replacement is None else "fail", replacement=replacement)
+
+    requirements = [Hides(chunking="word"), Hides(chunking=Fours())]
+    run, chunks = await run_of("ab cd ef gh.", *requirements, token_size=token_size)
+    assert chunks == ["ab Y gh."]
+    assert run.requirements[1].seen == ["ab c", "XX ef", " gh."]
 
 
 class Bullets(ChunkingStrategy):

@@ -193,7 +193,7 @@ async def test_the_checks_of_a_requirement_are_those_of_its_own_chunks(start, ca
     result, _ = await start(["One two. Three."], Words(), Sentences())
     await result.acomplete()
     counted = {
-        each.attributes["streamval.requirement"]: each.value
+        each.attributes["streamval.requirement"]: each.total
         for each in captured.metrics["streamval.requirement.checks"]
     }
     assert counted == {"Words": 4, "Sentences": 3}
