@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sqlite3
+from base64 import b64encode
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ from pytest_streamval.errors import InvalidFileError
 from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.fuzzing.failing_cuts import FailingCut, FailingCuts
 from pytest_streamval.plugin.snapshot import TranscriptSnapshotExtension
+from pytest_streamval.recordings.capture import cassette_in, load_captures
 from pytest_streamval.recordings.terminal_view import View
 from pytest_streamval.report.cassette_document import report_of
 from pytest_streamval.report.document import Entry, Report
@@ -101,6 +104,37 @@ def _read_cassette(path: Path) -> None:
         pass
 
 
+def _captures() -> tuple[bytes, ...]:
+    frames = [(_FRAME % text).encode() for text in ("It rai", "ns.", "\U0001f34e")] + [b"data: [DONE]\n\n"]
+    body = b"".join(frames)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+    chunked = b"".join(b"%x\r\n%s\r\n" % (len(frame), frame) for frame in frames) + b"0\r\n\r\n"
+    request = {
+        "method": "POST",
+        "url": "https://api.openai.com/v1/chat/completions",
+        "headers": [{"name": "authorization", "value": "Bearer planted-key-0123"}],
+        "postData": {"mimeType": "application/json", "text": '{"model": "m", "messages": []}'},
+    }
+    content = {"mimeType": "text/event-stream", "text": b64encode(body).decode(), "encoding": "base64"}
+    response = {"status": 200, "headers": [{"name": "content-type", "value": "text/event-stream"}], "content": content}
+    entry = {"request": request, "response": response, "time": 125.5}
+    plain = {**entry, "response": {**response, "content": {"mimeType": "text/event-stream", "text": body.decode()}}}
+    har = json.dumps({"log": {"version": "1.2", "entries": [entry, plain]}}).encode()
+    coded = head + b"content-encoding: gzip\r\n\r\n" + gzip.compress(body)
+    return body, head + b"\r\n" + body, head + b"transfer-encoding: chunked\r\n\r\n" + chunked, coded, har
+
+
+def _read_capture(path: Path) -> None:
+    data = path.read_bytes()
+    cassette_in(str(path), data)
+    for capture in load_captures(str(path), data):
+        cassette = capture.cassette(capture.protocol or "openai", str(path))
+        assert Cassette.parse(str(path), cassette.to_bytes()).body == cassette.body
+        view = View.of(cassette)
+        "\n".join(view.content_lines(80)).encode()
+        json.dumps(view.facts(), allow_nan=False)
+
+
 def _scripts() -> tuple[bytes, ...]:
     calls = (ToolCallDelta(0, "call_1", "weather", '{"city": "Ulm"}'), ToolCallDelta(1))
     steps = (
@@ -164,7 +198,7 @@ def _read_failing_cut(path: Path) -> None:
     found = FailingCut.decode(path.read_bytes())
     if found is not None:
         cuts = FailingCuts([found])
-        _ = cuts.of_function(found.test), cuts.of_function("t.py::test_it")
+        _ = cuts.of_test(found.test), cuts.of_test("t.py::test_it")
         json.dumps(cuts.to_lists(), ensure_ascii=False).encode()  # as pytest-xdist sends them
         assert FailingCut.decode(found.encode()) == found
 
@@ -218,6 +252,7 @@ def _use(result: CouncilResult | None) -> None:
 
 READERS = {
     "cassette": Reader(_read_cassette, _cassettes(), (InvalidFileError,)),
+    "capture": Reader(_read_capture, _captures(), (InvalidFileError,)),
     "script": Reader(_read_script, _scripts(), (InvalidFileError,)),
     "report part": Reader(_read_part, _parts(), (InvalidFileError,)),
     "snapshot": Reader(_read_snapshot, (_TRANSCRIPT.encode(), b"")),

@@ -121,6 +121,8 @@ def _script(path: str, *, timing: bool) -> Script:
 
     data = Path(path).read_bytes()
     if not path.endswith(".jsonl"):
+        if not data:
+            raise InvalidFileError(path, "The file is empty", "Give a text in UTF-8, a script or a cassette.")
         try:
             return Script.from_text(data.decode("utf-8-sig"), _TOKEN)
         except UnicodeDecodeError as error:

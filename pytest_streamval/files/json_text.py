@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -69,7 +70,7 @@ def parse_json(data: str | bytes, *, deepest: int = DEEPEST, finite: bool = True
     """
     text = data if isinstance(data, str) else _decoded(data)
     try:
-        value = json.loads(text, parse_float=_finite, parse_constant=_reject) if finite else json.loads(text)
+        value = (_finite_decoder if finite else _decoder).decode(text)
     except json.JSONDecodeError as error:
         reason = error.msg.removesuffix(" at").removesuffix(" starting")
         raise UnreadableJsonError(reason, error.pos, verdict="Invalid") from error
@@ -77,7 +78,7 @@ def parse_json(data: str | bytes, *, deepest: int = DEEPEST, finite: bool = True
         raise
     except (ValueError, RecursionError) as error:  # a number with thousands of digits, thousands of nested brackets
         raise UnreadableJsonError(str(error)) from error
-    if text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
+    if len(text) > deepest and text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
         raise UnreadableJsonError(f"it is nested more than {deepest} levels deep")
     return value
 
@@ -92,9 +93,10 @@ def is_text(value: object) -> bool:
 
 def _decoded(data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return data.removeprefix(BOM_UTF8).decode()  # the codec utf-8-sig is slow
     except UnicodeDecodeError as error:
-        reason = f"the byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
+        at = error.start + len(data) - len(error.object)
+        reason = f"the byte {data[at]:#04x} at offset {at} is not UTF-8"
         raise UnreadableJsonError(reason, verdict="Invalid") from error
 
 
@@ -107,6 +109,11 @@ def _finite(digits: str) -> float:
 
 def _reject(word: str) -> NoReturn:
     raise UnreadableJsonError(f"{word} is not a number of JSON")
+
+
+# json.loads makes a decoder for each call with such functions, which takes longer than reading a short line
+_finite_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_reject)
+_decoder = json.JSONDecoder()
 
 
 def _is_deeper(value: object, deepest: int) -> bool:

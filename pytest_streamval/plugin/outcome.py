@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 _NAME = "streamval-outcome"
 _FAILED = pytest.StashKey[bool]()
@@ -25,8 +25,10 @@ def watched(item: pytest.Item) -> Callable[[], bool]:
 class _Outcomes:
     """The plugin that notes failures and skips."""
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Note an exception. Plugins that repeat a test begin each time with a setup."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        """Note a report that has not passed. Plugins that repeat a test begin each time with a setup."""
+        report: pytest.TestReport = yield
         before = call.when != "setup" and item.stash.get(_FAILED, default=False)
-        item.stash[_FAILED] = before or call.excinfo is not None
+        item.stash[_FAILED] = before or not report.passed
+        return report

@@ -1,8 +1,8 @@
 """The classes of exceptions that a script file can name.
 
 A script file is data, and may come from a stranger. So a name imports nothing unless the caller has allowed its module,
-and the class must be one that code under test may receive. An exception that ends the run of a program or of pytest, or
-that makes pytest skip a test, is not.
+and the class must be one that code under test may receive. An exception that ends the run of a program, or by which a
+runner of tests ends a run, skips a test or rejects an example, is not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING
-from unittest import SkipTest
 
 from pytest_streamval import errors
 from pytest_streamval.errors import described, excerpt
@@ -28,7 +27,7 @@ allowed_modules: list[str] = []
 
 _OWN = "pytest_streamval"
 _LONGEST = 120  # characters of a name in a message
-_PYTEST = {"pytest", "_pytest"}
+_RUNNERS = {"pytest", "_pytest", "unittest", "hypothesis"}  # their exceptions decide about tests
 _CHOICES = [name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)]
 
 
@@ -96,6 +95,6 @@ def _shown(name: str) -> str:
 
 def _is_harmless(kind: type[BaseException]) -> bool:
     """Return whether a class is one that code under test may receive."""
-    if issubclass(kind, SkipTest) or any(str(base.__module__).partition(".")[0] in _PYTEST for base in kind.__mro__):
+    if any(str(base.__module__).partition(".")[0] in _RUNNERS for base in kind.__mro__):
         return False
     return issubclass(kind, Exception | asyncio.CancelledError)

@@ -108,7 +108,7 @@ class Script:
         """Write the script to a file that `load` reads, one step a line.
 
         `load` makes another exception of the same class and args. The file is written completely or, after an error,
-        not at all.
+        not at all. Missing folders are made.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If a step would not be read back as the same, or there is none.

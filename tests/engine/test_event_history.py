@@ -12,6 +12,7 @@ from pytest_streamval import (
     PartialValidationResult,
     QuickCheckEvent,
     Requirement,
+    RetryEvent,
     Script,
     SimpleContext,
     StreamingMockBackend,
@@ -20,6 +21,7 @@ from pytest_streamval import (
 from pytest_streamval.engine.event_history import BLOCK, EventHistory
 
 CHECK = QuickCheckEvent(0, 1, True, ())
+UNKNOWN, PASSED = PartialValidationResult("unknown"), PartialValidationResult("pass", reason="fine")
 
 
 def history_of(events):
@@ -37,14 +39,17 @@ def chunks(count, *, text="word ", start=0, attempt=1, first=0):
     ]
 
 
-def with_checks(events):
-    return [each for event in events for each in (CHECK, event)]
+def with_checks(events, *results, passed=True):
+    checks = (QuickCheckEvent(event.chunk_index, event.attempt, passed, results) for event in events)
+    return [each for pair in zip(checks, events, strict=True) for each in pair]
 
 
 RUNS = {
     "few": chunks(10),
     "chunks": chunks(5 * BLOCK),
-    "checks and chunks": with_checks(chunks(2 * BLOCK)),
+    "checks and chunks": with_checks(chunks(2 * BLOCK), UNKNOWN, PASSED),
+    "failed checks": with_checks(chunks(2 * BLOCK), UNKNOWN, passed=False),
+    "other events": [each for event in chunks(2 * BLOCK) for each in (event, RetryEvent(1, "why"))],
     "gaps": [event for number in range(3 * BLOCK) for event in chunks(1, start=number * 9, first=number)],
     "no offsets": [ChunkEvent("word", number, 1) for number in range(3 * BLOCK)],
     "other texts": [ChunkEvent("a word", number, 1, number, number + 1) for number in range(3 * BLOCK)],
@@ -85,13 +90,13 @@ async def result_of(text, chunking, requirements=()):
     return result
 
 
-def peak_of(size, chunking):
+def peak_of(size, chunking, requirements=()):
     """Return the most bytes that a run takes for a text in one delta, without the text."""
     text = ("It was late. " if chunking != "paragraph" else "It was.\n\n") * (size // 9)
     gc.collect()
     tracemalloc.start()
     try:
-        asyncio.run(result_of(text[:size], chunking))
+        asyncio.run(result_of(text[:size], chunking, requirements))
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -103,6 +108,13 @@ def test_one_long_delta_takes_memory_of_a_few_times_its_text(chunking):
     small, large = 100_000, 300_000
     grown = peak_of(large, chunking) - peak_of(small, chunking)
     assert grown < 8 * (large - small), f"{grown / (large - small):.1f}"
+
+
+def test_the_checks_of_one_long_delta_take_memory_of_a_few_times_its_text():
+    small, large = 100_000, 300_000
+    requirements = [Requirement("fine", validation_fn=lambda _: True)]
+    grown = peak_of(large, "sentence", requirements) - peak_of(small, "sentence", requirements)
+    assert grown < 10 * (large - small), f"{grown / (large - small):.1f}"
 
 
 @pytest.mark.parametrize("chunking", ["sentence", "prose", "word", "line", "paragraph"])

@@ -14,6 +14,7 @@ from benchmarks.hostile_files.search import fault_of, hostile_file, search
 from pytest_streamval import Cassette, Script
 from pytest_streamval.cli import main
 from pytest_streamval.errors import InvalidFileError
+from pytest_streamval.recordings.capture import load_captures
 from pytest_streamval.report.document import Report
 
 if TYPE_CHECKING:
@@ -98,6 +99,13 @@ def test_a_cassette_with_an_impossible_value_is_invalid(lines: list[object], tmp
     with pytest.raises(InvalidFileError) as caught:
         Cassette.load(path)
     assert caught.value.path == f"{path}:{len(lines)}"
+
+
+@pytest.mark.parametrize("digits", [1, 15, 16, 17, 5000])
+def test_a_captured_chunk_of_any_size_is_read(digits: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    (capture,) = load_captures("it", head + b"f" * digits + b"\r\ndata: {}\n\n")
+    assert b"data: {}\n\n" in capture.body
 
 
 @pytest.mark.parametrize("seconds", ["1e999", "-1", "NaN", "1" + "0" * 400, "true", '"1"'])

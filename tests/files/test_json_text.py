@@ -59,6 +59,7 @@ def test_parse_json_rejects_numbers_that_are_not_finite(number: str) -> None:
     [
         (b'"\xff"', "Invalid JSON: the byte 0xff at offset 1 is not UTF-8"),
         ('"é"'.encode("utf-16"), "Invalid JSON: the byte 0xff at offset 0 is not UTF-8"),
+        (b'\xef\xbb\xbf"\xff"', "Invalid JSON: the byte 0xff at offset 4 is not UTF-8"),
         (b"\x00", "Invalid JSON: Expecting value"),
         (b'[1, "a]', "Invalid JSON: Unterminated string"),
         (b"9" * 5000, "Unreadable JSON: Exceeds the limit (4300 digits)"),

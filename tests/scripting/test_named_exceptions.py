@@ -138,6 +138,7 @@ ENDING = [
     "_pytest.outcomes:XFailed",
     "pytest:UsageError",
     "_pytest.main:Session.Interrupted",
+    "hypothesis.errors:UnsatisfiedAssumption",
     "unittest:SkipTest",
     "unittest.case:SkipTest",
 ]
@@ -146,7 +147,7 @@ ENDING = [
 @pytest.mark.parametrize("name", ENDING)
 def test_a_script_file_cannot_name_an_exception_that_ends_a_run(path: Path, name: str) -> None:
     with pytest.raises(InvalidFileError, match="ends a run or a test"):
-        load(path, name, imports=["_pytest", "pytest", "unittest"])
+        load(path, name, imports=["_pytest", "pytest", "unittest", "hypothesis"])
 
 
 def test_dump_rejects_an_exception_that_ends_a_run(path: Path) -> None:

@@ -96,6 +96,8 @@ REFUSED = {
     "an origin that is none": (["text.txt", "--allow-origin", "app.test"], "Each must be like https://app.test"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
     "a broken cassette": (["cassette.jsonl"], "It must be one of"),
+    "an empty text": (["empty.txt"], "empty.txt: The file is empty"),
+    "an empty script": (["empty.jsonl"], "empty.jsonl:1:1: The file has no step, it is empty"),
     "not a text": (["binary.txt"], "codec can't decode"),
 }
 
@@ -109,6 +111,8 @@ def test_serve_refuses_invalid_arguments(
     (tmp_path / "text.txt").write_text("Hello.", encoding="utf-8")
     (tmp_path / "broken.jsonl").write_text("no JSON\n", encoding="utf-8")
     (tmp_path / "cassette.jsonl").write_text('{"protocol": "other"}\n', encoding="utf-8")
+    for name in ("empty.txt", "empty.jsonl"):
+        (tmp_path / name).touch()
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(SystemExit) as caught:
         main(["serve", *arguments])
