@@ -291,7 +291,8 @@ class Page:
                 return
 
     def __repr__(self) -> str:
-        return f"<Page {self.request}: {self.status}, {self.end or 'open'}, {plural(len(self.reads), 'read')}>"
+        error = f", {excerpt(self.error)}" if self.error is not None else ""
+        return f"<Page {self.request}: {self.status}, {self.end or 'open'}, {plural(len(self.reads), 'read')}{error}>"
 
     # The client
 

@@ -80,6 +80,15 @@ class ClientMethod:
             return Outcome(received, error)
         return Outcome(received, None)
 
+    async def acall(self, server: Any, options: ClientOptions = _DEFAULTS) -> Outcome:
+        """Call an asynchronous method in the running event loop, as `call` does."""
+        received = Received()
+        try:
+            await self._call_async(self.url(server), options, received, leaves=False)
+        except Exception as error:  # noqa: BLE001  # as in `call`
+            return Outcome(received, error)
+        return Outcome(received, None)
+
     def _call(self, url: str, options: ClientOptions, received: Received, leaves: bool) -> None:
         with ExitStack() as stack:
             answer = self.ask(stack.enter_context(self.client(url, options, False)))
