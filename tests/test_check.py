@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 import httpx2
 import pytest
@@ -243,3 +244,27 @@ def test_check_reads_all_answers_of_a_har_export_and_writes_a_cassette_for_each(
     (facts,) = facts_of(check("it.har", "--entry", "4", "--json", "--strict", cwd=tmp_path))
     assert (facts["entry"], facts["protocol"], facts["text"]) == (4, "openai", "It rains. Take a coat.")
     assert check("it.har", "--entry", "1", cwd=tmp_path).returncode == 2
+
+
+def test_check_prints_harmless_text_about_hostile_files(tmp_path: Path) -> None:
+    nasty = "\u202eevil\u202c \x1b]0;title\x07\x1b[2J\x9b31m\x85\rnul\x00 end"
+    request = {"method": "POST", "url": f"https://x.example/v1/chat/completions?{nasty}", "headers": []}
+    request["postData"] = {"text": json.dumps({"model": nasty, "messages": [{"role": "user", "content": nasty}]})}
+    frames = [
+        {"choices": [{"delta": {"content": nasty, "tool_calls": [{"function": {"name": nasty, "arguments": nasty}}]}}]},
+        {"choices": [{"delta": {}, "finish_reason": nasty}], "usage": {"prompt_tokens": nasty}},
+        {"error": {"type": nasty, "message": nasty}},
+    ]
+    body = "".join(f"data: {json.dumps(frame)}\n\n" for frame in frames)
+    response = {"status": 200, "headers": [{"name": "content-type", "value": nasty}], "content": {"text": body}}
+    for number, data in enumerate(
+        (body, json.dumps({"log": {"entries": [{"request": request, "response": response}]}}))
+    ):
+        path = tmp_path / f"{number}-\u202e\x1b[2J.txt"
+        path.write_text(data)
+        for arguments in ([path], [path, "--json"], [path, "-o", f"{path}.jsonl"], [path, "--entry", "9"]):
+            done = check(*arguments)
+            output = (done.stdout + done.stderr).decode()
+            assert "Traceback" not in output
+            assert output
+            assert not {each for each in output if category(each) in {"Cc", "Cf", "Cs"}} - {"\n"}

@@ -112,6 +112,7 @@ def _set_time_in_new(cls: type[StreamEvent]) -> None:
 
 
 _timestamp: Any = vars(StreamEvent)["timestamp"]  # the slot
+_details: Any = vars(StreamEvent)["_details"]  # the same
 
 
 def set_time(event: StreamEvent, seconds: float) -> None:
@@ -181,13 +182,14 @@ class QuickCheckEvent(StreamEvent, sets_time=True):
 
     def of(self, positions: tuple[int, ...], start: int, end: int) -> Self:
         """Return this event, with the requirements that have checked the chunk, and its offsets in the output."""
-        object.__setattr__(self, "_details", OwnChunk(positions, start, end))
+        _details.__set__(self, (positions, start, end))
         return self
 
     @property
     def own_chunk(self) -> OwnChunk | None:
         """The chunk and its requirements, if requirements have chunks of their own. It is no part of a comparison."""
-        return getattr(self, "_details", None)
+        details = getattr(self, "_details", None)
+        return None if details is None else OwnChunk(*details)
 
     __getstate__ = _state_of
     __setstate__ = _set_state

@@ -6,31 +6,37 @@ so a chunk is checked when the word after it is complete. Until then, a chunk th
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pytest_streamval.engine.attempt import AttemptState
 from pytest_streamval.engine.chunking import Chunk, Chunker
+from pytest_streamval.engine.events import ChunkEvent
 from pytest_streamval.engine.output_text import TextReader
+from pytest_streamval.engine.requirement import PartialValidationResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_streamval.engine.events import ChunkEvent
     from pytest_streamval.engine.validators import Part
 
-_WORD = re.compile(r"\S+")
+_UNKNOWN = PartialValidationResult("unknown")
+
+Results: TypeAlias = "tuple[PartialValidationResult, ...]"
 
 Decided: TypeAlias = "tuple[int, int, int, Chunk]"
 """A chunk with its order: its end, the negative of its start, and the index of its track."""
 
 
+def _end_of(track: Track) -> int:
+    return track.end
+
+
 class Track:
     """One way to chunk the output, and the requirements that check these chunks."""
 
-    __slots__ = ("checked", "chunker", "end", "part")
+    __slots__ = ("checked", "chunker", "end", "known", "part")
 
     def __init__(self, chunker: Chunker, part: Part) -> None:
         self.chunker = chunker
@@ -39,6 +45,8 @@ class Track:
         """The number of chunks that were checked."""
         self.end = 0
         """The offset after the last of them."""
+        self.known: tuple[Results, Results] = ((), ())
+        """The results of its last check, and the same with one for each requirement of the run."""
 
 
 class CombinedChunker(Chunker):
@@ -85,15 +93,24 @@ class CombinedChunker(Chunker):
         return taken
 
     def _find_words(self, text: str) -> None:
-        if self._in_word and text and text[0].isspace():
+        """Find the last complete word. Only the last two words of a text matter."""
+        offset, self._offset = self._offset, self._offset + len(text)
+        continues = self._in_word and not text[:1].isspace()
+        if self._in_word and not continues:
             self._certain_end, self._in_word = self._word_start, False
-        for word in _WORD.finditer(text):
-            if not (self._in_word and word.start() == 0):
-                self._word_start = self._offset + word.start()
-            self._in_word = word.end() == len(text)
-            if not self._in_word:
-                self._certain_end = self._word_start
-        self._offset += len(text)
+        words = text.rsplit(None, 2)  # the last two, and the text before them
+        if not words:
+            return
+        end = len(text.rstrip())
+        last = end - len(words[-1])
+        last_start = self._word_start if continues and len(words) == 1 else offset + last
+        if end < len(text):
+            self._certain_end, self._in_word = last_start, False
+            return
+        if len(words) > 1:
+            previous = len(text[:last].rstrip()) - len(words[-2])
+            self._certain_end = self._word_start if continues and len(words) == 2 else offset + previous  # noqa: PLR2004
+        self._word_start, self._in_word = last_start, True
 
 
 class _Edit(NamedTuple):
@@ -107,7 +124,10 @@ class _Edit(NamedTuple):
 class OwnChunksAttempt(AttemptState):
     """An attempt whose requirements check chunks of their own. Text is released when all of them have checked it."""
 
-    __slots__ = ("_edits", "_reader", "_settled", "_so_far", "_waiting", "combined", "has_joined", "tracks")
+    __slots__ = (
+        *("_checking", "_edits", "_reader", "_settled", "_so_far"),
+        *("blocking", "combined", "has_joined", "tracks", "waiting"),
+    )
 
     tracks: Sequence[Track]
     """The ways to chunk the output. The first one makes the chunks that are released."""
@@ -117,10 +137,13 @@ class OwnChunksAttempt(AttemptState):
         """Set the tracks."""
         self.tracks = tracks
         self.chunker = self.combined = CombinedChunker(tracks)
-        self.is_plain = False
+        self._checking = [track for track in tracks if track.part.positions]
         self.has_joined = False
         """Whether the kept text was joined to the first chunk."""
-        self._waiting: deque[Chunk] = deque()  # chunks to release that a requirement has not checked completely
+        self.waiting: deque[Chunk] = deque()
+        """The chunks to release that a requirement has not checked completely."""
+        self.blocking: Track | None = None
+        """The only track whose next check can release one of them, if that is known."""
         self._edits: list[_Edit] = []  # of the unsettled text, in order
         self._settled = 0  # the offset in the output after the text that no edit can change any more
         self._reader = TextReader(self.text)
@@ -158,14 +181,12 @@ class OwnChunksAttempt(AttemptState):
 
     def _put(self, chunk: Chunk, replacement: str, *, again: bool) -> None:
         del again
+        self.is_plain = False
         self.checked = chunk._replace(text=replacement)
         start = max(chunk.start, self._settled)
-        text = replacement
-        while self._edits and self._edits[-1].end > start:
-            last = self._edits.pop()
-            if last.start < start:  # only a part of it is in this chunk
-                start, text = last.start, last.text + text
-        self._edits.append(_Edit(start, chunk.end, text))
+        while self._edits and self._edits[-1].end > start:  # the requirement has seen this replacement in the chunk
+            start = min(start, self._edits.pop().start)
+        self._edits.append(_Edit(start, chunk.end, replacement))
 
     def _edited(self, start: int, end: int) -> str:
         """Return a part of the unsettled text with the replacements in it."""
@@ -179,33 +200,47 @@ class OwnChunksAttempt(AttemptState):
 
     # The release
 
-    def checked_chunk(self, track: Track, chunk: Chunk) -> Iterator[ChunkEvent]:
-        """Note that a chunk of a track was checked, and return the events of the chunks that are released now."""
-        track.checked += 1
-        track.end = chunk.end
-        if track is self.tracks[0]:
-            self._waiting.append(chunk)
-        return self.settle() if self._waiting else iter(())
+    def expanded(self, track: Track, results: Results) -> Results:
+        """Return a result for each requirement of the run: `"unknown"` for those that check other chunks."""
+        if track.known[0] is not results:
+            known = dict(zip(track.part.positions, results, strict=True))
+            count = len(self.validators.requirements)
+            track.known = results, tuple(known.get(position, _UNKNOWN) for position in range(count))
+        return track.known[1]
 
     def settle(self, *, at_end: bool = False) -> Iterator[ChunkEvent]:
         """Release the chunks that every requirement has checked, or all of them at the end of the output."""
-        checked_end = min(track.end for track in self.tracks if track.part.positions)
-        while self._waiting and (count := self._settled_count(checked_end, at_end=at_end)):
-            chunks = [self._waiting.popleft() for _ in range(count)]
-            yield from self._release(chunks)
+        last = min(self._checking, key=_end_of)
+        checked_end = last.end
+        while self.waiting and (count := self._settled_count(checked_end, at_end=at_end)):
+            chunks = [self.waiting.popleft() for _ in range(count)]
+            if self.is_plain:
+                [(text, start, end)] = chunks
+                index, self.chunks_checked = self.chunks_checked, self.chunks_checked + 1
+                self.chunks_released = self.chunks_checked
+                self._settled = self.released_end = end
+                yield ChunkEvent(text, index, self.number, start, end)
+            else:
+                yield from self._release(chunks)
+        self.blocking = last if self.is_plain and self.waiting else None
         if at_end:
             self._apply(self._edits)
             self._edits = []
+
+    def forget_settled(self) -> None:
+        """Forget the text that no edit can change any more."""
         self.combined.settle(self._settled)
 
     def _settled_count(self, checked_end: int, *, at_end: bool) -> int:
         """Return the number of waiting chunks that are released as one, because a replacement connects them."""
         count = end = 0
-        for chunk in self._waiting:
+        for chunk in self.waiting:
             if count and chunk.start >= end:
                 return count
             if not at_end and chunk.start + (len(chunk.text.rstrip()) or len(chunk.text)) > checked_end:
                 return 0  # white space after a chunk need not be checked
+            if not self._edits:
+                return 1
             count, end = count + 1, max(end, chunk.end)
             end = max([end, *(edit.end for edit in self._edits if edit.start < end)])
             if end <= chunk.end:

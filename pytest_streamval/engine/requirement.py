@@ -236,8 +236,8 @@ class Requirement:
             name: The name in messages, by default the class and the description.
             judge: Whether the backend judges the complete output, although the class overrides `stream_validate`. A
                 requirement with a description that checks no chunks always calls the backend.
-            chunking: The chunks that it checks, as in `stream_with_chunking`. By default they are those of the run. Text
-                is released when every requirement has checked it.
+            chunking: The chunks that it checks, as in `stream_with_chunking`, by default those of the run. Text is
+                released when every requirement has checked it.
             output_to_bool: Converts a judge's answer to a bool.
             check_only: Whether to omit the description from the request to the generating model.
 

@@ -200,24 +200,33 @@ class Run(RunState):
 
     async def _check_own_chunks(self, attempt: OwnChunksAttempt, decided: list[Decided]) -> bool:
         """Check the chunks of requirements in order, and release the run's chunks that all have checked."""
-        count = len(attempt.validators.requirements)
-        for _, _, index, chunk in decided:
-            if attempt.kept and not attempt.has_joined:
-                attempt.join(chunk)
-            track = attempt.tracks[index]
-            part, text = track.part, attempt.text_of(chunk)
+        tracks, number, check, waiting = attempt.tracks, attempt.number, attempt.validators.check, attempt.waiting
+        if attempt.kept and not attempt.has_joined and decided:
+            attempt.join(decided[0][-1])
+        for end, _, track_index, chunk in decided:
+            track = tracks[track_index]
+            part, text = track.part, chunk.text if attempt.is_plain else attempt.text_of(chunk)
             if part.positions and text:
                 attempt.checked = chunk
-                results = await attempt.validators.check(text, part)
-                passed = all(result.success != "fail" for result in results)
+                results = await check(text, part)
+                passed = True
+                for result in results:
+                    if result.success == "fail":
+                        passed = False
                 if not passed:
                     results = await attempt.replace(chunk, results, part.positions)
-                event = QuickCheckEvent(track.checked, attempt.number, passed, part.expanded(results, count))
-                self._emit(event.of(part.positions, chunk.start, chunk.end))
+                event = QuickCheckEvent(track.checked, number, passed, attempt.expanded(track, results))
+                self._emit(event.of(part.positions, chunk.start, end))
                 if attempt.failures:
                     self.streaming_failures += attempt.failures
                     return False
-            self._emit_all(attempt.checked_chunk(track, chunk))
+            track.checked += 1
+            track.end = end
+            if track_index == 0:
+                waiting.append(chunk)
+            if waiting and (attempt.blocking is None or attempt.blocking is track):
+                self._emit_all(attempt.settle())
+        attempt.forget_settled()
         return True
 
     async def _validate(self) -> bool:

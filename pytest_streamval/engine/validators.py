@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", PartialValidationResult, ValidationResult)
 
-_UNKNOWN = PartialValidationResult("unknown")
 _CANCELLED = PartialValidationResult("unknown", reason="cancelled: another requirement failed this chunk first")
 
 
 class Part:
     """Some of the requirements of a group, which check the same chunks."""
 
-    __slots__ = ("_expanded", "_previous", "positions", "requirements", "validators")
+    __slots__ = ("_previous", "positions", "requirements", "validators")
 
     def __init__(
         self,
@@ -41,23 +40,12 @@ class Part:
         self.validators = validators
         """Their methods `stream_validate`, as coroutine functions."""
         self._previous: tuple[PartialValidationResult, ...] = ()
-        self._expanded: tuple[PartialValidationResult, ...] | None = None
 
     def shared(self, results: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
         """Return the previous tuple if it is equal, so that the history contains one object for most chunks."""
         if results != self._previous:
-            self._previous, self._expanded = results, None
+            self._previous = results
         return self._previous
-
-    def expanded(self, results: tuple[PartialValidationResult, ...], count: int) -> tuple[PartialValidationResult, ...]:
-        """Return a result for each requirement of the group: `"unknown"` for those that are no part of this."""
-        if results is self._previous and self._expanded is not None:
-            return self._expanded
-        known = dict(zip(self.positions, results, strict=True))
-        expanded = tuple(known.get(position, _UNKNOWN) for position in range(count))
-        if results is self._previous:
-            self._expanded = expanded
-        return expanded
 
 
 class ValidatorGroup:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
     from pytest_streamval.engine.run_view import RunView
 
+_WEIGHTS = {"unknown": 0, "pass": 1, "fail": 2}  # the verdict that a page shows of several on one chunk
 _LONGEST = 500  # characters that are kept of a prompt, a reason or an error
 
 
@@ -211,7 +212,7 @@ class TimelineObserver(Observer):
         base = end = waiting = 0
         for event, after in self._events:
             at = self._since(event.timestamp)
-            if isinstance(event, QuickCheckEvent):
+            if isinstance(event, QuickCheckEvent) and event.own_chunk is None:
                 waiting += 1
             elif isinstance(event, ChunkEvent):
                 waiting -= 1
@@ -221,7 +222,7 @@ class TimelineObserver(Observer):
                 yield Bar(at, after, start, place), True
             elif isinstance(event, RetryEvent):
                 base = self._bases[event.attempt]
-                for _ in range(waiting):
+                for _ in range(max(0, waiting)):
                     yield Bar(at, after, edits.end(end), edits.start(base)), False
                 end, waiting = base, 0
 
@@ -240,13 +241,19 @@ class TimelineObserver(Observer):
 
     def _lane(self, place: int, name: str) -> Lane:
         verdicts, final = [], None
+        own: list[Verdict] = []  # on the chunks of this requirement since the last release
         for event, after in self._events:
             if isinstance(event, QuickCheckEvent | FullValidationEvent):
                 verdict = Verdict(*_verdict(event.results[place]), self._since(event.timestamp), after)
-                if isinstance(event, QuickCheckEvent):
-                    verdicts.append(verdict)
-                else:
+                if isinstance(event, FullValidationEvent):
                     final = verdict
+                elif event.own_chunk is None:
+                    verdicts.append(verdict)
+                elif place in event.own_chunk.positions:
+                    own.append(verdict)
+            elif own:  # a release, or the end of an attempt
+                verdicts.append(max(own, key=lambda verdict: _WEIGHTS[verdict.word]))
+                own = []
         return Lane(name, verdicts, final)
 
 

@@ -38,19 +38,15 @@ class BlockedLoopWatch:
         self._listening = listening
         self._on_blocked = on_blocked
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Watch the thread that calls this."""
         ident = threading.get_ident()
-        self._thread = AnsweringThread(target=self._run, args=(ident,), name="streamval server watch", daemon=True)
-        self._thread.start()
+        AnsweringThread(target=self._run, args=(ident,), name="streamval server watch", daemon=True).start()
 
     def stop(self) -> None:
-        """End the watch."""
+        """End the watch, without waiting for its thread."""
         self._stopped.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
 
     def _run(self, ident: int) -> None:
         blocked = 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from pytest_streamval.engine.tasks import settle, start_task
+from pytest_streamval.engine.tasks import settle
 from pytest_streamval.server.blocked_loop import BlockedLoopWatch
 from pytest_streamval.virtual_time.clock import on_loop
 
@@ -57,34 +57,40 @@ class ClockLoop:
         if self.loop is None or self.loop.is_closed():
             self._listening.close()
         elif self.loop.is_running():
-            self.begin_close()
+            self._close_now()
         else:
             self.loop.run_until_complete(self.aclose())
 
     async def aclose(self) -> None:
         """Close the connections and the socket, and wait for the end of the connections."""
         self._detach()
-        try:
-            if self._opening is not None:
-                await settle([self._opening])
-            await self._handler.close()
-        finally:
-            self._listening.close()
+        if self._opening is not None:
+            await settle([self._opening])
+        await self._handler.close()
+        self._listening.close()
 
     def begin_close(self, then: Callable[[], None] | None = None) -> None:
-        """Begin to close."""
+        """Begin to close, and call a function after that."""
 
-        async def end() -> None:
-            await self.aclose()
+        def close() -> None:
+            self._close_now()
             if then is not None:
                 then()
 
+        self._detach()
         if self.loop is None or self.loop.is_closed():
             self._listening.close()
             if then is not None:
                 then()
         else:
-            self.loop.call_soon_threadsafe(lambda: start_task(end(), f"{_NAME}: closing"), context=Context())
+            self.loop.call_soon_threadsafe(close, context=Context())
+
+    def _close_now(self) -> None:
+        self._detach()
+        if self._opening is not None:
+            self._opening.cancel()
+        self._handler.close_now()
+        self._listening.close()
 
     def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
         if self.loop is None:

@@ -59,6 +59,7 @@ class Handler(Protocol):
 
     body_limit: int
     connections: set[Connection]
+    is_closed: bool
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
@@ -103,6 +104,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(0)  # so that `_drained` means that everything is sent
         self._handler.connections.add(self)
+        if self._handler.is_closed:
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse data of the client."""

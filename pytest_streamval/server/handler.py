@@ -61,6 +61,8 @@ class RequestHandler:
         """The most bytes that the body of a request may have."""
         self.connections: set[Connection] = set()
         """The open connections."""
+        self.is_closed = False
+        """Whether connections that are accepted now are closed at once."""
         self._queue = queue
         self._journal = journal
         self._models = tuple(models)
@@ -79,19 +81,22 @@ class RequestHandler:
         self._server = await loop.create_server(lambda: Connection(self), sock=listening)
 
     async def close(self) -> None:
-        """Accept no more connections, and close the open ones."""
-        try:
-            if self._server is not None:
-                for listening in self._server.sockets:
-                    asyncio.get_running_loop().remove_reader(listening)
-                for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
-                    await asyncio.sleep(0)
-        finally:
-            if self._server is not None:
-                self._server.close()
-            for connection in tuple(self.connections):
-                connection.abort()
+        """Accept no more connections, close the open ones, and wait for their end."""
+        self.close_now()
+        for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
+            await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
         await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
+
+    def close_now(self) -> None:
+        """Accept no more connections, and close the open ones soon, in the running event loop."""
+        self.is_closed = True
+        if self._server is not None:
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+        for connection in tuple(self.connections):
+            connection.abort()
 
     def notice_clients_that_left(self) -> None:
         """Stop the responses of clients that have closed their connections, before the event loop runs again."""

@@ -206,6 +206,8 @@ class ProviderServer(ServerAddresses):
         home, self._home, self._socket = self._home, None, None
         if home is not None:
             await home.aclose()
+        if self._proxy is not None:
+            self._proxy.close(failed=False)
 
     def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Return whether the server is open and answers in an event loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -56,13 +57,16 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
     transcript = Transcript.of(transcript)
     texts = _shown_texts(received)
     lines = transcript.lines
+    too_early = _released_before_a_check(transcript)
     verdicts: dict[tuple[int, int], bool] = {}
     released: list[list[str]] = [[]]  # of each attempt
     for number, event in enumerate(transcript, 1):
-        if isinstance(event, QuickCheckEvent):
+        if isinstance(event, QuickCheckEvent) and event.own_chunk is None:
             verdicts[event.attempt, event.chunk_index] = event.passed
         elif isinstance(event, ChunkEvent):
             verdict = verdicts.get((event.attempt, event.chunk_index))
+            if too_early is not None:  # requirements have chunks of their own
+                verdict = None if number in too_early else True
             if not verdict and not (verdict is False and event.replaced):
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
                 raise unvalidated_text_error(excerpt(event.text), why, "\n".join(lines[:number]))
@@ -82,10 +86,33 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
         raise unvalidated_text_error(excerpt(shown.text[end:]), why, "\n".join(lines))
 
 
+def _released_before_a_check(transcript: Transcript) -> set[int] | None:
+    """Return the numbers of the events that released text before a requirement checked it in a chunk of its own.
+
+    It is None if all requirements check the chunks of the run.
+    """
+    too_early: set[int] = set()
+    has_own = False
+    attempt, first_unchecked = 0, math.inf  # the smallest offset that is checked later in the attempt
+    for number, event in reversed(list(enumerate(transcript, 1))):
+        if isinstance(event, QuickCheckEvent | ChunkEvent) and event.attempt != attempt:
+            attempt, first_unchecked = event.attempt, math.inf
+        if isinstance(event, QuickCheckEvent) and event.own_chunk is not None:
+            has_own = True
+            first_unchecked = min(first_unchecked, event.own_chunk.start)
+        elif isinstance(event, ChunkEvent) and event.start is not None:
+            start, end = event.source
+            white = len(event.text) - len(event.text.rstrip()) if not event.replaced else 0
+            if first_unchecked < (end - white if end - white > start else end):
+                too_early.add(number)
+    return too_early if has_own else None
+
+
 def _generated(source: object) -> str:
-    """Return the text that a run has read, empty for events without a run."""
+    """Return the text that a run has read, with its replacements. It is empty for events without a run."""
     run: Any = getattr(source, "_run", source)
-    return getattr(getattr(run, "thunk", None), "text_read", "")
+    attempt: Any = getattr(run, "attempt", None)
+    return "" if attempt is None else attempt.text.up_to()
 
 
 def _shown_texts(received: str | Iterable[str] | ShownTexts) -> list[ShownText]:

@@ -194,7 +194,10 @@ def _full_texts(events: Iterable[StreamEvent]) -> dict[int, str]:
 def _line(event: StreamEvent) -> str:
     match event:
         case QuickCheckEvent():
-            line = f"check {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
+            results, place, own = event.results, "", event.own_chunk
+            if own is not None:
+                results, place = tuple(results[position] for position in own.positions), f"of {own.start}-{own.end} "
+            line = f"check {place}{'passed' if event.passed else 'FAILED'}{_verdicts(results)}"
         case FullValidationEvent():
             line = f"validation {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
         case RetryEvent():

@@ -25,7 +25,7 @@ from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, split_system
 from pytest_streamval.wire.anthropic_encoder import AnthropicMessagesEncoder
 from pytest_streamval.wire.error_reports import provider_report
-from pytest_streamval.wire.exchange import Answer, joined_deltas
+from pytest_streamval.wire.exchange import Answer, joined_or_none
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -36,7 +36,7 @@ from pytest_streamval.wire.json_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import FrameEncoder, Json
@@ -72,6 +72,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
 
     protocol: ClassVar[str] = "anthropic"
     terminal: ClassVar[str] = "the event message_stop"
+    reads_after_end: ClassVar[bool] = True
     own_events: ClassVar[tuple[str, ...]] = ("message", "content_block")
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -117,7 +118,15 @@ class AnthropicMessagesDecoder(FrameDecoder):
             self._note("order-of-blocks", "it starts a message that has already started")
         self._has_started, self._message_id = True, message.get("id")
         usage = self._read_usage(message.get("usage"), _INPUT, _OUTPUT, "message.usage")
-        return Delta(usage=usage) if usage else None
+        return joined_or_none([*self._whole_blocks(message), Delta(usage=usage) if usage else None])
+
+    def _whole_blocks(self, message: Json) -> Iterable[Delta | None]:
+        """Yield the blocks that are complete in the start of the message. Usually there are none."""
+        content = message.get("content")
+        for value in content if isinstance(content, list) and not self._blocks else ():
+            delta = _read_block(expect(value, dict, "message.content[]"), self._next_call)
+            self._next_call += len(delta.tool_calls) if delta else 0
+            yield delta
 
     def _block_start(self, body: Json) -> Delta | None:
         index = expect(body.get("index"), int, "index")
@@ -131,7 +140,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
         elif self._open_blocks:
             self._note("order-of-blocks", f"it starts content block {index} while another one is open")
         rest = self._close(before)
-        return _joined(rest, self._open(index, kind, block))
+        return joined_or_none([rest, self._open(index, kind, block)])
 
     def _open(self, index: int, kind: str, fields: Json) -> Delta | None:
         """Open a block, and return the content of its start."""
@@ -143,7 +152,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
         content = self._content(block, kind, optional(text, str, f"content_block.{kind}") or "")
         if kind == "thinking":
             signature = optional(fields.get("signature"), str, "content_block.signature") or ""
-            content = _joined(content, self._content(block, "signature", signature))
+            content = joined_or_none([content, self._content(block, "signature", signature)])
         return content
 
     def _open_call(self, index: int, fields: Json) -> Delta:
@@ -221,8 +230,11 @@ class AnthropicMessagesDecoder(FrameDecoder):
     def _message_stop(self, body: Json) -> Delta | None:
         self.done = True
         rest = self._flush()
-        usage = self._read_usage(body.get("amazon-bedrock-invocationMetrics"), *_BEDROCK, "amazon-bedrock-metrics")
-        return _joined(rest, Delta(usage=usage) if usage and not self._counts.keys() & {*_INPUT, *_OUTPUT} else None)
+        usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        if not self._counts:
+            metrics = body.get("amazon-bedrock-invocationMetrics")
+            usage = self._read_usage(metrics, *_BEDROCK, "amazon-bedrock-invocationMetrics")
+        return joined_or_none([rest, Delta(usage=usage) if usage else None])
 
     def _flush(self) -> Delta | None:
         """Close the blocks that are still open at the end."""
@@ -230,7 +242,7 @@ class AnthropicMessagesDecoder(FrameDecoder):
         for index, block in self._blocks.items():
             if block.is_open:
                 self._note("order-of-blocks", f"the message ends while content block {index} is open")
-                rest = _joined(rest, self._close(block))
+                rest = joined_or_none([rest, self._close(block)])
         return rest
 
 
@@ -278,13 +290,6 @@ class AnthropicMessages(Adapter):
         usage = AnthropicMessagesDecoder(strict=True)._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         reason = optional(body.get("stop_reason"), str, "stop_reason")
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason, refusal=_explanation(body))])
-
-
-def _joined(first: Delta | None, second: Delta | None) -> Delta | None:
-    """Return one delta for two that can be missing."""
-    if first is None or second is None:
-        return first or second
-    return joined_deltas([first, second])
 
 
 def _explanation(delta: Json) -> str:

@@ -120,6 +120,12 @@ def joined_deltas(deltas: Iterable[Delta]) -> Delta:
     return Delta(whole.text, whole.thinking, calls, whole.usage, whole.finish_reason, whole.refusal, whole.signature)
 
 
+def joined_or_none(deltas: Iterable[Delta | None]) -> Delta | None:
+    """Return one delta for several that can be missing, or None for none."""
+    found = [delta for delta in deltas if delta is not None]
+    return joined_deltas(found) if len(found) > 1 else next(iter(found), None)
+
+
 def latest_counts(before: Usage | None, report: Usage | None) -> Usage | None:
     """Return the token counts after a report. A count that the report leaves out keeps its value."""
     if before is None or report is None:

@@ -24,7 +24,7 @@ from pytest_streamval.errors import (
     decoder_closed_error,
     excerpt,
 )
-from pytest_streamval.model import Deviation, Usage
+from pytest_streamval.model import Delta, Deviation, Usage
 from pytest_streamval.wire.error_reports import (
     ProviderReportError,
     report_in_words,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_streamval.errors import WireError
-    from pytest_streamval.model import Delta, DeviationKind
+    from pytest_streamval.model import DeviationKind
     from pytest_streamval.wire.ndjson import NDJSONDecoder
     from pytest_streamval.wire.sse import EventFields
 
@@ -69,6 +69,9 @@ class FrameDecoder(ABC):
     """The decoder that splits the body into frames."""
     open_ended: ClassVar[bool] = False
     """Whether frames can follow `terminal`, because only the end of the body ends a stream."""
+    reads_after_end: ClassVar[bool] = False
+    """Whether the output goes on after `terminal` if more of it comes, as in the provider's own client. Otherwise only
+    counts and a missing finish reason are read there, and a text is that of another answer."""
     own_events: ClassVar[tuple[str, ...]] = ()
     """The prefixes of the protocol's names of events, which no keep-alive has."""
 
@@ -84,6 +87,7 @@ class FrameDecoder(ABC):
         self._state = ""  # why the decoder decodes nothing more, once it does not
         self._offset = 0  # of the frame that is read
         self._noted: dict[DeviationKind, int] = {}
+        self._skipped = ""  # the first frame or line that was not read
         self._has_reason = False  # whether a finish reason has been read
         self._joiner: SurrogateJoiner | None = None  # from the first frame that may hold halves of surrogate pairs
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
@@ -216,21 +220,27 @@ class FrameDecoder(ABC):
         """Decode a text outside of the frames, a frame after the end, or one that is not UTF-8."""
         if not event:
             return self._read_outside(data)
-        if self.done and not self.open_ended:
+        is_after_end = self.done and not self.open_ended
+        if is_after_end:
             is_end = data.rstrip() == DONE == self.terminal.removeprefix("the frame ")
             kind: DeviationKind = "repeated-end" if is_end else "frame-after-end"
             self._note(kind, f"it follows {self.terminal}, which ends the stream")
         if not intact:
             raise FrameFaultError("it holds bytes that are not UTF-8, shown as U+FFFD")
-        return self._read(data, event)
+        delta = self._read(data, event)
+        if delta is None or not is_after_end or self.reads_after_end:
+            return delta
+        reason = None if self._has_reason else delta.finish_reason
+        return Delta(usage=delta.usage, finish_reason=reason) if delta.usage or reason else None
 
     def _read_outside(self, text: str) -> Delta | None:
         error = report_outside_frames(text)
         if error is not None:
             raise error
         self._note("unframed-line", f"it belongs to no field of a frame: {excerpt(text)}")
-        with suppress(FrameFaultError):
+        with suppress(NotAnObjectError):
             return self._read(text, "message")
+        self._skipped = self._skipped or text
         return None
 
     def _error(

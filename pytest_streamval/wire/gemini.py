@@ -65,6 +65,7 @@ class GeminiDecoder(FrameDecoder):
         super().__init__(strict=strict)
         self._next_call = 0
         self._partial: PartialArguments | None = None  # of the call that is not complete yet
+        self._partial_names: tuple[str | None, str] = (None, "")  # its id and its name
 
     def _read(self, data: str, event: str) -> Delta | None:
         if data[:1] == "[" and self._ends_another_protocol(data):
@@ -116,7 +117,7 @@ class GeminiDecoder(FrameDecoder):
         path = f"{_PARTS}[].functionCall"
         continues = optional(call.get("willContinue"), bool, f"{path}.willContinue") or False
         name = optional(call.get("name"), str, f"{path}.name") or None
-        if self._partial is not None and name:
+        if self._partial is not None and name and not self._continues(call, name):
             self._note("call-not-ended", f"another call starts before the end of the call {self._next_call - 1}")
             yield self._end_call()
         if self._partial is None:
@@ -128,11 +129,16 @@ class GeminiDecoder(FrameDecoder):
                 yield ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.args"))
                 return
             yield ToolCallDelta(index, ident, name)
-            self._partial = PartialArguments()
+            self._partial, self._partial_names = PartialArguments(), (ident, name)
         if call.get("partialArgs") is not None:
             self._partial.add(call["partialArgs"], f"{path}.partialArgs")
         if not continues:
             yield self._end_call()
+
+    def _continues(self, call: Json, name: str) -> bool:
+        """Return whether a piece that repeats the name belongs to the call that is not complete yet."""
+        ident = call.get("id")
+        return ident == self._partial_names[0] if ident else name == self._partial_names[1]
 
     def _end_call(self) -> ToolCallDelta:
         """Return the complete arguments of the call in pieces."""

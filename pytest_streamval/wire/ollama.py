@@ -43,6 +43,7 @@ class OllamaDecoder(FrameDecoder):
 
     protocol: ClassVar[str] = "ollama"
     terminal: ClassVar[str] = "the line with done"
+    reads_after_end: ClassVar[bool] = True
     framing: ClassVar[type[NDJSONDecoder]] = NDJSONDecoder
 
     def __init__(self, *, strict: bool = False) -> None:

@@ -61,7 +61,7 @@ class OpenAIChatDecoder(FrameDecoder):
         super().__init__(strict=strict)
         self._calls = CallPlaces(self._note)
         self._has_output = False  # whether a frame had choices or counts
-        self._unknown = ""  # the first frame that had neither
+        self._has_more = False  # whether thinking or a call has been read
 
     def _read(self, data: str, event: str) -> Delta | None:
         if data[:1] == "[" and data.rstrip() == DONE:
@@ -85,8 +85,8 @@ class OpenAIChatDecoder(FrameDecoder):
 
     def _end(self) -> None:
         if not self._has_output:
-            message = self._unknown or f"The stream has nothing but the frame {DONE}"
-            raise report_in_words(self._unknown) or ProviderReportError("an empty stream", message)
+            message = self._skipped or f"The stream has nothing but the frame {DONE}"
+            raise report_in_words(self._skipped) or ProviderReportError("an empty stream", message)
         if not self._has_reason and not self.done:
             self._note("missing-finish-reason", "it ends the stream, but no frame had a finish_reason")
         self.done = True
@@ -108,7 +108,7 @@ class OpenAIChatDecoder(FrameDecoder):
             return Delta(usage=usage)
         if event == "message":
             self._note("frame-without-choices", f"it has no choices: {excerpt(data)}")
-        self._unknown = self._unknown or data
+        self._skipped = self._skipped or data
         return None
 
     def _joined(self, choices: list[Json], usage: Usage | None, data: str) -> Delta | None:
@@ -124,10 +124,11 @@ class OpenAIChatDecoder(FrameDecoder):
     def _delta(self, choice: Json, usage: Usage | None, data: str) -> Delta | None:
         if choice.get("error"):
             raise provider_report(choice["error"], data)
-        fields = optional(choice.get("delta"), dict, "choices[0].delta")
-        if fields is None:
-            fields = self._message(choice)
+        fields = optional(choice.get("delta"), dict, "choices[0].delta") or {}
         text = fields.get("content")
+        if not text and "message" in choice:
+            fields = {**fields, **self._message(choice)}
+            text = fields.get("content")
         finish_reason = choice.get("finish_reason")
         if finish_reason is None and len(fields) == 1 and type(text) is str and "usage" not in choice:
             return Delta(text, usage=usage) if text or usage else None  # as nearly every frame
@@ -138,21 +139,26 @@ class OpenAIChatDecoder(FrameDecoder):
     def _any_delta(self, fields: Json, usage: Usage | None, reason: str | None, data: str) -> Delta | None:
         words = words_in(fields, "choices[0].delta")
         tool_calls = self._tool_calls(fields)
+        self._has_more = self._has_more or bool(words.thinking or tool_calls)
+        if fields.get("error"):
+            raise provider_report(fields["error"], data)
         if reason == "error":
             raise ProviderReportError("error", f"The finish_reason is error: {data}")
         delta = Delta(words.text, words.thinking, tool_calls, usage, reason, words.refusal, words.signature)
         return delta if delta != Delta() else None
 
     def _message(self, choice: Json) -> Json:
-        """Return the fields of a choice that has a complete message in place of a delta, as far as they are new."""
+        """Return the new fields of a complete message in place of a delta, or beside an empty one (Perplexity)."""
         message = choice.get("message")
         if not isinstance(message, dict):
             return {}
         text, known = message.get("content"), self.text
-        if not known:
+        if not known and not self._has_more:
             return message
+        if not text:
+            return {}
         if isinstance(text, str) and text.startswith(known):
-            return {**message, "content": text[len(known) :]}
+            return {"content": text[len(known) :]}
         self._note("different-whole", f"message.content is {excerpt(text)}, but its pieces are {excerpt(known)}")
         return {}
 
@@ -175,7 +181,7 @@ class OpenAIChatDecoder(FrameDecoder):
         index = optional(call.get("index"), int, f"{path}.index")
         if index is not None and index < 0:
             raise FrameFaultError(f"{path}.index is {index}, and an index must be 0 or more")
-        place = self._calls.place(index, ident, name, has_arguments=bool(arguments))
+        place = self._calls.place(index, ident, name, arguments)
         return ToolCallDelta(place, ident, name, arguments, kind) if ident or name or arguments else None
 
     def _function_call(self, value: object) -> ToolCallDelta | None:
@@ -184,7 +190,7 @@ class OpenAIChatDecoder(FrameDecoder):
         call = expect(value, dict, path)
         name = optional(call.get("name"), str, f"{path}.name") or None
         arguments = optional(call.get("arguments"), str, f"{path}.arguments") or ""
-        place = self._calls.place(None, _LEGACY, None, has_arguments=bool(arguments))
+        place = self._calls.place(None, _LEGACY, None, arguments)
         return ToolCallDelta(place, None, name, arguments, "function_call") if name or arguments else None
 
 
@@ -277,6 +283,8 @@ def _first_choices(choices: list[object]) -> list[Json]:
     """Return the choices with index 0. One output cannot hold several choices."""
     found = []
     for value in choices:
+        if value is None:
+            continue
         choice = expect(value, dict, "choices[]")
         index = choice.get("index")
         if not index or optional(index, int, "choices[].index") == 0:

@@ -19,7 +19,6 @@ A response has no finish reason. Its status, `completed`, or the reason in `inco
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,7 +26,7 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter
 from pytest_streamval.wire.error_reports import ProviderReportError, provider_report
-from pytest_streamval.wire.exchange import Answer, joined_deltas
+from pytest_streamval.wire.exchange import Answer, joined_or_none
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import FrameFaultError, expect, frame_type, optional
 from pytest_streamval.wire.responses_encoder import OpenAIResponsesEncoder
@@ -42,6 +41,7 @@ from pytest_streamval.wire.responses_items import (
     is_call,
     kind_of_call,
     name_of_call,
+    same_json,
     texts_of_item,
 )
 
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 _INPUT = ("input_tokens",)
 _OUTPUT = ("output_tokens",)
+_OTHER_THINKING: Mapping[Channel, Channel] = {"summary": "reasoning_text", "reasoning_text": "summary"}
 _ROLES = ("user", "assistant", "system", "developer")
 
 
@@ -101,8 +102,10 @@ class OpenAIResponsesDecoder(FrameDecoder):
                 return self._part_done(body)
             case "response.completed" | "response.incomplete":
                 return self._end(body, kind.removeprefix("response."), data)
-            case "response.failed" | "error":
+            case "response.failed" | "response.error" | "error":
                 raise _failure(body, data)
+        if body.get("error"):
+            raise _failure(body, data)
         return None
 
     # Texts in pieces
@@ -236,9 +239,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
         ident = optional(fields.get("id"), str, f"{path}.id")
         if family == "call":
             return self._complete_call(fields, index, path, at_end=at_end)
-        item = self._items.find(family, index, ident) or self._same_item(family, fields, path)
-        if item is None or (at_end and item.is_in_output):
-            item = self._items.add(Item(family), index, ident)
+        item = self._item_of_complete(family, fields, index, path) or self._items.add(Item(family), index, ident)
         item.is_done, item.is_in_output = True, at_end
         self._last = None
         texts = texts_of_item(fields, family, path).items()
@@ -247,16 +248,21 @@ class OpenAIResponsesDecoder(FrameDecoder):
         if signature and not item.signature:
             item.signature = signature
             deltas.append(Delta(signature=signature))
-        return _sum(deltas)
+        return joined_or_none(deltas)
 
-    def _same_item(self, family: Family, fields: Json, path: str) -> Item | None:
-        """Return the item with the same text, if one has another id and another position."""
+    def _item_of_complete(self, family: Family, fields: Json, index: int | None, path: str) -> Item | None:
+        """Return the item that a complete one repeats: by its id, its text or its position. None if it is new."""
+        ident = optional(fields.get("id"), str, f"{path}.id")
+        by_position = self._items.find(family, index, ident)
+        if by_position is not None and not by_position.is_in_output and by_position is self._items.named(family, ident):
+            return by_position
         texts = texts_of_item(fields, family, path)
-        for item in self._items.of(family):
-            if any(texts.values()) and all(item.joined(channel).strip() == texts[channel].strip() for channel in texts):
-                self._note("repeated-whole", f"{path} repeats another item under another id")
+        for item in self._items.of(family) if any(texts.values()) else ():
+            if not item.is_in_output and all(item.joined(each).strip() == texts[each].strip() for each in texts):
+                if item is not by_position:
+                    self._note("repeated-whole", f"{path} repeats another item under another id")
                 return item
-        return None
+        return by_position if by_position is not None and not by_position.is_in_output else None
 
     def _complete_call(self, fields: Json, index: int | None, path: str, *, at_end: bool) -> Delta | None:
         call_id = expect(fields.get("call_id"), str, f"{path}.call_id")
@@ -269,15 +275,18 @@ class OpenAIResponsesDecoder(FrameDecoder):
             item = self._items.of("call")[-1]
         item.is_done, item.is_in_output = True, at_end
         arguments = arguments_of_call(fields, kind_of_call(fields), path)
-        return _sum([started, self._rest_of_item(item, "arguments", arguments, f"{path}.arguments")])
+        return joined_or_none([started, self._rest_of_item(item, "arguments", arguments, f"{path}.arguments")])
 
     def _rest_of_item(self, item: Item, channel: Channel, whole: str, name: str) -> Delta | None:
         """Return the rest of a text of a complete item that had no pieces, or None."""
         known = item.joined(channel)
         if not whole or whole == known:
             return None
+        if not known and item.family == "reasoning" and whole == item.joined(_OTHER_THINKING.get(channel, channel)):
+            self._note("repeated-whole", f"{name} repeats the thinking in another form")
+            return None
         if not whole.startswith(known):
-            if item.family == "call" and not _same_json(whole, known):
+            if item.family == "call" and not same_json(whole, known):
                 raise FrameFaultError(_difference(name, whole, known))
             self._note("different-whole", _difference(name, whole, known))
             return None
@@ -287,20 +296,19 @@ class OpenAIResponsesDecoder(FrameDecoder):
         item.text(channel).end(0, whole, rest)
         return _delta(item, channel, rest)
 
-    def _end(self, body: Json, status: str, data: str) -> Delta:
+    def _end(self, body: Json, status: str, data: str) -> Delta | None:
         response = expect(body.get("response"), dict, "response")
         if response.get("error") or response.get("status") == "failed":
             raise _failure(body, data)
         output = optional(response.get("output"), list, "response.output") or []
         items = [expect(item, dict, "response.output[]") for item in output]
-        rest = _sum(
+        rest = joined_or_none(
             [self._complete(item, number, "response.output[]", at_end=True) for number, item in enumerate(items)]
         )
-        usage = self._read_usage(response.get("usage"), _INPUT, _OUTPUT, "response.usage")
+        usage = self._read_usage(response.get("usage") or body.get("usage"), _INPUT, _OUTPUT, "response.usage")
         reason = _reason(response, "response.") or status
         self.done = True
-        end = Delta(usage=usage, finish_reason=reason)
-        return end if rest is None else joined_deltas([rest, end])
+        return joined_or_none([rest, Delta(usage=usage, finish_reason=reason)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,20 +379,8 @@ def _delta(item: Item, channel: Channel, text: str) -> Delta | None:
     return Delta(thinking=text)
 
 
-def _sum(deltas: list[Delta | None]) -> Delta | None:
-    found = [delta for delta in deltas if delta is not None]
-    return joined_deltas(found) if len(found) > 1 else next(iter(found), None)
-
-
 def _difference(name: str, whole: str, known: str) -> str:
     return f"{name} is {excerpt(whole, 60)}, but the sum of its pieces is {excerpt(known, 60)}"
-
-
-def _same_json(first: str, second: str) -> bool:
-    try:
-        return bool(json.loads(first) == json.loads(second))
-    except (ValueError, RecursionError):
-        return False
 
 
 def _reason(response: Json, path: str) -> str | None:

@@ -9,6 +9,7 @@ positions, and the ids of calls.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from pytest_streamval.wire.json_values import arguments_text, expect, optional
@@ -165,6 +166,10 @@ class Items:
             found = self._items[family][-1]
         return found
 
+    def named(self, family: Family, ident: str | None) -> Item | None:
+        """Return the item with this id, whatever its position."""
+        return self._named.get((family, None, ident)) if ident else None
+
     def add(self, item: Item, index: int | None, *idents: str | None) -> Item:
         """Add an item with its position and its ids."""
         self._items[item.family].append(item)
@@ -190,9 +195,9 @@ def family_of(item: Json) -> Family | None:
 def is_call(item: Json) -> bool:
     """Return whether an item is a call that the client runs."""
     kind = item.get("type")
-    if not isinstance(kind, str) or not kind.endswith("_call") or item.get("execution") == "server":
+    if not isinstance(kind, str) or item.get("execution") == "server":
         return False
-    return kind in _KINDS or item.get("call_id") is not None
+    return kind in _KINDS or (kind.endswith("_call") and item.get("call_id") is not None)
 
 
 def kind_of_call(item: Json) -> str:
@@ -232,3 +237,11 @@ def texts_of_item(item: Json, family: Family, path: str) -> dict[Channel, str]:
             if form is not None and (form[0], form[2]) == (family, name):
                 texts.setdefault(form[1], []).append(expect(part.get(form[3]), str, f"{path}.{name}[].{form[3]}"))
     return {channel: "".join(found) for channel, found in texts.items()}
+
+
+def same_json(first: str, second: str) -> bool:
+    """Return whether two texts are JSON of the same value."""
+    try:
+        return bool(json.loads(first) == json.loads(second))
+    except (ValueError, RecursionError):
+        return False

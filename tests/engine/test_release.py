@@ -1,6 +1,8 @@
 """The release of chunks: the text so far, replacements and holding back, under random texts, cuts and verdicts."""
 
 import asyncio
+import copy
+import pickle
 
 import pytest
 
@@ -64,8 +66,8 @@ async def test_the_lossless_text_of_a_run_is_its_full_text(chunking):
 class Phrase(Requirement):
     """Fails the chunk that completes a phrase."""
 
-    def __init__(self, phrase):
-        super().__init__(name="phrase")
+    def __init__(self, phrase, **options):
+        super().__init__(name="phrase", **options)
         self.phrase = phrase
 
     async def stream_validate(self, chunk, *, backend, ctx):
@@ -160,6 +162,8 @@ async def test_several_requirements_replace_the_same_chunk_one_after_the_other()
     assert chunks == ["Call *** or …."]
     _, chunks = await released("Call 123 or bob.", replacing("123", "bob"), replacing("bob", "…"), fail_fast=True)
     assert chunks == ["Call … or …."]
+    _, chunks = await released("Call 123.", replacing("bob", "…"), replacing("123", "***"))
+    assert chunks == ["Call ***."]
     _, chunks = await released("Call 123 bob.", replacing("123 bob", "you"), replacing("bob", "…"))
     assert chunks == ["Call you."]
 
@@ -199,6 +203,17 @@ async def test_an_empty_replacement_removes_the_chunk():
 def test_an_invalid_replacement_raises(success, replacement):
     with pytest.raises(InvalidArgumentError, match=r'Invalid replacement: .* It must be a str, and the verdict "fail"'):
         PartialValidationResult(success, replacement=replacement)
+
+
+async def test_a_copy_of_an_event_keeps_the_marks():
+    run, _ = await released("One 123 two.", replacing("123", "***"), Phrase("x", chunking="word"), holdback=1)
+    for event in run.history:
+        for twin in (copy.copy(event), copy.deepcopy(event), pickle.loads(pickle.dumps(event))):  # noqa: S301
+            assert twin == event
+            if isinstance(event, ChunkEvent):
+                assert (twin.release, twin.source) == (event.release, event.source)
+            elif isinstance(event, QuickCheckEvent):
+                assert twin.own_chunk == event.own_chunk is not None
 
 
 # Holding back

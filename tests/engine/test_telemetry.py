@@ -195,6 +195,25 @@ async def test_attempts_and_replacements_and_delays_are_reported(start, judge, c
     assert all(chunk["streamval.chunk.held_seconds"] >= 0 for chunk in chunks[:-1])
 
 
+async def test_the_checks_of_a_requirement_are_those_of_its_own_chunks(start, captured):
+    class Words(Requirement):
+        chunking = "word"
+
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("pass")
+
+    class Sentences(Words):
+        chunking = None
+
+    result, _ = await start(["One two. Three."], Words(), Sentences())
+    await result.acomplete()
+    counted = {
+        each.attributes["streamval.requirement"]: each.total
+        for each in captured.metrics["streamval.requirement.checks"]
+    }
+    assert counted == {"Words": 4, "Sentences": 3}
+
+
 async def test_an_error_is_recorded_as_the_exception_that_it_is(start, judge, captured):
     result, _ = await start(["One. "], judge(ValueError("broken")))
     with pytest.raises(ValueError, match="broken"):

@@ -300,3 +300,8 @@ def test_the_page_about_recordings_is_up_to_date(
     capsys.readouterr()
     assert main(["show", "weather.jsonl"]) == 0
     assert f"$ streamval show weather.jsonl\n{capsys.readouterr().out}```" in page
+    body = "".join(json.loads(line)["text"] for line in cassette.splitlines()[1:]).removesuffix("data: [DONE]\n\n")
+    (pytester.path / "captured.txt").write_text(body, encoding="utf-8")
+    assert main(["check", "captured.txt", "-o", "weather.jsonl"]) == 0
+    shown = capsys.readouterr()
+    assert f"$ streamval check captured.txt -o weather.jsonl\n{shown.out}{shown.err}```" in page

@@ -120,7 +120,7 @@ def test_it(provider_server):
     server = provider_server("H\\u00e9llo there.", token_size=4)
     body = json.dumps({"model": "m", "stream": True, "messages": []}).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
-        client.sendall(b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\n"
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n"
                        b"content-length: %d\\r\\n\\r\\n" % len(body) + body)
         data = b"".join(iter(lambda: client.recv(65536), b""))
     rest, text = data.partition(b"\\r\\n\\r\\n")[2], ""

@@ -116,3 +116,31 @@ def test_edits_do_not_depend_on_the_deltas(size: int) -> None:
     assert "".join(edits.texts(texts)) == "One. [number]. !"
     assert len(edits.texts(texts)) == len(texts)
     assert (edits.start(0), edits.end(4), edits.end(9), edits.start(9), edits.start(13)) == (0, 4, 14, 14, 16)
+
+
+class Words(Requirement):
+    """Checks words, and fails "bad"."""
+
+    name = "words"
+    chunking = "word"
+
+    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+        return PartialValidationResult("fail" if "bad" in chunk else "unknown" if chunk == "a" else "pass")
+
+
+def test_a_lane_of_a_requirement_with_chunks_of_its_own_has_one_verdict_for_each_release() -> None:
+    async def consume() -> Timeline:
+        observer = TimelineObserver(FOR_A_PAGE)
+        requirements = [Guard(), Words()]
+        backend = StreamingMockBackend("One a. Uno b c. a bad. More.", token_size=3)
+        with observing(lambda: observer):
+            async with stream_with_chunking("Go", backend, SimpleContext(), requirements=requirements) as run:
+                await run.acomplete()
+        return observer.timeline()
+
+    timeline = asyncio.run(consume())
+    assert [timeline.text[bar.start : bar.end] for bar in timeline.chunks] == ["One a.", "Uno b c."]
+    guard, words = timeline.lanes
+    assert [verdict.word for verdict in guard.verdicts] == ["pass", "pass"]
+    assert [verdict.word for verdict in words.verdicts] == ["pass", "pass", "fail"]
+    assert (timeline.outcome, timeline.why) == ("stopped", "words failed chunk 6")

@@ -115,7 +115,12 @@ READ = {
         ),
         "words after the end": (sse(A, B, STOP, DONE, b"data: bye\n\n"), ["frame-after-end"]),
         "bytes after the end": (sse(A, B, STOP, DONE, b"data: \xff\n\n"), ["frame-after-end"]),
-        "text after the end": (sse(A, STOP, DONE, B), ["frame-after-end"]),
+        "text after the end": (sse(A, B, STOP, DONE, B), ["frame-after-end"]),
+        "a finish reason after the end": (
+            sse(A, B, DONE, STOP),
+            ["missing-finish-reason", "frame-after-end"],
+        ),
+        "another answer after the end": (sse(A, B, STOP, DONE) * 2, ["frame-after-end"] * 3 + ["repeated-end"]),
         "no finish reason": (sse(A, B, DONE), ["missing-finish-reason"]),
         "no choices": (sse(A, {"id": "x"}, B, STOP, DONE), ["frame-without-choices"]),
         "choices null": (sse(A, {"choices": None}, B, STOP, DONE), ["frame-without-choices"]),
@@ -149,6 +154,20 @@ READ = {
             ),
             [],
         ),
+        "a message beside an empty delta": (
+            sse(
+                A,
+                {"choices": [{"delta": {"content": ""}, "message": {"content": "ab"}, "finish_reason": "stop"}]},
+                DONE,
+            ),
+            [],
+        ),
+        "a message without text": (
+            sse(A, B, {"choices": [{"delta": {}, "message": {"tool_calls": []}, "finish_reason": "stop"}]}, DONE),
+            [],
+        ),
+        "a message of a wrong type": (sse(A, B, {"choices": [{"message": 5, "finish_reason": "stop"}]}, DONE), []),
+        "a choice that is null": (sse(A, {"choices": [None]}, B, STOP, DONE), []),
         "another message at the end": (
             sse(A, B, {"choices": [{"message": {"content": "c"}, "finish_reason": "stop"}]}, DONE),
             ["different-whole"],
@@ -174,6 +193,14 @@ READ = {
         ),
         "no end": (sse(START, block(), said("ab"), closed(), END), ["missing-end"]),
         "no end of the block": (sse(START, block(), said("ab"), END), ["missing-end", "order-of-blocks"]),
+        "a text that is complete in the start of the message": (
+            sse(
+                {**START, "message": {**START["message"], "content": [{"type": "text", "text": "ab"}]}},
+                END,
+                MESSAGE_STOP,
+            ),
+            [],
+        ),
         "the end of chat completions": (
             message(block(), said("ab"), closed()) + DONE,
             ["frame-after-end", "end-of-another-protocol"],
@@ -187,6 +214,10 @@ READ = {
             ["usage-value"],
         ),
         "a ping after the end": (message(block(), said("ab"), closed()) + sse({"type": "ping"}), ["frame-after-end"]),
+        "a text after the end": (
+            message(block(), said("a"), closed()) + sse(block(1), said("b", 1), closed(1)),
+            ["frame-after-end"] * 3,
+        ),
     },
     "openai-responses": {
         "a whole under the next part": (
@@ -211,6 +242,10 @@ READ = {
                 completed(item("ab", id="6")),
             ),
             [],
+        ),
+        "other positions at the end": (
+            sse(item("a", index=1), item("b", index=2), completed(item("a"), item("b"))),
+            ["repeated-whole"] * 2,
         ),
         "another id and no index": (
             sse(piece("ab"), event("completed", response={"output": [{}, item("ab", id="6")["item"]]})),
@@ -521,3 +556,86 @@ def test_an_error_in_the_completed_response_is_an_error():
         reading = read_stream("openai-responses", sse(piece("ab"), completed(**fields)))
         assert isinstance(reading.error, ProviderStreamError)
         assert reading.text == "ab"
+
+
+def test_the_calls_of_a_message_are_read_once():
+    call = {"index": 0, "id": "x", "function": {"name": "f", "arguments": "{}"}}
+    message = {"content": None, "tool_calls": [call]}
+    whole = {"choices": [{"message": message, "finish_reason": "tool_calls"}]}
+    for frames in ([whole], [delta(tool_calls=[call]), {"choices": [{"delta": {}, **whole["choices"][0]}]}]):
+        assert read_stream("openai", sse(*frames, DONE), strict=True).tool_calls == (ToolCall("x", "f", "{}"),)
+
+
+def test_a_finish_reason_after_the_end_is_read_if_there_was_none():
+    assert read_stream("openai", sse(A, DONE, STOP)).finish_reason == "stop"
+    assert read_stream("openai", sse(A, delta("length"), DONE, STOP)).finish_reason == "length"
+
+
+def test_two_calls_of_one_name_without_ids_are_two_calls():
+    reading = read_stream("openai", sse(tool(0, None, "f", "{}"), tool(0, None, "f", '{"a":1}'), STOP, DONE))
+    assert [call.arguments for call in reading.tool_calls] == ["{}", '{"a":1}']
+
+
+def test_a_name_that_is_repeated_inside_of_the_arguments_starts_no_call():
+    frames = [tool(0, None, "f", '{"a":'), tool(0, None, "f", "1}"), STOP, DONE]
+    assert read_stream("openai", sse(*frames), strict=True).tool_calls == (ToolCall(None, "f", '{"a":1}'),)
+
+
+def test_an_id_that_changes_inside_of_the_arguments_starts_no_call():
+    frames = [tool(0, "x", "f", '{"a":'), tool(0, "y", "f", "1}"), STOP, DONE]
+    reading = read_stream("openai", sse(*frames))
+    assert reading.tool_calls == (ToolCall("x", "f", '{"a":1}'),)
+    assert [deviation.kind for deviation in reading.deviations] == ["call-identity"]
+
+
+def test_a_call_in_the_start_of_a_message_is_before_those_of_its_blocks():
+    use = {"type": "tool_use", "id": "x", "name": "f", "input": {"a": 1}}
+    start = {**START, "message": {**START["message"], "content": [use, {"type": "sparkle"}]}}
+    body = sse(start, block(1, "tool_use", id="y", name="g", input={}), closed(1), END, MESSAGE_STOP)
+    calls = read_stream("anthropic", body, strict=True).tool_calls
+    assert calls == (ToolCall("x", "f", '{"a":1}'), ToolCall("y", "g", ""))
+
+
+def test_counts_in_the_last_event_of_a_message_are_read():
+    body = sse(START, block(), said("a"), closed(), END, {**MESSAGE_STOP, "usage": {"output_tokens": 9}})
+    assert read_stream("anthropic", body).usage == Usage(3, 9)
+
+
+def test_counts_beside_the_response_are_read():
+    body = sse(piece("a"), {**completed(), "usage": {"input_tokens": 3, "output_tokens": 2}})
+    assert read_stream("openai-responses", body).usage == Usage(3, 2)
+
+
+def test_an_error_inside_of_a_delta_or_of_an_unknown_event_is_an_error():
+    inside = sse(A, delta(content="", error={"code": 502, "message": "Boo"}))
+    unknown = sse(piece("a"), event("sparkle", error={"message": "Boo"}))
+    for protocol, body in (("openai", inside), ("openai-responses", unknown)):
+        reading = read_stream(protocol, body)
+        assert isinstance(reading.error, ProviderStreamError)
+        assert (reading.error.message, reading.text) == ("Boo", "a")
+
+
+def test_words_outside_of_the_frames_explain_an_empty_stream():
+    reading = read_stream("openai", b"upstream gone\n\n" + DONE)
+    assert isinstance(reading.error, ProviderStreamError)
+    assert reading.error.message == "upstream gone"
+
+
+@pytest.mark.parametrize("ident", ["x", None])
+def test_pieces_that_repeat_the_name_belong_to_one_call(ident):
+    pieces = [
+        partial(("$.a", {"stringValue": text}), name="f", id=ident, willContinue=True) for text in ("One ", "two")
+    ]
+    (found,) = read_stream("gemini", sse(*pieces, partial(), FINISHED), strict=True).tool_calls
+    assert found == ToolCall(ident, "f", '{"a":"One two"}')
+
+
+def test_thinking_that_is_repeated_in_another_form_is_read_once():
+    thought = {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "Hm."}]}
+    frames = [
+        event("reasoning_text.delta", output_index=0, item_id="r", delta="Hm."),
+        event("output_item.done", output_index=0, item=thought),
+    ]
+    reading = read_stream("openai-responses", sse(*frames, completed()))
+    assert reading.thinking == "Hm."
+    assert [deviation.kind for deviation in reading.deviations] == ["repeated-whole"]

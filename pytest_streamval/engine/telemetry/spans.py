@@ -231,8 +231,11 @@ class _Summary:
     def checks(self) -> Counter[str]:
         """Return the number of results by the class of their requirement."""
         checks: Counter[str] = Counter()
-        for requirement in self.run.requirements:
-            checks[type(requirement).__name__] += len(self._checked)
+        history = self.run.history
+        own = [event.own_chunk for index in self._checked if isinstance(event := history[index], QuickCheckEvent)]
+        for position, requirement in enumerate(self.run.requirements):
+            other = sum(each is not None and position not in each.positions for each in own)
+            checks[type(requirement).__name__] += len(self._checked) - other
         return +checks
 
     def failures(self) -> Counter[str]:
