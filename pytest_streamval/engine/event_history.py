@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 BLOCK = 4_096
 """The number of events that are packed together."""
 
-_RECENT = 2 * BLOCK  # events that are kept as objects, so that only long runs are packed
+FEW = 2 * BLOCK
+"""The number of events that are kept as objects, if they come faster than any reader reads them."""
+MANY = 16 * BLOCK
+"""The same for all other runs. Packing costs a tenth of the time of a run, and few runs have so many events."""
 _LIMIT = 2**32  # of the numbers in a column
 _TEXT, _START, _END, _TIME, _INDEX, _ATTEMPT = map(
     attrgetter, ("text", "start", "end", "timestamp", "chunk_index", "attempt")
@@ -43,10 +46,10 @@ class EventHistory(Sequence[StreamEvent]):
         self.append = self.recent.append
         """Add an event."""
 
-    def pack(self) -> None:
-        """Pack the older events if there are many."""
+    def pack(self, most: int) -> None:
+        """Pack older events while there are as many objects as `most`."""
         recent = self.recent
-        while len(recent) >= _RECENT:
+        while len(recent) >= most:
             self._blocks.append(_Block(recent[:BLOCK]))
             del recent[:BLOCK]
             self.packed += BLOCK

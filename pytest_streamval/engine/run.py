@@ -7,7 +7,7 @@ import types
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, cast
 
-from pytest_streamval.engine.event_history import EventHistory
+from pytest_streamval.engine.event_history import FEW, MANY, EventHistory
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,
@@ -161,6 +161,7 @@ class Run:
                 if chunks and not await self._release(chunks):
                     return False
                 if len(text) == _LONGEST_FEED:
+                    self.history.pack(FEW)
                     await asyncio.sleep(0)  # for all other tasks
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
@@ -190,7 +191,7 @@ class Run:
             self._chunk_index = index + 1
             self._released_end = end
             self._emit(ChunkEvent(text, index, _ATTEMPT, start, end))
-        self.history.pack()
+        self.history.pack(MANY)
         return True
 
     async def _validate(self) -> None:

@@ -18,7 +18,7 @@ from pytest_streamval import (
     StreamingMockBackend,
     stream_with_chunking,
 )
-from pytest_streamval.engine.event_history import BLOCK, EventHistory
+from pytest_streamval.engine.event_history import BLOCK, FEW, MANY, EventHistory
 
 CHECK = QuickCheckEvent(0, 1, True, ())
 UNKNOWN, PASSED = PartialValidationResult("unknown"), PartialValidationResult("pass", reason="fine")
@@ -28,7 +28,7 @@ def history_of(events):
     history = EventHistory()
     for event in events:
         history.append(event)
-    history.pack()
+    history.pack(FEW)
     return history
 
 
@@ -88,6 +88,15 @@ async def result_of(text, chunking, requirements=()):
     result = await stream_with_chunking("x", backend, SimpleContext(), chunking=chunking, requirements=requirements)
     await result.acomplete()
     return result
+
+
+async def test_a_run_packs_its_events_only_if_there_are_many():
+    for count, packed in ((MANY - 1, 0), (MANY, MANY)):
+        backend = StreamingMockBackend(Script(("a ",) * count))
+        result = await stream_with_chunking("x", backend, SimpleContext(), chunking="word")
+        chunks = [chunk async for chunk in result.astream()]
+        assert chunks == ["a"] * count
+        assert (result._run.history.packed > 0) == (packed > 0)
 
 
 def peak_of(size, chunking, requirements=()):
