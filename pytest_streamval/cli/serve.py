@@ -121,7 +121,13 @@ def _script(path: str, *, timing: bool) -> Script:
 
     data = Path(path).read_bytes()
     if not path.endswith(".jsonl"):
-        return Script.from_text(data.decode(), _TOKEN)
+        if not data:
+            raise InvalidFileError(path, "The file is empty", "Give a text in UTF-8, a script or a cassette.")
+        try:
+            return Script.from_text(data.decode("utf-8-sig"), _TOKEN)
+        except UnicodeDecodeError as error:
+            rule = "A file that is not *.jsonl is a text, in UTF-8."
+            raise InvalidFileError(path, f"It cannot be read: {error}", rule) from error
     try:
         return Script.from_cassette(path, timing=timing)
     except InvalidFileError:

@@ -52,7 +52,7 @@ def _page(cassette: Cassette, output: str | None) -> int:
     """Write or print the page of a cassette."""
     from pathlib import Path
 
-    from pytest_streamval.recordings.files import put_file
+    from pytest_streamval.files.writing import write_file
     from pytest_streamval.report.cassette_document import report_of
     from pytest_streamval.report.page import page_of
 
@@ -60,7 +60,7 @@ def _page(cassette: Cassette, output: str | None) -> int:
     if output is None:
         sys.stdout.buffer.write(page)
     else:
-        put_file(Path(output), page)
+        write_file(output, page)
     return 0
 
 

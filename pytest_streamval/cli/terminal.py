@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,6 +11,7 @@ from pytest_streamval.errors.text import harmless, harmless_json
 
 if TYPE_CHECKING:
     import argparse
+    from typing import TextIO
 
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -22,7 +23,9 @@ def print_text(text: str, *, end: str = "\n", to_errors: bool = False, flush: bo
 
 def print_json(**values: object) -> None:
     """Print a JSON object, on one line."""
-    print(harmless_json(json.dumps(values, ensure_ascii=False)), flush=True)
+    from pytest_streamval.files.json_text import json_line
+
+    print(harmless_json(json_line(values)), flush=True)
 
 
 def clear_line() -> None:
@@ -36,6 +39,12 @@ def print_note(message: str) -> None:
         sys.stdout.flush()
     finally:
         print_text(f"streamval: {message}", to_errors=True)
+
+
+def escape_unprintable(stream: TextIO) -> None:
+    """Make a stream print an escape for each character that its encoding lacks. By default Python fails there."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
 
 
 def discard_output() -> None:

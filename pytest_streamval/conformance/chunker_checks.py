@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OTHER = "Others. They go on\n\n"
 """The text of another stream."""
 
-_NEXT_WORD = re.compile(r"\s\S*\w\S*\s")
+_NEXT_WORD = re.compile(r"\s[^\w\s]*+\w\S*+\s")
 _SHOWN = 300  # characters of chunks in a message
 
 

@@ -1,69 +1,56 @@
-"""Secrets: the values that never reach an error, a log or a file, and the names of such values."""
+"""Secrets: the values that never reach an error, a log or a file."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import os
-import re
-from itertools import chain
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
+from pytest_streamval.http.bodies import Treatment, treated_json, treated_text
+from pytest_streamval.http.escapes import all_layers
+from pytest_streamval.http.request_secrets import RequestSecrets
+from pytest_streamval.http.secret_forms import SHORTEST, find_beginnings, find_forms, folded, forms_of
+from pytest_streamval.http.secret_names import REDACTED, is_secret_name, own_names
+from pytest_streamval.http.secret_shapes import shaped_spans
+from pytest_streamval.http.text_secrets import found_in, outwards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_streamval.errors import StreamvalError
     from pytest_streamval.http.request import HttpRequest
+    from pytest_streamval.http.text_secrets import Found
 
-REDACTED = "[redacted]"
-"""The text in place of a secret."""
+    Span = tuple[int, int]
+    E = TypeVar("E", bound=StreamvalError)
 
-_SHORTEST = 6  # characters of a secret that is searched for in texts; a shorter one is a word that occurs anyway
 _PIECE = 8  # characters of a piece that counts as a secret, too, as a message may have cut the value
-# A name is secret if its last word is one of these. Words on their own, such as `key`, `token` and `signature`, are
-# secret in requests only: in responses they belong to the protocols, for log probabilities and thinking.
-_WORDS_ANYWHERE = (
-    r"authorization|cookies?|credentials?|passwords?|passwd|passphrase|"
-    r"(?:api|access|auth|client|private|refresh|secret|session)[-_.]?(?:key|token|secret)"
-)
-_WORDS_IN_REQUESTS = rf"{_WORDS_ANYWHERE}|auth|pwd|secrets?|signature|sig|jwt|tokens?|bearer|key"
-_SECRET_NAME, _SECRET_NAME_IN_RESPONSE = (
-    re.compile(rf"(?:^|[-_.])(?:{words})$", re.IGNORECASE) for words in (_WORDS_IN_REQUESTS, _WORDS_ANYWHERE)
-)
-_LIMIT_NAME = re.compile(r"rate-?limit", re.IGNORECASE)  # x-ratelimit-remaining-tokens counts tokens
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# The form of the known providers' keys, in case one turns up in an unexpected place. They are random, so each has a
-# digit or a capital letter. Names of functions, such as hf_hub_download_files, have neither.
-_PREFIXES = ("sk", "pk", "rk", "xai", "gsk", "pplx", "tgp", "hf", "ghp", "gho", "ghs", "github_pat")
-_SECRET_VALUE = re.compile(
-    r"(?:(?<=Bearer )|(?<=bearer )|(?<=Basic ))[\w.~+/=-]{8,}"
-    rf"|\b(?:{'|'.join(_PREFIXES)})[-_](?=[\w-]*[\dA-Z])[\w-]{{16,}}"
-    r"|\bAIza[\w-]{30,}|\bAKIA[\dA-Z]{16}\b"
-)
-# Every match contains one of these. To search for these first is cheap, and most texts have none.
-_HINTS = ("earer ", "Basic ", "AIza", "AKIA", *(f"{prefix}{dash}" for prefix in _PREFIXES for dash in "-_"))
-_LIKELY = re.compile(r"(?=\S*\d)\S{8,}")  # a value with a digit, not an ordinary word in a field called "key"
 _KEY_VARIABLE = "API_KEY"  # the end of the names of variables that hold a provider's key
+_KEPT_FACTS = {"text", "deltas"}  # of an error: the output of the model, which belongs to the application
 
 
-def keys_in_environment(environment: Mapping[str, str] = os.environ) -> list[str]:
+def keys_in_environment(environment: Mapping[str, str] | None = None) -> list[str]:
     """Return the API keys in the environment: the values of all variables whose name ends in `API_KEY`.
 
-    This covers all providers, also those that only an application knows.
+    This covers all providers, also those that only an application knows. Names that the user has declared count too.
     """
-    return [value for name, value in environment.items() if name.upper().endswith(_KEY_VARIABLE) and value]
+    return [
+        value
+        for name, value in (os.environ if environment is None else environment).items()
+        if value and (name.upper().endswith(_KEY_VARIABLE) or name.lower() in own_names)
+    ]
 
 
-def is_secret_name(name: str, *, in_response: bool = False) -> bool:
-    """Return whether a value with this name is a secret: `x-api-key`, `apiKey`, `password`, in a request also `key`.
-
-    Args:
-        name: The name of a header, of a parameter of an address, or of a field.
-        in_response: Whether it is a field of a provider's response.
-    """
-    pattern = _SECRET_NAME_IN_RESPONSE if in_response else _SECRET_NAME
-    return pattern.search(_CAMEL.sub("-", name)) is not None and _LIMIT_NAME.search(name) is None
+def shown_address(address: str) -> str:
+    """Return an address as messages show it: without its credentials, also if it is invalid."""
+    scheme, sign, rest = address.rpartition("://")
+    place, mark, query = rest.partition("?")
+    credentials, at, host = place.rpartition("@")
+    user = REDACTED if credentials else ""
+    return Secrets().text(f"{scheme}{sign}{user}{at}{host}{mark}{query}", in_request=True)
 
 
 class Secrets:
@@ -73,54 +60,94 @@ class Secrets:
         """Remember secrets.
 
         Args:
-            values: The secrets. Each is searched for as it is, and in its forms in addresses, in JSON and in base64. A
-                secret of fewer than 6 characters is not searched for.
+            values: The secrets. Each is searched for as it is, and in its forms in addresses, in JSON, in hexadecimal
+                and in base64. A secret of fewer than 6 characters is not searched for.
         """
-        known = {value for value in values if len(value) >= _SHORTEST}
-        self.values = tuple(sorted({form for value in known for form in _forms(value)}, key=len, reverse=True))
-        """All forms of the secrets, longest first."""
+        self.values = tuple(sorted({value for value in values if len(value) >= SHORTEST}, key=len, reverse=True))
+        """The secrets, longest first."""
+        self._forms = forms_of(self.values)
+        self._shortest = min((len(form.text) for form in self._forms), default=sys.maxsize)
+        self._texts: Mapping[str, Found] = {}
+
+    def __repr__(self) -> str:
+        return f"<Secrets: {len(self.values)} values>"
 
     @classmethod
     def of(cls, request: HttpRequest, more: Iterable[str] = ()) -> Secrets:
-        """Return the secrets of a request, by the names in its headers, its address and its body.
+        """Return the secrets of a request, by the names in its headers, its address, its body and the texts in that.
 
         Args:
             request: The request that is sent.
             more: Other secrets that may turn up.
         """
-        return cls([*more, *_in_headers(request.headers), *_in_url(request.url), *_in_body(request.body)])
+        found = RequestSecrets(request)
+        secrets = cls([*more, *found.values])
+        secrets._texts = found.texts
+        return secrets
 
-    def text(self, text: str) -> str:
-        """Return a text without the known secrets, and without values that look like a key."""
-        for value in self.values:
-            text = text.replace(value, REDACTED)
-        return _SECRET_VALUE.sub(REDACTED, text) if _may_hold_a_key(text) else text
+    # Texts
+
+    def text(self, text: str, *, in_request: bool = False) -> str:
+        """Return a text without secrets: known ones, values that look like a key, and values with secret names.
+
+        Args:
+            text: The text.
+            in_request: Whether it is a text of a request, in which more names are secret.
+        """
+        found = self._texts.get(text) if in_request else None
+        if found is None:
+            found = found_in(text, in_request=in_request)
+        known = self._known_in(text)
+        return _overwritten(text, [*found.spans, *known]) if known or found.spans else text
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Yield the spans of secrets in a response, and of the beginning of one at its end. They may overlap."""
+        yield from find_beginnings(self._forms, text)
+        yield from found_in(text, in_request=False).spans
+        yield from self._known_in(text)
+
+    def plain_spans(self, text: str) -> Iterator[Span]:
+        """Yield the spans of secrets that need neither a name nor a decoding."""
+        yield from find_beginnings(self._forms, text)
+        yield from find_forms(self._forms, text)
+        yield from shaped_spans(text)
+
+    def _known_in(self, text: str) -> list[Span]:
+        if len(text) < self._shortest:
+            return []
+        found = [*find_forms(self._forms, text)]
+        for way in all_layers(text):
+            found += [outwards(span, way) for span in find_forms(self._forms, way[-1].text)]
+        return found
 
     def message(self, text: str) -> str:
         """Return the message of an error without secrets and pieces of secrets, as it may have cut a value."""
         text = self.text(text)
+        lower = folded(text)
+        forms = {form.text for form in self._forms}
         kept: list[str] = []
         at = 0
         while at < len(text):
-            size = max((_common(text, at, value) for value in self.values), default=0)
+            size = max((_common(lower, at, form) for form in forms), default=0)
             kept.append(REDACTED if size else text[at])
             at += size or 1
         return "".join(kept)
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the spans of secrets in a text: known ones, the beginning of one at its end, and values like a key.
+    def error(self, error: E) -> E:
+        """Redact the facts of an error, and return the error. The output of the model stays as it is."""
+        facts = {}
+        for name in error.__dataclass_fields__:
+            fact = getattr(error, name)
+            if name not in _KEPT_FACTS and isinstance(fact, str):
+                fact = self.text(fact)
+            elif name not in _KEPT_FACTS and isinstance(fact, bytes):
+                fact = self.text(fact.decode("latin-1")).encode("latin-1")
+            facts[name] = fact
+        vars(error).update(facts)
+        error.args = tuple(facts.values())
+        return error
 
-        Spans may overlap.
-        """
-        for value in self.values:
-            at = text.find(value)
-            while at >= 0:
-                yield at, at + len(value)
-                at = text.find(value, at + 1)
-            if begun := _begun(value, text):
-                yield len(text) - begun, len(text)
-        if _may_hold_a_key(text):
-            yield from (match.span() for match in _SECRET_VALUE.finditer(text))
+    # Requests
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return headers with the secrets redacted."""
@@ -128,7 +155,10 @@ class Secrets:
 
     def url(self, url: str) -> str:
         """Return an address without its credentials and without the secrets in its query."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return self.text(url, in_request=True)
         host = parts.netloc.rpartition("@")[2]
         query = [
             (name, REDACTED if is_secret_name(name) else value)
@@ -139,18 +169,48 @@ class Secrets:
 
     def body(self, value: object) -> object:
         """Return a JSON value with secrets redacted, by the names of fields and anywhere else."""
-        if isinstance(value, dict):
-            return {
-                self.text(str(name)): REDACTED if _is_secret(str(name), part) else self.body(part)
-                for name, part in value.items()
-            }
-        if isinstance(value, list):
-            return [self.body(part) for part in value]
-        return self.text(value) if isinstance(value, str) else value
+        return treated_json(value, self._treatment)
+
+    def content(self, body: bytes, headers: Mapping[str, str]) -> object:
+        """Return the body of a request with secrets redacted: parsed JSON, otherwise text.
+
+        JSON that could not be read from a cassette, such as a very deep value, is kept as text.
+
+        Args:
+            body: The body. A form, or parts with names, are redacted by these.
+            headers: The headers of the request.
+        """
+        try:
+            return self.body(parse_json(body, deepest=DEEPEST - 1))  # the header of a cassette is one level
+        except UnreadableJsonError:
+            return treated_text(body.decode(errors="replace"), headers, self._treatment)
+
+    @property
+    def _treatment(self) -> Treatment:
+        return Treatment(_redact_text, _redact_number, partial(self.text, in_request=True), self.text)
 
 
-def _may_hold_a_key(text: str) -> bool:
-    return any(hint in text for hint in _HINTS)
+def _redact_text(name: str, value: str) -> str:  # noqa: ARG001  # as in Treatment
+    return REDACTED
+
+
+def _redact_number(name: str, value: float) -> str:  # noqa: ARG001  # as in Treatment
+    return REDACTED
+
+
+def _overwritten(text: str, spans: Iterable[Span]) -> str:
+    """Return a text with one `[redacted]` for each group of spans that overlap or touch."""
+    found = sorted(spans)
+    kept: list[str] = []
+    start, end = found[0]
+    at = 0
+    for next_start, next_end in found[1:]:
+        if next_start <= end:
+            end = max(end, next_end)
+            continue
+        kept += (text[at:start], REDACTED)
+        at, start, end = end, next_start, next_end
+    return "".join([*kept, text[at:start], REDACTED, text[end:]])
 
 
 def _common(text: str, at: int, value: str) -> int:
@@ -161,73 +221,3 @@ def _common(text: str, at: int, value: str) -> int:
     while at + size < len(text) and text[at : at + size + 1] in value:
         size += 1
     return size
-
-
-def _begun(value: str, text: str) -> int:
-    """Return how much of a secret is at the end of a text, where a stream was cut. Return 0 if there is too little."""
-    longest = min(len(value) - 1, len(text))
-    return next((size for size in range(longest, _SHORTEST - 1, -1) if text.endswith(value[:size])), 0)
-
-
-def _is_secret(name: str, value: object) -> bool:
-    """Return whether a field of a request's body is a secret. A number, such as `max_tokens`, is not."""
-    return isinstance(value, str) and bool(value) and is_secret_name(name)
-
-
-def _forms(value: str) -> set[str]:
-    """Return the forms of a secret in texts of several kinds."""
-    data = value.encode(errors="surrogatepass")
-    return {
-        value,
-        data.decode("latin-1"),
-        quote(value, safe="", errors="replace"),
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1].replace("/", "\\/"),
-        base64.b64encode(data).decode(),
-        base64.urlsafe_b64encode(data).decode().rstrip("="),
-    }
-
-
-def _in_headers(headers: Mapping[str, str]) -> Iterator[str]:
-    for name, value in headers.items():
-        if not is_secret_name(name):
-            continue
-        if name.lower() == "cookie":
-            yield from (part.partition("=")[2].strip() for part in value.split(";"))
-            continue
-        scheme, _, credentials = value.partition(" ")
-        yield value
-        if credentials:
-            yield credentials
-            yield from _basic(credentials) if scheme.lower() == "basic" else ()
-
-
-def _basic(credentials: str) -> Iterator[str]:
-    """Yield the password in the credentials of `Authorization: Basic`."""
-    try:
-        yield base64.b64decode(credentials).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return
-
-
-def _in_url(url: str) -> Iterator[str]:
-    parts = urlsplit(url)
-    yield from (unquote(part) for part in (parts.username, parts.password) if part)
-    yield from (value for name, value in parse_qsl(parts.query) if is_secret_name(name))
-
-
-def _in_body(body: bytes) -> Iterator[str]:
-    try:
-        value: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    yield from filter(_LIKELY.fullmatch, _named(value))
-
-
-def _named(value: object) -> Iterator[str]:
-    """Yield the strings in a JSON value that are secrets by the names of their fields."""
-    if isinstance(value, dict):
-        yield from (part for name, part in value.items() if isinstance(part, str) and is_secret_name(name))
-        yield from chain.from_iterable(map(_named, value.values()))
-    elif isinstance(value, list):
-        yield from chain.from_iterable(map(_named, value))

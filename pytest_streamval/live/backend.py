@@ -11,15 +11,17 @@ from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     FrameTooLongError,
     InvalidArgumentError,
+    ProviderStatusError,
     ProviderUnreachableError,
     StreamTruncatedError,
     WireError,
     excerpt,
 )
-from pytest_streamval.http.client import HttpTransport
+from pytest_streamval.http.client import HttpTransport, decoded_response
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.live.providers import parse_spec
+from pytest_streamval.http.response_info import response_info
+from pytest_streamval.http.secrets import Secrets, shown_address
+from pytest_streamval.live.providers import check_encryption, parse_spec
 from pytest_streamval.wire.sse import MAX_FRAME, checked_max_frame
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class LiveBackend(Backend):
         retries: int = 2,
         max_frame: int = MAX_FRAME,
         transport: Transport | None = None,
+        allow_http: bool = False,
     ) -> None:
         """Create a backend, without sending a request.
 
@@ -62,6 +65,8 @@ class LiveBackend(Backend):
             max_frame: The most bytes of one frame of a stream, and of an answer that is not streamed. A longer one
                 raises `FrameTooLongError`, so that a provider cannot fill the memory.
             transport: The transport of the requests. By default the network.
+            allow_http: Whether a key may be sent to another machine without encryption. The variable
+                `STREAMVAL_ALLOW_HTTP` allows it for all backends.
 
         Raises:
             UnknownNameError: A `ValueError`. If the provider in the spec is unknown.
@@ -75,6 +80,7 @@ class LiveBackend(Backend):
         self._retries = retries
         self._max_frame = checked_max_frame(max_frame)
         self._transport = transport
+        self._allow_http = allow_http
 
     @property
     def spec(self) -> str:
@@ -87,7 +93,7 @@ class LiveBackend(Backend):
         if self._transport is not None:
             return None
         options = sorted((str(name), repr(value)) for name, value in self.model_options.items())
-        return f"{self.spec} at {Secrets().url(self.address)} with {options}"
+        return f"{self.spec} at {shown_address(self.address)} with {options}"
 
     async def generate_from_context(
         self,
@@ -101,6 +107,7 @@ class LiveBackend(Backend):
 
         Raises:
             MissingKeyError: A `LookupError`. If the provider needs an API key and the environment has none.
+            InvalidArgumentError: If a key would be sent to another machine without encryption.
             InvalidArgumentError: If the provider's protocol cannot express the request.
         """
         action = as_action(action)
@@ -120,15 +127,27 @@ class LiveBackend(Backend):
         thunk.generation.streaming = streams
 
         async def generate(thunk: ModelOutputThunk) -> None:
-            async with transport.stream(request, provider=self.provider.name) as response:
-                await (self._stream if streams else self._buffer)(thunk, response)
+            try:
+                async with transport.stream(request, provider=self.provider.name) as response:
+                    thunk.generation.response = response_info(response.status, response.headers, secrets)
+                    await (self._stream if streams else self._buffer)(thunk, decoded_response(response))
+            except ProviderStatusError as error:
+                thunk.generation.response = error.response
+                raise
+            except WireError as error:  # the provider's text may repeat the key
+                secrets.error(error)
+                raise
 
         thunk.start(generate)
         return thunk, ctx.add(action).add(thunk)
 
     def _authorized(self, wire_request: WireRequest) -> tuple[HttpRequest, Secrets]:
         """Return a request with its API key, and the secrets to keep out of errors."""
-        key = self.provider.key(self.address) if getattr(self._transport, "needs_key", True) else None
+        __tracebackhide__ = True
+        needs_key = getattr(self._transport, "needs_key", True)
+        key = self.provider.key(self.address) if needs_key else None
+        if needs_key and (key is not None or "@" in self.address):
+            check_encryption(self.address, allow_http=self._allow_http)
         headers = dict(wire_request.headers) if key is None else wire_request.authorized(key)
         request = HttpRequest(self.provider.endpoint(self.address, wire_request.path), wire_request.content, headers)
         return request, Secrets([] if key is None else [key])
@@ -142,6 +161,8 @@ class LiveBackend(Backend):
         except WireError as error:
             await _put(thunk, error.deltas)  # those of the same read before the fault
             raise
+        finally:
+            thunk.generation.deviations = tuple(decoder.deviations)
 
     async def _decode(self, thunk: ModelOutputThunk, response: HttpResponse, decoder: FrameDecoder) -> None:
         try:
@@ -151,7 +172,7 @@ class LiveBackend(Backend):
             if decoder.done:
                 return  # the stream had ended before the connection broke
             try:
-                decoder.close()
+                await _put(thunk, decoder.close())
             except StreamTruncatedError as truncated:
                 raise truncated from broken
             raise
@@ -165,7 +186,7 @@ class LiveBackend(Backend):
         await _put(thunk, [self._adapter.parse_response(bytes(body)).to_delta()])
 
     def __repr__(self) -> str:
-        return f"<LiveBackend {self.spec} at {self.address}>"
+        return f"<LiveBackend {self.spec} at {shown_address(self.address)}>"
 
 
 async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
@@ -176,7 +197,7 @@ async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
 
 def _message(entry: Entry) -> dict[str, object]:
     if isinstance(entry, ModelOutputThunk):
-        return {"role": "assistant", "content": str(entry)}
+        return {"role": "assistant", "content": str(entry) or entry.refusal}
     if isinstance(entry, Message):
         return {"role": entry.role, "content": entry.content}
     return {"role": "user", "content": str(entry) if isinstance(entry, CBlock) else entry.format_for_llm()}

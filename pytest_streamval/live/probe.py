@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import MissingKeyError, ProviderUnreachableError, backend_unavailable_error
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    MissingKeyError,
+    ProviderUnreachableError,
+    backend_unavailable_error,
+)
+from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
 from pytest_streamval.http.connection import get
-from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http.secrets import Secrets, shown_address
+from pytest_streamval.live.providers import check_encryption
 
 if TYPE_CHECKING:
     from pytest_streamval.live.backend import LiveBackend
@@ -21,16 +27,16 @@ def probe(backend: LiveBackend) -> ProviderUnreachableError | None:
     """Request a provider's list of models once. Return the obstacle to using the backend, if there is one."""
     provider = backend.provider
     path = _LISTS.get(provider.adapter.protocol, _OPENAI_LIST)
-    url = provider.endpoint(backend.address, path)
+    place = shown_address(backend.address)
+    url = provider.endpoint(place, path)
     try:
-        key = provider.key(backend.address)
+        status, body = _list_of_models(backend, path)
     except MissingKeyError as error:
-        return backend_unavailable_error(backend.spec, backend.address, str(error), f"export {error.variables[0]}=KEY")
-    secrets = Secrets([] if key is None else [key])
-    try:
-        status, body = get(url, {} if key is None else _authorized(backend, key), timeout=_TIMEOUT)
+        return backend_unavailable_error(backend.spec, place, str(error), f"export {error.variables[0]}=KEY")
+    except InvalidArgumentError as error:
+        return backend_unavailable_error(backend.spec, place, str(error), "an address that begins with https")
     except OSError as error:
-        return _unavailable(backend, f"GET {url}: {secrets.text(str(error))}")
+        return _unavailable(backend, f"GET {url}: {error}")
     if status in {401, 403}:
         return _unavailable(backend, f"GET {url} answered {status}: the key in {provider.keys[0]} is not accepted")
     models = _models(body) if status == 200 else None  # noqa: PLR2004  # OK; a server without a list may still answer
@@ -38,24 +44,38 @@ def probe(backend: LiveBackend) -> ProviderUnreachableError | None:
         known = ", ".join(sorted(models)[:8])
         remedy = f"ollama pull {backend.model}" if provider.name == "ollama" else "name one of these"
         fault = f"GET {url} lists no model {backend.model!r}, but: {known}"
-        return backend_unavailable_error(backend.spec, backend.address, fault, remedy)
+        return backend_unavailable_error(backend.spec, place, fault, remedy)
     return None
+
+
+def _list_of_models(backend: LiveBackend, path: str) -> tuple[int, bytes]:
+    """Return the status and the body of the response to a request for the provider's list of models.
+
+    Raises:
+        ConnectionError: If there is no response. Its message has no key.
+    """
+    __tracebackhide__ = True
+    key = backend.provider.key(backend.address)
+    headers = {} if key is None else backend.provider.adapter.build_request("?", model=backend.model).authorized(key)
+    if key is not None or "@" in backend.address:
+        check_encryption(backend.address, allow_http=backend._allow_http)
+    try:
+        return get(backend.provider.endpoint(backend.address, path), headers, timeout=_TIMEOUT)
+    except OSError as error:
+        failure = ConnectionError(Secrets([] if key is None else [key]).text(str(error)))
+    raise failure
 
 
 def _unavailable(backend: LiveBackend, fault: str) -> ProviderUnreachableError:
     remedy = "ollama serve" if backend.provider.name == "ollama" else "start its server"
-    return backend_unavailable_error(backend.spec, backend.address, fault, remedy)
-
-
-def _authorized(backend: LiveBackend, key: str) -> dict[str, str]:
-    return backend.provider.adapter.build_request("?", model=backend.model).authorized(key)
+    return backend_unavailable_error(backend.spec, shown_address(backend.address), fault, remedy)
 
 
 def _models(body: bytes) -> set[str] | None:
     """Return the names in a list of models, or None if the body is not one."""
     try:
-        found = json.loads(body)
-    except ValueError:
+        found = parse_json(body)
+    except UnreadableJsonError:
         return None
     if not isinstance(found, dict):
         return None

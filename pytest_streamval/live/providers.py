@@ -13,6 +13,8 @@ from pytest_streamval.errors import (
     excerpt,
     unknown_provider_error,
 )
+from pytest_streamval.http.request import is_loopback
+from pytest_streamval.http.secrets import shown_address
 from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
 from pytest_streamval.wire.ollama import Ollama
@@ -20,13 +22,14 @@ from pytest_streamval.wire.openai import OpenAIChat
 from pytest_streamval.wire.responses import OpenAIResponses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_streamval.wire.adapter import Adapter
 
 DEFAULT = "ollama:granite4:micro"
 """The spec of the default backend."""
 
+_ALLOW_HTTP = "STREAMVAL_ALLOW_HTTP"
 _VERSION = "/v1"  # a part of many addresses, as the SDKs for OpenAI's protocol need it
 
 
@@ -56,9 +59,11 @@ class Provider:
     def _is_official(self, address: str) -> bool:
         return address in {self.url, self.url + _VERSION}
 
-    def address(self, base_url: str | None, environment: Mapping[str, str] = os.environ) -> str:
+    def address(self, base_url: str | None, environment: Mapping[str, str] | None = None) -> str:
         """Return the address of the provider: the given one, the one in the environment, or the usual one."""
-        found = base_url or next((environment[name] for name in self.urls if environment.get(name)), None)
+        __tracebackhide__ = True
+        get = _variables(environment)
+        found = base_url or next(filter(None, map(get, self.urls)), None)
         return self.url if found is None else _completed(found, self.url)
 
     def endpoint(self, address: str, path: str) -> str:
@@ -67,22 +72,65 @@ class Provider:
             path = path.removeprefix(_VERSION)
         return address + path
 
-    def key(self, address: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    def key(self, address: str, environment: Mapping[str, str] | None = None) -> str | None:
         """Return the API key, or None if there is none and the server at the address may not need one.
 
         Raises:
             MissingKeyError: A `LookupError`. If there is none and the address is the provider's usual one.
         """
-        found = next((environment[name] for name in self.keys if environment.get(name)), None)
+        __tracebackhide__ = True
+        found = next(filter(None, map(_variables(environment), self.keys)), None)
         if found is None and self.keys and self._is_official(address):
             raise MissingKeyError(self.name, self.keys)
         return found
 
 
-def _compatible(name: str, url: str, *, versioned: bool = True, official: Adapter | None = None) -> Provider:
+def _variables(environment: Mapping[str, str] | None) -> Callable[[str], str | None]:
+    """Return the function that returns a variable. It has no `repr` with values, which tracebacks with locals show."""
+    return os.environ.get if environment is None else environment.get
+
+
+def check_encryption(address: str, *, allow_http: bool) -> None:
+    """Check that a key that is sent to an address is encrypted, or stays on this machine.
+
+    Raises:
+        InvalidArgumentError: A `ValueError`. If it would be sent to another machine in the clear.
+    """
+    parts = urlsplit(address)
+    if parts.scheme == "https" or is_loopback(parts.hostname) or allow_http or os.environ.get(_ALLOW_HTTP):
+        return
+    rule = (
+        "It must be on this machine or begin with https, as a key is sent to it. If its network is trusted, give "
+        f"allow_http=True, or set {_ALLOW_HTTP}=1."
+    )
+    raise InvalidArgumentError("address", excerpt(shown_address(address)), rule)
+
+
+# Requests that a provider refuses, although compatible servers take them. Those that only some of its models refuse,
+# such as `stop` at xAI and schemas in streams at Groq, are sent.
+#
+# Mistral answers 422, "Extra inputs are not permitted", to `stream_options` (openai/openai-agents-python#442,
+# avante-corp/avante.nvim#2347) and to `seed`, which it calls `random_seed` (posit-dev/chatlas#145,
+# Vali-98/ChatterUI#143, https://docs.mistral.ai/api). Its streams always have the usage (dnakov/anon-kode#53).
+_MISTRAL = OpenAIChat(seed="random_seed", stream_options=False)
+# DeepSeek answers 400, "This response_format type is unavailable now", to schemas (llm-exe/llm-exe#662,
+# khoj-ai/khoj#1336). It takes `json_object` (https://api-docs.deepseek.com/api/create-chat-completion).
+_DEEPSEEK = OpenAIChat(json_schemas=False)
+
+
+def _compatible(
+    name: str,
+    url: str,
+    adapter: Adapter | None = None,
+    *,
+    versioned: bool = True,
+    official: Adapter | None = None,
+) -> Provider:
     """Return a provider with the protocol of OpenAI's chat completions."""
     variable = name.upper()
-    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, official)
+    return Provider(
+        name, adapter or OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, official
+    )
 
 
 PROVIDERS = {
@@ -111,8 +159,8 @@ PROVIDERS = {
         _compatible("xai", "https://api.x.ai"),
         _compatible("perplexity", "https://api.perplexity.ai", versioned=False),
         _compatible("groq", "https://api.groq.com/openai"),
-        _compatible("deepseek", "https://api.deepseek.com"),
-        _compatible("mistral", "https://api.mistral.ai"),
+        _compatible("deepseek", "https://api.deepseek.com", _DEEPSEEK),
+        _compatible("mistral", "https://api.mistral.ai", _MISTRAL),
         _compatible("together", "https://api.together.xyz"),
     )
 }
@@ -142,9 +190,12 @@ def _completed(address: str, usual: str) -> str:
     try:
         port = parts.port
     except ValueError as error:
-        raise InvalidArgumentError("url", excerpt(address), f"It must have a valid port: {error}.") from error
+        raise InvalidArgumentError(
+            "url", excerpt(shown_address(address)), f"It must have a valid port: {error}."
+        ) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidArgumentError("url", excerpt(address), "It must be an address such as http://127.0.0.1:11434.")
+        rule = "It must be an address such as http://127.0.0.1:11434."
+        raise InvalidArgumentError("url", excerpt(shown_address(address)), rule)
     if parts.hostname == "0.0.0.0":  # noqa: S104  # the address of a listening server; a client connects to this machine
         parts = parts._replace(netloc=parts.netloc.replace("0.0.0.0", "127.0.0.1"))  # noqa: S104  # as above
     if port is None and "://" not in address:

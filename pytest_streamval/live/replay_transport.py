@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from math import inf
 from os import PathLike
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -19,6 +20,7 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.http.client import HttpResponse
+from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.recording_transport import protocol_of, with_transport
 from pytest_streamval.recordings.cassette import Cassette
@@ -91,7 +93,7 @@ class ReplayTransport:
         cassette = self.matcher.take(request, protocol_of(provider))
         if self.cut is not None:
             cassette = recut_cassette(cassette, self.cut)
-        played = _ReplayedReads(cassette, self.speed, provider, Secrets.of(request).url(request.url))
+        played = _ReplayedReads(cassette, self.speed, provider, request)
         await played.begin()
         headers = dict(cassette.header.get("headers") or ())
         yield HttpResponse(cassette.header.get("status") or 200, headers, played)
@@ -126,11 +128,12 @@ def _loaded(cassettes: Recorded | Iterable[Recorded]) -> Iterator[Cassette]:
 class _ReplayedReads:
     """The reads of a recording, each at its time."""
 
-    def __init__(self, cassette: Cassette, speed: float, provider: str, url: str) -> None:
+    def __init__(self, cassette: Cassette, speed: float, provider: str, request: HttpRequest) -> None:
         self._cassette = cassette
         self._speed = speed
         self._provider = provider
-        self._url = url
+        self._secrets = Secrets.of(request)
+        self._url = self._secrets.url(request.url)
         self._next = 0
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
@@ -169,12 +172,15 @@ class _ReplayedReads:
     def _error(self) -> Exception:
         cassette, ending, place = self._cassette, self._cassette.ending, (self._provider, self._url)
         if ending.how == "refused":
-            message = cassette.body.decode(errors="replace")
-            return ProviderStatusError(*place, cassette.header.get("status") or 0, message, ending.seconds)
+            message = self._secrets.text(cassette.body.decode(errors="replace"))
+            headers = dict(cassette.header.get("headers") or ())
+            found = response_info(cassette.header.get("status") or 0, headers, self._secrets)
+            info = replace(found, retry_after=ending.seconds)
+            return ProviderStatusError(*place, info.status, message, info.retry_after).with_response(info)
         if ending.how == "silent":
             return ProviderTimeoutError(*place, ending.why, ending.seconds or 0.0)
         if ending.how == "broken":
-            return ProviderUnreachableError(*place, ending.why)
+            return ProviderUnreachableError(*place, self._secrets.text(ending.why))
         return CassetteEndedError(cassette.path, ending.at, ending.why)
 
     async def _until(self, at: float) -> None:

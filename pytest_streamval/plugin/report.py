@@ -9,12 +9,12 @@ from tempfile import TemporaryFile
 import pytest
 
 from pytest_streamval.errors import plural, report_path_error
+from pytest_streamval.files.typed_json import from_json
 from pytest_streamval.plugin.collecting import STREAMS
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Timeline
-from pytest_streamval.report.typed_json import from_json
 from pytest_streamval.report.write import SUFFIX_RULE, has_suffix_of_report, write_report
 
 _MESSAGE = 2_000  # characters of a failure's message that the page shows

@@ -12,7 +12,8 @@ from collections import defaultdict
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from pytest_streamval.http.secrets import is_secret_name
+from pytest_streamval.http.escapes import json_layer, unescaped
+from pytest_streamval.http.named_values import named_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
     Places = dict[str, dict[str, list[Span]]]
     """Strings by their path in their frame, and by the values of `index`, as answers and calls may alternate."""
 
-_FILLING = b"*"
+_NUMBER = re.compile(rb"-?\d[\d.eE+-]*+")
+_DIGIT = re.compile(rb"\d")
 # The start of a frame; a string, with the colon that makes it a key and a number after that; a bracket. Bytes are read
 # as Latin-1, a character each: no byte of a longer UTF-8 sequence is any of these. A string ends with its line at the
 # latest.
 _TOKEN = re.compile(
     r"""(?P<frame>^(?:data:|(?=\{)))"""
     r"""|"(?P<string>(?:[^"\\\r\n]++|\\[^\r\n])*+)(?:"(?P<key>\s*+:(?:\s*+(?P<number>\d++))?)?|(?=[\r\n\\]|\Z))"""
-    r"""|(?P<bracket>[\[\]{}])""",
+    r"""|(?P<opening>[\[{])|(?P<closing>[\]}])""",
     re.MULTILINE,
 )
-_UNIT = re.compile(r"\\u(?P<code>[0-9a-fA-F]{4})|\\(?P<escaped>.)|(?P<plain>.)", re.DOTALL)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_SAMPLE = 40  # equal strings that are searched for a secret in place of all
+_LONGEST_NAME = 64  # characters of a name that are part of a path
+_DEEPEST = 32  # levels of a frame whose names are part of a path; deeper strings share one
 
 
 def redacted(reads: Sequence[bytes], secrets: Secrets) -> list[bytes]:
@@ -42,20 +45,28 @@ def redacted(reads: Sequence[bytes], secrets: Secrets) -> list[bytes]:
     body = b"".join(reads)
     clean = bytearray(body)
     for start, end in _spans(body.decode("latin-1"), secrets):
-        clean[start:end] = _FILLING * (end - start)
+        clean[start:end] = _filling(body, start, end)
     ends = accumulate(map(len, reads), initial=0)
     return [bytes(clean[start:end]) for start, end in pairwise(ends)]
 
 
+def _filling(body: bytes, start: int, end: int) -> bytes:
+    """Return bytes in the place of a secret. A number stays one, so that the JSON stays valid."""
+    value = body[start:end]
+    is_number = _NUMBER.fullmatch(value) is not None and body[:start].rstrip()[-1:] in {b":", b"[", b","}
+    return _DIGIT.sub(b"1", value) if is_number else b"*" * (end - start)
+
+
 def _spans(text: str, secrets: Secrets) -> Iterator[Span]:
-    for start, end in secrets.spans(text):
+    for start, end in secrets.plain_spans(text):
         yield start + _is_escaped(text, start), end
-    for path, by_index in _strings(text).items():
-        for strings in by_index.values():
-            if is_secret_name(path.rpartition("/")[2], in_response=True):
-                yield from strings
-            else:
-                yield from _in_strings(text, strings, secrets)
+    yield from ((found.start, found.end) for found in named_values(text, in_request=False))
+    strings = _strings(text)
+    for by_index in strings.values():
+        for each in by_index.values():
+            yield from _in_strings(text, each, secrets)
+    if not strings:
+        yield from secrets.spans(text)
 
 
 def _is_escaped(text: str, at: int) -> bool:
@@ -67,23 +78,22 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 def _in_strings(text: str, strings: Sequence[Span], secrets: Secrets) -> Iterator[Span]:
-    """Yield the spans of the secrets in strings that belong together, one span for each character."""
-    joined = "".join(_decoded(text[start:end]) for start, end in strings)
-    found = list(secrets.spans(joined))
+    """Yield the spans of the secrets in strings that belong together, one for each character."""
+    pieces = [text[start:end] for start, end in strings]
+    if len(pieces) > _SAMPLE and len(set(pieces)) == 1 and not _has_secret("".join(pieces[:_SAMPLE]), secrets):
+        return  # the name of a model, for example, which is the same in every frame
+    encoded = "".join(pieces)
+    layer = json_layer(encoded)
+    found = list(secrets.spans(encoded if layer is None else layer.text))
     if found:
-        units = [unit.span() for start, end in strings for unit in _UNIT.finditer(text, start, end)]
-        for start, end in found:
-            yield from units[start:end]
+        offsets = [at for start, end in strings for at in range(start, end)]
+        for span in found:
+            start, end = span if layer is None else layer.source(*span)
+            yield from ((at, at + 1) for at in offsets[start:end])
 
 
-def _decoded(string: str) -> str:
-    return _UNIT.sub(_character, string) if "\\" in string else string
-
-
-def _character(unit: re.Match[str]) -> str:
-    if unit["code"]:
-        return chr(int(unit["code"], 16))
-    return unit["plain"] or _ESCAPES.get(unit["escaped"], unit["escaped"])
+def _has_secret(encoded: str, secrets: Secrets) -> bool:
+    return any(secrets.spans(unescaped(encoded)))
 
 
 def _strings(text: str) -> Places:
@@ -91,41 +101,55 @@ def _strings(text: str) -> Places:
     places: Places = defaultdict(lambda: defaultdict(list))
     frame = _Frame()
     for token in _TOKEN.finditer(text):
-        if token["frame"] is not None:
-            frame.enter(places)
+        kind = token.lastgroup
+        if kind == "string":
+            frame.strings.append(("/".join(frame.path), token.span("string")))
+        elif kind == "opening":
+            frame.enter_value()
+        elif kind == "closing":
+            frame.leave_value()
+        elif kind == "frame":
+            frame.add_to(places)
             frame = _Frame()
-        elif token["bracket"]:
-            frame.bracket(token["bracket"])
         else:
-            frame.string(token)
-    frame.enter(places)
+            frame.name(token)
+    frame.add_to(places, is_last=True)
     return places
 
 
 class _Frame:
+    """The strings of one frame."""
+
     def __init__(self) -> None:
-        self._path: list[str] = []
+        self.path: list[str] = []
+        """The names that lead to the current place, or as many as count."""
+        self.strings: list[tuple[str, Span]] = []
+        """The strings so far, with their paths."""
+        self._deeper = 0
         self._numbers: list[str] = []
-        self._strings: list[tuple[str, Span]] = []
 
-    def bracket(self, bracket: str) -> None:
-        if bracket in "{[":
-            self._path.append("")
-        elif self._path:
-            self._path.pop()
+    def enter_value(self) -> None:
+        if len(self.path) < _DEEPEST:
+            self.path.append("")
+        else:
+            self._deeper += 1
 
-    def string(self, token: re.Match[str]) -> None:
-        if not token["key"]:
-            self._strings.append(("/".join(self._path), token.span("string")))
-        elif self._path:
-            self._path[-1] = token["string"]
-            if token["string"] == "index" and token["number"]:
+    def leave_value(self) -> None:
+        if self._deeper:
+            self._deeper -= 1
+        elif self.path:
+            self.path.pop()
+
+    def name(self, token: re.Match[str]) -> None:
+        if self.path and not self._deeper:
+            self.path[-1] = name = token["string"][:_LONGEST_NAME]
+            if name == "index" and token["number"]:
                 self._numbers.append(token["number"])
 
-    def enter(self, places: Places) -> None:
+    def add_to(self, places: Places, *, is_last: bool = False) -> None:
         """Add the strings to those of the other frames."""
         index = ",".join(self._numbers)
-        for path, span in self._strings:
-            # a frame that was cut off may lack the number that comes last
-            for each in {index, *(places[path] if self._path else ())}:
+        for path, span in self.strings:
+            # the last frame may have been cut off, and lack the number that comes last
+            for each in {index, *places[path]} if is_last and self.path else (index,):
                 places[path][each].append(span)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -84,6 +83,7 @@ class StreamRecorder:
             self.end("left", type(error).__name__)
         elif isinstance(error, ProviderStatusError):
             self._status = error.status
+            self._headers = {} if error.response is None else error.response.headers
             self.read(error.body.encode())
             self.end("refused", seconds=error.retry_after)
         elif isinstance(error, ProviderTimeoutError):
@@ -125,12 +125,7 @@ def path_of(url: str, secrets: Secrets) -> str:
 
 def body_of(request: HttpRequest, secrets: Secrets) -> object:
     """Return the body of a request as a cassette keeps it: parsed JSON, else text, or None without a body."""
-    if not request.body:
-        return None
-    try:
-        return secrets.body(json.loads(request.body))
-    except (ValueError, RecursionError):
-        return secrets.text(request.body.decode(errors="replace"))
+    return secrets.content(request.body, request.headers) if request.body else None
 
 
 def numbered(path: Path, number: int) -> Path:

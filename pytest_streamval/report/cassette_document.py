@@ -48,4 +48,5 @@ def timeline_of(cassette: Cassette) -> Timeline:
         received=[],
         lanes=[],
         stop=None,
+        deviations=[shortened(str(each)) for each in recording.deviations],
     )

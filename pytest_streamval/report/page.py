@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_streamval.errors import harmless, plural
+from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.report.timeline import OUTCOMES
-from pytest_streamval.report.typed_json import to_json
 
 if TYPE_CHECKING:
     from pytest_streamval.report.document import Report

@@ -41,6 +41,9 @@ def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
     yield f"The stream {excerpt(stream.asked, 40)} {OUTCOMES[stream.outcome]}{others}"
     if stream.why:
         yield f"  {harmless(stream.why).replace(chr(10), ' ')}"
+    if stream.deviations:
+        rest = len(stream.deviations) - 1
+        yield _row("odd", harmless(stream.deviations[0]) + (f" (and {rest} more)" if rest else ""))
     yield _row("tokens", chart.tokens(levels))
     yield _row("chunks", chart.chunks())
     for name, verdicts in chart.lanes():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.recordings.modes import RecordMode
 
 _HIGHEST_PORT = 65_535
@@ -63,3 +65,10 @@ def checked_mode(record: str | None, upstream: object) -> RecordMode:
 
 def _is_count(number: object, highest: float = float("inf")) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= highest
+
+
+def checked_cut(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:
+    """Return the recutter for a cut, or None without a cut."""
+    if cut is None or isinstance(cut, ScriptRecutter):
+        return cut
+    return ScriptRecutter(cut if isinstance(cut, Cut) else Cut(cut))

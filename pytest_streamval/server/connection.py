@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import struct
 from functools import partial
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.request_head import (
@@ -25,6 +27,7 @@ from pytest_streamval.server.request_head import (
     problem_of_syntax,
     too_long_body,
 )
+from pytest_streamval.virtual_time.external_activity import silent, silent_ends
 
 if TYPE_CHECKING:
     from pytest_streamval.server.actions import Action, Actions, Response
@@ -47,12 +50,16 @@ class IncomingRequest(NamedTuple):
     names_address: bool = False
     """Whether the target was a complete address."""
 
+    def __repr__(self) -> str:  # without headers and parameters, because tracebacks with locals show it
+        return f"<IncomingRequest {self.method} {self.target.partition('?')[0]}, {len(self.body)} bytes>"
+
 
 class Handler(Protocol):
     """The part of a server that a connection calls."""
 
     body_limit: int
     connections: set[Connection]
+    is_closed: bool
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
@@ -97,6 +104,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(0)  # so that `_drained` means that everything is sent
         self._handler.connections.add(self)
+        if self._handler.is_closed:
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse data of the client."""
@@ -150,6 +159,21 @@ class Connection(asyncio.Protocol):
         """Close the connection at once."""
         self._request = None  # it is not the client that leaves
         self._transport.abort()
+
+    def notice_end(self) -> None:
+        """Stop the response if the client has closed its connection, and the event loop did not run since then."""
+        number = self._transport.get_extra_info("socket").fileno()
+        if number < 0:
+            return
+        with socket.socket(fileno=os.dup(number)) as copy:
+            try:
+                has_left = not copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                has_left = True
+        if has_left:
+            self._stop_response()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed and the response has ended."""
@@ -321,6 +345,7 @@ class Connection(asyncio.Protocol):
         """Send everything that is pending in one write, and wait until it is sent."""
         if self._pending_deltas:
             request.deltas_sent += self._pending_deltas
+            note_sent(self._pending_deltas)
             request.deltas_late += self._pending_deltas if request.client_disconnected else 0
             self._pending_deltas = 0
         if not self._pending:
@@ -342,8 +367,11 @@ class Connection(asyncio.Protocol):
         elif isinstance(action, Disconnect):
             self._disconnect(action)
         elif isinstance(action, Hang):
+            transport = self._transport
+            ends = silent_ends(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
             try:
-                await stall(action.place)
+                with silent(ends):
+                    await stall(action.place)
             except StallTimeoutError:  # it fails the test, and the client sees a closed connection
                 self._disconnect(Disconnect("closed"))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from pytest_streamval.errors import InvalidArgumentError, ProviderUnreachableError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, ProviderUnreachableError, UndecodableBodyError, excerpt
 from pytest_streamval.http.connection import HttpConnection
-from pytest_streamval.http.request import LOOPBACK, HttpRequest
+from pytest_streamval.http.content_coding import decoded_request
+from pytest_streamval.http.request import HttpRequest, is_loopback, joined_headers
 from pytest_streamval.http.retry_after import seconds_to_wait
-from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http.secrets import Secrets, shown_address
 from pytest_streamval.server.actions import Await, Disconnect, SendData, SendHead
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ _OF_A_PAGE = {"origin", "access-control-request-method", "access-control-request
 
 def request_to(url: str, incoming: IncomingRequest) -> HttpRequest:
     """Return a client's request to another address."""
-    headers = {name.lower(): value for name, value in incoming.headers}
-    return HttpRequest(url, incoming.body, headers, incoming.method)
+    return HttpRequest(url, incoming.body, joined_headers(incoming.headers), incoming.method)
 
 
 class Upstream:
@@ -61,10 +61,11 @@ class Upstream:
         parts = _split(url) if isinstance(given, str) else None
         if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             rule = "It must be an address such as https://api.openai.com."
-            raise InvalidArgumentError("upstream", excerpt(given), rule)
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            shown = shown_address(given) if isinstance(given, str) else given
+            raise InvalidArgumentError("upstream", excerpt(shown), rule)
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
             rule = "It must be on this machine or begin with https, as keys are sent to it."
-            raise InvalidArgumentError("upstream", excerpt(given), rule)
+            raise InvalidArgumentError("upstream", excerpt(shown_address(url)), rule)
         self.netloc = parts.netloc.rpartition("@")[2]
         self._scheme = parts.scheme
         self._base = parts.path.rstrip("/")
@@ -96,7 +97,7 @@ class ForwardedRequest:
         *,
         recorder: StreamRecorder | None,
         keep: Callable[[], None],
-        on_failure: Callable[[ProviderUnreachableError], None],
+        on_failure: Callable[[str], None],
     ) -> None:
         """Prepare the request. Nothing is sent before the first action.
 
@@ -105,7 +106,7 @@ class ForwardedRequest:
             incoming: The client's request.
             recorder: The recorder of the response, if it is recorded.
             keep: Called when the recording is complete, before the client receives the end of the response.
-            on_failure: Called with the error if the provider was not reached.
+            on_failure: Called with the reason if the provider gave no answer that can be read.
         """
         self._upstream = upstream
         self._recorder = recorder
@@ -113,22 +114,23 @@ class ForwardedRequest:
         self._on_failure = on_failure
         self._is_open = False
         self._is_kept = False
-        self._failure: ProviderUnreachableError | None = None
+        self._failure: str | None = None
         self._data: bytes | None = b""
         self._is_broken = False
         sent = request_to(upstream.url(incoming.target), incoming)
         self._connection = HttpConnection(
             sent,
             provider=upstream.netloc,
-            secrets=Secrets.of(sent),
+            secrets=Secrets.of(decoded_request(sent)),
             exact_headers=_headers_to_send(upstream, incoming),
+            decodes=recorder is not None,
         )
 
     def actions(self, renderer: Renderer) -> Actions:
         """Yield the response as it arrives."""
         yield Await(self._open)
         if self._failure is not None:
-            yield from renderer.render_error(502, f"{self._upstream.netloc} cannot be reached: {self._failure.fault}")
+            yield from renderer.render_error(502, self._failure)
             return
         yield self._head()
         while True:
@@ -162,13 +164,18 @@ class ForwardedRequest:
         self._is_open = True
         try:
             await self._connection.open()
-        except ProviderUnreachableError as error:
+        except (ProviderUnreachableError, UndecodableBodyError) as error:
             self._is_open = False
-            self._failure = error
-            self._on_failure(error)
+            self._failure = self._explain(error)
+            self._on_failure(self._failure)
             return
         if self._recorder is not None:
             self._recorder.begin(self._connection.status, self._connection.fields)
+
+    def _explain(self, error: ProviderUnreachableError | UndecodableBodyError) -> str:
+        if isinstance(error, ProviderUnreachableError):
+            return f"{self._upstream.netloc} cannot be reached: {error.fault}"
+        return f"The answer of {self._upstream.netloc} cannot be passed on. {error}"
 
     def _head(self) -> SendHead:
         headers = self._connection.fields
@@ -185,9 +192,11 @@ class ForwardedRequest:
         recorder = self._recorder
         try:
             self._data = await self._connection.read()
-        except ProviderUnreachableError as error:
+        except (ProviderUnreachableError, UndecodableBodyError) as error:
             self._data = None
             self._is_broken = True
+            if isinstance(error, UndecodableBodyError):
+                self._on_failure(self._explain(error))
             if recorder is not None:
                 recorder.broke(error)
             return
@@ -198,8 +207,7 @@ class ForwardedRequest:
         elif self._connection.status < _LOWEST_ERROR:
             recorder.end("complete")
         else:
-            wait = seconds_to_wait(self._connection.fields.get("retry-after"))
-            recorder.end("refused", seconds=wait)
+            recorder.end("refused", seconds=seconds_to_wait(self._connection.fields))
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -121,6 +122,7 @@ class Journal:
         """The requests in the order in which they arrived."""
         self._changed = threading.Condition()
         self._is_closed = False  # nothing changes any more
+        self._listeners: list[Callable[[], object]] = []  # called in the event loop of the server
 
     def add(self, request: ServedRequest) -> None:
         """Add a request."""
@@ -140,9 +142,26 @@ class Journal:
             return self.arrived, self.requests[max(0, number - forgotten) :]
 
     def notify(self) -> None:
-        """Wake the threads that wait for a change of a request."""
+        """Wake the threads and the tasks that wait for a change of a request."""
         with self._changed:
             self._changed.notify_all()
+        for wake in tuple(self._listeners):
+            wake()
+
+    async def await_for(self, predicate: Callable[[], bool], seconds: float) -> bool:
+        """Wait in the event loop that changes the requests, and return whether a predicate is true within a time."""
+        changed = asyncio.Event()
+        self._listeners.append(changed.set)
+        try:
+            async with asyncio.timeout(seconds):
+                while not predicate():
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            return predicate()
+        finally:
+            self._listeners.remove(changed.set)
+        return True
 
     def close_after_fork(self) -> None:
         """Make `wait_for` return at once in a forked child, in which nothing changes any more."""

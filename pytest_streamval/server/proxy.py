@@ -18,9 +18,11 @@ from pytest_streamval.errors import (
     unused_cassette_error,
 )
 from pytest_streamval.http.connection import load_httpx2
+from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
+from pytest_streamval.recordings.replacement import NewRecordings
 from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
 from pytest_streamval.server.actions import Disconnect, Flush, Hang, Response, SendData, SendHead, Sleep
 from pytest_streamval.server.arguments import checked_mode
@@ -58,7 +60,7 @@ class Proxy:
         speed: float = inf,
         limit: int | None = None,
     ) -> None:
-        """Load the recordings, or delete them if they are to be replaced.
+        """Load the recordings, unless they are to be replaced.
 
         Args:
             upstream: The address of the provider, or None if there is none.
@@ -97,8 +99,7 @@ class Proxy:
         self._matcher = CassetteMatcher(
             [Cassette.load(path) for path in existing] if replays else (), way_out=_HOW_TO_RECORD
         )
-        for path in existing if mode.replaces else ():
-            path.unlink()
+        self._new = NewRecordings(existing if mode.replaces else ())
 
     def respond(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         """Return the response to a request for an output."""
@@ -115,6 +116,17 @@ class Proxy:
             return None
         return self._forward(self._upstream, request, renderer, incoming, recorder=None)
 
+    def close(self, *, failed: bool = False) -> None:
+        """Replace the old recordings in the mode `all`. After a failure they stay.
+
+        Args:
+            failed: Whether the run has failed. A request that reached no provider counts as a failure too.
+
+        Raises:
+            OSError: If they cannot be replaced.
+        """
+        self._new.close(failed=failed or bool(self.failures))
+
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield an error for each failed request, each request without a recording, and each recording not played."""
         yield from self.failures
@@ -126,7 +138,8 @@ class Proxy:
     def _replay_or_forward(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         protocol = renderer.adapter.protocol
         upstream = self._upstream
-        sent = request_to(incoming.target if upstream is None else upstream.url(incoming.target), incoming)
+        url = incoming.target if upstream is None else upstream.url(incoming.target)
+        sent = decoded_request(request_to(url, incoming))
         if upstream is None or not self._forwards or self._matcher.has(sent, protocol):
             return Response(self._replay(renderer, sent))
         recorder = StreamRecorder(sent, Secrets.of(sent, keys_in_environment()), protocol=protocol, provider=protocol)
@@ -146,7 +159,7 @@ class Proxy:
             incoming,
             recorder=recorder,
             keep=lambda: self._keep(recorder, len(incoming.body)),
-            on_failure=lambda error: self._add_failure(answer_failed_error(request.summary, error.fault)),
+            on_failure=lambda reason: self._add_failure(answer_failed_error(request.summary, reason)),
         )
         return Response(forwarded.actions(renderer), forwarded.close)
 
@@ -166,7 +179,7 @@ class Proxy:
         cassette = recorder.cassette(Path(_FILE) if self._folder is None else self._next_path(self._folder))
         self.recordings.add(cassette, size + sum(len(read.data) for read in cassette.reads))
         if self._folder is not None:
-            cassette.dump()
+            self._new.add(cassette)
 
     def _next_path(self, folder: Path) -> Path:
         return numbered(folder / _FILE, next(self._numbers))

@@ -11,6 +11,7 @@ from pytest_streamval.errors import (
     InvalidArgumentError,
     StreamvalError,
     answer_failed_error,
+    blocked_loop_error,
     described,
     excerpt,
     unasked_script_error,
@@ -115,6 +116,11 @@ class ScriptQueue:
         failure = f"{type(error).__name__}: {described(error)}"
         self.failures.add(answer_failed_error(request.summary, failure), len(failure))
         return failure
+
+    def add_blocked_loop(self) -> None:
+        """Add the error of a client that blocked the event loop of its server."""
+        failure = str(blocked_loop_error())
+        self.failures.add(answer_failed_error("a request of a synchronous client", failure), len(failure))
 
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield the errors of failed requests, of requests without a script, and of scripts without a request."""

@@ -5,10 +5,14 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from pytest_streamval.errors import FrameTooLongError, InvalidArgumentError, decoder_closed_error, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_FRAME = 64 * 2**20
 """The most bytes of a frame or a line by default, more than the images and documents that providers send."""
@@ -21,7 +25,7 @@ _MOST_LINES = 1_024  # of an incomplete frame that are kept one by one; an objec
 _MAX_RETRY_DIGITS = 640  # int() accepts that many with any limit
 
 EventFields: TypeAlias = tuple[str, str, str, int | None, int, bool]
-"""The fields of a `ServerSentEvent`."""
+"""The fields of a `ServerSentEvent`, or a text outside of them, which has no event name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,14 @@ class ServerSentEvent:
     """The offset of the frame's start, in bytes from the start of the body."""
     intact: bool = True
     """False if some bytes of the type or data were not UTF-8. U+FFFD replaces them, as the standard requires."""
+
+    def json(self) -> Any:  # noqa: ANN401  # any JSON value
+        """Return the data as parsed JSON.
+
+        Raises:
+            JSONDecodeError: A `ValueError`. If the data is not JSON.
+        """
+        return json.loads(self.data)
 
 
 class SSEDecoder:
@@ -75,6 +87,7 @@ class SSEDecoder:
         self._start = 0  # the offset of that frame
         self._position = 0  # the offset of the incomplete line
         self._after_cr = False  # an LF that follows belongs to the line end before it
+        self._outside: list[EventFields] = []  # the texts outside of the fields of the last frame
         self._closed = False
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
@@ -86,12 +99,16 @@ class SSEDecoder:
             InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
         try:
-            return [ServerSentEvent(*frame) for frame in self.frames(data)]
+            frames = self.frames(data)
         except FrameTooLongError as error:
-            raise replace(error, frames=[ServerSentEvent(*frame) for frame in error.frames]) from None
+            raise replace(error, frames=_events(error.frames)) from None
+        return _events(frames)
 
     def frames(self, data: bytes) -> list[EventFields]:
-        """Return the events of `feed` as tuples for `FrameDecoder`, in four fifths of the time."""
+        """Return the events of `feed` as tuples for `FrameDecoder`, in four fifths of the time.
+
+        The texts of lines that belong to no field, which the standard ignores, come before the event of their frame.
+        """
         if self._closed:
             raise decoder_closed_error("SSE", "was closed")
         if not isinstance(data, bytes):
@@ -118,8 +135,22 @@ class SSEDecoder:
         return left
 
     def end(self) -> tuple[bytes, list[EventFields]]:
-        """Return the result of `flush` for a `FrameDecoder`, and no frames: the end of the body completes none."""
-        return self.flush(), []
+        """Return the result of `flush` for a `FrameDecoder`, with a last frame that lacks only its blank line.
+
+        The standard discards such a frame. Its data must be complete JSON, or the end mark of OpenAI's streams: a
+        truncated frame has neither. Comments are not counted as left.
+        """
+        last = bytes(self._line)
+        if self._head or not (self._block or last) or last.partition(b":")[0] not in {b"", b"data"}:
+            return self.flush(), []
+        block = [line for line in (*self._lines_of_frame(), last) if line and not line.startswith(b":")]
+        frame = self._interpret(block, self._start)
+        self._outside.clear()
+        if frame is not None and _is_complete(frame[1]):
+            self.flush()
+            return b"", [frame]
+        self.flush()
+        return b"".join(block), []
 
     def _skip_bom(self, data: bytes) -> bytes:
         head = (self._head or b"") + data
@@ -170,6 +201,9 @@ class SSEDecoder:
                 if position - len(line) - self._start > self.max_frame:
                     self._raise_too_long(frames)
                 frame = self._interpret(self._lines_of_frame(), self._start)
+                if self._outside:
+                    frames += self._outside
+                    self._outside.clear()
                 if frame is not None:
                     frames.append(frame)
                 block.clear()
@@ -203,6 +237,7 @@ class SSEDecoder:
         kind = b""
         data: list[bytes] = []
         retry: int | None = None
+        others: list[bytes] = []
         for line in block:
             # The form that all providers send comes first. It needs no splitting.
             if line[:6] == b"data: ":
@@ -216,10 +251,10 @@ class SSEDecoder:
                 data.append(value)
             elif field == b"event":
                 kind = value
-            elif field == b"id":
-                self._set_id(value)
-            elif field == b"retry" and self._set_retry(value):
-                retry = self.retry
+            elif field:
+                others.append(line)
+        if others or (kind == b"error" and not data):
+            retry = self._read_others(others, offset, lacks_data=not data)
         if not data:
             return None
         joined = data[0] if len(data) == 1 else b"\n".join(data)
@@ -228,6 +263,28 @@ class SSEDecoder:
         except UnicodeDecodeError:
             name, text = kind.decode(errors="replace"), joined.decode(errors="replace")
             return name or "message", text, self.last_event_id, retry, offset, False
+
+    def _read_others(self, lines: list[bytes], offset: int, *, lacks_data: bool) -> int | None:
+        """Read the lines of a frame that have neither its type nor its data. Return the reconnection time, if any.
+
+        A line of no field is kept as a text outside of the frames. So is an event `error` without data.
+        """
+        retry: int | None = None
+        outside: list[bytes] = []
+        for line in lines:
+            field, value = _field(line)
+            if field == b"id":
+                self._set_id(value)
+            elif field == b"retry":
+                retry = self.retry if self._set_retry(value) else retry
+            else:
+                outside.append(line)
+        if not lines and lacks_data:
+            outside.append(b"error:")
+        if outside:
+            text = b"".join(outside).decode(errors="replace").strip()
+            self._outside.append(("", text, self.last_event_id, None, offset, True))
+        return retry
 
     def _set_id(self, value: bytes) -> None:
         if b"\0" not in value:
@@ -239,6 +296,19 @@ class SSEDecoder:
             return False
         self.retry = int(value)
         return True
+
+
+def _events(frames: Iterable[EventFields]) -> list[ServerSentEvent]:
+    return [ServerSentEvent(*frame) for frame in frames if frame[0]]
+
+
+def _is_complete(data: str) -> bool:
+    """Return whether the data of a frame is complete, so that only a line end can follow it."""
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return data.rstrip() == "[DONE]"
+    return True
 
 
 def checked_max_frame(max_frame: int) -> int:

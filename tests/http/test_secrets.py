@@ -178,15 +178,14 @@ def test_the_secrets_of_a_request_are_found_by_name(request_: HttpRequest, secre
     "request_",
     [
         HttpRequest("http://x/", b'{"key": "weather"}'),
-        HttpRequest("http://x/", b'{"token": "two words 1"}'),
         HttpRequest("http://x/", b"no JSON"),
         HttpRequest("http://x/", b"", {"authorization": "Basic abc"}),
         HttpRequest("http://x/", b"", {"accept": "application/json"}),
     ],
-    ids=["a word", "words", "no JSON", "no base64", "no secret"],
+    ids=["a word", "no JSON", "no base64", "no secret"],
 )
 def test_an_ordinary_word_in_a_secret_field_is_not_redacted_in_texts(request_: HttpRequest) -> None:
-    text = "weather, two words 1, application/json, no JSON"
+    text = "weather, application/json, no JSON"
     assert Secrets.of(request_).text(text) == text
 
 

@@ -138,6 +138,16 @@ async def test_a_live_backend_sends_an_output_as_a_message_of_the_assistant(prov
     assert body["max_tokens"] == 5
 
 
+async def test_a_live_backend_sends_a_refusal_as_a_message_of_the_assistant(provider) -> None:
+    async with provider(streamed("openai", Delta(refusal="I cannot."))) as served:
+        first, ctx = await backend("openai", served).generate_from_context("Hi", ChatContext(), model_options=STREAM)
+        await first.avalue()
+        again, _ = await backend("openai", served).generate_from_context("Why?", ctx, model_options=STREAM)
+        await again.avalue()
+    assert first.refusal == "I cannot."
+    assert served.requests[1].body["messages"][1] == {"role": "assistant", "content": "I cannot."}
+
+
 async def test_a_failed_check_closes_the_connection_of_a_live_backend(provider) -> None:
     class Never(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):

@@ -91,11 +91,13 @@ def test_serve_answers_the_hosts_and_the_pages_that_its_options_allow(tmp_path: 
 REFUSED = {
     "a missing file": (["nothing.txt"], "No such file"),
     "an unknown fault": (["text.txt", "--fault", "nothing"], "It must be one of refuse, bad_request"),
-    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words or a number"),
+    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words, a number from 1"),
     "a high port": (["text.txt", "--port", "99999"], "a whole number up to 65535"),
     "an origin that is none": (["text.txt", "--allow-origin", "app.test"], "Each must be like https://app.test"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
     "a broken cassette": (["cassette.jsonl"], "It must be one of"),
+    "an empty text": (["empty.txt"], "empty.txt: The file is empty"),
+    "an empty script": (["empty.jsonl"], "empty.jsonl:1:1: The file has no step, it is empty"),
     "not a text": (["binary.txt"], "codec can't decode"),
 }
 
@@ -109,6 +111,8 @@ def test_serve_refuses_invalid_arguments(
     (tmp_path / "text.txt").write_text("Hello.", encoding="utf-8")
     (tmp_path / "broken.jsonl").write_text("no JSON\n", encoding="utf-8")
     (tmp_path / "cassette.jsonl").write_text('{"protocol": "other"}\n', encoding="utf-8")
+    for name in ("empty.txt", "empty.jsonl"):
+        (tmp_path / name).touch()
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(SystemExit) as caught:
         main(["serve", *arguments])

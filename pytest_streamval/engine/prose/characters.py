@@ -49,20 +49,20 @@ NUMERIC: Final = "$€£¥₹#@+§°"
 BULLETS: Final = "•⁃‣◦▪●○■"
 
 EMOJI: Final = (
-    "[\u2600-\u26ff\u2728\u2764\u2b50\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff][\ufe0f\u200d\U0001f3fb-\U0001f3ff]*"
+    "[\u2600-\u26ff\u2728\u2764\u2b50\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff][\ufe0f\u200d\U0001f3fb-\U0001f3ff]*+"
 )
 """One pictograph. Check marks and crosses (U+2705, U+274C) are left out, because they start items more often than they
 end them."""
 
 AHEAD: Final = re.compile(
-    rf"(?P<run>[{TERMINATORS}]+(?:[ \xa0]\.(?![.\w]))*)"
-    rf"(?P<close>[{re.escape(CLOSING)}]*(?:[ \xa0\u202f](?:»|'')(?=[\s,.;:]|\Z))?(?:\[\d{{1,3}}\]|[¹²³⁰⁴-⁹])*)"
-    rf"(?P<gap>\s*)"
+    rf"\A(?P<run>[{TERMINATORS}]++(?:[ \xa0]\.(?![.\w]))*+)"
+    rf"(?P<close>[{re.escape(CLOSING)}]*+(?:[ \xa0\u202f](?:»|'')(?=[\s,.;:]|\Z))?(?:\[\d{{1,3}}\]|[¹²³⁰⁴-⁹])*+)"
+    rf"(?P<gap>\s*+)"
     rf"(?P<dash>(?:[{DASHES}]+\s+)?)"
-    rf"(?P<open>(?:,,)?[{re.escape(OPENING)}]*)"
-    rf"(?P<word>[^\W\d_]*)"
+    rf"(?P<open>(?:,,)?+[{re.escape(OPENING)}]*+)"
+    rf"(?P<word>[^\W\d_]*+)"
 )
-"""A terminator and one word of look-ahead. A spaced ellipsis is one run."""
+"""A terminator at the start of a text, and one word of look-ahead. A spaced ellipsis is one run."""
 
 GLUED_REFERENCES: Final = re.compile(rf"\.\d{{1,3}}(?:[,–\s]\d{{1,3}})*(?=\s+[{re.escape(OPENING)}]*[A-Z])")
 """Footnote numbers directly after the period: `reflective cognition.10 This model relates to …`"""
@@ -72,7 +72,7 @@ GLUED_SENTENCE: Final = re.compile(
 )
 """A sentence that follows the last one without a space: it starts with a word, an abbreviation or initials."""
 
-PART_OF_GLUED_REFERENCES: Final = re.compile(rf"\.\d{{1,3}}(?:[,–\s]\d{{0,3}})*\s*[{re.escape(OPENING)}]*\Z")
+PART_OF_GLUED_REFERENCES: Final = re.compile(rf"\.\d{{1,3}}(?:[,–\s]\d{{0,3}})*+\s*+[{re.escape(OPENING)}]*+\Z")
 """The start of a text that can still become `GLUED_REFERENCES`."""
 
 INTERRUPTED: Final = re.compile(rf"[\"”]\s+[{re.escape(OPENING)}]*(?P<next>[^{re.escape(OPENING)}\s])?")
@@ -80,10 +80,10 @@ INTERRUPTED: Final = re.compile(rf"[\"”]\s+[{re.escape(OPENING)}]*(?P<next>[^{
 
 FULL_STOP_AHEAD: Final = re.compile(rf"[{FULL_STOPS}!?…]+(?P<close>[{re.escape(WIDE_CLOSING)}\"']*)")
 
-REFERENCES: Final = re.compile(r"(?:\[\d{1,3}\] ?)+(?!\S)")
+REFERENCES: Final = re.compile(r"(?:\[\d{1,3}\] ?){1,40}(?!\S)")
 """Reference marks after the gap, which belong to the sentence before: `Hydrogen is a gas. [1] It is colourless.`"""
 
-PART_OF_REFERENCES: Final = re.compile(r"(?:\[\d{1,3}\] ?)*(?:\[\d{0,3}\]?)?\Z")
+PART_OF_REFERENCES: Final = re.compile(r"(?:\[\d{1,3}\] ?){0,40}(?:\[\d{0,3}\]?)?\Z")
 """The start of a text that can still become `REFERENCES`."""
 
 PICTOGRAPHS: Final = re.compile(rf"(?:{EMOJI})+")
@@ -95,7 +95,7 @@ CONTINUES_WIDE: Final = "、，；：,;:"
 """The characters that continue the sentence after a full stop and its closing marks."""
 
 BLANK: Final = re.compile(r"\s*")
-BLANK_LINE: Final = re.compile(r"[^\S\n]*\n[^\S\n]*\n")
+BLANK_LINE: Final = re.compile(r"(?<![^\S\n])[^\S\n]*+\n[^\S\n]*+\n")
 
 
 def matched(match: re.Match[str] | None) -> re.Match[str]:

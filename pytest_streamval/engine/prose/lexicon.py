@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.prose.languages.base import Language
 
-NUMERAL: Final = re.compile(r"[IVXLCDM]+\Z")
+NUMERAL: Final = re.compile(r"\A[IVXLCDM]+\Z")
 
-QUANTITY: Final = re.compile(r"[(\[~≈±<>$€£-]*(?:\d[\d.,/½¼¾–-]*|[½¼¾⅓⅔⅛]|[IVXLCDM]+(?:[-–][IVXLCDM]+)?)\Z")
+QUANTITY: Final = re.compile(r"\A[(\[~≈±<>$€£-]*(?:\d[\d.,/½¼¾–-]*|[½¼¾⅓⅔⅛]|[IVXLCDM]+(?:[-–][IVXLCDM]+)?)\Z")
 """A number, in digits or as a Roman numeral."""
 
 CONTRACTED: Final = re.compile(r"['‘](?:(?P<year>\d{1,2}s?)|(?P<word>[^\W\d_]+))(?P<after>.?)", re.DOTALL)
 """A single quote before a word, or before the short form of a year: '80s."""
 
-WIDE_WORD: Final = re.compile(r"(?:[A-Za-z]+|[Ａ-Ｚａ-ｚ]+)\Z")
+WIDE_WORD: Final = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]++|(?<![Ａ-Ｚａ-ｚ])[Ａ-Ｚａ-ｚ]++)\Z")
 """The last word of a text, if it is in Latin letters of one width."""
 
 _NARROWER: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
@@ -31,7 +31,7 @@ _UNCASED: Final = re.compile("[\u0590-\u1bff\u3040-\u9fff\uac00-\ud7a3\U00020000
 _INDIC: Final = re.compile("[\u0900-\u0a7f\u0b00-\u0b7f]")
 """A letter of Devanagari, Bengali, Gurmukhi or Odia, whose sentences end with a danda."""
 
-_INDIC_ABBREVIATION: Final = re.compile(r"(?:[^.]{1,4}\.)*[^.]{1,4}\Z")
+_INDIC_ABBREVIATION: Final = re.compile(r"\A(?:[^.]{1,4}\.)*[^.]{1,4}\Z")
 
 _INDIC_ENDINGS: Final = """
     है हैं हूँ हूं हो था थी थे थीं गा गी गे गया गई गयी गए गये ली दी की लिया दिया किया रहा रही रहे नहीं न ना
@@ -42,7 +42,7 @@ _INDIC_ENDINGS: Final = """
 """Short words at the end of sentences with a period instead of a danda: Hindi, Marathi, Nepali, Bengali, Punjabi."""
 
 _JOINT: Final = re.compile("['’/-]")
-_ACRONYM: Final = re.compile(r"(?:.*[^\w.])?(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}\Z", re.DOTALL)
+_ACRONYM: Final = re.compile(r"\A(?:.*[^\w.])?(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}\Z", re.DOTALL)
 """An acronym without its last period, which is the terminator: `U.S`, `a.m`, `Ph.D`, `J.R.R`."""
 
 _VOWELS: Final = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿаеёиоуыэюяєіїαεηιουωάέήίόύώ")

@@ -11,7 +11,7 @@ WRAP: Final = 40
 """The length, in characters, from which a line may have been wrapped. A shorter line ends where its writer ended it."""
 
 _STRUCTURE: Final = rf"""
-    [ \t]* (?:
+    [ \t]*+ (?:
       (?P<fence> `{{3,}}[^`\n]*(?:\n|\Z) | ~{{3,}} )   # 4.5
     | (?P<whole> \#{{1,6}}(?=\s) | \| | (?:[-*_][ \t]*){{3,}}(?:\n|\Z) | ={{3,}}[ \t]*(?:\n|\Z) )  # 4.1-4.3; tables
     | (?P<item> [{BULLETS}] | [-*+–—](?=[ \t]) | >  # 5.1, 5.2
@@ -19,11 +19,11 @@ _STRUCTURE: Final = rf"""
     )"""
 """The start of a line that is a chunk of its own (CommonMark 0.31)."""
 
-_PART: Final = r"(?P<wait> [ \t]*(?:`{3,}[^`\n]*|~+|`+|\#{1,6}|[-*_=\ \t]+|[–—+]|\(?\w{0,5}[.)]*)\Z )"
+_PART: Final = r"(?P<wait> [ \t]*+(?:`{3,}[^`\n]*|~+|`+|\#{1,6}|[-*_=\ \t]+|[–—+]|\(?\w{0,5}[.)]*)\Z )"
 """The start of a line that can still become one of `_STRUCTURE`."""
 
-_SOON: Final = re.compile(f"{_PART} | {_STRUCTURE}", re.VERBOSE)
-_SURE: Final = re.compile(_STRUCTURE, re.VERBOSE)
+_SOON: Final = re.compile(rf"\A (?: {_PART} | {_STRUCTURE} )", re.VERBOSE)
+_SURE: Final = re.compile(rf"\A {_STRUCTURE}", re.VERBOSE)
 
 _QUOTES: Final = frozenset("\"'“‘")
 
@@ -56,13 +56,13 @@ def kind_of_line(view: str, *, more: bool) -> str:
     return (found.lastgroup or LineKind.TEXT) if found else LineKind.TEXT
 
 
-FENCE_MARK: Final = re.compile(r"[ \t]*(`{3,}|~{3,})")
+FENCE_MARK: Final = re.compile(r"\A[ \t]*+(`{3,}|~{3,})")
 
 
 def closing_fence(mark: str) -> re.Pattern[str]:
     """Return the pattern of a line end and the line that closes a fence opened by `mark`."""
-    return re.compile(rf"\n[ \t]*(?:{re.escape(mark[0])}){{{len(mark)},}}[ \t\r]*(?=\n|\Z)")
+    return re.compile(rf"\n[ \t]*+(?:{re.escape(mark[0])}){{{len(mark)},}}+[ \t\r]*+(?=\n|\Z)")
 
 
-PART_OF_FENCE_LINE: Final = re.compile(r"\n[ \t]*(?:`+|~+)?[ \t\r]*\Z")
+PART_OF_FENCE_LINE: Final = re.compile(r"\n[ \t]*+(?:`++|~++)?[ \t\r]*+\Z")
 """The start of a line that can still become one that closes a fence."""

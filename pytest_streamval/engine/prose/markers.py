@@ -12,13 +12,13 @@ SURELY_AN_ITEM: Final = 20
 """The highest number that is a marker at the start of a sentence within a line. A higher one is an answer."""
 
 LABEL: Final = re.compile(
-    r"(?:\A|(?P<gap>\s)\s*|(?<=[•⁃‣]))(?P<open>\(?)(?P<label>[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z"
+    r"(?:\A|(?<!\s)(?P<gap>\s)\s*+|(?<=[•⁃‣]))(?P<open>\(?)(?P<label>[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z"
 )
 """A label at the end of a text, and the text before it, searched in its last `LONGEST_LABEL` characters."""
 
 LONGEST_LABEL: Final = 8
 
-_LIKE_LABEL: Final = re.compile(r"(?:.*[\s•⁃‣])?\(?(?:[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z", re.DOTALL)
+_LIKE_LABEL: Final = re.compile(r"\A(?:.*[\s•⁃‣])?\(?(?:[0-9]{1,2}|[A-Za-z]|[ivx]{2,5}|[IVX]{2,5})\Z", re.DOTALL)
 
 TAIL: Final = re.compile(r"(?P<close>\.\)|[.)])(?P<space>\s?)")
 """The characters that make a label a marker: its closing character and a space."""

@@ -49,7 +49,7 @@ Decisions: TypeAlias = Mapping[str, Decision | PeriodRule]
 KNOWN: Final = 1_024
 """The number of words for which a `PeriodRules` keeps its decisions. It forgets all of them before the next one."""
 
-_NUMBER: Final = re.compile(r"[^\w]*\d[\d.,:]*\Z")
+_NUMBER: Final = re.compile(r"\A[^\w]*\d[\d.,:]*\Z")
 _ABBREVIATES: Final = frozenset("°º&ª")
 _BEFORE_INITIAL: Final = frozenset("-‐/('’\"“")
 _MENTIONS: Final = frozenset("\"'“‘„‚«»*_`")

@@ -54,7 +54,7 @@ _SPACES: Final = " \n\t\u3000"
 
 _PUT_ASIDE: Final = re.compile(
     rf"""
-    [^{_DECISIVE}]*
+    \A [^{_DECISIVE}]*
     (?: (?: ["”](?<=[^{DASHES}].)                        # a quote without a dash before it
           | \)(?<=[^\W\d_][^\W\d_ivxIVX]\))               # a bracket after a word that is not a label
           | \.(?:(?=[a-z]) | (?<=[A-Z]\.)(?=[A-Z]))        # a period within a word

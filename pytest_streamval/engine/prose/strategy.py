@@ -17,7 +17,7 @@ from pytest_streamval.errors import (
     unknown_language_error,
 )
 
-_ABBREVIATION: Final = re.compile(r"(?=.*[^\W\d_])(?:[^\s.!?…]+\.)*[^\s.!?…]*\w\.?")
+_ABBREVIATION: Final = re.compile(r"\A(?=.*[^\W\d_])(?:[^\s.!?…]+\.)*[^\s.!?…]*\w\.?")
 """A word with optional periods in it and after it, but not before it and not two together."""
 
 MAX_CHARS: Final = 32_768

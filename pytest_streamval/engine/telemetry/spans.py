@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import time
+import weakref
 from bisect import bisect
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
@@ -26,11 +27,13 @@ from pytest_streamval.engine.events import (
     StreamingDoneEvent,
 )
 from pytest_streamval.engine.observer import Observer
+from pytest_streamval.engine.telemetry.error_messages import message_without_text
 from pytest_streamval.engine.telemetry.instruments import SCOPE, Instruments
 from pytest_streamval.model import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import CodeType, TracebackType
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -141,7 +144,7 @@ class Telemetry(Observer):
 
     def started(self, run: RunView) -> None:
         """Open the span and make it current in the run's task, so that it is the parent of the validators' spans."""
-        self._output = run.thunk  # not the run, because it refers to its observers
+        self._run = weakref.ref(run)  # because the run refers to its observers
         self._requested = time.time() - run.thunk.age
         if self._tracer is None:
             return
@@ -156,7 +159,7 @@ class Telemetry(Observer):
 
     def cancelled(self, reason: str) -> None:  # noqa: ARG002  # the last events say why
         """Record the number of deltas that the producer has sent ahead."""
-        self._unread = self._output.deltas_unread
+        self._unread = cast("RunView", self._run()).thunk.deltas_unread
 
     def ended(self, run: RunView) -> None:
         """Measure the run and close its span."""
@@ -195,9 +198,11 @@ class Telemetry(Observer):
         _record_events(span, run)
         if summary.error is not None:
             span.set_attribute("error.type", summary.error.exception_type)
-            set_span_status_error(span, f"{summary.error.exception_type}: {summary.error.detail}")
+            message = message_without_text(summary.error.exception_type, summary.error.detail, run)
+            set_span_status_error(span, f"{summary.error.exception_type}: {message}".rstrip(": "))
         elif summary.outcome == "stopped":
-            set_span_status_error(span, _failure_text(*run.streaming_failures[0], "a chunk"))
+            checked = "the output" if run.final_validations else "a chunk"
+            set_span_status_error(span, _failure_text(*run.attempts[-1].failures[0], checked))
         elif summary.outcome == "invalid":
             verdicts = zip(run.requirements, run.final_validations, strict=True)
             set_span_status_error(span, _failure_text(*next(pair for pair in verdicts if not pair[1]), "the output"))
@@ -226,8 +231,11 @@ class _Summary:
     def checks(self) -> Counter[str]:
         """Return the number of results by the class of their requirement."""
         checks: Counter[str] = Counter()
-        for requirement in self.run.requirements:
-            checks[type(requirement).__name__] += len(self._checked)
+        history = self.run.history
+        own = [event.own_chunk for index in self._checked if isinstance(event := history[index], QuickCheckEvent)]
+        for position, requirement in enumerate(self.run.requirements):
+            other = sum(each is not None and position not in each.positions for each in own)
+            checks[type(requirement).__name__] += len(self._checked) - other
         return +checks
 
     def failures(self) -> Counter[str]:
@@ -302,6 +310,8 @@ def _end_attributes(summary: _Summary) -> Attributes:
         "streamval.deltas": run.thunk.deltas_read,
         "streamval.chunks": run.chunks_released,
         "streamval.text.length": len(run.full_text),
+        "streamval.deviations": tuple(dict.fromkeys(each.kind for each in generation.deviations)) or None,
+        "streamval.attempts": len(run.attempts) if len(run.attempts) > 1 else None,
     }
     return {name: value for name, value in attributes.items() if value is not None}
 
@@ -319,10 +329,33 @@ def _record_events(span: Span, run: RunView) -> None:
         history = [*history[: limit // 2], *history[limit // 2 - limit :]]
     for event in history:
         moment = int(event.timestamp * 1e9)
-        if isinstance(event, ErrorEvent) and type(run.error).__name__ == event.exception_type:
-            span.record_exception(run.error, timestamp=moment)  # type: ignore[arg-type]  # not None, as its name shows
-        else:
-            span.add_event(*_span_event(event, run.requirements), timestamp=moment)
+        name, attributes = _span_event(event, run.requirements)
+        if isinstance(event, ErrorEvent):
+            attributes |= _error_attributes(event, run)
+        span.add_event(name, attributes, timestamp=moment)
+
+
+def _error_attributes(event: ErrorEvent, run: RunView) -> Attributes:
+    """Return the attributes of an error. Of the error of a clean-up, only the message is known."""
+    attributes: Attributes = {"exception.type": event.exception_type}
+    if message := message_without_text(event.exception_type, event.detail, run):
+        attributes["exception.message"] = message
+    if type(run.error).__name__ == event.exception_type:
+        attributes["exception.stacktrace"] = _frames(run.error)
+    return attributes
+
+
+def _frames(error: BaseException | None) -> str:
+    """Return the frames of an error, without its message and without lines of code, which may have text."""
+    trace = None if error is None else error.__traceback__
+    frames = (f'  File "{code.co_filename}", line {line}, in {code.co_name}' for code, line in _codes(trace))
+    return "\n".join(["Traceback (most recent call last):", *frames])
+
+
+def _codes(trace: TracebackType | None) -> Iterator[tuple[CodeType, int]]:
+    while trace is not None:
+        yield trace.tb_frame.f_code, trace.tb_lineno
+        trace = trace.tb_next
 
 
 def _span_event(event: StreamEvent, requirements: Sequence[Requirement]) -> tuple[str, Attributes]:
@@ -331,6 +364,11 @@ def _span_event(event: StreamEvent, requirements: Sequence[Requirement]) -> tupl
     match event:
         case ChunkEvent(text=text, chunk_index=index):
             attributes = {"streamval.chunk.index": index, "streamval.chunk.length": len(text)}
+            if event.replaced:
+                attributes["streamval.chunk.replaced"] = True
+            if event.held_chunks:
+                attributes["streamval.chunk.held_chunks"] = event.held_chunks
+                attributes["streamval.chunk.held_seconds"] = event.held_seconds
         case QuickCheckEvent(chunk_index=index):
             attributes = {"streamval.chunk.index": index, **_result_attributes(event, requirements)}
         case StreamingDoneEvent(full_text=text):
@@ -341,9 +379,6 @@ def _span_event(event: StreamEvent, requirements: Sequence[Requirement]) -> tupl
             attributes = {"streamval.success": success, "streamval.text.length": len(text)}
         case RetryEvent(attempt=attempt):
             attributes = {"streamval.attempt": attempt}
-        case _:  # the error of a clean-up, of which only the message is known
-            error = cast("ErrorEvent", event)
-            attributes = {"exception.type": error.exception_type, "exception.message": error.detail}
     return _NAMES[type(event)], attributes
 
 

@@ -1,0 +1,86 @@
+"""Escapes in texts: of JSON, which may be nested in strings of JSON to any depth, and of addresses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ESCAPE = re.compile(r"\\(?:u(?P<code>[\da-fA-F]{4})|x(?P<byte>[\da-fA-F]{2})|(?P<character>[\"'`/\\bfnrt]))")
+_PERCENT = re.compile(r"%(?P<byte>[\da-fA-F]{2})")
+_CHARACTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_DEEPEST = 16  # layers; a string of JSON at this depth has 65,535 backslashes before each quote
+
+
+class Layer:
+    """A text with the escapes of one kind decoded, and the places of its characters in the text."""
+
+    def __init__(self, text: str, pattern: re.Pattern[str]) -> None:
+        self.text = pattern.sub(_decoded, text)
+        """The decoded text. Bytes become the characters of Latin-1."""
+        self._source = text
+        self._pattern = pattern
+        self._starts: list[int] = []
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether an escape was decoded."""
+        return len(self.text) != len(self._source)
+
+    def source(self, start: int, end: int) -> tuple[int, int]:
+        """Return the span in the text from which a span was decoded."""
+        if not self._starts:
+            self._starts = list(self._find_starts())
+        return self._starts[start], self._starts[end]
+
+    def _find_starts(self) -> Iterator[int]:
+        at = 0
+        for match in self._pattern.finditer(self._source):
+            yield from range(at, match.start() + 1)
+            at = match.end()
+        yield from range(at, len(self._source) + 1)
+
+
+def json_layer(text: str) -> Layer | None:
+    """Return a text with the escapes of JSON decoded, or None if it has none."""
+    return Layer(text, _ESCAPE) if "\\" in text else None
+
+
+def layers_of(text: str) -> Iterator[Layer]:
+    """Yield a text with its escapes decoded: those of JSON, and those of addresses."""
+    if "\\" in text and (layer := Layer(text, _ESCAPE)).is_changed:
+        yield layer
+    if "%" in text and (layer := Layer(text, _PERCENT)).is_changed:
+        yield layer
+
+
+def all_layers(text: str) -> Iterator[tuple[Layer, ...]]:
+    """Yield the layers of a text at every depth, each with those that lead to it.
+
+    The work is at most that for a text of 32 times the length: deeper layers are not decoded, and of two kinds of
+    escapes in a decoded text only one is.
+    """
+    for first in layers_of(text):
+        way: tuple[Layer, ...] = (first,)
+        while True:
+            yield way
+            following = next(layers_of(way[-1].text), None)
+            if following is None or len(way) == _DEEPEST:
+                break
+            way = (*way, following)
+
+
+def unescaped(text: str) -> str:
+    """Return a text with the escapes of JSON decoded."""
+    return _ESCAPE.sub(_decoded, text) if "\\" in text else text
+
+
+def _decoded(escape: re.Match[str]) -> str:
+    groups = escape.groupdict()
+    code = groups.get("code") or groups.get("byte")
+    if code:
+        return chr(int(code, 16))
+    character = str(groups["character"])
+    return _CHARACTERS.get(character, character)
