@@ -19,6 +19,7 @@ this index in one frame, which are read in their order. `logprobs` are not read,
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
@@ -178,11 +179,22 @@ class OpenAIChatDecoder(FrameDecoder):
         ident = optional(call.get("id"), str, f"{path}.id") or None
         name = optional(named.get("name"), str, f"{path}.{kind}.name") or None
         arguments = optional(named.get(words), str, f"{path}.{kind}.{words}") or ""
-        index = optional(call.get("index"), int, f"{path}.index")
-        if index is not None and index < 0:
-            raise FrameFaultError(f"{path}.index is {index}, and an index must be 0 or more")
+        index = self._index(call.get("index"), f"{path}.index")
         place = self._calls.place(index, ident, name, arguments)
         return ToolCallDelta(place, ident, name, arguments, kind) if ident or name or arguments else None
+
+    def _index(self, value: object, path: str) -> int | None:
+        """Return the index of a call, which some servers send as text or as a fraction."""
+        if type(value) in {str, float}:
+            with suppress(ValueError, OverflowError):
+                number = float(str(value))
+                if number.is_integer():
+                    self._note("call-identity", f"{path} is {excerpt(value)}, not an integer")
+                    value = int(number)
+        index = optional(value, int, path)
+        if index is not None and index < 0:
+            raise FrameFaultError(f"{path} is {index}, and an index must be 0 or more")
+        return index
 
     def _function_call(self, value: object) -> ToolCallDelta | None:
         """Return a fragment of the only call in the form that was replaced by `tool_calls`."""

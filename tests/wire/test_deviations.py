@@ -338,6 +338,12 @@ CALLS = {
         [ToolCall("x", "f", "{}"), ToolCall("y", "g", "[]")],
         ["call-identity"],
     ),
+    "indices as texts and fractions": (
+        "openai",
+        sse(tool("0", "x", "f", "{"), tool(0.0, None, None, "}"), STOP, DONE),
+        [ToolCall("x", "f", "{}")],
+        ["call-identity"] * 2,
+    ),
     "a name in pieces": (
         "openai",
         sse(tool(0, "x", "get_"), tool(0, None, "time", "{}"), STOP, DONE),
