@@ -230,7 +230,7 @@ READ = {
         ),
         "a whole under the next item with the same id": (
             sse(piece("ab", item_id="m"), whole("ab", output_index=1, item_id="m"), completed(item("ab", id="m"))),
-            [],
+            ["repeated-whole"],
         ),
         "another id in each event": (
             sse(
