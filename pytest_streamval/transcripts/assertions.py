@@ -109,9 +109,10 @@ def _released_before_a_check(transcript: Transcript) -> set[int] | None:
 
 
 def _generated(source: object) -> str:
-    """Return the text that a run has read, empty for events without a run."""
+    """Return the text that a run has read, with its replacements. It is empty for events without a run."""
     run: Any = getattr(source, "_run", source)
-    return getattr(getattr(run, "thunk", None), "text_read", "")
+    attempt: Any = getattr(run, "attempt", None)
+    return "" if attempt is None else attempt.text.up_to()
 
 
 def _shown_texts(received: str | Iterable[str] | ShownTexts) -> list[ShownText]:
