@@ -55,24 +55,40 @@ async def detached(answer):
 
 def create_app("""
 
+UNSTOPPABLE = """
+import asyncio
+
+KEPT = []
+
+async def unstoppable(run):
+    reader = run.astream()
+    while True:
+        KEPT.append(asyncio.ensure_future(anext(reader, None)))
+        if (sentence := await asyncio.shield(KEPT[-1])) is None:
+            return
+        yield sentence
+
+def create_app("""
+
 FAULTS = {
     "middleware that buffers": ([(APP, APP + MIDDLEWARE)], "did not stream: .*Middleware .* until its end: Collects"),
     "text sent before the verdict": (
         [("requirements=[Moderation(confidential)]", "requirements=[]")],
-        "'swordfish' left the application, in the JSON strings",
+        "'swordfish' left the application",
     ),
     "a provider that is not stopped": (
         [
             ("                async with run:\n", "                if KEPT.append(run) is None:\n"),
-            ("def event(", "KEPT = []\n\ndef event("),
+            ("in run.astream():", "in unstoppable(run):"),
+            ("def create_app(", UNSTOPPABLE),
         ],
-        "still runs|not completed nor closed|No client left|neither completed nor closed",
+        "No client left before the end of its answer|still runs",
     ),
     "a last event that is lost": ([('        yield event("end", outcome=outcome)\n', "")], "end"),
     "an error that is swallowed": (
         [
             ('                outcome = "failed"\n', ""),
-            ('                yield event("error", error=type(error).__name__)\n', ""),
+            ('                yield event("error", error=type(error).__name__)\n', "                del error\n"),
         ],
         "error",
     ),
