@@ -7,6 +7,7 @@ from pytest_streamval._lazy import all_names, lazy_names
 
 _HOMES = {
     "council": ("CouncilFactory", "CouncilStream", "Member"),
+    "engine.attempt": ("Attempt",),
     "engine.component": ("Action",),
     "engine.orchestrator": ("StartingRun",),
     "engine.run_view": ("RunView",),
