@@ -272,6 +272,7 @@ class Run(RunState):
         """Stop the producer and the validators of an attempt, and raise the error of a clean-up."""
         await self._stop_producer()
         await self.validators.aclose()
+        self.thunk.release_reads()
         if failures := self.validators.cleanup_failures:
             raise failures.pop(0)
 

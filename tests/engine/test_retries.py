@@ -212,6 +212,14 @@ async def test_no_producer_is_alive_when_the_next_attempt_begins():
     assert_stopped(backend)
 
 
+async def test_the_outputs_of_all_attempts_can_be_read_after_the_run():
+    backend, starting = start("One. bad. ", "Uno.")
+    async with starting as run:
+        await run.acomplete()
+    assert [await call.thunk.avalue() for call in backend.calls] == ["One. bad. ", "Uno."]
+    assert [str(call.thunk) for call in backend.calls] == ["One. bad. ", "Uno."]
+
+
 # The request of the next attempt
 
 
