@@ -7,6 +7,7 @@ an error are its attributes and its `args`, so that it survives `pickle` on its 
 from pytest_streamval.errors.assertions import (
     BoundaryVarianceError,
     ConformanceError,
+    cancellation_error,
     event_order_error,
     example_failed_error,
     not_accepted_error,
@@ -157,6 +158,7 @@ __all__ = [
     "answer_failed_error",
     "backend_unavailable_error",
     "blocking_call_error",
+    "cancellation_error",
     "client_stayed_error",
     "closed_session_error",
     "decoder_closed_error",

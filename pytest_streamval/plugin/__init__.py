@@ -1,6 +1,7 @@
 """The pytest plugin. pytest finds its hooks and fixtures here."""
 
 from pytest_streamval.plugin.fixtures import (
+    _streamval_cancellation,
     _streamval_cut,
     captured_telemetry,
     council,
@@ -25,6 +26,7 @@ from pytest_streamval.plugin.hooks import (
 )
 
 __all__ = [
+    "_streamval_cancellation",
     "_streamval_cut",
     "captured_telemetry",
     "council",
