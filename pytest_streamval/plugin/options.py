@@ -49,6 +49,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="report each failing variant by itself, instead of one failure for each test with its smallest cut",
     )
     group.addoption(
+        "--streamval-cancel",
+        metavar="N",
+        type=int,
+        default=0,
+        help="repeat every test that has an event loop, cancelled at N places in its steps",
+    )
+    group.addoption(
         "--streamval-report",
         metavar="FILE",
         help="write the streams of all tests to FILE: a page if its name ends in .html, or if it ends in .json a part, "
@@ -106,6 +113,7 @@ def configure(config: pytest.Config) -> None:
         *(f"{name}: {need}; skipped unless --streamval-live is given" for name, need in LIVE_MARKERS.items()),
         "integration: an example script needs more than its own files",
         "streamval_as_scripted: the expected result depends on the cuts of the stream; --streamval-fuzz leaves it out",
+        "streamval_not_cancelled: the test must not be cancelled; --streamval-cancel leaves it out",
         "streamval_clock(start): the test runs on a virtual clock that starts at a date",
         *(f"streamval_allow_{name}(reason=None): the test is not guarded by --streamval-{name}" for name in GUARDS),
     ):
