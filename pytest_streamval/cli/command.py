@@ -6,14 +6,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli import ask, faults, providers, record, replay, report, serve, show
+from pytest_streamval.cli import ask, faults, providers, record, replay, report, scrub, serve, show
 from pytest_streamval.cli.terminal import discard_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In each module, `add(commands)` adds a parser, which names the function to run.
-_COMMANDS = (ask, providers, record, show, replay, report, serve, faults)
+_COMMANDS = (ask, providers, record, show, replay, scrub, report, serve, faults)
 _PIPE_CLOSED = 141  # the exit code that a shell gives to a command killed by SIGPIPE
 _INTERRUPTED = 130  # the same for SIGINT
 
