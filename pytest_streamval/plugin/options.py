@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,12 +118,12 @@ def _declare_secrets(config: pytest.Config, lines: Sequence[str]) -> None:
     from pytest_streamval.errors import InvalidArgumentError
     from pytest_streamval.http.own_secrets import declared
 
-    context = declared(lines, "streamval_secrets")
+    stack = ExitStack()
     try:
-        context.__enter__()
+        stack.enter_context(declared(lines, "streamval_secrets"))
     except InvalidArgumentError as error:
         raise pytest.UsageError(str(error)) from None
-    config.add_cleanup(lambda: context.__exit__(None, None, None))
+    config.add_cleanup(stack.close)
 
 
 def seconds_of(config: pytest.Config, name: str) -> float:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.secret_names import REDACTED
 from pytest_streamval.http.secrets import Secrets, keys_in_environment, shown_address
 from pytest_streamval.recordings.cassette import Read
 from pytest_streamval.recordings.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_streamval.recordings.cassette import Cassette
 
@@ -40,25 +41,23 @@ def _request(cassette: Cassette) -> HttpRequest:
     return HttpRequest(path, b"" if body is None else content.encode(errors="surrogatepass"))
 
 
-def _header(header: Any, secrets: Secrets) -> dict[str, Any]:  # noqa: ANN401  # JSON
-    clean: dict[str, Any] = {}
-    for name, value in header.items():
-        if name == "headers" and value is not None:
-            clean[name] = [[each, secrets.headers({each: text})[each]] for each, text in value]
-        elif name == "path" and isinstance(value, str):
-            clean[name] = (
-                secrets.url(value) if secrets.url(value) != value and _has_query(value) else secrets.text(value)
-            )
-        elif name == "server" and isinstance(value, str):
-            clean[name] = secrets.text(shown_address(value))
-        elif name == "request" and isinstance(value, str):
-            clean[name] = secrets.content(value.encode(errors="surrogatepass"), {})
-        elif name == "end" and isinstance(value, dict):
-            clean[name] = {each: secrets.text(part) if isinstance(part, str) else part for each, part in value.items()}
-        else:
-            clean[name] = secrets.body(value)
-    return clean
+def _header(header: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+    """Return the header of a recording with its texts redacted, each by its meaning."""
+    cleaners: dict[str, Callable[[Any], Any]] = {
+        "headers": lambda pairs: [[name, secrets.headers({name: value})[name]] for name, value in pairs or ()] or pairs,
+        "path": lambda path: _clean_path(path, secrets),
+        "server": lambda server: secrets.text(shown_address(server)),
+        "request": lambda body: _clean_text(body, secrets) if isinstance(body, str) else secrets.body(body),
+        "end": lambda end: {name: secrets.text(part) if name == "why" else part for name, part in end.items()},
+    }
+    return {name: cleaners.get(name, secrets.body)(value) for name, value in header.items()}
 
 
-def _has_query(path: str) -> bool:
-    return "?" in path
+def _clean_path(path: str, secrets: Secrets) -> str:
+    clean = secrets.url(path)
+    return clean if REDACTED in clean else path  # which may be quoted in another way
+
+
+def _clean_text(body: str, secrets: Secrets) -> str:
+    clean = secrets.content(body.encode(errors="surrogatepass"), {})
+    return clean if isinstance(clean, str) else secrets.text(body, in_request=True)
