@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_streamval import Cassette, CouncilResult, ModelAnswer, ProviderStatusError
 from pytest_streamval.council.cache import CouncilCache
 from pytest_streamval.errors import ProviderStreamError, UnmatchedRequestError
-from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.matching import CassetteMatcher
 from pytest_streamval.recordings.stream_recorder import StreamRecorder
 from pytest_streamval.server.connection import IncomingRequest
 from pytest_streamval.server.handler import _served_request
 from tests.planted_secrets import ENCODINGS, PLACES, SECRETS, Planted, encodings_in
+
+if TYPE_CHECKING:
+    from pytest_streamval.http.request import HttpRequest
 
 FEWEST = 200
 
@@ -76,6 +79,8 @@ def outputs_of_a_server(secret: Planted, request: HttpRequest) -> str:
     return " ".join([repr(served), repr(incoming), served.path, str(served.headers), served.summary, *shown])
 
 
+EVERY = {"a recording": 1, "errors": 4, "a server": 1}
+"""A step in the secrets, as the errors of one request take as long as ten recordings."""
 OUTPUTS = {"a recording": outputs_of_recording, "errors": outputs_of_errors, "a server": outputs_of_a_server}
 
 
@@ -83,12 +88,18 @@ def test_enough_secrets_are_planted() -> None:
     assert len({secret.value for secret in SECRETS}) == len(SECRETS) >= FEWEST
 
 
+def test_every_encoding_of_a_secret_is_found_in_an_output_that_has_it() -> None:
+    for secret in SECRETS:
+        sent = " ".join(encode(secret.value) for encode in ENCODINGS.values())
+        assert encodings_in(secret, sent) == [*ENCODINGS]
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("place", PLACES)
 def test_no_planted_secret_is_in_an_output(place: str, output: str) -> None:
     leaks = [
         (secret, found)
-        for secret in SECRETS
+        for secret in SECRETS[:: EVERY[output]]
         if (found := encodings_in(secret, OUTPUTS[output](secret, PLACES[place](secret))))
     ]
     assert leaks == []
@@ -96,7 +107,7 @@ def test_no_planted_secret_is_in_an_output(place: str, output: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_request_with_a_planted_secret_matches_its_recording(place: str) -> None:
-    for secret in SECRETS:
+    for secret in SECRETS[::4]:
         request = PLACES[place](secret)
         assert CassetteMatcher([recorded(request, b"")]).has(request, "openai"), secret
 

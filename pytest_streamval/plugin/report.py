@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 import pytest
 
 from pytest_streamval.errors import plural, report_path_error
+from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.plugin.collecting import STREAMS
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.document import Entry, Report
@@ -83,7 +84,7 @@ class ReportWriter:
 def _message(report: pytest.TestReport) -> str:
     """Return the message of a failure, without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
-    message = str(report.longrepr if crash is None else crash.message)
+    message = Secrets(keys_in_environment()).text(str(report.longrepr if crash is None else crash.message))
     return message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]} ..."
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from pytest_streamval.engine.component import text_of
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent, FullValidationEvent, QuickCheckEvent
 from pytest_streamval.engine.observer import Observer
+from pytest_streamval.report.redaction import without_secrets
 from pytest_streamval.report.timeline import Bar, Lane, Outcome, Stop, Timeline, Verdict
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class TimelineObserver(Observer):
     # The timeline
 
     def timeline(self) -> Timeline:
-        """Return the timeline of the run so far."""
+        """Return the timeline of the run so far, without secrets."""
         outcome, why = self._outcome()
         if self._run is not None:
             self._released = len(self._run.full_text)
@@ -126,7 +127,7 @@ class TimelineObserver(Observer):
         received = [Bar(self._since(at), after, chunk.start, chunk.end) for chunk, at, after in self._received]
         times = [self._since(at) for at in self._times]
         happened = [self._since(event.timestamp) for event, _ in self._events[-1:]]
-        return Timeline(
+        timeline = Timeline(
             asked=self._asked,
             outcome=outcome,
             why=why,
@@ -141,6 +142,7 @@ class TimelineObserver(Observer):
             lanes=[self._lane(place, name) for place, name in enumerate(self._names)],
             stop=stop,
         )
+        return without_secrets(timeline)
 
     def _since(self, moment: float) -> int:
         return max(0, round((moment - self._began) * 1e6))

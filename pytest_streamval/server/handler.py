@@ -167,5 +167,9 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
     request = HttpRequest(incoming.target, incoming.body, headers)
     secrets = Secrets.of(request)
     return ServedRequest(
-        incoming.method, path_of(incoming.target, secrets), secrets.headers(headers), body_of(request, Secrets())
+        incoming.method,
+        path_of(incoming.target, secrets),
+        secrets.headers(headers),
+        body_of(request, Secrets()),
+        secrets,
     )

@@ -22,7 +22,10 @@ HEADER = {
     "path": "/v1/chat/completions?key=planted-2-query&alt=sse",
     "request": {
         "model": "m",
-        "messages": [{"role": "user", "content": "DB_PASSWORD=planted-3-line"}, {"tool_calls": [{"arguments": ARGUMENTS}]}],
+        "messages": [
+            {"role": "user", "content": "DB_PASSWORD=planted-3-line"},
+            {"tool_calls": [{"arguments": ARGUMENTS}]},
+        ],
         "client_secret": {"value": "planted-4-object", "n": 12345678},
     },
     "status": 200,
@@ -118,7 +121,10 @@ def test_the_command_scrub_names_what_is_wrong(arguments, message, capsys) -> No
 
 def test_declared_secrets_are_redacted_meanwhile() -> None:
     with declared(["X-Tenant", r"acme-\d{4}"], "streamval_secrets"):
-        assert Secrets().headers({"x-tenant": "north", "x": "acme-1234"}) == {"x-tenant": "[redacted]", "x": "[redacted]"}
+        assert Secrets().headers({"x-tenant": "north", "x": "acme-1234"}) == {
+            "x-tenant": "[redacted]",
+            "x": "[redacted]",
+        }
         assert Secrets().text("X-Tenant: north-1-wing", in_request=True) == "X-Tenant: [redacted]"
     assert Secrets().headers({"x-tenant": "north", "x": "acme-1234"}) == {"x-tenant": "north", "x": "acme-1234"}
     assert not is_secret_name("x-tenant")
