@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_streamval import PartialValidationResult, Requirement, ValidationResult
+from pytest_streamval import PartialValidationResult, Requirement
 
 if TYPE_CHECKING:
     from pytest_streamval import Backend, Context
@@ -13,15 +13,7 @@ if TYPE_CHECKING:
 OK = PartialValidationResult("pass")
 
 
-class StreamOnly(Requirement):
-    """A requirement whose checks of the chunks say all there is to say."""
-
-    async def validate(self, backend: Backend, ctx: Context, **options: object) -> ValidationResult:
-        """Pass: a text whose every chunk passed is fine."""
-        return ValidationResult(result=True, reason="every chunk passed")
-
-
-class MaxSentences(StreamOnly):
+class MaxSentences(Requirement):
     """Limits the number of sentences, if chunks are sentences."""
 
     def __init__(self, limit: int) -> None:
@@ -37,7 +29,7 @@ class MaxSentences(StreamOnly):
         return OK
 
 
-class ForbiddenWord(StreamOnly):
+class ForbiddenWord(Requirement):
     """Fails a word that must not reach the reader, if chunks have complete words."""
 
     def __init__(self, word: str) -> None:
@@ -50,7 +42,7 @@ class ForbiddenWord(StreamOnly):
         return PartialValidationResult("fail", reason=f"said {found[0]!r}") if found else OK
 
 
-class MaxParagraphLength(StreamOnly):
+class MaxParagraphLength(Requirement):
     """Limits the length of paragraphs, if chunks are paragraphs."""
 
     def __init__(self, characters: int) -> None:
@@ -64,7 +56,7 @@ class MaxParagraphLength(StreamOnly):
         return OK
 
 
-class NumberedSteps(StreamOnly):
+class NumberedSteps(Requirement):
     """Requires steps numbered 1, 2, 3, … that do not repeat each other, if chunks are items of a numbered list."""
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from pytest_streamval import (
     QuickCheckEvent,
     SimpleContext,
     StreamingDoneEvent,
+    assert_accepted,
     stream_with_chunking,
 )
 
@@ -49,7 +50,7 @@ async def test_a_good_stream_runs_to_its_end(
     assert received == [script.text]
     assert result.completed
     assert result.full_text == script.text
-    assert all(result.final_validations)
+    assert_accepted(result)
     assert result.as_thunk.generation.usage is not None
     assert backend.calls[0].finished
 

@@ -10,6 +10,11 @@ Type checkers read `__init__.pyi`, which `python3 -m tools.stubs` writes from th
 from pytest_streamval._lazy import all_names, lazy_names
 
 _HOMES = {
+    "app.assertions": ("assert_never_sent", "assert_streams"),
+    "app.client": ("AppClient",),
+    "app.page": ("Page", "PageRead"),
+    "app.serving": ("served",),
+    "app.transport": ("StreamingASGITransport",),
     "conformance": ("check_backend", "check_chunker"),
     "council": ("Council", "CouncilCache", "CouncilEvent", "CouncilResult", "ModelAnswer", "per_member"),
     "engine.backend": ("Backend", "ModelOption"),
@@ -33,6 +38,7 @@ _HOMES = {
     "engine.prose.strategy": ("ProseChunker",),
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
+    "engine.retries": ("Restart",),
     "engine.telemetry.spans": ("set_span_status_error",),
     "engine.thunk": ("ModelOutputThunk",),
     "errors": (
@@ -41,6 +47,7 @@ _HOMES = {
         "ChunkingContractError",
         "ConcurrentReadError",
         "EventLoopError",
+        "FrameTooLongError",
         "GenerationCancelledError",
         "InvalidArgumentError",
         "MalformedFrameError",
@@ -71,12 +78,13 @@ _HOMES = {
     "live.backend": ("LiveBackend",),
     "live.recording_transport": ("RecordingTransport", "recording"),
     "live.replay_transport": ("ReplayTransport", "replaying"),
-    "model": ("Delta", "ToolCall", "ToolCallDelta", "Usage"),
+    "model": ("Delta", "Deviation", "ToolCall", "ToolCallDelta", "Usage"),
     "recordings.cassette": ("Cassette", "Read"),
     "scripting.mock": ("StreamingMockBackend",),
     "scripting.script": ("Script",),
     "scripting.steps": ("Delay", "Raise", "Stall"),
     "server": ("ProviderServer", "faults"),
+    "server.fault_check": ("assert_faults_noticed",),
     "session.outputs": ("wait_for_all_mots",),
     "session.session": ("Session",),
     "session.start": ("start_session",),
@@ -90,6 +98,7 @@ _HOMES = {
     ),
     "transcripts.transcript": ("Transcript", "transcribe"),
     "virtual_time": ("VirtualClock",),
+    "wire.reading": ("StreamReading", "read_stream"),
     "wire.sse": ("SSEDecoder",),
 }
 """The public names by the module that defines them."""

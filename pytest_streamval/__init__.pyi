@@ -1,5 +1,12 @@
 # Written by "python3 -m tools.stubs".
 
+from pytest_streamval.app.assertions import assert_never_sent as assert_never_sent
+from pytest_streamval.app.assertions import assert_streams as assert_streams
+from pytest_streamval.app.client import AppClient as AppClient
+from pytest_streamval.app.page import Page as Page
+from pytest_streamval.app.page import PageRead as PageRead
+from pytest_streamval.app.serving import served as served
+from pytest_streamval.app.transport import StreamingASGITransport as StreamingASGITransport
 from pytest_streamval.conformance import check_backend as check_backend
 from pytest_streamval.conformance import check_chunker as check_chunker
 from pytest_streamval.council import Council as Council
@@ -41,6 +48,7 @@ from pytest_streamval.engine.requirement import PartialValidationResult as Parti
 from pytest_streamval.engine.requirement import Requirement as Requirement
 from pytest_streamval.engine.requirement import ValidationResult as ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult as StreamChunkingResult
+from pytest_streamval.engine.retries import Restart as Restart
 from pytest_streamval.engine.telemetry.spans import set_span_status_error as set_span_status_error
 from pytest_streamval.engine.thunk import ModelOutputThunk as ModelOutputThunk
 from pytest_streamval.errors import CassetteEndedError as CassetteEndedError
@@ -48,6 +56,7 @@ from pytest_streamval.errors import CheckFailedError as CheckFailedError
 from pytest_streamval.errors import ChunkingContractError as ChunkingContractError
 from pytest_streamval.errors import ConcurrentReadError as ConcurrentReadError
 from pytest_streamval.errors import EventLoopError as EventLoopError
+from pytest_streamval.errors import FrameTooLongError as FrameTooLongError
 from pytest_streamval.errors import GenerationCancelledError as GenerationCancelledError
 from pytest_streamval.errors import InvalidArgumentError as InvalidArgumentError
 from pytest_streamval.errors import MalformedFrameError as MalformedFrameError
@@ -80,6 +89,7 @@ from pytest_streamval.live.recording_transport import recording as recording
 from pytest_streamval.live.replay_transport import ReplayTransport as ReplayTransport
 from pytest_streamval.live.replay_transport import replaying as replaying
 from pytest_streamval.model import Delta as Delta
+from pytest_streamval.model import Deviation as Deviation
 from pytest_streamval.model import ToolCall as ToolCall
 from pytest_streamval.model import ToolCallDelta as ToolCallDelta
 from pytest_streamval.model import Usage as Usage
@@ -92,6 +102,7 @@ from pytest_streamval.scripting.steps import Raise as Raise
 from pytest_streamval.scripting.steps import Stall as Stall
 from pytest_streamval.server import ProviderServer as ProviderServer
 from pytest_streamval.server import faults as faults
+from pytest_streamval.server.fault_check import assert_faults_noticed as assert_faults_noticed
 from pytest_streamval.session.outputs import wait_for_all_mots as wait_for_all_mots
 from pytest_streamval.session.session import Session as Session
 from pytest_streamval.session.start import start_session as start_session
@@ -104,4 +115,6 @@ from pytest_streamval.transcripts.assertions import in_any_order as in_any_order
 from pytest_streamval.transcripts.transcript import Transcript as Transcript
 from pytest_streamval.transcripts.transcript import transcribe as transcribe
 from pytest_streamval.virtual_time import VirtualClock as VirtualClock
+from pytest_streamval.wire.reading import StreamReading as StreamReading
+from pytest_streamval.wire.reading import read_stream as read_stream
 from pytest_streamval.wire.sse import SSEDecoder as SSEDecoder

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class ToolCallDelta:
     """The tool's name, usually in the first fragment only."""
     arguments: str = ""
     """The next piece of the arguments' JSON text."""
+    kind: str = "function"
+    """The kind of the call, in its first fragment. See `ToolCall.kind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,11 @@ class ToolCall:
     name: str | None
     """The tool's name."""
     arguments: str
-    """The arguments as JSON text, exactly as streamed."""
+    """The arguments as JSON text, exactly as streamed. Those of a "custom" call are any text."""
+    kind: str = "function"
+    """The kind of the call: "function", OpenAI's older "function_call", "custom" (free text as its input), or one that
+    has no name, such as "local_shell", "shell", "apply_patch" or "computer". The arguments of the last are the JSON of
+    the action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,10 @@ class Delta:
     """The provider's token count so far."""
     finish_reason: str | None = None
     """The reason why generation ended, in the provider's own word."""
+    refusal: str = ""
+    """The words with which the model refuses to answer, if the provider separates them from the text."""
+    signature: str = ""
+    """The provider's opaque signature of the thinking before it, or the encrypted thinking itself."""
 
     @classmethod
     def of_output(
@@ -68,22 +78,99 @@ class Delta:
         tool_calls: Iterable[ToolCall] = (),
         usage: Usage | None = None,
         finish_reason: str | None = None,
+        *,
+        refusal: str = "",
+        signature: str = "",
     ) -> Delta:
         """Return a complete output as one delta. Its tool calls are numbered from 0."""
-        calls = (ToolCallDelta(index, call.id, call.name, call.arguments) for index, call in enumerate(tool_calls))
-        return cls(text, thinking, tuple(calls), usage, finish_reason)
+        calls = tuple(
+            ToolCallDelta(index, call.id, call.name, call.arguments, call.kind) for index, call in enumerate(tool_calls)
+        )
+        return cls(text, thinking, calls, usage, finish_reason, refusal, signature)
+
+
+DeviationKind: TypeAlias = Literal[
+    "call-identity",
+    "call-not-ended",
+    "different-whole",
+    "end-of-another-protocol",
+    "frame-after-end",
+    "frame-without-choices",
+    "keep-alive",
+    "lone-surrogate",
+    "missing-blank-line",
+    "missing-end",
+    "missing-finish-reason",
+    "missing-pieces",
+    "name-in-pieces",
+    "order-of-blocks",
+    "repeated-choice",
+    "repeated-end",
+    "repeated-whole",
+    "split-surrogate",
+    "unframed-line",
+    "usage-value",
+    "wrong-event",
+]
+"""The kinds of deviations. `docs/protocols.md` explains each one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A difference of a stream from its protocol that loses nothing, so that the stream was read all the same."""
+
+    kind: DeviationKind
+    """The kind of the difference, such as `"missing-end"`."""
+    offset: int
+    """The start of the frame, in bytes from the start of the body."""
+    detail: str
+    """The difference in words."""
+
+    def __str__(self) -> str:
+        return f"byte {self.offset}: {self.detail} ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseInfo:
+    """The facts about a provider's answer over HTTP, for reports to the provider and for the pace of requests."""
+
+    status: int
+    """The status code."""
+    request_id: str | None = None
+    """The provider's identifier of the request, which its support asks for. None if it sent none."""
+    retry_after: float | None = None
+    """The seconds to wait before another request, or None if the provider named none."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The harmless headers, by name in lower case: identifiers, rate limits, times, the content type."""
 
 
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:
-    """Join fragments into one call for each index, in the order in which the calls began."""
+    """Join fragments into one call for each index, in the order in which the calls began.
+
+    The pieces of a name join too, until the arguments begin. A fragment that repeats the name adds nothing to it.
+    """
     calls: dict[int, list[ToolCallDelta]] = {}
     for fragment in fragments:
         calls.setdefault(fragment.index, []).append(fragment)
     return tuple(
         ToolCall(
             id=next((part.id for part in parts if part.id is not None), None),
-            name=next((part.name for part in parts if part.name is not None), None),
+            name=_joined_name(parts),
             arguments="".join(part.arguments for part in parts),
+            kind=next((part.kind for part in parts if part.kind != "function"), "function"),
         )
         for parts in calls.values()
     )
+
+
+def _joined_name(parts: list[ToolCallDelta]) -> str | None:
+    pieces: list[str] = []
+    length = 0
+    for part in parts:
+        name = part.name
+        if name is not None and (not pieces or len(name) != length or name != "".join(pieces)):
+            pieces.append(name)
+            length += len(name)
+        if part.arguments or pieces == [""]:
+            break  # a name after that is another name for the call, and an empty name is a name
+    return "".join(pieces) if pieces else None

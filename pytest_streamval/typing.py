@@ -6,6 +6,8 @@ Type checkers read `typing.pyi`, which `python3 -m tools.stubs` writes from the 
 from pytest_streamval._lazy import all_names, lazy_names
 
 _HOMES = {
+    "app.requests": ("App", "Content", "RequestHeaders"),
+    "app.websocket": ("AppWebSocket",),
     "council": ("CouncilFactory", "CouncilStream", "Member"),
     "engine.component": ("Action",),
     "engine.orchestrator": ("StartingRun",),
@@ -13,6 +15,8 @@ _HOMES = {
     "engine.telemetry.captured": ("CapturedTelemetry", "Measured"),
     "fuzzing.cuts": ("Cut",),
     "http.client": ("Transport",),
+    "model": ("ResponseInfo",),
+    "plugin.app": ("AppClientFactory",),
     "plugin.cassettes": ("StreamCassette",),
     "plugin.server": ("ProviderServerFactory",),
     "plugin.snapshot": ("EventSnapshot",),

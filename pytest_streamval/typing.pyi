@@ -1,5 +1,9 @@
 # Written by "python3 -m tools.stubs".
 
+from pytest_streamval.app.requests import App as App
+from pytest_streamval.app.requests import Content as Content
+from pytest_streamval.app.requests import RequestHeaders as RequestHeaders
+from pytest_streamval.app.websocket import AppWebSocket as AppWebSocket
 from pytest_streamval.council import CouncilFactory as CouncilFactory
 from pytest_streamval.council import CouncilStream as CouncilStream
 from pytest_streamval.council import Member as Member
@@ -10,6 +14,8 @@ from pytest_streamval.engine.telemetry.captured import CapturedTelemetry as Capt
 from pytest_streamval.engine.telemetry.captured import Measured as Measured
 from pytest_streamval.fuzzing.cuts import Cut as Cut
 from pytest_streamval.http.client import Transport as Transport
+from pytest_streamval.model import ResponseInfo as ResponseInfo
+from pytest_streamval.plugin.app import AppClientFactory as AppClientFactory
 from pytest_streamval.plugin.cassettes import StreamCassette as StreamCassette
 from pytest_streamval.plugin.server import ProviderServerFactory as ProviderServerFactory
 from pytest_streamval.plugin.snapshot import EventSnapshot as EventSnapshot

@@ -192,7 +192,7 @@ def test_progress_is_one_line_on_a_terminal_and_removed_at_the_end(
     assert "openai:m: waiting for the first token\r\x1b[K" in shown.getvalue()
     assert ("openai:m: 14 characters\r\x1b[K" in shown.getvalue()) == (out is not Terminal)
     assert [line.partition(":")[0] for line in screen(shown.getvalue())] == ["streamval", ""]
-    assert text.getvalue() == ("One. Two.\\x1b[31m\n" if out is Terminal else f"One. Two.{ESCAPE}\n")
+    assert text.getvalue() == "One. Two.\\x1b[31m\n"
 
 
 def test_progress_is_narrower_than_the_terminal(
@@ -207,22 +207,78 @@ def test_progress_is_narrower_than_the_terminal(
     assert {len(line) for line in lines} == {79}
 
 
-def test_an_interrupted_recording_keeps_the_stream_so_far(tmp_path: Path, model: type[Model]) -> None:
-    path = tmp_path / "it.jsonl"
-    # a shell starts background commands with this signal ignored
-    listening = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND[-1]}"
-    command = [*COMMAND[:-1], listening, "record", "openai:m", "wait", "-o", str(path)]
+# a shell starts background commands with these signals ignored
+LISTENING = f"""import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+{COMMAND[-1]}"""
+
+
+def interrupted(code: str, path: Path, number: int) -> tuple[int, str, str]:
+    """Send a signal to a recording in the middle of its stream, and return its exit code and its outputs."""
+    command = [*COMMAND[:-1], code, "record", "openai:m", "wait", "-o", str(path)]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout.read(5) == "One. "
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate()
-    assert process.returncode == 130
-    assert out == "\n"
+        process.send_signal(number)
+        return process.wait(), *process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_recording_keeps_the_stream_so_far(tmp_path: Path, model: type[Model], number: int) -> None:
+    path = tmp_path / "it.jsonl"
+    code, out, err = interrupted(LISTENING, path, number)
+    assert (code, out) == (128 + number, "\n")
     assert err == f"streamval: interrupted; {path} holds the stream so far\n"
     assert Cassette.load(path).ending.how == "left"
     model.ended.wait()
+
+
+def test_an_interrupted_recording_that_cannot_be_saved_reports_that(tmp_path: Path, model: type[Model]) -> None:
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n{LISTENING}"
+    path = tmp_path / "it.jsonl"
+    path.write_text("old")
+    code, _, err = interrupted(f"import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); {limited}", path, 15)
+    assert code == 128 + signal.SIGTERM
+    assert f"File too large: '{path}'" in err
+    assert err.endswith("streamval: interrupted; nothing was saved\n")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_recording_that_is_killed_leaves_the_old_file(tmp_path: Path, model: type[Model]) -> None:
+    path = tmp_path / "it.jsonl"
+    path.write_text("old")
+    code, _, _ = interrupted(LISTENING, path, signal.SIGKILL)
+    assert (code, path.read_text()) == (-signal.SIGKILL, "old")
+    model.ended.wait()
+
+
+def test_a_recording_that_cannot_be_saved_names_the_file(tmp_path: Path, model: type[Model]) -> None:
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n{COMMAND[-1]}"
+    path = tmp_path / "it.jsonl"
+    path.write_text("old")
+    command = [*COMMAND[:-1], limited, "record", "openai:m", "Count.", "-o", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "One. Two.\n")
+    assert done.stderr == f"streamval: OSError: [Errno 27] File too large: '{path}'\n"
+    assert path.read_text() == "old"
+
+
+def test_a_recording_goes_on_after_a_signal_that_is_ignored(tmp_path: Path, model: type[Model]) -> None:
+    path = tmp_path / "it.jsonl"
+    ignoring = LISTENING.replace("signal.SIGHUP, signal.SIG_DFL", "signal.SIGHUP, signal.SIG_IGN")
+    command = [*COMMAND[:-1], ignoring, "record", "openai:m", "wait", "-o", str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.read(5) == "One. "
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+    assert Cassette.load(path).ending.how == "left"
 
 
 def test_a_recording_goes_on_without_a_reader_of_its_text(tmp_path: Path, model: type[Model]) -> None:

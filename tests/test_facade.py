@@ -99,7 +99,7 @@ def run_without(absent: set[str], code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("extra", ["httpx2", "opentelemetry", "redis", "rich"])
+@pytest.mark.parametrize("extra", ["httpx2", "opentelemetry", "redis", "rich", "uvicorn"])
 def test_every_name_is_there_without_the_package_of_an_extra(extra: str) -> None:
     code = f"""
 import pytest_streamval
@@ -113,7 +113,7 @@ assert StreamingMockBackend.__name__ == "StreamingMockBackend" and {extra!r} not
     run_without({extra}, code)
 
 
-EXTRAS = {"httpx2", "opentelemetry", "redis", "rich"}
+EXTRAS = {"httpx2", "opentelemetry", "redis", "rich", "uvicorn"}
 """The packages of the extras."""
 
 IMPORT_ALL = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.schedules.schedule import TEXT
-from pytest_streamval import ChunkEvent, CompletedEvent
+from benchmarks.schedules.schedule import FAILING, TEXT
+from pytest_streamval import ChunkEvent, CompletedEvent, QuickCheckEvent, RetryEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,14 +23,14 @@ def violations(schedule: Schedule) -> Iterator[str]:
     yield from _violations_of_caller(schedule, schedule.callers[0])
     if schedule.thunk is None:
         return
-    producer = schedule.thunk.producer
-    if producer is None or not producer.done():
-        yield "the producer still runs"
+    if any(each.producer is None or not each.producer.done() for each in schedule.thunks):
+        yield "a producer still runs"
     ends = [event for event in schedule.history if isinstance(event, CompletedEvent)]
     if len(ends) != 1 or schedule.history[-1] is not ends[0]:
         yield f"the last event is not the only CompletedEvent: {[type(event).__name__ for event in schedule.history]}"
         return
     yield from _violations_of_text(schedule, ends[0])
+    yield from _violations_of_attempts(schedule)
     if schedule.result is not None:
         yield from _violations_of_result(schedule, schedule.result)
 
@@ -47,6 +47,12 @@ def _violations_of_text(schedule: Schedule, end: CompletedEvent) -> Iterator[str
     """Check that every released chunk was passed by every requirement, and that `full_text` has no other text."""
     chunks = [event for event in schedule.history if isinstance(event, ChunkEvent)]
     text = "".join(TEXT)
+    if schedule.validators == "replaces":
+        text = text.replace("Two.", "2!")
+    elif schedule.validators == "continues" and end.attempts_used > 1:
+        text = "One. " + text  # the second chunk was held back when the third failed
+    elif end.attempts_used > 1:
+        chunks = [event for event in chunks if event.attempt == end.attempts_used]
     expected = text if end.success else text[: chunks[-1].end] if chunks else ""
     can_be_shorter = end.success and schedule.action == "close output"
     if end.full_text != expected and not (can_be_shorter and text.startswith(end.full_text)):
@@ -55,6 +61,24 @@ def _violations_of_text(schedule: Schedule, end: CompletedEvent) -> Iterator[str
     for chunk in chunks:
         if len(schedule.passed_by.get(chunk.text, ())) < required:
             yield f"{chunk.text!r} was released without all results"
+
+
+def _violations_of_attempts(schedule: Schedule) -> Iterator[str]:
+    """Check the order of attempts, and that a chunk is held back until the next two are checked."""
+    attempt, checked = 1, 0
+    for event in schedule.history:
+        if isinstance(event, RetryEvent):
+            attempt = event.attempt
+        elif isinstance(event, QuickCheckEvent):
+            checked = event.chunk_index + 1
+        elif isinstance(event, ChunkEvent):
+            if event.attempt != attempt:
+                yield f"a chunk of attempt {event.attempt} was released in attempt {attempt}"
+            if attempt == 1 and event.text == FAILING.get(schedule.validators):
+                yield f"{event.text!r} was released although it failed"
+            held_back = schedule.validators == "held back" and schedule.action != "close output"
+            if held_back and checked < min(event.chunk_index + 3, 4):
+                yield f"{event.text!r} was released after {checked} checks"
 
 
 def _violations_of_result(schedule: Schedule, result: StreamChunkingResult) -> Iterator[str]:

@@ -37,7 +37,23 @@ VALIDATORS = (
     "stubborn",
     "two",
     "two bad",
+    "retries",
+    "retries held",
+    "continues",
+    "rejects",
+    "held back",
+    "replaces",
 )
+OPTIONS: dict[str, dict[str, Any]] = {
+    "retries": {"max_attempts": 2},
+    "retries held": {"max_attempts": 2, "on_retry": "hold"},
+    "continues": {"max_attempts": 2, "on_retry": "continue", "holdback": 1},
+    "rejects": {"max_attempts": 2},
+    "held back": {"holdback": 2},
+}
+"""The options of the run for some validators."""
+FAILING = {"retries": "Two.", "retries held": "Two.", "continues": "Three."}
+"""The chunk that fails in the first attempt."""
 CALLERS = ("acomplete", "aexception", "astream", "events", "async with", "two callers", "holds")
 ACTIONS = (
     "nothing",
@@ -63,6 +79,7 @@ class Schedule:
     moment: int
     result: StreamChunkingResult | None = None
     thunk: ModelOutputThunk | None = None
+    thunks: list[ModelOutputThunk] = field(default_factory=list)
     callers: list[asyncio.Task[Any]] = field(default_factory=list)
     others: list[asyncio.Task[Any]] = field(default_factory=list)
     limit: asyncio.Timeout | None = None
@@ -122,6 +139,11 @@ class Schedule:
             return PartialValidationResult("fail")
         if self.validators == "raises" and chunk == "Two.":
             raise LookupError("no result")
+        if self.validators == "replaces" and chunk == "Two.":
+            self.passed_by["2!"] = {"a"}
+            return PartialValidationResult("fail", replacement="2!")
+        if len(self.thunks) == 1 and FAILING.get(self.validators) == chunk:
+            return PartialValidationResult("fail")
         if self.validators == "limited":
             with suppress(TimeoutError):
                 async with asyncio.timeout(LIMIT):
@@ -134,7 +156,10 @@ class Schedule:
         """Start the run."""
         names = {"none": [], "two": ["a", "b"], "two bad": ["a", "b"]}.get(self.validators, ["a"])
         requirements = [_Requirement(self, name) for name in names]
-        self.result = await stream_with_chunking("Go", _Producer(self), SimpleContext(), requirements=requirements)
+        options = OPTIONS.get(self.validators, {})
+        self.result = await stream_with_chunking(
+            "Go", _Producer(self), SimpleContext(), requirements=requirements, **options
+        )
         return self.result
 
     async def call(self) -> object:
@@ -197,14 +222,18 @@ class _Producer(Backend):
         self._schedule = schedule
 
     async def generate_from_context(self, action: Any, ctx: Any, **options: Any) -> Any:  # type: ignore[override]
+        for earlier in self._schedule.thunks:
+            if earlier.producer is None or not earlier.producer.done():
+                self._schedule.errors.append("an attempt began before the producer of another had ended")
         self._schedule.thunk = thunk = ModelOutputThunk(action=action)
+        self._schedule.thunks.append(thunk)
         thunk.start(self._schedule.produce)
         return thunk, ctx.add(action).add(thunk)
 
 
 class _Requirement(Requirement):
     def __init__(self, schedule: Schedule, name: str) -> None:
-        super().__init__(name, validation_fn=lambda _: True)
+        super().__init__(name, validation_fn=lambda _: schedule.validators != "rejects" or len(schedule.thunks) > 1)
         self._schedule, self._name = schedule, name
 
     def __copy__(self) -> _Requirement:

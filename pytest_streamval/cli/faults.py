@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import add_json_option, print_json
+from pytest_streamval.cli.terminal import add_json_option, print_json, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -28,5 +28,5 @@ def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         if options.json:
             print_json(name=fault.name, what=fault.description, ruins=fault.ruins)
         else:
-            print(f"{fault.name:22} {fault.description}")
+            print_text(f"{fault.name:22} {fault.description}")
     return 0

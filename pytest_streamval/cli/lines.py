@@ -6,6 +6,9 @@ import sys
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
+from pytest_streamval.cli.terminal import print_text
+from pytest_streamval.errors.text import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -33,7 +36,7 @@ class Lines:
         """Print the lines that text completes."""
         *lines, self._unfinished[speaker] = self._split(self._unfinished[speaker] + text)
         for line in lines:
-            self._print(speaker, f"{speaker:<{self._width}}{_SEPARATOR}", line)
+            self._print(speaker, harmless(f"{speaker:<{self._width}}{_SEPARATOR}"), harmless(line))
 
     def end(self, speaker: str) -> None:
         """Print the last line of a speaker."""
@@ -55,7 +58,7 @@ class Lines:
 
 def _plain(speaker: str, head: str, line: str) -> None:
     del speaker
-    print(f"{head}{line}", flush=True)
+    print_text(f"{head}{line}", flush=True)
 
 
 def _coloured(speakers: Sequence[str]) -> Callable[[str, str, str], None]:

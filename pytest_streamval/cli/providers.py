@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import add_json_option, print_json
+from pytest_streamval.cli.terminal import add_json_option, print_json, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +34,7 @@ def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             continue
         found, wanted = facts["key_found_in"], provider.keys
         key = f"key in {found}" if found else f"no key: set {' or '.join(wanted)}" if wanted else "no key needed"
-        print(f"{provider.name:<{width}}  {key:<45}  {facts['url']}")
+        print_text(f"{provider.name:<{width}}  {key:<45}  {facts['url']}")
     return 0
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from pytest_streamval.cli.terminal import (
     add_json_option,
     add_prompt,
+    clear_line,
     discard_output,
     model_options_of,
     print_json,
     print_note,
+    print_text,
     prompt_of,
 )
 
@@ -40,8 +42,10 @@ def _record(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
     """Ask a model, show its answer as it arrives, and save the stream."""
     import asyncio
 
+    from pytest_streamval.cli.signals import ENDED
     from pytest_streamval.errors import InvalidArgumentError, MissingExtraError, StreamvalError
     from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.live.recording_transport import RecordingTransport, transport_of
 
     prompt = prompt_of(options)
     try:
@@ -51,21 +55,38 @@ def _record(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
         parser.error(str(error))
     if os.path.isdir(options.output):  # noqa: PTH112  # pathlib takes as long to import as everything else here
         parser.error(f"Invalid -o: {options.output!r}. It must be a file, not a folder.")
+    transport = RecordingTransport(transport_of(backend), options.output)
+    signals: list[int] = []
     try:
-        return asyncio.run(_ask(backend, prompt, options))
+        return asyncio.run(_ask_until_signal(backend, transport, prompt, options, signals))
     except (InvalidArgumentError, MissingExtraError) as error:
         parser.error(str(error))
-    except KeyboardInterrupt:
-        print_note(f"interrupted; {options.output} holds the stream so far")
-        raise
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        saved = f"{options.output} holds the stream so far" if transport.written else "nothing was saved"
+        print_note(f"interrupted; {saved}")
+        if not signals:
+            raise
+        return ENDED + signals[0]
 
 
-async def _ask(backend: LiveBackend, prompt: str, options: argparse.Namespace) -> int:
+async def _ask_until_signal(
+    backend: LiveBackend, transport: RecordingTransport, prompt: str, options: argparse.Namespace, signals: list[int]
+) -> int:
+    import asyncio
+
+    from pytest_streamval.cli.signals import cancelled_by_signals
+
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # for the type checker
+    with cancelled_by_signals(task, signals):
+        return await _ask(backend, transport, prompt, options)
+
+
+async def _ask(backend: LiveBackend, transport: RecordingTransport, prompt: str, options: argparse.Namespace) -> int:
     from pytest_streamval.engine import ModelOption, SimpleContext
     from pytest_streamval.errors import InvalidArgumentError, MissingExtraError, StreamvalError
-    from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
+    from pytest_streamval.live.recording_transport import with_transport
 
-    transport = RecordingTransport(transport_of(backend), options.output)
     model_options = {**model_options_of(options), ModelOption.STREAM: True}
     recorded = with_transport(backend, transport)
     thunk, _ = await recorded.generate_from_context(prompt, SimpleContext(), model_options=model_options)
@@ -119,7 +140,7 @@ class _Screen:
 
             self._clear()
             line = fitted(f"{self._name}: {what}", get_terminal_size().columns - 1)
-            print(line, end="", file=sys.stderr, flush=True)
+            print_text(line, end="", to_errors=True, flush=True)
             self._has_progress_line = True
 
     def show(self, text: str) -> None:
@@ -139,15 +160,13 @@ class _Screen:
 
     def _clear(self) -> None:
         if self._has_progress_line:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            clear_line()
             self._has_progress_line = False
 
     def _print(self, text: str) -> None:
-        from pytest_streamval.recordings.terminal_view import harmless
-
         self._ends_line = text.endswith("\n")
         try:
-            print(harmless(text) if self._text_on_terminal else text, end="", flush=True)
+            print_text(text, end="", flush=True)
         except BrokenPipeError:
             discard_output()
             self._quiet = self._ends_line = True

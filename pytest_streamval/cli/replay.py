@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json, print_note
+from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +42,7 @@ def _replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
         parser.error(str(error))
     if not options.json:
         counts = f"{plural(len(script.deltas), 'delta')}, {plural(len(script.text), 'character')}"
-        print(f"{options.file}: {counts}. Time of release, offsets, chunk:")
+        print_text(f"{options.file}: {counts}. Time of release, offsets, chunk:")
     steps = (Delay(step.seconds / options.speed) if isinstance(step, Delay) else step for step in script.steps)
     return asyncio.run(_play(Script(tuple(steps)), options))
 
@@ -62,11 +62,11 @@ async def _play(script: Script, options: argparse.Namespace) -> int:
         if isinstance(event, ChunkEvent) and options.json:
             print_json(at=round(at, 6), start=event.start, end=event.end, text=event.text)
         elif isinstance(event, ChunkEvent):
-            print(f"{at:7.3f} s  {event.start:5}-{event.end:<5}  {event.text!r}", flush=True)
+            print_text(f"{at:7.3f} s  {event.start:5}-{event.end:<5}  {event.text!r}", flush=True)
         elif isinstance(event, ErrorEvent):
             failed = True
             print_note(f"{event.exception_type}: {event.detail}")
     await result.aclose()
     if not failed and not options.json:
-        print(f"{time.time() - began:7.3f} s  end of the stream")
+        print_text(f"{time.time() - began:7.3f} s  end of the stream")
     return 1 if failed else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import add_json_option, print_json
+from pytest_streamval.cli.terminal import add_json_option, print_json, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -43,9 +43,9 @@ def _merge(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.json:
         print_json(file=output, parts=len(parts), tests=len(report.tests), streams=report.streams, lost=report.lost)
         return 0
-    print(f"{output}: {plural(report.streams, 'stream')} of {plural(len(parts), 'part')}")
+    print_text(f"{output}: {plural(report.streams, 'stream')} of {plural(len(parts), 'part')}")
     for sentence in report.lost:
-        print(f"  {sentence}")
+        print_text(f"  {sentence}")
     return 0
 
 

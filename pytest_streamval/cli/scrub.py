@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import add_json_option, print_json
+from pytest_streamval.cli.terminal import add_json_option, print_json, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -64,6 +64,6 @@ def _print(path: str, changes: list[str], options: argparse.Namespace) -> None:
         print_json(file=path, secrets_in=changes, written=bool(changes) and not options.check)
     elif changes:
         verb = "has secrets in" if options.check else "secrets removed from"
-        print(f"{path}: {verb} {listed(changes, 8)}")
+        print_text(f"{path}: {verb} {listed(changes, 8)}")
     else:
-        print(f"{path}: no secrets")
+        print_text(f"{path}: no secrets")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_streamval.cli.terminal import print_note
+from pytest_streamval.cli.terminal import print_note, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PORT = 8_765
 _TOKEN = 4  # characters of a delta of plain text
+_JOURNAL_LIMIT = 16 * 2**20  # bytes of requests that are kept, for the messages about later ones
 _WAIT = 0.5  # seconds after which a wait for requests lets Python see an interrupt
 
 
@@ -28,6 +29,16 @@ def add(commands: Commands) -> None:
     serve.add_argument("--upstream", metavar="URL", help="pass requests on to this provider instead")
     serve.add_argument("-o", "--output", metavar="DIR", help="the folder for recordings of the upstream's answers")
     serve.add_argument("--port", type=int, default=_PORT, metavar="N", help=f"the port (default: {_PORT}; 0 for any)")
+    serve.add_argument(
+        "--allow-host", metavar="NAME", action="append", default=[], help="a name for the server in Host; * for all"
+    )
+    serve.add_argument(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="an origin whose web pages may use the server, such as https://app.test; * for all",
+    )
     serve.add_argument("--fast", action="store_true", help="skip the pauses of a cassette")
     serve.add_argument("--fault", metavar="NAME", help="a fault of the answers; streamval faults lists them")
     serve.add_argument(
@@ -51,47 +62,54 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     except (OSError, OverflowError, ValueError) as error:
         parser.error(str(error))
     with closing(server):
-        _print_addresses(server, options.script or options.upstream, fault)
-        return _print_requests(server)
+        try:
+            _print_addresses(server, options.script or options.upstream, fault)
+            _print_requests(server)
+        except KeyboardInterrupt:
+            for unmet in server.unmet():
+                print_note(str(unmet))
+            return 0
+        finally:
+            sys.stdout.flush()
 
 
 def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
     from pytest_streamval.server import ProviderServer
 
+    shared: dict[str, Any] = {
+        "cut": options.cut,
+        "port": options.port,
+        "allow_hosts": options.allow_host,
+        "allow_origins": options.allow_origin,
+        "journal_limit": _JOURNAL_LIMIT,
+    }
     if options.upstream is not None:
-        return ProviderServer(
-            upstream=options.upstream, cassettes=options.output, fault=fault, cut=options.cut, port=options.port
-        )
+        return ProviderServer(upstream=options.upstream, cassettes=options.output, fault=fault, **shared)
     script = _script(options.script, timing=not options.fast)
 
     def always(request: ServedRequest) -> Script:
         del request
         return script
 
-    return ProviderServer(always, fault=fault, cut=options.cut, port=options.port)
+    return ProviderServer(always, fault=fault, **shared)
 
 
 def _print_addresses(server: ProviderServer, name: str, fault: Fault | None) -> None:
-    print(f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server.")
+    print_text(
+        f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server."
+    )
     for provider in ("openai", "anthropic", "gemini", "ollama"):
-        print(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
+        print_text(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
 
 
-def _print_requests(server: ProviderServer) -> int:
+def _print_requests(server: ProviderServer) -> NoReturn:
     """Print each request when it arrives, until an interrupt."""
     printed = 0
-    try:
-        while True:
-            server.wait_for_requests(printed + 1, within=_WAIT)
-            for request in server.requests[printed:]:
-                print(request.summary, flush=True)
-                printed += 1
-    except KeyboardInterrupt:
-        for error in server.unmet():
-            print_note(str(error))
-        return 0
-    finally:
-        sys.stdout.flush()
+    while True:
+        server.wait_for_requests(printed + 1, within=_WAIT)
+        printed, requests = server.requests_after(printed)
+        for request in requests:
+            print_text(request.summary, flush=True)
 
 
 def _script(path: str, *, timing: bool) -> Script:
@@ -103,7 +121,13 @@ def _script(path: str, *, timing: bool) -> Script:
 
     data = Path(path).read_bytes()
     if not path.endswith(".jsonl"):
-        return Script.from_text(data.decode(), _TOKEN)
+        if not data:
+            raise InvalidFileError(path, "The file is empty", "Give a text in UTF-8, a script or a cassette.")
+        try:
+            return Script.from_text(data.decode("utf-8-sig"), _TOKEN)
+        except UnicodeDecodeError as error:
+            rule = "A file that is not *.jsonl is a text, in UTF-8."
+            raise InvalidFileError(path, f"It cannot be read: {error}", rule) from error
     try:
         return Script.from_cassette(path, timing=timing)
     except InvalidFileError:

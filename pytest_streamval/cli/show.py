@@ -6,7 +6,7 @@ import sys
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json
+from pytest_streamval.cli.terminal import add_cassette, add_json_option, print_json, print_text
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +44,7 @@ def _show(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         print_json(**view.facts())
         return 0
     for line in view.lines(get_terminal_size().columns, whole=options.all, blocks=_can_print_blocks()):
-        print(line)
+        print_text(line)
     return 0
 
 
@@ -52,7 +52,7 @@ def _page(cassette: Cassette, output: str | None) -> int:
     """Write or print the page of a cassette."""
     from pathlib import Path
 
-    from pytest_streamval.recordings.files import put_file
+    from pytest_streamval.files.writing import write_file
     from pytest_streamval.report.cassette_document import report_of
     from pytest_streamval.report.page import page_of
 
@@ -60,7 +60,7 @@ def _page(cassette: Cassette, output: str | None) -> int:
     if output is None:
         sys.stdout.buffer.write(page)
     else:
-        put_file(Path(output), page)
+        write_file(output, page)
     return 0
 
 

@@ -1,21 +1,36 @@
-"""Output and arguments that the commands share."""
+"""Output and arguments that the commands share. Only this module prints, and all that it prints is harmless."""
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_streamval.errors.text import harmless, harmless_json
+
 if TYPE_CHECKING:
     import argparse
+    from typing import TextIO
 
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
+def print_text(text: str, *, end: str = "\n", to_errors: bool = False, flush: bool = False) -> None:
+    """Print a text on standard output or standard error. Its control characters are shown as escapes."""
+    print(harmless(text), end=end, file=sys.stderr if to_errors else sys.stdout, flush=flush)
+
+
 def print_json(**values: object) -> None:
     """Print a JSON object, on one line."""
-    print(json.dumps(values, ensure_ascii=False), flush=True)
+    from pytest_streamval.files.json_text import json_line
+
+    print(harmless_json(json_line(values)), flush=True)
+
+
+def clear_line() -> None:
+    """Clear the line of the cursor on standard error, which must be a terminal."""
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def print_note(message: str) -> None:
@@ -23,7 +38,13 @@ def print_note(message: str) -> None:
     try:
         sys.stdout.flush()
     finally:
-        print(f"streamval: {message}", file=sys.stderr)
+        print_text(f"streamval: {message}", to_errors=True)
+
+
+def escape_unprintable(stream: TextIO) -> None:
+    """Make a stream print an escape for each character that its encoding lacks. By default Python fails there."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
 
 
 def discard_output() -> None:

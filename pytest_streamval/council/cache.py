@@ -7,9 +7,11 @@ import json
 import logging
 import os
 import sqlite3
+import stat
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields, is_dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +19,22 @@ from pytest_streamval.council import prompts
 from pytest_streamval.council.redaction import contains_key
 from pytest_streamval.council.results import CouncilResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.files.json_text import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_streamval.council.members import Member
 
 logger = logging.getLogger("pytest_streamval.council")
 
 _LOCK_TIMEOUT = 2.0  # seconds that a write waits for the write of another process
+_TABLE = "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, result TEXT NOT NULL, kept REAL NOT NULL)"
+_OTHERS = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+_STEPS = 10_000  # of SQLite's machine, after which it asks whether to go on
+_LEAST_PARTS = 5_000  # of so many steps, for any call, less than a second
+_RESULTS_PER_PART = 100  # a call takes about 10 steps for each result in the file, and more to delete one
+_LARGEST = 100_000_000  # bytes of a result
 _FORMAT = 2  # of a stored result; results in another format are ignored
 
 
@@ -52,25 +61,23 @@ class CouncilCache:
 
     def load(self, key: str) -> CouncilResult | None:
         """Return the result stored under a key, with `cached` set, or None if there is none or it cannot be read."""
-        if not self.path.exists():
-            return None
-        try:
-            with closing(self._connect()) as connection:
-                row = connection.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
-            return None if row is None else CouncilResult.from_dict({**json.loads(row[0]), "cached": True})
-        except (sqlite3.Error, OSError, ValueError, LookupError, TypeError) as error:
-            self._log_failure("read", error)
-            return None
+        with self._logging_failures("read"):
+            if self._exists():
+                with self._connected() as connection:
+                    row = connection.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
+                return None if row is None else CouncilResult.from_dict({**_object(row[0]), "cached": True})
+        return None
 
     def store(self, key: str, result: CouncilResult) -> None:
         """Store a result under a key. A result that contains an API key is not stored."""
-        text = json.dumps(result.as_dict())
-        if contains_key(text):
-            logger.warning("A result was not stored in %s, because it seems to contain an API key.", self.path)
-            return
-        try:
-            self._create_file()
-            with closing(self._connect()) as connection, connection:
+        with self._logging_failures("written"):
+            text = json.dumps(result.as_dict())
+            if contains_key(text):
+                logger.warning("A result was not stored in %s, because it seems to contain an API key.", self.path)
+                return
+            if not self._exists():
+                self._create_file()
+            with self._connected() as connection, connection:
                 connection.execute(
                     "INSERT OR REPLACE INTO results (key, result, kept) VALUES (?, ?, ?)", (key, text, time.time())
                 )
@@ -78,37 +85,62 @@ class CouncilCache:
                     "DELETE FROM results WHERE key IN (SELECT key FROM results ORDER BY kept DESC LIMIT -1 OFFSET ?)",
                     (self.limit,),
                 )
-        except (sqlite3.Error, OSError) as error:
-            self._log_failure("written", error)
 
     def clear(self) -> None:
         """Delete the file and all results in it."""
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
-    def _connect(self) -> sqlite3.Connection:
-        """Open the file for one call: a connection belongs to one thread, and its locks to one process."""
-        connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT)
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one call: a connection belongs to one thread, and its locks to one process.
+
+        The file may be a stranger's. Views and triggers in it are not used, and no query runs for long.
+        """
+        parts = count(1)
+        most = _LEAST_PARTS + self.limit // _RESULTS_PER_PART
+        with closing(sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT)) as connection:
+            connection.set_progress_handler(lambda: next(parts) > most, _STEPS)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")  # readers need not wait for a writer
+                connection.execute("PRAGMA synchronous = NORMAL")  # a result lost in a power cut costs one request
+                connection.execute(_TABLE)
+                if connection.execute(_OTHERS).fetchone() is not None:
+                    raise ValueError("It must have tables only, without views and triggers")
+                yield connection
+            except sqlite3.OperationalError as error:
+                if next(parts) > most:
+                    raise TimeoutError("A query takes too long") from error
+                raise
+
+    def _exists(self) -> bool:
+        """Return whether there is a file.
+
+        Raises:
+            ValueError: If it is something else, such as a link to a file of another program.
+        """
         try:
-            connection.execute("PRAGMA journal_mode = WAL")  # readers need not wait for a writer
-            connection.execute("PRAGMA synchronous = NORMAL")  # a result lost in a power cut costs one request
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, result TEXT NOT NULL, kept REAL NOT NULL)"
-            )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            mode = self.path.lstat().st_mode
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(mode):
+            raise ValueError("It must be a regular file, not a link, a folder or a device")
+        return True
 
     def _create_file(self) -> None:
         """Create the file with permissions for the user alone, since it contains prompts and answers."""
-        if not self.path.exists():
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # another process was faster
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
-    def _log_failure(self, action: str, error: Exception) -> None:
-        logger.warning("The cache %s cannot be %s (%s: %s). The run continues without it.", self.path, action,
-                       type(error).__name__, error)  # fmt: skip
+    @contextmanager
+    def _logging_failures(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # the file may be a stranger's, and a cache never fails a run
+            logger.warning("The cache %s cannot be %s (%s: %s). The run continues without it.", self.path, action,
+                           type(error).__name__, error)  # fmt: skip
 
     def __repr__(self) -> str:
         return f"CouncilCache({str(self.path)!r})"
@@ -130,6 +162,14 @@ def as_cache(cache: CouncilCache | str | os.PathLike[str] | bool | None) -> Coun
     if isinstance(cache, str | os.PathLike):
         return CouncilCache(cache)
     raise InvalidArgumentError("cache", excerpt(cache), "It must be a CouncilCache, the path of a file, True, or None.")
+
+
+def _object(text: object) -> dict[str, object]:
+    """Return the object in a stored result."""
+    found = parse_json(text) if isinstance(text, str) else None
+    if not isinstance(found, dict):
+        raise ValueError("A result must be the text of a JSON object")  # noqa: TRY004  # of the file
+    return found
 
 
 # Keys

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from pytest_streamval.council.events import CouncilEvent, EventType
 from pytest_streamval.council.redaction import describe_error, redact
 from pytest_streamval.council.results import ModelAnswer
+from pytest_streamval.engine.attempt_starter import checked_answer
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent
-from pytest_streamval.engine.orchestrator import checked_answer, stream_with_chunking
+from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import MemberTimeoutError, NotStreamingError, ProviderStatusError
 from pytest_streamval.model import Delta
@@ -229,6 +230,8 @@ class MemberRun:
             known.finish_reason,
             output.thinking,
             output.tool_calls,
+            output.refusal,
+            output.signature,
         )
 
 
@@ -280,7 +283,15 @@ class _CachedBackend(Backend):
         del format, model_options
         answer, thunk = self._answer, ModelOutputThunk(action=action)
         thunk.generation.model = answer.model
-        delta = Delta.of_output(answer.text, answer.thinking, answer.tool_calls, answer.usage, answer.finish_reason)
+        delta = Delta.of_output(
+            answer.text,
+            answer.thinking,
+            answer.tool_calls,
+            answer.usage,
+            answer.finish_reason,
+            refusal=answer.refusal,
+            signature=answer.signature,
+        )
         thunk.try_put(delta)
         thunk.close()
         return thunk, ctx.add(action).add(thunk)
@@ -290,8 +301,8 @@ def _as_stream(computed: ModelOutputThunk) -> ModelOutputThunk:
     """Return an output that streams a finished output as one delta."""
     thunk, known = ModelOutputThunk(), computed.generation
     thunk.generation.model, thunk.generation.provider = known.model, known.provider
-    delta = Delta.of_output(str(computed), computed.thinking, computed.tool_calls, known.usage, known.finish_reason)
-    thunk.try_put(delta)
+    thunk.generation.deviations, thunk.generation.response = known.deviations, known.response
+    thunk.try_put(computed.as_delta())
     if computed.error is None:
         thunk.close()
     else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pytest_streamval.model import ToolCall, Usage
+from pytest_streamval.files.typed_json import from_json
+from pytest_streamval.model import ToolCall, Usage  # noqa: TC001  # the annotations are read when a result is loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class ModelAnswer:
     """The model's thinking, empty if the answer was cut."""
     tool_calls: tuple[ToolCall, ...] = ()
     """The model's tool calls, empty if the answer was cut."""
+    refusal: str = ""
+    """The words of a refusal, if the provider separates them from the text, empty if the answer was cut."""
+    signature: str = ""
+    """The provider's signatures of the thinking, empty if the answer was cut."""
 
     @property
     def ok(self) -> bool:
@@ -83,25 +88,7 @@ class CouncilResult:
         """Return the result that `as_dict` was called on.
 
         Raises:
-            KeyError: If a field is missing.
-            TypeError: If a value has another type.
+            ValueError: If a field is missing, or has a value of another type.
         """
-        synthesizer = facts["synthesizer"]
-        return cls(
-            **{
-                **facts,
-                "answers": _answers(facts["answers"]),
-                "synthesizer": None if synthesizer is None else _answer(synthesizer),
-                "rounds": tuple(map(_answers, facts["rounds"])),
-            }
-        )
-
-
-def _answers(found: list[dict[str, Any]]) -> tuple[ModelAnswer, ...]:
-    return tuple(map(_answer, found))
-
-
-def _answer(facts: dict[str, Any]) -> ModelAnswer:
-    usage = facts["usage"]
-    calls = tuple(ToolCall(**call) for call in facts["tool_calls"])
-    return ModelAnswer(**{**facts, "usage": None if usage is None else Usage(**usage), "tool_calls": calls})
+        result: CouncilResult = from_json(cls, facts)
+        return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_streamval.council.event_channel import EventChannel
     from pytest_streamval.council.members import Member
     from pytest_streamval.council.results import ModelAnswer
+
+logger = logging.getLogger("pytest_streamval.council")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,7 +61,7 @@ class CouncilRun:
         """Ask, send the events to a channel, and return the result. A cancellation stops every member first."""
         self._channel = channel
         if self.cache is not None and self.key is not None:
-            self._cached = await _in_thread(self.cache.load, self.key)
+            self._cached = self._checked(await _in_thread(self.cache.load, self.key))
         await self.mode_function(self)
         result = self.so_far()
         if self.cache is not None and self.key is not None and result.ok and not result.cached:
@@ -67,6 +70,13 @@ class CouncilRun:
         if channel is not None:
             channel.send(CouncilEvent("done", result=result))
         return result
+
+    def _checked(self, found: CouncilResult | None) -> CouncilResult | None:
+        """Return a result of the cache if it is one of this prompt. The file may be a stranger's."""
+        if found is None or ((found.prompt, found.mode) == (self.prompt, self.mode) and found.ok):
+            return found
+        logger.warning("The cache %s has a result of another run under this key. The run ignores it.", self.cache)
+        return None
 
     def so_far(self) -> CouncilResult:
         """Return the result, or before the end a result with the text released so far."""

@@ -21,6 +21,7 @@ from pytest_streamval.engine.output import GenerationMetadata
 from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult
+from pytest_streamval.engine.retries import Restart
 from pytest_streamval.engine.run_view import RunView
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
@@ -51,6 +52,7 @@ __all__ = [
     "ProseChunker",
     "QuickCheckEvent",
     "Requirement",
+    "Restart",
     "RetryEvent",
     "RunView",
     "SentenceChunker",

@@ -64,6 +64,18 @@ class Context(ABC):
             node = node._previous
         return None
 
+    def with_last_output(self, output: ModelOutputThunk) -> Context:
+        """Return a context that has another output in the place of the newest one."""
+        later: list[Entry] = []
+        node: Context | None = self
+        while node is not None and not isinstance(node._entry, ModelOutputThunk):
+            if node._entry is not None:
+                later.append(node._entry)
+            node = node._previous
+        if node is None or node._previous is None:
+            return self
+        return _extended(node._previous, [output, *reversed(later)])
+
     @abstractmethod
     def view_for_generation(self) -> list[Entry]:
         """Return the entries that a model is shown before the next action, oldest first."""

@@ -3,14 +3,15 @@
 With requirements, a run emits (`QuickCheckEvent`, `ChunkEvent`)*, `StreamingDoneEvent`, `FullValidationEvent` and
 `CompletedEvent`. Without requirements, it emits `ChunkEvent`*, `StreamingDoneEvent` and `CompletedEvent`. An early exit
 ends with `QuickCheckEvent(passed=False)` and `CompletedEvent(success=False)`, and an error ends with `ErrorEvent` and
-`CompletedEvent(success=False)`.
+`CompletedEvent(success=False)`. Between two attempts there is a `RetryEvent`. If chunks are held back, a `ChunkEvent`
+comes after the `QuickCheckEvent`s of later chunks.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ class StreamEvent:
     is therefore no dataclass itself. It adds the field `timestamp` to each subclass and sets it on every event.
     """
 
-    __slots__ = ("timestamp",)
+    __slots__ = ("_details", "timestamp")
 
     timestamp: float
     """The time of the event in seconds since the epoch. Two events with equal content are equal at any times."""
@@ -111,6 +112,13 @@ def _set_time_in_new(cls: type[StreamEvent]) -> None:
 
 
 _timestamp: Any = vars(StreamEvent)["timestamp"]  # the slot
+_details: Any = vars(StreamEvent)["_details"]  # the same
+
+
+def set_time(event: StreamEvent, seconds: float) -> None:
+    """Give an event the time of an equal one, from which it is copied."""
+    _timestamp.__set__(event, seconds)
+
 
 E = TypeVar("E")
 
@@ -137,18 +145,66 @@ def stream_event(cls: type[E]) -> type[E]:
     return cast("type[E]", made)
 
 
+def _state_of(event: Any) -> tuple[list[object], object]:  # noqa: ANN401  # of a dataclass below
+    """Return the fields and the details of an event, for `copy` and `pickle`."""
+    return [getattr(event, each.name) for each in fields(event)], getattr(event, "_details", None)
+
+
+def _set_state(event: Any, state: tuple[list[object], object]) -> None:  # noqa: ANN401  # as above
+    """Restore a copy's state."""
+    values, details = state
+    for each, value in zip(fields(event), values, strict=True):
+        object.__setattr__(event, each.name, value)
+    if details is not None:
+        object.__setattr__(event, "_details", details)
+
+
+class OwnChunk(NamedTuple):
+    """A chunk that only some requirements have checked, which are given by their positions, with its offsets."""
+
+    positions: tuple[int, ...]
+    start: int
+    end: int
+
+
 @stream_event
 class QuickCheckEvent(StreamEvent, sets_time=True):
-    """Every requirement has checked a chunk."""
+    """Every requirement has checked a chunk, or every requirement with the same chunks of its own."""
 
     chunk_index: int
     """The chunk's number, from 0."""
     attempt: int
     """The attempt's number, from 1."""
     passed: bool
-    """Whether no requirement failed the chunk."""
+    """Whether no requirement failed the chunk. A failed chunk ends the attempt, unless it is replaced."""
     results: tuple[PartialValidationResult, ...]
-    """One result for each requirement, in the order of the requirements."""
+    """One result for each requirement, in their order. It is `"unknown"` for requirements that check other chunks."""
+
+    def of(self, positions: tuple[int, ...], start: int, end: int) -> Self:
+        """Return this event, with the requirements that have checked the chunk, and its offsets in the output."""
+        _details.__set__(self, (positions, start, end))
+        return self
+
+    @property
+    def own_chunk(self) -> OwnChunk | None:
+        """The chunk and its requirements, if requirements have chunks of their own. It is no part of a comparison."""
+        details = getattr(self, "_details", None)
+        return None if details is None else OwnChunk(*details)
+
+    __getstate__ = _state_of
+    __setstate__ = _set_state
+
+
+class Release(NamedTuple):
+    """The way to its release of a chunk that was held back or replaced."""
+
+    replaced: bool = False
+    held_chunks: int = 0
+    held_seconds: float = 0.0
+    source: tuple[int, int] | None = None
+
+
+_AT_ONCE = Release()
 
 
 @stream_event
@@ -166,10 +222,43 @@ class ChunkEvent(StreamEvent, sets_time=True):
     end: int | None = None
     """The offset after its last character."""
 
+    def after(self, release: Release) -> Self:
+        """Return this event, with the way of its chunk to its release."""
+        object.__setattr__(self, "_details", release)
+        return self
+
+    @property
+    def release(self) -> Release:
+        """The way of its chunk to its release. It is no part of a comparison."""
+        return getattr(self, "_details", _AT_ONCE)
+
+    @property
+    def replaced(self) -> bool:
+        """Whether the text is the replacement of a chunk that a requirement failed."""
+        return self.release.replaced
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """The offsets in the output of the chunk that was checked. Replacements move later chunks in the full text."""
+        return self.release.source or (cast("int", self.start), cast("int", self.end))
+
+    @property
+    def held_chunks(self) -> int:
+        """The number of chunks that were checked between the check of this one and its release."""
+        return self.release.held_chunks
+
+    @property
+    def held_seconds(self) -> float:
+        """The seconds between its check and its release."""
+        return self.release.held_seconds
+
+    __getstate__ = _state_of
+    __setstate__ = _set_state
+
 
 @stream_event
 class StreamingDoneEvent(StreamEvent, sets_time=True):
-    """The stream ended naturally, and every chunk was released."""
+    """The stream ended naturally, and every chunk was checked."""
 
     attempt: int
     """The attempt's number, from 1."""
@@ -194,7 +283,7 @@ class RetryEvent(StreamEvent, sets_time=True):
     """Another attempt begins."""
 
     attempt: int
-    """The number of the attempt that begins, from 1."""
+    """The number of the attempt that begins, from 2."""
     reason: str
     """The reason why the previous attempt was not accepted."""
 
@@ -204,7 +293,7 @@ class CompletedEvent(StreamEvent, sets_time=True):
     """The run has ended. This is the last event of every run."""
 
     success: bool
-    """False after an early exit, an error or a cancellation."""
+    """False after an early exit, an error or a cancellation, and if none of several attempts was accepted."""
     full_text: str
     """The result's `full_text`. It contains only released text unless the stream ended naturally."""
     attempts_used: int

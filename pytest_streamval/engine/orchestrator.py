@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Coroutine
-from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pytest_streamval.engine.attempt import Holdback
+from pytest_streamval.engine.attempt_starter import AttemptStarter, stop_after
 from pytest_streamval.engine.backend import Backend, ModelOption, checked_options
 from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, new_chunker
 from pytest_streamval.engine.component import CBlock, Component, as_action, text_of
 from pytest_streamval.engine.context import Context
 from pytest_streamval.engine.observer import ObserverGroup
 from pytest_streamval.engine.requirement import Requirement
 from pytest_streamval.engine.result import StreamChunkingResult
+from pytest_streamval.engine.retries import RetryPolicy
 from pytest_streamval.engine.run import Run
-from pytest_streamval.engine.tasks import note_cleanup
-from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.engine.validators import ValidatorGroup
-from pytest_streamval.errors import InvalidArgumentError, NotStreamingError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
     from types import TracebackType
 
+    from pytest_streamval.engine.attempt import Failure
+    from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.observer import Observer
+    from pytest_streamval.engine.retries import OnRetry
     from pytest_streamval.engine.run_view import RunView
 
-
-class _DeltaChunker(Chunker):
-    """A chunker that returns every delta with text as a chunk."""
-
-    def __init__(self) -> None:
-        self._end = 0
-
-    def feed(self, text: str) -> list[Chunk]:
-        start, self._end = self._end, self._end + len(text)
-        return [Chunk(text, start, self._end)] if text else []
-
-    def flush(self) -> list[Chunk]:
-        return []
+_CHARACTERS = re.compile(r"([0-9]{1,9}) characters?")
 
 
 def stream_with_chunking(
@@ -56,6 +46,10 @@ def stream_with_chunking(
     fail_fast: bool = False,
     model_options: Mapping[str, object] | None = None,
     pace: Callable[[RunView], Awaitable[None]] | None = None,
+    holdback: int | str = 0,
+    max_attempts: int = 1,
+    on_retry: OnRetry = "restart",
+    repair: Callable[[Action, Sequence[Failure], str], object] | None = None,
 ) -> StartingRun:
     """Start a generation and check its output chunk by chunk during the stream.
 
@@ -76,6 +70,15 @@ def stream_with_chunking(
         model_options: Options for the generation, besides `ModelOption.STREAM`.
         pace: A function that is awaited before each read of the output, in the run's task. Until it returns, nothing is
             read, and the producer waits when its buffer is full. Without it, no reader delays the run.
+        holdback: The number of further chunks that are checked before a chunk is released, or of characters, as in
+            `"20 characters"`. If a later check fails, the chunks that are held back are never released.
+        max_attempts: The largest number of attempts. If a requirement fails a chunk or the complete output, the
+            generation is stopped and another one begins. Errors and cancellations are never retried.
+        on_retry: The effect of another attempt on the consumer. `"restart"`: `astream()` returns a `Restart`, and the
+            chunks before it are void. `"hold"`: only an accepted attempt is released, after its last check.
+            `"continue"`: the released text stands, and the next attempt continues it.
+        repair: A function `repair(action, failures, released_text)` that returns the request of the next attempt. By
+            default this is the request with the failed requirements, their reasons and the accepted text.
 
     Returns:
         The start of the run, which is awaited or entered: `async with stream_with_chunking(...) as run:`. Both return
@@ -84,7 +87,7 @@ def stream_with_chunking(
 
     Raises:
         UnknownNameError: A `ValueError`. If `chunking` is an unknown alias.
-        InvalidArgumentError: A `TypeError`. If an argument has the wrong type.
+        InvalidArgumentError: A `TypeError` and a `ValueError`. If an argument is invalid.
         NotStreamingError: A `RuntimeError`. If the backend returned a computed output.
     """
     return StartingRun(
@@ -99,6 +102,8 @@ def stream_with_chunking(
             fail_fast=fail_fast,
             model_options=model_options,
             pace=pace,
+            holdback=checked_holdback(holdback, until_accepted=on_retry == "hold"),
+            retries=RetryPolicy(max_attempts, on_retry, repair),
         )
     )
 
@@ -115,27 +120,35 @@ async def _start(
     fail_fast: bool,
     model_options: Mapping[str, object] | None,
     pace: Callable[[RunView], Awaitable[None]] | None,
+    holdback: Holdback,
+    retries: RetryPolicy,
 ) -> StreamChunkingResult:
-    strategy = resolve_chunking(chunking)
+    resolve_chunking(chunking)  # for its errors
     judge = backend if validation_backend is None else validation_backend
     _check_request(action, ctx, backend=backend, validation_backend=judge)
     check_timeout("validator_timeout", validator_timeout)
-    copies = [copy(requirement) for requirement in checked_requirements(requirements)]
-    chunker = _DeltaChunker() if strategy is None else new_chunker(strategy)
+    starter = AttemptStarter(
+        backend=backend,
+        judge=judge,
+        ctx=ctx,
+        requirements=checked_requirements(requirements),
+        chunking=chunking,
+        options={**checked_options(model_options), ModelOption.STREAM: True},
+        timeout=validator_timeout,
+        fail_fast=fail_fast,
+        holdback=holdback,
+    )
     action = as_action(action)
     name = f"streamval run {excerpt(text_of(action), 40)}"
-    options = {**checked_options(model_options), ModelOption.STREAM: True}
-    answer = await backend.generate_from_context(action, ctx, model_options=options)
-    thunk, answer_ctx = await checked_answer(answer, type(backend).__name__)
+    attempt = await starter.start(action)
     try:
-        _check_streams(thunk, backend)
-        validators = ValidatorGroup(copies, judge, answer_ctx, timeout=validator_timeout, fail_fast=fail_fast)
         observers = ObserverGroup.for_new_run(_telemetry)
-        run = Run(action, thunk, answer_ctx, chunker, validators, observers=observers, pace=pace)
+        retrying = starter if retries.max_attempts > 1 else None
+        run = Run(action, attempt, retries, retrying, observers=observers, pace=pace)
     except BaseException as error:
-        await _stop_after(error, thunk)
+        await stop_after(error, attempt.thunk)
         raise
-    thunk.reserve_reads(run.explain_reservation)
+    run.reserve_output(attempt)
     return StreamChunkingResult(run, run.start(name))
 
 
@@ -146,20 +159,6 @@ def _telemetry() -> Observer | None:
     from pytest_streamval.engine.telemetry.spans import telemetry
 
     return telemetry()
-
-
-def _check_streams(thunk: ModelOutputThunk, backend: Backend) -> None:
-    if thunk.is_computed():
-        raise NotStreamingError(type(backend).__name__)
-
-
-async def _stop_after(error: BaseException, thunk: ModelOutputThunk) -> None:
-    """Stop a generation whose run could not start, and add a note about a failed clean-up to the error."""
-    thunk.abandon(error)
-    try:
-        await thunk.end_producer()
-    except Exception as failure:  # noqa: BLE001  # a producer's clean-up may raise anything
-        note_cleanup(error, failure)
 
 
 class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
@@ -210,22 +209,19 @@ def _check_request(action: object, ctx: object, **backends: object) -> None:
             raise InvalidArgumentError(argument, excerpt(backend), "It must be an instance of a subclass of Backend.")
 
 
-async def checked_answer(answer: object, backend: str) -> tuple[ModelOutputThunk, Context]:
-    """Return the output and the context that a backend returned. An output without a context is stopped.
+def checked_holdback(holdback: object, *, until_accepted: bool) -> Holdback:
+    """Return the distance between check and release for the argument `holdback`.
 
     Raises:
-        InvalidArgumentError: A `TypeError`. If the backend returned anything else.
+        InvalidArgumentError: A `TypeError` and a `ValueError`. If it is no number of chunks or characters.
     """
-    thunk, ctx = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)  # noqa: PLR2004
-    if not (isinstance(thunk, ModelOutputThunk) and isinstance(ctx, Context)):
-        if isinstance(thunk, ModelOutputThunk):
-            thunk.abandon()
-        rule = "It must return (ModelOutputThunk, Context)."
-        error = InvalidArgumentError(f"{backend}.generate_from_context()", excerpt(answer), rule)
-        if isinstance(thunk, ModelOutputThunk):
-            await _stop_after(error, thunk)
-        raise error
-    return thunk, ctx
+    match holdback:
+        case int() if holdback >= 0 and not isinstance(holdback, bool):
+            return Holdback(chunks=holdback, until_accepted=until_accepted)
+        case str() if found := _CHARACTERS.fullmatch(holdback):
+            return Holdback(characters=int(found[1]), until_accepted=until_accepted)
+    rule = 'It must be a number of chunks of at least 0, or of characters, such as "20 characters".'
+    raise InvalidArgumentError("holdback", excerpt(holdback), rule)
 
 
 def check_timeout(argument: str, seconds: object) -> None:

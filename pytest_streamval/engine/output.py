@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from pytest_streamval.engine.tasks import OwnedTask
-    from pytest_streamval.model import ToolCall, ToolCallDelta
+    from pytest_streamval.model import Deviation, ResponseInfo, ToolCall, ToolCallDelta
 
     Parsed_co = TypeVar("Parsed_co", default=Any, covariant=True)
 else:
@@ -50,6 +50,10 @@ class GenerationMetadata:
     """Whether the output was streamed."""
     finish_reason: str | None = None
     """The reason why generation ended, in the provider's own word, or None after an early exit."""
+    deviations: tuple[Deviation, ...] = ()
+    """The differences of the stream from its protocol that lost nothing, at most ten of each kind."""
+    response: ResponseInfo | None = None
+    """The provider's last answer over HTTP, also a refusal. None before it and for scripts, which have none."""
 
 
 class OutputState:
@@ -84,6 +88,8 @@ class OutputState:
         self._failure: BaseException | None = None  # raised to the reader after the last delta
         self._failure_traceback: TracebackType | None = None  # as it was raised, because each read extends its own copy
         self._thinking: list[str] = []
+        self._refusal: list[str] = []
+        self._signature: list[str] = []
         self._tool_calls: list[ToolCallDelta] = []
         # the plumbing
         self._created = time.perf_counter()
@@ -97,6 +103,7 @@ class OutputState:
         self._reading = False
         self._read_waiter: asyncio.Future[None] | None = None
         self._explain_reservation: Callable[[], str] | None = None  # for the error of any reader but the run
+        self._text_so_far: Callable[[], str] | None = None  # the text that the run has checked, while it reads
 
     def is_computed(self) -> bool:
         """Return whether the output is final, so that `value` is set."""
@@ -143,6 +150,16 @@ class OutputState:
         return "".join(self._thinking)
 
     @property
+    def refusal(self) -> str:
+        """The words of a refusal read so far, if the provider separates them from the text."""
+        return "".join(self._refusal)
+
+    @property
+    def signature(self) -> str:
+        """The provider's signatures of the thinking read so far."""
+        return "".join(self._signature)
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tool calls read so far, joined from their fragments."""
         return merge_tool_calls(self._tool_calls)
@@ -153,7 +170,11 @@ class OutputState:
         return self._action.parse(self) if self._computed and self._action is not None else self._value
 
     def __str__(self) -> str:
-        return self._value or ""
+        """Return the text once computed, and before that nothing. In `stream_validate`, return the text so far.
+
+        The text so far ends with the chunk that is checked.
+        """
+        return self._value or "" if self._text_so_far is None else self._text_so_far()
 
     def __repr__(self) -> str:
         state = "cancelled" if self._cancelled else "computed" if self._computed else "generating"
@@ -164,6 +185,8 @@ class OutputState:
         if isinstance(delta, str):
             return delta
         self._thinking.append(delta.thinking)
+        self._refusal.append(delta.refusal)
+        self._signature.append(delta.signature)
         self._tool_calls.extend(delta.tool_calls)
         self.generation.usage = delta.usage or self.generation.usage
         self.generation.finish_reason = delta.finish_reason or self.generation.finish_reason
@@ -183,6 +206,19 @@ class OutputState:
     def __hash__(self) -> int:
         return id(self.__dict__)
 
+    def as_delta(self) -> Delta:
+        """Return the output so far as one delta, with the data about its generation."""
+        known = self.generation
+        return Delta.of_output(
+            self.text_read,
+            self.thinking,
+            self.tool_calls,
+            known.usage,
+            known.finish_reason,
+            refusal=self.refusal,
+            signature=self.signature,
+        )
+
     # Copies
 
     def with_text(self, text: str | None) -> Self:
@@ -193,6 +229,8 @@ class OutputState:
         copied._cancelled = self._cancelled
         copied._cancel_reason = self.error
         copied._thinking = list(self._thinking)
+        copied._refusal = list(self._refusal)
+        copied._signature = list(self._signature)
         copied._tool_calls = list(self._tool_calls)
         return copied
 

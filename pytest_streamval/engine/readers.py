@@ -6,13 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from pytest_streamval.engine.chunking import Chunk
-from pytest_streamval.engine.events import ChunkEvent
+from pytest_streamval.engine.events import ChunkEvent, RetryEvent
+from pytest_streamval.engine.output_text import TextReader
+from pytest_streamval.engine.retries import Restart
 from pytest_streamval.errors import ConcurrentReadError
 
 if TYPE_CHECKING:
+    from pytest_streamval.engine.event_history import EventHistory
     from pytest_streamval.engine.events import StreamEvent
     from pytest_streamval.engine.run import Run
-    from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
 class ReadableResult(Protocol):
@@ -41,6 +43,19 @@ class _Reader:
     def __aiter__(self) -> Self:
         return self
 
+    def _next_event(self, history: EventHistory) -> StreamEvent | None:
+        """Return the next event, or None if there is none yet."""
+        position, recent = self._position, history.recent
+        place = position - history.packed
+        if place == len(recent):
+            return None
+        self._position = position + 1
+        return recent[place] if place >= 0 else history[position]
+
+    async def _wait_for_event(self, method: str) -> None:
+        self._result._run.check_caller(method)
+        await self._result._run.next_event()
+
     async def aclose(self) -> None:
         """Do nothing, so that `contextlib.aclosing` accepts a reader. The run goes on, and reading can continue."""
 
@@ -54,17 +69,16 @@ class EventReader(_Reader):
             raise ConcurrentReadError("events()")
         self._reading = True
         try:
-            while self._position == len(run.history):
+            while (event := self._next_event(run.history)) is None:
                 if run.finished:
                     raise StopAsyncIteration
                 self._result._check_loop("events()")
-                await run.wait_for_event("events()")
+                await self._wait_for_event("events()")
         finally:
             self._reading = False
-        self._position += 1
         if run.observers is not None:
             run.observers.notify("events_read", self._position)
-        return run.history[self._position - 1]
+        return event
 
 
 class ChunkReader(_Reader):
@@ -72,7 +86,7 @@ class ChunkReader(_Reader):
 
     def __init__(self, result: ReadableResult, *, lossless: bool) -> None:
         super().__init__(result)
-        self._cursor = _TextCursor(result._run.thunk) if lossless else None
+        self._text = TextReader(result._run.text_of_attempt(1)) if lossless else None
 
     async def __anext__(self) -> str:
         if self._reading:
@@ -90,16 +104,22 @@ class ChunkReader(_Reader):
         result, run = self._result, self._result._run
         is_due = not result._error_received
         while True:
-            while self._position < len(run.history):
-                event = run.history[self._position]
-                self._position += 1
+            while (event := self._next_event(run.history)) is not None:
                 if isinstance(event, ChunkEvent):
-                    return self._text_of(event, run)
+                    text = self._text_of(event, run)
+                    if text or self._text is not None:  # an empty replacement is a piece only if the pieces are joined
+                        return text
+                elif isinstance(event, RetryEvent):
+                    continues = run.retries.on_retry == "continue"
+                    if self._text is not None:
+                        self._text = self._text.followed_by(run.text_of_attempt(event.attempt), continues=continues)
+                    if run.retries.on_retry == "restart":
+                        return Restart(event.attempt, event.reason)
             if run.finished:
                 break
             result._check_loop("astream()")
-            await run.wait_for_event("astream()")
-        if self._cursor is not None and (rest := self._cursor.read_to(len(run.full_text))):
+            await self._wait_for_event("astream()")
+        if self._text is not None and (rest := self._text.read_to(len(run.full_text))):
             return rest
         await result._wait("astream()")
         result._raise_error(is_due=is_due)
@@ -109,32 +129,4 @@ class ChunkReader(_Reader):
         chunk = Chunk(event.text, cast("int", event.start), cast("int", event.end))
         if run.observers is not None:
             run.observers.notify("received", chunk)
-        return chunk.text if self._cursor is None else self._cursor.read_to(chunk.end)
-
-
-class _TextCursor:
-    """A reader of the text of an output, which returns each character once, also while the output grows."""
-
-    def __init__(self, thunk: ModelOutputThunk) -> None:
-        self._thunk = thunk
-        self._offset = 0  # of the next character
-        self._piece = 0  # the index of the piece that contains it, until the output is computed
-        self._piece_offset = 0  # the offset in that piece
-
-    def read_to(self, end: int) -> str:
-        """Return the text up to an offset."""
-        start, self._offset = self._offset, max(end, self._offset)
-        if self._thunk.value is not None:
-            return self._thunk.value[start : self._offset]
-        parts = []
-        missing = self._offset - start
-        while missing > 0:
-            piece = self._thunk.pieces[self._piece]
-            part = piece[self._piece_offset : self._piece_offset + missing]
-            parts.append(part)
-            missing -= len(part)
-            self._piece_offset += len(part)
-            if self._piece_offset == len(piece):
-                self._piece += 1
-                self._piece_offset = 0
-        return "".join(parts)
+        return chunk.text if self._text is None else self._text.read_to(chunk.end)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
+from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.component import Instruction
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.copies import with_own_containers
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from pytest_streamval.engine.backend import Backend
+    from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
@@ -23,6 +26,9 @@ Verdict: TypeAlias = Literal["pass", "fail", "unknown"]
 
 _VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "unknown")
 _PLAIN: dict[object, PartialValidationResult] = {}  # shared results without a reason, score, thunk and context
+
+asking: ContextVar[Requirement | None] = ContextVar("asking", default=None)
+"""The requirement that calls a backend as a judge."""
 
 
 class _Result:
@@ -54,17 +60,15 @@ class _Result:
         return hash(self._facts())
 
     def __repr__(self) -> str:
-        facts = "".join(
-            f", {name}={value!r}"
-            for name in ("reason", "score", "thunk", "context")
-            if (value := getattr(self, name)) is not None
-        )
+        names = ("reason", "score", "thunk", "context", "replacement")
+        facts = "".join(f", {name}={value!r}" for name in names if (value := getattr(self, name, None)) is not None)
         return f"{type(self).__name__}({self.success!r}{facts})"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         success, *others = self._facts()
         kind: Callable[..., Any] = type(self)
-        return partial(kind, success, **dict(zip(_Result.__slots__[:-1], others, strict=True))), ()
+        names = (*_Result.__slots__[:-1], "replacement")[: len(others)]
+        return partial(kind, success, **dict(zip(names, others, strict=True))), ()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         msg = f"{type(self).__name__} is immutable. Make a new one with {name}={value!r}."
@@ -117,8 +121,10 @@ class ValidationResult(_Result):
 class PartialValidationResult(_Result):
     """The result of a requirement on a chunk: `"pass"`, `"fail"` (stop the stream) or `"unknown"` (continue)."""
 
-    __slots__ = ()
+    __slots__ = ("replacement",)
 
+    replacement: str | None
+    """The text that takes the place of a failed chunk, so that the stream continues, or None."""
     success: Verdict
     """The verdict. Only `"pass"` is true as a bool."""
 
@@ -130,13 +136,23 @@ class PartialValidationResult(_Result):
         score: float | None = None,
         thunk: ModelOutputThunk | None = None,
         context: Context | None = None,
+        replacement: str | None = None,
     ) -> Self:
         """Create a result, or return a shared one if only the verdict is given.
 
+        Args:
+            success: The verdict.
+            reason: The reason in words.
+            score: A number on the validator's own scale.
+            thunk: The answer of the model that acted as judge.
+            context: The context of that answer.
+            replacement: The text that is released in the place of a failed chunk. The stream then continues.
+
         Raises:
-            InvalidArgumentError: A `ValueError`. If `success` is not one of the three verdicts.
+            InvalidArgumentError: A `ValueError`. If `success` is not one of the three verdicts, or if there is a
+                `replacement` that is no str or belongs to another verdict than `"fail"`.
         """
-        if reason is None and score is None and thunk is None and context is None:
+        if reason is None and score is None and thunk is None and context is None and replacement is None:
             try:
                 plain = _PLAIN.get(success)
             except TypeError:  # it cannot be a key, so it is no verdict either
@@ -145,7 +161,21 @@ class PartialValidationResult(_Result):
                 return cast("Self", plain)
         if success not in _VERDICTS:
             raise InvalidArgumentError("success", excerpt(success), 'It must be "pass", "fail" or "unknown".')
-        return cls._of(success, reason, score, thunk, context)
+        given: object = replacement
+        if given is not None and not (isinstance(given, str) and success == "fail"):
+            rule = 'It must be a str, and the verdict "fail". It takes the place of the failed chunk.'
+            raise InvalidArgumentError("replacement", excerpt(given), rule)
+        result = cls._of(success, reason, score, thunk, context)
+        object.__setattr__(result, "replacement", replacement)
+        return result
+
+    @property
+    def stops(self) -> bool:
+        """Whether this result stops the stream: a fail without a replacement."""
+        return self.success == "fail" and self.replacement is None
+
+    def _facts(self) -> tuple[Any, ...]:
+        return *super()._facts(), self.replacement
 
 
 _PLAIN.update({verdict: PartialValidationResult(verdict) for verdict in _VERDICTS})
@@ -155,6 +185,14 @@ def default_output_to_bool(output: ModelOutputThunk | str) -> bool:
     """Return whether the first `yes` or `no` in a judge's answer is `yes`."""
     found = re.search(r"\b(yes|no)\b", str(output), re.IGNORECASE)
     return found is not None and found[1].lower() == "yes"
+
+
+class _DefaultName:
+    """The attribute `name` of a requirement that was given none: its class, and its description if it has one."""
+
+    def __get__(self, requirement: Requirement | None, kind: type[Requirement]) -> str:
+        description = kind.description if requirement is None else requirement.description
+        return kind.__name__ + (f"({excerpt(description)})" if description else "")
 
 
 class Requirement:
@@ -169,12 +207,24 @@ class Requirement:
     validation_fn: Callable[[Context], bool | ValidationResult | Awaitable[bool | ValidationResult]] | None = None
     output_to_bool: Callable[[ModelOutputThunk], bool] = staticmethod(default_output_to_bool)
     check_only: bool = False
+    judge: bool = False
+    """Whether a backend judges the complete output, although this requirement checks the chunks itself."""
+    chunking: str | ChunkingStrategy | None = None
+    """The chunks that this requirement checks, or None for those of the run."""
+    if TYPE_CHECKING:
+        name: str
+        """The name of this requirement in messages, by default its class, and its description if it has one."""
+    else:
+        name = _DefaultName()  # no property, so that subclasses and instances can have attributes of this name
 
     def __init__(
         self,
         description: str | None = None,
         validation_fn: Callable[[Context], bool | ValidationResult | Awaitable[bool | ValidationResult]] | None = None,
         *,
+        name: str | None = None,
+        judge: bool = False,
+        chunking: str | ChunkingStrategy | None = None,
         output_to_bool: Callable[[ModelOutputThunk], bool] = default_output_to_bool,
         check_only: bool = False,
     ) -> None:
@@ -183,17 +233,33 @@ class Requirement:
         Args:
             description: The requirement in words.
             validation_fn: Validates the complete output, `ctx.last_output()`. Without it, the backend acts as judge.
+            name: The name in messages, by default the class and the description.
+            judge: Whether the backend judges the complete output, although the class overrides `stream_validate`. A
+                requirement with a description that checks no chunks always calls the backend.
+            chunking: The chunks that it checks, as in `stream_with_chunking`, by default those of the run. Text is
+                released when every requirement has checked it.
             output_to_bool: Converts a judge's answer to a bool.
             check_only: Whether to omit the description from the request to the generating model.
 
         Raises:
-            InvalidArgumentError: A `TypeError`. If `description` can be called.
+            InvalidArgumentError: A `TypeError`. If `description` can be called, or `name` or `chunking` is invalid.
+            UnknownNameError: A `ValueError`. If `chunking` is an unknown alias.
         """
         if callable(description):
             raise InvalidArgumentError(
                 "description", excerpt(description), "It must be a str. Pass a function by name, as validation_fn=..."
             )
+        given: object = name
+        if given is not None and not (isinstance(given, str) and given):
+            raise InvalidArgumentError("name", excerpt(name), "It must be a str that is not empty, or None.")
         # a subclass may have defined attributes for all its instances, which omitted arguments must not hide
+        if name is not None:
+            self.name = name
+        if judge:
+            self.judge = True
+        if chunking is not None:
+            resolve_chunking(chunking)  # for its errors
+            self.chunking = chunking
         if description is not None:
             self.description = description
         if validation_fn is not None:
@@ -203,11 +269,6 @@ class Requirement:
         if check_only:
             self.check_only = True
 
-    @property
-    def name(self) -> str:
-        """The name of this requirement in messages: its class, and its description if it has one."""
-        return type(self).__name__ + (f"({excerpt(self.description)})" if self.description else "")
-
     def format_for_llm(self) -> str:
         """Return the requirement as it is sent to a model."""
         return self.description or ""
@@ -215,9 +276,9 @@ class Requirement:
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
         """Check the next chunk of a stream.
 
-        Only the run can read the output during the stream, so reading `ctx.last_output()` here raises a
-        `ConcurrentReadError`. Keep earlier chunks on `self`, which is copied for each run, or check the complete output
-        in `validate`.
+        `str(ctx.last_output())` is the text up to and including the chunk, for checks of more than one chunk. Only the
+        run can wait for more of the output, so its methods raise a `ConcurrentReadError` here. `self` is a copy for
+        each run, so a requirement may keep data on it.
 
         Args:
             chunk: The chunk, which has not been released yet.
@@ -225,7 +286,8 @@ class Requirement:
             ctx: The context that ends with the output being generated.
 
         Returns:
-            The result, by default `"unknown"`. A `"fail"` stops the stream before the chunk is released.
+            The result, by default `"unknown"`. A `"fail"` stops the stream before the chunk is released. If it has a
+            `replacement`, this is released in the place of the chunk, and the stream continues.
         """
         del chunk, backend, ctx
         return PartialValidationResult("unknown")
@@ -240,8 +302,8 @@ class Requirement:
     ) -> ValidationResult:
         """Validate the complete output, `ctx.last_output()`, with `validation_fn` or with `backend` as judge.
 
-        A subclass that overrides `stream_validate` and has no description passes here, because it has checked every
-        chunk.
+        A subclass that overrides `stream_validate` passes here, because it has checked every chunk. With `judge=True`
+        it calls the judge too.
 
         Args:
             backend: The judge, if there is no `validation_fn`.
@@ -254,10 +316,11 @@ class Requirement:
             InvalidArgumentError: A `TypeError`. If there is neither a `validation_fn` nor a description for a judge.
         """
         if self.validation_fn is None:
+            checks_chunks = type(self).stream_validate is not Requirement.stream_validate
+            if checks_chunks and self.judge is not True:  # a subclass may have an attribute of this name
+                return ValidationResult(result=True, reason="judged chunk by chunk")
             if self.format_for_llm():
                 return await self._ask_judge(backend, ctx, format, model_options)
-            if type(self).stream_validate is not Requirement.stream_validate:
-                return ValidationResult(result=True, reason="judged chunk by chunk")
             rule = "It must be a str, so that a model can act as judge. Or pass validation_fn=..."
             raise InvalidArgumentError("description", excerpt(self.description), rule)
         verdict = self.validation_fn(ctx)
@@ -279,9 +342,13 @@ class Requirement:
             "Does the text below fulfil it? Begin with yes or no, then say why.\n\n"
             f"Text:\n{ctx.last_output() or ''}"
         )
-        thunk, judged_in = await backend.generate_from_context(
-            question, SimpleContext(), format=schema, model_options=model_options
-        )
+        token = asking.set(self)
+        try:
+            thunk, judged_in = await backend.generate_from_context(
+                question, SimpleContext(), format=schema, model_options=model_options
+            )
+        finally:
+            asking.reset(token)
         try:
             answer = await thunk.avalue()
         except BaseException:

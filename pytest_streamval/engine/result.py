@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
+    from pytest_streamval.engine.attempt import Attempt
     from pytest_streamval.engine.events import StreamEvent
     from pytest_streamval.engine.observer import Observer
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
@@ -57,7 +58,8 @@ class StreamChunkingResult:
     def completed(self) -> bool:
         """Whether the stream ended naturally. It is False before that and after an early exit, error or cancellation.
 
-        A failed final validation does not change it. See `final_validations`.
+        A failed final validation does not change it (see `final_validations`), unless there were several attempts, or
+        only an accepted one is released.
         """
         return self._run.completed
 
@@ -80,11 +82,16 @@ class StreamChunkingResult:
     @property
     def accepted(self) -> bool:
         """Whether the stream ended naturally and every requirement accepted the complete output."""
-        return self.outcome == "done" and all(self._run.final_validations)
+        return self._run.accepted
 
     def is_fed_by(self, thunk: ModelOutputThunk) -> bool:
-        """Return whether this run reads the given output."""
+        """Return whether this run reads the given output, in its current attempt."""
         return self._run.thunk is thunk
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts so far, each with its released text, failures and usage. Without retries there is one."""
+        return self._run.attempts
 
     @property
     def full_text(self) -> str:
@@ -93,7 +100,10 @@ class StreamChunkingResult:
 
     @property
     def streaming_failures(self) -> list[tuple[Requirement, PartialValidationResult]]:
-        """The requirements, as copied for this run, that failed the chunk which stopped it, with their results."""
+        """The requirements, as copied for this run, that failed the chunk which stopped it, with their results.
+
+        If none of several attempts was accepted, these are the failures of all attempts.
+        """
         return list(self._run.streaming_failures)
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import types
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -13,33 +14,44 @@ from pytest_streamval.engine.events import (
     ErrorEvent,
     FullValidationEvent,
     QuickCheckEvent,
-    StreamEvent,
+    RetryEvent,
     StreamingDoneEvent,
 )
+from pytest_streamval.engine.own_chunks import OwnChunksAttempt
+from pytest_streamval.engine.requirement import asking
+from pytest_streamval.engine.retries import reason_text, rejections
+from pytest_streamval.engine.run_state import RunState
 from pytest_streamval.engine.tasks import current_task_is_cancelled, note_cleanup, start_task
 from pytest_streamval.errors import GenerationCancelledError, described, raisable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator, Iterable
 
-    from pytest_streamval.engine.chunking import Chunk, Chunker
+    from pytest_streamval.engine.attempt import AttemptState
+    from pytest_streamval.engine.attempt_starter import AttemptStarter
+    from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.observer import ObserverGroup
-    from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+    from pytest_streamval.engine.own_chunks import Decided
+    from pytest_streamval.engine.requirement import Requirement
+    from pytest_streamval.engine.retries import RetryPolicy
     from pytest_streamval.engine.run_view import Outcome, RunView
     from pytest_streamval.engine.tasks import OwnedTask
-    from pytest_streamval.engine.thunk import ModelOutputThunk
-    from pytest_streamval.engine.validators import ValidatorGroup
 
 _ENDS_A_TASK = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)  # the result raises all other errors
-_ATTEMPT = 1  # a run has one attempt
+_LONGEST_FEED = 16_384  # characters that a chunker receives at once, so that their chunks never exist all together
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 """The run whose task or validator contains the running code."""
 
 
-class Run:
+def asking_requirement() -> Requirement | None:
+    """Return the requirement that is calling a backend, or None if other code does."""
+    run = current_run.get()
+    return asking.get() or (None if run is None else run.validators.current_requirement())
+
+
+class Run(RunState):
     """The state of one run, to which its task and its result refer.
 
     It never refers to the result, so that dropping the result is noticed. Everything that happens is an event in
@@ -49,54 +61,24 @@ class Run:
     def __init__(
         self,
         action: Action,
-        thunk: ModelOutputThunk,
-        ctx: Context,
-        chunker: Chunker,
-        validators: ValidatorGroup,
+        attempt: AttemptState,
+        retries: RetryPolicy,
+        starter: AttemptStarter | None,
         *,
         observers: ObserverGroup | None = None,
         pace: Callable[[RunView], Awaitable[None]] | None = None,
     ) -> None:
-        self.action = action
-        self.thunk = thunk
-        self.ctx = ctx
-        self.validators = validators
-        self.observers = observers
-        self.history: list[StreamEvent] = []
-        self.completed = False
-        self.finished = False
-        self.final_validations: tuple[ValidationResult, ...] = ()
-        self.streaming_failures: list[tuple[Requirement, PartialValidationResult]] = []
-        self.error: BaseException | None = None
-        self.cleanup_error: BaseException | None = None
-        """The error of a clean-up, if the run was cancelled."""
-        self.outcome: Outcome | None = None
-        self.task: OwnedTask[None] | None = None
-        self._chunker = chunker
+        super().__init__(action, attempt, observers)
+        self.retries = retries
+        self._starter = starter
         self._pace = pace
         self._has_started = False
-        self._natural_end = False
-        self._released_end = 0  # the offset after the last released chunk
-        self._chunk_index = 0
-        self._waiters: list[asyncio.Future[None]] = []
         outer = current_run.get()
         self._outer = outer if outer is not None and outer.is_current() else None  # it waits for this run
 
-    @property
-    def requirements(self) -> tuple[Requirement, ...]:
-        """The run's own copies of the requirements."""
-        return self.validators.requirements
-
-    @property
-    def full_text(self) -> str:
-        """The complete text after a natural end, otherwise the text up to the end of the last released chunk."""
-        text = self.thunk.text_read
-        return text if self._natural_end else text[: self._released_end]
-
-    @property
-    def chunks_released(self) -> int:
-        """The number of released chunks."""
-        return self._chunk_index
+    def reserve_output(self, attempt: AttemptState) -> None:
+        """Reserve the output of an attempt, so that no other code reads it."""
+        attempt.thunk.reserve_reads(self.explain_reservation, attempt.text_so_far)
 
     # The task
 
@@ -120,8 +102,8 @@ class Run:
             try:
                 if cancelled is not None:
                     raise cancelled  # noqa: TRY301  # as the first step would raise it
-                if await self._stream():
-                    await self._validate()
+                while not (await self._stream() and await self._validate()) and await self._retry():
+                    pass
             except BaseException as error:
                 reason = self._reason(error)
                 self._set_error(reason)
@@ -147,53 +129,149 @@ class Run:
 
     async def _stream(self) -> bool:
         """Read, chunk, check and release until the stream ends (True) or a requirement fails (False)."""
-        thunk, chunker, observers, pace = self.thunk, self._chunker, self.observers, self._pace
+        attempt, observers, pace = self.attempt, self.observers, self._pace
+        thunk, chunker = attempt.thunk, attempt.chunker
+        check: Callable[[list[Any]], Awaitable[bool]] = self._check
+        if isinstance(attempt, OwnChunksAttempt):
+            check = partial(self._check_own_chunks, attempt)
         while not thunk.is_computed():
             if pace is not None:
                 await pace(self)
             deltas = await thunk.take_deltas()
             if observers is not None:
                 observers.notify_of_deltas(deltas)
-            for text in ("".join(deltas),) if chunker.joins_deltas else deltas:
-                chunks = chunker.feed(text)
-                if chunks and not await self._release(chunks):
-                    return False
+            if not await self._feed(_texts_to_feed(deltas) if chunker.joins_deltas else deltas, check):
+                return False
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
-        if not await self._release(chunker.flush()):
+        if not await check(chunker.flush()):
             return False
-        self._natural_end = self.completed = True
-        self._emit(StreamingDoneEvent(_ATTEMPT, self.full_text))
+        self._emit_all(attempt.settle(at_end=True))
+        attempt.natural_end = self.completed = True
+        if not attempt.holdback.until_accepted:
+            self._emit_all(attempt.rest())
+        self._emit(StreamingDoneEvent(attempt.number, attempt.text.up_to()))
         return True
 
-    async def _release(self, chunks: list[Chunk]) -> bool:
-        """Check and release chunks in order, up to the first that a requirement fails (False)."""
-        validators = self.validators if self.requirements else None
-        for text, start, end in chunks:
-            index = self._chunk_index
+    async def _feed(self, texts: Iterable[str], check: Callable[[list[Any]], Awaitable[bool]]) -> bool:
+        """Chunk texts and check the chunks, up to the first that stops the stream (False)."""
+        chunker = self.attempt.chunker
+        for text in texts:
+            chunks = chunker.feed(text)
+            if chunks and not await check(chunks):
+                return False
+            if len(text) == _LONGEST_FEED:
+                await asyncio.sleep(0)  # for all other tasks
+        return True
+
+    async def _check(self, chunks: list[Chunk]) -> bool:
+        """Check and release chunks in order, up to the first that stops the stream (False)."""
+        attempt = self.attempt
+        number, is_plain = attempt.number, attempt.is_plain
+        validators = attempt.validators if attempt.validators.requirements else None
+        if attempt.kept and not attempt.chunks_checked and chunks:
+            attempt.join(chunks[0])
+        for chunk in chunks:
+            text, start, end = chunk
+            index = attempt.chunks_checked
+            passed = True
             if validators is not None:
+                attempt.checked = chunk
                 results = await validators.check(text)
+                for result in results:
+                    if result.success == "fail":
+                        passed = False
+                if not passed:
+                    results = await attempt.replace(chunk, results)
+                    is_plain = attempt.is_plain
+                self._emit(QuickCheckEvent(index, number, passed, results))
+                if attempt.failures:
+                    self.streaming_failures += attempt.failures
+                    return False
+            attempt.chunks_checked = index + 1
+            if is_plain:
+                attempt.chunks_released = index + 1
+                attempt.released_end = end
+                self._emit(ChunkEvent(text, index, number, start, end))
+            else:
+                self._emit_all(attempt.add(chunk, replaced=not passed))
+        self.history.pack()
+        return True
+
+    async def _check_own_chunks(self, attempt: OwnChunksAttempt, decided: list[Decided]) -> bool:
+        """Check the chunks of requirements in order, and release the run's chunks that all have checked."""
+        tracks, number, check, waiting = attempt.tracks, attempt.number, attempt.validators.check, attempt.waiting
+        if attempt.kept and not attempt.has_joined and decided:
+            attempt.join(decided[0][-1])
+        for end, _, track_index, chunk in decided:
+            track = tracks[track_index]
+            part, text = track.part, chunk.text if attempt.is_plain else attempt.text_of(chunk)
+            if part.positions and text:
+                attempt.checked = chunk
+                results = await check(text, part)
                 passed = True
                 for result in results:
                     if result.success == "fail":
                         passed = False
                 if not passed:
-                    pairs = zip(validators.requirements, results, strict=True)
-                    self.streaming_failures += [pair for pair in pairs if pair[1].success == "fail"]
-                self._emit(QuickCheckEvent(index, _ATTEMPT, passed, results))
-                if not passed:
+                    results = await attempt.replace(chunk, results, part.positions)
+                event = QuickCheckEvent(track.checked, number, passed, attempt.expanded(track, results))
+                self._emit(event.of(part.positions, chunk.start, end))
+                if attempt.failures:
+                    self.streaming_failures += attempt.failures
                     return False
-            self._chunk_index = index + 1
-            self._released_end = end
-            self._emit(ChunkEvent(text, index, _ATTEMPT, start, end))
+            track.checked += 1
+            track.end = end
+            if track_index == 0:
+                waiting.append(chunk)
+            if waiting and (attempt.blocking is None or attempt.blocking is track):
+                self._emit_all(attempt.settle())
+        attempt.forget_settled()
         return True
 
-    async def _validate(self) -> None:
-        """Validate the complete output, which anyone can read from here on."""
+    async def _validate(self) -> bool:
+        """Validate the complete output, which anyone can read from here on, and return whether it is accepted."""
+        attempt = self.attempt
         self.thunk.release_reads()
         if self.requirements:
-            results = self.final_validations = await self.validators.validate()
-            self._emit(FullValidationEvent(_ATTEMPT, all(result.as_bool() for result in results), results))
+            results = attempt.final_validations = await self.validators.validate(attempt.final_ctx())
+            accepted = all(result.as_bool() for result in results)
+            self._emit(FullValidationEvent(attempt.number, accepted, results))
+            if not accepted and self.retries.decides:
+                attempt.failures += rejections(self.requirements, results)
+                self.streaming_failures += attempt.failures
+                self.completed = False
+            if not accepted:
+                return False
+        self._emit_all(attempt.rest())
+        return True
+
+    async def _retry(self) -> bool:
+        """Begin the next attempt, after the end of this one, unless this one was the last (False)."""
+        attempt, starter = self.attempt, self._starter
+        if starter is None or attempt.number == self.retries.max_attempts:
+            self.streaming_failures = [failure for each in self._attempts for failure in each.failures]
+            return False
+        await self._end_attempt()
+        self.streaming_failures = []
+        self.completed = False
+        action = await self.retries.next_action(self.action, attempt)
+        number, kept, released_end = attempt.number + 1, "", 0
+        if self.retries.on_retry == "continue":
+            kept, released_end = attempt.text_to_continue(), attempt.released_end
+        following = await starter.start(action, number, kept=kept, released_end=released_end)
+        self.reserve_output(following)
+        self.attempt = following
+        self._attempts.append(following)
+        self._emit(RetryEvent(number, reason_text(attempt.failures)))
+        return True
+
+    async def _end_attempt(self) -> None:
+        """Stop the producer and the validators of an attempt, and raise the error of a clean-up."""
+        await self._stop_producer()
+        await self.validators.aclose()
+        if failures := self.validators.cleanup_failures:
+            raise failures.pop(0)
 
     async def _stop_producer(self) -> None:
         """Cancel the generation unless it has ended, and wait for its producer in any case."""
@@ -226,7 +304,7 @@ class Run:
     def _set_error(self, error: BaseException) -> None:
         """Set the error that ends the run. From here on `full_text` is only the released text."""
         self.error = error
-        self.completed = self._natural_end = False
+        self.completed = self.attempt.natural_end = False
 
     def finish(self, error: BaseException | None = None) -> None:
         """Emit the last events, once."""
@@ -242,7 +320,7 @@ class Run:
         self.finished = True
         self.task = None
         self.thunk.release_reads()
-        self._emit(CompletedEvent(self.completed, self.full_text, _ATTEMPT))
+        self._emit(CompletedEvent(self.completed, self.full_text, self.attempt.number))
         if self.observers is not None:
             self.observers.notify("ended", self)
 
@@ -278,16 +356,6 @@ class Run:
         self._notify_cancelled()
         self.finish(self.error)
 
-    def _emit(self, event: StreamEvent) -> None:
-        self.history.append(event)
-        if self._waiters:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-        if self.observers is not None:
-            self.observers.notify("event", event)
-
     # Callers
 
     def is_current(self) -> bool:
@@ -322,24 +390,18 @@ class Run:
         names = [each.name for each in (self.requirements if current is None else (current,))]
         caller = f" (this call came from a validator of {' or '.join(names)})" if names else ""
         return (
-            f"the run that checks it, so that no text is released unchecked{caller}. In stream_validate(), keep "
-            "earlier chunks on self. Read the complete output in validate() or after the run."
+            f"the run that checks it, so that no text is released unchecked{caller}. In stream_validate(), "
+            "str(ctx.last_output()) is the text so far, and other data can be kept on self. Read the complete output "
+            "in validate() or after the run."
         )
 
-    async def wait_for_event(self, method: str) -> None:
-        """Wait for the next event.
 
-        Raises:
-            RuntimeError: If the caller is a validator of this run, which would wait for itself.
-        """
-        self.check_caller(method)
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            if waiter in self._waiters:  # cancelled before an event came
-                self._waiters.remove(waiter)
+def _texts_to_feed(deltas: list[str]) -> Iterable[str]:
+    """Return the text of deltas, in one piece unless it is long."""
+    text = "".join(deltas)
+    if len(text) <= _LONGEST_FEED:
+        return (text,)
+    return (text[start : start + _LONGEST_FEED] for start in range(0, len(text), _LONGEST_FEED))
 
 
 @types.coroutine

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_streamval.engine.attempt import Attempt
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.events import StreamEvent
@@ -30,11 +31,19 @@ class RunView(Protocol):
 
     @property
     def thunk(self) -> ModelOutputThunk:
-        """The output. Only the run may read it until the run validates the complete output."""
+        """The output of this attempt. Only the run may read it until the run validates the complete output."""
+
+    @property
+    def output(self) -> ModelOutputThunk:
+        """The output with the text that the consumer gets. It is `thunk` itself if nothing was replaced or kept."""
+
+    @property
+    def attempts(self) -> Sequence[Attempt]:
+        """The attempts so far, each with the text that it released."""
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
-        """The run's own copies of the requirements."""
+        """The copies of the requirements for this attempt."""
 
     @property
     def history(self) -> Sequence[StreamEvent]:
@@ -46,11 +55,11 @@ class RunView(Protocol):
 
     @property
     def chunks_released(self) -> int:
-        """The number of released chunks."""
+        """The number of chunks that this attempt has released."""
 
     @property
     def streaming_failures(self) -> Sequence[tuple[Requirement, PartialValidationResult]]:
-        """The requirements that failed a chunk, with their results."""
+        """The requirements that failed a chunk, with their results: those of all attempts if none was accepted."""
 
     @property
     def final_validations(self) -> Sequence[ValidationResult]:
@@ -67,6 +76,10 @@ class RunView(Protocol):
     @property
     def outcome(self) -> Outcome | None:
         """How the run ended, or None while it goes on."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the stream ended naturally and every requirement accepted the complete output."""
 
     @property
     def error(self) -> BaseException | None:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_streamval.errors import event_loop_required_error
+from pytest_streamval.errors import event_loop_required_error, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -102,7 +102,7 @@ def add_note(error: BaseException, note: str) -> None:
     if note in getattr(error, "__notes__", ()):  # one instance may be raised again and again
         return
     with suppress(Exception):  # a frozen dataclass raises, for instance
-        error.add_note(note)
+        error.add_note(harmless(note))
 
 
 def note_cleanup(error: BaseException, failure: BaseException) -> None:

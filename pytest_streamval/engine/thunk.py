@@ -161,10 +161,10 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
     def _checked(self, delta: Delta | str) -> str | Delta:
         """Return a valid delta, as a `str` if it contains only text."""
         if isinstance(delta, Delta):
-            for part in (delta.text, delta.thinking):
+            for part in (delta.text, delta.thinking, delta.refusal, delta.signature):
                 if not isinstance(part, str):
                     raise invalid_delta_error(f"Delta({excerpt(part)})", type(part).__name__)
-            if not (delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason):
+            if not _has_more_than_text(delta):
                 return delta.text
             self._only_text = False
             return delta
@@ -243,11 +243,12 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         self._check_reservation()
         return await self.take_deltas()
 
-    def reserve_reads(self, explain: Callable[[], str]) -> None:
+    def reserve_reads(self, explain: Callable[[], str], text_so_far: Callable[[], str]) -> None:
         """Reserve the output for the caller, who reads it with `take_deltas()`, until `release_reads()`.
 
         Args:
             explain: Returns the rest of the message of the `ConcurrentReadError` that is raised to other readers.
+            text_so_far: Returns the text that `str()` of the output is meanwhile.
 
         Raises:
             ConcurrentReadError: If it is reserved already, another task is reading it, or a part of it has been read.
@@ -258,10 +259,11 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         if self.deltas_read:
             raise ConcurrentReadError("This output", "and a part of it was read before the run that checks it began.")
         self._explain_reservation = explain
+        self._text_so_far = text_so_far
 
     def release_reads(self) -> None:
         """Allow all readers again."""
-        self._explain_reservation = None
+        self._explain_reservation = self._text_so_far = None
 
     def _check_reservation(self) -> None:
         if self._explain_reservation is not None:
@@ -373,6 +375,12 @@ class _TextReader:
             if self._thunk.is_computed():
                 raise StopAsyncIteration
         return text
+
+
+def _has_more_than_text(delta: Delta) -> bool:
+    return bool(
+        delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason or delta.refusal or delta.signature
+    )
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -12,7 +12,7 @@ from pytest_streamval.engine.tasks import ValidatorTask, add_note, current_task_
 from pytest_streamval.errors import InvalidVerdictError, ValidatorTimeoutError, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from pytest_streamval.engine.backend import Backend
     from pytest_streamval.engine.context import Context
@@ -21,6 +21,31 @@ if TYPE_CHECKING:
 R = TypeVar("R", PartialValidationResult, ValidationResult)
 
 _CANCELLED = PartialValidationResult("unknown", reason="cancelled: another requirement failed this chunk first")
+
+
+class Part:
+    """Some of the requirements of a group, which check the same chunks."""
+
+    __slots__ = ("_previous", "positions", "requirements", "validators")
+
+    def __init__(
+        self,
+        positions: tuple[int, ...],
+        requirements: tuple[Requirement, ...],
+        validators: Sequence[Callable[..., Coroutine[Any, Any, PartialValidationResult]]],
+    ) -> None:
+        self.positions = positions
+        """Their positions among the requirements of the group."""
+        self.requirements = requirements
+        self.validators = validators
+        """Their methods `stream_validate`, as coroutine functions."""
+        self._previous: tuple[PartialValidationResult, ...] = ()
+
+    def shared(self, results: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
+        """Return the previous tuple if it is equal, so that the history contains one object for most chunks."""
+        if results != self._previous:
+            self._previous = results
+        return self._previous
 
 
 class ValidatorGroup:
@@ -49,20 +74,28 @@ class ValidatorGroup:
             fail_fast: Whether the first fail cancels the other checks of a chunk.
         """
         self.requirements = tuple(requirements)
+        self._asked = self.requirements  # those of this round
+        self._all = self.part(range(len(self.requirements)))
         self.cleanup_failures: list[BaseException] = []
         """The errors that the clean-up of cancelled validators raised."""
         self._backend = backend
         self._ctx = ctx
         self._timeout = timeout
-        self._is_enough = _is_fail if fail_fast else None
-        self._stream_validators = [_as_coroutine_function(each, "stream_validate") for each in self.requirements]
+        self._is_enough = _is_stop if fail_fast else None
         self._starter: EagerStarter | None = EagerStarter()
         self._running: dict[Turn, ValidatorTask] = {}  # the validators of this round that have suspended
-        self._previous: tuple[PartialValidationResult, ...] = ()
 
-    async def check(self, chunk: str) -> tuple[PartialValidationResult, ...]:
-        """Return the result of every requirement on a chunk, in their order."""
-        backend, ctx, validators = self._backend, self._ctx, self._stream_validators
+    def part(self, positions: Iterable[int]) -> Part:
+        """Return some of the requirements, which check chunks together."""
+        positions = tuple(positions)
+        chosen = tuple(self.requirements[position] for position in positions)
+        return Part(positions, chosen, [_as_coroutine_function(each, "stream_validate") for each in chosen])
+
+    async def check(self, chunk: str, part: Part | None = None) -> tuple[PartialValidationResult, ...]:
+        """Return the result of every requirement on a chunk, in their order, or of a part of them."""
+        part = self._all if part is None else part
+        self._asked, validators = part.requirements, part.validators
+        backend, ctx = self._backend, self._ctx
         if len(validators) == 1 and self._timeout is None:
             starter = cast("EagerStarter", self._starter)
             try:
@@ -71,8 +104,8 @@ class ValidatorGroup:
                 self._note_validator(error, "stream_validate", 0, chunk)
                 raise
             if not isinstance(result, PartialValidationResult):
-                raise _invalid_result(self.requirements[0], "stream_validate", result, PartialValidationResult)
-            return self._shared((result,))
+                raise _invalid_result(self._asked[0], "stream_validate", result, PartialValidationResult)
+            return part.shared((result,))
         coroutines: list[Coroutine[Any, Any, PartialValidationResult]] = []
         try:
             for validate in validators:
@@ -83,24 +116,27 @@ class ValidatorGroup:
         results = [_CANCELLED] * len(coroutines)
         kind = PartialValidationResult
         await self._run_round("stream_validate", coroutines, results, kind, is_enough=self._is_enough, chunk=chunk)
-        return self._shared(tuple(results))
+        return part.shared(tuple(results))
 
-    def _shared(self, results: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
-        """Return the previous tuple if it is equal, so that the history contains one object for most chunks."""
-        if results != self._previous:
-            self._previous = results
-        return self._previous
+    async def check_again(self, requirement: Requirement, chunk: str) -> PartialValidationResult:
+        """Return the result of one requirement on another text in the place of a chunk."""
+        position = next(index for index, each in enumerate(self.requirements) if each is requirement)
+        [result] = await self.check(chunk, self.part([position]))
+        return result
 
-    async def validate(self, **options: object) -> tuple[ValidationResult, ...]:
+    async def validate(self, ctx: Context | None = None, **options: object) -> tuple[ValidationResult, ...]:
         """Return the result of every requirement on the complete output, in their order.
 
         Args:
+            ctx: Another context for the validators, which ends with the complete output too.
             options: Keyword arguments for each `validate` method.
         """
+        ctx = self._ctx if ctx is None else ctx
+        self._asked = self.requirements
         coroutines: list[Coroutine[Any, Any, ValidationResult]] = []
         try:
             for each in self.requirements:
-                coroutines.append(_as_coroutine_function(each, "validate")(self._backend, self._ctx, **options))  # noqa: PERF401  # see _close
+                coroutines.append(_as_coroutine_function(each, "validate")(self._backend, ctx, **options))  # noqa: PERF401  # see _close
         except BaseException:
             _close(coroutines)
             raise
@@ -109,9 +145,10 @@ class ValidatorGroup:
         return tuple(results)
 
     async def aclose(self) -> None:
-        """Wait until no idle task is left. The group cannot be used afterwards."""
-        starter, self._starter = cast("EagerStarter", self._starter), None  # its tasks refer to the run
-        await starter.aclose()
+        """Wait until no idle task is left. The group cannot be used afterwards. A second call has no effect."""
+        starter, self._starter = self._starter, None  # its tasks refer to the run
+        if starter is not None:
+            await starter.aclose()
 
     def current_requirement(self) -> Requirement | None:
         """Return the requirement whose validator contains the caller, or None for any other code.
@@ -119,7 +156,7 @@ class ValidatorGroup:
         A task that a validator has started counts as other code.
         """
         position = None if self._starter is None else self._starter.current_position(self._running)
-        return None if position is None else self.requirements[position]
+        return None if position is None else self._asked[position]
 
     async def _run_round(
         self,
@@ -147,7 +184,7 @@ class ValidatorGroup:
                 await self._stop(running)
         for result in results:
             if not isinstance(result, kind):
-                raise _invalid_result(self.requirements[results.index(result)], method, result, kind)
+                raise _invalid_result(self._asked[results.index(result)], method, result, kind)
 
     async def _wait(
         self,
@@ -171,12 +208,12 @@ class ValidatorGroup:
             if not running or (is_enough is not None and any(map(is_enough, results))):
                 return
             for turn, task in running.items():
-                task.set_name(f"streamval {method} {self.requirements[turn.position].name}")
+                task.set_name(f"streamval {method} {self._asked[turn.position].name}")
             remaining = None if deadline is None else max(0.0, deadline - loop.time())
             # not FIRST_EXCEPTION, which ignores a validator that was cancelled from elsewhere
             done, _ = await asyncio.wait(running.values(), timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                late = [self.requirements[turn.position].name for turn in running]
+                late = [self._asked[turn.position].name for turn in running]
                 raise ValidatorTimeoutError(late, self._timeout or 0.0)
 
     def _note_validator(self, error: BaseException, method: str, position: int, chunk: str | None) -> None:
@@ -184,7 +221,7 @@ class ValidatorGroup:
         if isinstance(error, asyncio.CancelledError) and current_task_is_cancelled():
             return
         about = "the complete output" if chunk is None else f"the chunk {excerpt(chunk)}"
-        add_note(error, f"Raised by {self.requirements[position].name}.{method}() about {about}.")
+        add_note(error, f"Raised by {self._asked[position].name}.{method}() about {about}.")
 
     async def _stop(self, running: dict[Turn, ValidatorTask]) -> None:
         """Cancel and await the validators that still run, and keep the errors of their clean-up."""
@@ -194,8 +231,8 @@ class ValidatorGroup:
                 self.cleanup_failures.append(failure)
 
 
-def _is_fail(result: object) -> bool:
-    return not isinstance(result, PartialValidationResult) or result.success == "fail"
+def _is_stop(result: object) -> bool:
+    return not isinstance(result, PartialValidationResult) or result.stops
 
 
 def _as_coroutine_function(requirement: Requirement, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:

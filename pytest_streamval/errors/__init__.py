@@ -4,6 +4,16 @@ A class is for callers that branch on it; the checks, whose errors are only read
 an error are its attributes and its `args`, so that it survives `pickle` on its way from a worker of pytest-xdist.
 """
 
+from pytest_streamval.errors.app import (
+    BrokenResponseError,
+    LifespanError,
+    WebSocketClosedError,
+    WebSocketRejectedError,
+    app_still_running_error,
+    not_streamed_error,
+    secret_sent_error,
+    text_missing_error,
+)
 from pytest_streamval.errors.assertions import (
     BoundaryVarianceError,
     ConformanceError,
@@ -12,6 +22,7 @@ from pytest_streamval.errors.assertions import (
     not_accepted_error,
     not_stopped_error,
     unexpected_spans_error,
+    unnoticed_faults_error,
     unrepeatable_result_error,
     unvalidated_text_error,
 )
@@ -63,6 +74,7 @@ from pytest_streamval.errors.live import (
     ProviderStatusError,
     ProviderTimeoutError,
     ProviderUnreachableError,
+    UndecodableBodyError,
     backend_unavailable_error,
     missing_extra_error,
     missing_plugin_error,
@@ -77,6 +89,7 @@ from pytest_streamval.errors.scripts import (
     SyncStallError,
     UnmatchedRequestError,
     hidden_request_error,
+    invalid_capture_error,
     invalid_cassette_error,
     invalid_part_error,
     invalid_script_error,
@@ -86,13 +99,14 @@ from pytest_streamval.errors.scripts import (
 )
 from pytest_streamval.errors.server import (
     answer_failed_error,
+    blocked_loop_error,
     client_stayed_error,
     not_requested_error,
     server_state_error,
     unasked_script_error,
     unscripted_request_error,
 )
-from pytest_streamval.errors.text import described, excerpt, listed, plural
+from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
     RealTimeWarning,
     TelemetryConflictError,
@@ -100,6 +114,7 @@ from pytest_streamval.errors.time import (
     VirtualDeadlockError,
 )
 from pytest_streamval.errors.wire import (
+    FrameTooLongError,
     MalformedFrameError,
     MalformedResponseError,
     ProviderResponseError,
@@ -112,6 +127,7 @@ from pytest_streamval.errors.wire import (
 
 __all__ = [
     "BoundaryVarianceError",
+    "BrokenResponseError",
     "CassetteEndedError",
     "CheckFailedError",
     "ChunkingContractError",
@@ -119,10 +135,12 @@ __all__ = [
     "ConcurrentReadError",
     "ConformanceError",
     "EventLoopError",
+    "FrameTooLongError",
     "GenerationCancelledError",
     "InvalidArgumentError",
     "InvalidFileError",
     "InvalidVerdictError",
+    "LifespanError",
     "LiveTimeLimitError",
     "MalformedFrameError",
     "MalformedResponseError",
@@ -145,6 +163,7 @@ __all__ = [
     "SyncStallError",
     "TelemetryConflictError",
     "ThunkClosedError",
+    "UndecodableBodyError",
     "UnencodableDeltaError",
     "UnfinishedError",
     "UnknownNameError",
@@ -152,9 +171,13 @@ __all__ = [
     "ValidatorTimeoutError",
     "VirtualClockUseError",
     "VirtualDeadlockError",
+    "WebSocketClosedError",
+    "WebSocketRejectedError",
     "WireError",
     "answer_failed_error",
+    "app_still_running_error",
     "backend_unavailable_error",
+    "blocked_loop_error",
     "blocking_call_error",
     "client_stayed_error",
     "closed_session_error",
@@ -167,7 +190,10 @@ __all__ = [
     "event_order_error",
     "example_failed_error",
     "excerpt",
+    "harmless",
+    "harmless_json",
     "hidden_request_error",
+    "invalid_capture_error",
     "invalid_cassette_error",
     "invalid_delta_error",
     "invalid_limit_error",
@@ -180,19 +206,23 @@ __all__ = [
     "not_accepted_error",
     "not_requested_error",
     "not_stopped_error",
+    "not_streamed_error",
     "playback_busy_error",
     "plural",
     "raisable",
     "reader_taken_error",
     "report_path_error",
+    "secret_sent_error",
     "server_state_error",
     "swallowed_call_error",
+    "text_missing_error",
     "unasked_script_error",
     "unexpected_spans_error",
     "unfinished_run_error",
     "unknown_chunking_error",
     "unknown_language_error",
     "unknown_provider_error",
+    "unnoticed_faults_error",
     "unplayed_script_error",
     "unread_events_error",
     "unread_playback_error",

@@ -170,6 +170,21 @@ class BoundaryVarianceError(StreamvalError, AssertionError):
         return "\n".join(lines)
 
 
+def unnoticed_faults_error(silent: int, hanging: int, lines: Sequence[str]) -> CheckFailedError:
+    """Return the error for a client that did not notice some faults of its provider.
+
+    Args:
+        silent: The number of faults under which it returned another value without an error.
+        hanging: The number of faults under which it returned nothing.
+        lines: A line for each fault.
+    """
+    kinds = [f"{plural(silent, 'fault')} went unnoticed"] * bool(silent)
+    kinds += [f"the client hung under {hanging:,}"] * bool(hanging)
+    rule = "A client must raise an error under a fault, or return the same value as without it."
+    advice = "Check the end of the stream (its finish reason), set a timeout, or list the faults in ignore=[...]."
+    return check_failed("unnoticed faults", [f"{' and '.join(kinds)}. {rule}", *lines, advice])
+
+
 def unrepeatable_result_error(subject: str, cut: str, comparison: Sequence[str]) -> CheckFailedError:
     """Return the error for a subject that gave two results for the same pieces, so that no cut is the cause."""
     return check_failed(

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pytest_streamval.errors.text import harmless
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+
+def _harmless_message(make: Callable[[StreamvalError], str]) -> Callable[[StreamvalError], str]:
+    @wraps(make)
+    def message(self: StreamvalError) -> str:
+        return harmless(make(self))
+
+    return message
 
 
 class StreamvalError(Exception):
@@ -17,6 +28,12 @@ class StreamvalError(Exception):
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls, **options: object) -> None:
+        """Make the message of a subclass harmless, as it may quote a model. Its attributes stay as they are given."""
+        super().__init_subclass__(**options)
+        if "__str__" in vars(cls):
+            setattr(cls, "__str__", _harmless_message(vars(cls)["__str__"]))  # noqa: B010  # mypy allows no assignment
 
     def __post_init__(self) -> None:
         facts = {name: _frozen(getattr(self, name)) for name in self.__dataclass_fields__}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.errors.base import StreamvalError, UnknownNameError
 from pytest_streamval.errors.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_streamval.model import ResponseInfo
 
 _STATUS_ADVICE = {
     401: "Check the key in the provider's environment variable.",
@@ -89,9 +91,35 @@ class ProviderStatusError(StreamvalError, RuntimeError):
     retry_after: float | None
     """The seconds after which the request may be sent again; None if the provider gave none."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.response: ResponseInfo | None = None
+        """The identifier and the rate limits of the answer, if it came over HTTP."""
+
+    def with_response(self, response: ResponseInfo) -> Self:
+        """Return this error, with the facts about its answer."""
+        self.response = response
+        return self
+
     def __str__(self) -> str:
         advice = _STATUS_ADVICE.get(self.status, "The answer says what is wrong with the request.")
         return f"{self.provider} at {self.url} answered {self.status}: {excerpt(self.body, 300)[1:-1]}. {advice}"
+
+
+@dataclass(eq=False, repr=False)
+class UndecodableBodyError(StreamvalError, ValueError):
+    """A body came compressed, and cannot be decoded. Nothing of the data is read or recorded."""
+
+    coding: str
+    """The value of its header Content-Encoding."""
+    fault: str
+
+    def __str__(self) -> str:
+        return (
+            f"A body with Content-Encoding {excerpt(self.coding)} cannot be decoded: {self.fault.rstrip('.')}. It is "
+            "neither read nor recorded, as it could hide a key. Let the sender send it with another coding, or with "
+            "none."
+        )
 
 
 @dataclass(eq=False, repr=False)

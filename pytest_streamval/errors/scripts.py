@@ -35,8 +35,8 @@ class ScriptExhaustedError(StreamvalError, RuntimeError):
             *(f"  call {number}: {action}" for number, action in enumerate(self.earlier, 1)),
             (
                 "Give it one more script. A requirement with a description and without a validation_fn calls the "
-                'backend as a judge, and that call takes a script too ("yes" or "no" is enough). If no model is to '
-                "judge, give the requirement a validation_fn or override validate()."
+                'backend as a judge, unless it checks the chunks itself. That call takes a script too ("yes" or "no" '
+                "is enough). If no model is to judge, give the requirement a validation_fn or override validate()."
             ),
         ]
         return "\n".join(lines)
@@ -108,6 +108,15 @@ def invalid_cassette_error(path: str, line: int, fault: str) -> InvalidFileError
         fault,
         'A cassette is JSONL: a header line with "protocol", then one line for each read, {"at": seconds, "text": ...} '
         'or {"at": seconds, "base64": ...}.',
+    )
+
+
+def invalid_capture_error(path: str, fault: str) -> InvalidFileError:
+    """Return the error for a captured response that cannot be read."""
+    return InvalidFileError(
+        path,
+        fault.rstrip("."),
+        "A capture is the output of curl -N, with or without -i, a HAR export with the bodies, or a cassette.",
     )
 
 

@@ -1,7 +1,8 @@
-"""The wording that messages share: excerpts, counts, lists and widths."""
+"""The wording that messages share: excerpts, counts, lists and widths, and text that is harmless in a terminal."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
@@ -9,12 +10,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _EXCERPT = 80  # characters of a value that a message shows
+# Control characters except line ends and tabs, characters that turn the direction of text, and halves of characters.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\N{ARABIC LETTER MARK}\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _AROUND = 15  # lines before and after a place that a message shows
+
+
+def harmless(text: str) -> str:
+    r"""Return a text that changes nothing in a terminal or a page except its own place.
+
+    Escape sequences and other control characters, characters that turn the direction of text, and lone surrogates
+    become visible, such as `\x1b`. Line ends (LF) and tabs stay.
+    """
+    return _HARMFUL.sub(_escape, text)
+
+
+def harmless_json(text: str) -> str:
+    """Return the same for JSON, with escapes that JSON has, so that its values stay."""
+    return _HARMFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return repr(match[0])[1:-1]
 
 
 def excerpt(value: object, limit: int = _EXCERPT) -> str:
     """Return the `repr` of a value, cut in the middle if it is longer than `limit` characters."""
-    shown = repr(value)
+    shown = harmless(repr(value))
     if len(shown) <= limit:
         return shown
     half = limit // 2

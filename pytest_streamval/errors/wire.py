@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors.base import ClosedError, StreamvalError
 from pytest_streamval.errors.text import excerpt
@@ -40,6 +40,28 @@ class MalformedFrameError(WireError, ValueError):
         return (
             f"The {self.protocol} stream has a malformed frame at byte {self.offset}: {self.fault}. The frame: "
             f"{excerpt(self.frame, 200)}. The {len(self.text)} characters before it are kept in .text."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class FrameTooLongError(WireError, ValueError):
+    """A frame or a line has more bytes than a decoder keeps. A stream without an end of it would fill the memory."""
+
+    protocol: str
+    text: str
+    deltas: Sequence[Delta]
+    offset: int
+    """The start of the frame, in bytes from the start of the body."""
+    limit: int
+    """The limit in bytes."""
+    frames: Sequence[Any] = ()
+    """The frames of the same read before this one, if a decoder of SSE or NDJSON is used by itself."""
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.protocol} stream has a frame at byte {self.offset} that is longer than {self.limit:,} bytes. "
+            f"It may have no end. If it is meant, raise the limit with max_frame=. The {len(self.text)} characters "
+            "before it are kept in .text."
         )
 
 

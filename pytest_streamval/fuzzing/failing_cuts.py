@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from pytest_streamval.errors import described, missing_extra_error
+from pytest_streamval.files.json_text import is_text, parse_json
+from pytest_streamval.files.writing import write_file
 from pytest_streamval.fuzzing.cuts import Cut
 
 if TYPE_CHECKING:
@@ -44,10 +46,11 @@ class FailingCut(NamedTuple):
     def decode(cls, value: bytes) -> FailingCut | None:
         """Return the failing cut of a value in the database, or None if the value is not one."""
         try:
-            test, cut = json.loads(value)
-            return cls(str(test), Cut(cut).name)
+            test, cut = parse_json(value)
+            _ = Cut(cut).rank  # a number may have too many digits
         except (ValueError, TypeError):
             return None
+        return cls(test, cut) if is_text(test) else None
 
 
 class FailingCuts:
@@ -66,7 +69,10 @@ class FailingCuts:
         """The name of a database that could not be written, and the reason."""
         self._place = place
         self._database = database
-        self._kept = set(self.known)
+        self._kept: dict[str, set[str]] = {}
+        self._written = False
+        for found in self.known:
+            self._kept.setdefault(found.test, set()).add(found.cut)
 
     @classmethod
     def load(cls, place: str, *, root: Path, base: Path) -> FailingCuts:
@@ -90,34 +96,54 @@ class FailingCuts:
             database = _directory(base / place)
         return cls(fetched(database), database, without_password(place) or "/".join(_DEFAULT))
 
-    def of_function(self, function: str) -> list[Cut]:
-        """Return the cuts of a test function with any parameters, in the order of their ranks."""
-        found = {Cut(each.cut) for each in self.known if each.test == function or each.test.startswith(f"{function}[")}
-        return sorted(found, key=lambda cut: cut.rank)
+    def of_test(self, test: str) -> list[Cut]:
+        """Return the cuts of a test, in the order of their ranks."""
+        return sorted(map(Cut, self._kept.get(test, ())), key=lambda cut: cut.rank)
 
     def to_lists(self) -> list[list[str]]:
         """Return the known failing cuts as lists, which pytest-xdist can send to a worker."""
         return [list(each) for each in self.known]
 
     def keep(self, found: FailingCut) -> None:
-        """Write a failing cut at once. An error of the database does not end the run."""
-        if found not in self._kept:
-            self._kept.add(found)
+        """Write the failing cut of a test at once, in the place of its other ones.
+
+        An error of the database does not end the run.
+        """
+        kept = self._kept.setdefault(found.test, set())
+        for cut in kept - {found.cut}:
+            self.drop(FailingCut(found.test, cut))
+        if found.cut not in kept:
+            kept.add(found.cut)
             self._write("save", found)
 
     def drop(self, mended: FailingCut) -> None:
         """Remove a cut under which its test passes now."""
-        if mended in self._kept:
-            self._kept.discard(mended)
+        kept = self._kept.get(mended.test, set())
+        if mended.cut in kept:
+            kept.discard(mended.cut)
             self._write("delete", mended)
+
+    def check(self) -> None:
+        """Note in `trouble` if the database has other cuts of a test than those that were written.
+
+        A directory does not report its errors, and reading it costs as much as it has entries, so it is read once.
+        """
+        if self._database is None or not self._written or self.trouble:
+            return
+        found: dict[str, set[str]] = {}
+        for test, cut in fetched(self._database):
+            found.setdefault(test, set()).add(cut)
+        if any(cuts - found.get(test, set()) for test, cuts in self._kept.items()):
+            self.trouble = f"{self._place}, which cannot be written."
 
     def _write(self, method: str, cut: FailingCut) -> None:
         if self._database is None:
             return
+        self._written = True
         try:
+            if method == "save":  # the directory of Hypothesis keeps a file of that name, also one that was cut off
+                self._database.delete(_KEY, cut.encode())
             getattr(self._database, method)(_KEY, cut.encode())
-            if (cut in fetched(self._database)) is (method == "delete"):  # a directory does not report its errors
-                self.trouble = f"{self._place}, which cannot be written."
         except Exception as error:  # noqa: BLE001  # the client of a server may raise anything
             self.trouble = f"{self._place}: {type(error).__name__}: {described(error)}"
 
@@ -139,7 +165,7 @@ def _default_database(root: Path) -> ExampleDatabase:
     with suppress(OSError):
         if not home.exists():
             home.mkdir()
-            home.joinpath(".gitignore").write_text("*\n", encoding="utf-8")  # as Hypothesis does
+            write_file(home / ".gitignore", b"*\n")  # as Hypothesis does
     return DirectoryBasedExampleDatabase(root.joinpath(*_DEFAULT))
 
 

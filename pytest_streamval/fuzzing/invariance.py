@@ -12,7 +12,8 @@ from pytest_streamval.errors import (
     excerpt,
     unrepeatable_result_error,
 )
-from pytest_streamval.fuzzing.cuts import Cut, boundary_offsets, possible_offsets, show_cuts
+from pytest_streamval.fuzzing.cut_rules import boundary_offsets, possible_offsets
+from pytest_streamval.fuzzing.cuts import Cut, show_cuts
 from pytest_streamval.fuzzing.shrinking import Limit, fewest, leftmost
 from pytest_streamval.fuzzing.side_by_side import side_by_side
 from pytest_streamval.fuzzing.subject import Outcome, SubjectRunner
@@ -92,7 +93,7 @@ def _cuts(text: str, examples: int) -> Iterator[Offsets]:
             yield from combinations(possible, count)
         return
     yield from ((offset,) for offset in _single_cuts(text, possible))
-    for cut in (Cut("chars"), Cut("words"), *(Cut(str(number)) for number in range(1, examples + 1))):
+    for cut in (Cut("chars"), Cut("words"), *Cut.first(examples)):
         yield tuple(cut.of_text(text))
 
 

@@ -1,29 +1,69 @@
-"""Scripts and recordings with the same content in other pieces."""
+"""Scripts, recordings and responses with the same content in other pieces."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_streamval.fuzzing.cuts import Cut, Place
+from pytest_streamval.fuzzing.script_content import Division, content_of
 from pytest_streamval.recordings.cassette import Read
 from pytest_streamval.scripting.mock import StreamingMockBackend
 from pytest_streamval.scripting.script import as_script
 
 if TYPE_CHECKING:
-    from pytest_streamval.fuzzing.cuts import Cut
+    from collections.abc import Iterator, Sequence
+
+    from pytest_streamval.fuzzing.script_content import ScriptContent
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.scripting.script import Script
 
 
-class ScriptRecutter:
-    """A factory of mock backends and scripts whose texts are cut by one rule. It keeps the scripts."""
+class RecutScript(NamedTuple):
+    """A script before and after a cut."""
 
-    def __init__(self, cut: Cut) -> None:
+    script: Script
+    """The script in its new pieces."""
+    content: ScriptContent
+    """The content of the script."""
+    division: Division
+    """The places at which it was divided."""
+    is_new: bool
+    """Whether no smaller number cuts this content at the same places."""
+
+
+@dataclass(slots=True)
+class RecutBody:
+    """The body of a response, and the offsets at which it was cut."""
+
+    data: bytearray = field(default_factory=bytearray)
+    cuts: list[int] = field(default_factory=list)
+
+    def add(self, data: bytes, offsets: Sequence[int]) -> None:
+        """Add the next bytes, which were cut at some offsets."""
+        self.cuts += [len(self.data) + at for at in offsets]
+        self.data += data
+
+
+class ScriptRecutter:
+    """A factory of mock backends and scripts whose content is cut. It keeps everything that it has cut."""
+
+    def __init__(self, cut: Cut | None, byte_cut: Cut | None = None) -> None:
+        """Create a factory.
+
+        Args:
+            cut: The cut of scripts, None as scripted.
+            byte_cut: The cut of the bytes of responses. None is the same as of scripts.
+        """
         self.cut = cut
-        self.scripts: list[Script] = []
-        """The scripts after the cut."""
+        byte_cut = byte_cut or cut
+        self.byte_cut = None if byte_cut is None or byte_cut.keeps_bytes else byte_cut
+        self.scripts: list[RecutScript] = []
+        """The scripts, in the order in which they were made."""
+        self.bodies: list[RecutBody] = []
+        """The bodies of responses, in the order of their requests."""
 
     def backend(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
         """Return a mock backend. The arguments are those of `StreamingMockBackend`."""
@@ -35,10 +75,57 @@ class ScriptRecutter:
         """Return a script. The arguments are those of `as_script`."""
         return self._recut(as_script(script, token_size=token_size))
 
+    def new_body(self) -> RecutBody:
+        """Return the record of a new response."""
+        self.bodies.append(RecutBody())
+        return self.bodies[-1]
+
+    @property
+    def channels(self) -> set[str]:
+        """The channels that had content to cut, without the numbers of tool calls."""
+        names = {name.partition(" ")[0] for each in self.scripts for name in each.content.channels}
+        return names | {"bytes" for body in self.bodies if len(body.data) > 1}
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether a smaller number has cut all streams at the same places, as they have few."""
+        return bool(self.scripts) and not self.bodies and not any(each.is_new for each in self.scripts)
+
+    def places(self) -> Iterator[Place]:
+        """Yield the places at which the scripts and bodies were cut."""
+        for number, each in enumerate(self.scripts, 1):
+            division = each.division
+            yield from (Place("cut", at, number) for at in division.cuts)
+            yield from (Place("empty", at, number) for at in division.empty)
+            if division.finish:
+                yield Place(division.finish)
+        yield from (Place("byte", at) for at in sorted({at for body in self.bodies for at in body.cuts}))
+
     def _recut(self, script: Script) -> Script:
-        script = script.recut(self.cut.of_text(script.text))
-        self.scripts.append(script)
+        content = content_of(script)
+        division, is_new = self._division(content)
+        if self.cut is not None:
+            script = content.divided(division)
+        self.scripts.append(RecutScript(script, content, division, is_new))
         return script
+
+    def _division(self, content: ScriptContent) -> tuple[Division, bool]:
+        if self.cut is None:
+            return Division(content.scripted), True
+        if (number := self.cut.number) is not None:
+            rule, is_new = content.rule(number)
+            return content.division(rule), is_new
+        if (places := self.cut.places) is None:
+            return content.division(self.cut.rule), True
+        if all(place.kind == "byte" for place in places):
+            return Division(content.scripted), True
+        mine = [each for each in places if each.script == len(self.scripts) + 1 and each.at <= content.size]
+        finish = next((each.kind for each in places if each.kind in {"joined", "apart"}), "")
+        empty = {each.at for each in mine if each.kind == "empty"}
+        cuts = {each.at for each in mine if each.kind == "cut"} | empty
+        if self.cut.is_scripted:
+            cuts.update(content.scripted)
+        return Division(tuple(sorted(cuts)), tuple(sorted(empty)), content.possible_finish(finish)), True
 
 
 def recut_cassette(cassette: Cassette, cut: Cut) -> Cassette:
@@ -47,6 +134,6 @@ def recut_cassette(cassette: Cassette, cut: Cut) -> Cassette:
     if not body:
         return cassette
     ends = list(accumulate(len(read.data) for read in cassette.reads))
-    offsets = [0, *cut.of_bytes(body), len(body)]
+    offsets = sorted({0, *cut.of_bytes(body), *(ends if cut.is_scripted else ()), len(body)})
     pieces = [Read(cassette.reads[bisect_left(ends, end)].at, body[start:end]) for start, end in pairwise(offsets)]
     return replace(cassette, reads=tuple(pieces))

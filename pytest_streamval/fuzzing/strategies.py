@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.fuzzing import cuts as _cuts
+from pytest_streamval.fuzzing.cut_rules import boundary_offsets as _boundary_offsets
+from pytest_streamval.fuzzing.cut_rules import possible_offsets as _possible_offsets
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.scripting.script import Script, pieces_of
 from pytest_streamval.scripting.steps import Delay
@@ -223,8 +224,8 @@ def _pieces_of_any(draw: DrawFn) -> list[str]:
 
 @st.composite
 def _offsets(draw: DrawFn, text: str) -> tuple[int, ...]:
-    possible = _cuts.possible_offsets(text)
-    return _drawn(draw, possible, _cuts.boundary_offsets(text, possible))
+    possible = _possible_offsets(text)
+    return _drawn(draw, possible, _boundary_offsets(text, possible))
 
 
 @st.composite

@@ -8,35 +8,31 @@ import random
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from pytest_streamval.errors import (
     ProviderStatusError,
     ProviderTimeoutError,
     ProviderUnreachableError,
+    UndecodableBodyError,
 )
 from pytest_streamval.http.connection import HttpConnection
-from pytest_streamval.http.retry_after import seconds_to_wait
+from pytest_streamval.http.content_coding import body_decoder, describes_coded_body
+from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from pytest_streamval.http.content_coding import BodyDecoder
     from pytest_streamval.http.request import HttpRequest
 
 logger = logging.getLogger("pytest_streamval.live")
 
-_RETRIED = {
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-    529,  # Anthropic's "overloaded"
-}
+# Besides every 5xx, also those that the proxies of providers made up, such as 529 (overloaded) and 520 to 530. The
+# official clients of OpenAI and Anthropic send the same ones again.
+_RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
 _FIRST_PAUSE = 0.5  # seconds before the first retry, doubled for each further one
 _LONGEST_PAUSE = 8.0  # seconds, if the provider names none
 _LONGEST_WAIT = 60.0  # seconds that a provider may ask for; a request that must wait longer fails at once
@@ -70,6 +66,35 @@ class HttpResponse:
         return f"<HttpResponse {self.status}>"
 
 
+def decoded_response(response: HttpResponse) -> HttpResponse:
+    """Return a response whose body is not compressed. A transport of the user's own may hand on a compressed one.
+
+    Raises:
+        UndecodableBodyError: A `ValueError`. If its coding is unknown. A read raises it if the data is invalid.
+    """
+    decoder = body_decoder(response.headers)
+    if decoder is None:
+        return response
+    headers = {name: value for name, value in response.headers.items() if not describes_coded_body(name)}
+    return HttpResponse(response.status, headers, _DecodedReads(response.reads, decoder))
+
+
+class _DecodedReads:
+    """The decoded bytes of each read."""
+
+    def __init__(self, reads: AsyncIterator[bytes], decoder: BodyDecoder) -> None:
+        self._reads = reads
+        self._decoder = decoder
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not (decoded := self._decoder.feed(await anext(self._reads))):
+            pass
+        return decoded
+
+
 class Transport(Protocol):
     """A carrier of requests: the network, or a recording of it."""
 
@@ -100,6 +125,7 @@ class HttpTransport:
             ProviderUnreachableError: A `ConnectionError`. If there is no connection, or it broke.
             ProviderTimeoutError: A `TimeoutError`. If nothing arrived in time.
             ProviderStatusError: If the provider answered with an error.
+            UndecodableBodyError: A `ValueError`. If the body came compressed, and cannot be decoded.
             MissingExtraError: An `ImportError`. If httpx2 is not installed.
         """
         attempts = _Attempts(self, request, provider)
@@ -147,14 +173,26 @@ class _Attempts:
         opened.push_async_callback(connection.aclose)
         try:
             async with asyncio.timeout(self._timeouts.first_byte):
-                await connection.open()
-                if not HTTPStatus.OK <= connection.status < HTTPStatus.MULTIPLE_CHOICES:
-                    raise await self._refusal(connection)
-                return connection, await connection.read()
+                return await self._first_read(connection)
         except ProviderTimeoutError:
             raise
         except TimeoutError:
             raise self._timeout("the first byte", self._timeouts.first_byte) from None
+
+    async def _first_read(self, connection: HttpConnection) -> tuple[HttpConnection, bytes | None]:
+        try:
+            await connection.open()
+            if _is_success(connection):
+                return connection, await connection.read()
+            message = self._secrets.text((await self._error_body(connection)).decode(errors="replace"))
+        except UndecodableBodyError as error:
+            if _is_success(connection):
+                raise
+            message = str(error)  # the status says more than the body
+        info = response_info(connection.status, connection.fields, self._secrets)
+        address = self._secrets.url(self._request.url)
+        refusal = ProviderStatusError(self._provider, address, info.status, message, info.retry_after)
+        raise refusal.with_response(info)
 
     async def reads(self, connection: HttpConnection, first: bytes | None) -> AsyncGenerator[bytes]:
         """Yield the bytes of each read."""
@@ -167,14 +205,11 @@ class _Attempts:
             except TimeoutError:
                 raise self._timeout("more of the answer", self._timeouts.between) from None
 
-    async def _refusal(self, connection: HttpConnection) -> ProviderStatusError:
+    async def _error_body(self, connection: HttpConnection) -> bytes:
         body = b""
         while len(body) <= _LONGEST_REFUSAL and (data := await connection.read()) is not None:
             body += data
-        message = self._secrets.text(body[:_LONGEST_REFUSAL].decode(errors="replace"))
-        wait = seconds_to_wait(connection.fields.get("retry-after"))
-        address = self._secrets.url(self._request.url)
-        return ProviderStatusError(self._provider, address, connection.status, message, wait)
+        return body[:_LONGEST_REFUSAL]
 
     def _timeout(self, awaited: str, seconds: float | None) -> ProviderTimeoutError:
         return ProviderTimeoutError(self._provider, self._secrets.url(self._request.url), awaited, seconds)
@@ -185,8 +220,12 @@ class _Attempts:
             return None
         pause = min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311  # spread out
         if isinstance(error, ProviderStatusError):
-            if error.status not in _RETRIED:
+            if error.status not in _RETRIED and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 return None
             if error.retry_after is not None:
                 return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
         return pause
+
+
+def _is_success(connection: HttpConnection) -> bool:
+    return HTTPStatus.OK <= connection.status < HTTPStatus.MULTIPLE_CHOICES

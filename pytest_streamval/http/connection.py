@@ -14,7 +14,8 @@ from pytest_streamval.errors import (
     described,
     missing_extra_error,
 )
-from pytest_streamval.http.request import Headers, is_loopback
+from pytest_streamval.http.content_coding import body_decoder, describes_coded_body
+from pytest_streamval.http.request import Headers, is_loopback, joined_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from pytest_streamval.http.content_coding import BodyDecoder
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.http.secrets import Secrets
 
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 class HttpConnection:
     """A connection that carries one request and its response.
 
-    The bytes of the body are returned as they arrive, still encoded. A response with an error status is a response like
-    any other, redirects are not followed, and nothing is sent twice.
+    The bytes of the body are returned as they arrive. If the provider compresses them although the request does not ask
+    for that, each read is decoded, and the headers are those of the decoded body. A response with an error status is a
+    response like any other, redirects are not followed, and nothing is sent twice.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class HttpConnection:
         secrets: Secrets,
         connect_timeout: float | None = None,
         exact_headers: Sequence[tuple[str, str]] | None = None,
+        decodes: bool = True,
     ) -> None:
         """Prepare a connection. Nothing is sent before `open`.
 
@@ -51,6 +55,7 @@ class HttpConnection:
             connect_timeout: The seconds to wait for the connection, None for no limit.
             exact_headers: All headers to send, instead of those of the request and of httpx2. A name may come twice.
                 With them, the path of the address is sent as it is, too.
+            decodes: Whether a compressed body is decoded. Otherwise it is returned as it arrives.
 
         Raises:
             MissingExtraError: If httpx2 is not installed.
@@ -64,18 +69,17 @@ class HttpConnection:
         self._secrets = secrets
         self._connect_timeout = connect_timeout
         self._exact_headers = exact_headers
+        self._decodes = decodes
         self._httpx = load_httpx2("Live providers")
         self._stack = AsyncExitStack()
         self._chunks: AsyncIterator[bytes]
+        self._decoder: BodyDecoder | None = None
         self._is_read = False
 
     @property
     def fields(self) -> dict[str, str]:
         """The headers of the response by name. Repeated ones are joined with commas (RFC 9110, 5.3)."""
-        found = Headers()
-        for name, value in self.headers:
-            found[name] = f"{found[name]}, {value}" if name in found else value
-        return found
+        return joined_headers(self.headers)
 
     async def open(self) -> None:
         """Send the request, and wait for the status and the headers of the response.
@@ -83,6 +87,7 @@ class HttpConnection:
         Raises:
             ProviderUnreachableError: If there is no connection, or it broke.
             ProviderTimeoutError: If there was no connection in time.
+            UndecodableBodyError: If the body has an unknown coding. The status and the headers are known then.
         """
         failure: ProviderTimeoutError | ProviderUnreachableError | None = None
         try:
@@ -99,6 +104,9 @@ class HttpConnection:
             raise
         if failure is not None:
             raise failure  # not from the error of httpx2, whose message and frames have headers
+        self._decoder = body_decoder(self.fields) if self._decodes else None
+        if self._decoder is not None:
+            self.headers = tuple(each for each in self.headers if not describes_coded_body(each[0]))
 
     async def _open(self) -> None:
         __tracebackhide__ = True
@@ -119,15 +127,21 @@ class HttpConnection:
 
         Raises:
             ProviderUnreachableError: If the connection broke.
+            UndecodableBodyError: If the body is not in the coding that its header names.
         """
         self._is_read = True
         try:
-            return await anext(self._chunks, None)
+            while (data := await anext(self._chunks, None)) is not None and self._decoder is not None:
+                if decoded := self._decoder.feed(data):
+                    return decoded
+            return data  # the errors are raised below
         except self._httpx.HTTPError as error:
             failure = self._unreachable(error)
         except BaseException as error:  # a cancellation too
             forget_frames(error)
             raise
+        else:
+            return data
         raise failure
 
     async def aclose(self) -> None:
@@ -146,8 +160,9 @@ class HttpConnection:
         __tracebackhide__ = True
         request = self._request
         if self._exact_headers is None:
-            # the bytes are decoded and recorded as they arrive
-            headers = Headers({"accept-encoding": "identity", **request.headers})
+            # a compressed stream would have other boundaries than its text
+            given = {name: value for name, value in request.headers.items() if name.lower() != "accept-encoding"}
+            headers = Headers({"accept-encoding": "identity", **given})
             return client.build_request(request.method, request.url, content=request.body, headers=headers)
         parts = urlsplit(request.url)
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"

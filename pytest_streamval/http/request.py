@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names of this machine."""
@@ -22,6 +22,15 @@ def parsed_address(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def joined_headers(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Return headers by name, in lower case. Repeated ones are joined, as RFC 9110 says in 5.3."""
+    found = Headers()
+    for name, value in headers:
+        key = name.lower()
+        found[key] = f"{found[key]}{'; ' if key == 'cookie' else ', '}{value}" if key in found else value
+    return found
 
 
 def is_loopback(host: str | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from functools import partial
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_streamval.errors import StreamvalError
+from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
 from pytest_streamval.http.bodies import Treatment, treated_json, treated_text
 from pytest_streamval.http.escapes import all_layers
 from pytest_streamval.http.request_secrets import RequestSecrets
@@ -183,13 +183,15 @@ class Secrets:
     def content(self, body: bytes, headers: Mapping[str, str]) -> object:
         """Return the body of a request with secrets redacted: parsed JSON, otherwise text.
 
+        JSON that could not be read from a cassette, such as a very deep value, is kept as text.
+
         Args:
             body: The body. A form, or parts with names, are redacted by these.
             headers: The headers of the request.
         """
         try:
-            return self.body(json.loads(body))
-        except (ValueError, RecursionError):
+            return self.body(parse_json(body, deepest=DEEPEST - 1))  # the header of a cassette is one level
+        except UnreadableJsonError:
             return treated_text(body.decode(errors="replace"), headers, self._treatment)
 
     @property

@@ -9,16 +9,20 @@ from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import CBlock, Message, as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
+    FrameTooLongError,
     InvalidArgumentError,
+    ProviderStatusError,
     ProviderUnreachableError,
     StreamTruncatedError,
     WireError,
     excerpt,
 )
-from pytest_streamval.http.client import HttpTransport
+from pytest_streamval.http.client import HttpTransport, decoded_response
 from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets, shown_address
 from pytest_streamval.live.providers import check_encryption, parse_spec
+from pytest_streamval.wire.sse import MAX_FRAME, checked_max_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +50,7 @@ class LiveBackend(Backend):
         model_options: Mapping[str, object] | None = None,
         timeouts: Timeouts | None = None,
         retries: int = 2,
+        max_frame: int = MAX_FRAME,
         transport: Transport | None = None,
         allow_http: bool = False,
     ) -> None:
@@ -57,13 +62,15 @@ class LiveBackend(Backend):
             model_options: The default options of all requests.
             timeouts: The time limits of a request.
             retries: The number of times to repeat a request that failed before the first byte of its response.
+            max_frame: The most bytes of one frame of a stream, and of an answer that is not streamed. A longer one
+                raises `FrameTooLongError`, so that a provider cannot fill the memory.
             transport: The transport of the requests. By default the network.
             allow_http: Whether a key may be sent to another machine without encryption. The variable
                 `STREAMVAL_ALLOW_HTTP` allows it for all backends.
 
         Raises:
             UnknownNameError: A `ValueError`. If the provider in the spec is unknown.
-            InvalidArgumentError: A `ValueError`. If the address is invalid.
+            InvalidArgumentError: A `ValueError`. If the address or `max_frame` is invalid.
         """
         self.provider, self.model = parse_spec(spec)
         self.address = self.provider.address(base_url)
@@ -71,6 +78,7 @@ class LiveBackend(Backend):
         self.model_options = dict(model_options or {})
         self._timeouts = timeouts
         self._retries = retries
+        self._max_frame = checked_max_frame(max_frame)
         self._transport = transport
         self._allow_http = allow_http
 
@@ -121,7 +129,11 @@ class LiveBackend(Backend):
         async def generate(thunk: ModelOutputThunk) -> None:
             try:
                 async with transport.stream(request, provider=self.provider.name) as response:
-                    await (self._stream if streams else self._buffer)(thunk, response)
+                    thunk.generation.response = response_info(response.status, response.headers, secrets)
+                    await (self._stream if streams else self._buffer)(thunk, decoded_response(response))
+            except ProviderStatusError as error:
+                thunk.generation.response = error.response
+                raise
             except WireError as error:  # the provider's text may repeat the key, also in the locals of the frames
                 raise secrets.error(error).with_traceback(None)  # noqa: B904  # the error itself, whose causes are clean
 
@@ -141,12 +153,15 @@ class LiveBackend(Backend):
 
     async def _stream(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
         decoder = self._adapter.decoder()
+        decoder.max_frame = self._max_frame
         try:
             await self._decode(thunk, response, decoder)
             await _put(thunk, decoder.close())
         except WireError as error:
             await _put(thunk, error.deltas)  # those of the same read before the fault
             raise
+        finally:
+            thunk.generation.deviations = tuple(decoder.deviations)
 
     async def _decode(self, thunk: ModelOutputThunk, response: HttpResponse, decoder: FrameDecoder) -> None:
         try:
@@ -156,14 +171,18 @@ class LiveBackend(Backend):
             if decoder.done:
                 return  # the stream had ended before the connection broke
             try:
-                decoder.close()
+                await _put(thunk, decoder.close())
             except StreamTruncatedError as truncated:
                 raise truncated from broken
             raise
 
     async def _buffer(self, thunk: ModelOutputThunk, response: HttpResponse) -> None:
-        answer = self._adapter.parse_response(b"".join([data async for data in response.reads]))
-        await _put(thunk, [answer.to_delta()])
+        body = bytearray()
+        async for data in response.reads:
+            body += data
+            if len(body) > self._max_frame:
+                raise FrameTooLongError(self._adapter.protocol, "", (), 0, self._max_frame)
+        await _put(thunk, [self._adapter.parse_response(bytes(body)).to_delta()])
 
     def __repr__(self) -> str:
         return f"<LiveBackend {self.spec} at {shown_address(self.address)}>"
@@ -177,7 +196,7 @@ async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
 
 def _message(entry: Entry) -> dict[str, object]:
     if isinstance(entry, ModelOutputThunk):
-        return {"role": "assistant", "content": str(entry)}
+        return {"role": "assistant", "content": str(entry) or entry.refusal}
     if isinstance(entry, Message):
         return {"role": entry.role, "content": entry.content}
     return {"role": "user", "content": str(entry) if isinstance(entry, CBlock) else entry.format_for_llm()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import (
@@ -11,6 +10,7 @@ from pytest_streamval.errors import (
     ProviderUnreachableError,
     backend_unavailable_error,
 )
+from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
 from pytest_streamval.http.connection import get
 from pytest_streamval.http.secrets import Secrets, shown_address
 from pytest_streamval.live.providers import check_encryption
@@ -74,8 +74,8 @@ def _unavailable(backend: LiveBackend, fault: str) -> ProviderUnreachableError:
 def _models(body: bytes) -> set[str] | None:
     """Return the names in a list of models, or None if the body is not one."""
     try:
-        found = json.loads(body)
-    except ValueError:
+        found = parse_json(body)
+    except UnreadableJsonError:
         return None
     if not isinstance(found, dict):
         return None

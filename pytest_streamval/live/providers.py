@@ -106,10 +106,31 @@ def check_encryption(address: str, *, allow_http: bool) -> None:
     raise InvalidArgumentError("address", excerpt(shown_address(address)), rule)
 
 
-def _compatible(name: str, url: str, *, versioned: bool = True, official: Adapter | None = None) -> Provider:
+# Requests that a provider refuses, although compatible servers take them. Those that only some of its models refuse,
+# such as `stop` at xAI and schemas in streams at Groq, are sent.
+#
+# Mistral answers 422, "Extra inputs are not permitted", to `stream_options` (openai/openai-agents-python#442,
+# avante-corp/avante.nvim#2347) and to `seed`, which it calls `random_seed` (posit-dev/chatlas#145,
+# Vali-98/ChatterUI#143, https://docs.mistral.ai/api). Its streams always have the usage (dnakov/anon-kode#53).
+_MISTRAL = OpenAIChat(seed="random_seed", stream_options=False)
+# DeepSeek answers 400, "This response_format type is unavailable now", to schemas (llm-exe/llm-exe#662,
+# khoj-ai/khoj#1336). It takes `json_object` (https://api-docs.deepseek.com/api/create-chat-completion).
+_DEEPSEEK = OpenAIChat(json_schemas=False)
+
+
+def _compatible(
+    name: str,
+    url: str,
+    adapter: Adapter | None = None,
+    *,
+    versioned: bool = True,
+    official: Adapter | None = None,
+) -> Provider:
     """Return a provider with the protocol of OpenAI's chat completions."""
     variable = name.upper()
-    return Provider(name, OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, official)
+    return Provider(
+        name, adapter or OpenAIChat(), url, (f"{variable}_API_KEY",), (f"{variable}_BASE_URL",), versioned, official
+    )
 
 
 PROVIDERS = {
@@ -138,8 +159,8 @@ PROVIDERS = {
         _compatible("xai", "https://api.x.ai"),
         _compatible("perplexity", "https://api.perplexity.ai", versioned=False),
         _compatible("groq", "https://api.groq.com/openai"),
-        _compatible("deepseek", "https://api.deepseek.com"),
-        _compatible("mistral", "https://api.mistral.ai"),
+        _compatible("deepseek", "https://api.deepseek.com", _DEEPSEEK),
+        _compatible("mistral", "https://api.mistral.ai", _MISTRAL),
         _compatible("together", "https://api.together.xyz"),
     )
 }

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.errors import InvalidArgumentError
-from pytest_streamval.http.client import HttpResponse, HttpTransport
+from pytest_streamval.http.client import HttpResponse, HttpTransport, decoded_response
+from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.live.providers import PROVIDERS
+from pytest_streamval.recordings.replacement import NewRecordings
 from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class RecordingTransport:
         *,
         secrets: Iterable[str] = (),
         numbers: Iterator[int] | None = None,
+        recordings: NewRecordings | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """Create a transport.
@@ -52,12 +55,14 @@ class RecordingTransport:
             path: The path of the first stream's cassette. After `name.jsonl`, the second one is `name.2.jsonl`.
             secrets: Further values that must not be written.
             numbers: The numbers of the streams, if several transports share a path.
+            recordings: The recordings to which new ones are added, if they replace others at the end of a run.
             clock: Returns the time in seconds. By default the time of the event loop, which may be virtual.
         """
         self.inner = inner
         self.path = Path(path)
         self._secrets = tuple(secrets)
         self._numbers = count(1) if numbers is None else numbers
+        self._recordings = NewRecordings() if recordings is None else recordings
         self._clock = clock
         self.written: list[Path] = []
         """The paths of the cassettes so far, in the order in which their streams were left."""
@@ -69,19 +74,22 @@ class RecordingTransport:
         Raises:
             OSError: If the cassette cannot be written.
             InvalidArgumentError: If the provider is unknown, so that its cassette could not be read.
+            UndecodableBodyError: A `ValueError`. If a body came compressed, and cannot be decoded. It is not recorded.
             Exception: If the inner transport raises it.
         """
         path = numbered(self.path, next(self._numbers))
         path.parent.mkdir(parents=True, exist_ok=True)  # before anything is sent, as it may fail
+        readable = decoded_request(request)
         recorder = StreamRecorder(
-            request,
-            Secrets.of(request, [*self._secrets, *keys_in_environment()]),
+            readable,
+            Secrets.of(readable, [*self._secrets, *keys_in_environment()]),
             protocol=protocol_of(provider),
             provider=provider,
             clock=self._clock,
         )
         try:
-            async with self.inner.stream(request, provider=provider) as response:
+            async with self.inner.stream(request, provider=provider) as received:
+                response = decoded_response(received)
                 recorder.begin(response.status, response.headers)
                 yield HttpResponse(response.status, response.headers, _RecordedReads(response.reads, recorder))
         except BaseException as error:
@@ -95,7 +103,7 @@ class RecordingTransport:
 
     def _write(self, recorder: StreamRecorder, path: Path) -> None:
         if recorder.is_worth_keeping:
-            recorder.cassette(path).dump()
+            self._recordings.add(recorder.cassette(path))
             self.written.append(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from math import inf
 from os import PathLike
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -15,9 +16,11 @@ from pytest_streamval.errors import (
     ProviderTimeoutError,
     ProviderUnreachableError,
     excerpt,
+    harmless,
 )
 from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.http.client import HttpResponse
+from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.live.recording_transport import protocol_of, with_transport
 from pytest_streamval.recordings.cassette import Cassette
@@ -163,14 +166,17 @@ class _ReplayedReads:
         if ending.how == "left" and self._speed != inf:
             await asyncio.sleep(_GRACE)
         error = self._error()
-        error.add_note(f"It comes from the recording {self._cassette.path}.")
+        error.add_note(harmless(f"It comes from the recording {self._cassette.path}."))
         raise error
 
     def _error(self) -> Exception:
         cassette, ending, place = self._cassette, self._cassette.ending, (self._provider, self._url)
         if ending.how == "refused":
             message = self._secrets.text(cassette.body.decode(errors="replace"))
-            return ProviderStatusError(*place, cassette.header.get("status") or 0, message, ending.seconds)
+            headers = dict(cassette.header.get("headers") or ())
+            found = response_info(cassette.header.get("status") or 0, headers, self._secrets)
+            info = replace(found, retry_after=ending.seconds)
+            return ProviderStatusError(*place, info.status, message, info.retry_after).with_response(info)
         if ending.how == "silent":
             return ProviderTimeoutError(*place, ending.why, ending.seconds or 0.0)
         if ending.how == "broken":

@@ -2,11 +2,13 @@
 
 from pytest_streamval.plugin.fixtures import (
     _streamval_cut,
+    app_client,
     captured_telemetry,
     council,
     event_snapshot,
     live_backend,
     provider_server,
+    runs,
     stream_cassette,
     stream_script,
     streaming_mock_backend,
@@ -26,6 +28,7 @@ from pytest_streamval.plugin.hooks import (
 
 __all__ = [
     "_streamval_cut",
+    "app_client",
     "captured_telemetry",
     "council",
     "event_snapshot",
@@ -40,6 +43,7 @@ __all__ = [
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "runs",
     "stream_cassette",
     "stream_script",
     "streaming_mock_backend",

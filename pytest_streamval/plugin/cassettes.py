@@ -23,29 +23,33 @@ from pytest_streamval.errors import (
     UnmatchedRequestError,
     excerpt,
     hidden_request_error,
-    plural,
     unused_cassette_error,
 )
-from pytest_streamval.fuzzing.cuts import show_cuts
-from pytest_streamval.fuzzing.recutting import recut_cassette
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
 from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
+from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.summary import CASSETTES
-from pytest_streamval.plugin.variants import recutter_of, without_cut
+from pytest_streamval.plugin.variant_ids import cut_of, scripted_id, scripted_name
+from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER, Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
 from pytest_streamval.recordings.modes import RecordMode
+from pytest_streamval.recordings.replacement import NewRecordings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.guards import Guard
 
-_SHOWN = 400  # characters of a cut that a failure shows
+_KEPT = (
+    "The old recordings of this test stay, because it failed. To record the answers of a test that fails, delete them "
+    "and use --streamval-record once."
+)
 
 
 class StreamCassette:
@@ -86,9 +90,8 @@ class StreamCassette:
         self._mode = RecordMode.named(mode, "mode")
         self._replays = self._mode.replays(recorded=bool(existing))
         self._records = self._mode.records(recorded=bool(existing))
-        self._stale = list(existing.values()) if self._mode.replaces else []
+        self._new = NewRecordings(existing.values() if self._mode.replaces else ())
         self._numbers = count(max(existing, default=0) + 1 if self._replays else 1)
-        self._recorders: list[RecordingTransport] = []
         self.matcher = CassetteMatcher(
             [self._loaded(each) for each in existing.values()] if self._replays else (),
             way_out=f"To record these requests: {self._command('all')}",
@@ -120,9 +123,14 @@ class StreamCassette:
         return with_transport(backend, ReplayTransport(self.matcher, speed=speed, cut=self._cut, otherwise=recorder))
 
     @property
+    def replaces(self) -> bool:
+        """Whether it has made recordings that replace older ones if the test passes."""
+        return self._new.replaces
+
+    @property
     def written(self) -> list[Path]:
         """The paths of the recordings that were made so far."""
-        return [path for recorder in self._recorders for path in recorder.written]
+        return list(self._new.written)
 
     def errors(self) -> Iterator[StreamvalError]:
         """Yield an error for each hidden request, and one for the recordings that were not played."""
@@ -133,20 +141,15 @@ class StreamCassette:
                 [(cassette.path, request_summary(cassette)) for cassette in unplayed], self._command("all")
             )
 
-    def cuts(self) -> Iterator[str]:
-        """Yield a description of the cut of each recording that was played, if they were cut."""
+    def add_bodies(self, recutter: ScriptRecutter) -> None:
+        """Add the recordings that were played in other reads to the record of a variant."""
         if self._cut is not None:
             for cassette in self.matcher.played:
-                pieces = [read.data.decode("latin-1") for read in recut_cassette(cassette, self._cut).reads]
-                shown = show_cuts(pieces, _SHOWN)
-                yield f"The bytes of {cassette.path} came in {plural(len(pieces), 'read')}:\n  {shown}"
+                recutter.new_body().add(cassette.body, self._cut.of_bytes(cassette.body))
 
-    def close(self) -> None:
-        """Remove the old recordings that no new one has replaced."""
-        written = self.written
-        if written:
-            for path in {*self._stale}.difference(written):
-                path.unlink(missing_ok=True)
+    def close(self, *, failed: bool = False) -> None:
+        """Replace the old recordings in the mode `all`. If the test has failed or recorded nothing, they stay."""
+        self._new.close(failed=failed)
 
     def _loaded(self, path: Path) -> Cassette:
         return replace(Cassette.load(path), path=self._relative(path))
@@ -155,9 +158,9 @@ class StreamCassette:
         return str(path.relative_to(self._root) if self._root is not None and self._root in path.parents else path)
 
     def _recorder(self, backend: LiveBackend) -> RecordingTransport:
-        recorder = RecordingTransport(transport_of(backend), self.path, numbers=self._numbers, clock=_real_time)
-        self._recorders.append(recorder)
-        return recorder
+        return RecordingTransport(
+            transport_of(backend), self.path, numbers=self._numbers, recordings=self._new, clock=_real_time
+        )
 
     def _command(self, mode: str) -> str:
         return f"pytest {self._test} --streamval-record {mode}"
@@ -186,23 +189,27 @@ def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | 
     """Yield the recordings of a test. A test that passes has to play all of them."""
     item = request.node
     mode: str = request.config.getoption("--streamval-record")
-    path = item.path.parent / FOLDER / item.path.stem / f"{file_name_of_test(item.nodeid, item.name)}.jsonl"
-    if cut is not None:
-        recutter_of(item, cut)  # marks the test as a variant
-    if cut is not None and mode != "none":
+    path = (
+        item.path.parent
+        / FOLDER
+        / item.path.stem
+        / f"{file_name_of_test(scripted_id(item), scripted_name(item))}.jsonl"
+    )
+    if cut_of(item) is not None and mode != "none":
         if mode == "all" or not recorded_at(path):
             pytest.skip("the test as scripted makes the recordings; run again without --streamval-record")
         mode = "none"
     speed = 1.0 if "virtual_clock" in request.fixturenames else inf
-    test, root = without_cut(item.nodeid), request.config.invocation_params.dir
+    test, root = scripted_id(item), request.config.invocation_params.dir
     cassette = StreamCassette(path, mode, test=test, root=root, speed=speed, cut=cut)
     guard.final_checks.append(partial(_errors, cassette, getattr(item, "function", None)))
     item.stash[_CASSETTE] = cassette
     manager = request.config.pluginmanager
     if not manager.hasplugin(_NAME):
         manager.register(_CassetteReports(), _NAME)
+    has_failed = watched(item)
     yield cassette
-    cassette.close()
+    cassette.close(failed=has_failed())
 
 
 _CASSETTE = pytest.StashKey[StreamCassette]()
@@ -218,13 +225,16 @@ def _errors(cassette: StreamCassette, test: object) -> list[StreamvalError]:
 class _CassetteReports:
     """The plugin that adds facts about recordings to the reports of a test."""
 
-    @pytest.hookimpl(wrapper=True, trylast=True)  # above the section of --streamval-fuzz
+    @pytest.hookimpl(wrapper=True, trylast=True)  # before --streamval-fuzz reads the record of the variant
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Show the cuts below a failure, and attach the played and the recorded cassettes to the last report."""
+        """Note the cuts of a variant, and attach the played and the recorded cassettes to the last report."""
         report: pytest.TestReport = yield
-        cassette = item.stash.get(_CASSETTE, None)
-        if cassette is not None and report.failed and call.when == "call":
-            report.sections += [("streamval: recording, as cut", cut) for cut in cassette.cuts()]
+        cassette, recutter = item.stash.get(_CASSETTE, None), recutter_of(item)
+        if cassette is not None and call.when == "call":
+            if recutter is not None:
+                cassette.add_bodies(recutter)
+            if report.failed and cassette.replaces:
+                report.sections.append(("streamval: recordings", _KEPT))
         if cassette is not None and call.when == "teardown":
             played = [each.path for each in cassette.matcher.played]
             report.__dict__[CASSETTES] = [played, [str(path) for path in cassette.written]]
@@ -241,7 +251,7 @@ def unused_recordings(items: Iterable[pytest.Item], root: Path) -> set[str]:
     owned: dict[Path, set[str]] = {}
     for item in items:
         names = owned.setdefault(item.path.parent / FOLDER / item.path.stem, set())
-        names.add(file_name_of_test(item.nodeid, item.name))
+        names.add(file_name_of_test(scripted_id(item), scripted_name(item)))
     return {
         str(path.relative_to(root) if root in path.parents else path)
         for folder, names in owned.items()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import VirtualClockUseError
+from pytest_streamval.plugin.async_tests import wrapped_async_test
 from pytest_streamval.virtual_time.clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -38,14 +38,11 @@ def clock_of_test(item: pytest.Item, live_markers: Iterable[str] = ()) -> Iterat
                 f"virtual_clock was used by a test that is marked {name}, but a live model takes real time.",
                 "Remove the fixture, or replay a recording of the model.",
             )
-    test: Any = getattr(item, "obj", None)
     marker = item.get_closest_marker("streamval_clock")
-    with VirtualClock(*_start(*marker.args, **marker.kwargs) if marker else ()) as clock, ExitStack() as undo:
-        for owner, name in ((item, "obj"), (getattr(test, "hypothesis", None), "inner_test")):
-            function = getattr(owner, name, None)
-            if inspect.iscoroutinefunction(function):
-                setattr(owner, name, clock.supervise(function))
-                undo.callback(setattr, owner, name, function)
+    with (
+        VirtualClock(*_start(*marker.args, **marker.kwargs) if marker else ()) as clock,
+        wrapped_async_test(item, clock.supervise),
+    ):
         yield clock
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.engine.observer import observing
+from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.text_view import picture
 from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, TimelineObserver
-from pytest_streamval.report.typed_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator

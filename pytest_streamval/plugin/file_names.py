@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from unicodedata import is_normalized
 
-from pytest_streamval.plugin.variants import without_cut
-
 _TEST_BYTES = 140  # the bytes of a test's name in a file name; most file systems allow 255 in all
 _SAFE = frozenset("-.,=+()[] ")  # besides the characters of Python's names
 
 
 def file_name_of_test(nodeid: str, name: str) -> str:
-    """Return the name of a test's files, without a suffix. A variant has the name of the test as scripted.
+    """Return the name of a test's files, without a suffix. A variant has those of the test as scripted.
 
     Args:
         nodeid: The id of the test, which has the names of its classes.
@@ -20,7 +18,7 @@ def file_name_of_test(nodeid: str, name: str) -> str:
     """
     path, found, _ = nodeid.rpartition(f"::{name}")
     classes = path.split("::")[1:] if found else []
-    return safe_name(without_cut(".".join([*classes, name])), without_cut(name), _TEST_BYTES)
+    return safe_name(".".join([*classes, name]), name, _TEST_BYTES)
 
 
 def safe_name(name: str, case_matters: str, limit: int) -> str:

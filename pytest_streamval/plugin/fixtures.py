@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_streamval.council.scripted import CouncilFactory
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.engine.telemetry.captured import CapturedTelemetry
     from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.guards import Guard
     from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.plugin.app import AppClientFactory
     from pytest_streamval.plugin.cassettes import StreamCassette
     from pytest_streamval.plugin.server import ProviderServerFactory
     from pytest_streamval.plugin.snapshot import EventSnapshot
@@ -42,11 +46,24 @@ def _guard_of(request: pytest.FixtureRequest) -> Guard:
     return guards_of(request.config, GUARDED).guard_of(request.node)
 
 
+def _recutter_of(request: pytest.FixtureRequest) -> ScriptRecutter | None:
+    """Return the recutter of a variant, None for a test as scripted."""
+    if "pytest_streamval.plugin.variants" not in sys.modules:
+        return None
+    from pytest_streamval.plugin.variants import recutter_of
+
+    return recutter_of(request.node)
+
+
 @pytest.fixture
 def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
-    """The cut of the test's streams, None as scripted. `--streamval-fuzz` parametrises this fixture."""
+    """The cut of bytes in the test's streams, None as scripted. `--streamval-fuzz` parametrises this fixture."""
     cut: Cut | None = getattr(request, "param", None)
-    return cut
+    if cut is None:
+        return None
+    from pytest_streamval.plugin.variants import begin_recutting
+
+    return begin_recutting(request.node, cut)
 
 
 @pytest.fixture
@@ -55,12 +72,8 @@ def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut |
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays a text in place of a model."""
     from pytest_streamval.scripting.mock import StreamingMockBackend
 
-    guard = _guard_of(request)
-    if _streamval_cut is None:
-        return guard.scripts.recording_backends(StreamingMockBackend)
-    from pytest_streamval.plugin.variants import recutter_of
-
-    return guard.scripts.recording_backends(recutter_of(request.node, _streamval_cut).backend)
+    recutter = _recutter_of(request)
+    return _guard_of(request).scripts.recording_backends(StreamingMockBackend if recutter is None else recutter.backend)
 
 
 @pytest.fixture
@@ -78,12 +91,8 @@ def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) ->
     """Make scripts for code that takes an iterator: `stream_script("Some text.", token_size=4).play()`."""
     from pytest_streamval.scripting.script import as_script
 
-    guard = _guard_of(request)
-    if _streamval_cut is None:
-        return guard.scripts.recording_scripts(as_script)
-    from pytest_streamval.plugin.variants import recutter_of
-
-    return guard.scripts.recording_scripts(recutter_of(request.node, _streamval_cut).script)
+    recutter = _recutter_of(request)
+    return _guard_of(request).scripts.recording_scripts(as_script if recutter is None else recutter.script)
 
 
 @pytest.fixture
@@ -125,7 +134,26 @@ def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) 
     """Serve scripts over HTTP on loopback: `provider_server("Some text.").openai_url` is an address for any client."""
     from pytest_streamval.plugin.server import provider_servers
 
-    yield from provider_servers(request, _guard_of(request), _streamval_cut)
+    yield from provider_servers(request, _guard_of(request), _recutter_of(request))
+
+
+@pytest.fixture
+@_guarded
+def app_client(request: pytest.FixtureRequest) -> Iterator[AppClientFactory]:
+    """Make clients of ASGI applications: `app_client(app)` sends requests in the event loop of the test."""
+    from pytest_streamval.plugin.app import app_clients
+
+    yield from app_clients(request.node, checks_leaks=_guard_of(request).test.leaks)
+
+
+@pytest.fixture
+@_guarded
+def runs() -> Iterator[list[RunView]]:
+    """All runs that the test brings about, in the order in which they start: `assert runs[0].outcome == "stopped"`."""
+    from pytest_streamval.transcripts.started_runs import started_runs
+
+    with started_runs() as started:
+        yield started
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     limit = functools.partial(_limited_stall, config)
     limits.append(limit)
     config.add_cleanup(functools.partial(limits.remove, limit))
+    if modules := config.getini("streamval_script_imports"):
+        _allow_imports(config, modules)
     if config.getoption("--streamval-live"):
         from pytest_streamval.plugin.live import LIVE_RUN, LiveRun
 
@@ -60,14 +62,23 @@ def _limited_stall(config: pytest.Config, silence: asyncio.Future[None], place: 
     return limited(config, silence, place)
 
 
+def _allow_imports(config: pytest.Config, modules: list[str]) -> None:
+    from pytest_streamval.scripting.named_exceptions import allowed_modules
+
+    for module in modules:
+        allowed_modules.append(module)
+        config.add_cleanup(functools.partial(allowed_modules.remove, module))
+
+
 def _register_variants(config: pytest.Config) -> None:
     count: int = config.getoption("--streamval-fuzz")
     if count < 0:
         raise pytest.UsageError(f"Invalid --streamval-fuzz: {count}. It must be a number of cuts, 0 or more.")
-    if count or any("cut~" in word for word in config.args):  # the id of a variant
-        from pytest_streamval.plugin.variants import Variants
+    is_last = any(getattr(config.option, name, False) for name in ("lf", "failedfirst"))
+    if count or is_last or any("cut-" in word for word in [*config.args, config.option.keyword or ""]):
+        from pytest_streamval.plugin.fuzzing import register_fuzzing
 
-        config.pluginmanager.register(Variants(config, count), "streamval-variants")
+        register_fuzzing(config, count)
 
 
 def _register_report(config: pytest.Config) -> None:
@@ -190,13 +201,22 @@ def _ended_stalls() -> list[StallTimeoutError]:
     return [] if module is None else module.take_ended()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
-    """Remove the frames of this package from the traceback of a failure."""
-    if call.excinfo is not None and "pytest_streamval.errors" in sys.modules:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remove the frames of this package from the traceback of a failure, and make the text of models in it harmless."""
+    is_used = call.excinfo is not None and "pytest_streamval.errors" in sys.modules
+    if is_used:
         from pytest_streamval.plugin.tracebacks import shorten_tracebacks
 
         shorten_tracebacks()
+    report = yield
+    if is_used:
+        from pytest_streamval.plugin.harmless_output import clean_report
+
+        clean_report(report, item.config)
+    return report
 
 
 def pytest_assertrepr_compare(

@@ -45,6 +45,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="repeat every test that takes a stream from this plugin's fixtures, under N other cuts of its text",
     )
     group.addoption(
+        "--streamval-fuzz-each",
+        action="store_true",
+        help="report each failing variant by itself, instead of one failure for each test with its smallest cut",
+    )
+    group.addoption(
         "--streamval-report",
         metavar="FILE",
         help="write the streams of all tests to FILE: a page if its name ends in .html, or if it ends in .json a part, "
@@ -55,6 +60,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("streamval_fuzz_db", text, default="")
     text = "seconds of real time after which a scripted Stall fails its test, 0 for no limit"
     parser.addini("streamval_stall_timeout", text, default="60")
+    text = "modules and packages that script files may import for the classes of their exceptions"
+    parser.addini("streamval_script_imports", text, type="args")
     for name, does in GUARDS.items():
         text = f"{does}; for tests that use this plugin's fixtures, on by default"
         group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)

@@ -9,12 +9,13 @@ from tempfile import TemporaryFile
 import pytest
 
 from pytest_streamval.errors import plural, report_path_error
+from pytest_streamval.files.typed_json import from_json
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.plugin.collecting import STREAMS
+from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Timeline
-from pytest_streamval.report.typed_json import from_json
 from pytest_streamval.report.write import SUFFIX_RULE, has_suffix_of_report, write_report
 
 _MESSAGE = 2_000  # characters of a failure's message that the page shows
@@ -74,11 +75,11 @@ class ReportWriter:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the path of the report."""
         if self.failure is not None:
-            terminalreporter.write_line(f"streamval: the report could not be written: {self.failure}", red=True)
+            write_line(terminalreporter, f"streamval: the report could not be written: {self.failure}", red=True)
         elif terminalreporter.verbosity >= 0 and not terminalreporter.config.getoption("collectonly"):
             lost = f", {plural(len(self.report.lost), 'test')} lost" if self.report.lost else ""
             streams = plural(self.report.streams, "stream")
-            terminalreporter.write_line(f"streamval: report of {streams}{lost}: {self.path}")
+            write_line(terminalreporter, f"streamval: report of {streams}{lost}: {self.path}")
 
 
 def _message(report: pytest.TestReport) -> str:

@@ -16,22 +16,26 @@ from syrupy.location import PyTestLocation
 from syrupy.session import ItemStatus
 from syrupy.terminal import context_style, received_style, snapshot_style
 
+from pytest_streamval.app.page import Page
 from pytest_streamval.engine.events import StreamEvent
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import (
     InvalidArgumentError,
     excerpt,
+    harmless,
     missing_plugin_error,
     unfinished_run_error,
 )
+from pytest_streamval.files.writing import write_file
 from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
-from pytest_streamval.plugin.variants import without_cut
+from pytest_streamval.plugin.variant_ids import cut_of, scripted_id, scripted_name
 from pytest_streamval.transcripts.differences import difference
 from pytest_streamval.transcripts.transcript import Transcript, escaped, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from syrupy.data import SnapshotCollection
     from syrupy.session import SnapshotSession
     from syrupy.types import PropertyFilter, PropertyMatcher, SerializedData, SnapshotIndex
 
@@ -96,12 +100,12 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
         """Yield the lines around the first difference, and the number of other lines that differ."""
         expected, found = str(snapshot_data).split("\n"), str(serialized_data).split("\n")
         for line in difference(expected, found, width=self.width):
-            yield _STYLES[line[0]](line)
+            yield _STYLES[line[0]](harmless(line))
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
         """Return a name that is unique for the test and the index, on case-insensitive file systems too."""
-        name = file_name_of_test(test_location.nodeid, test_location.testname)
+        name = file_name_of_test(scripted_id(test_location.item), scripted_name(test_location.item))
         if isinstance(index, str):
             return f"{name}@{safe_name(index, index, _INDEX_BYTES)}"
         return f"{name}.{index}" if index else name
@@ -117,6 +121,25 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"\s*Can not relate snapshot (name|location)", UserWarning)
             super().write_snapshot(**snapshot)
+
+    @classmethod
+    def write_snapshot_collection(
+        cls, *, snapshot_collection: SnapshotCollection, name_order: dict[str, int] | None = None
+    ) -> None:
+        """Write the only snapshot of a file completely or, after an error, not at all."""
+        del name_order
+        (snapshot,) = snapshot_collection
+        write_file(snapshot_collection.location, str(snapshot.data).encode())
+
+    def read_snapshot_data_from_location(
+        self, *, snapshot_location: str, snapshot_name: str, session_id: str
+    ) -> str | None:
+        """Return the text of a file, None if there is none. Bytes that are not UTF-8 are shown as the difference."""
+        del snapshot_name, session_id
+        try:
+            return Path(snapshot_location).read_text(encoding="utf-8-sig", errors="backslashreplace")
+        except FileNotFoundError:
+            return None
 
     def discover_snapshots(
         self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
@@ -160,7 +183,7 @@ class TranscriptSnapshotExtension(SingleFileSnapshotExtension):
 
 
 class EventSnapshot(SnapshotAssertion):
-    """The type of the fixture `event_snapshot`. It equals a run, a transcript or events that have not changed."""
+    """The type of the fixture `event_snapshot`. It equals a run, events or a page that have not changed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -181,7 +204,7 @@ class EventSnapshot(SnapshotAssertion):
             raise
         location = self.extension.get_location(test_location=self.test_location, index=self.index)
         written = self.session.pytest_session.stash.setdefault(_WRITTEN, set())
-        if not is_variant(self.test_location):
+        if cut_of(self.test_location.item) is None:
             written.add(location)
         elif location not in written and self.session.update_snapshots:
             pytest.skip("the test as scripted updates the snapshot; run again without --snapshot-update")
@@ -201,11 +224,6 @@ class EventSnapshot(SnapshotAssertion):
         return lines
 
 
-def is_variant(test_location: PyTestLocation) -> bool:
-    """Return whether a test is a variant with another cut."""
-    return without_cut(test_location.snapshot_name) != test_location.snapshot_name
-
-
 def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
     """Return the snapshot of a test. A variant never writes it."""
     config = request.config
@@ -213,7 +231,7 @@ def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
         raise missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'")
     session = _session_of(config)
     location = PyTestLocation(request.node)
-    scripted = not is_variant(location)
+    scripted = cut_of(request.node) is None
     return EventSnapshot(
         session=session,
         extension_class=TranscriptSnapshotExtension,
@@ -243,8 +261,8 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
         UnfinishedError: If it is the result of a run that is not finished.
         InvalidArgumentError: If it is of another type.
     """
-    if isinstance(data, str):
-        return data
+    if isinstance(data, str | Page):
+        return data if isinstance(data, str) else data.snapshot()
     if isinstance(data, Transcript):
         return _in_fixed_order(data)
     if isinstance(data, StreamChunkingResult):
@@ -254,9 +272,16 @@ def _readable(data: object) -> str | Transcript | dict[object, Any]:
     if isinstance(data, Mapping):
         return {name: _readable(part) for name, part in data.items()}
     if isinstance(data, Iterable):
-        return _in_fixed_order(Transcript(data))
-    rule = "It must be a result, a transcript, its text, events, or a mapping from names to these."
+        return _readable_items(list(data))
+    rule = "It must be a result, a transcript, its text, events, a page, texts, or a mapping from names to these."
     raise InvalidArgumentError("event_snapshot", excerpt(data), rule)
+
+
+def _readable_items(items: list[Any]) -> str | Transcript:
+    """Return texts with a line for each, or the transcript of events."""
+    if items and all(isinstance(item, str) for item in items):
+        return "".join(f"{quoted(item)}\n" for item in items)
+    return _in_fixed_order(Transcript(items))
 
 
 def _in_fixed_order(transcript: Transcript) -> Transcript:

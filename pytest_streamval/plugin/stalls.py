@@ -6,7 +6,8 @@ import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.errors import StallTimeoutError, harmless
+from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.virtual_time.time_source import active
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _write(config: pytest.Config, text: str) -> None:
     terminal: Any = config.pluginmanager.getplugin("terminalreporter")
     with nullcontext() if capture is None else capture.global_and_fixture_disabled():
         if terminal is None or hasattr(config, "workerinput"):
-            sys.stderr.write(f"\n{text}\n")
+            sys.stderr.write(harmless(f"\n{text}\n"))
         else:
             terminal.ensure_newline()
-            terminal.write_line(text, yellow=True)
+            write_line(terminal, text, yellow=True)

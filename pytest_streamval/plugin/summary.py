@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.errors import listed, plural
+from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.live_markers import HOW_TO_RUN
 
 if TYPE_CHECKING:
@@ -78,13 +79,13 @@ class Summary:
         """Print the summary if it was requested or has something unusual, and the number of skipped live tests."""
         if self._not_live:
             tests = f"{plural(self._not_live, 'live test')} {'was' if self._not_live == 1 else 'were'} skipped"
-            terminalreporter.write_line(f"streamval: {tests}: {HOW_TO_RUN}")
+            write_line(terminalreporter, f"streamval: {tests}: {HOW_TO_RUN}")
         if terminalreporter.verbosity < 0:
             return
         is_shown = self._requested or self._recorded or self.unused or self._slowest[0] >= _SLOW
         if is_shown or terminalreporter.verbosity > 0:
             for line in self._lines():
-                terminalreporter.write_line(f"streamval: {line}")
+                write_line(terminalreporter, f"streamval: {line}")
 
     def _lines(self) -> Iterable[str]:
         if self._streams:

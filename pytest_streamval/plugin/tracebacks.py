@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dis import opmap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     import pytest
 
 _PACKAGE = "pytest_streamval"
+_LINE = 160  # characters of a line of an assertion
+_VERBOSE = 2  # -vv shows everything
 
 
 def shorten_tracebacks() -> None:
@@ -38,3 +42,28 @@ def _is_hidden(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
         trace = trace.tb_next
     code, package = trace.tb_frame.f_code, str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0]
     return package != _PACKAGE or code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
+
+
+@contextmanager
+def short_tracebacks(config: pytest.Config) -> Iterator[None]:
+    """Make tracebacks short, unless an option asks for another style."""
+    style = config.option.tbstyle
+    config.option.tbstyle = "short" if style == "auto" and config.get_verbosity() < _VERBOSE else style
+    try:
+        yield
+    finally:
+        config.option.tbstyle = style
+
+
+def shorten_assertion(report: pytest.TestReport, config: pytest.Config) -> None:
+    """Leave out the empty lines of a failed assertion, and the middle of long ones, unless options ask for all."""
+    entries: list[Any] = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", [])
+    if config.option.tbstyle != "auto" or config.get_verbosity() >= _VERBOSE:
+        return
+    for entry in entries:
+        entry.lines = [_elided(line) for line in entry.lines if line.strip() != "E"]
+
+
+def _elided(line: str) -> str:
+    """Return a line without its middle if it is long."""
+    return line if len(line) <= _LINE else f"{line[: _LINE // 2]} ... {line[-_LINE // 2 :]}"

@@ -1,79 +1,42 @@
-"""`--streamval-fuzz`: the variants of each test that plays scripts, under other cuts of the same texts."""
+"""`--streamval-fuzz`: the variants of each test that plays scripts, under other cuts of the same content."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_streamval.errors import listed, plural
-from pytest_streamval.fuzzing.cuts import Cut, show_cuts
-from pytest_streamval.fuzzing.failing_cuts import FailingCut
+from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
-from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, failing_cuts_of
+from pytest_streamval.plugin.failing_cuts import WORKER_INPUT
+from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, cuts_in, id_of_cut, split_id
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterator
 
-    from pytest_streamval.scripting.script import Script
+    from pytest_streamval.fuzzing.failing_cuts import FailingCuts
 
-CUT_FIXTURE = "_streamval_cut"
-"""The fixture that is parametrised with the cuts. Every fixture of a stream uses it."""
 SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette", "provider_server")
 """The fixtures whose streams are cut."""
-
-_ID = re.compile(r"(?P<before>[\[-])cut~(?P<name>whole|chars|words|\d+)(?P<after>[\]-])")
-_MARKER = "streamval_as_scripted"
-_MANY = 200  # variants from which progress is shown
-_STEPS = 10  # lines of progress in a run
-_LISTED = 5  # tests that a line names
-_SHOWN = 400  # characters of a cut that a failure shows
-_UNREACHED = "streamval_unreached"  # an attribute of the last report of a test that could not be fuzzed
-
-
-def variant_of(nodeid: str) -> FailingCut | None:
-    """Return the test and the cut of a variant, None for any other test.
-
-    The id has to say it, because pytest-xdist reports nothing else of a test whose process has crashed.
-    """
-    begin = max(0, nodeid.find("::"))  # a path may contain anything
-    found = _ID.search(nodeid, begin)
-    return None if found is None else FailingCut(nodeid[:begin] + without_cut(nodeid[begin:]), found["name"])
-
-
-def without_cut(name: str) -> str:
-    """Return the name of a variant's test as scripted. Any other name is returned as it is."""
-
-    def separator(match: re.Match[str]) -> str:
-        before, after = match["before"], match["after"]
-        return "" if before + after == "[]" else before if before == "[" else after if after == "]" else "-"
-
-    return _ID.sub(separator, name)
-
-
-_RECUTTER = pytest.StashKey[ScriptRecutter]()
-
-
-def recutter_of(item: pytest.Item, cut: Cut) -> ScriptRecutter:
-    """Return the recutter of a variant's streams. It keeps the scripts for the report of a failure."""
-    return item.stash.setdefault(_RECUTTER, ScriptRecutter(cut))
+AS_SCRIPTED = "streamval_as_scripted"
+"""The marker of tests without variants."""
 
 
 class Variants:
-    """The plugin that is registered under `--streamval-fuzz`. It adds the variants, and counts them."""
+    """The plugin that adds the variants to the collected tests."""
 
-    def __init__(self, config: pytest.Config, count: int) -> None:
-        self._config = config
+    def __init__(self, count: int, requested: RequestedCuts, known: FailingCuts) -> None:
+        """Create the plugin.
+
+        Args:
+            count: The number of variants of each test.
+            requested: The cuts whose variants are requested by their ids.
+            known: The cuts that are known to fail. They count within the number.
+        """
         self._count = count
-        self._named = [Cut(match["name"]) for word in config.args for match in _ID.finditer(word)]
-        self._collected: set[FailingCut] = set()
-        self._failures: dict[FailingCut, bool] = {}  # the variants that ran, and whether they failed
-        self._skipped: set[FailingCut] = set()
-        self._unreached: set[str] = set()
-        self._known = failing_cuts_of(config)
-
-    # Collection
+        self._known = known
+        self._requested = requested
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401  # a worker of pytest-xdist
@@ -82,139 +45,125 @@ class Variants:
 
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Add the variants after the test as scripted: first the cuts that are known to fail, then others."""
+        """Add as many variants as a test may need. Their cuts are chosen for each set of parameters."""
         if CUT_FIXTURE not in metafunc.fixturenames or not set(SOURCES).intersection(metafunc.fixturenames):
             return
-        if metafunc.definition.get_closest_marker(_MARKER) is not None:
+        if metafunc.definition.get_closest_marker(AS_SCRIPTED) is not None:
             return
-        known = self._known.of_function(metafunc.definition.nodeid) if self._count else []
-        others = [cut for cut in Cut.first(self._count + len(known)) if cut not in known][: self._count]
-        cuts = list(dict.fromkeys([*known, *others, *self._named]))
-        ids = [pytest.HIDDEN_PARAM, *(f"cut~{cut.name}" for cut in cuts)]
+        cuts = Cut.first(self._count + self._requested.most_of(metafunc.definition.name))
+        ids = [pytest.HIDDEN_PARAM, *(id_of_cut(cut.name) for cut in cuts)]
         metafunc.parametrize(CUT_FIXTURE, [None, *cuts], ids=ids, indirect=True)
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the variants that were collected."""
-        self._collect(item.nodeid for item in session.items)
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pycollect_makeitem(self) -> Generator[None, object, object]:
+        """Give the variants of each test their cuts: known ones that fail, those of the order, requested ones."""
+        collected = yield
+        return list(self._with_cuts(collected)) if isinstance(collected, list) else collected
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Note the variants that a worker has collected, which are those of every worker."""
-        self._collect(ids)
+    def _with_cuts(self, items: list[Any]) -> Iterator[Any]:
+        cuts: Iterator[Cut] = iter(())
+        for item in items:
+            callspec = getattr(item, "callspec", None)
+            if callspec is None or CUT_FIXTURE not in callspec.params:
+                yield item
+            elif cut_of(item) is None:
+                cuts = iter(self._cuts_of(item))
+                yield item
+            elif (cut := next(cuts, None)) is not None:
+                yield item if cut == cut_of(item) else _with_cut(item, cut)
 
-    def _collect(self, ids: Iterable[str]) -> None:
-        self._collected.update(filter(None, map(variant_of, ids)))
-
-    # Reports
-
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
-        """Mark a test that takes a stream but has no variants, unless a marker asks for that."""
-        is_cut = fixturedef.argname != CUT_FIXTURE or hasattr(request, "param")
-        if not is_cut and request.node.get_closest_marker(_MARKER) is None:
-            request.node.stash[_IS_UNREACHED] = True
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show the cut below a failure, and the command that repeats it."""
-        report = yield
-        recutter = item.stash.get(_RECUTTER, None)
-        if recutter is not None and report.failed:
-            report.sections.append((f"streamval: cut~{recutter.cut.name}", _explanation(item, recutter.scripts)))
-        if report.when == "teardown" and item.stash.get(_IS_UNREACHED, False):
-            report.__dict__[_UNREACHED] = True  # the controller of pytest-xdist has no items
-        return report
-
-    @pytest.hookimpl(trylast=True)  # after pytest has printed the outcome, before a line of progress
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a variant, and keep its cut if it failed.
-
-        A variant counts once: several of its phases and subtests may fail, or its process may crash.
-        """
-        if hasattr(report, _UNREACHED):
-            self._unreached.add(report.nodeid)
-        variant = variant_of(report.nodeid)
-        if variant is None or not (report.failed or report.when == "call"):
-            return
-        is_new = variant not in self._failures
-        if report.failed:
-            self._failures[variant] = True
-            self._known.keep(variant)
-        else:
-            self._failures.setdefault(variant, False)
-            if report.skipped:
-                self._skipped.add(variant)
-        if is_new:
-            self._show_progress()
-
-    def _show_progress(self) -> None:
-        variants, ran = len(self._collected), len(self._failures)
-        if variants >= _MANY and ran % (variants // _STEPS) == 0 and self._config.get_verbosity() >= 0:
-            terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-            if terminal is not None:
-                terminal.write(f"\nstreamval: {ran:,} of {variants:,} variants, {self._failed:,} failed\n", flush=True)
-
-    @property
-    def _failed(self) -> int:
-        return sum(self._failures.values())
-
-    # The end of the run
-
-    def pytest_sessionfinish(self) -> None:
-        """Forget the cuts under which a test passes now."""
-        for variant in self._fixed():
-            self._known.drop(variant)
-
-    def _fixed(self) -> list[FailingCut]:
-        """Return the known cuts under which a test has passed in this run."""
-        passed = {variant for variant, failed in self._failures.items() if not failed} - self._skipped
-        return [variant for variant in self._known.known if variant in passed]
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the number of variants, or that there were none."""
-        for line in self._lines(only_collected=terminalreporter.config.getoption("collectonly")):
-            terminalreporter.write_line(f"streamval: {line}")
-
-    def _lines(self, *, only_collected: bool) -> Iterator[str]:
-        found = self._collected if only_collected else self._failures
-        if found:
-            variants = f"{plural(len(found), 'variant')} of {plural(len({each.test for each in found}), 'test')}"
-            yield f"{variants} {'collected' if only_collected else f'ran, {self._failed:,} failed'}"
-        elif self._count:
-            sources = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
-            yield f"nothing was fuzzed: no variant ran. A test has variants if it takes its stream from {sources}"
-        else:
-            yield "the requested variant did not run"
-        if self._unreached:
-            tests = f"{plural(len(self._unreached), 'test')} could not be fuzzed"
-            yield (
-                f"{tests}: {listed(sorted(self._unreached), _LISTED)}. "
-                "Only a test function that has its fixtures as arguments has variants. A scenario of pytest-bdd, a "
-                "doctest, a unittest.TestCase and request.getfixturevalue() request them while the test runs"
-            )
-        if repeated := len(self._failures.keys() & set(self._known.known)):
-            passing = f"{len(self._fixed()):,} of them pass now"
-            yield f"{repeated:,} that had failed before came first, {passing}"
-        if self._known.trouble:
-            yield f"not all failing cuts are kept in {self._known.trouble}"
+    def _cuts_of(self, item: pytest.Item) -> list[Cut]:
+        known = self._known.of_test(item.nodeid) if self._count else []
+        fuzzed = dict.fromkeys([*known[: self._count], *Cut.first(self._count)])
+        return list(dict.fromkeys([*list(fuzzed)[: self._count], *self._requested.of_test(item)]))
 
 
-_IS_UNREACHED = pytest.StashKey[bool]()
+class RequestedCuts:
+    """The cuts whose variants are requested by their ids: as arguments, with -k, or as the last failures."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._of_all = [Cut(name) for name in cuts_in(getattr(config.option, "keyword", "") or "")]
+        self._of_tests: dict[str, dict[str, list[Cut]]] = {}
+        for nodeid in [*config.args, *_last_failed(config)]:
+            if (parts := split_id(nodeid)) is not None:
+                name = parts[0].rpartition("::")[2] if "[" not in parts[0] else _name_in(parts[0])
+                tests = self._of_tests.setdefault(name.partition("[")[0], {})
+                tests.setdefault(name, []).append(Cut(parts[1]))
+
+    def __bool__(self) -> bool:
+        return bool(self._of_all or self._of_tests)
+
+    def most_of(self, function: str) -> int:
+        """Return the largest number of cuts of one test of a function."""
+        of_tests = self._of_tests.get(function, {}).values()
+        return len(self._of_all) + max((len({*cuts}) for cuts in of_tests), default=0)
+
+    def of_test(self, item: pytest.Item) -> list[Cut]:
+        """Return the cuts of a test as scripted."""
+        function = item.name.partition("[")[0]
+        return [*self._of_tests.get(function, {}).get(item.name, ()), *self._of_all]
 
 
-def _explanation(item: pytest.Item, scripts: Sequence[Script]) -> str:
-    lines = []
-    for script in scripts:
-        pieces = [delta.text for delta in script.deltas]
-        lines += [f"The stream was cut as  {show_cuts(pieces, _SHOWN)}", f"The same as a script:  {_source(script)}"]
-    lines += [
-        f"To run it again:       pytest '{item.nodeid}'",
-        f"If the expected result depends on the cut, mark the test with @pytest.mark.{_MARKER}.",
-    ]
-    return "\n".join(lines)
+def _name_in(nodeid: str) -> str:
+    """Return the name of a test with parameters, which may contain anything."""
+    before, bracket, parameters = nodeid.partition("[")
+    return before.rpartition("::")[2] + bracket + parameters
 
 
-def _source(script: Script) -> str:
-    """Return the expression that makes a script."""
-    if len(script.steps) > 1 and all(isinstance(step, str) and len(step) == 1 for step in script.steps):
-        return f"Script.from_text({script.text!r})"
-    return f"Script.of({', '.join(map(repr, script.steps))})"
+def _last_failed(config: pytest.Config) -> list[str]:
+    """Return the ids of the tests that failed last, if the options request them."""
+    cache = getattr(config, "cache", None)
+    is_requested = any(getattr(config.option, name, False) for name in ("lf", "failedfirst"))
+    return list(cache.get("cache/lastfailed", {})) if is_requested and cache is not None else []
+
+
+def _with_cut(item: Any, cut: Cut) -> Any:  # noqa: ANN401  # a function as pytest or a plugin collects it
+    """Return a variant like another one, with its own cut and id."""
+    callspec = item.callspec
+    old = id_of_cut(callspec.params[CUT_FIXTURE].name)
+    names = [id_of_cut(cut.name) if name == old else name for name in callspec._idlist]
+    callspec = replace(callspec, params={**callspec.params, CUT_FIXTURE: cut}, _idlist=names)
+    return type(item).from_parent(
+        item.parent,
+        name=f"{item.originalname}[{callspec.id}]",
+        callspec=callspec,
+        fixtureinfo=item._fixtureinfo,
+        keywords={callspec.id: True},
+        originalname=item.originalname,
+    )
+
+
+# The cuts of a running test
+
+
+_RECUTTER = pytest.StashKey[ScriptRecutter]()
+_TRIAL = pytest.StashKey[tuple[Cut | None, Cut | None]]()
+
+
+def set_trial(item: pytest.Item, cut: Cut | None, byte_cut: Cut | None) -> None:
+    """Set the cuts of the next run of a variant, of its scripts and of the bytes of its responses."""
+    item.stash[_TRIAL] = cut, byte_cut
+
+
+def begin_recutting(item: pytest.Item, cut: Cut | None) -> Cut | None:
+    """Prepare the recutter for a run of a test. Return the cut of its bytes, None for a test as scripted.
+
+    Args:
+        item: The test.
+        cut: The cut of the variant, which applies unless a trial sets others.
+    """
+    if cut is None:
+        return None
+    item.stash[_RECUTTER] = recutter = ScriptRecutter(*item.stash.get(_TRIAL, (cut, None)))
+    return recutter.byte_cut
+
+
+def forget_recutter(item: pytest.Item) -> None:
+    """Forget the streams of an earlier run."""
+    if _RECUTTER in item.stash:
+        del item.stash[_RECUTTER]
+
+
+def recutter_of(item: pytest.Item) -> ScriptRecutter | None:
+    """Return the recutter of a running variant. It keeps everything that it has cut."""
+    return item.stash.get(_RECUTTER, None)

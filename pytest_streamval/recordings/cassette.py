@@ -8,21 +8,21 @@ and as `base64` otherwise.
 from __future__ import annotations
 
 import base64
-import binascii
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import WireError, excerpt, invalid_cassette_error
-from pytest_streamval.recordings.files import json_line, put_file
+from pytest_streamval.files.json_text import UnreadableJsonError, json_line, parse_json
+from pytest_streamval.files.writing import write_file
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from os import PathLike
 
-    from pytest_streamval.model import Delta
+    from pytest_streamval.model import Delta, Deviation
     from pytest_streamval.wire.adapter import Adapter
 
 FOLDER = "__cassettes__"
@@ -38,7 +38,13 @@ _PROMPT_FIELDS = (
     "prompt",
 )  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
-_KINDS = {"how": str, "at": int | float, "why": str, "seconds": int | float}
+STATUSES = range(200, 1000)
+"""The statuses of a final response. RFC 9112 has three digits."""
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # Latin-1, as HTTP carries it, without control characters
+LONGEST = 1e12
+"""The most seconds that a recording may take, more than all years of a datetime."""
+_SECONDS = f"from 0 to {LONGEST:,.0f}"
 
 
 class Read(NamedTuple):
@@ -71,6 +77,8 @@ class Recording:
     """For each read the seconds since the request, and the deltas that it completed."""
     error: WireError | None
     """The fault of the stream after the last delta, if any."""
+    deviations: tuple[Deviation, ...] = ()
+    """The differences of the stream from its protocol that lost nothing, at most ten of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +104,26 @@ class Cassette:
             InvalidFileError: A `ValueError`. If a line is invalid, or the protocol is unknown.
             OSError: If the file cannot be read.
         """
-        lines = Path(path).read_bytes().splitlines()
-        objects = [_parse(str(path), number, line) for number, line in enumerate(lines, 1)]
+        return cls.parse(str(path), Path(path).read_bytes())
+
+    @classmethod
+    def parse(cls, path: str, data: bytes) -> Cassette:
+        """Return the cassette in the bytes of a file.
+
+        Args:
+            path: The path of the file, for errors.
+            data: Its bytes.
+
+        Raises:
+            InvalidFileError: A `ValueError`. If a line is invalid, or the protocol is unknown.
+        """
+        objects = [_parse(path, number, line) for number, line in enumerate(data.splitlines(), 1)]
         if not objects:
-            raise invalid_cassette_error(str(path), 1, "the file is empty")
+            raise invalid_cassette_error(path, 1, "the file is empty")
         header, *rest = objects
         if fault := _fault(header):
-            raise invalid_cassette_error(str(path), 1, fault)
-        return cls(str(path), header, tuple(_read(str(path), number, line) for number, line in enumerate(rest, 2)))
+            raise invalid_cassette_error(path, 1, fault)
+        return cls(path, header, tuple(_read(path, number, line) for number, line in enumerate(rest, 2)))
 
     def dump(self, path: str | PathLike[str] | None = None) -> None:
         """Write a file that `load` reads. It is written completely or, after an error, not at all.
@@ -112,11 +132,19 @@ class Cassette:
             path: The file, by default the cassette's own path. Missing folders are made.
 
         Raises:
-            OSError: If the file cannot be written.
+            OSError: If the file cannot be written. It names the file.
+            ValueError: If the header holds a value that JSON cannot.
+        """
+        write_file(self.path if path is None else path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file that `load` reads.
+
+        Raises:
             ValueError: If the header holds a value that JSON cannot.
         """
         lines = [self.header, *({"at": round(at, 6), **_written(data)} for at, data in self.reads)]
-        put_file(Path(self.path if path is None else path), "".join(f"{json_line(line)}\n" for line in lines).encode())
+        return "".join(f"{json_line(line)}\n" for line in lines).encode()
 
     @property
     def body(self) -> bytes:
@@ -167,8 +195,8 @@ class Cassette:
             reads.append((at, tuple(decoder.close())))
         except WireError as error:
             reads.append((at, tuple(error.deltas)))
-            return Recording(tuple(reads), error)
-        return Recording(tuple(reads), None)
+            return Recording(tuple(reads), error, tuple(decoder.deviations))
+        return Recording(tuple(reads), None, tuple(decoder.deviations))
 
     def _is_refusal(self) -> bool:
         status: int | None = self.header.get("status")
@@ -189,9 +217,9 @@ def prompt_of(request: object) -> str:
 
 def _parse(path: str, number: int, line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise invalid_cassette_error(path, number, f"Invalid JSON: {error}") from error
+        found = parse_json(line)
+    except UnreadableJsonError as error:
+        raise invalid_cassette_error(path, number, error.fault) from error
     if not isinstance(found, dict):
         raise invalid_cassette_error(path, number, f"{excerpt(found)} is not a JSON object")
     return found
@@ -208,14 +236,41 @@ def _fault(header: Mapping[str, Any]) -> str:
 
 def _faults(header: Mapping[str, Any]) -> Iterator[str]:
     status, headers, end = header.get("status"), header.get("headers"), header.get("end", {"how": "complete"})
-    if status is not None and type(status) is not int:
-        yield f'Invalid "status": {excerpt(status)}. It must be a whole number'
+    if status is not None and not (type(status) is int and status in STATUSES):
+        rule = f"It must be a whole number from {STATUSES[0]} to {STATUSES[-1]}"
+        yield f'Invalid "status": {excerpt(status)}. {rule}'
     if headers is not None and not (isinstance(headers, list) and all(map(_is_pair, headers))):
         yield f'Invalid "headers": {excerpt(headers)}. It must be a list of pairs, ["name", "value"]'
+    for name, value in headers or ():
+        if not is_header(name, value):
+            yield f'Invalid "headers": {excerpt([name, value])}. HTTP has no such header'
     if not isinstance(end, dict) or end.get("how") not in _ENDINGS or not end.keys() <= set(Ending._fields):
         yield f'Invalid "end": {excerpt(end)}. Its "how" must be one of {", ".join(_ENDINGS)}'
-    elif not all(isinstance(value, _KINDS[name]) for name, value in end.items()):
-        yield f'Invalid "end": {excerpt(end)}. "at" and "seconds" must be numbers and "why" a text'
+    elif not all(_KINDS[name](value) for name, value in end.items()):
+        rule = f'"at" and "seconds" must be numbers {_SECONDS} and "why" a text'
+        yield f'Invalid "end": {excerpt(end)}. {rule}'
+
+
+def is_header(name: str, value: str) -> bool:
+    """Return whether HTTP can carry a header."""
+    return _NAME.fullmatch(name) is not None and _VALUE.fullmatch(value) is not None
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in {int, float} and 0 <= value <= LONGEST  # type: ignore[operator]  # a number
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_KINDS: Mapping[str, Callable[[object], bool]] = {
+    "how": _is_text,
+    "at": _is_time,
+    "why": _is_text,
+    "seconds": _is_time,
+}
+"""The checks of the fields of an end."""
 
 
 def _is_pair(value: object) -> bool:
@@ -223,15 +278,17 @@ def _is_pair(value: object) -> bool:
 
 
 def _read(path: str, number: int, line: Mapping[str, Any]) -> Read:
-    at, text, encoded = line.get("at"), line.get("text"), line.get("base64")
-    if isinstance(at, bool) or not isinstance(at, int | float):
-        raise invalid_cassette_error(path, number, f'Invalid "at": {excerpt(at)}. It must be a number of seconds')
+    at: Any = line.get("at")
+    text, encoded = line.get("text"), line.get("base64")
+    if not _is_time(at):
+        fault = f'Invalid "at": {excerpt(at)}. It must be a number of seconds {_SECONDS}'
+        raise invalid_cassette_error(path, number, fault)
     if isinstance(text, str) and encoded is None:
         return Read(float(at), text.encode("utf-8", "surrogatepass"))
     if isinstance(encoded, str) and text is None:
         try:
             return Read(float(at), base64.b64decode(encoded, validate=True))
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error, or characters that are not ASCII
             raise invalid_cassette_error(path, number, f'"base64" cannot be decoded: {error}') from error
     raise invalid_cassette_error(path, number, 'Invalid read. It must have either "text" or "base64", a string')
 

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors import UnmatchedRequestError, excerpt
+from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secret_names import REDACTED
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.cassette import prompt_of
@@ -118,6 +119,7 @@ class _RequestKey:
 
     @classmethod
     def of(cls, request: HttpRequest, protocol: str) -> _RequestKey:
+        request = decoded_request(request)
         secrets = Secrets.of(request)
         path, body = path_of(request.url, secrets), body_of(request, secrets)
         return cls(protocol, request.method, path, body, secrets, REDACTED in path or REDACTED in str(body))

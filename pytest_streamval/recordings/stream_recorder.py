@@ -83,6 +83,7 @@ class StreamRecorder:
             self.end("left", type(error).__name__)
         elif isinstance(error, ProviderStatusError):
             self._status = error.status
+            self._headers = {} if error.response is None else error.response.headers
             self.read(error.body.encode())
             self.end("refused", seconds=error.retry_after)
         elif isinstance(error, ProviderTimeoutError):

@@ -8,16 +8,15 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
 
 from pytest_streamval.errors import plural
-from pytest_streamval.errors.text import display_width
+from pytest_streamval.errors.text import display_width, harmless
 from pytest_streamval.model import merge_tool_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_streamval.model import Delta
+    from pytest_streamval.model import Delta, Deviation, ToolCall
     from pytest_streamval.recordings.cassette import Cassette
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -55,6 +54,8 @@ class View:
     """Its reads."""
     error: str
     """The fault of the stream, or an empty string."""
+    deviations: tuple[Deviation, ...] = ()
+    """The differences of the stream from its protocol that lost nothing."""
 
     @classmethod
     def of(cls, cassette: Cassette) -> View:
@@ -71,7 +72,8 @@ class View:
             for number, (read, before, completed) in enumerate(zip(cassette.reads, times, deltas, strict=False), 1)
         )
         error = recording.error
-        return cls(cassette, tuple(rows), "" if error is None else f"{type(error).__name__}: {error}")
+        fault = "" if error is None else f"{type(error).__name__}: {error}"
+        return cls(cassette, tuple(rows), fault, recording.deviations)
 
     @property
     def deltas(self) -> list[Delta]:
@@ -122,9 +124,12 @@ class View:
             "error": self.error or None,
             "text": self.text,
             "thinking": "".join(delta.thinking for delta in deltas),
-            "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls],
+            "refusal": "".join(delta.refusal for delta in deltas),
+            "signature": "".join(delta.signature for delta in deltas),
+            "tool_calls": [_call_facts(call) for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
             "usage": None if usage is None else asdict(usage),
+            "deviations": [asdict(deviation) for deviation in self.deviations],
             "bytes": sum(row.size for row in self.rows),
             "first_byte": self.rows[0].at if self.rows else None,
             "seconds": self.seconds,
@@ -149,14 +154,7 @@ class View:
             whole: Whether to show every read, also of a long stream.
             blocks: Whether the terminal can show block characters.
         """
-        facts = self.facts()
-        yield from self._header(facts, width)
-        yield ""
-        yield from wrapped(self.text, width) if self.text else ["(no text)"]
-        for name in ("thinking", "tool_calls"):
-            if facts[name]:
-                yield ""
-                yield from wrapped(f"{name.replace('_', ' ')}: {_plain(facts[name])}", width)
+        yield from self.content_lines(width)
         yield ""
         yield from wrapped(" ".join([f"{self.summary()}.", *self._pace()]), width)
         if self.rows:
@@ -164,6 +162,17 @@ class View:
             yield from picture(self.rows, self.seconds, width, blocks=blocks)
             yield ""
             yield from self._table(width, whole=whole)
+
+    def content_lines(self, width: int = 80) -> Iterator[str]:
+        """Yield the lines about the request, the answer and its content, without those about its reads."""
+        facts = self.facts()
+        yield from self._header(facts, width)
+        yield ""
+        yield from wrapped(self.text, width) if self.text else ["(no text)"]
+        for name in ("thinking", "refusal", "tool_calls"):
+            if facts[name]:
+                yield ""
+                yield from wrapped(f"{name.replace('_', ' ')}: {_plain(facts[name])}", width)
 
     def _header(self, facts: dict[str, Any], width: int) -> Iterator[str]:
         header, ending = self.cassette.header, self.cassette.ending
@@ -183,10 +192,11 @@ class View:
             "request": f"{header.get('method', '')} {header.get('path', '')} ({header['protocol']})".strip(),
             "options": ", ".join(options),
             "prompt": prompt if len(prompt) <= _PROMPT else f"{prompt[:_PROMPT]} ...",
-            "answer": ", ".join(map(str, [header.get("status") or "none", *kinds])),
-            "ended": f"{ending.how}, {self.seconds:.3f} s after the request{why}",
+            "answer": ", ".join(map(str, [*_status(header), *kinds])),
+            "ended": f"{ending.how}{_after(self.seconds)}{why}",
             "finish": ", ".join(finish),
             "error": self.error,
+            "odd": "\n".join(map(str, self.deviations)),
         }
         for name, value in lines.items():
             if value:
@@ -236,7 +246,7 @@ def picture(rows: Sequence[Row], seconds: float, width: int, *, blocks: bool = T
     columns = max(10, width - 2)
     amounts = [0] * columns
     for row in rows:
-        place = min(columns - 1, int(row.at / seconds * columns)) if seconds else 0
+        place = int(row.at / seconds * columns) if row.at < seconds else columns - 1 if seconds else 0
         amounts[place] += max(1, sum(len(delta.text) + len(delta.thinking) for delta in row.deltas))
     top, full = max(amounts), len(levels) - 1
     heights = [-(-amount * full * _HEIGHT // top) for amount in amounts]
@@ -255,13 +265,19 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    while display_width(text) > width:
-        most = max(1, sum(columns <= width for columns in accumulate(map(display_width, text))))
-        space = text.rfind(" ", 1, most + 1)
-        end = space if space > 0 else most
-        yield text[:end]
-        text = text[end:].removeprefix(" ")
-    yield text
+    start = columns = 0
+    at = 0
+    while at < len(text):
+        columns += display_width(text[at])
+        if columns <= width or at == start:
+            at += 1
+            continue
+        space = text.rfind(" ", start + 1, at + 1)
+        end = space if space > 0 else at
+        yield text[start:end]
+        at = start = end + text.startswith(" ", end)
+        columns = 0
+    yield text[start:]
 
 
 def fitted(text: str, width: int) -> str:
@@ -271,18 +287,29 @@ def fitted(text: str, width: int) -> str:
     return text[: sum(columns < width for columns in accumulate(map(display_width, text)))] + "…"
 
 
-def harmless(text: str) -> str:
-    """Return a text with its control characters escaped, except for line ends and tabs."""
-    return "".join(repr(each)[1:-1] if category(each) == "Cc" and each not in "\n\t" else each for each in text)
-
-
 def _delta_summary(delta: Delta) -> str:
     parts = [repr(delta.text) if delta.text else ""]
     parts.append(f"thinking {delta.thinking!r}" if delta.thinking else "")
+    parts.append(f"refusal {delta.refusal!r}" if delta.refusal else "")
     parts += [f"tool {call.name or ''}{call.arguments!r}" for call in delta.tool_calls]
     parts.append(f"finish {delta.finish_reason}" if delta.finish_reason else "")
     parts.append(f"usage {delta.usage.input_tokens}+{delta.usage.output_tokens}" if delta.usage else "")
     return " ".join(filter(None, parts))
+
+
+def _status(header: Mapping[str, Any]) -> list[object]:
+    """Return the status of an answer, nothing if it was not captured."""
+    return [header["status"] or "none"] if "status" in header else []
+
+
+def _after(seconds: float) -> str:
+    return f", {seconds:.3f} s after the request" if seconds else ""
+
+
+def _call_facts(call: ToolCall) -> dict[str, str | None]:
+    """Return the parts of a call, with its kind unless it is the usual one."""
+    kind = {} if call.kind == "function" else {"kind": call.kind}
+    return {"id": call.id, "name": call.name, "arguments": call.arguments, **kind}
 
 
 def _plain(value: object) -> str:

@@ -49,5 +49,6 @@ def timeline_of(cassette: Cassette) -> Timeline:
         received=[],
         lanes=[],
         stop=None,
+        deviations=[shortened(str(each)) for each in recording.deviations],
     )
     return without_secrets(timeline)

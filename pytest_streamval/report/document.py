@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import excerpt, invalid_part_error
+from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
+from pytest_streamval.files.typed_json import from_json
 from pytest_streamval.report.timeline import Timeline  # noqa: TC001  # the annotations are read when a part is loaded
-from pytest_streamval.report.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,8 +85,8 @@ class Report:
         """
         data = Path(path).read_bytes()
         try:
-            found = json.loads(data, parse_constant=_reject_constant)
-        except ValueError as error:
+            found = parse_json(data)
+        except UnreadableJsonError as error:
             raise invalid_part_error(str(path), f"it is not JSON: {error}") from error
         if not isinstance(found, dict) or found.get("format") != cls.FORMAT:
             raise invalid_part_error(str(path), f'"format" must be "{cls.FORMAT}"')
@@ -98,7 +98,3 @@ class Report:
         except ValueError as error:
             raise invalid_part_error(str(path), str(error)) from None
         return report
-
-
-def _reject_constant(word: str) -> object:
-    raise ValueError(f"{word} is not a number of JSON")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_streamval.errors import plural
+from pytest_streamval.errors import harmless, plural
+from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.report.timeline import OUTCOMES
-from pytest_streamval.report.typed_json import to_json
 
 if TYPE_CHECKING:
     from pytest_streamval.report.document import Report
@@ -35,7 +35,8 @@ def page_of(report: Report, *, title: str = "Streams") -> str:
     script = "\n".join(scripts)
     data = to_json({"outcomes": OUTCOMES, "tests": report.tests}).translate(_MARKUP)
     return environment.get_template("page.html").render(
-        title=title,
+        title=harmless(title),
+        lost=[harmless(sentence) for sentence in report.lost],
         report=report,
         style=Markup(style),  # noqa: S704  # a file of this package
         style_hash=_hash(style),

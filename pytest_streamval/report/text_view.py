@@ -5,8 +5,8 @@ from __future__ import annotations
 import locale
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import excerpt, plural
-from pytest_streamval.recordings.terminal_view import BLOCKS, LETTERS, fitted, harmless
+from pytest_streamval.errors import excerpt, harmless, plural
+from pytest_streamval.recordings.terminal_view import BLOCKS, LETTERS, fitted
 from pytest_streamval.report.timeline import OUTCOMES
 from pytest_streamval.transcripts.transcript import escaped, quoted
 
@@ -41,6 +41,9 @@ def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
     yield f"The stream {excerpt(stream.asked, 40)} {OUTCOMES[stream.outcome]}{others}"
     if stream.why:
         yield f"  {harmless(stream.why).replace(chr(10), ' ')}"
+    if stream.deviations:
+        rest = len(stream.deviations) - 1
+        yield _row("odd", harmless(stream.deviations[0]) + (f" (and {rest} more)" if rest else ""))
     yield _row("tokens", chart.tokens(levels))
     yield _row("chunks", chart.chunks())
     for name, verdicts in chart.lanes():

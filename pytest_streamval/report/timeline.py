@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
+
+from pytest_streamval.files.typed_json import OPTIONAL
 
 Outcome: TypeAlias = Literal["complete", "invalid", "stopped", "error", "cancelled", "unfinished"]
 OUTCOMES: dict[Outcome, str] = {
@@ -93,6 +95,8 @@ class Timeline:
     """The verdicts of the requirements."""
     stop: Stop | None
     """When and why the run stopped its generation, if it did."""
+    deviations: list[str] = field(default_factory=list, metadata=OPTIONAL)
+    """The differences of the stream from its protocol that lost nothing, in words."""
 
     @property
     def text(self) -> str:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.engine.component import text_of
-from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent, FullValidationEvent, QuickCheckEvent
+from pytest_streamval.engine.events import (
+    ChunkEvent,
+    CompletedEvent,
+    ErrorEvent,
+    FullValidationEvent,
+    QuickCheckEvent,
+    RetryEvent,
+)
 from pytest_streamval.engine.observer import Observer
 from pytest_streamval.report.redaction import without_secrets
+from pytest_streamval.report.text_edits import Edit, TextEdits
 from pytest_streamval.report.timeline import Bar, Lane, Outcome, Stop, Timeline, Verdict
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
     from pytest_streamval.engine.run_view import RunView
 
+_WEIGHTS = {"unknown": 0, "pass": 1, "fail": 2}  # the verdict that a page shows of several on one chunk
 _LONGEST = 500  # characters that are kept of a prompt, a reason or an error
 
 
@@ -39,6 +48,7 @@ class TimelineObserver(Observer):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._deviations: list[str] = []
         self._room = limits.characters
         self._token_limit = limits.tokens
         self._missed_tokens = self._missed_characters = 0
@@ -47,6 +57,7 @@ class TimelineObserver(Observer):
         self._times: list[float] = []
         self._texts: list[str] = []
         self._events: list[tuple[StreamEvent, int]] = []
+        self._bases = {1: 0}  # the number of characters that were read before each attempt
         self._received: list[tuple[Chunk, float, int]] = []
         self._stop: tuple[float, int, str, int] | None = None
         self._asked = ""
@@ -93,6 +104,8 @@ class TimelineObserver(Observer):
 
     def event(self, event: StreamEvent) -> None:
         """Record an event. Of the usual ones, only the first are kept."""
+        if isinstance(event, RetryEvent):
+            self._bases[event.attempt] = self._characters
         is_usual = isinstance(event, ChunkEvent) or (isinstance(event, QuickCheckEvent) and event.passed)
         if not is_usual or len(self._events) < 2 * self._limits.chunks:
             self._events.append((event, self._tokens))
@@ -110,11 +123,16 @@ class TimelineObserver(Observer):
     def ended(self, run: RunView) -> None:
         """Record the length of the full text, and drop the reference to the run."""
         self._released = len(run.full_text)
+        self._deviations = [shortened(str(each)) for each in run.thunk.generation.deviations]
         self._run = None
 
     @property
     def _tokens(self) -> int:
         return len(self._times) + self._missed_tokens
+
+    @property
+    def _characters(self) -> int:
+        return sum(map(len, self._texts)) + self._missed_characters
 
     # The timeline
 
@@ -123,8 +141,11 @@ class TimelineObserver(Observer):
         outcome, why = self._outcome()
         if self._run is not None:
             self._released = len(self._run.full_text)
+        edits = TextEdits(list(self._edits()))
+        texts, chunks = edits.texts(self._texts), list(self._chunks(edits))
+        attempts = len(self._bases)
         stop = None if self._stop is None else Stop(self._since(self._stop[0]), *self._stop[1:])
-        received = [Bar(self._since(at), after, chunk.start, chunk.end) for chunk, at, after in self._received]
+        received = list(self._received_bars(chunks))
         times = [self._since(at) for at in self._times]
         happened = [self._since(event.timestamp) for event, _ in self._events[-1:]]
         timeline = Timeline(
@@ -132,15 +153,16 @@ class TimelineObserver(Observer):
             outcome=outcome,
             why=why,
             span=max([*times[-1:], *happened, *(bar.at for bar in received[-1:])], default=0),
-            released=self._released,
+            released=self._released if attempts == 1 else self._released_end(edits),
             tokens=self._tokens,
-            characters=sum(map(len, self._texts)) + self._missed_characters,
+            characters=sum(map(len, texts)) + self._missed_characters,
             times=times,
-            texts=self._texts,
-            chunks=list(self._chunks()),
+            texts=texts,
+            chunks=[bar for bar, _ in chunks],
             received=received,
             lanes=[self._lane(place, name) for place, name in enumerate(self._names)],
             stop=stop,
+            deviations=self._deviations,
         )
         return without_secrets(timeline)
 
@@ -153,11 +175,14 @@ class TimelineObserver(Observer):
         if not (events and isinstance(events[-1], CompletedEvent)):
             return "unfinished", ""
         for event in reversed(events):
+            if isinstance(event, RetryEvent):
+                break
             if isinstance(event, ErrorEvent):
                 return "error", shortened(f"{event.exception_type}: {event.detail}")
-            if isinstance(event, FullValidationEvent | QuickCheckEvent) and not event.passed:
-                final = isinstance(event, FullValidationEvent)
-                return ("invalid" if final else "stopped"), self._failures(event)
+            if isinstance(event, FullValidationEvent) and not event.passed:
+                return "invalid", self._failures(event)
+            if isinstance(event, QuickCheckEvent) and any(result.stops for result in event.results):
+                return "stopped", self._failures(event)
         if events[-1].success:
             return "complete", ""
         return "cancelled", self._stop[2] if self._stop is not None else ""
@@ -169,20 +194,68 @@ class TimelineObserver(Observer):
         failed = [(name, reason) for name, (word, reason) in results if word == "fail"]
         return "; ".join(f"{name} failed {what}{f': {reason}' if reason else ''}" for name, reason in failed)
 
-    def _chunks(self) -> Iterator[Bar]:
-        for event, after in self._events:
+    # The text of all attempts
+
+    def _edits(self) -> Iterator[Edit]:
+        """Yield the replacements, and for each retry a line in the place of the text that was not released."""
+        base = end = 0
+        for event, _ in self._events:
             if isinstance(event, ChunkEvent):
-                yield Bar(self._since(event.timestamp), after, cast("int", event.start), cast("int", event.end))
+                start, end = base + event.source[0], base + event.source[1]
+                if event.replaced:
+                    yield Edit(start, end, event.text)
+            elif isinstance(event, RetryEvent):
+                base = self._bases[event.attempt]
+                yield Edit(end, base, f"\n[attempt {event.attempt}: {shortened(event.reason)}]\n")
+                end = base
+
+    def _chunks(self, edits: TextEdits) -> Iterator[tuple[Bar, bool]]:
+        """Yield each chunk, and whether it was released. The other chunks of an attempt come with its end."""
+        base = end = waiting = 0
+        for event, after in self._events:
+            at = self._since(event.timestamp)
+            if isinstance(event, QuickCheckEvent) and event.own_chunk is None:
+                waiting += 1
+            elif isinstance(event, ChunkEvent):
+                waiting -= 1
+                end = base + event.source[1]
+                place = edits.end(end)
+                start = place - len(event.text) if event.replaced else edits.start(base + event.source[0])
+                yield Bar(at, after, start, place), True
+            elif isinstance(event, RetryEvent):
+                base = self._bases[event.attempt]
+                for _ in range(max(0, waiting)):
+                    yield Bar(at, after, edits.end(end), edits.start(base)), False
+                end, waiting = base, 0
+
+    def _received_bars(self, chunks: Sequence[tuple[Bar, bool]]) -> Iterator[Bar]:
+        """Yield the chunks that the consumer took, at the places of the released chunks."""
+        released = [bar for bar, was_released in chunks if was_released]
+        for (_, at, after), bar in zip(self._received, released, strict=False):
+            yield Bar(self._since(at), after, bar.start, bar.end)
+
+    def _released_end(self, edits: TextEdits) -> int:
+        """Return the offset after the released text of the last attempt, in the text of all attempts."""
+        last = len(self._bases)
+        base = self._bases[last]
+        ends = [event.source[1] for event, _ in self._events if isinstance(event, ChunkEvent) and event.attempt == last]
+        return edits.end(base + max(ends)) if ends else edits.start(base)
 
     def _lane(self, place: int, name: str) -> Lane:
         verdicts, final = [], None
+        own: list[Verdict] = []  # on the chunks of this requirement since the last release
         for event, after in self._events:
             if isinstance(event, QuickCheckEvent | FullValidationEvent):
                 verdict = Verdict(*_verdict(event.results[place]), self._since(event.timestamp), after)
-                if isinstance(event, QuickCheckEvent):
-                    verdicts.append(verdict)
-                else:
+                if isinstance(event, FullValidationEvent):
                     final = verdict
+                elif event.own_chunk is None:
+                    verdicts.append(verdict)
+                elif place in event.own_chunk.positions:
+                    own.append(verdict)
+            elif own:  # a release, or the end of an attempt
+                verdicts.append(max(own, key=lambda verdict: _WEIGHTS[verdict.word]))
+                own = []
         return Lane(name, verdicts, final)
 
 

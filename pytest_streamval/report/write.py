@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_streamval.recordings.files import put_file
-from pytest_streamval.report.typed_json import to_json
+from pytest_streamval.files.typed_json import to_json
+from pytest_streamval.files.writing import write_file
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -34,4 +34,4 @@ def write_report(report: Report, path: str | PathLike[str]) -> None:
     else:
         contents = {"tests": report.tests, "tests_run": report.tests_run, "lost": report.lost}
         text = to_json({"format": report.FORMAT, "version": report.VERSION, **contents})
-    put_file(Path(path), text.encode("utf-8", "backslashreplace"))
+    write_file(path, text.encode("utf-8", "backslashreplace"))

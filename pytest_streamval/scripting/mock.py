@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import as_action, text_of
+from pytest_streamval.engine.run import asking_requirement
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import InvalidArgumentError, ScriptExhaustedError, excerpt
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.playback import note_taken
 from pytest_streamval.scripting.script import Script, as_script
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import perform, text_of_step
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class MockCall:
                 if not thunk.try_put(step):
                     await thunk.put(step)
                 self.deltas_sent += 1
+                note_sent()
             else:
                 await perform(step, self.script.steps)
         self.finished = True
@@ -129,12 +132,15 @@ class StreamingMockBackend(Backend):
         """Start to play the next script.
 
         Raises:
-            ScriptExhaustedError: If there is no script left. It names the caller.
+            ScriptExhaustedError: If there is no script left. It names the action, and the requirement that called, if
+                one did.
         """
         action = as_action(action)
         if len(self.calls) == len(self.scripts):
             earlier = [_summary(call.action) for call in self.calls]
-            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), _summary(action), earlier))
+            requirement = asking_requirement()
+            caller = _summary(action) + (f", a call of {requirement.name}" if requirement is not None else "")
+            self.refused.append(ScriptExhaustedError(len(self.calls) + 1, len(self.scripts), caller, earlier))
             raise self.refused[-1]
         options = dict(model_options or {})
         call = MockCall(self.scripts[len(self.calls)], action, ctx, format, options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_streamval.errors import ConcurrentReadError, SyncStallError, playback_busy_error, raisable
 from pytest_streamval.model import Delta
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import Delay, Raise, Stall, fail, perform, text_of_step
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class _Playback:
             if not isinstance(step, (str, Delta)):
                 return step
             self.deltas_sent += 1
+            note_sent()
             if text := text_of_step(step):
                 return text
         self.finished = self.finished or not self.closed

@@ -83,29 +83,36 @@ class Script:
         return cls(tuple(steps))
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Script:
+    def load(cls, path: str | PathLike[str], *, imports: Iterable[str] = ()) -> Script:
         """Read a script that `dump` or a person wrote.
 
-        The class of an exception that is not built in is imported with its module, so load only files that you trust.
+        The file is data. It can name an exception that is built in, belongs to this package, or is in a module that is
+        imported already. It imports no other module, and cannot name exceptions that end a run, such as `SystemExit`.
 
         Args:
             path: The path of a JSONL file in UTF-8 with one step a line. Blank lines and lines that begin with `#` are
                 ignored.
+            imports: The names of modules and packages that may be imported for the classes of exceptions, besides
+                those of the ini value `streamval_script_imports`.
 
         Raises:
-            InvalidFileError: A `ValueError`. If a step is invalid. It has the line and the column.
+            InvalidFileError: A `ValueError`. If a step is invalid, or there is none. It has the line and the column.
+            InvalidArgumentError: A `ValueError`. If `imports` is a `str`.
             OSError: If the file cannot be read.
         """
-        return cls(tuple(read_steps(path)))
+        if isinstance(imports, str):
+            raise InvalidArgumentError("imports", excerpt(imports), f"It must be a list of names: [{imports!r}].")
+        return cls(tuple(read_steps(path, imports)))
 
     def dump(self, path: str | PathLike[str]) -> None:
         """Write the script to a file that `load` reads, one step a line.
 
-        `load` makes another exception of the same class and args.
+        `load` makes another exception of the same class and args. The file is written completely or, after an error,
+        not at all. Missing folders are made.
 
         Raises:
-            InvalidArgumentError: A `ValueError`. If a step would not be read back as the same. No file is written then.
-            OSError: If the file cannot be written.
+            InvalidArgumentError: A `ValueError`. If a step would not be read back as the same, or there is none.
+            OSError: If the file cannot be written. It names the file.
         """
         write_steps(self.steps, path)
 

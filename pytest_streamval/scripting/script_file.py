@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import re
+import sys
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
-from math import inf
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.errors import InvalidArgumentError, InvalidFileError, described, excerpt, invalid_script_error
+from pytest_streamval.files.json_text import UnreadableJsonError, json_line, parse_json
+from pytest_streamval.files.writing import write_file
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
-from pytest_streamval.recordings.files import json_line
+from pytest_streamval.scripting.named_exceptions import exception_named
 from pytest_streamval.scripting.steps import Delay, Raise, Stall
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 _BOM = b"\xef\xbb\xbf"
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"\s*")
+_NOTHING = '""'  # an empty delta
+_LONGEST = sys.float_info.max  # seconds
 _SHOWN = 60  # characters of a value that a message shows
 _READ_BACK = "A line must be read back as the same step."
 _MADE_AGAIN = (
@@ -39,21 +40,29 @@ _MADE_AGAIN = (
 )
 
 
-def read_steps(path: str | PathLike[str]) -> list[Step]:
+def read_steps(path: str | PathLike[str], imports: Iterable[str] = ()) -> list[Step]:
     """Return the steps in a script file. See `Script.load`."""
     steps: list[Step] = []
+    allowed = frozenset(imports)
     data = Path(path).read_bytes().removeprefix(_BOM)
+    number = 1
     for number, raw in enumerate(data.split(b"\n"), 1):  # not splitlines(), as a string may contain U+2028
-        line = _Line(str(path), number, _decode(str(path), number, raw.removesuffix(b"\r")))
+        line = _Line(str(path), number, _decode(str(path), number, raw.removesuffix(b"\r")), allowed)
         if line.text.strip() and not line.text.lstrip().startswith("#"):
             steps.append(_step(line, first=not steps))
+    if not steps:
+        fault = f"The file has no step{'' if data else ', it is empty'}. A producer that sends nothing has {_NOTHING}"
+        raise invalid_script_error(str(path), number, 1, fault)
     return steps
 
 
 def write_steps(steps: Iterable[Step], path: str | PathLike[str]) -> None:
     """Write a script file. See `Script.dump`."""
     lines = [_line(number, step) for number, step in enumerate(steps)]
-    Path(path).write_bytes("".join(f"{line}\n" for line in lines).encode())
+    if not lines:
+        rule = f"A file must have a step, as an empty file may be a damaged one. Write Script.of({_NOTHING})."
+        raise InvalidArgumentError("steps", "()", rule)
+    write_file(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 # Reading: the errors have the columns of keys and values, which a parser of JSON does not report
@@ -64,6 +73,8 @@ class _Line:
     path: str
     number: int
     text: str
+    imports: frozenset[str] = frozenset()
+    """The names of the modules that may be imported."""
 
     def fault(self, at: int, fault: str) -> InvalidFileError:
         return invalid_script_error(self.path, self.number, at + 1, fault)
@@ -110,12 +121,9 @@ def _step(line: _Line, *, first: bool) -> Step:
 
 def _parse(line: _Line) -> Any:  # noqa: ANN401  # any value of JSON
     try:
-        return json.loads(line.text)
-    except json.JSONDecodeError as error:
-        reason = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise line.fault(error.pos, f"Invalid JSON: {reason}") from error
-    except (ValueError, RecursionError) as error:  # a number with too many digits, too many nested brackets
-        raise line.fault(_skip(line.text, 0), f"Unreadable JSON: {error}") from error
+        return parse_json(line.text, finite=False)  # the readers below check numbers
+    except UnreadableJsonError as error:
+        raise line.fault(error.at or _skip(line.text, 0), error.fault) from error
 
 
 def _read(found: _Value, readers: Mapping[str, _Reader]) -> dict[str, Any]:
@@ -188,7 +196,7 @@ def _usage(found: _Value) -> Usage:
 
 def _delay(found: _Value) -> Delay:
     seconds = found.value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < inf:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
         raise found.invalid("a number of seconds, 0 or more")
     return Delay(seconds)
 
@@ -212,6 +220,8 @@ def _raise(found: _Value) -> Raise:
     except Exception as error:  # the code of the class may raise anything
         fault = f"{kind.__qualname__} cannot be made: {type(error).__name__}: {described(error)}"
         raise found.fault(fault) from error
+    if not isinstance(made, kind):
+        raise found.fault(f"{kind.__qualname__} makes a value of another class, {type(made).__qualname__}")
     return Raise(kind if args is None else made)
 
 
@@ -224,28 +234,18 @@ def _args(found: _Value) -> list[str | float | bool | None]:
 
 
 def _exception(found: _Value) -> type[BaseException]:
-    """Return the class with a name. A class that is not built in is imported. Nothing is evaluated."""
     name = _string(found)
-    module, colon, qualname = name.partition(":")
     try:
-        kind = attrgetter(qualname)(import_module(module)) if colon else getattr(builtins, name, None)
-    except Exception as error:  # the code of the module may raise anything
-        raise found.fault(f"{name} cannot be imported: {type(error).__name__}: {described(error)}") from error
-    if isinstance(kind, type) and issubclass(kind, BaseException):
-        return kind
-    if colon or kind is not None:
-        raise found.fault(f"{name} is not a class of exceptions")
-    hint = _hint(name, [name for name, kind in vars(builtins).items() if isinstance(kind, type)])
-    raise found.fault(
-        f'Unknown built-in exception {_shown(name)}{hint}. The name of any other class is "package.module:Class"'
-    )
+        return exception_named(name, found.line.imports)
+    except ValueError as error:
+        raise found.fault(str(error)) from error.__cause__
 
 
 _string = partial(_typed, str, "a string")
 _integer = partial(_typed, int, "a whole number")
 _string_or_null = partial(_or_null, _string)
 _integer_or_null = partial(_or_null, _integer)
-_TOOL_CALL = {"index": _integer, "id": _string_or_null, "name": _string_or_null, "arguments": _string}
+_TOOL_CALL = {"index": _integer, "id": _string_or_null, "name": _string_or_null, "arguments": _string, "kind": _string}
 _USAGE = {"input_tokens": _integer_or_null, "output_tokens": _integer_or_null}
 _RAISE: Mapping[str, _Reader] = {"type": _exception, "message": _string, "args": _args}
 _ALONE = {"delay": _delay, "raise": _raise, "stall": _stall}
@@ -255,6 +255,8 @@ _STEP: Mapping[str, _Reader] = {
     "tool_calls": _tool_calls,
     "usage": partial(_or_null, _usage),
     "finish_reason": _string_or_null,
+    "refusal": _string,
+    "signature": _string,
     **_ALONE,
 }
 

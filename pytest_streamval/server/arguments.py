@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.recordings.modes import RecordMode
 
 _HIGHEST_PORT = 65_535
@@ -19,6 +21,14 @@ def check_numbers(*, speed: object, body_limit: object, port: object) -> None:
     if not _is_count(port, _HIGHEST_PORT):
         rule = f"It must be a whole number up to {_HIGHEST_PORT}, 0 for any free port."
         raise InvalidArgumentError("port", excerpt(port), rule)
+
+
+def check_journal_limit(limit: object) -> None:
+    """Raise `InvalidArgumentError` if a limit of the journal is invalid."""
+    if limit is not None and not _is_count(limit):
+        raise InvalidArgumentError(
+            "journal_limit", excerpt(limit), "It must be a number of bytes, or None for no limit."
+        )
 
 
 def check_times(times: object) -> None:
@@ -55,3 +65,10 @@ def checked_mode(record: str | None, upstream: object) -> RecordMode:
 
 def _is_count(number: object, highest: float = float("inf")) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= highest
+
+
+def checked_cut(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:
+    """Return the recutter for a cut, or None without a cut."""
+    if cut is None or isinstance(cut, ScriptRecutter):
+        return cut
+    return ScriptRecutter(cut if isinstance(cut, Cut) else Cut(cut))

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import struct
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
+from pytest_streamval.server.request_head import (
+    HTTP2_REFUSAL,
+    LONGEST_HEAD,
+    Problem,
+    Target,
+    parse_target,
+    problem_of,
+    problem_of_syntax,
+    too_long_body,
+)
+from pytest_streamval.virtual_time.external_activity import silent, silent_ends
 
 if TYPE_CHECKING:
     from pytest_streamval.server.actions import Action, Actions, Response
     from pytest_streamval.server.journal import ServedRequest
 
-LONGEST_HEAD = 65_536
-"""The most bytes that the head of a request may have."""
-
 _BURST = 65_536  # bytes that are sent in one write
-_TOO_LONG = f"The head of the request is longer than {LONGEST_HEAD:,} bytes, the limit of this server."
 _PIPELINED = "A second request came before the response to the first. Wait for it: this server does no pipelining."
 _STATUSES = {status.value for status in HTTPStatus}
+_WITHOUT_CONTENT = {204, 304}  # statuses whose responses have neither a body nor its length (RFC 9112, 6.3)
 _LINGER = 2.0  # seconds for a client to read why its request was rejected, while it is still sending
 
 
@@ -38,6 +47,8 @@ class IncomingRequest(NamedTuple):
     target: str
     headers: list[tuple[str, str]]
     body: bytes
+    names_address: bool = False
+    """Whether the target was a complete address."""
 
     def __repr__(self) -> str:  # without headers and parameters, because tracebacks with locals show it
         return f"<IncomingRequest {self.method} {self.target.partition('?')[0]}, {len(self.body)} bytes>"
@@ -48,9 +59,13 @@ class Handler(Protocol):
 
     body_limit: int
     connections: set[Connection]
+    is_closed: bool
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
+
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the same for a request for which `respond` raised an error."""
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response."""
@@ -68,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: h11.Request | None = None
+        self._target = Target("/")
         self._body = bytearray()
         self._request: ServedRequest | None = None  # None if no client can leave it any more
         self.task: asyncio.Task[None] | None = None
@@ -77,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._pending_bytes = 0
         self._pending_deltas = 0
         self._is_chunked = False
-        self._has_no_body = False  # the method is HEAD
+        self._has_no_body = False  # the method is HEAD, or the status has no content
         self._is_ended = False  # nothing more is read
 
     # Called by the event loop
@@ -88,6 +104,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(0)  # so that `_drained` means that everything is sent
         self._handler.connections.add(self)
+        if self._handler.is_closed:
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse data of the client."""
@@ -108,7 +126,9 @@ class Connection(asyncio.Protocol):
             self._parse()
         elif self._request is not None and self._request.status is None:
             self._stop_response()
-            self._reject(400, "The client closed its side of the connection before the response. Keep it open.")
+            self._reject(
+                Problem(400, "The client closed its side of the connection before the response. Keep it open.")
+            )
         else:
             self._stop_response()
         return False
@@ -140,6 +160,21 @@ class Connection(asyncio.Protocol):
         self._request = None  # it is not the client that leaves
         self._transport.abort()
 
+    def notice_end(self) -> None:
+        """Stop the response if the client has closed its connection, and the event loop did not run since then."""
+        number = self._transport.get_extra_info("socket").fileno()
+        if number < 0:
+            return
+        with socket.socket(fileno=os.dup(number)) as copy:
+            try:
+                has_left = not copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                has_left = True
+        if has_left:
+            self._stop_response()
+
     async def wait_closed(self) -> None:
         """Wait until the connection is closed and the response has ended."""
         await self._closed
@@ -160,39 +195,48 @@ class Connection(asyncio.Protocol):
                     return
                 self._handle(event)
         except h11.RemoteProtocolError as error:
-            self._reject(error.error_status_hint, _problem(error))
+            self._reject(problem_of_syntax(error))
 
     def _handle(self, event: h11.Event) -> None:
         if isinstance(event, h11.Request):
             self._head = event
             self._body.clear()
-            if len(event.target) + sum(len(name) + len(value) + 4 for name, value in event.headers) > LONGEST_HEAD:
-                self._reject(431, _TOO_LONG)  # h11 accepts it if it arrives in one read
-            elif event.http_version != b"1.1":
-                version = event.http_version.decode()
-                self._reject(426, f"The request speaks HTTP/{version}; this server speaks HTTP/1.1.")
-            elif self._http.they_are_waiting_for_100_continue:
-                self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+            target = parse_target(event)
+            if event.method == b"PRI" and event.http_version == b"2.0":
+                self._refuse_http2()
+            elif (problem := problem_of(event, self._handler.body_limit)) is not None:
+                self._reject(problem)
+            elif isinstance(target, Problem):
+                self._reject(target)
+            else:
+                self._target = target
+                self._continue()
         elif isinstance(event, h11.Data):
             self._body += event.data
             if len(self._body) > self._handler.body_limit:
-                limit = self._handler.body_limit
-                self._reject(413, f"The body is longer than {limit:,} bytes, the limit of this server.")
+                self._reject(Problem(413, too_long_body(self._handler.body_limit)))
         else:  # the end of the message
             self._start_response()
+
+    def _continue(self) -> None:
+        """Send a 100 to a client that waits for it before it sends the body."""
+        if self._http.they_are_waiting_for_100_continue:
+            self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
 
     def _start_response(self) -> None:
         """Start the response to a complete request."""
         if self._is_pipelined():
-            self._reject(400, _PIPELINED)
+            self._reject(Problem(400, _PIPELINED))
             return
         assert self._head is not None  # noqa: S101  # for the type checker
         head = self._head
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
-        target = _path_of(head.target.decode("latin-1"))
-        incoming = IncomingRequest(head.method.decode(), target, headers, bytes(self._body))
-        self._has_no_body = incoming.method == "HEAD"
-        self._request, response = self._handler.respond(incoming)
+        target = self._target
+        incoming = IncomingRequest(head.method.decode(), target.path, headers, bytes(self._body), target.names_address)
+        try:
+            self._request, response = self._handler.respond(incoming)
+        except Exception as error:  # noqa: BLE001  # no request may go without an answer
+            self._request, response = self._handler.respond_to_error(incoming, error)
         name = f"streamval server: {self._request.method} {self._request.path}"
         self.task = asyncio.get_running_loop().create_task(self._respond(self._request, response), name=name)
         self.task.add_done_callback(partial(self._note_end, self._request))
@@ -200,17 +244,27 @@ class Connection(asyncio.Protocol):
     def _is_pipelined(self) -> bool:
         return bool(self._http.trailing_data[0].strip(b"\r\n"))
 
-    def _reject(self, status: int, message: str) -> None:
+    def _reject(self, problem: Problem) -> None:
         """Respond with an error, and read nothing more from this client."""
-        self._is_ended = True
+        status, message = problem
         kind = "invalid_request_error"
         body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}).encode()
-        upgrade = "upgrade: HTTP/1.1\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
+        upgrade = "upgrade: HTTP/1.1\r\nconnection: upgrade\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{upgrade}content-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
-        self._transport.write(head.encode() + body)
+        has_no_body = self._head is not None and self._head.method == b"HEAD"
+        self._end_with(head.encode() + (b"" if has_no_body else body))
+
+    def _refuse_http2(self) -> None:
+        """Respond in HTTP/2, the only language that the client reads."""
+        self._end_with(HTTP2_REFUSAL)
+
+    def _end_with(self, data: bytes) -> None:
+        """Send the last bytes of a connection."""
+        self._is_ended = True
+        self._transport.write(data)
         self._transport.write_eof()
         # an immediate close would reset a connection on which the client still sends, before it reads the response
         asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
@@ -233,7 +287,7 @@ class Connection(asyncio.Protocol):
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._transport.close()
         elif self._is_pipelined():
-            self._reject(400, _PIPELINED)
+            self._reject(Problem(400, _PIPELINED))
         else:
             self._request = None
             self._http.start_next_cycle()
@@ -267,12 +321,15 @@ class Connection(asyncio.Protocol):
         await self._flush(request)
 
     def _add_head(self, request: ServedRequest, head: SendHead) -> None:
-        request.status = head.status
-        self._is_chunked = head.length is None
-        framing = ("transfer-encoding", "chunked") if head.length is None else ("content-length", str(head.length))
-        headers = [("content-type", head.media_type), framing, *head.headers]
+        has_no_content = head.status in _WITHOUT_CONTENT
+        is_chunked = head.length is None and not has_no_content
+        framing = [("transfer-encoding", "chunked")] if is_chunked else [("content-length", str(head.length))]
+        headers = [("content-type", head.media_type), *([] if has_no_content else framing), *head.headers]
         reason = HTTPStatus(head.status).phrase if head.status in _STATUSES else ""
         sent = self._http.send(h11.Response(status_code=head.status, headers=headers, reason=reason))
+        self._is_chunked = is_chunked
+        self._has_no_body = has_no_content or (self._head is not None and self._head.method == b"HEAD")
+        request.status = head.status  # not before, as h11 rejects an impossible head
         self._pending.append(sent or b"")
 
     def _add_data(self, action: SendData) -> None:
@@ -288,6 +345,7 @@ class Connection(asyncio.Protocol):
         """Send everything that is pending in one write, and wait until it is sent."""
         if self._pending_deltas:
             request.deltas_sent += self._pending_deltas
+            note_sent(self._pending_deltas)
             request.deltas_late += self._pending_deltas if request.client_disconnected else 0
             self._pending_deltas = 0
         if not self._pending:
@@ -309,8 +367,11 @@ class Connection(asyncio.Protocol):
         elif isinstance(action, Disconnect):
             self._disconnect(action)
         elif isinstance(action, Hang):
+            transport = self._transport
+            ends = silent_ends(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
             try:
-                await stall(action.place)
+                with silent(ends):
+                    await stall(action.place)
             except StallTimeoutError:  # it fails the test, and the client sees a closed connection
                 self._disconnect(Disconnect("closed"))
 
@@ -333,17 +394,3 @@ class Connection(asyncio.Protocol):
                 self._request.client_disconnected = True
             self.task.cancel()
             self._handler.notify()
-
-
-def _problem(error: h11.RemoteProtocolError) -> str:
-    if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-        return _TOO_LONG
-    return f"The request is not HTTP/1.1, or ends too early: {error}."
-
-
-def _path_of(target: str) -> str:
-    """Return the path of a target, which is a complete address if a client uses a proxy (RFC 9112, 3.2.2)."""
-    if not target.lower().startswith(("http://", "https://")):
-        return target
-    parts = urlsplit(target)
-    return f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import InvalidArgumentError, ProviderUnreachableError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, ProviderUnreachableError, UndecodableBodyError, excerpt
 from pytest_streamval.http.connection import HttpConnection
-from pytest_streamval.http.request import HttpRequest, is_loopback, parsed_address
+from pytest_streamval.http.content_coding import decoded_request
+from pytest_streamval.http.request import HttpRequest, is_loopback, joined_headers, parsed_address
 from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets, shown_address
 from pytest_streamval.server.actions import Await, Disconnect, SendData, SendHead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pytest_streamval.recordings.stream_recorder import StreamRecorder
     from pytest_streamval.server.actions import Actions
@@ -21,24 +22,29 @@ if TYPE_CHECKING:
 
 _VERSION = "/v1"
 _LOWEST_ERROR = 400  # status
-# These headers belong to one connection, not to the request or the response on it.
+# These headers belong to one connection, not to the request or the response on it (RFC 9110, 7.6.1).
 _HOP_BY_HOP = {
     "connection",
     "content-length",
     "expect",
     "host",
     "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
 }
+# A provider would take a page's origin for its own client's. The browser's headers about it mean nothing there either.
+_OF_A_PAGE = {"origin", "access-control-request-method", "access-control-request-headers"}
 
 
 def request_to(url: str, incoming: IncomingRequest) -> HttpRequest:
     """Return a client's request to another address."""
-    headers = {name.lower(): value for name, value in incoming.headers}
-    return HttpRequest(url, incoming.body, headers, incoming.method)
+    return HttpRequest(url, incoming.body, joined_headers(incoming.headers), incoming.method)
 
 
 class Upstream:
@@ -80,7 +86,7 @@ class ForwardedRequest:
         *,
         recorder: StreamRecorder | None,
         keep: Callable[[], None],
-        on_failure: Callable[[ProviderUnreachableError], None],
+        on_failure: Callable[[str], None],
     ) -> None:
         """Prepare the request. Nothing is sent before the first action.
 
@@ -89,7 +95,7 @@ class ForwardedRequest:
             incoming: The client's request.
             recorder: The recorder of the response, if it is recorded.
             keep: Called when the recording is complete, before the client receives the end of the response.
-            on_failure: Called with the error if the provider was not reached.
+            on_failure: Called with the reason if the provider gave no answer that can be read.
         """
         self._upstream = upstream
         self._recorder = recorder
@@ -97,22 +103,23 @@ class ForwardedRequest:
         self._on_failure = on_failure
         self._is_open = False
         self._is_kept = False
-        self._failure: ProviderUnreachableError | None = None
+        self._failure: str | None = None
         self._data: bytes | None = b""
         self._is_broken = False
         sent = request_to(upstream.url(incoming.target), incoming)
         self._connection = HttpConnection(
             sent,
             provider=upstream.netloc,
-            secrets=Secrets.of(sent),
+            secrets=Secrets.of(decoded_request(sent)),
             exact_headers=_headers_to_send(upstream, incoming),
+            decodes=recorder is not None,
         )
 
     def actions(self, renderer: Renderer) -> Actions:
         """Yield the response as it arrives."""
         yield Await(self._open)
         if self._failure is not None:
-            yield from renderer.render_error(502, f"{self._upstream.netloc} cannot be reached: {self._failure.fault}")
+            yield from renderer.render_error(502, self._failure)
             return
         yield self._head()
         while True:
@@ -146,13 +153,18 @@ class ForwardedRequest:
         self._is_open = True
         try:
             await self._connection.open()
-        except ProviderUnreachableError as error:
+        except (ProviderUnreachableError, UndecodableBodyError) as error:
             self._is_open = False
-            self._failure = error
-            self._on_failure(error)
+            self._failure = self._explain(error)
+            self._on_failure(self._failure)
             return
         if self._recorder is not None:
             self._recorder.begin(self._connection.status, self._connection.fields)
+
+    def _explain(self, error: ProviderUnreachableError | UndecodableBodyError) -> str:
+        if isinstance(error, ProviderUnreachableError):
+            return f"{self._upstream.netloc} cannot be reached: {error.fault}"
+        return f"The answer of {self._upstream.netloc} cannot be passed on. {error}"
 
     def _head(self) -> SendHead:
         headers = self._connection.fields
@@ -160,11 +172,7 @@ class ForwardedRequest:
         return SendHead(
             self._connection.status,
             headers.get("content-type", "application/octet-stream"),
-            tuple(
-                (name, value)
-                for name, value in self._connection.headers
-                if name not in _HOP_BY_HOP and name != "content-type"
-            ),
+            tuple((name, value) for name, value in end_to_end(self._connection.headers) if name != "content-type"),
             None if length is None or self._recorder is not None else int(length),
         )
 
@@ -173,9 +181,11 @@ class ForwardedRequest:
         recorder = self._recorder
         try:
             self._data = await self._connection.read()
-        except ProviderUnreachableError as error:
+        except (ProviderUnreachableError, UndecodableBodyError) as error:
             self._data = None
             self._is_broken = True
+            if isinstance(error, UndecodableBodyError):
+                self._on_failure(self._explain(error))
             if recorder is not None:
                 recorder.broke(error)
             return
@@ -186,8 +196,14 @@ class ForwardedRequest:
         elif self._connection.status < _LOWEST_ERROR:
             recorder.end("complete")
         else:
-            wait = seconds_to_wait(self._connection.fields.get("retry-after"))
-            recorder.end("refused", seconds=wait)
+            recorder.end("refused", seconds=seconds_to_wait(self._connection.fields))
+
+
+def end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers that are for the other end, without those of this connection and those that it names."""
+    pairs = list(headers)
+    named = {each.strip().lower() for name, value in pairs if name.lower() == "connection" for each in value.split(",")}
+    return [(name, value) for name, value in pairs if name.lower() not in _HOP_BY_HOP | named]
 
 
 def _headers_to_send(upstream: Upstream, incoming: IncomingRequest) -> list[tuple[str, str]]:
@@ -196,5 +212,5 @@ def _headers_to_send(upstream: Upstream, incoming: IncomingRequest) -> list[tupl
     headers = [("host", upstream.netloc), ("accept-encoding", "identity"), ("connection", "close")]
     if incoming.body:
         headers.append(("content-length", str(len(incoming.body))))
-    dropped = {*_HOP_BY_HOP, "accept-encoding"}
-    return [*headers, *((name, value) for name, value in incoming.headers if name.lower() not in dropped)]
+    dropped = {*_OF_A_PAGE, "accept-encoding"}
+    return [*headers, *((name, value) for name, value in end_to_end(incoming.headers) if name.lower() not in dropped)]

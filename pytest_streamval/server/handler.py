@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import CheckFailedError
-from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt
+from pytest_streamval.http.content_coding import CODINGS, decoded_request
+from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
-from pytest_streamval.server.actions import Await, Disconnect, Response
+from pytest_streamval.server.access import Refusal, is_preflight
+from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
-from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, route
+from pytest_streamval.server.request_head import too_long_body
+from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
+    from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.connection import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
+_UNSUPPORTED = 415  # status; the answer names the codings that are known (RFC 9110, 15.5.16)
 _DEFAULT_RENDERER = Renderer(
     ADAPTERS["openai"], ParsedRequest(stream=False)
 )  # for errors of requests without a protocol
@@ -48,18 +53,22 @@ class RequestHandler:
         *,
         models: Sequence[str],
         body_limit: int,
-        cut: Cut | None,
+        recutter: ScriptRecutter | None,
         proxy: Proxy | None,
+        access: AccessRules,
     ) -> None:
         self.body_limit = body_limit
         """The most bytes that the body of a request may have."""
         self.connections: set[Connection] = set()
         """The open connections."""
+        self.is_closed = False
+        """Whether connections that are accepted now are closed at once."""
         self._queue = queue
         self._journal = journal
         self._models = tuple(models)
         self._proxy = proxy
-        self._cut = cut
+        self._access = access
+        self._recutter = recutter
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
@@ -72,16 +81,27 @@ class RequestHandler:
         self._server = await loop.create_server(lambda: Connection(self), sock=listening)
 
     async def close(self) -> None:
-        """Accept no more connections, and close the open ones."""
+        """Accept no more connections, close the open ones, and wait for their end."""
+        self.close_now()
+        for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
+            await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
+        await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
+
+    def close_now(self) -> None:
+        """Accept no more connections, and close the open ones soon, in the running event loop."""
+        self.is_closed = True
         if self._server is not None:
             for listening in self._server.sockets:
                 asyncio.get_running_loop().remove_reader(listening)
-            for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
-                await asyncio.sleep(0)
-            self._server.close()
         for connection in tuple(self.connections):
             connection.abort()
-        await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
+
+    def notice_clients_that_left(self) -> None:
+        """Stop the responses of clients that have closed their connections, before the event loop runs again."""
+        for connection in tuple(self.connections):
+            connection.notice_end()
 
     def notify(self) -> None:
         """Report that a request in the journal has changed."""
@@ -89,22 +109,60 @@ class RequestHandler:
 
     def respond(self, incoming: IncomingRequest) -> tuple[ServedRequest, Response]:
         """Return a request as the journal has it, and the response."""
-        request = _served_request(incoming)
-        target = route(incoming.method, incoming.target, incoming.body, self._models)
+        if (refusal := self._access.refusal(incoming)) is not None:
+            return self._refuse(_served_request(incoming), incoming, refusal)
+        readable = self._decoded(incoming)
+        if isinstance(readable, Refusal):
+            return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
+        request = _served_request(readable)
+        response = self._response(request, incoming, readable.body)
+        if cors := self._access.response_headers(incoming):
+            response = response._replace(actions=_with_headers(response.actions, cors))
+        if request not in self._waiting_for_rule:
+            self._journal.add(request)
+        return request, response
+
+    def _refuse(
+        self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
+    ) -> tuple[ServedRequest, Response]:
+        self._journal.add(request)
+        headers = [("accept-encoding", ", ".join(CODINGS))] if refusal.status == _UNSUPPORTED else []
+        adapter = nearest_adapter(incoming.target)
+        return request, Response(send_error(adapter, refusal.status, refusal.message, headers=headers))
+
+    def _decoded(self, incoming: IncomingRequest) -> IncomingRequest | Refusal:
+        """Return a request whose body is not compressed."""
+        try:
+            body = decoded_request(_http_request(incoming)).body
+        except UndecodableBodyError as error:
+            return Refusal(_UNSUPPORTED, str(error))
+        if len(body) > self.body_limit:
+            return Refusal(413, too_long_body(self.body_limit))
+        return incoming._replace(body=body)
+
+    def _response(self, request: ServedRequest, incoming: IncomingRequest, body: bytes) -> Response:
+        if is_preflight(incoming):
+            return Response(iter([SendHead(204, "text/plain")]))
+        target = route(incoming.method, incoming.target, body, self._models)
         number = str(next(self._numbers))
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), len(incoming.body))
+            renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
             response = self._respond_with_output(request, renderer, incoming)
-            if self._cut is not None:
-                response = response._replace(actions=recut(response.actions, self._cut, renderer))
-        else:
-            forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
-            response = forwarded or Response(_send(target))
-        if request not in self._waiting_for_rule:
-            self._journal.add(request)
-        return request, response
+            if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
+                actions = recut(response.actions, cut, renderer, self._recutter.new_body())
+                response = response._replace(actions=actions)
+            return response
+        forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
+        return forwarded or Response(_send(target))
+
+    def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
+        """Return the response to a request that this package fails to understand, which it should never do."""
+        request = ServedRequest(incoming.method, excerpt(incoming.target), {}, None)
+        self._journal.add(request)
+        failure = self._queue.add_failure(request, error)
+        return request, Response(send_error(ADAPTERS["openai"], 500, failure))
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response, such as a script that the protocol cannot express."""
@@ -155,6 +213,16 @@ class RequestHandler:
         return script.fault.apply(actions, renderer)
 
 
+def _with_headers(actions: Actions, headers: tuple[tuple[str, str], ...]) -> Actions:
+    """Yield actions with other headers about access, in the place of the provider's own."""
+    for action in actions:
+        if isinstance(action, SendHead):
+            own = tuple(pair for pair in action.headers if not pair[0].lower().startswith("access-control-"))
+            yield action._replace(headers=(*own, *headers))
+        else:
+            yield action
+
+
 def _send(target: ErrorResponse | StaticResponse) -> Actions:
     if isinstance(target, StaticResponse):
         return send_all(200, target.body, target.media_type)
@@ -163,13 +231,20 @@ def _send(target: ErrorResponse | StaticResponse) -> Actions:
 
 def _served_request(incoming: IncomingRequest) -> ServedRequest:
     """Return a request as the journal has it, without its secrets."""
-    headers = {name.lower(): value for name, value in incoming.headers}
-    request = HttpRequest(incoming.target, incoming.body, headers)
+    request = _http_request(incoming)
     secrets = Secrets.of(request)
-    return ServedRequest(
-        incoming.method,
-        path_of(incoming.target, secrets),
-        secrets.headers(headers),
-        body_of(request, Secrets()),
-        secrets,
-    )
+    try:
+        path = path_of(request.url, secrets)
+    except ValueError:  # such as `//[`
+        path = secrets.text(incoming.target)
+    headers = secrets.headers(request.headers)
+    served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()), secrets)
+    served.size = sum(map(len, chain(*request.headers.items()))) + len(path) + len(incoming.body)
+    return served
+
+
+def _http_request(incoming: IncomingRequest) -> HttpRequest:
+    target = incoming.target
+    # a path that begins with // is none of an address
+    url = f"http://server{target}" if target.startswith("/") else target
+    return HttpRequest(url, incoming.body, joined_headers(incoming.headers))

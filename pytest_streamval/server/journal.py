@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_streamval.errors import excerpt
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.cassette import prompt_of
+from pytest_streamval.server.newest import Newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +50,8 @@ class ServedRequest:
         """Whether the producer of the response has ended, in any way."""
         self.deltas_late = 0
         """The number of deltas that were sent after the client had left."""
+        self.size = 0
+        """The bytes of the request: of its target, its headers and its body."""
         self.fault: str | None = None
         """The name of the fault of the response."""
         self._secrets = secrets or Secrets()
@@ -125,21 +129,56 @@ class ServedRequest:
 class Journal:
     """All requests of a server. Its thread adds them, and other threads read them."""
 
-    def __init__(self) -> None:
-        self.requests: list[ServedRequest] = []
+    def __init__(self, limit: int | None = None) -> None:
+        """Create an empty journal.
+
+        Args:
+            limit: The most bytes of the requests that it keeps. None keeps all.
+        """
+        self.requests: Newest[ServedRequest] = Newest(limit)
         """The requests in the order in which they arrived."""
         self._changed = threading.Condition()
         self._is_closed = False  # nothing changes any more
+        self._listeners: list[Callable[[], object]] = []  # called in the event loop of the server
 
     def add(self, request: ServedRequest) -> None:
         """Add a request."""
-        self.requests.append(request)
-        self.notify()
+        with self._changed:
+            self.requests.add(request, request.size)
+            self._changed.notify_all()
+
+    @property
+    def arrived(self) -> int:
+        """The number of all requests so far."""
+        return self.requests.added
+
+    def after(self, number: int) -> tuple[int, list[ServedRequest]]:
+        """Return the number of all requests so far, and those after the first `number` that are still there."""
+        with self._changed:
+            forgotten = self.arrived - len(self.requests)
+            return self.arrived, self.requests[max(0, number - forgotten) :]
 
     def notify(self) -> None:
-        """Wake the threads that wait for a change of a request."""
+        """Wake the threads and the tasks that wait for a change of a request."""
         with self._changed:
             self._changed.notify_all()
+        for wake in tuple(self._listeners):
+            wake()
+
+    async def await_for(self, predicate: Callable[[], bool], seconds: float) -> bool:
+        """Wait in the event loop that changes the requests, and return whether a predicate is true within a time."""
+        changed = asyncio.Event()
+        self._listeners.append(changed.set)
+        try:
+            async with asyncio.timeout(seconds):
+                while not predicate():
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            return predicate()
+        finally:
+            self._listeners.remove(changed.set)
+        return True
 
     def close_after_fork(self) -> None:
         """Make `wait_for` return at once in a forked child, in which nothing changes any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import threading
 import warnings
 from math import inf
@@ -10,41 +10,49 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.errors import (
-    InvalidArgumentError,
     client_stayed_error,
-    not_requested_error,
     server_state_error,
 )
-from pytest_streamval.fuzzing.cuts import Cut
-from pytest_streamval.fuzzing.recutting import ScriptRecutter
-from pytest_streamval.server.arguments import check_numbers, check_times, checked_mode, checked_models
+from pytest_streamval.server.access import AccessRules
+from pytest_streamval.server.addresses import ServerAddresses
+from pytest_streamval.server.arguments import (
+    check_journal_limit,
+    check_numbers,
+    check_times,
+    checked_cut,
+    checked_models,
+)
+from pytest_streamval.server.clock_loop import ClockLoop
 from pytest_streamval.server.faults.fault import checked_fault
 from pytest_streamval.server.handler import RequestHandler
 from pytest_streamval.server.journal import Journal, ServedRequest
-from pytest_streamval.server.proxy import Proxy
+from pytest_streamval.server.listening import BACKLOG, address_of, bound_socket
+from pytest_streamval.server.proxy import proxy_of
+from pytest_streamval.server.requested import requested
 from pytest_streamval.server.script_queue import ScriptQueue
-from pytest_streamval.server.server_thread import acquire_thread, forget_owner, release_thread
+from pytest_streamval.server.thread_home import ThreadHome
+from pytest_streamval.virtual_time.time_source import active
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import socket
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
+    from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.script_queue import Playable, Rule
-    from pytest_streamval.server.server_thread import ServerThread
+    from pytest_streamval.server.thread_home import Home
 
 MODELS = ("streamval",)
 """The models that a server lists by default. It answers for any model."""
 BODY_LIMIT = 32 * 2**20
 """The most bytes that the body of a request may have by default."""
 
-_HOST = "127.0.0.1"
-_BACKLOG = 1_024
 
-
-class ProviderServer:
+class ProviderServer(ServerAddresses):
     """A server that plays scripts over HTTP, in the protocols of OpenAI, Anthropic, Gemini and Ollama.
 
     Use `with ProviderServer("Hello.") as server:` and give the client `server.openai_url` or one of its siblings. The
@@ -67,6 +75,9 @@ class ProviderServer:
         models: Sequence[str] = MODELS,
         body_limit: int = BODY_LIMIT,
         port: int = 0,
+        allow_hosts: Sequence[str] = (),
+        allow_origins: Sequence[str] = (),
+        journal_limit: int | None = None,
     ) -> None:
         """Create a server. It opens with `with` or `start()`.
 
@@ -77,7 +88,7 @@ class ProviderServer:
             fault: The fault of all responses, or its name. A fault that ruins a response strikes again if the client
                 repeats the request.
             cut: Other boundaries of the texts and the bytes: `whole`, `chars` and every byte, `words` and every frame,
-                or a number that seeds a random choice, which also cuts inside characters and line ends.
+                or the number of a rule, as in `--streamval-fuzz`.
             token_size: The characters in each delta of a text.
             upstream: The address of a real provider, on this machine or with https. Requests are forwarded to it. Its
                 responses are passed on read for read, and are recorded in `recordings`.
@@ -89,29 +100,44 @@ class ProviderServer:
             models: The names of the models that the server lists.
             body_limit: The most bytes that the body of a request may have.
             port: The port on loopback, 0 for any free port.
+            allow_hosts: The names, besides those of this machine, by which clients may address the server in `Host`.
+            allow_origins: The origins, besides those on this machine, whose web pages may use the server. `"*"` allows
+                all, here and in `allow_hosts`.
+            journal_limit: The most bytes of requests that `requests` keeps. The oldest are forgotten, but never the
+                newest one. None keeps all.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
             MissingExtraError: An `ImportError`. If requests are forwarded, and httpx2 is not installed.
         """
-        recut, fault = _recutter(cut), checked_fault(fault)
+        recut, fault = checked_cut(cut), checked_fault(fault)
         check_numbers(speed=speed, body_limit=body_limit, port=port)
-        self._queue = ScriptQueue(scripts, fault, token_size, recut)
-        self._proxy = _proxy(scripts, upstream=upstream, cassettes=cassettes, record=record, fault=fault, speed=speed)
+        check_journal_limit(journal_limit)
+        self._queue = ScriptQueue(scripts, fault, token_size, recut, journal_limit)
+        self._proxy = proxy_of(
+            scripts,
+            upstream=upstream,
+            cassettes=cassettes,
+            record=record,
+            fault=fault,
+            speed=speed,
+            limit=journal_limit,
+        )
         self._refuses = fault is not None and fault.refuses
-        self._journal = Journal()
+        self._journal = Journal(journal_limit)
         self._handler = RequestHandler(
             self._queue,
             self._journal,
             models=checked_models(models),
             body_limit=body_limit,
-            cut=None if recut is None else recut.cut,
+            recutter=recut,
             proxy=self._proxy,
+            access=AccessRules(allow_hosts, allow_origins),
         )
         self._given_port = port
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._thread: ServerThread | None = None
+        self._home: Home | None = None
         self._address = ""
 
     # Opening and closing
@@ -119,20 +145,35 @@ class ProviderServer:
     def start(self) -> Self:
         """Open the server, and return it.
 
+        In an event loop on a virtual clock, it answers in this loop. Otherwise, it answers in a thread of its own.
+
         Raises:
             ClosedError: A `RuntimeError`. If the server is open, or was open before.
             OSError: If the port is taken.
         """
+        return self._open(on_clock=active() is not None and asyncio._get_running_loop() is not None)
+
+    def start_on_clock(self) -> Self:
+        """Open the server in the first event loop that runs on the virtual clock of this thread.
+
+        The errors are those of `start`.
+        """
+        return self._open(on_clock=True)
+
+    def _open(self, *, on_clock: bool) -> Self:
         with self._lock:
             if self._address:
                 raise server_state_error("was opened before")
-            self._socket = _bound_socket(self._given_port)
-            self._address = f"http://{_HOST}:{self._socket.getsockname()[1]}"
-            self._thread = acquire_thread(self)
+            self._socket = bound_socket(self._given_port)
+            self._address = address_of(self._socket)
+            if on_clock and self._proxy is None:  # a proxy has to do with other machines, in real time
+                self._home = ClockLoop(self._handler, self._socket, self._queue.add_blocked_loop)
+            else:
+                self._home = ThreadHome(self, self._handler, self._socket)
             try:
                 if not self._refuses:  # a port without a listener refuses connections
-                    self._socket.listen(_BACKLOG)
-                    self._thread.run(lambda: self._handler.open(self._listening))
+                    self._socket.listen(BACKLOG)
+                    self._home.open()
             except BaseException:
                 self._end()
                 raise
@@ -142,28 +183,44 @@ class ProviderServer:
     @property
     def at_work(self) -> bool:
         """Whether the server is open."""
-        return self._thread is not None
+        return self._home is not None
 
-    def close(self) -> None:
+    def close(self, *, failed: bool = False) -> None:
         """Close the server and all of its connections at once. Closing it again does nothing.
 
         A call of its rule that is under way goes on, and its result is discarded.
+
+        Args:
+            failed: Whether its run has failed. With `record="all"`, the old recordings stay then.
+
+        Raises:
+            OSError: If the old recordings cannot be replaced.
         """
         with self._lock:
             self._end()
+            if self._proxy is not None:
+                self._proxy.close(failed=failed)
+
+    async def aclose(self) -> None:
+        """Close the server, and wait for the end of its connections, also in its own event loop."""
+        home, self._home, self._socket = self._home, None, None
+        if home is not None:
+            await home.aclose()
+        if self._proxy is not None:
+            self._proxy.close(failed=False)
+
+    def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether the server is open and answers in an event loop."""
+        return isinstance(self._home, ClockLoop) and self._home.loop is loop
 
     def _end(self) -> None:
         """Close everything that is open, under the lock."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            forget_owner(self)
-            try:
-                thread.run(self._handler.close)
-            finally:
-                release_thread(thread)
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        home, self._home = self._home, None
+        listening, self._socket = self._socket, None
+        if home is not None:
+            home.close()
+        elif listening is not None:
+            listening.close()
 
     def close_at_exit(self) -> None:
         """Close the server at the end of the program."""
@@ -173,25 +230,20 @@ class ProviderServer:
     def close_after_fork(self) -> None:
         """Close the server in a forked child. The parent's server stays open."""
         self._lock = threading.Lock()  # another thread of the parent may have held it
-        self._thread = None  # this process does not have it
+        self._home = None  # this process does not have it
         self._journal.close_after_fork()
         self._end()
 
     def __del__(self) -> None:
         """Warn, and start to close a server that is dropped while it is open."""
-        thread = getattr(self, "_thread", None)
-        if thread is None:  # it is closed, or was never opened, or its arguments were invalid
+        home = getattr(self, "_home", None)
+        if home is None:  # it is closed, or was never opened, or its arguments were invalid
             return
+        self._home = None
         self._warn()
         dropped(self)
-        handler, listening = self._handler, self._listening
-
-        async def end() -> None:
-            await handler.close()
-            listening.close()
-            release_thread(thread)
-
-        thread.begin(end)
+        proxy = self._proxy
+        home.begin_close(None if proxy is None else proxy.close)
 
     def _warn(self) -> None:
         warnings.warn(
@@ -208,54 +260,19 @@ class ProviderServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the server."""
-        self.close()
-
-    @property
-    def _listening(self) -> socket.socket:
-        assert self._socket is not None  # noqa: S101  # for the type checker
-        return self._socket
-
-    # Addresses
-
-    @property
-    def url(self) -> str:
-        """The address of the server, without a path."""
-        if not self._address:
-            raise server_state_error("is not open, and has no address")
-        return self._address
-
-    @property
-    def port(self) -> int:
-        """The port of the server."""
-        return int(self.url.rpartition(":")[2])
-
-    @property
-    def openai_url(self) -> str:
-        """The base URL for clients of OpenAI's protocols."""
-        return f"{self.url}/v1"
-
-    @property
-    def anthropic_url(self) -> str:
-        """The base URL for clients of Anthropic's protocol."""
-        return self.url
-
-    @property
-    def gemini_url(self) -> str:
-        """The base URL for clients of Gemini's protocol."""
-        return self.url
-
-    @property
-    def ollama_url(self) -> str:
-        """The host for clients of Ollama's protocol."""
-        return self.url
+        """Close the server. After an error, the old recordings stay."""
+        self.close(failed=error is not None)
 
     # Requests
 
     @property
     def requests(self) -> tuple[ServedRequest, ...]:
-        """All requests so far, in the order in which they arrived."""
+        """The requests so far, in the order in which they arrived. With a `journal_limit` the oldest are missing."""
         return tuple(self._journal.requests)
+
+    def requests_after(self, number: int) -> tuple[int, Sequence[ServedRequest]]:
+        """Return the number of all requests so far, and those after the first `number` that the journal still has."""
+        return self._journal.after(number)
 
     @property
     def recordings(self) -> tuple[Cassette, ...]:
@@ -263,8 +280,11 @@ class ProviderServer:
         return () if self._proxy is None else tuple(self._proxy.recordings)
 
     def wait_for_requests(self, count: int, *, within: float) -> bool:
-        """Wait for requests, and return whether at least `count` of them have arrived within some seconds."""
-        return self._journal.wait_for(lambda: len(self._journal.requests) >= count, within)
+        """Wait for requests, and return whether at least `count` of them have arrived within some seconds.
+
+        On a virtual clock, the server answers in the event loop of the test, so this does not wait.
+        """
+        return self._wait_for(lambda: self._journal.arrived >= count, within)
 
     def unmet(self) -> Iterator[Exception]:
         """Yield an error for each failed request, each request without a script, and each script without a request."""
@@ -303,24 +323,14 @@ class ProviderServer:
         __tracebackhide__ = True
         check_times(times)
         exact = {"method": method, "protocol": protocol, "model": model, "stream": stream}
-        wanted = {name: value for name, value in exact.items() if value is not None}
-        compared = [
-            (each, each.difference(wanted, path=path, prompt=prompt, body=body or {}, headers=headers or {}))
-            for each in self.requests
-        ]
-        found = [each for each, difference in compared if not difference]
-        if (times is None and found) or times == len(found):
-            return found
-        given = {**wanted, "path": path, "prompt": prompt, "body": body, "headers": headers}
-        what = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None) or "anything"
-        often = "" if times is None else " once" if times == 1 else f" {times} times"
-        summaries = [(each.summary, difference) for each, difference in compared]
-        raise not_requested_error(f"{what}{often}", len(found), summaries)
+        other = {"path": path, "prompt": prompt, "body": body, "headers": headers}
+        return requested(self.requests, times, exact, other)
 
     def assert_client_disconnected(self, within: float = 0.0, *, request: int | None = None) -> None:
         """Assert that a client left in the middle of a response.
 
-        This waits synchronously. If the client runs in the event loop of the test, close its connection first.
+        This waits synchronously, and not at all in the event loop of the server. In an async test, await
+        `client_left(within=...)` instead.
 
         Args:
             within: The seconds to wait.
@@ -331,12 +341,40 @@ class ProviderServer:
         """
         __tracebackhide__ = True
 
-        def has_left() -> bool:
-            requests = self.requests if request is None else self.requests[request:][:1]
-            return any(each.client_disconnected for each in requests)
-
-        if not self._journal.wait_for(has_left, within):
+        if not self._wait_for(lambda: self._has_left(request), within):
             raise client_stayed_error(within, [repr(each) for each in self.requests])
+
+    async def client_left(self, within: float, *, request: int | None = None) -> None:
+        """Wait until a client has left in the middle of a response.
+
+        Args:
+            within: The seconds to wait, in virtual time if the server answers in this event loop.
+            request: The index of the client's request, -1 for the newest, or None for any request.
+
+        Raises:
+            CheckFailedError: An `AssertionError`. If no client leaves within that time.
+        """
+        __tracebackhide__ = True
+        if self._is_current:
+            left = await self._journal.await_for(lambda: self._has_left(request), within)
+        else:
+            left = await asyncio.to_thread(self._journal.wait_for, lambda: self._has_left(request), within)
+        if not left:
+            raise client_stayed_error(within, [repr(each) for each in self.requests])
+
+    def _has_left(self, request: int | None) -> bool:
+        requests = self.requests if request is None else self.requests[request:][:1]
+        return any(each.client_disconnected for each in requests)
+
+    def _wait_for(self, predicate: Callable[[], bool], within: float) -> bool:
+        """Wait synchronously, unless that would block the event loop that has to make progress."""
+        if self._is_current:
+            self._handler.notice_clients_that_left()
+        return self._journal.wait_for(predicate, 0.0 if self._is_current else within)
+
+    @property
+    def _is_current(self) -> bool:
+        return self._home is not None and self._home.is_current
 
     def unstopped(self, within: float) -> Iterator[str]:
         """Yield a line for each response that is still produced, or went on after its client had left.
@@ -344,48 +382,10 @@ class ProviderServer:
         Args:
             within: The seconds to wait for the end of all producers. The server's thread notices clients that leave.
         """
-        self._journal.wait_for(lambda: all(each.ended for each in self.requests), within)
+        self._wait_for(lambda: all(each.ended for each in self.requests), within)
         for request in self.requests:
-            if request.unstopped:
+            if request.unstopped and not (self._is_current and request.client_disconnected and not request.deltas_late):
                 yield f"{request.summary}: the producer {request.unstopped}: {request!r}"
 
     def __repr__(self) -> str:
         return f"<ProviderServer {self._address or 'not open'}, {len(self.requests)} requests>"
-
-
-def _bound_socket(port: int) -> socket.socket:
-    bound = socket.socket()
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((_HOST, port))
-        bound.settimeout(0)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def _proxy(
-    scripts: Sequence[object],
-    *,
-    upstream: str | None,
-    cassettes: str | PathLike[str] | None,
-    record: str | None,
-    fault: Fault | None,
-    speed: float,
-) -> Proxy | None:
-    if upstream is None and cassettes is None:
-        if record is not None:
-            rule = "It must be None if there is neither an upstream nor cassettes. Give one of them."
-            raise InvalidArgumentError("record", repr(record), rule)
-        return None
-    if scripts:
-        rule = "It must not be given with scripts. A server has either scripts or a provider, not both."
-        raise InvalidArgumentError("upstream", repr(upstream), rule)
-    return Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed)
-
-
-def _recutter(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None:
-    if cut is None or isinstance(cut, ScriptRecutter):
-        return cut
-    return ScriptRecutter(cut if isinstance(cut, Cut) else Cut(cut))

@@ -18,16 +18,20 @@ from pytest_streamval.errors import (
     unused_cassette_error,
 )
 from pytest_streamval.http.connection import load_httpx2
+from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
+from pytest_streamval.recordings.replacement import NewRecordings
 from pytest_streamval.recordings.stream_recorder import StreamRecorder, numbered
 from pytest_streamval.server.actions import Disconnect, Flush, Hang, Response, SendData, SendHead, Sleep
-from pytest_streamval.server.forwarding import ForwardedRequest, Upstream, request_to
+from pytest_streamval.server.arguments import checked_mode
+from pytest_streamval.server.forwarding import ForwardedRequest, Upstream, end_to_end, request_to
 from pytest_streamval.server.framing import split_frames
+from pytest_streamval.server.newest import Newest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     from pytest_streamval.errors import StreamvalError
@@ -40,7 +44,6 @@ if TYPE_CHECKING:
     from pytest_streamval.server.rendering import Renderer
 
 _FILE = "stream.jsonl"
-_FRAMING = {"connection", "content-length", "content-type", "transfer-encoding"}
 _HOW_TO_RECORD = "To record this request, give the provider as upstream, with record='new'."
 
 
@@ -55,8 +58,9 @@ class Proxy:
         mode: RecordMode,
         fault: Fault | None,
         speed: float = inf,
+        limit: int | None = None,
     ) -> None:
-        """Load the recordings, or delete them if they are to be replaced.
+        """Load the recordings, unless they are to be replaced.
 
         Args:
             upstream: The address of the provider, or None if there is none.
@@ -64,14 +68,15 @@ class Proxy:
             mode: The record mode.
             fault: The fault of all responses.
             speed: The factor by which a replay is faster than the recording.
+            limit: The most bytes of the recordings that are kept in memory. None keeps all.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
             MissingExtraError: An `ImportError`. If requests are forwarded, and httpx2 is not installed.
         """
-        self.recordings: list[Cassette] = []
+        self.recordings: Newest[Cassette] = Newest(limit)
         """The new recordings, in the order in which the responses ended."""
-        self.failures: list[CheckFailedError] = []
+        self.failures: Newest[CheckFailedError] = Newest(limit)
         """The errors of the requests that reached no provider."""
         self._upstream = None if upstream is None else Upstream(upstream)
         self._folder = None if folder is None else Path(folder)
@@ -94,8 +99,7 @@ class Proxy:
         self._matcher = CassetteMatcher(
             [Cassette.load(path) for path in existing] if replays else (), way_out=_HOW_TO_RECORD
         )
-        for path in existing if mode.replaces else ():
-            path.unlink()
+        self._new = NewRecordings(existing if mode.replaces else ())
 
     def respond(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         """Return the response to a request for an output."""
@@ -112,6 +116,17 @@ class Proxy:
             return None
         return self._forward(self._upstream, request, renderer, incoming, recorder=None)
 
+    def close(self, *, failed: bool = False) -> None:
+        """Replace the old recordings in the mode `all`. After a failure they stay.
+
+        Args:
+            failed: Whether the run has failed. A request that reached no provider counts as a failure too.
+
+        Raises:
+            OSError: If they cannot be replaced.
+        """
+        self._new.close(failed=failed or bool(self.failures))
+
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield an error for each failed request, each request without a recording, and each recording not played."""
         yield from self.failures
@@ -123,7 +138,8 @@ class Proxy:
     def _replay_or_forward(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         protocol = renderer.adapter.protocol
         upstream = self._upstream
-        sent = request_to(incoming.target if upstream is None else upstream.url(incoming.target), incoming)
+        url = incoming.target if upstream is None else upstream.url(incoming.target)
+        sent = decoded_request(request_to(url, incoming))
         if upstream is None or not self._forwards or self._matcher.has(sent, protocol):
             return Response(self._replay(renderer, sent))
         recorder = StreamRecorder(sent, Secrets.of(sent, keys_in_environment()), protocol=protocol, provider=protocol)
@@ -142,10 +158,13 @@ class Proxy:
             upstream,
             incoming,
             recorder=recorder,
-            keep=lambda: self._keep(recorder),
-            on_failure=lambda error: self.failures.append(answer_failed_error(request.summary, error.fault)),
+            keep=lambda: self._keep(recorder, len(incoming.body)),
+            on_failure=lambda reason: self._add_failure(answer_failed_error(request.summary, reason)),
         )
         return Response(forwarded.actions(renderer), forwarded.close)
+
+    def _add_failure(self, error: CheckFailedError) -> None:
+        self.failures.add(error, len(error.message))
 
     def _replay(self, renderer: Renderer, sent: HttpRequest) -> Actions:
         try:
@@ -154,16 +173,42 @@ class Proxy:
             return renderer.render_error(400, str(error))
         return replay_actions(cassette, self._speed)
 
-    def _keep(self, recorder: StreamRecorder | None) -> None:
+    def _keep(self, recorder: StreamRecorder | None, size: int) -> None:
         if recorder is None:
             return
         cassette = recorder.cassette(Path(_FILE) if self._folder is None else self._next_path(self._folder))
-        self.recordings.append(cassette)
+        self.recordings.add(cassette, size + sum(len(read.data) for read in cassette.reads))
         if self._folder is not None:
-            cassette.dump()
+            self._new.add(cassette)
 
     def _next_path(self, folder: Path) -> Path:
         return numbered(folder / _FILE, next(self._numbers))
+
+
+def proxy_of(
+    scripts: Sequence[object],
+    *,
+    upstream: str | None,
+    cassettes: str | PathLike[str] | None,
+    record: str | None,
+    fault: Fault | None,
+    speed: float,
+    limit: int | None,
+) -> Proxy | None:
+    """Return the proxy of a server, or None if it plays scripts.
+
+    Raises:
+        InvalidArgumentError: A `ValueError`. If the arguments do not fit together.
+    """
+    if upstream is None and cassettes is None:
+        if record is not None:
+            rule = "It must be None if there is neither an upstream nor cassettes. Give one of them."
+            raise InvalidArgumentError("record", repr(record), rule)
+        return None
+    if scripts:
+        rule = "It must not be given with scripts. A server has either scripts or a provider, not both."
+        raise InvalidArgumentError("upstream", repr(upstream), rule)
+    return Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed, limit=limit)
 
 
 def _number(path: Path) -> int:
@@ -180,7 +225,7 @@ def replay_actions(cassette: Cassette, speed: float) -> Actions:
         speed: The factor by which the replay is faster than the recording. `math.inf` skips the pauses.
     """
     headers = {name.lower(): value for name, value in cassette.header.get("headers") or ()}
-    others = tuple((name, value) for name, value in headers.items() if name not in _FRAMING)
+    others = tuple(pair for pair in end_to_end(headers.items()) if pair[0] != "content-type")
     head = SendHead(cassette.header.get("status") or 200, headers.get("content-type", "text/event-stream"), others)
     now = 0.0
     has_begun = False

@@ -197,7 +197,8 @@ def _count_characters(step: Step) -> int:
         return len(step)
     if not isinstance(step, Delta):
         return 0
-    return len(step.text) + len(step.thinking) + sum(len(call.arguments) for call in step.tool_calls)
+    texts = (step.text, step.thinking, step.refusal, *(call.arguments for call in step.tool_calls))
+    return sum(map(len, texts))
 
 
 def _estimate_tokens(characters: int) -> int:

@@ -106,10 +106,10 @@ def _respond(method: str, path: str, content: bytes, models: Sequence[str]) -> E
     if response is None:
         hint = _WITHOUT_SSE if path.endswith(":streamGenerateContent") else ""
         message = f"There is nothing at {method} {path}{hint}. This server answers: {'; '.join(PATHS)}."
-        return ErrorResponse(_nearest_adapter(path), 404, message)
+        return ErrorResponse(nearest_adapter(path), 404, message)
     if method not in methods:
         message = f"{method} {path} is not served. This path takes {methods[0]}."
-        return ErrorResponse(_nearest_adapter(path), 405, message, (("allow", ", ".join(methods)),))
+        return ErrorResponse(nearest_adapter(path), 405, message, (("allow", ", ".join(methods)),))
     return response
 
 
@@ -137,7 +137,7 @@ def _information(path: str, models: Sequence[str]) -> StaticResponse | None:
     return _json({"version": "0.13.0"}) if path == "/api/version" else None
 
 
-def _nearest_adapter(path: str) -> Adapter:
+def nearest_adapter(path: str) -> Adapter:
     """Return the protocol for an error about a path that belongs to none."""
     if path.startswith("/api/"):
         return ADAPTERS["ollama"]

@@ -11,6 +11,7 @@ from pytest_streamval.errors import (
     InvalidArgumentError,
     StreamvalError,
     answer_failed_error,
+    blocked_loop_error,
     described,
     excerpt,
     unasked_script_error,
@@ -23,6 +24,7 @@ from pytest_streamval.scripting.script import Script, as_script
 from pytest_streamval.scripting.steps import text_of_step
 from pytest_streamval.server.faults.fault import Fault, Faulty, check_is_called
 from pytest_streamval.server.journal import ServedRequest
+from pytest_streamval.server.newest import Newest
 from pytest_streamval.server.rule_thread import RuleResult, RuleThread
 
 if TYPE_CHECKING:
@@ -62,7 +64,12 @@ class ScriptQueue:
     """The scripts of a server in order, or the rule that chooses them."""
 
     def __init__(
-        self, given: Sequence[Playable | Rule], fault: Fault | None, token_size: int, recut: ScriptRecutter | None
+        self,
+        given: Sequence[Playable | Rule],
+        fault: Fault | None,
+        token_size: int,
+        recut: ScriptRecutter | None,
+        limit: int | None = None,
     ) -> None:
         self._fault = fault
         self._recut = recut
@@ -70,17 +77,18 @@ class ScriptQueue:
         self.rule: RuleThread | None = None
         """The rule that chooses the scripts, if there is one."""
         self._taken = 0  # the number of scripts that were taken, without a rule
-        self.scripts: list[QueuedScript] = []
+        self.scripts: Newest[QueuedScript] = Newest(limit)
         """The scripts in order. Those of a rule are added when it returns them."""
-        self.unscripted: list[CheckFailedError] = []
+        self.unscripted: Newest[CheckFailedError] = Newest(limit)
         """The errors of requests for which there was no script."""
-        self.failures: list[CheckFailedError] = []
+        self.failures: Newest[CheckFailedError] = Newest(limit)
         """The errors of requests for which a rule raised, or whose protocol cannot express the script."""
         if len(given) == 1 and callable(given[0]) and not isinstance(given[0], type):
             check_is_called("scripts[0]", given[0])
             self.rule = RuleThread(given[0])
         else:
-            self.scripts = [self._queued(each, f"scripts[{number}]") for number, each in enumerate(given)]
+            self.scripts.limit = None  # none of them may be forgotten before its request comes
+            self.scripts += [self._queued(each, f"scripts[{number}]") for number, each in enumerate(given)]
 
     def take(
         self, request: ServedRequest, earlier: Sequence[ServedRequest], result: RuleResult | None = None
@@ -95,18 +103,24 @@ class ScriptQueue:
         Raises:
             BaseException: If the rule raised it.
         """
-        script = self._next_script(request) if result is None else self._script_of_rule(result)
+        script = self._next_script(request) if result is None else self._script_of_rule(result, request)
         if script is not None:
             script.requests.append(request)
             return script
-        self.unscripted.append(self._unscripted_error(request, earlier))
-        return self.unscripted[-1]
+        error = self._unscripted_error(request, earlier)
+        self.unscripted.add(error, len(error.message))
+        return error
 
     def add_failure(self, request: ServedRequest, error: BaseException) -> str:
         """Add the error of a request that could not be answered, and return its text."""
         failure = f"{type(error).__name__}: {described(error)}"
-        self.failures.append(answer_failed_error(request.summary, failure))
+        self.failures.add(answer_failed_error(request.summary, failure), len(failure))
         return failure
+
+    def add_blocked_loop(self) -> None:
+        """Add the error of a client that blocked the event loop of its server."""
+        failure = str(blocked_loop_error())
+        self.failures.add(answer_failed_error("a request of a synchronous client", failure), len(failure))
 
     def unmet(self) -> Iterator[StreamvalError]:
         """Yield the errors of failed requests, of requests without a script, and of scripts without a request."""
@@ -116,13 +130,14 @@ class ScriptQueue:
         if unplayed and not (self._fault is not None and self._fault.refuses):
             yield unasked_script_error(len(self.scripts), unplayed)
 
-    def _script_of_rule(self, result: RuleResult) -> QueuedScript | None:
+    def _script_of_rule(self, result: RuleResult, request: ServedRequest) -> QueuedScript | None:
         if result.error is not None:
             raise result.error
         if result.value is None:
             return None
-        self.scripts.append(self._queued(result.value, "result of the rule"))
-        return self.scripts[-1]
+        script = self._queued(result.value, "result of the rule")
+        self.scripts.add(script, request.size + len(script.script.text))
+        return script
 
     def _next_script(self, request: ServedRequest) -> QueuedScript | None:
         """Return the next script, or the last one again if the fault of the server has ruined it for this request.

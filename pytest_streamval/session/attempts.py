@@ -7,10 +7,10 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from pytest_streamval.engine.retries import Repair, failure_text
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.engine.validators import ValidatorGroup
 from pytest_streamval.errors import NoAcceptedAttemptError
-from pytest_streamval.model import Delta
 from pytest_streamval.session.outputs import resolve, stop_output
 
 if TYPE_CHECKING:
@@ -18,41 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_streamval.engine.backend import Backend
-    from pytest_streamval.engine.component import CBlock, Component, Instruction
+    from pytest_streamval.engine.component import Component, Instruction
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
 
 logger = logging.getLogger("pytest_streamval")
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """An instruction with a rejected answer and the reasons."""
-
-    instruction: Instruction
-    """The instruction."""
-    answer: str
-    """The rejected answer."""
-    failures: tuple[str, ...]
-    """The failed requirements with their reasons."""
-
-    def parts(self) -> Sequence[Component | CBlock]:
-        """Return the instruction."""
-        return (self.instruction,)
-
-    def format_for_llm(self) -> str:
-        """Return the instruction, the answer and the reasons."""
-        reasons = "\n".join(f"- {failure}" for failure in self.failures)
-        return (
-            f"{self.instruction.format_for_llm()}\n\n"
-            f"This answer was not accepted:\n{self.answer}\n\n"
-            f"What is wrong with it:\n{reasons}\n\n"
-            "Answer again, and put that right."
-        )
-
-    def parse(self, computed: ModelOutputThunk) -> str:
-        """Parse an answer as the instruction does."""
-        return self.instruction.parse(computed)
 
 
 async def validate_all(
@@ -65,7 +35,7 @@ async def validate_all(
     copies = [copy(each) for each in requirements]
     validators = ValidatorGroup(copies, backend, ctx, timeout=None, fail_fast=False)
     try:
-        return list(await validators.validate(**options))
+        return list(await validators.validate(ctx, **options))
     finally:
         for failure in validators.cleanup_failures:
             logger.error("The clean-up of a cancelled requirement failed.", exc_info=failure)
@@ -104,7 +74,7 @@ class Attempts:
             if number == self.limit:
                 raise NoAcceptedAttemptError(str(self.attempt), failures, number)
             number += 1
-            self.attempt, self.ctx = await self.ask(Repair(self.instruction, str(self.attempt), tuple(failures)))
+            self.attempt, self.ctx = await self.ask(Repair(self.instruction, tuple(failures), str(self.attempt)))
         self.accept(self.instruction, self.attempt)
         await _copy_output(self.attempt, output)
 
@@ -117,17 +87,12 @@ class Attempts:
             await stop_output(self.attempt)
             raise
         pairs = zip(self.requirements, results, strict=True)
-        return [_failure(requirement, result) for requirement, result in pairs if not result]
-
-
-def _failure(requirement: Requirement, result: ValidationResult) -> str:
-    rule = requirement.format_for_llm() or requirement.name
-    return f"{rule}: {result.reason}" if result.reason else rule
+        return [failure_text(requirement, result) for requirement, result in pairs if not result]
 
 
 async def _copy_output(accepted: ModelOutputThunk, output: ModelOutputThunk) -> None:
     known = accepted.generation
     output.generation.model, output.generation.provider = known.model, known.provider
-    delta = Delta.of_output(str(accepted), accepted.thinking, accepted.tool_calls, known.usage, known.finish_reason)
-    await output.put(delta)
+    output.generation.deviations, output.generation.response = known.deviations, known.response
+    await output.put(accepted.as_delta())
     output.close()  # before the first read, so that this read is also the last

@@ -76,4 +76,4 @@ class HistoryObserver(Observer):
     def ended(self, run: RunView) -> None:
         """Add the exchange before any reader sees the end of the run."""
         if run.completed and all(run.final_validations):
-            self._history.add(run.action, run.thunk)
+            self._history.add(run.action, run.output)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
+from pytest_streamval.engine.attempt_starter import checked_answer
 from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
-from pytest_streamval.engine.orchestrator import checked_answer
 from pytest_streamval.errors import GenerationCancelledError, InvalidArgumentError, closed_session_error, excerpt
 from pytest_streamval.session.arguments import as_output
 from pytest_streamval.session.attempts import validate_all

@@ -24,13 +24,15 @@ from pytest_streamval.session.history import HistoryObserver
 from pytest_streamval.session.requests import Backend_co, SessionRequests
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from pytest_streamval.engine.attempt import Failure
     from pytest_streamval.engine.backend import Backend
     from pytest_streamval.engine.chunking import ChunkingStrategy
-    from pytest_streamval.engine.component import CBlock, Component
+    from pytest_streamval.engine.component import Action, CBlock, Component
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.retries import OnRetry
     from pytest_streamval.engine.thunk import ModelOutputThunk
 
 
@@ -291,11 +293,15 @@ class Session(SessionRequests[Backend_co]):
         validator_timeout: float | None = None,
         fail_fast: bool = False,
         model_options: Mapping[str, object] | None = None,
+        holdback: int | str = 0,
+        max_attempts: int = 1,
+        on_retry: OnRetry = "restart",
+        repair: Callable[[Action, Sequence[Failure], str], object] | None = None,
     ) -> StreamChunkingResult:
         """Start a generation that is checked chunk by chunk, with this session's backend and context.
 
         The arguments, the result and the errors are those of `stream_with_chunking`. The context receives the exchange
-        at the end of the run if every requirement passed.
+        at the end of the run if every requirement passed: the request, and the text that was released.
         """
         self._check_open("stream")
         checked, options = checked_action(action), self._merged(model_options)
@@ -311,6 +317,10 @@ class Session(SessionRequests[Backend_co]):
                 validator_timeout=validator_timeout,
                 fail_fast=fail_fast,
                 model_options=options,
+                holdback=holdback,
+                max_attempts=max_attempts,
+                on_retry=on_retry,
+                repair=repair,
             )
         # on this run alone: a backend may start runs of its own
         result.observe(HistoryObserver(history))  # type: ignore[abstract]

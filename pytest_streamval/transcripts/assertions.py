@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, StreamEvent
+from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, RetryEvent, StreamEvent
 from pytest_streamval.errors import (
     InvalidArgumentError,
     event_order_error,
@@ -16,12 +18,16 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.scripting.mock import MockCall
 from pytest_streamval.transcripts.transcript import Transcript
+from pytest_streamval.transcripts.validated_text import ShownText, unvalidated_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.run_view import RunView
     from pytest_streamval.transcripts.transcript import TranscriptSource
+    from pytest_streamval.transcripts.validated_text import ShownTexts
 
 _BEFORE = 40  # characters shown before a fault
 
@@ -29,63 +35,105 @@ _BEFORE = 40  # characters shown before a fault
 # Received text
 
 
-def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Iterable[str]) -> None:
+def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Iterable[str] | ShownTexts) -> None:
     """Assert that the consumer received only text that every requirement had passed.
 
-    Each released chunk must have a verdict before it that is not a failure. The received text must be the released
-    chunks, or a beginning of them. White space is not compared, as chunks have none around them.
+    Each released chunk must have a verdict before it that is not a failure, or be a replacement. The received text must
+    be the released chunks, or a beginning of them. It may begin with those of a later attempt. White space is not
+    compared, as chunks have none around them.
+
+    A page may also show texts of the application itself, such as the names of its events. Those of its texts count that
+    begin like the released text, or have text that was generated and not released.
 
     Args:
-        transcript: A transcript, a result, or events.
-        received: The text that the consumer received, or its chunks.
+        transcript: A transcript, a result, a run, or events.
+        received: The text that the consumer received, its chunks, or a page of `app_client`.
 
     Raises:
         CheckFailedError: An `AssertionError`. If other text was received. It shows the text and the reason.
     """
     __tracebackhide__ = True
+    generated = _generated(transcript)
     transcript = Transcript.of(transcript)
-    text = _joined(received)
+    texts = _shown_texts(received)
     lines = transcript.lines
+    too_early = _released_before_a_check(transcript)
     verdicts: dict[tuple[int, int], bool] = {}
-    released: list[str] = []
+    released: list[list[str]] = [[]]  # of each attempt
     for number, event in enumerate(transcript, 1):
-        if isinstance(event, QuickCheckEvent):
+        if isinstance(event, QuickCheckEvent) and event.own_chunk is None:
             verdicts[event.attempt, event.chunk_index] = event.passed
         elif isinstance(event, ChunkEvent):
             verdict = verdicts.get((event.attempt, event.chunk_index))
-            if not verdict:
+            if too_early is not None:  # requirements have chunks of their own
+                verdict = None if number in too_early else True
+            if not verdict and not (verdict is False and event.replaced):
                 why = "was released before any verdict" if verdict is None else "was released although it had failed"
                 raise unvalidated_text_error(excerpt(event.text), why, "\n".join(lines[:number]))
-            released.append(event.text)
-    end = _validated_length(text, "".join(released))
-    if end < len(text):
-        place = f" after {excerpt(text[:end][-_BEFORE:])}" if end else ""
-        why = f"reached the consumer{place}, but it is not the text that was validated and released"
-        raise unvalidated_text_error(excerpt(text[end:]), why, "\n".join(lines))
+            released[-1].append(event.text)
+        elif isinstance(event, RetryEvent):
+            released.append([])
+    # a restart makes the text of earlier attempts void
+    beginnings = ["".join(chain.from_iterable(released[begin:])) for begin in range(len(released))]
+    for shown in texts:
+        offsets = [unvalidated_offset(shown, beginning, generated) for beginning in beginnings]
+        if None in offsets:
+            continue
+        end = max(filter(None, offsets), default=0)
+        place = f" after {excerpt(shown.text[:end][-_BEFORE:])}" if end else ""
+        form = "" if shown.is_plain else f", in {shown.name}"
+        why = f"reached the consumer{place}{form}, but it is not the text that was validated and released"
+        raise unvalidated_text_error(excerpt(shown.text[end:]), why, "\n".join(lines))
 
 
-def _joined(received: str | Iterable[str]) -> str:
-    if isinstance(received, str):
-        return received
+def _released_before_a_check(transcript: Transcript) -> set[int] | None:
+    """Return the numbers of the events that released text before a requirement checked it in a chunk of its own.
+
+    It is None if all requirements check the chunks of the run.
+    """
+    too_early: set[int] = set()
+    has_own = False
+    attempt, first_unchecked = 0, math.inf  # the smallest offset that is checked later in the attempt
+    for number, event in reversed(list(enumerate(transcript, 1))):
+        if isinstance(event, QuickCheckEvent | ChunkEvent) and event.attempt != attempt:
+            attempt, first_unchecked = event.attempt, math.inf
+        if isinstance(event, QuickCheckEvent) and event.own_chunk is not None:
+            has_own = True
+            first_unchecked = min(first_unchecked, event.own_chunk.start)
+        elif isinstance(event, ChunkEvent) and event.start is not None:
+            start, end = event.source
+            white = len(event.text) - len(event.text.rstrip()) if not event.replaced else 0
+            if first_unchecked < (end - white if end - white > start else end):
+                too_early.add(number)
+    return too_early if has_own else None
+
+
+def _generated(source: object) -> str:
+    """Return the text that a run has read, empty for events without a run."""
+    run: Any = getattr(source, "_run", source)
+    return getattr(getattr(run, "thunk", None), "text_read", "")
+
+
+def _shown_texts(received: str | Iterable[str] | ShownTexts) -> list[ShownText]:
     known: object = received
+    if hasattr(known, "shown_texts"):
+        shown: list[ShownText] = known.shown_texts()
+        return shown
+    return [ShownText("the text", _joined(known), is_plain=True)]
+
+
+def _joined(known: object) -> str:
+    if isinstance(known, str):
+        return known
     pieces: list[object] = list(known) if isinstance(known, Iterable) else [known]
     texts = [piece for piece in pieces if isinstance(piece, str)]
     if len(texts) < len(pieces):
-        rule = "It must be the received text, or its chunks: [chunk async for chunk in result.astream()]."
+        rule = "It must be the received text, its chunks, or a page: [chunk async for chunk in result.astream()]."
         raise InvalidArgumentError("received", excerpt(pieces), rule)
     return "".join(texts)
 
 
-def _validated_length(received: str, released: str) -> int:
-    """Return the length of the received text up to its first difference from the released text."""
-    expected = iter("".join(released.split()))
-    for offset, character in enumerate(received):
-        if not character.isspace() and character != next(expected, None):
-            return offset
-    return len(received)
-
-
-def assert_accepted(run: StreamChunkingResult) -> None:
+def assert_accepted(run: StreamChunkingResult | RunView) -> None:
     """Assert that a stream reached its natural end and every requirement accepted the complete output.
 
     Args:
@@ -97,17 +145,24 @@ def assert_accepted(run: StreamChunkingResult) -> None:
     __tracebackhide__ = True
     if run.accepted:
         return
+    attempts = run.attempts
     faults = [
-        f"{each.name} failed a chunk: {verdict.reason or 'no reason given'}" for each, verdict in run.streaming_failures
+        f"{each.name} failed {'a chunk' if len(attempts) == 1 else f'attempt {attempt.number}'}: {_reason(verdict)}"
+        for attempt in attempts
+        for each, verdict in attempt.failures
+        if not (len(attempts) == 1 and run.final_validations)
     ]
-    faults += [
-        f"{each.name} rejected the complete output: {verdict.reason or 'no reason given'}"
-        for each, verdict in zip(run.requirements, run.final_validations, strict=False)
-        if not verdict
-    ]
+    if len(attempts) == 1:
+        verdicts = zip(run.requirements, run.final_validations, strict=False)
+        rejections = [(each, verdict) for each, verdict in verdicts if not verdict]
+        faults += [f"{each.name} rejected the complete output: {_reason(verdict)}" for each, verdict in rejections]
     errors = [event for event in run.history if isinstance(event, ErrorEvent)]
     faults += [f"{error.exception_type}: {error.detail}" for error in errors]
     raise not_accepted_error(run.outcome or "running", faults, run.full_text)
+
+
+def _reason(verdict: PartialValidationResult | ValidationResult) -> str:
+    return verdict.reason or "no reason given"
 
 
 # The end of the producer

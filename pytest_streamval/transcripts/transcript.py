@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -17,7 +17,6 @@ from pytest_streamval.engine.events import (
     StreamEvent,
     StreamingDoneEvent,
 )
-from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt, plural
 from pytest_streamval.transcripts.differences import difference
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
+    from pytest_streamval.engine.result import StreamChunkingResult
+    from pytest_streamval.engine.run_view import RunView
 
 _WIDTH = 120  # characters shown of a line that differs, as pytest shows 640 characters of a failed comparison
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")
@@ -62,7 +63,7 @@ class Transcript:
 
     @classmethod
     def of(cls, source: TranscriptSource) -> Transcript:
-        """Return the transcript of events or of a result so far, or a transcript unchanged.
+        """Return the transcript of events, of a result or of a run so far, or a transcript unchanged.
 
         Raises:
             InvalidArgumentError: A `TypeError`. If the source is none of these.
@@ -70,10 +71,11 @@ class Transcript:
         if isinstance(source, Transcript):
             return source
         given: object = source
-        if isinstance(given, str) or not isinstance(given, Iterable | StreamChunkingResult):
+        history = getattr(given, "history", None)
+        if history is None and (isinstance(given, str) or not isinstance(given, Iterable)):
             rule = "It must be a transcript, a result or events. `await transcribe(result)` waits for the end of a run."
             raise InvalidArgumentError("transcript", excerpt(source), rule)
-        return cls(source.history if isinstance(source, StreamChunkingResult) else source)
+        return cls(cast("Iterable[StreamEvent]", given if history is None else history))
 
     def text(self, *, times: bool = False) -> str:
         r"""Return a line for each event: its kind, and its text with the escapes of JSON.
@@ -98,20 +100,26 @@ class Transcript:
     def _lines(self) -> Iterator[str]:
         texts = _full_texts(self.events)
         end: int | None = 0  # of the last chunk, or None if it is unknown
+        before_retry: int | None = None  # the end of the last chunk of the attempt before this one
         for event in self.events:
             if isinstance(event, ChunkEvent):
                 text = texts.get(event.attempt)
                 usual = " " if end else ""
                 between = usual if text is None or end is None or event.start is None else text[end : event.start]
+                if text is not None and between.strip() and before_retry is not None:  # it continues that text
+                    between = text[before_retry : event.start]
+                    usual = " "
                 gap = "" if between == usual else f"{quoted(between)} + "
-                yield f"chunk {gap}{quoted(event.text)}"
-                end = event.end
+                yield f"chunk {gap}{quoted(event.text)}{', a replacement' if event.replaced else ''}"
+                end, before_retry = event.end, None
             elif isinstance(event, StreamingDoneEvent):
                 rest = "" if end is None else event.full_text[end:]
                 last = f", the last {quoted(rest)}" if rest else ""
                 yield f"streaming done, {len(event.full_text):,} characters{last}"
             else:
-                end = 0 if isinstance(event, RetryEvent) else end
+                if isinstance(event, RetryEvent):
+                    before_retry = end or before_retry
+                    end = 0
                 yield _line(event)
 
     def difference(self, expected: Transcript, *, width: int | None = _WIDTH) -> list[str]:
@@ -148,8 +156,8 @@ class Transcript:
         return f"<Transcript of {plural(len(self.events), 'event')}:\n{self.text()}>"
 
 
-TranscriptSource: TypeAlias = "Transcript | StreamChunkingResult | Iterable[StreamEvent]"
-"""A transcript, a result, or events."""
+TranscriptSource: TypeAlias = "Transcript | StreamChunkingResult | RunView | Iterable[StreamEvent]"
+"""A transcript, a result, a run, or events."""
 
 
 async def transcribe(result: StreamChunkingResult) -> Transcript:
@@ -186,7 +194,10 @@ def _full_texts(events: Iterable[StreamEvent]) -> dict[int, str]:
 def _line(event: StreamEvent) -> str:
     match event:
         case QuickCheckEvent():
-            line = f"check {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
+            results, place, own = event.results, "", event.own_chunk
+            if own is not None:
+                results, place = tuple(results[position] for position in own.positions), f"of {own.start}-{own.end} "
+            line = f"check {place}{'passed' if event.passed else 'FAILED'}{_verdicts(results)}"
         case FullValidationEvent():
             line = f"validation {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
         case RetryEvent():

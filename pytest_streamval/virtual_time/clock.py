@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+on_loop: list[Callable[[asyncio.AbstractEventLoop], None]] = []
+"""Functions that are called with each event loop that begins to run on a clock."""
+
 
 class Settled:
     """The result of `advance` and `move_to`. An async test may await it, so that the other tasks run first."""
@@ -242,6 +245,8 @@ class VirtualClock:
 
     def _drive(self, loop: asyncio.AbstractEventLoop) -> None:
         self._driver = LoopDriver(loop, self._source, self._activity, self._wake_settled, self._end_deadlock)
+        for listener in tuple(on_loop):
+            listener(loop)
 
     def _release(self) -> None:
         if self._driver is not None:

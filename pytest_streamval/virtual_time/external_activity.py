@@ -7,11 +7,12 @@ import socket
 import sys
 import threading
 from concurrent.futures.thread import _threads_queues  # the only record of which threads belong to an executor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _RESULT = concurrent.futures.Future.result.__code__
 _CHILD_WATCHER = "asyncio-waitpid-"  # the prefix of the thread that waits for a subprocess
@@ -112,7 +113,7 @@ class Connections:
             elif result is not None:
                 if result.here != result.there and Ends(result.there, result.here) in ours:
                     self.has_inner = True
-                else:
+                elif result not in _silent:
                     self.outer.append(f"the connection to {_address(result.there, number)}")
 
 
@@ -137,6 +138,24 @@ def _examine(number: int) -> Ends | str | None:
         return f"the socket at {_address(_normalized(here), number)}, which has no peer"
     finally:
         sock.detach()  # other code owns the descriptor
+
+
+_silent: set[Ends] = set()  # the ends of connections on which a server of this process will send nothing
+
+
+def silent_ends(server: Any, client: Any) -> Ends:  # noqa: ANN401  # addresses depend on the address family
+    """Return the ends of a connection of a server, as its client sees them."""
+    return Ends(_normalized(client), _normalized(server))
+
+
+@contextmanager
+def silent(ends: Ends) -> Iterator[None]:
+    """Declare that the server of a connection sends nothing more, so that virtual time does not wait for it."""
+    _silent.add(ends)
+    try:
+        yield
+    finally:
+        _silent.discard(ends)
 
 
 def _normalized(address: Any) -> Any:  # noqa: ANN401  # its type depends on the address family

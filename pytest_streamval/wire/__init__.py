@@ -9,6 +9,7 @@ from pytest_streamval.wire.gemini import Gemini, GeminiDecoder
 from pytest_streamval.wire.ndjson import NDJSONDecoder, NDJSONLine, ndjson_line
 from pytest_streamval.wire.ollama import Ollama, OllamaDecoder
 from pytest_streamval.wire.openai import OpenAIChat, OpenAIChatDecoder
+from pytest_streamval.wire.reading import StreamReading, read_stream
 from pytest_streamval.wire.registry import ADAPTERS
 from pytest_streamval.wire.responses import OpenAIResponses, OpenAIResponsesDecoder
 from pytest_streamval.wire.sse import ServerSentEvent, SSEDecoder, SSEEncoder
@@ -35,6 +36,8 @@ __all__ = [
     "SSEDecoder",
     "SSEEncoder",
     "ServerSentEvent",
+    "StreamReading",
     "WireRequest",
     "ndjson_line",
+    "read_stream",
 ]

@@ -14,13 +14,12 @@ from pytest_streamval.errors import (
     UnencodableDeltaError,
     excerpt,
 )
+from pytest_streamval.wire.error_reports import ProviderReportError, provider_report
 from pytest_streamval.wire.exchange import ParsedRequest, WireRequest
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
-    ProviderReportError,
     json_text,
     parse_object,
-    provider_report,
 )
 
 if TYPE_CHECKING:
@@ -119,9 +118,9 @@ class Adapter(ABC):
         """Return a request for a streamed response (see `build_request`)."""
         return self.build_request(messages, model=model, options=options, schema=schema, stream=True)
 
-    def decoder(self) -> FrameDecoder:
-        """Return a decoder for one streamed response."""
-        return self._decoder()
+    def decoder(self, *, strict: bool = False) -> FrameDecoder:
+        """Return a decoder for one streamed response. A strict one raises at the first deviation."""
+        return self._decoder(strict=strict)
 
     def encoder(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> FrameEncoder:
         """Return an encoder for one response.

@@ -3,57 +3,68 @@
 Source: https://platform.claude.com/docs/en/build-with-claude/streaming. A message is `message_start`, then content
 blocks, each with `content_block_start`, `content_block_delta`s and `content_block_stop`, then `message_delta`s, then
 `message_stop`. `ping` can come anywhere, and `error` ends the stream. Unknown types of events, blocks and deltas are
-skipped, as the documentation asks of clients. So are signatures, citations and the tools that the server runs.
+skipped, as the documentation asks of clients. So are citations and the tools that the server runs.
 
 An order of frames is malformed if the decoder would have to guess the text, or would lose some: a delta of a block that
-is not open, a block that starts twice or is still open at the end, a second `message_start` or one after content,
-anything after the end. Differences that lose nothing are accepted: llama.cpp sometimes leaves out `message_start`, and
-proxies leave out the names of the events, which the data repeats.
+has never started, a second message. An order that loses nothing is noted: an index that is used again after the stop of
+its block (https://github.com/anthropics/anthropic-sdk-typescript/issues/879), two blocks that are open at once, a block
+that is still open at the end, a `message_start` that is doubled or late. llama.cpp sometimes leaves out
+`message_start`, and proxies leave out the names of the events, which the data repeats.
 
 The tokens of the prompt are `input_tokens` and those read from and written to the cache, which Anthropic counts
-separately.
+separately. Amazon Bedrock reports its own counts in `message_stop`, which are read if there are no others.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.model import Delta, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, split_system
-from pytest_streamval.wire.encoding import FrameEncoder, arguments_of, finish_reasons
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
+from pytest_streamval.wire.anthropic_encoder import AnthropicMessagesEncoder
+from pytest_streamval.wire.error_reports import provider_report
+from pytest_streamval.wire.exchange import Answer, joined_or_none
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     arguments_text,
     expect,
     frame_type,
-    json_text,
     optional,
-    parse_object,
-    provider_report,
 )
-from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_streamval.wire.adapter import ChatRequest
-    from pytest_streamval.wire.encoding import Json
+    from pytest_streamval.wire.encoding import FrameEncoder, Json
 
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _OUTPUT = ("output_tokens",)
-_CLOSED = "[closed]"  # replaces the type of a block that has ended
+_BEDROCK = (("inputTokenCount",), ("outputTokenCount",))
 # The blocks and deltas that are read: the type of the delta, the type of its block, and the field with the new text.
 _DELTAS = {
     "text_delta": ("text", "text"),
     "thinking_delta": ("thinking", "thinking"),
+    "signature_delta": ("thinking", "signature"),
     "input_json_delta": ("tool_use", "partial_json"),
 }
 _BLOCKS = {block for block, _ in _DELTAS.values()}
+
+
+class _Block:
+    """A content block so far."""
+
+    __slots__ = ("arguments", "call", "ident", "is_open", "kind")
+
+    def __init__(self, kind: str, ident: str = "", call: int = -1) -> None:
+        self.kind = kind
+        self.ident = ident
+        self.call = call  # its position among the calls, if it is one
+        self.arguments = ""  # those in its start, until a delta has some
+        self.is_open = True
 
 
 class AnthropicMessagesDecoder(FrameDecoder):
@@ -61,16 +72,21 @@ class AnthropicMessagesDecoder(FrameDecoder):
 
     protocol: ClassVar[str] = "anthropic"
     terminal: ClassVar[str] = "the event message_stop"
+    reads_after_end: ClassVar[bool] = True
+    own_events: ClassVar[tuple[str, ...]] = ("message", "content_block")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._started = False
-        self._blocks: dict[int, str] = {}  # the type of each block so far
-        self._calls: dict[int, int] = {}  # the position among the calls of each block that is a call
-        self._inputs: dict[int, str] = {}  # the arguments in the starts of open blocks, until a delta has some
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
+        self._message_id: object = None
+        self._has_started = False
+        self._blocks: dict[int, _Block] = {}  # the last block of each index
+        self._open_blocks = 0
+        self._next_call = 0
 
     def _read(self, data: str, event: str) -> Delta | None:
-        body = parse_object(data)
+        if data[:1] == "[" and self._ends_another_protocol(data):
+            return None
+        body = self._object(data)
         match body.get("type") or frame_type(event, body):
             case "content_block_delta":
                 return self._block_delta(body)
@@ -78,198 +94,156 @@ class AnthropicMessagesDecoder(FrameDecoder):
                 return self._block_start(body)
             case "content_block_stop":
                 return self._block_stop(body)
+            case kind:
+                return self._message_event(kind, body, event, data)
+
+    def _message_event(self, kind: object, body: Json, event: str, data: str) -> Delta | None:
+        match kind:
             case "message_start":
                 return self._message_start(body)
             case "message_delta":
                 return self._message_delta(body)
             case "message_stop":
-                self._message_stop()
-            case kind if kind == "error" or event == "error":
-                raise provider_report(body.get("error") or body, data)
-            case kind:
-                expect(kind, str, "type")
+                return self._message_stop(body)
+        if kind == "error" or event == "error" or body.get("error"):
+            raise provider_report(body.get("error") or body, data)
+        expect(kind, str, "type")
         return None
 
-    def _message_start(self, body: dict[str, object]) -> Delta | None:
-        if self._started or self._blocks:
+    def _message_start(self, body: Json) -> Delta | None:
+        message = expect(body.get("message"), dict, "message")
+        if self._has_started and message.get("id") != self._message_id:
             raise FrameFaultError("it starts a message that has already started")
-        self._started = True
-        usage = self._read_usage(
-            expect(body.get("message"), dict, "message").get("usage"), _INPUT, _OUTPUT, "message.usage"
-        )
-        return Delta(usage=usage) if usage else None
+        if self._has_started or self._blocks:
+            self._note("order-of-blocks", "it starts a message that has already started")
+        self._has_started, self._message_id = True, message.get("id")
+        usage = self._read_usage(message.get("usage"), _INPUT, _OUTPUT, "message.usage")
+        return joined_or_none([*self._whole_blocks(message), Delta(usage=usage) if usage else None])
 
-    def _block_start(self, body: dict[str, object]) -> Delta | None:
+    def _whole_blocks(self, message: Json) -> Iterable[Delta | None]:
+        """Yield the blocks that are complete in the start of the message. Usually there are none."""
+        content = message.get("content")
+        for value in content if isinstance(content, list) and not self._blocks else ():
+            delta = _read_block(expect(value, dict, "message.content[]"), self._next_call)
+            self._next_call += len(delta.tool_calls) if delta else 0
+            yield delta
+
+    def _block_start(self, body: Json) -> Delta | None:
         index = expect(body.get("index"), int, "index")
-        if index in self._blocks:
-            raise FrameFaultError(f"it starts content block {index} a second time")
         block = expect(body.get("content_block"), dict, "content_block")
-        kind = self._blocks[index] = expect(block.get("type"), str, "content_block.type")
+        kind = expect(block.get("type"), str, "content_block.type")
+        before = self._blocks.get(index)
+        if before is not None:
+            self._note("order-of-blocks", f"it starts content block {index} a second time")
+            if before.is_open and kind == "tool_use" == before.kind and block.get("id") == before.ident:
+                return None
+        elif self._open_blocks:
+            self._note("order-of-blocks", f"it starts content block {index} while another one is open")
+        rest = self._close(before)
+        return joined_or_none([rest, self._open(index, kind, block)])
+
+    def _open(self, index: int, kind: str, fields: Json) -> Delta | None:
+        """Open a block, and return the content of its start."""
+        self._open_blocks += 1
         if kind == "tool_use":
-            return self._call_start(index, block)
-        text = block.get(kind) if kind in _BLOCKS else None
-        return self._text_delta(kind, index, optional(text, str, f"content_block.{kind}") or "")
+            return self._open_call(index, fields)
+        block = self._blocks[index] = _Block(kind)
+        text = fields.get(kind) if kind in _BLOCKS else None
+        content = self._content(block, kind, optional(text, str, f"content_block.{kind}") or "")
+        if kind == "thinking":
+            signature = optional(fields.get("signature"), str, "content_block.signature") or ""
+            content = joined_or_none([content, self._content(block, "signature", signature)])
+        return content
 
-    def _call_start(self, index: int, block: dict[str, object]) -> Delta:
-        position = self._calls[index] = len(self._calls)
-        ident = expect(block.get("id"), str, "content_block.id")
-        name = expect(block.get("name"), str, "content_block.name")
-        arguments = optional(block.get("input"), dict, "content_block.input")
+    def _open_call(self, index: int, fields: Json) -> Delta:
+        ident = expect(fields.get("id"), str, "content_block.id")
+        name = expect(fields.get("name"), str, "content_block.name")
+        block = self._blocks[index] = _Block("tool_use", ident, self._next_call)
+        self._next_call += 1
+        arguments = optional(fields.get("input"), dict, "content_block.input")
         if arguments:
-            self._inputs[index] = arguments_text(arguments, "content_block.input")
-        return Delta(tool_calls=(ToolCallDelta(position, ident, name),))
+            block.arguments = arguments_text(arguments, "content_block.input")
+        return Delta(tool_calls=(ToolCallDelta(block.call, ident, name),))
 
-    def _block_delta(self, body: dict[str, object]) -> Delta | None:
+    def _block_delta(self, body: Json) -> Delta | None:
         index, delta = body.get("index"), body.get("delta")
         if type(index) is not int or type(delta) is not dict:
             index, delta = expect(index, int, "index"), expect(delta, dict, "delta")
         text = delta.get("text")
+        block = self._blocks.get(index)
+        if block is None:
+            raise FrameFaultError(f"content block {index} is not open")
         # Nearly every frame is one of these, and needs no more checks.
-        if delta.get("type") == "text_delta" and self._blocks.get(index) == "text" and type(text) is str:
+        if delta.get("type") == "text_delta" and block.kind == "text" and block.is_open and type(text) is str:
             return Delta(text) if text else None
-        return self._other_delta(index, delta)
+        return self._other_delta(index, block, delta)
 
-    def _other_delta(self, index: int, delta: dict[str, object]) -> Delta | None:
-        block = self._open_block(index)
+    def _other_delta(self, index: int, block: _Block, delta: Json) -> Delta | None:
+        if not block.is_open:
+            self._note("order-of-blocks", f"it continues content block {index}, which has ended")
         kind = expect(delta.get("type"), str, "delta.type")
-        if kind not in _DELTAS or block not in _BLOCKS:
+        if kind not in _DELTAS or block.kind not in _BLOCKS:
             return None
         wanted, field = _DELTAS[kind]
-        if block != wanted:
-            raise FrameFaultError(f"it is a {kind} in a block of type {block}")
-        return self._text_delta(block, index, expect(delta.get(field), str, f"delta.{field}"))
+        if block.kind != wanted:
+            raise FrameFaultError(f"it is a {kind} in a block of type {block.kind}")
+        return self._content(block, field, expect(delta.get(field), str, f"delta.{field}"))
 
-    def _text_delta(self, block: str, index: int, text: str) -> Delta | None:
+    @staticmethod
+    def _content(block: _Block, field: str, text: str) -> Delta | None:
+        """Return the delta for the new text in a field of a block or of its delta."""
         if not text:
             return None
-        if block == "text":
+        if field == "text":
             return Delta(text)
-        if block == "thinking":
+        if field == "thinking":
             return Delta(thinking=text)
-        self._inputs.pop(index, None)
-        return Delta(tool_calls=(ToolCallDelta(self._calls[index], arguments=text),))
+        if field == "signature":
+            return Delta(signature=text)
+        block.arguments = ""
+        return Delta(tool_calls=(ToolCallDelta(block.call, arguments=text),))
 
-    def _block_stop(self, body: dict[str, object]) -> Delta | None:
+    def _block_stop(self, body: Json) -> Delta | None:
         index = expect(body.get("index"), int, "index")
-        block = self._open_block(index)
-        self._blocks[index] = _CLOSED
-        return self._text_delta(block, index, self._inputs.get(index, ""))
-
-    def _open_block(self, index: int) -> str:
-        """Return the type of the block that a frame continues or ends."""
-        block = self._blocks.get(index, _CLOSED)
-        if block == _CLOSED:
+        block = self._blocks.get(index)
+        if block is None:
             raise FrameFaultError(f"content block {index} is not open")
-        return block
+        if not block.is_open:
+            self._note("order-of-blocks", f"it ends content block {index}, which has ended")
+        return self._close(block)
 
-    def _message_delta(self, body: dict[str, object]) -> Delta | None:
+    def _close(self, block: _Block | None) -> Delta | None:
+        """Close a block, and return the arguments of its start if no delta had any."""
+        if block is None or not block.is_open:
+            return None
+        block.is_open = False
+        self._open_blocks -= 1
+        return self._content(block, "partial_json", block.arguments)
+
+    def _message_delta(self, body: Json) -> Delta | None:
         delta = expect(body.get("delta"), dict, "delta")
         reason = optional(delta.get("stop_reason"), str, "delta.stop_reason") or None
         usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
-        return Delta(usage=usage, finish_reason=reason) if usage or reason else None
+        refusal = _explanation(delta)
+        return Delta(usage=usage, finish_reason=reason, refusal=refusal) if usage or reason or refusal else None
 
-    def _message_stop(self) -> None:
-        for index, kind in self._blocks.items():
-            if kind != _CLOSED:
-                raise FrameFaultError(f"it ends the message while content block {index} is open")
+    def _message_stop(self, body: Json) -> Delta | None:
         self.done = True
+        rest = self._flush()
+        usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        if not self._counts:
+            metrics = body.get("amazon-bedrock-invocationMetrics")
+            usage = self._read_usage(metrics, *_BEDROCK, "amazon-bedrock-invocationMetrics")
+        return joined_or_none([rest, Delta(usage=usage) if usage else None])
 
-
-class AnthropicMessagesEncoder(FrameEncoder):
-    """Encode a message in Anthropic's format.
-
-    Blocks follow each other, so a tool call cannot be continued once another block has started. The finish reason and
-    the last token counts come at the end, in one `message_delta`.
-    """
-
-    protocol: ClassVar[str] = "anthropic"
-    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
-        stop="end_turn", length="max_tokens", tool_calls="tool_use", refusal="refusal", own="stop_sequence"
-    )
-    usual_reasons: ClassVar[tuple[str, str]] = ("end_turn", "tool_use")
-
-    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
-        super().__init__(request, ident=ident, created=created)
-        self._index = -1  # of the last block
-        self._open = ""  # its type, while it is open
-        self._open_call = -1  # its index among the calls, if it is one
-
-    @staticmethod
-    def error(kind: str, message: str) -> Json:
-        """Return the JSON of an error, for a stream and for a response that is not streamed."""
-        return {"type": "error", "error": {"type": kind, "message": message}}
-
-    def _opening(self) -> Iterable[Json]:
-        yield {"type": "message_start", "message": self._message([], None, self._usage)}
-
-    def _frames(self, delta: Delta) -> Iterable[Json]:
-        for kind, text in (("thinking", delta.thinking), ("text", delta.text)):
-            if text:
-                if self._open != kind:
-                    yield from self._start_block(kind, _EMPTY[kind])
-                yield self._piece(f"{kind}_delta", kind, text)
-        for fragment in delta.tool_calls:
-            yield from self._fragment(fragment)
-
-    def _fragment(self, fragment: ToolCallDelta) -> Iterable[Json]:
-        if self._starts_call(fragment):
-            call = self._calls[fragment.index]
-            yield from self._start_block("tool_use", {"id": call.id, "name": call.name, "input": {}})
-            self._open_call = fragment.index
-        if not fragment.arguments:
-            return
-        if self._open != "tool_use" or self._open_call != fragment.index:
-            raise self._unencodable(fragment, "blocks follow each other, and the block of this call has ended.")
-        yield self._piece("input_json_delta", "partial_json", fragment.arguments)
-
-    def _start_block(self, kind: str, block: Json) -> Iterable[Json]:
-        yield from self._end_block()
-        self._index += 1
-        self._open = kind
-        yield {"type": "content_block_start", "index": self._index, "content_block": {"type": kind, **block}}
-
-    def _piece(self, kind: str, field: str, text: str) -> Json:
-        return {"type": "content_block_delta", "index": self._index, "delta": {"type": kind, field: text}}
-
-    def _end_block(self) -> Iterable[Json]:
-        if self._open:
-            yield {"type": "content_block_stop", "index": self._index}
-        self._open = ""
-
-    def _ending(self) -> Iterable[Json]:
-        yield from self._end_block()
-        reason = {"stop_reason": self._final_reason(), "stop_sequence": None}
-        yield {"type": "message_delta", "delta": reason, "usage": _counts(self._usage)}
-        yield {"type": "message_stop"}
-
-    def _answer_body(self, answer: Answer) -> Json:
-        content: list[Json] = []
-        if answer.thinking:
-            content.append({"type": "thinking", "thinking": answer.thinking, "signature": ""})
-        if answer.text:
-            content.append({"type": "text", "text": answer.text})
-        for call in answer.tool_calls:
-            arguments = arguments_of(self.protocol, call)
-            content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
-        return self._message(content, answer.finish_reason, answer.usage)
-
-    def _message(self, content: list[Json], reason: str | None, usage: Usage | None) -> Json:
-        return {
-            "id": f"msg_{self._ident}",
-            "type": "message",
-            "role": "assistant",
-            "model": self._request.model,
-            "content": content,
-            "stop_reason": reason,
-            "stop_sequence": None,
-            "usage": _counts(usage),
-        }
-
-    def _write(self, frame: Json) -> bytes:
-        return sse_frame(json_text(frame), str(frame["type"]))
-
-    def _generated_id(self) -> str:
-        return f"toolu_{self._ident}_{len(self._calls)}"
+    def _flush(self) -> Delta | None:
+        """Close the blocks that are still open at the end."""
+        rest = None
+        for index, block in self._blocks.items():
+            if block.is_open:
+                self._note("order-of-blocks", f"the message ends while content block {index} is open")
+                rest = joined_or_none([rest, self._close(block)])
+        return rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,12 +287,16 @@ class AnthropicMessages(Adapter):
         for block in expect(body.get("content"), list, "content"):
             delta = _read_block(expect(block, dict, "content[]"), len(deltas))
             deltas.extend([] if delta is None else [delta])
-        usage = AnthropicMessagesDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        usage = AnthropicMessagesDecoder(strict=True)._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         reason = optional(body.get("stop_reason"), str, "stop_reason")
-        return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason)])
+        return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason, refusal=_explanation(body))])
 
 
-_EMPTY: Mapping[str, Json] = MappingProxyType({"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}})
+def _explanation(delta: Json) -> str:
+    """Return the words about a refusal: https://platform.claude.com/docs/en/api/messages."""
+    details = delta.get("stop_details")
+    words = details.get("explanation") if isinstance(details, dict) else None
+    return words if isinstance(words, str) else ""
 
 
 def _read_block(block: Json, index: int) -> Delta | None:
@@ -330,16 +308,11 @@ def _read_block(block: Json, index: int) -> Delta | None:
         case "text":
             return Delta(expect(block.get("text"), str, "content[].text"))
         case "thinking":
-            return Delta(thinking=expect(block.get("thinking"), str, "content[].thinking"))
+            signature = optional(block.get("signature"), str, "content[].signature") or ""
+            return Delta(thinking=expect(block.get("thinking"), str, "content[].thinking"), signature=signature)
         case "tool_use":
             ident = expect(block.get("id"), str, "content[].id")
             name = expect(block.get("name"), str, "content[].name")
             arguments = arguments_text(expect(block.get("input"), dict, "content[].input"), "content[].input")
             return Delta(tool_calls=(ToolCallDelta(index, ident, name, arguments),))
     return None
-
-
-def _counts(usage: Usage | None) -> Json:
-    """Return the token counts that clients expect, 0 if they are unknown."""
-    counted = usage or Usage()
-    return {"input_tokens": counted.input_tokens or 0, "output_tokens": counted.output_tokens or 0}

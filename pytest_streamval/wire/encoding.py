@@ -39,6 +39,8 @@ class FrameEncoder(ABC):
     """This protocol's words for the finish reasons of other protocols."""
     usual_reasons: ClassVar[tuple[str, str]]
     """The default finish reasons: without tool calls, and with tool calls."""
+    kinds: ClassVar[tuple[str, ...]] = ("function", "function_call")
+    """The kinds of calls that the protocol can express, as in `ToolCall.kind`. An empty tuple means any kind."""
     terminator: ClassVar[bytes] = b""
     """The bytes after the last frame."""
 
@@ -173,7 +175,7 @@ class FrameEncoder(ABC):
         """Return the answer with the defaults for missing values."""
         self._record(Delta(usage=answer.usage, finish_reason=answer.finish_reason))
         for position, call in enumerate(answer.tool_calls):
-            self._starts_call(ToolCallDelta(position, call.id, call.name))
+            self._starts_call(ToolCallDelta(position, call.id, call.name, kind=call.kind))
         calls = [replace(self._calls[at], arguments=call.arguments) for at, call in enumerate(answer.tool_calls)]
         return replace(answer, tool_calls=tuple(calls), usage=self._usage, finish_reason=self._final_reason())
 
@@ -187,7 +189,10 @@ class FrameEncoder(ABC):
             self._positions[fragment.index] = len(self._positions)
             if not fragment.name:
                 raise self._unencodable(fragment, "the first fragment of a tool call must name the tool.")
-            self._calls[fragment.index] = ToolCall(fragment.id or self._generated_id(), fragment.name, "")
+            if self.kinds and fragment.kind not in self.kinds:
+                raise self._unencodable(fragment, f"the kind of a call must be {' or '.join(map(repr, self.kinds))}.")
+            ident = fragment.id or self._generated_id()
+            self._calls[fragment.index] = ToolCall(ident, fragment.name, "", fragment.kind)
             return True
         if (fragment.id or call.id) != call.id or (fragment.name or call.name) != call.name:
             raise self._unencodable(fragment, f"the call with this index is {call.name} with the id {call.id}.")

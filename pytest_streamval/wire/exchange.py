@@ -80,6 +80,10 @@ class Answer:
     """The token counts of the provider."""
     finish_reason: str | None = None
     """The reason why generation ended, in the provider's word."""
+    refusal: str = ""
+    """The words of a refusal, if the provider separates them from the text."""
+    signature: str = ""
+    """The provider's signatures of the thinking."""
 
     @classmethod
     def of(cls, deltas: Iterable[Delta]) -> Answer:
@@ -91,11 +95,35 @@ class Answer:
             merge_tool_calls([call for delta in parts for call in delta.tool_calls]),
             reduce(latest_counts, (delta.usage for delta in parts), None),
             next((delta.finish_reason for delta in reversed(parts) if delta.finish_reason is not None), None),
+            "".join(delta.refusal for delta in parts),
+            "".join(delta.signature for delta in parts),
         )
 
     def to_delta(self) -> Delta:
         """Return the output as one delta."""
-        return Delta.of_output(self.text, self.thinking, self.tool_calls, self.usage, self.finish_reason)
+        return Delta.of_output(
+            self.text,
+            self.thinking,
+            self.tool_calls,
+            self.usage,
+            self.finish_reason,
+            refusal=self.refusal,
+            signature=self.signature,
+        )
+
+
+def joined_deltas(deltas: Iterable[Delta]) -> Delta:
+    """Return one delta with the content of several, whose tool calls keep their fragments."""
+    parts = list(deltas)
+    whole = Answer.of(parts)
+    calls = tuple(call for delta in parts for call in delta.tool_calls)
+    return Delta(whole.text, whole.thinking, calls, whole.usage, whole.finish_reason, whole.refusal, whole.signature)
+
+
+def joined_or_none(deltas: Iterable[Delta | None]) -> Delta | None:
+    """Return one delta for several that can be missing, or None for none."""
+    found = [delta for delta in deltas if delta is not None]
+    return joined_deltas(found) if len(found) > 1 else next(iter(found), None)
 
 
 def latest_counts(before: Usage | None, report: Usage | None) -> Usage | None:

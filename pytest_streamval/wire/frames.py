@@ -1,38 +1,57 @@
 """The base class of the decoders of all protocols.
 
-A decoder turns frames into deltas. It does not depend on the reads, because the framing below it joins them. It makes
-three promises. Anything that it cannot decode raises a `WireError`, never a bare `KeyError`, `TypeError` or
+A decoder turns frames into deltas. It does not depend on the reads, because the framing below it joins them. It reads
+a stream as its provider's own client would, or better: a deviation from the protocol that loses nothing is noted, and
+anything that would lose or falsify a part of the output raises.
+
+It makes three promises. Anything that it cannot decode raises a `WireError`, never a bare `KeyError`, `TypeError` or
 `JSONDecodeError`. That error keeps the text so far. Every text in a delta can be encoded as UTF-8: no half of a
 surrogate pair is in it.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import (
+    FrameTooLongError,
     MalformedFrameError,
     ProviderStreamError,
     StreamTruncatedError,
     decoder_closed_error,
+    excerpt,
 )
-from pytest_streamval.model import Usage
+from pytest_streamval.model import Delta, Deviation, Usage
+from pytest_streamval.wire.error_reports import (
+    ProviderReportError,
+    report_in_words,
+    report_of_words,
+    report_outside_frames,
+)
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
-    ProviderReportError,
-    optional,
-    parse_object,
-    provider_report,
+    NotAnObjectError,
+    load_object,
+    may_hold_surrogates,
 )
-from pytest_streamval.wire.sse import SSEDecoder
+from pytest_streamval.wire.sse import SSEDecoder, checked_max_frame
+from pytest_streamval.wire.surrogates import SurrogateJoiner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_streamval.model import Delta
+    from pytest_streamval.errors import WireError
+    from pytest_streamval.model import DeviationKind
     from pytest_streamval.wire.ndjson import NDJSONDecoder
     from pytest_streamval.wire.sse import EventFields
+
+DONE = "[DONE]"
+"""The frame that ends OpenAI's chat completions. Gateways send it in other protocols too."""
+_KEEP_ALIVES = re.compile("ping|heart.?beat|keep.?alive", re.IGNORECASE)
+_MOST = 10  # deviations of one kind that are kept
 
 
 class FrameDecoder(ABC):
@@ -50,14 +69,37 @@ class FrameDecoder(ABC):
     """The decoder that splits the body into frames."""
     open_ended: ClassVar[bool] = False
     """Whether frames can follow `terminal`, because only the end of the body ends a stream."""
+    reads_after_end: ClassVar[bool] = False
+    """Whether the output goes on after `terminal` if more of it comes, as in the provider's own client. Otherwise only
+    counts and a missing finish reason are read there, and a text is that of another answer."""
+    own_events: ClassVar[tuple[str, ...]] = ()
+    """The prefixes of the protocol's names of events, which no keep-alive has."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
+        """Create a decoder. A strict one raises a `MalformedFrameError` at the first deviation."""
         self.done = False
         """Whether the frame that ends a stream has been read."""
+        self.deviations: list[Deviation] = []
+        """The deviations so far, at most ten of each kind."""
+        self._strict = strict
         self._framing = self.framing()
         self._texts: list[str] = []
         self._state = ""  # why the decoder decodes nothing more, once it does not
+        self._offset = 0  # of the frame that is read
+        self._noted: dict[DeviationKind, int] = {}
+        self._skipped = ""  # the first frame or line that was not read
+        self._has_reason = False  # whether a finish reason has been read
+        self._joiner: SurrogateJoiner | None = None  # from the first frame that may hold halves of surrogate pairs
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
+
+    @property
+    def max_frame(self) -> int:
+        """The most bytes of a frame. It can be changed before the first read."""
+        return self._framing.max_frame
+
+    @max_frame.setter
+    def max_frame(self, limit: int) -> None:
+        self._framing.max_frame = checked_max_frame(limit)
 
     @property
     def text(self) -> str:
@@ -72,65 +114,191 @@ class FrameDecoder(ABC):
 
         Raises:
             MalformedFrameError: If a frame cannot be decoded, or is not allowed at its place.
+            FrameTooLongError: If a frame is longer than `max_frame`, possibly without end.
             ProviderStreamError: If the provider reports an error.
             ClosedError: If it is called after `close` or an error.
             InvalidArgumentError: If `data` is not `bytes`.
         """
         if self._state:
             raise decoder_closed_error(self.protocol, self._state)
-        return self._decode(self._framing.frames(data))
+        deltas: list[Delta] = []
+        try:
+            frames = self._framing.frames(data)
+        except FrameTooLongError as error:
+            self._decode(error.frames, deltas)
+            self._state = "failed"
+            raise FrameTooLongError(self.protocol, self.text, deltas, error.offset, error.limit) from None
+        self._decode(frames, deltas)
+        return deltas
 
     def close(self) -> list[Delta]:
         """End the stream, at the end of the body.
 
+        A missing end frame is noted if a finish reason has been read and the body does not end inside a frame. So is a
+        missing blank line after the last frame.
+
         Returns:
-            The deltas that only the end completes: those of a last line of NDJSON without a line end.
+            The deltas that only the end completes.
 
         Raises:
-            StreamTruncatedError: If the frame that ends a stream is missing. A frame without its blank line is
-                discarded, as SSE requires.
-            ProviderStreamError: If the discarded bytes are a JSON object that reports an error.
-            MalformedFrameError: If the end of the body completes a line that is not allowed there.
+            StreamTruncatedError: If the end of the stream is missing.
+            ProviderStreamError: If the bytes after the last frame report an error.
+            MalformedFrameError: If the end of the body completes a frame that is not allowed there.
         """
         if self._state:
             return []
-        left, frames = self._framing.end()
-        deltas = self._decode(frames)
+        deltas: list[Delta] = []
+        left = self._decode_end(deltas)
         self._state = "was closed"
-        if self.done:
-            return deltas
+        if not self.done:
+            self._end_early(left, deltas)
+        try:
+            rest = (self._flush(), None if self._joiner is None else self._joiner.flush())
+        except FrameFaultError as fault:
+            raise MalformedFrameError(self.protocol, self.text, deltas, "", self._offset, str(fault)) from None
+        for delta in filter(None, rest):
+            deltas.append(delta)
+            self._texts.append(delta.text)
+        return deltas
+
+    def _decode_end(self, deltas: list[Delta]) -> bytes:
+        """Decode the frames that the end of the body completes, and return the bytes of an incomplete frame."""
+        if self.framing is not SSEDecoder:
+            left, frames = self._framing.end()
+        elif self._strict:
+            left, frames = self._framing.flush(), []
+        else:
+            left, frames = self._framing.end()
+            for frame in frames:
+                self._offset = frame[4]
+                self._note("missing-blank-line", "the body ends after the last frame, without a blank line")
+        self._decode(frames, deltas)
+        return left
+
+    def _end_early(self, left: bytes, deltas: list[Delta]) -> None:
+        """Accept the end of a body without an end frame if nothing is missing, or raise."""
+        if self._has_reason and not self._strict and not left.strip():
+            self._note("missing-end", f"the body ends without {self.terminal}, but after a finish reason")
+            return
         error = _report_in(left)
         if error is not None:
             raise ProviderStreamError(self.protocol, self.text, deltas, error.kind, error.message)
         raise StreamTruncatedError(self.protocol, self.text, deltas, self.terminal, left)
 
-    def _decode(self, frames: Sequence[EventFields]) -> list[Delta]:
-        deltas: list[Delta] = []
+    def _decode(self, frames: Sequence[EventFields], deltas: list[Delta]) -> None:
         for event, frame, _, _, offset, intact in frames:
+            self._offset = offset
             try:
-                is_fault = not intact or (self.done and not self.open_ended)
-                delta = self._raise_fault() if is_fault else self._read(frame, event)
-            except FrameFaultError as fault:
+                if self.done or not intact or not event:
+                    delta = self._read_unusual(frame, event, intact=intact)
+                else:
+                    delta = self._read(frame, event)
+                if self._joiner is not None and delta is not None:
+                    delta = self._joiner.join(delta)
+            except (FrameFaultError, ProviderReportError) as fault:
+                error = self._error(event, frame, fault, deltas)
+                if error is None:
+                    continue
                 self._state = "failed"
-                facts = (self.protocol, self.text, deltas, frame, offset, str(fault))
-                raise MalformedFrameError(*facts) from fault.__cause__
-            except ProviderReportError as error:
-                self._state = "failed"
-                raise ProviderStreamError(self.protocol, self.text, deltas, error.kind, error.message) from None
+                raise error from fault.__cause__
             if delta is not None:
                 deltas.append(delta)
                 if delta.text:
                     self._texts.append(delta.text)
-        return deltas
+                if delta.finish_reason:
+                    self._has_reason = True
 
     @abstractmethod
     def _read(self, data: str, event: str) -> Delta | None:
         """Decode a frame, or raise `FrameFaultError` or `ProviderReportError`."""
 
-    def _raise_fault(self) -> NoReturn:
+    def _flush(self) -> Delta | None:
+        """Return the rest of the output that waits for its end, at the end of the stream."""
+        return None
+
+    def _read_unusual(self, data: str, event: str, *, intact: bool) -> Delta | None:
+        """Decode a text outside of the frames, a frame after the end, or one that is not UTF-8."""
+        if not event:
+            return self._read_outside(data)
+        is_after_end = self.done and not self.open_ended
+        if is_after_end:
+            is_end = data.rstrip() == DONE == self.terminal.removeprefix("the frame ")
+            kind: DeviationKind = "repeated-end" if is_end else "frame-after-end"
+            self._note(kind, f"it follows {self.terminal}, which ends the stream")
+        if not intact:
+            raise FrameFaultError("it holds bytes that are not UTF-8, shown as U+FFFD")
+        delta = self._read(data, event)
+        if delta is None or not is_after_end or self.reads_after_end:
+            return delta
+        reason = None if self._has_reason else delta.finish_reason
+        return Delta(usage=delta.usage, finish_reason=reason) if delta.usage or reason else None
+
+    def _read_outside(self, text: str) -> Delta | None:
+        error = report_outside_frames(text)
+        if error is not None:
+            raise error
+        self._note("unframed-line", f"it belongs to no field of a frame: {excerpt(text)}")
+        with suppress(NotAnObjectError):
+            return self._read(text, "message")
+        self._skipped = self._skipped or text
+        return None
+
+    def _error(
+        self, event: str, frame: str, fault: FrameFaultError | ProviderReportError, deltas: list[Delta]
+    ) -> WireError | None:
+        """Return the error for a frame that could not be read, or None if it lost nothing."""
+        if isinstance(fault, FrameFaultError):
+            report = self._report(event, frame, fault)
+            if report is None and self._is_harmless(event, frame, fault):
+                return None
+            if report is None:
+                return MalformedFrameError(self.protocol, self.text, deltas, frame, self._offset, str(fault))
+            fault = report
+        return ProviderStreamError(self.protocol, self.text, deltas, fault.kind, fault.message)
+
+    def _report(self, event: str, frame: str, fault: FrameFaultError) -> ProviderReportError | None:
+        """Return the error that a frame reports which could not be read, or None."""
+        if event == "error":
+            return report_of_words(frame)
+        return report_in_words(frame) if isinstance(fault, NotAnObjectError) else None
+
+    def _is_harmless(self, event: str, frame: str, fault: FrameFaultError) -> bool:
+        """Return whether a frame that could not be read is a keep-alive, or comes after the end."""
+        if self._strict:
+            return False
         if self.done and not self.open_ended:
-            raise FrameFaultError(f"it follows {self.terminal}, which ends the stream")
-        raise FrameFaultError("it holds bytes that are not UTF-8, shown as U+FFFD")
+            return True
+        is_foreign = event != "message" and not event.startswith(self.own_events or ("message",))
+        is_alive = _KEEP_ALIVES.search(event) or not frame.startswith("{")
+        if isinstance(fault, NotAnObjectError) and is_foreign and is_alive:
+            self._note("keep-alive", f"the event {excerpt(event)} has no JSON object as its data: {excerpt(frame)}")
+            return True
+        return False
+
+    def _ends_another_protocol(self, data: str) -> bool:
+        """Return whether a frame is the end mark of chat completions, which gateways send in other protocols too."""
+        if data.rstrip() != DONE:
+            return False
+        self._note("end-of-another-protocol", f"{DONE} ends OpenAI's chat completions")
+        return True
+
+    def _object(self, data: str) -> dict[str, object]:
+        """Return the JSON object in a frame."""
+        if self._joiner is None and may_hold_surrogates(data):
+            self._joiner = SurrogateJoiner(self._note)
+        return load_object(data)
+
+    def _note(self, kind: DeviationKind, detail: str) -> None:
+        """Note a deviation of the frame that is read, which loses nothing.
+
+        Raises:
+            FrameFaultError: If the decoder is strict.
+        """
+        if self._strict:
+            raise FrameFaultError(detail)
+        noted = self._noted[kind] = self._noted.get(kind, 0) + 1
+        if noted <= _MOST:
+            self.deviations.append(Deviation(kind, self._offset, detail))
 
     def _read_usage(self, usage: object, inputs: Sequence[str], outputs: Sequence[str], path: str) -> Usage | None:
         """Return the token counts after a report. A count that it leaves out keeps its value.
@@ -141,17 +309,27 @@ class FrameDecoder(ABC):
             outputs: The fields whose sum is the number of output tokens.
             path: The path of the report in the frame, or "" if the frame is the report.
         """
-        fields = optional(usage, dict, path)
-        if fields is None:
+        if usage is None:
+            return None
+        if not isinstance(usage, dict):
+            self._note("usage-value", f"{path} is {excerpt(usage)}, not an object with counts")
             return None
         prefix = f"{path}." if path else ""
         for field in (*inputs, *outputs):
-            value = optional(fields.get(field), int, f"{prefix}{field}")
-            if value is not None and value < 0:
-                raise FrameFaultError(f"{prefix}{field} is {value}, and a count must be 0 or more")
-            if value is not None:
-                self._counts[field] = value
+            count = usage.get(field)
+            if type(count) is not int or count < 0:
+                count = None if count is None else self._unusual_count(count, f"{prefix}{field}")
+            if count is not None:
+                self._counts[field] = count
         return Usage(self._sum(inputs), self._sum(outputs)) if self._counts else None
+
+    def _unusual_count(self, value: object, path: str) -> int | None:
+        """Return the number of tokens in a value of another type, or None if it is none."""
+        self._note("usage-value", f"{path} is {excerpt(value)}, not a whole number, 0 or more")
+        with suppress(ValueError, OverflowError):
+            number = float(value) if isinstance(value, str | float) else -1.0
+            return int(number) if number >= 0 and number.is_integer() else None
+        return None
 
     def _sum(self, fields: Sequence[str]) -> int | None:
         counts = [self._counts[field] for field in fields if field in self._counts]
@@ -159,10 +337,9 @@ class FrameDecoder(ABC):
 
 
 def _report_in(left: bytes) -> ProviderReportError | None:
-    """Return the error in plain JSON that a provider sent instead of a stream or, like Gemini, in the middle of one."""
-    data = left.decode(errors="replace")
-    try:
-        error = parse_object(data).get("error")
-    except FrameFaultError:
-        return None
-    return provider_report(error, data) if error else None
+    """Return the error in the bytes after the last frame: plain JSON, or an event that has no blank line."""
+    text = left.decode(errors="replace")
+    name, _, rest = text.partition("\n")
+    if name.replace(" ", "").rstrip() == "event:error":
+        return report_of_words(rest.partition("data:")[2])
+    return report_outside_frames(text)

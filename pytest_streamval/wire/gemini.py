@@ -25,16 +25,16 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, split_system, text_content
 from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
+from pytest_streamval.wire.error_reports import provider_report, report_in
+from pytest_streamval.wire.exchange import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.frames import FrameDecoder
+from pytest_streamval.wire.gemini_arguments import PartialArguments
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     arguments_text,
     expect,
     json_text,
     optional,
-    parse_object,
-    provider_report,
 )
 from pytest_streamval.wire.sse import sse_frame
 
@@ -48,6 +48,8 @@ _PATH = re.compile(r"/v1(?:alpha|beta)?/models/([^/:?]+):(generateContent|stream
 _INPUT = ("promptTokenCount", "toolUsePromptTokenCount")
 _OUTPUT = ("candidatesTokenCount", "thoughtsTokenCount")
 _UNSPECIFIED = {"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}  # the default values, without a meaning
+# The reasons for an output that Gemini refuses to go on with: https://ai.google.dev/api/generate-content#FinishReason
+_REFUSED = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY")
 _PARTS = "candidates[0].content.parts"
 _ROLES = MappingProxyType({"user": "user", "assistant": "model", "model": "model"})
 
@@ -59,54 +61,95 @@ class GeminiDecoder(FrameDecoder):
     terminal: ClassVar[str] = "a finishReason"
     open_ended: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
         self._next_call = 0
+        self._partial: PartialArguments | None = None  # of the call that is not complete yet
+        self._partial_names: tuple[str | None, str] = (None, "")  # its id and its name
 
     def _read(self, data: str, event: str) -> Delta | None:
-        body = parse_object(data)
-        error = body.get("error")
-        if error or event == "error":
-            raise provider_report(error or body, data)
+        if data[:1] == "[" and self._ends_another_protocol(data):
+            return None
+        body = self._object(data)
+        report = provider_report(body.get("error") or body, data) if event == "error" else report_in(body, data)
+        if report is not None:
+            raise report
         return self._response(body)
 
-    def _response(self, body: dict[str, object]) -> Delta | None:
+    def _response(self, body: Json) -> Delta | None:
         candidate = _candidate(body)
         content = candidate.get("content")
-        text, thinking, calls = ("", "", ()) if content is None else self._content(content)
+        said = None if content is None else self._content(content)
         usage = self._read_usage(body.get("usageMetadata"), _INPUT, _OUTPUT, "usageMetadata")
         reason = _reason(candidate, body)
         if reason:
             self.done = True
-        if text or thinking or calls or usage or reason:
-            return Delta(text, thinking, calls, usage, reason)
-        return None
+        refusal = _refusal(candidate, body) if reason or "promptFeedback" in body else ""
+        if not (usage or reason or refusal):
+            return said
+        end = Delta(usage=usage, finish_reason=reason, refusal=refusal)
+        return end if said is None else joined_deltas([said, end])
 
-    def _content(self, content: object) -> tuple[str, str, tuple[ToolCallDelta, ...]]:
-        """Return the text, thinking and tool calls of a candidate."""
-        text = thinking = ""
-        calls: list[ToolCallDelta] = []
+    def _content(self, content: object) -> Delta | None:
+        """Return the text, the thinking with its signatures, and the tool calls of a candidate."""
         parts = expect(content, dict, "candidates[0].content").get("parts")
-        for part in [] if parts is None else expect(parts, list, _PARTS):
+        parts = [] if parts is None else expect(parts, list, _PARTS)
+        if len(parts) == 1 and type(parts[0]) is dict and len(parts[0]) == 1 and type(parts[0].get("text")) is str:
+            return Delta(parts[0]["text"]) if parts[0]["text"] else None  # as nearly every frame
+        text: list[str] = []
+        thinking: list[str] = []
+        signature: list[str] = []
+        calls: list[ToolCallDelta] = []
+        for part in parts:
             piece = expect(part, dict, f"{_PARTS}[]").get("text")
             if piece is not None:
-                piece = expect(piece, str, f"{_PARTS}[].text")
-                if "thought" in part and optional(part["thought"], bool, f"{_PARTS}[].thought"):
-                    thinking += piece
-                else:
-                    text += piece
+                is_thought = "thought" in part and optional(part["thought"], bool, f"{_PARTS}[].thought")
+                (thinking if is_thought else text).append(expect(piece, str, f"{_PARTS}[].text"))
+            if part.get("thoughtSignature") is not None:
+                signature.append(expect(part["thoughtSignature"], str, f"{_PARTS}[].thoughtSignature"))
             if part.get("functionCall") is not None:
-                calls.append(self._call(part["functionCall"]))
-        return text, thinking, tuple(calls)
+                calls += self._call(expect(part["functionCall"], dict, f"{_PARTS}[].functionCall"))
+        delta = Delta("".join(text), "".join(thinking), tuple(calls), signature="".join(signature))
+        return delta if delta != Delta() else None
 
-    def _call(self, value: object) -> ToolCallDelta:
+    def _call(self, call: Json) -> Iterable[ToolCallDelta]:
+        """Return the fragments of a call, which is complete or a piece of one."""
         path = f"{_PARTS}[].functionCall"
-        call = expect(value, dict, path)
-        index, self._next_call = self._next_call, self._next_call + 1
-        ident = optional(call.get("id"), str, f"{path}.id") or None
-        name = expect(call.get("name"), str, f"{path}.name")
-        arguments = optional(call.get("args"), dict, f"{path}.args") or {}
-        return ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.args"))
+        continues = optional(call.get("willContinue"), bool, f"{path}.willContinue") or False
+        name = optional(call.get("name"), str, f"{path}.name") or None
+        if self._partial is not None and name and not self._continues(call, name):
+            self._note("call-not-ended", f"another call starts before the end of the call {self._next_call - 1}")
+            yield self._end_call()
+        if self._partial is None:
+            ident = optional(call.get("id"), str, f"{path}.id") or None
+            index, self._next_call = self._next_call, self._next_call + 1
+            name = expect(call.get("name"), str, f"{path}.name")
+            if not continues and call.get("partialArgs") is None:
+                arguments = optional(call.get("args"), dict, f"{path}.args") or {}
+                yield ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.args"))
+                return
+            yield ToolCallDelta(index, ident, name)
+            self._partial, self._partial_names = PartialArguments(), (ident, name)
+        if call.get("partialArgs") is not None:
+            self._partial.add(call["partialArgs"], f"{path}.partialArgs")
+        if not continues:
+            yield self._end_call()
+
+    def _continues(self, call: Json, name: str) -> bool:
+        """Return whether a piece that repeats the name belongs to the call that is not complete yet."""
+        ident = call.get("id")
+        return ident == self._partial_names[0] if ident else name == self._partial_names[1]
+
+    def _end_call(self) -> ToolCallDelta:
+        """Return the complete arguments of the call in pieces."""
+        partial, self._partial = self._partial or PartialArguments(), None
+        return ToolCallDelta(self._next_call - 1, arguments=partial.text(f"{_PARTS}[].functionCall"))
+
+    def _flush(self) -> Delta | None:
+        if self._partial is None:
+            return None
+        self._note("call-not-ended", f"the stream ends before the end of the call {self._next_call - 1}")
+        return Delta(tool_calls=(self._end_call(),))
 
 
 class GeminiEncoder(CompleteCallEncoder):
@@ -125,11 +168,13 @@ class GeminiEncoder(CompleteCallEncoder):
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
         calls = self._partial_calls() if delta.text or delta.thinking else []
-        parts = [*map(self._call, calls), *_text_parts(delta.thinking, delta.text)]
+        parts = [*map(self._call, calls), *_text_parts(delta.thinking, delta.text, delta.signature)]
         parts += map(self._call, self._complete_calls(delta))
         if delta.finish_reason:
             parts += map(self._call, self._partial_calls())
         usage_field = _counts(self._usage) if delta.usage else {}
+        if delta.refusal:
+            yield {"promptFeedback": {"blockReasonMessage": delta.refusal}, **self._ids()}
         if parts or delta.finish_reason or usage_field:
             yield self._response(parts, self._reason if delta.finish_reason else None, usage_field)
 
@@ -139,16 +184,19 @@ class GeminiEncoder(CompleteCallEncoder):
             yield self._response(parts, self._final_reason(), {})
 
     def _answer_body(self, answer: Answer) -> Json:
-        parts = [*_text_parts(answer.thinking, answer.text), *map(self._call, answer.tool_calls)]
-        return self._response(parts, answer.finish_reason, _counts(answer.usage))
+        parts = [*_text_parts(answer.thinking, answer.text, answer.signature), *map(self._call, answer.tool_calls)]
+        feedback = {"promptFeedback": {"blockReasonMessage": answer.refusal}} if answer.refusal else {}
+        return {**self._response(parts, answer.finish_reason, _counts(answer.usage)), **feedback}
 
     def _response(self, parts: list[Json], reason: str | None, usage_field: Json) -> Json:
         candidate: Json = {"content": {"parts": parts, "role": "model"}} if parts else {}
         if reason:
             candidate["finishReason"] = reason
         candidates = [{**candidate, "index": 0}] if candidate else []
-        ids = {"modelVersion": self._request.model, "responseId": self._ident}
-        return {"candidates": candidates, **usage_field, **ids} if candidates else {**usage_field, **ids}
+        return {**({"candidates": candidates} if candidates else {}), **usage_field, **self._ids()}
+
+    def _ids(self) -> Json:
+        return {"modelVersion": self._request.model, "responseId": self._ident}
 
     def _call(self, call: ToolCall) -> Json:
         ident = {} if call.id is None else {"id": call.id}
@@ -204,7 +252,7 @@ class Gemini(Adapter):
         return f"/{self.version}/models/{model}:{method}", body
 
     def _parse_answer(self, body: Json) -> Answer:
-        decoder = GeminiDecoder()
+        decoder = GeminiDecoder(strict=True)
         delta = decoder._response(body)
         if delta is None or not decoder.done:
             raise FrameFaultError("it has no finishReason")
@@ -230,6 +278,15 @@ def _reason(candidate: dict[str, object], body: dict[str, object]) -> str | None
     return reason if reason and reason not in _UNSPECIFIED else None
 
 
+def _refusal(candidate: Json, body: Json) -> str:
+    """Return the words about a refused prompt or output."""
+    feedback = body.get("promptFeedback")
+    words = feedback.get("blockReasonMessage") if isinstance(feedback, dict) else None
+    if words is None and candidate.get("finishReason") in _REFUSED:
+        words = candidate.get("finishMessage")
+    return words if isinstance(words, str) else ""
+
+
 def _content(turn: dict[str, object]) -> Json:
     """Return a message in Gemini's format. Its content can already be a list of parts."""
     role, content = _ROLES.get(str(turn["role"])), turn.get("content")
@@ -240,9 +297,14 @@ def _content(turn: dict[str, object]) -> Json:
     return {"role": role, "parts": [{"text": text_content(turn)}]}
 
 
-def _text_parts(thinking: str, text: str) -> list[Json]:
-    thought: list[Json] = [{"text": thinking, "thought": True}] if thinking else []
-    return [*thought, {"text": text}] if text else thought
+def _text_parts(thinking: str, text: str, signature: str) -> list[Json]:
+    """Return the parts of a text and of its thinking. The signature belongs to the first part, as Gemini sends it."""
+    parts: list[Json] = [{"text": thinking, "thought": True}] if thinking else []
+    parts += [{"text": text}] if text else []
+    if signature:
+        parts = parts or [{"text": ""}]
+        parts[0]["thoughtSignature"] = signature
+    return parts
 
 
 def _counts(usage: Usage | None) -> Json:

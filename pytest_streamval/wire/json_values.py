@@ -27,31 +27,46 @@ class FrameFaultError(Exception):
     """A fault in a frame. The decoder turns it into a `MalformedFrameError` with the frame and the text so far."""
 
 
-class ProviderReportError(Exception):
-    """An error that the provider reports. The decoder turns it into a `ProviderStreamError` with the text so far."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(kind, message)
-        self.kind = kind
-        self.message = message
+class NotAnObjectError(FrameFaultError):
+    """A frame that is no JSON object, so that none of its values can be read."""
 
 
 def parse_object(data: str) -> dict[str, object]:
     """Return the JSON object in `data`. All of its strings can be encoded as UTF-8."""
+    value = load_object(data)
+    if may_hold_surrogates(data):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise FrameFaultError("it holds half of a surrogate pair, which is not text") from error
+    return value
+
+
+def may_hold_surrogates(data: str) -> bool:
+    """Return whether strings in this JSON can hold surrogates, because some are escaped in it."""
+    return "\\u" in data and ("\\ud" in data or "\\uD" in data)
+
+
+def load_object(data: str) -> dict[str, object]:
+    """Return the JSON object in `data`. Its strings can hold halves of surrogate pairs."""
     data = data.strip(_WHITESPACE)
     try:
         value, end = _raw_decode(data)
-        if "\\u" in data and ("\\ud" in data or "\\uD" in data):
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise FrameFaultError("it holds half of a surrogate pair, which is not text") from error
     except (ValueError, RecursionError) as error:  # ValueError also for an integer of thousands of digits
-        raise FrameFaultError(f"it is not JSON ({error})") from error
+        raise NotAnObjectError(f"it is not JSON ({error})") from error
     if end != len(data):
-        raise FrameFaultError(f"it is not JSON (more data after the value, at character {end})")
+        raise NotAnObjectError(f"it is not JSON (more data after the value, at character {end})")
     if type(value) is not dict:
-        raise FrameFaultError(f"it is {_describe(value)}, not an object")
+        raise NotAnObjectError(f"it is {_describe(value)}, not an object")
     return value
+
+
+def first_value(data: str) -> object:
+    """Return the JSON value at the start of `data`, whatever follows it, or None."""
+    try:
+        return _raw_decode(data.lstrip(_WHITESPACE))[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def expect(value: object, kind: type[_T], path: str) -> _T:
@@ -66,16 +81,6 @@ def expect(value: object, kind: type[_T], path: str) -> _T:
 def optional(value: object, kind: type[_T], path: str) -> _T | None:
     """Return the value if its type is `kind` or it is None, or raise `FrameFaultError`."""
     return None if value is None else expect(value, kind, path)
-
-
-def provider_report(error: object, data: str) -> ProviderReportError:
-    """Return the error in a provider's report of any form. Missing parts are taken from the frame's own `data`."""
-    if not isinstance(error, dict):
-        return ProviderReportError("an error", error if isinstance(error, str) else data)
-    kinds = (error.get("type"), error.get("status"), error.get("code"))
-    kind = next((str(kind) for kind in kinds if kind and isinstance(kind, str | int)), "an error")
-    message = error.get("message")
-    return ProviderReportError(kind, message if isinstance(message, str) else data)
 
 
 def frame_type(event: str, body: dict[str, object]) -> str:
@@ -99,7 +104,7 @@ def json_text(value: object) -> str:
     return text if text.isascii() else text.translate(_LINE_ENDS)
 
 
-def arguments_text(arguments: dict[str, object], path: str) -> str:
+def arguments_text(arguments: object, path: str) -> str:
     """Return the arguments of a tool call as JSON text, as in a `ToolCallDelta`."""
     try:
         return json.dumps(arguments, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -7,11 +7,12 @@ Empty lines are skipped, as the specification allows. A BOM is skipped, as RFC 8
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import InvalidArgumentError, decoder_closed_error, excerpt
+from pytest_streamval.errors import FrameTooLongError, InvalidArgumentError, decoder_closed_error, excerpt
 from pytest_streamval.wire.json_values import json_text
+from pytest_streamval.wire.sse import MAX_FRAME, checked_max_frame
 
 if TYPE_CHECKING:
     from pytest_streamval.wire.sse import EventFields
@@ -36,11 +37,22 @@ class NDJSONDecoder:
     """Split a body into lines, independent of its reads.
 
     The body is split as bytes, so a read can split a character, and U+2028, U+0085 or a CR without an LF end no line.
-    Each byte is examined a constant number of times.
+    Each byte is examined a constant number of times. A line of more than `max_frame` bytes is an error, so the memory
+    is bounded.
     """
 
-    def __init__(self) -> None:
-        self._line: list[bytes] = []  # the pieces of an incomplete line
+    def __init__(self, *, max_frame: int = MAX_FRAME) -> None:
+        """Create a decoder for one body.
+
+        Args:
+            max_frame: The most bytes of a line, without its LF.
+
+        Raises:
+            InvalidArgumentError: If `max_frame` is not a number above 0.
+        """
+        self.max_frame = checked_max_frame(max_frame)
+        """The most bytes of a line."""
+        self._line = bytearray()  # an incomplete line
         self._position = 0  # the offset of that line
         self._closed = False
 
@@ -48,10 +60,14 @@ class NDJSONDecoder:
         """Return the lines that the next bytes of the body complete, in order.
 
         Raises:
-            ClosedError: If it is called after `flush`.
+            FrameTooLongError: If a line is longer than `max_frame`. Its `frames` are the lines before that.
+            ClosedError: If it is called after `flush` or an error.
             InvalidArgumentError: If `data` is not `bytes`, for example decoded text.
         """
-        return [NDJSONLine(data, offset, intact) for _, data, _, _, offset, intact in self.frames(data)]
+        try:
+            return [_line_of(frame) for frame in self.frames(data)]
+        except FrameTooLongError as error:
+            raise replace(error, frames=[_line_of(frame) for frame in error.frames]) from None
 
     def frames(self, data: bytes) -> list[EventFields]:
         """Return the lines of `feed` in the form that `FrameDecoder` reads."""
@@ -62,16 +78,22 @@ class NDJSONDecoder:
             raise InvalidArgumentError("data", excerpt(data), rule)
         *lines, rest = data.split(b"\n")
         if lines and self._line:
-            lines[0] = b"".join((*self._line, lines[0]))
+            self._line += lines[0]
+            lines[0] = bytes(self._line)
             self._line.clear()
-        if rest:
-            self._line.append(rest)
-        return self._framed(lines)
+        self._line += rest
+        long = next((number for number, line in enumerate(lines) if len(line) > self.max_frame), len(lines))
+        frames = self._framed(lines[:long])
+        if long < len(lines) or len(self._line) > self.max_frame:
+            self._closed = True
+            self._line.clear()
+            raise FrameTooLongError("NDJSON", "", (), self._position, self.max_frame, frames)
+        return frames
 
     def flush(self) -> bytes:
         """End the stream and return the bytes of a line without an end. A second call returns nothing."""
         self._closed = True
-        left = b"".join(self._line)
+        left = bytes(self._line)
         self._line.clear()
         return left
 
@@ -102,6 +124,11 @@ class NDJSONDecoder:
                 frames.append(("message", data.decode(errors="replace"), "", None, start + bom, False))
         self._position = position
         return frames
+
+
+def _line_of(frame: EventFields) -> NDJSONLine:
+    _, data, _, _, offset, intact = frame
+    return NDJSONLine(data, offset, intact)
 
 
 def ndjson_line(value: object) -> bytes:

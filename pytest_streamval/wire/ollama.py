@@ -20,9 +20,10 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, model_in, split_system, text_content
 from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
+from pytest_streamval.wire.error_reports import provider_report
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.json_values import arguments_text, expect, optional, parse_object, provider_report
+from pytest_streamval.wire.json_values import arguments_text, expect, optional
 from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
 
 if TYPE_CHECKING:
@@ -42,14 +43,15 @@ class OllamaDecoder(FrameDecoder):
 
     protocol: ClassVar[str] = "ollama"
     terminal: ClassVar[str] = "the line with done"
+    reads_after_end: ClassVar[bool] = True
     framing: ClassVar[type[NDJSONDecoder]] = NDJSONDecoder
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
         self._next_call = 0
 
     def _read(self, data: str, event: str) -> Delta | None:  # noqa: ARG002  # lines have no event name
-        body = parse_object(data)
+        body = self._object(data)
         error = body.get("error")
         if error:
             raise provider_report(error, data)
@@ -67,9 +69,9 @@ class OllamaDecoder(FrameDecoder):
         tool_calls = () if calls is None else self._tool_calls(calls)
         usage = reason = None
         if optional(body.get("done"), bool, "done"):
-            self.done = True
             usage = self._read_usage(body, (_INPUT,), (_OUTPUT,), "")
             reason = optional(body.get("done_reason"), str, "done_reason") or None
+            self.done = True
         if text or thinking or tool_calls or usage or reason:
             return Delta(text, thinking, tool_calls, usage, reason)
         return None
@@ -91,6 +93,8 @@ class OllamaDecoder(FrameDecoder):
 class OllamaEncoder(CompleteCallEncoder):
     """Encode a response in Ollama's format.
 
+    A signature is left out, because there is no field for it.
+
     The finish reason, the token counts and the durations are in the last line. The durations are in proportion to the
     counts, a millisecond per token, because an encoder has no clock.
     """
@@ -105,6 +109,7 @@ class OllamaEncoder(CompleteCallEncoder):
         return {"error": message}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
+        self._check_refusal(delta.refusal)
         if delta.text or delta.thinking:
             yield from self._calls_line(self._partial_calls())
         calls = self._complete_calls(delta)
@@ -119,7 +124,12 @@ class OllamaEncoder(CompleteCallEncoder):
         yield from self._calls_line(self._partial_calls())
         yield {**self._line("", "", []), **self._done(self._final_reason(), self._usage)}
 
+    def _check_refusal(self, refusal: str) -> None:
+        if refusal:
+            raise self._unencodable(f"the refusal {excerpt(refusal)}", "there is no field for it. Send it as text.")
+
     def _answer_body(self, answer: Answer) -> Json:
+        self._check_refusal(answer.refusal)
         line = self._line(answer.text, answer.thinking, list(answer.tool_calls))
         return {**line, **self._done(answer.finish_reason, answer.usage)}
 
@@ -206,7 +216,7 @@ class Ollama(Adapter):
         return {"prompt": text_content(others[0]), **({"system": "\n\n".join(system)} if system else {})}
 
     def _parse_answer(self, body: Json) -> Answer:
-        delta = OllamaDecoder()._line(body)
+        delta = OllamaDecoder(strict=True)._line(body)
         return Answer.of([] if delta is None else [delta])
 
 

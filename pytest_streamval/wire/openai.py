@@ -23,28 +23,30 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
+from pytest_streamval.errors import excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter
-from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
-from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.json_values import (
-    FrameFaultError,
-    expect,
-    json_text,
-    optional,
-    parse_object,
+from pytest_streamval.wire.error_reports import (
+    ProviderReportError,
     provider_report,
+    report_in,
+    report_in_words,
+    report_without_output,
 )
-from pytest_streamval.wire.sse import sse_frame
+from pytest_streamval.wire.exchange import Answer, ParsedRequest, joined_deltas
+from pytest_streamval.wire.frames import DONE, FrameDecoder
+from pytest_streamval.wire.json_values import FrameFaultError, expect, optional
+from pytest_streamval.wire.openai_calls import CallPlaces
+from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
+from pytest_streamval.wire.openai_words import words_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_streamval.wire.adapter import ChatRequest
-    from pytest_streamval.wire.encoding import Json
+    from pytest_streamval.wire.encoding import FrameEncoder, Json
 
-_DONE = "[DONE]"
+_LEGACY = "function_call"  # names the only call of the older form among the calls
 _INPUT = ("prompt_tokens",)
 _OUTPUT = ("completion_tokens",)
 
@@ -53,140 +55,143 @@ class OpenAIChatDecoder(FrameDecoder):
     """Decode the body of a streamed chat completion."""
 
     protocol: ClassVar[str] = "openai"
-    terminal: ClassVar[str] = "the frame [DONE]"
+    terminal: ClassVar[str] = f"the frame {DONE}"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._calls: dict[str, int] = {}  # tool calls by id
-        self._last_call = 0
-        self._next_call = 0
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
+        self._calls = CallPlaces(self._note)
+        self._has_output = False  # whether a frame had choices or counts
+        self._has_more = False  # whether thinking or a call has been read
 
     def _read(self, data: str, event: str) -> Delta | None:
-        if data.rstrip() == _DONE:
-            self.done = True
+        if data[:1] == "[" and data.rstrip() == DONE:
+            self._end()
             return None
-        body = parse_object(data)
-        error = body.get("error")
-        if error or event == "error":
-            raise provider_report(error or body, data)
-        usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage") if "usage" in body else None
-        choice = _choice(body, usage, event)
-        if choice is not None:
-            return self._delta(choice, usage)
-        return Delta(usage=usage) if usage else None
+        body = self._object(data)
+        report = provider_report(body, data) if event == "error" else report_in(body, data)
+        if report is not None:
+            raise report
+        usage = self._read_usage(body["usage"], _INPUT, _OUTPUT, "usage") if "usage" in body else None
+        if "x_groq" in body:
+            usage = self._read_groq(body["x_groq"], data) or usage
+        choices = body.get("choices")
+        if choices is None:
+            return self._without_choices(body, usage, data, event)
+        self._has_output = True
+        found = _first_choices(expect(choices, list, "choices"))
+        if len(found) == 1:
+            return self._delta(found[0], usage, data)
+        return self._joined(found, usage, data)
 
-    def _delta(self, choice: dict[str, object], usage: Usage | None) -> Delta | None:
-        fields = optional(choice.get("delta"), dict, "choices[0].delta") or {}
-        text = fields.get("content")
-        thinking = fields.get("reasoning_content") or fields.get("reasoning")
-        if type(text) is not str or thinking is not None:
-            text, thinking = _text_and_thinking(text, thinking, "choices[0].delta")
-        calls = fields.get("tool_calls")
-        tool_calls = () if calls is None else self._tool_calls(calls)
-        finish_reason = optional(choice.get("finish_reason"), str, "choices[0].finish_reason") or None
-        if text or thinking or tool_calls or usage or finish_reason:
-            return Delta(text, thinking or "", tool_calls, usage, finish_reason)
+    def _end(self) -> None:
+        if not self._has_output:
+            message = self._skipped or f"The stream has nothing but the frame {DONE}"
+            raise report_in_words(self._skipped) or ProviderReportError("an empty stream", message)
+        if not self._has_reason and not self.done:
+            self._note("missing-finish-reason", "it ends the stream, but no frame had a finish_reason")
+        self.done = True
+
+    def _read_groq(self, value: object, data: str) -> Usage | None:
+        """Return the counts in Groq's own field: https://console.groq.com/docs/api-reference#chat-create."""
+        fields = optional(value, dict, "x_groq") or {}
+        if fields.get("error"):
+            raise provider_report(fields["error"], data)
+        return self._read_usage(fields.get("usage"), _INPUT, _OUTPUT, "x_groq.usage")
+
+    def _without_choices(self, body: Json, usage: Usage | None, data: str, event: str) -> Delta | None:
+        """Read a frame without choices: of token counts, or one that a gateway adds."""
+        report = report_without_output(body, data)
+        if report is not None:
+            raise report
+        if usage is not None:
+            self._has_output = True
+            return Delta(usage=usage)
+        if event == "message":
+            self._note("frame-without-choices", f"it has no choices: {excerpt(data)}")
+        self._skipped = self._skipped or data
         return None
 
-    def _tool_calls(self, calls: object) -> tuple[ToolCallDelta, ...]:
-        fragments = [self._tool_call(call) for call in expect(calls, list, "choices[0].delta.tool_calls")]
+    def _joined(self, choices: list[Json], usage: Usage | None, data: str) -> Delta | None:
+        """Return one delta for no choice or for several: https://github.com/microsoft/vscode/issues/290853."""
+        if not choices:
+            return Delta(usage=usage) if usage else None
+        self._note("repeated-choice", f"choices has {len(choices)} items with index 0")
+        different = [choice for number, choice in enumerate(choices) if choice not in choices[:number]]
+        deltas = [self._delta(choice, usage, data) for choice in different]
+        found = [delta for delta in deltas if delta is not None]
+        return joined_deltas(found) if found else None
+
+    def _delta(self, choice: Json, usage: Usage | None, data: str) -> Delta | None:
+        if choice.get("error"):
+            raise provider_report(choice["error"], data)
+        fields = optional(choice.get("delta"), dict, "choices[0].delta") or {}
+        text = fields.get("content")
+        if not text and "message" in choice:
+            fields = {**fields, **self._message(choice)}
+            text = fields.get("content")
+        finish_reason = choice.get("finish_reason")
+        if finish_reason is None and len(fields) == 1 and type(text) is str and "usage" not in choice:
+            return Delta(text, usage=usage) if text or usage else None  # as nearly every frame
+        if usage is None and "usage" in choice:  # Moonshot
+            usage = self._read_usage(choice["usage"], _INPUT, _OUTPUT, "choices[0].usage")
+        return self._any_delta(fields, usage, optional(finish_reason, str, "choices[0].finish_reason") or None, data)
+
+    def _any_delta(self, fields: Json, usage: Usage | None, reason: str | None, data: str) -> Delta | None:
+        words = words_in(fields, "choices[0].delta")
+        tool_calls = self._tool_calls(fields)
+        self._has_more = self._has_more or bool(words.thinking or tool_calls)
+        if fields.get("error"):
+            raise provider_report(fields["error"], data)
+        if reason == "error":
+            raise ProviderReportError("error", f"The finish_reason is error: {data}")
+        delta = Delta(words.text, words.thinking, tool_calls, usage, reason, words.refusal, words.signature)
+        return delta if delta != Delta() else None
+
+    def _message(self, choice: Json) -> Json:
+        """Return the new fields of a complete message in place of a delta, or beside an empty one (Perplexity)."""
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            return {}
+        text, known = message.get("content"), self.text
+        if not known and not self._has_more:
+            return message
+        if not text:
+            return {}
+        if isinstance(text, str) and text.startswith(known):
+            return {"content": text[len(known) :]}
+        self._note("different-whole", f"message.content is {excerpt(text)}, but its pieces are {excerpt(known)}")
+        return {}
+
+    def _tool_calls(self, fields: Json) -> tuple[ToolCallDelta, ...]:
+        calls = fields.get("tool_calls")
+        found = [] if calls is None else expect(calls, list, "choices[0].delta.tool_calls")
+        fragments = [self._tool_call(call) for call in found]
+        if fields.get("function_call") is not None:
+            fragments.append(self._function_call(fields["function_call"]))
         return tuple(fragment for fragment in fragments if fragment is not None)
 
     def _tool_call(self, fragment: object) -> ToolCallDelta | None:
         path = "choices[0].delta.tool_calls[]"
         call = expect(fragment, dict, path)
-        function = optional(call.get("function"), dict, f"{path}.function") or {}
+        kind, words = ("custom", "input") if call.get("custom") is not None else ("function", "arguments")
+        named = optional(call.get(kind), dict, f"{path}.{kind}") or {}
         ident = optional(call.get("id"), str, f"{path}.id") or None
-        name = optional(function.get("name"), str, f"{path}.function.name") or None
-        arguments = optional(function.get("arguments"), str, f"{path}.function.arguments") or ""
-        index = self._call_index(optional(call.get("index"), int, f"{path}.index"), ident, name)
-        return ToolCallDelta(index, ident, name, arguments) if ident or name or arguments else None
+        name = optional(named.get("name"), str, f"{path}.{kind}.name") or None
+        arguments = optional(named.get(words), str, f"{path}.{kind}.{words}") or ""
+        index = optional(call.get("index"), int, f"{path}.index")
+        if index is not None and index < 0:
+            raise FrameFaultError(f"{path}.index is {index}, and an index must be 0 or more")
+        place = self._calls.place(index, ident, name, arguments)
+        return ToolCallDelta(place, ident, name, arguments, kind) if ident or name or arguments else None
 
-    def _call_index(self, index: int | None, ident: str | None, name: str | None) -> int:
-        """Return the position of a call among the calls, even if the server leaves it out."""
-        if index is None:
-            default = self._next_call if ident or name else self._last_call
-            index = self._calls.get(ident, default) if ident else default
-        elif index < 0:
-            raise FrameFaultError(f"choices[0].delta.tool_calls[].index is {index}, and an index must be 0 or more")
-        if ident:
-            self._calls[ident] = index
-        self._last_call = index
-        self._next_call = max(self._next_call, index + 1)
-        return index
-
-
-class OpenAIChatEncoder(FrameEncoder):
-    """Encode a chat completion in OpenAI's format.
-
-    The role comes first. A finish reason has a frame of its own. The token counts come at the end, if the request asks
-    for them and some are known.
-    """
-
-    protocol: ClassVar[str] = "openai"
-    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
-        stop="stop", length="length", tool_calls="tool_calls", refusal="content_filter"
-    )
-    usual_reasons: ClassVar[tuple[str, str]] = ("stop", "tool_calls")
-    terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
-
-    @staticmethod
-    def error(kind: str, message: str) -> Json:
-        """Return the JSON of an error, for a stream and for a response that is not streamed."""
-        return {"error": {"message": message, "type": kind, "param": None, "code": None}}
-
-    def _opening(self) -> Iterable[Json]:
-        yield self._chunk({"role": "assistant", "content": None})
-
-    def _frames(self, delta: Delta) -> Iterable[Json]:
-        fields: Json = {}
-        if delta.thinking:
-            fields["reasoning_content"] = delta.thinking
-        if delta.text:
-            fields["content"] = delta.text
-        if delta.tool_calls:
-            fields["tool_calls"] = [self._fragment(fragment) for fragment in delta.tool_calls]
-        if fields:
-            yield self._chunk(fields)
-        if delta.finish_reason:
-            yield self._chunk({}, self._reason)
-
-    def _ending(self) -> Iterable[Json]:
-        if self._reason is None:
-            yield self._chunk({}, self._final_reason())
-        if self._usage is not None and self._request.usage:
-            yield {**self._chunk({}), "choices": [], "usage": _counts(self._usage)}
-
-    def _answer_body(self, answer: Answer) -> Json:
-        message: Json = {"role": "assistant", "content": answer.text, "refusal": None}
-        if answer.thinking:
-            message["reasoning_content"] = answer.thinking
-        if answer.tool_calls:
-            message["content"] = answer.text or None
-            message["tool_calls"] = [_call(call) for call in answer.tool_calls]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
-        usage_field = {} if answer.usage is None else {"usage": _counts(answer.usage)}
-        return {**self._head("chat.completion"), "choices": [choice], **usage_field}
-
-    def _write(self, frame: Json) -> bytes:
-        return sse_frame(json_text(frame))
-
-    def _chunk(self, fields: Json, reason: str | None = None) -> Json:
-        choice = {"index": 0, "delta": fields, "logprobs": None, "finish_reason": reason}
-        # If counts come later, the frames before them have a null usage.
-        usage_field = {"usage": None} if self._request.usage else {}
-        return {**self._head("chat.completion.chunk"), "choices": [choice], **usage_field}
-
-    def _head(self, kind: str) -> Json:
-        created = int(self._created)
-        return {"id": f"chatcmpl-{self._ident}", "object": kind, "created": created, "model": self._request.model}
-
-    def _fragment(self, fragment: ToolCallDelta) -> Json:
-        starts = self._starts_call(fragment)
-        call = self._calls[fragment.index]
-        if starts:
-            return {"index": self._positions[fragment.index], **_call(replace(call, arguments=fragment.arguments))}
-        return {"index": self._positions[fragment.index], "function": {"arguments": fragment.arguments}}
+    def _function_call(self, value: object) -> ToolCallDelta | None:
+        """Return a fragment of the only call in the form that was replaced by `tool_calls`."""
+        path = "choices[0].delta.function_call"
+        call = expect(value, dict, path)
+        name = optional(call.get("name"), str, f"{path}.name") or None
+        arguments = optional(call.get("arguments"), str, f"{path}.arguments") or ""
+        place = self._calls.place(None, _LEGACY, None, arguments)
+        return ToolCallDelta(place, None, name, arguments, "function_call") if name or arguments else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,12 @@ class OpenAIChat(Adapter):
     max_tokens: str = "max_tokens"
     """The field for `max_new_tokens`. Every compatible server knows the old name, and OpenAI's own reasoning models
     accept only `max_completion_tokens`."""
+    seed: str = "seed"
+    """The field for `seed`."""
+    stream_options: bool = True
+    """Whether a request for a stream asks for the usage. Servers that refuse the field send the usage anyway."""
+    json_schemas: bool = True
+    """Whether a schema goes to the server. Otherwise a request with a schema asks for any JSON object."""
 
     def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol."""
@@ -214,86 +225,68 @@ class OpenAIChat(Adapter):
         return None if request is None else replace(request, usage=usage)
 
     def _option_names(self) -> Mapping[str, str]:
-        return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": "seed", "stop": "stop"}
+        return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": self.seed, "stop": "stop"}
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
         body: Json = {"model": request.model, "messages": request.turns, **request.settings}
-        if request.schema is not None:
+        if request.schema is not None and not self.json_schemas:
+            body["response_format"] = {"type": "json_object"}
+        elif request.schema is not None:
             schema = {"name": "output", "schema": request.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if request.stream:
             body["stream"] = True
-            body["stream_options"] = {"include_usage": True}
+            body.update({"stream_options": {"include_usage": True}} if self.stream_options else {})
         return self._paths[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
-        usage = OpenAIChatDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
-        choice = _choice(body, None, "message")
-        if choice is None:
+        usage = OpenAIChatDecoder(strict=True)._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        choices = _first_choices(expect(body.get("choices"), list, "choices"))
+        if not choices:
             raise FrameFaultError("choices has no item with index 0")
         path = "choices[0].message"
-        message = expect(choice.get("message"), dict, path)
-        thinking = message.get("reasoning_content") or message.get("reasoning")
-        text, thinking = _text_and_thinking(message.get("content"), thinking, path)
+        message = expect(choices[0].get("message"), dict, path)
+        words = words_in(message, path)
         calls = optional(message.get("tool_calls"), list, f"{path}.tool_calls") or []
-        reason = optional(choice.get("finish_reason"), str, "choices[0].finish_reason")
-        return Answer(text, thinking, tuple(map(_read_call, calls)), usage, reason)
-
-
-def _call(call: ToolCall) -> Json:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        reason = optional(choices[0].get("finish_reason"), str, "choices[0].finish_reason")
+        found = (*map(_read_call, calls), *_read_function_call(message))
+        return Answer(words.text, words.thinking, found, usage, reason, words.refusal, words.signature)
 
 
 def _read_call(value: object) -> ToolCall:
     path = "choices[0].message.tool_calls[]"
     call = expect(value, dict, path)
-    function = expect(call.get("function"), dict, f"{path}.function")
+    kind, words = ("custom", "input") if call.get("custom") is not None else ("function", "arguments")
+    named = expect(call.get(kind), dict, f"{path}.{kind}")
     return ToolCall(
         optional(call.get("id"), str, f"{path}.id"),
-        expect(function.get("name"), str, f"{path}.function.name"),
-        optional(function.get("arguments"), str, f"{path}.function.arguments") or "",
+        expect(named.get("name"), str, f"{path}.{kind}.name"),
+        optional(named.get(words), str, f"{path}.{kind}.{words}") or "",
+        kind,
     )
 
 
-def _counts(usage: Usage) -> Json:
-    prompt, completion = usage.input_tokens or 0, usage.output_tokens or 0
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+def _read_function_call(message: Json) -> Iterable[ToolCall]:
+    path = "choices[0].message.function_call"
+    call = optional(message.get("function_call"), dict, path)
+    if call is not None:
+        name, arguments = call.get("name"), call.get("arguments")
+        yield ToolCall(
+            None,
+            expect(name, str, f"{path}.name"),
+            optional(arguments, str, f"{path}.arguments") or "",
+            "function_call",
+        )
 
 
-def _choice(body: dict[str, object], usage: Usage | None, event: str) -> dict[str, object] | None:
-    """Return the choice with index 0, or None if the frame has none."""
-    choices = body.get("choices")
-    if choices is None:
-        # Not every server repeats the empty list, and a gateway may add frames with names of its own.
-        if usage is None and event == "message":
-            raise FrameFaultError("choices is missing")
-        return None
-    found = None
-    for choice in expect(choices, list, "choices"):
-        if (optional(expect(choice, dict, "choices[]").get("index"), int, "choices[].index") or 0) != 0:
+def _first_choices(choices: list[object]) -> list[Json]:
+    """Return the choices with index 0. One output cannot hold several choices."""
+    found = []
+    for value in choices:
+        if value is None:
             continue
-        if found is not None:
-            raise FrameFaultError("choices has two items with index 0")
-        found = choice
+        choice = expect(value, dict, "choices[]")
+        index = choice.get("index")
+        if not index or optional(index, int, "choices[].index") == 0:
+            found.append(choice)
     return found
-
-
-def _text_and_thinking(content: object, thinking: object, path: str) -> tuple[str, str]:
-    """Return the text and thinking of a delta or a message. Both can be missing. The text can be a list of parts."""
-    thought = optional(thinking, str, f"{path}.reasoning_content") or ""
-    if not isinstance(content, list):
-        return optional(content, str, f"{path}.content") or "", thought
-    text, more = _parts(content, f"{path}.content[]")
-    return text, thought + more
-
-
-def _parts(parts: object, path: str) -> tuple[str, str]:
-    """Return the text and thinking of Mistral's parts. Parts of other types, such as references, are skipped."""
-    text = thinking = ""
-    for part in expect(parts, list, path):
-        kind = expect(part, dict, path).get("type")
-        if kind == "text":
-            text += expect(part.get("text"), str, f"{path}.text")
-        elif kind == "thinking":
-            thinking += _parts(part.get("thinking"), path)[0]
-    return text, thinking

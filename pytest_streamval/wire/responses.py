@@ -1,17 +1,18 @@
 """OpenAI's responses, the newer of its two protocols.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming. Every frame is an event with a type. A
-response holds items: a `message`, `reasoning` or a `function_call`. Each item is a `response.output_item.added`, its
-pieces and a `response.output_item.done`. `response.completed` or `response.incomplete` ends a stream and repeats all of
-its output. `response.failed` and `error` report an error. Unknown types of events, items and parts are skipped, and so
-are refusals and the tools that the server runs.
+response holds items: a `message`, `reasoning` or a call. Each item is a `response.output_item.added`, its pieces and a
+`response.output_item.done`. `response.completed` or `response.incomplete` ends a stream and repeats all of its output.
+`response.failed` and `error` report an error. Unknown types of events, items and parts are skipped, and so are the
+tools that the server runs: a call that the client runs has a `call_id`.
 
-Every text in pieces is repeated complete. If the two differ, pieces were lost, doubled or swapped, and the frame is
-malformed. If there were no pieces, the complete text is read, because some compatible servers send nothing else.
-Thinking is the summary of it, the reasoning itself (open models), or both. OpenAI's servers nest an error in `error`,
-its documentation does not: both are read. llama.cpp leaves out the indices, so items are identified by their ids, and
-calls, whose items have none there, by the ids of the calls. `[DONE]` belongs to chat completions, but some proxies send
-it.
+Every text in pieces is repeated complete. If the two differ, pieces were doubled or swapped, and the frame is
+malformed. A text that is said in one place only is read there: some compatible servers send no pieces, or fewer than
+the complete text has (https://github.com/vercel/ai/issues/13844).
+
+Thinking is the summary of it, the reasoning itself (open models), or both. Encrypted thinking is its signature.
+OpenAI's servers nest an error in `error`, its documentation does not: both are read. `[DONE]` belongs to chat
+completions, but some proxies send it.
 
 A response has no finish reason. Its status, `completed`, or the reason in `incomplete_details` replaces it.
 """
@@ -19,46 +20,42 @@ A response has no finish reason. Its status, `completed`, or the reason in `inco
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter
-from pytest_streamval.wire.exchange import Answer
+from pytest_streamval.wire.error_reports import ProviderReportError, provider_report
+from pytest_streamval.wire.exchange import Answer, joined_or_none
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.json_values import (
-    FrameFaultError,
-    ProviderReportError,
-    expect,
-    frame_type,
-    optional,
-    parse_object,
-    provider_report,
-)
+from pytest_streamval.wire.json_values import FrameFaultError, expect, frame_type, optional
 from pytest_streamval.wire.responses_encoder import OpenAIResponsesEncoder
+from pytest_streamval.wire.responses_items import (
+    NAMED_KINDS,
+    PIECES,
+    Item,
+    Items,
+    arguments_of_call,
+    family_of,
+    form_of_part,
+    is_call,
+    kind_of_call,
+    name_of_call,
+    same_json,
+    texts_of_item,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import FrameEncoder, Json
+    from pytest_streamval.wire.responses_items import Channel, Family, PiecesForm
 
-_Name: TypeAlias = int | str  # the name of an item: its position in the output, or its id
-_Place: TypeAlias = tuple[str, _Name, int]  # the event's prefix, the item (a call's position), the part
-
-_DONE = "[DONE]"
 _INPUT = ("input_tokens",)
 _OUTPUT = ("output_tokens",)
+_OTHER_THINKING: Mapping[Channel, Channel] = {"summary": "reasoning_text", "reasoning_text": "summary"}
 _ROLES = ("user", "assistant", "system", "developer")
-_TEXT = "response.output_text"
-_ARGUMENTS = "response.function_call_arguments"
-# The texts in pieces: the prefix of the events' types, the field of the complete text, and the field of the part.
-_PIECES = {
-    _TEXT: ("text", "content_index"),
-    "response.reasoning_text": ("text", "content_index"),
-    "response.reasoning_summary_text": ("text", "summary_index"),
-    _ARGUMENTS: ("arguments", "content_index"),  # a call has no parts
-}
 
 
 class OpenAIResponsesDecoder(FrameDecoder):
@@ -66,29 +63,33 @@ class OpenAIResponsesDecoder(FrameDecoder):
 
     protocol: ClassVar[str] = "openai-responses"
     terminal: ClassVar[str] = "the event response.completed"
-    open_ended: ClassVar[bool] = True  # only for [DONE], see `_read`
+    own_events: ClassVar[tuple[str, ...]] = ("response.",)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._calls: dict[_Name, int] = {}  # the position among the calls of each item that is a call
-        self._next_call = 0
-        self._pieces: dict[_Place, list[str]] = {}  # all pieces so far, by place
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
+        self._items = Items()
+        # The place of the last piece of text and its pieces: nearly every frame continues them.
+        self._last: tuple[object, object, object] | None = None
+        self._last_pieces: list[str] = []
 
     def _read(self, data: str, event: str) -> Delta | None:
-        if data[:1] == "[" and data.rstrip() == _DONE:
+        if data[:1] == "[" and self._ends_another_protocol(data):
             return None
-        if self.done:
-            raise FrameFaultError(f"it follows {self.terminal}, which ends the stream")
-        body = parse_object(data)
+        body = self._object(data)
         kind = body.get("type") or frame_type(event, body)
         if kind == "response.output_text.delta":
-            return self._text(body)
+            text = body.get("delta")
+            place = (body.get("item_id"), body.get("output_index"), body.get("content_index"))
+            if place == self._last and type(text) is str and text:
+                self._last_pieces.append(text)
+                return Delta(text)
         kind = expect(kind, str, "type")
         prefix, _, moment = kind.rpartition(".")
-        if prefix in _PIECES and moment == "delta":
-            return self._piece(prefix, body)
-        if prefix in _PIECES and moment == "done":
-            return self._repeated(prefix, body)
+        pieces = PIECES.get(prefix)
+        if pieces is not None and moment == "delta":
+            return self._piece(pieces, prefix, body)
+        if pieces is not None and moment == "done":
+            return self._repeated(pieces, prefix, body)
         return self._other(kind, body, data)
 
     def _other(self, kind: str, body: Json, data: str) -> Delta | None:
@@ -97,83 +98,217 @@ class OpenAIResponsesDecoder(FrameDecoder):
                 return self._item_added(body)
             case "response.output_item.done":
                 return self._item_done(body)
+            case "response.content_part.done" | "response.reasoning_summary_part.done":
+                return self._part_done(body)
             case "response.completed" | "response.incomplete":
-                return self._end(body, kind.removeprefix("response."))
-            case "response.failed" | "error":
+                return self._end(body, kind.removeprefix("response."), data)
+            case "response.failed" | "response.error" | "error":
                 raise _failure(body, data)
+        if body.get("error"):
+            raise _failure(body, data)
         return None
 
-    def _text(self, body: Json) -> Delta | None:
-        text, item, part = body.get("delta"), body.get("output_index"), body.get("content_index")
-        # Nearly every frame continues a text, and needs no more checks.
-        if type(text) is str and text and type(item) is int and type(part) is int:
-            known = self._pieces.get((_TEXT, item, part))
-            if known is not None:
-                known.append(text)
-                return Delta(text)
-        return self._piece(_TEXT, body)
+    # Texts in pieces
 
-    def _piece(self, prefix: str, body: Json) -> Delta | None:
-        place = self._place_of(prefix, body)
+    def _piece(self, pieces: PiecesForm, prefix: str, body: Json) -> Delta | None:
+        index, ident = _place(body)
+        item = self._item_of(pieces, prefix, index, ident)
+        if item.is_done and index is not None and self._items.find(pieces.family, index, None) is None:
+            item = self._items.add(Item(pieces.family), index, ident)  # another item with the same id
         text = expect(body.get("delta"), str, "delta")
-        self._pieces.setdefault(place, []).append(text)
-        return _delta_at(place, text)
+        part = _part(pieces, body)
+        if item.text(pieces.channel).was_ahead(text):
+            self._note("order-of-blocks", f"it comes after the complete text that it is a piece of: {excerpt(text)}")
+            return None
+        found = item.text(pieces.channel).pieces(part)
+        found.append(text)
+        if pieces.channel == "text":
+            self._last, self._last_pieces = (body.get("item_id"), body.get("output_index"), part), found
+        return _delta(item, pieces.channel, text)
 
-    def _repeated(self, prefix: str, body: Json) -> Delta | None:
-        name = _PIECES[prefix][0]
-        return self._missing_rest(self._place_of(prefix, body), optional(body.get(name), str, name) or "", name)
+    def _repeated(self, pieces: PiecesForm, prefix: str, body: Json) -> Delta | None:
+        """Read a complete text at its own end."""
+        whole = optional(body.get(pieces.field), str, pieces.field) or ""
+        index, ident = _place(body)
+        item = self._items.find(pieces.family, index, ident) or self._repeated_item(pieces, whole)
+        item = item or self._item_of(pieces, prefix, index, ident)
+        return self._missing_rest(item, pieces.channel, _part(pieces, body), whole, pieces.field)
 
-    def _missing_rest(self, place: _Place, repeated: str, name: str) -> Delta | None:
-        """Return the repeated text if it had no pieces, or None."""
-        known = "".join(self._pieces.get(place, ()))
-        if known and repeated and known != repeated:
-            raise FrameFaultError(
-                f"{name} is {excerpt(repeated, 60)}, but the sum of its pieces is {excerpt(known, 60)}"
-            )
-        self._pieces[place] = [known or repeated]
-        return None if known else _delta_at(place, repeated)
+    def _repeated_item(self, pieces: PiecesForm, whole: str) -> Item | None:
+        """Return the last item if this is the complete text of it, under another place."""
+        items = self._items.of(pieces.family)
+        if not (whole and items and items[-1].text(pieces.channel).repeats(whole)):
+            return None
+        self._note("repeated-whole", f"{pieces.field} repeats the pieces before it as another item")
+        return items[-1]
 
-    def _place_of(self, prefix: str, body: Json) -> _Place:
-        item = optional(body.get("output_index"), int, "output_index")
-        name = item if item is not None else optional(body.get("item_id"), str, "item_id")
-        if prefix != _ARGUMENTS:
-            part = _PIECES[prefix][1]
-            return prefix, name or 0, optional(body.get(part), int, part) or 0
-        position = self._next_call - 1 if name is None else self._calls.get(name, -1)
-        if position < 0:
+    def _missing_rest(self, item: Item, channel: Channel, part: int, whole: str, name: str) -> Delta | None:
+        """Return the part of a complete text that had no pieces, or None."""
+        self._last = None
+        text = item.text(channel)
+        rest = ""
+        if not whole or text.is_known(part, whole):
+            pass
+        elif text.repeats(whole):
+            self._note("repeated-whole", f"{name} repeats the pieces before it under another index")
+        elif not text.has_part(part):
+            rest = whole
+        else:
+            missing = text.missing(part, whole)
+            if missing is None:
+                raise FrameFaultError(_difference(name, whole, text.joined()))
+            rest = missing
+            self._note("missing-pieces", f"{name} ends with {excerpt(rest, 60)}, which had no pieces")
+        if whole:
+            text.end(part, whole, rest)
+        return _delta(item, channel, rest)
+
+    def _item_of(self, pieces: PiecesForm, prefix: str, index: int | None, ident: str | None) -> Item:
+        """Return the item of a text. A call must have started, because nothing else names it."""
+        item = self._items.find(pieces.family, index, ident)
+        if item is None and pieces.family == "call":
+            name = ident if index is None else index
             raise FrameFaultError(f"output item {name!r} is not a function call that has started")
-        return prefix, position, 0
+        is_custom = prefix == "response.custom_tool_call_input"
+        if item is not None and item.family == "call" and is_custom != (item.kind == "custom"):
+            self._note("wrong-event", f"it is a {prefix} for a call of the kind {item.kind}")
+        return item or self._items.add(Item(pieces.family), index, ident)
+
+    # Complete items
+
+    def _part_done(self, body: Json) -> Delta | None:
+        """Read a complete part. Its text is new only if its item has no other."""
+        part = optional(body.get("part"), dict, "part") or {}
+        form = form_of_part(part)
+        if form is None:
+            return None
+        family, channel, _, field = form
+        index, ident = _place(body)
+        item = self._items.find(family, index, ident)
+        if item is None:
+            item = next((each for each in self._items.of(family)[-1:] if each.joined(channel)), None)
+        item = item or self._items.add(Item(family), index, ident)
+        if item.joined(channel):
+            return None
+        return self._rest_of_item(item, channel, optional(part.get(field), str, f"part.{field}") or "", f"part.{field}")
 
     def _item_added(self, body: Json) -> Delta | None:
-        item = _function_call_in(body)
-        if item is None:
+        item = optional(body.get("item"), dict, "item") or {}
+        index = optional(body.get("output_index"), int, "output_index")
+        ident = optional(item.get("id"), str, "item.id")
+        if is_call(item):
+            return self._call_added(item, index, ident)
+        family: Family | None = family_of(item)
+        if family is not None and self._items.find(family, index, ident) is None:
+            self._items.add(Item(family), index, ident)
+        return None
+
+    def _call_added(self, fields: Json, index: int | None, ident: str | None) -> Delta | None:
+        kind = kind_of_call(fields)
+        call_id = expect(fields.get("call_id"), str, "item.call_id")
+        before = None if index is None else self._items.find("call", index, None)
+        if before is not None and before.call_id == call_id:
+            self._note("order-of-blocks", f"it starts the call {call_id} a second time")
             return None
-        names = _item_names(body, item)
-        for name in names:
-            if name in self._calls:
-                raise FrameFaultError(f"it starts output item {name!r} a second time")
-        call = _read_call(item, "item", self._next_call)
-        self._next_call += 1
-        self._calls.update(dict.fromkeys(names, call.index))
-        self._pieces[_ARGUMENTS, call.index, 0] = [call.arguments]
-        return Delta(tool_calls=(call,))
+        if before is not None:
+            self._note("call-identity", f"it starts the call {call_id} at the position of {before.call_id}")
+        call = ToolCallDelta(len(self._items.of("call")), call_id, name_of_call(fields, kind), "", kind)
+        item = self._items.add(Item("call", call.index, kind, call_id), index, ident, call_id)
+        arguments = arguments_of_call(fields, kind, "item") if kind in NAMED_KINDS else ""
+        if arguments:
+            item.text("arguments").pieces(0).append(arguments)
+        return Delta(tool_calls=(ToolCallDelta(call.index, call.id, call.name, arguments, kind),))
 
     def _item_done(self, body: Json) -> Delta | None:
-        item = _function_call_in(body)
-        if item is None:
-            return None
-        position = next((self._calls[name] for name in _item_names(body, item) if name in self._calls), None)
-        if position is None:
-            return self._item_added(body)
-        arguments = optional(item.get("arguments"), str, "item.arguments") or ""
-        return self._missing_rest((_ARGUMENTS, position, 0), arguments, "item.arguments")
+        fields = optional(body.get("item"), dict, "item") or {}
+        index = optional(body.get("output_index"), int, "output_index")
+        return self._complete(fields, index, "item")
 
-    def _end(self, body: Json, status: str) -> Delta:
+    def _complete(self, fields: Json, index: int | None, path: str, *, at_end: bool = False) -> Delta | None:
+        """Read a complete item, and return the parts of it that are new.
+
+        Args:
+            fields: The item.
+            index: Its position.
+            path: Its path in the frame.
+            at_end: Whether it is one of the complete output, which has each item once.
+        """
+        family = family_of(fields)
+        if family is None:
+            return None
+        ident = optional(fields.get("id"), str, f"{path}.id")
+        if family == "call":
+            return self._complete_call(fields, index, path, at_end=at_end)
+        item = self._item_of_complete(family, fields, index, path) or self._items.add(Item(family), index, ident)
+        item.is_done, item.is_in_output = True, at_end
+        self._last = None
+        texts = texts_of_item(fields, family, path).items()
+        deltas = [self._rest_of_item(item, channel, whole, path) for channel, whole in texts]
+        signature = optional(fields.get("encrypted_content"), str, f"{path}.encrypted_content") or ""
+        if signature and not item.signature:
+            item.signature = signature
+            deltas.append(Delta(signature=signature))
+        return joined_or_none(deltas)
+
+    def _item_of_complete(self, family: Family, fields: Json, index: int | None, path: str) -> Item | None:
+        """Return the item that a complete one repeats: by its id, its text or its position. None if it is new."""
+        ident = optional(fields.get("id"), str, f"{path}.id")
+        by_position = self._items.find(family, index, ident)
+        if by_position is not None and not by_position.is_in_output and by_position is self._items.named(family, ident):
+            return by_position
+        texts = texts_of_item(fields, family, path)
+        for item in self._items.of(family) if any(texts.values()) else ():
+            if not item.is_in_output and all(item.joined(each).strip() == texts[each].strip() for each in texts):
+                if item is not by_position:
+                    self._note("repeated-whole", f"{path} repeats another item under another id")
+                return item
+        return by_position if by_position is not None and not by_position.is_in_output else None
+
+    def _complete_call(self, fields: Json, index: int | None, path: str, *, at_end: bool) -> Delta | None:
+        call_id = expect(fields.get("call_id"), str, f"{path}.call_id")
+        ident = optional(fields.get("id"), str, f"{path}.id")
+        item = self._items.find("call", index, call_id) or self._items.find("call", index, ident)
+        is_another = item is not None and item.is_done and call_id != item.call_id
+        started = None
+        if item is None or is_another or (at_end and item.is_in_output):
+            started = self._call_added(fields, index, ident)
+            item = self._items.of("call")[-1]
+        item.is_done, item.is_in_output = True, at_end
+        arguments = arguments_of_call(fields, kind_of_call(fields), path)
+        return joined_or_none([started, self._rest_of_item(item, "arguments", arguments, f"{path}.arguments")])
+
+    def _rest_of_item(self, item: Item, channel: Channel, whole: str, name: str) -> Delta | None:
+        """Return the rest of a text of a complete item that had no pieces, or None."""
+        known = item.joined(channel)
+        if not whole or whole == known:
+            return None
+        if not known and item.family == "reasoning" and whole == item.joined(_OTHER_THINKING.get(channel, channel)):
+            self._note("repeated-whole", f"{name} repeats the thinking in another form")
+            return None
+        if not whole.startswith(known):
+            if item.family == "call" and not same_json(whole, known):
+                raise FrameFaultError(_difference(name, whole, known))
+            self._note("different-whole", _difference(name, whole, known))
+            return None
+        rest = whole[len(known) :]
+        if known:
+            self._note("missing-pieces", f"{name} ends with {excerpt(rest, 60)}, which had no pieces")
+        item.text(channel).end(0, whole, rest)
+        return _delta(item, channel, rest)
+
+    def _end(self, body: Json, status: str, data: str) -> Delta | None:
         response = expect(body.get("response"), dict, "response")
-        usage = self._read_usage(response.get("usage"), _INPUT, _OUTPUT, "response.usage")
+        if response.get("error") or response.get("status") == "failed":
+            raise _failure(body, data)
+        output = optional(response.get("output"), list, "response.output") or []
+        items = [expect(item, dict, "response.output[]") for item in output]
+        rest = joined_or_none(
+            [self._complete(item, number, "response.output[]", at_end=True) for number, item in enumerate(items)]
+        )
+        usage = self._read_usage(response.get("usage") or body.get("usage"), _INPUT, _OUTPUT, "response.usage")
         reason = _reason(response, "response.") or status
         self.done = True
-        return Delta(usage=usage, finish_reason=reason)
+        return joined_or_none([rest, Delta(usage=usage, finish_reason=reason)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +338,14 @@ class OpenAIResponses(Adapter):
         return self._paths[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
-        deltas: list[Delta] = []
-        for item in expect(body.get("output"), list, "output"):
-            deltas.append(_read_item(expect(item, dict, "output[]"), len(deltas)))
-        usage = OpenAIResponsesDecoder()._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
-        return Answer.of([*deltas, Delta(usage=usage, finish_reason=_reason(body, ""))])
+        decoder = OpenAIResponsesDecoder(strict=True)
+        items = [expect(item, dict, "output[]") for item in expect(body.get("output"), list, "output")]
+        for item in items:
+            expect(item.get("type"), str, "output[].type")
+        deltas = [decoder._complete(item, number, "output[]", at_end=True) for number, item in enumerate(items)]
+        usage = decoder._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        found = [delta for delta in deltas if delta is not None]
+        return Answer.of([*found, Delta(usage=usage, finish_reason=_reason(body, ""))])
 
 
 def _item(turn: Json) -> Json:
@@ -217,58 +355,32 @@ def _item(turn: Json) -> Json:
     return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": turn["content"]}]}
 
 
-def _read_item(item: Json, index: int) -> Delta:
-    """Return an item of a complete answer as a delta. `index` is the position of a call among the calls."""
-    match expect(item.get("type"), str, "output[].type"):
-        case "message":
-            return Delta(_read_parts(item, "content", "output_text"))
-        case "reasoning":
-            summary = _read_parts(item, "summary", "summary_text")
-            return Delta(thinking=_read_parts(item, "content", "reasoning_text") + summary)
-        case "function_call":
-            return Delta(tool_calls=(_read_call(item, "output[]", index),))
-    return Delta()
+def _place(body: Json) -> tuple[int | None, str | None]:
+    """Return the position and the id of the item of an event."""
+    return optional(body.get("output_index"), int, "output_index"), optional(body.get("item_id"), str, "item_id")
 
 
-def _read_parts(item: Json, name: str, kind: str) -> str:
-    """Return the text of all parts of this kind."""
-    path = f"output[].{name}"
-    parts = [expect(part, dict, f"{path}[]") for part in optional(item.get(name), list, path) or []]
-    return "".join(expect(part.get("text"), str, f"{path}[].text") for part in parts if part.get("type") == kind)
+def _part(pieces: PiecesForm, body: Json) -> int:
+    """Return the position of the part of an event."""
+    return optional(body.get(pieces.part), int, pieces.part) or 0 if pieces.part else 0
 
 
-def _read_call(item: Json, path: str, index: int) -> ToolCallDelta:
-    return ToolCallDelta(
-        index,
-        expect(item.get("call_id"), str, f"{path}.call_id"),
-        expect(item.get("name"), str, f"{path}.name"),
-        optional(item.get("arguments"), str, f"{path}.arguments") or "",
-    )
-
-
-def _function_call_in(body: Json) -> Json | None:
-    """Return the item of an event if it is a call, or None."""
-    item = optional(body.get("item"), dict, "item")
-    return item if item is not None and item.get("type") == "function_call" else None
-
-
-def _delta_at(place: _Place, text: str) -> Delta | None:
-    """Return the delta for a text at this place."""
-    prefix, position, _ = place
+def _delta(item: Item, channel: Channel, text: str) -> Delta | None:
+    """Return the delta for a text of an item."""
     if not text:
         return None
-    if prefix == _ARGUMENTS:
-        return Delta(tool_calls=(ToolCallDelta(int(position), arguments=text),))
-    return Delta(text) if prefix == _TEXT else Delta(thinking=text)
+    match channel:
+        case "text":
+            return Delta(text)
+        case "refusal":
+            return Delta(refusal=text)
+        case "arguments":
+            return Delta(tool_calls=(ToolCallDelta(item.call, arguments=text, kind=item.kind),))
+    return Delta(thinking=text)
 
 
-def _item_names(body: Json, item: Json) -> list[_Name]:
-    """Return the names of an item in the events of its pieces: its position, or else its ids."""
-    index = optional(body.get("output_index"), int, "output_index")
-    if index is not None:
-        return [index]
-    ids = [optional(item.get(field), str, f"item.{field}") for field in ("id", "call_id")]
-    return [*dict.fromkeys(name for name in ids if name)]
+def _difference(name: str, whole: str, known: str) -> str:
+    return f"{name} is {excerpt(whole, 60)}, but the sum of its pieces is {excerpt(known, 60)}"
 
 
 def _reason(response: Json, path: str) -> str | None:

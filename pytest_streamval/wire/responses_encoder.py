@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
-from pytest_streamval.wire.openai import OpenAIChatEncoder
+from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
@@ -29,28 +30,41 @@ class _Form(NamedTuple):
     """The prefix of the types of the events with its text."""
     text_field: str
     """The field of the complete text in the last of these events."""
+    kind: str = "message"
+    """The type of the item."""
     part: str = ""
     """The prefix of the types of the events of its part, if it has one."""
     part_index: str = ""
     """The field of the part's position."""
 
 
-_MESSAGE = _Form("msg", "response.output_text", "text", "response.content_part", "content_index")
-_REASONING = _Form("rs", "response.reasoning_summary_text", "text", "response.reasoning_summary_part", "summary_index")
-_CALL = _Form("fc", "response.function_call_arguments", "arguments")
+_MESSAGE = _Form("msg", "response.output_text", "text", "message", "response.content_part", "content_index")
+_REFUSAL = _Form("msg", "response.refusal", "refusal", "message", "response.content_part", "content_index")
+_REASONING = _Form(
+    "rs",
+    "response.reasoning_summary_text",
+    "text",
+    "reasoning",
+    "response.reasoning_summary_part",
+    "summary_index",
+)
+_CALL = _Form("fc", "response.function_call_arguments", "arguments", "function_call")
+_CUSTOM = _Form("ctc", "response.custom_tool_call_input", "input", "custom_tool_call")
+_CALLS = {"function": _CALL, "function_call": _CALL, "custom": _CUSTOM}
 
 
 class OpenAIResponsesEncoder(FrameEncoder):
     """Encode a response in OpenAI's format.
 
     Items follow each other, so a tool call cannot be continued once another item has started. Thinking is written as a
-    summary. The token counts come at the end, if some are known.
+    summary, and its signature as encrypted content. The token counts come at the end, if some are known.
     """
 
     protocol: ClassVar[str] = "openai-responses"
     reasons: ClassVar[Mapping[str, str]] = finish_reasons(
         stop=_COMPLETED, length="max_output_tokens", tool_calls=_COMPLETED, refusal="content_filter"
     )
+    kinds: ClassVar[tuple[str, ...]] = ()
     usual_reasons: ClassVar[tuple[str, str]] = (_COMPLETED, _COMPLETED)
 
     def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
@@ -69,35 +83,54 @@ class OpenAIResponsesEncoder(FrameEncoder):
             yield {"type": event, "response": self._response(_IN_PROGRESS, [], None)}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
-        for form, text in ((_REASONING, delta.thinking), (_MESSAGE, delta.text)):
-            if not text:
-                continue
-            item = self._open
-            if item is None or item.form is not form:
-                yield from self._end_item(_COMPLETED)
-                item = _Item(form, self._ident, len(self._output))
-                yield from self._start_item(item)
-            yield self._piece(item, text)
+        if delta.thinking:
+            yield from self._text(_REASONING, delta.thinking)
+        if delta.signature:
+            yield from self._signature(delta.signature)
+        if delta.text:
+            yield from self._text(_MESSAGE, delta.text)
+        if delta.refusal:
+            yield from self._text(_REFUSAL, delta.refusal)
         for fragment in delta.tool_calls:
             yield from self._fragment(fragment)
+
+    def _text(self, form: _Form, text: str) -> Iterable[Json]:
+        item = self._open
+        if item is None or item.form is not form or item.signature:
+            yield from self._end_item(_COMPLETED)
+            item = _Item(form, self._ident, len(self._output))
+            yield from self._start_item(item)
+        if not item.pieces:
+            yield from item.part_event("added", "")
+        yield self._piece(item, text)
+
+    def _signature(self, signature: str) -> Iterable[Json]:
+        """Keep the signature of the open reasoning, or start one without a summary."""
+        item = self._open
+        if item is None or item.form is not _REASONING:
+            yield from self._end_item(_COMPLETED)
+            item = _Item(_REASONING, self._ident, len(self._output))
+            yield from self._start_item(item)
+        item.signature += signature
 
     def _fragment(self, fragment: ToolCallDelta) -> Iterable[Json]:
         starts = self._starts_call(fragment)
         call = self._calls[fragment.index]
         if starts:
             yield from self._end_item(_COMPLETED)
-            yield from self._start_item(_Item(_CALL, self._ident, len(self._output), call))
+            yield from self._start_item(_Item(_form_of(call), self._ident, len(self._output), call))
         if not fragment.arguments:
             return
         item = self._open
         if item is None or item.call is not call:
             raise self._unencodable(fragment, "items follow each other, and the item of this call has ended.")
-        yield self._piece(item, fragment.arguments)
+        piece = self._piece(item, fragment.arguments)
+        if item.form.event:
+            yield piece
 
     def _start_item(self, item: _Item) -> Iterable[Json]:
         self._open = item
         yield item.item_event("added", item.opened())
-        yield from item.part_event("added", "")
 
     @staticmethod
     def _piece(item: _Item, text: str) -> Json:
@@ -111,8 +144,9 @@ class OpenAIResponsesEncoder(FrameEncoder):
         text = "".join(item.pieces)
         completed = item.completed(text, status)
         self._output.append(completed)
-        yield item.text_event("done", item.form.text_field, text)
-        yield from item.part_event("done", text)
+        if item.form.event and (item.pieces or item.call):
+            yield item.text_event("done", item.form.text_field, text)
+            yield from item.part_event("done", text)
         yield item.item_event("done", completed)
 
     def _ending(self) -> Iterable[Json]:
@@ -124,11 +158,13 @@ class OpenAIResponsesEncoder(FrameEncoder):
 
     def _answer_body(self, answer: Answer) -> Json:
         output: list[Json] = []
-        for form, text in ((_REASONING, answer.thinking), (_MESSAGE, answer.text)):
-            if text:
-                output.append(_Item(form, self._ident, len(output)).completed(text, _COMPLETED))
+        for form, text in ((_REASONING, answer.thinking), (_MESSAGE, answer.text), (_REFUSAL, answer.refusal)):
+            if text or (form is _REASONING and answer.signature):
+                item = _Item(form, self._ident, len(output))
+                item.signature = answer.signature if form is _REASONING else ""
+                output.append(item.completed(text, _COMPLETED))
         for call in answer.tool_calls:
-            item = _Item(_CALL, self._ident, len(output), call)
+            item = _Item(_form_of(call), self._ident, len(output), call)
             output.append(item.completed(call.arguments, _COMPLETED))
         reason = self._final_reason()
         return self._response(_status(reason), output, answer.usage, reason)
@@ -177,6 +213,7 @@ class _Item:
         self.index = index
         self.call = call
         self.pieces: list[str] = []
+        self.signature = ""
 
     def text_event(self, moment: str, field: str, text: str) -> Json:
         """Return an event with text."""
@@ -198,15 +235,18 @@ class _Item:
 
     def completed(self, text: str, status: str) -> Json:
         """Return the item with its complete text."""
-        return self._body([self._part(text)], text, status)
+        return self._body([self._part(text)] if text else [], text, status)
 
     def _body(self, parts: list[Json], text: str, status: str) -> Json:
         if self.form is _REASONING:
-            return {"id": self.ident, "type": "reasoning", "summary": parts}
+            signature = {"encrypted_content": self.signature} if self.signature else {}
+            return {"id": self.ident, "type": "reasoning", "summary": parts, **signature}
         if self.call is None:
             return {"id": self.ident, "type": "message", "status": status, "role": "assistant", "content": parts}
-        named = {"call_id": self.call.id, "name": self.call.name}
-        return {"id": self.ident, "type": "function_call", "status": status, "arguments": text, **named}
+        common = {"id": self.ident, "type": self.form.kind, "status": status, "call_id": self.call.id}
+        if not self.form.event:
+            return {**common, **_action(self.call.kind, text)}
+        return {**common, "name": self.call.name, self.form.text_field: text}
 
     def _place(self) -> Json:
         part = {self.form.part_index: 0} if self.form.part else {}
@@ -215,7 +255,22 @@ class _Item:
     def _part(self, text: str) -> Json:
         if self.form is _REASONING:
             return {"type": "summary_text", "text": text}
+        if self.form is _REFUSAL:
+            return {"type": "refusal", "refusal": text}
         return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _form_of(call: ToolCall) -> _Form:
+    """Return the form of the item of a call. One that has an action has no events of its own."""
+    return _CALLS.get(call.kind) or _Form(call.kind, "", "", f"{call.kind}_call")
+
+
+def _action(kind: str, arguments: str) -> Json:
+    """Return the field with the action of a call, or no field before it is known."""
+    if not arguments:
+        return {}
+    field = "operation" if kind == "apply_patch" else "action"
+    return {field: json.loads(arguments)}
 
 
 def _status(reason: str) -> str:

@@ -215,17 +215,18 @@ async def test_a_cached_debate_continues_without_a_member_that_fails_a_requireme
 
 async def test_requirements_see_the_thinking_and_tool_calls_of_a_cached_answer(council, cache) -> None:
     call = ToolCallDelta(0, "i", "search", "{}")
-    script = Script.of(Delta(thinking="Hm."), "Hi.", Delta(tool_calls=(call,)))
+    script = Script.of(Delta(thinking="Hm.", signature="Eq"), "Hi.", Delta(tool_calls=(call,), refusal="No."))
     await council(script, cache=cache).ask("Go", mode="raw")
     seen = []
 
     def look(ctx) -> bool:
-        seen.append((ctx.last_output().thinking, ctx.last_output().tool_calls))
+        output = ctx.last_output()
+        seen.append((output.thinking, output.tool_calls, output.refusal, output.signature))
         return True
 
     the_council = council(script, requirements=[Requirement("looks", look)], cache=cache)
     assert (await the_council.ask("Go", mode="raw")).cached
-    assert seen == [("Hm.", (ToolCall("i", "search", "{}"),))]
+    assert seen == [("Hm.", (ToolCall("i", "search", "{}"),), "No.", "Eq")]
     the_council.members[0].backend.scripts = ()  # so that none is left unplayed
 
 

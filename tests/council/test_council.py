@@ -226,13 +226,15 @@ class Computed(Backend):
 
 async def test_a_computed_output_arrives_in_one_delta() -> None:
     thunk = ModelOutputThunk()
-    thunk.try_put(Delta("All at once.", "Hm.", (ToolCallDelta(0, "i", "search", "{}"),), Usage(1, 2)))
+    calls = (ToolCallDelta(0, "i", "search", "{}"),)
+    thunk.try_put(Delta("All at once.", "Hm.", calls, Usage(1, 2), refusal="No.", signature="Eq"))
     thunk.close()
     await thunk.avalue()
     events = [event async for event in Council({"whole": Computed(thunk)}).ask_stream("Go")]
     assert [event.text for event in events if event.type == "member_delta"] == ["All at once."]
     answer = events[-1].result.answers[0]
     assert (answer.usage, answer.thinking) == (Usage(1, 2), "Hm.")
+    assert (answer.refusal, answer.signature) == ("No.", "Eq")
     assert answer.tool_calls == (ToolCall("i", "search", "{}"),)
 
 

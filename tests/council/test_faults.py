@@ -252,3 +252,20 @@ async def test_the_error_of_an_invalid_spec_contains_no_key(monkeypatch) -> None
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     answer = (await Council({"bad": KEY}).ask("Go")).answers[0]
     assert KEY not in answer.error
+
+
+class Redacts(Requirement):
+    """Removes a word."""
+
+    async def stream_validate(self, chunk, *, backend, ctx):
+        return PartialValidationResult("fail", replacement="") if chunk == "secret" else PartialValidationResult("pass")
+
+
+@pytest.mark.parametrize("text", ["secret One two.", "One secret two.", "secret secret", "One two. secret"])
+async def test_a_member_goes_on_after_a_replaced_chunk(council, text) -> None:
+    the_council = council(Script.of(*text), requirements=[Redacts()], chunking="word")
+    events = [event async for event in the_council.ask_stream("Go")]
+    [answer] = events[-1].result.answers
+    assert answer.text == text.replace("secret", "")
+    assert answer.ok
+    assert "".join(event.text for event in events if event.type == "member_delta") == answer.text

@@ -274,6 +274,8 @@ def facts(thunk):
         "cancelled": thunk.cancelled,
         "parsed": thunk.parsed_repr,
         "thinking": thunk.thinking,
+        "refusal": thunk.refusal,
+        "signature": thunk.signature,
         "tool_calls": thunk.tool_calls,
         "generation": thunk.generation,
         "deltas_read": thunk.deltas_read,

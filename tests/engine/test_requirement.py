@@ -193,6 +193,54 @@ def test_the_name_of_a_requirement_has_its_class_and_description():
     assert len(Short("x" * 1000).name) < 100
 
 
+def test_the_name_of_a_requirement_can_be_an_argument_or_an_attribute():
+    class Named(Requirement):
+        name = "no phone numbers"
+
+    class NamesItself(Requirement):
+        def __init__(self):
+            self.name = "itself"
+
+    assert repr(Requirement("No jargon", name="jargon")) == "jargon"
+    assert Requirement("No jargon", name="jargon").description == "No jargon"
+    assert Named().name == copy.copy(Named()).name == "no phone numbers"
+    assert Named(name="another").name == copy.copy(Named(name="another")).name == "another"
+    assert NamesItself().name == "itself"
+    assert Requirement.name == "Requirement"
+
+
+@pytest.mark.parametrize("name", ["", 5])
+def test_an_invalid_name_of_a_requirement_raises(name):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid name: .* It must be a str that is not empty"):
+        Requirement("No jargon", name=name)
+
+
+class ChecksChunks(Requirement):
+    async def stream_validate(self, chunk, *, backend, ctx):
+        return PartialValidationResult("pass")
+
+
+class IsJudged(ChecksChunks):
+    judge = True
+
+
+async def test_a_requirement_that_checks_chunks_asks_no_judge():
+    verdict = await ChecksChunks("No jargon").validate(Unasked(), answered())
+    assert (bool(verdict), verdict.reason) == (True, "judged chunk by chunk")
+
+
+@pytest.mark.parametrize("requirement", [ChecksChunks("No jargon", judge=True), IsJudged("No jargon")])
+async def test_a_requirement_that_checks_chunks_asks_a_judge_if_it_is_told_to(requirement):
+    judge = Judge("no")
+    assert not await copy.copy(requirement).validate(judge, answered())
+    assert "No jargon" in judge.asked[0][0]
+
+
+async def test_a_judge_without_a_description_raises():
+    with pytest.raises(InvalidArgumentError, match="Invalid description: None"):
+        await ChecksChunks(judge=True).validate(Unasked(), answered())
+
+
 def test_a_function_as_description_of_a_requirement_raises():
     with pytest.raises(InvalidArgumentError, match=r"Invalid description: <function .* as validation_fn="):
         Requirement(lambda ctx: True)

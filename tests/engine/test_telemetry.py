@@ -21,6 +21,8 @@ from opentelemetry.trace import ProxyTracerProvider, StatusCode
 from pytest_streamval import (
     Delay,
     Delta,
+    Deviation,
+    PartialValidationResult,
     Requirement,
     RetryEvent,
     Script,
@@ -116,6 +118,19 @@ async def test_attributes_have_the_names_of_the_conventions(start, judge, played
     }
 
 
+async def test_the_kinds_of_the_deviations_of_a_stream_are_an_attribute(start, played, captured):
+    class Odd(played):
+        async def generate_from_context(self, action, ctx, **options):
+            thunk, ctx = await super().generate_from_context(action, ctx, **options)
+            kinds = ("missing-end", "usage-value", "missing-end")
+            thunk.generation.deviations = tuple(Deviation(kind, 0, "odd") for kind in kinds)
+            return thunk, ctx
+
+    result, _ = await start(Odd("One. "))
+    await result.acomplete()
+    assert captured.span().attributes["streamval.deviations"] == ("missing-end", "usage-value")
+
+
 async def test_no_text_of_the_model_is_exported(start, judge, captured):
     result, _ = await start(["swordfish. ", "swordfish. "], judge("pass", "fail"))
     await result.acomplete()
@@ -162,6 +177,41 @@ async def test_a_failed_final_validation_marks_the_span_too(start, judge, captur
     assert span.status.description == "Judge('last') failed the output: too short"
     assert names(span)[-2:] == ["full_validation", "completed"]
     assert span.attributes["streamval.outcome"] == "invalid"
+
+
+async def test_attempts_and_replacements_and_delays_are_reported(start, judge, captured):
+    replaced = PartialValidationResult("fail", replacement="!")
+    first = judge("pass", replaced, "pass", "fail", final=False)
+    result, _ = await start(["One. ", "Two. ", "Three. ", "Four."], first, max_attempts=2, holdback=1)
+    await result.acomplete()
+    span = captured.span()
+    assert span.attributes["streamval.attempts"] == 2
+    assert span.attributes["streamval.outcome"] == "stopped"
+    assert span.status.description == "Judge('judge') failed the output: no reason given"
+    assert events(span, "retry") == [{"streamval.attempt": 2}]
+    chunks = events(span, "chunk")
+    assert [chunk.get("streamval.chunk.held_chunks", 0) for chunk in chunks] == [1, 1, 1, 1, 1, 0]
+    assert [chunk.get("streamval.chunk.replaced") for chunk in chunks] == [None, True, None, None, None, None]
+    assert all(chunk["streamval.chunk.held_seconds"] >= 0 for chunk in chunks[:-1])
+
+
+async def test_the_checks_of_a_requirement_are_those_of_its_own_chunks(start, captured):
+    class Words(Requirement):
+        chunking = "word"
+
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("pass")
+
+    class Sentences(Words):
+        chunking = None
+
+    result, _ = await start(["One two. Three."], Words(), Sentences())
+    await result.acomplete()
+    counted = {
+        each.attributes["streamval.requirement"]: each.total
+        for each in captured.metrics["streamval.requirement.checks"]
+    }
+    assert counted == {"Words": 4, "Sentences": 3}
 
 
 async def test_an_error_is_recorded_as_the_exception_that_it_is(start, judge, captured):

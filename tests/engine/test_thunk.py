@@ -295,6 +295,8 @@ async def test_a_subclass_of_str_is_taken_for_its_characters(delta):
         (Delta(text=b"bytes"), "bytes"),
         (Delta(text=None), "NoneType"),
         (Delta(thinking=b"bytes"), "bytes"),
+        (Delta(refusal=None), "NoneType"),
+        (Delta(signature=b"bytes"), "bytes"),
     ],
 )
 async def test_an_invalid_delta_is_refused_and_changes_nothing(delta, kind, waiting):
@@ -553,6 +555,24 @@ async def test_thinking_tool_calls_usage_and_finish_reason_are_collected_as_they
     assert thunk.tool_calls == (ToolCall("call-1", "clock", '{"zone": 1}'),)
     assert thunk.generation.usage == Usage(3, 9)
     assert thunk.generation.finish_reason == "stop"
+
+
+async def test_a_refusal_and_signatures_are_collected_as_they_are_read():
+    thunk = await filled(
+        Delta("a", thinking="Hm.", signature="Eq"), Delta(refusal="I "), Delta(refusal="cannot."), Delta(signature="Qw")
+    )
+    assert (thunk.refusal, thunk.signature) == ("", "")
+    assert await thunk.avalue() == "a"
+    assert (thunk.refusal, thunk.signature) == ("I cannot.", "EqQw")
+    assert thunk.as_delta() == Delta("a", "Hm.", refusal="I cannot.", signature="EqQw")
+    assert (thunk.with_text("b").refusal, thunk.with_text("b").signature) == ("I cannot.", "EqQw")
+
+
+async def test_an_output_is_one_delta_with_its_calls_and_the_data_of_its_generation():
+    delta = Delta("a", "b", (ToolCallDelta(0, "x", "f", "{}", "custom"),), Usage(1, 2), "stop")
+    thunk = await filled(delta)
+    await thunk.avalue()
+    assert thunk.as_delta() == delta
 
 
 async def test_the_last_usage_counts_even_if_later_deltas_have_none():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_streamval.errors import InvalidArgumentError
-from pytest_streamval.fuzzing.cuts import Cut, boundary_offsets, possible_offsets, show_cuts
+from pytest_streamval.fuzzing.cut_rules import CutRule, boundary_offsets, possible_offsets
+from pytest_streamval.fuzzing.cuts import Cut, Place, show_cuts
 from pytest_streamval.scripting.script import pieces_of
 
 PAIR = "\ud83c\udf4e"  # an apple, as two surrogates
@@ -104,10 +105,32 @@ def test_show_cuts_shows_the_beginning_of_a_long_text_without_cuts() -> None:
     assert shown() == f"'{LONG[:100]}' ... (0 cuts in 2,000 characters)"
 
 
-def test_the_first_cuts_are_the_named_ones() -> None:
-    assert [cut.name for cut in Cut.first(5)] == ["whole", "chars", "words", "1", "2"]
-    assert [cut.name for cut in Cut.first(2)] == ["whole", "chars"]
+def test_the_first_cuts_are_the_numbers_from_1() -> None:
+    assert [cut.name for cut in Cut.first(5)] == ["1", "2", "3", "4", "5"]
     assert Cut.first(0) == []
+
+
+def test_the_first_two_numbers_are_no_cut_and_every_cut() -> None:
+    assert Cut("1").of_text(TEXT) == []
+    assert Cut("2").of_text(TEXT) == possible_offsets(TEXT)
+
+
+def test_the_numbers_cut_each_place_soon_with_nothing_near_it_and_leave_it_soon_uncut() -> None:
+    text = "The tide came in, and it took the 12 boats. " * 12
+    cuts = [set(Cut(str(number)).of_text(text)) for number in range(3, 16)]
+    for at in possible_offsets(text):
+        assert any(at in cut and not cut.intersection(range(at - 6, at + 7)) - {at} for cut in cuts)
+        assert any(at not in cut for cut in cuts)
+
+
+def test_a_number_never_depends_on_how_many_there_are() -> None:
+    assert [Cut.first(count)[:5] for count in (5, 50)] == [Cut.first(5)] * 2
+    assert Cut("40").of_text(TEXT) == Cut("40").of_text(TEXT)
+
+
+def test_numbers_whose_cuts_of_a_text_are_equal_are_left_out() -> None:
+    assert len({tuple(Cut(str(number)).of_text("One two.")) for number in range(1, 41)}) == 40
+    assert {tuple(Cut(str(number)).of_text("ab")) for number in range(1, 9)} == {(), (1,)}
 
 
 @pytest.mark.parametrize(
@@ -119,8 +142,12 @@ def test_the_first_cuts_are_the_named_ones() -> None:
         ("words", "One two.  Three\n", ["One", " two.", "  Three\n"]),
         ("words", " One", [" One"]),
         ("1", "", []),
-        ("1", "a", ["a"]),
-        ("1", "ab", ["a", "b"]),
+        ("2", "a", ["a"]),
+        ("2", "ab", ["a", "b"]),
+        ("3", "abcdefghij", ["a", "bcdefgh", "ij"]),
+        ("4", "One 23 is, ok", ["One", " 23 ", "is, ", "ok"]),
+        ("at-1", "ab", ["a", "b"]),
+        ("only-at-1-9", "ab", ["a", "b"]),
     ],
 )
 def test_a_named_cut_divides_a_text_by_its_rule(name: str, text: str, expected: list[str]) -> None:
@@ -128,15 +155,15 @@ def test_a_named_cut_divides_a_text_by_its_rule(name: str, text: str, expected: 
 
 
 def test_a_numbered_cut_divides_a_text_at_the_same_offsets_each_time() -> None:
-    assert Cut("1").of_text("One two. Three four.") == [1, 3, 6, 7, 9, 10, 12, 15, 17, 18, 19]
+    assert CutRule("random", 1).offsets("One two. Three four.") == [1, 3, 6, 7, 9, 10, 12, 15, 17, 18, 19]
     assert Cut("7").of_text(TEXT) == Cut("7").of_text(TEXT)
 
 
 def test_cuts_with_different_numbers_differ_and_each_cuts_at_least_once() -> None:
     cuts = [tuple(Cut(str(number)).of_text(TEXT)) for number in range(1, 51)]
-    assert len(set(cuts)) > 45
-    assert all(cuts)
-    assert max(map(len, cuts)) > 2 * min(map(len, cuts))
+    assert len(set(cuts)) == 50
+    assert all(cuts[1:])
+    assert max(map(len, cuts[1:])) > 2 * min(map(len, cuts[1:]))
 
 
 def test_numbered_cuts_are_inside_clusters_line_ends_and_fences_but_never_inside_a_pair() -> None:
@@ -148,31 +175,56 @@ def test_numbered_cuts_are_inside_clusters_line_ends_and_fences_but_never_inside
 
 
 def test_numbered_cuts_divide_a_long_word_too() -> None:
-    assert all(0 < len(Cut(str(number)).of_text("x" * 10)) < 10 for number in range(1, 51))
+    assert all(0 < len(Cut(str(number)).of_text("x" * 10)) < 10 for number in range(2, 51))
 
 
-@pytest.mark.parametrize("name", ["", "letters", "-1", "1.5", 1, None])
+@pytest.mark.parametrize("name", ["", "letters", "0", "-1", "1.5", "at-", "at-x", "at-b1e", "at-1-", 1, None])
 def test_a_cut_with_an_unknown_name_is_rejected(name: object) -> None:
-    with pytest.raises(InvalidArgumentError, match="It must be whole, chars, words or a number"):
+    with pytest.raises(InvalidArgumentError, match="It must be whole, chars, words, a number from 1, or offsets"):
         Cut(name)  # type: ignore[arg-type]  # rejected
 
 
 def test_a_cut_of_bytes_divides_them_inside_characters_too() -> None:
     assert Cut("chars").of_bytes("é\r".encode()) == [1, 2]
     assert Cut("words").of_bytes(b"data: x") == [5]
+    assert Cut("at-b3-2").of_bytes(b"data: x") == [3]
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("whole", []), ("words", []), ("chars", [1, 2, 3, 4, 5]), ("1", [2, 4])],
+    ("name", "first", "second"),
+    [
+        ("whole", [], []),
+        ("words", [], [0]),
+        ("chars", [1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]),
+        ("3", [1], [2]),
+        ("at-b3-b7", [3], [0, 1]),
+        ("only-at-b3-b7", [3], [1]),
+        ("only-at-b0", [], []),
+    ],
 )
-def test_a_cut_of_frames_divides_each_frame_by_its_rule(name: str, expected: list[int]) -> None:
+def test_a_cut_of_frames_divides_each_frame_by_its_rule(name: str, first: list[int], second: list[int]) -> None:
     offsets = Cut(name).of_frames()
-    assert list(offsets("aé\r\nb".encode())) == list(offsets("aé\r\nb".encode())) == expected
+    assert [list(offsets("aé\r\nb".encode())) for _ in range(2)] == [first, second]
 
 
-def test_a_numbered_cut_of_frames_is_random_and_the_same_for_each_response() -> None:
+def test_a_random_cut_of_frames_is_the_same_for_each_response() -> None:
     frames = [f"data: {number} é\r\n\r\n".encode() for number in range(20)]
-    cuts = [[tuple(offsets(frame)) for frame in frames] for offsets in (Cut("7").of_frames(), Cut("7").of_frames())]
+    cuts = [[tuple(offsets(frame)) for frame in frames] for offsets in (Cut("16").of_frames(), Cut("16").of_frames())]
     assert cuts[0] == cuts[1]
     assert len({*cuts[0]}) > 5
+
+
+def test_the_places_of_a_cut_are_read_from_its_name() -> None:
+    places = (Place("cut", 3), Place("empty", 3), Place("byte", 7), Place("cut", 5, 2), Place("joined"))
+    for only in (False, True):
+        cut = Cut.at(places, only=only)
+        assert set(cut.places) == set(places)
+        assert cut.is_scripted is not only
+    assert Cut.at(places, only=True).name == "only-at-joined-3-3e-b7-5.2"
+    assert Cut.at((), only=False) == Cut("whole")
+    assert Cut("7").places is None
+
+
+def test_offsets_rank_before_rules_and_fewer_of_them_first() -> None:
+    names = ["at-9", "at-1-2", "whole", "words", "2", "10"]
+    assert [cut.name for cut in sorted(map(Cut, names[::-1]), key=lambda cut: cut.rank)] == names

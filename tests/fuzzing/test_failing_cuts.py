@@ -29,26 +29,47 @@ def test_failing_cuts_that_are_kept_are_known_to_the_next_run():
         cuts.keep(found)
     again = FailingCuts(fetched(database), database)
     assert again.known == (ONE, OTHER)
-    assert again.of_function("t.py::test_it") == [Cut("chars"), Cut("17")]
+    assert [again.of_test(each.test) for each in (ONE, OTHER)] == [[Cut("chars")], [Cut("17")]]
     again.drop(ONE)
     again.drop(ONE)
     assert fetched(database) == {OTHER}
     assert (cuts.trouble, again.trouble) == ("", "")
 
 
-def test_the_failing_cuts_of_a_function_are_those_of_all_its_parameters():
-    known = [
-        FailingCut(test, cut) for test, cut in (("t.py::test", "9"), ("t.py::test[a-b]", "10"), ("t.py::test_2", "3"))
-    ]
-    assert FailingCuts(known).of_function("t.py::test") == [Cut("9"), Cut("10")]
-    assert FailingCuts(known).of_function("t.py::tes") == []
-
-
-def test_the_failing_cuts_of_a_function_are_in_the_order_of_their_ranks():
-    names = ["12", "words", "3", "chars", "whole"]
+def test_the_failing_cuts_of_a_test_are_its_own_in_the_order_of_their_ranks():
+    names = ["12", "words", "at-7", "3", "chars", "whole"]
     for given in (names, names[::-1]):
-        found = FailingCuts(FailingCut("t", name) for name in given).of_function("t")
-        assert [cut.name for cut in found] == ["whole", "chars", "words", "3", "12"]
+        cuts = FailingCuts([*(FailingCut("t[a]", name) for name in given), FailingCut("t[b]", "1")])
+        assert [cut.name for cut in cuts.of_test("t[a]")] == ["at-7", "whole", "chars", "words", "3", "12"]
+        assert cuts.of_test("t") == []
+
+
+def test_a_failing_cut_takes_the_place_of_the_others_of_its_test():
+    database = InMemoryExampleDatabase()
+    cuts = FailingCuts((), database)
+    for found in (ONE, OTHER, ONE._replace(cut="at-3")):
+        cuts.keep(found)
+    assert fetched(database) == {ONE._replace(cut="at-3"), OTHER}
+
+
+class Counting(InMemoryExampleDatabase):
+    """A database that counts the values that are read."""
+
+    read = 0
+
+    def fetch(self, key):
+        for value in super().fetch(key):
+            self.read += 1
+            yield value
+
+
+def test_keeping_many_cuts_reads_each_of_them_once():
+    database = Counting()
+    cuts = FailingCuts((), database)
+    for number in range(300):
+        cuts.keep(FailingCut(f"test[{number}]", "at-1"))
+    cuts.check()
+    assert (cuts.trouble, database.read) == ("", 300)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +84,13 @@ def test_the_failing_cuts_of_a_function_are_in_the_order_of_their_ranks():
         b'["t.py::test_it", "no cut"]',
         b'["t.py::test_it", 3]',
         b'["one", "chars", "too many"]',
+        b"[" * 100_000,
+        b"[" * 500 + b'"a", "chars"' + b"]" * 500,
+        b'["a", "%s"]' % (b"9" * 5000),
+        b'["\\ud800", "chars"]',
+        b'[["a"], "chars"]',
+        '["a", "chars"]'.encode("utf-16"),
+        b"9" * 5000,
     ],
 )
 def test_other_values_in_the_database_are_ignored(value):
@@ -70,6 +98,18 @@ def test_other_values_in_the_database_are_ignored(value):
     database.save(_KEY, value)
     database.save(_KEY, ONE.encode())
     assert fetched(database) == {ONE}
+
+
+def test_a_failing_cut_whose_file_was_cut_off_is_written_again(tmp_path):
+    places = {"root": tmp_path, "base": tmp_path}
+    FailingCuts.load("cuts", **places).keep(ONE)
+    (damaged,) = [path for path in (tmp_path / "cuts").rglob("*") if path.is_file() and b"test_it" in path.read_bytes()]
+    damaged.write_bytes(b'["t.py')
+    again = FailingCuts.load("cuts", **places)
+    assert again.known == ()
+    again.keep(ONE)
+    assert again.trouble == ""
+    assert FailingCuts.load("cuts", **places).known == (ONE,)
 
 
 def test_a_failing_cut_is_readable_json_in_the_database():
@@ -100,6 +140,8 @@ def test_a_directory_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     cuts = FailingCuts((), DirectoryBasedExampleDatabase(tmp_path / "file" / "examples"), "here")
     cuts.keep(ONE)
+    cuts.check()
+    cuts.check()
     assert cuts.trouble == "here, which cannot be written."
 
 

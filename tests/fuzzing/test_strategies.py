@@ -15,7 +15,7 @@ from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.errors import InvalidArgumentError
 from pytest_streamval.fuzzing import strategies
-from pytest_streamval.fuzzing.cuts import possible_offsets
+from pytest_streamval.fuzzing.cut_rules import possible_offsets
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.mock import StreamingMockBackend
 from pytest_streamval.scripting.script import Script

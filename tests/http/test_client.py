@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 
 from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, ProviderUnreachableError
 from pytest_streamval.http import client as transport
+from pytest_streamval.http import retry_after
 from pytest_streamval.http.client import HttpTransport, Timeouts
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets
 from tests.loopback import answering, chunk, head, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMPLETE = answering(head(), chunk(b"one"), chunk(b"two"), chunk(b""))
 """A response in two chunks."""
@@ -117,7 +122,15 @@ async def test_a_transport_leaves_no_generator_to_the_event_loop(provider) -> No
     assert left == []
 
 
-@pytest.mark.parametrize("status", ["408 Request Timeout", "429 Too Many", "500 Error", "503 Unavailable", "529 Busy"])
+TEMPORARY = [
+    "408 Request Timeout",
+    "409 Conflict",
+    "429 Too Many",
+    *(f"{status} Error" for status in (500, 501, 502, 503, 504, 505, 520, 524, 529, 530, 599)),
+]
+
+
+@pytest.mark.parametrize("status", TEMPORARY)
 async def test_a_temporary_error_is_followed_by_another_attempt(provider, status) -> None:
     refusal = answering(head(status, "retry-after: 0"), chunk(b"later"), chunk(b""))
     async with provider(refusal, refusal, COMPLETE) as served:
@@ -151,26 +164,52 @@ async def test_the_error_of_the_last_attempt_is_raised(provider) -> None:
     assert len(caught.value.body) == 65_536
 
 
+NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(params=["UTC0", "EST5EDT", "IST-5:30"])
+def _elsewhere(request, monkeypatch) -> Iterator[None]:
+    """Set the clock to `NOW`, in three time zones."""
+    monkeypatch.setattr(retry_after, "time", SimpleNamespace(time=NOW.timestamp))
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_elsewhere")
 @pytest.mark.parametrize(
-    ("value", "seconds"),
+    ("headers", "seconds"),
     [
-        ("0", 0),
-        ("-5", 0),
-        ("1.5", 1.5),
-        ("soon", None),
-        ("inf", None),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0),
-        (None, None),
+        ({"Retry-After": "0"}, 0),
+        ({"retry-after": " 120 "}, 120),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": ".5"}, 0.5),
+        ({"retry-after": "20, 20"}, 20),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "0.5", "retry-after": "7"}, 0.0005),
+        ({"retry-after-ms": "soon", "retry-after": "7"}, 7),
+        ({"retry-after": "Mon, 30 Nov 2026 12:00:30 GMT"}, 30),
+        ({"retry-after": "Monday, 30-Nov-26 12:00:30 GMT"}, 30),
+        ({"retry-after": "Mon Nov 30 12:00:30 2026"}, 30),
+        ({"retry-after": "Mon, 30 Nov 2026 12:00:30 -0000"}, 30),
+        ({"retry-after": "Mon, 30 Nov 2026 14:00:30 +0200"}, 30),
+        ({"retry-after": "Mon, 30 Nov 2026 11:59:59 GMT"}, 0),
+        ({"retry-after": "Sun Nov  6 08:49:37 1994"}, 0),
+        *(
+            ({"retry-after": value}, None)
+            for value in ("", "soon", "-5", "nan", "inf", "1e3", "0x9", "9" * 400, "\u0665")
+        ),
+        *(({"retry-after-ms": value}, None) for value in ("-5", "nan", "Mon, 30 Nov 2026 12:00:30 GMT GMT")),
+        ({"retry-after": "Mon, 30 Nov 99999 12:00:30 GMT"}, None),
+        ({"retry-after": "Mon, 31 Nov 2026 12:00:30 GMT"}, None),
+        ({}, None),
     ],
-    ids=["zero", "negative", "a fraction", "a word", "infinity", "a date in the past", "none"],
+    ids=str,
 )
-def test_seconds_to_wait_takes_a_number_or_a_date(value, seconds) -> None:
-    assert seconds_to_wait(value) == seconds
-
-
-def test_seconds_to_wait_counts_from_now_to_a_date_in_the_future() -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-    assert 3_500 < seconds_to_wait(later) <= 3_600
+def test_seconds_to_wait_takes_every_form(headers, seconds) -> None:
+    assert retry_after.seconds_to_wait(headers) == seconds
 
 
 async def test_an_error_that_asks_for_a_long_wait_is_raised_at_once(provider) -> None:

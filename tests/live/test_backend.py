@@ -10,6 +10,7 @@ import pytest
 from pytest_streamval import (
     ChatContext,
     Delta,
+    FrameTooLongError,
     Instruction,
     InvalidArgumentError,
     MalformedFrameError,
@@ -137,6 +138,16 @@ async def test_a_live_backend_sends_an_output_as_a_message_of_the_assistant(prov
     assert body["max_tokens"] == 5
 
 
+async def test_a_live_backend_sends_a_refusal_as_a_message_of_the_assistant(provider) -> None:
+    async with provider(streamed("openai", Delta(refusal="I cannot."))) as served:
+        first, ctx = await backend("openai", served).generate_from_context("Hi", ChatContext(), model_options=STREAM)
+        await first.avalue()
+        again, _ = await backend("openai", served).generate_from_context("Why?", ctx, model_options=STREAM)
+        await again.avalue()
+    assert first.refusal == "I cannot."
+    assert served.requests[1].body["messages"][1] == {"role": "assistant", "content": "I cannot."}
+
+
 async def test_a_failed_check_closes_the_connection_of_a_live_backend(provider) -> None:
     class Never(Requirement):
         async def stream_validate(self, chunk, *, backend, ctx):
@@ -213,6 +224,24 @@ async def test_a_live_backend_sends_a_format_as_a_schema(provider, form) -> None
     async with provider(streamed("openai", "{}")) as served:
         await (await asked("openai", served, format=form, model_options=STREAM)).avalue()
     assert served.requests[0].body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize("name", ["openai", "ollama"])
+async def test_a_live_backend_ends_a_stream_whose_frame_has_no_end(provider, name) -> None:
+    async def endless(writer) -> None:
+        writer.write(head(kind=PROVIDERS[name].adapter.media_type) + chunk(b"data: "))
+        while True:
+            writer.write(chunk(b"x" * 1_000))
+            await writer.drain()
+
+    async with provider(endless) as served:
+        limited = LiveBackend(f"{name}:m", base_url=served.url, max_frame=50_000)
+        for options, text in ((STREAM, "frame at byte 0"), ({}, "longer than 50,000 bytes")):
+            thunk, _ = await limited.generate_from_context("Hi", SimpleContext(), model_options=options)
+            with pytest.raises(FrameTooLongError, match=text):
+                await thunk.avalue()
+    with pytest.raises(InvalidArgumentError, match="Invalid max_frame: 0"):
+        LiveBackend("ollama:m", max_frame=0)
 
 
 async def test_a_live_backend_rejects_an_invalid_format() -> None:

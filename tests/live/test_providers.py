@@ -95,6 +95,35 @@ def test_the_token_limit_has_the_name_that_the_server_accepts(address: str, name
     assert json.loads(asked.content)[name] == 7
 
 
+@pytest.mark.parametrize(
+    ("name", "sent", "refused"),
+    [
+        (
+            "mistral",
+            {"random_seed": 7, "max_tokens": 9, "stop": ["x"]},
+            {"seed", "stream_options", "max_completion_tokens"},
+        ),
+        ("deepseek", {"seed": 7, "response_format": {"type": "json_object"}}, set()),
+        ("groq", {"seed": 7, "stream_options": {"include_usage": True}}, {"random_seed"}),
+        ("openai", {"seed": 7, "stream_options": {"include_usage": True}}, {"random_seed"}),
+    ],
+)
+def test_a_request_has_no_field_that_its_provider_refuses(name, sent, refused) -> None:
+    options = {ModelOption.SEED: 7, ModelOption.MAX_NEW_TOKENS: 9, ModelOption.STOP: "x"}
+    for address in (PROVIDERS[name].url, "http://127.0.0.1:8080"):
+        adapter = PROVIDERS[name].adapter_at(address)
+        asked = adapter.build_request("Hi", model="m", options=options, schema={"type": "object"}, stream=True)
+        assert sent.items() <= asked.body.items()
+        assert not refused & asked.body.keys()
+
+
+def test_a_field_that_the_user_gives_is_sent_to_any_provider() -> None:
+    given = {"stream_options": {"include_usage": True}, "response_format": {"type": "text"}}
+    for name in ("mistral", "deepseek"):
+        asked = PROVIDERS[name].adapter.build_request("Hi", model="m", options=given, stream=True)
+        assert given.items() <= asked.body.items()
+
+
 def test_the_key_is_needed_at_the_usual_address_with_or_without_the_version() -> None:
     for address in ("https://api.openai.com", "https://api.openai.com/v1"):
         with pytest.raises(MissingKeyError, match="OPENAI_API_KEY"):

@@ -8,6 +8,7 @@ import json
 import logging
 from contextlib import aclosing, asynccontextmanager
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from pytest_streamval.http.client import HttpResponse, HttpTransport
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, recording
+from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.recordings.stream_recorder import numbered
 from pytest_streamval.virtual_time import VirtualClock
 from tests.loopback import answering, chunk, head, openai_frames, silent
@@ -321,6 +323,26 @@ PLANTED = {
     "told": "planted-told-07",
     "cookie": "planted-cookie-08",
 }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 99 + b"]" * 99,
+        b"[" * 100 + b"]" * 100,
+        b"[" * 900 + b"]" * 900,
+        b"[" * 100_000,
+        b'[NaN, 1e999, "\\ud800"]',
+    ],
+    ids=["99 levels", "100 levels", "900 levels", "not JSON", "not a number"],
+)
+async def test_a_recording_of_any_body_can_be_read_and_played(path, body) -> None:
+    request = HttpRequest(ASKED.url, body, {})
+    async with RecordingTransport(Provider(*AWKWARD), path).stream(request, provider="openai") as response:
+        assert [read async for read in response.reads] == AWKWARD
+    replay = ReplayTransport([Cassette.load(path)], speed=inf)
+    async with replay.stream(request, provider="openai") as response:
+        assert [read async for read in response.reads] == AWKWARD
 
 
 async def test_no_secret_is_written_to_a_recording(path, monkeypatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pytest_streamval import Cassette, InvalidArgumentError, ModelOption, Read, SimpleContext
 from pytest_streamval.errors import CheckFailedError, InvalidFileError, MissingCassetteError, UnmatchedRequestError
 from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.fuzzing.recutting import RecutBody, ScriptRecutter
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.plugin.cassettes import StreamCassette, recorded_at
 from pytest_streamval.virtual_time import VirtualClock
@@ -186,17 +187,16 @@ async def test_a_cut_applies_to_every_backend(provider, path) -> None:
     assert not backend._transport.needs_key
 
 
-async def test_the_cut_of_each_played_recording_is_described(provider, path) -> None:
+async def test_the_cuts_of_each_played_recording_are_kept(provider, path) -> None:
     await record(provider, path, "once", "One", "Two")
-    shown = {}
-    for name in ("whole", "chars"):
-        cassette = StreamCassette(path, cut=Cut(name))
+    body = Cassette.load(path).body
+    for name, cuts in (("whole", []), ("at-b7", [7])):
+        cassette, recutter = StreamCassette(path, cut=Cut(name)), ScriptRecutter(Cut(name))
         await ask(cassette, "http://127.0.0.1:1", "One")
-        (shown[name],) = cassette.cuts()
-    size = len(Cassette.load(path).body)
-    assert shown["whole"].startswith(f"The bytes of {path} came in 1 read:\n  'data: {{")
-    assert shown["chars"].startswith(f"The bytes of {path} came in {size} reads:\n  'd|·a|·t|·a|·:")
-    assert list(StreamCassette(path).cuts()) == []
+        cassette.add_bodies(recutter)
+        assert recutter.bodies == [RecutBody(bytearray(body), cuts)]
+    StreamCassette(path).add_bodies(recutter)
+    assert len(recutter.bodies) == 1
 
 
 def test_a_cassette_rejects_other_backends(path) -> None:

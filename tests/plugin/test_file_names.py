@@ -12,8 +12,6 @@ from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
     [
         ("tests/test_a.py::test_it", "test_it", "test_it"),
         ("tests/test_a.py::TestA::TestB::test_it[x-1]", "test_it[x-1]", "TestA.TestB.test_it[x-1]"),
-        ("tests/test_a.py::test_it[cut~words]", "test_it[cut~words]", "test_it"),
-        ("tests/test_a.py::test_it[x-cut~1]", "test_it[x-cut~1]", "test_it[x]"),
         ("elsewhere", "test_it", "test_it"),
     ],
 )

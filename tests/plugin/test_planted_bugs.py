@@ -44,5 +44,4 @@ def test_fuzzing_finds_every_planted_bug_and_nothing_else(pytester: pytest.Pytes
     failed = set(re.findall(r"^FAILED test_it\.py::(test_\w+)\[(\d+)", result.stdout.str(), re.MULTILINE))
     assert failed == {("test_planted", str(number)) for number in range(len(planted.PLANTED))}
     assert len(planted.PLANTED) >= 8
-    total = (len(planted.PLANTED) + 2 * len(planted.CORRECT)) * 21
-    assert sum(result.parseoutcomes().get(name, 0) for name in ("passed", "failed")) == total
+    assert result.parseoutcomes()["failed"] == len(planted.PLANTED)

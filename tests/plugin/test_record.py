@@ -217,6 +217,26 @@ def test_a_test_with_fewer_or_more_requests_than_recordings_fails(pytester: pyte
     assert len(asked) == 6
 
 
+@pytest.mark.parametrize("ending", ["assert False", "pytest.skip()", "raise KeyError"])
+def test_mode_all_leaves_the_recordings_of_a_test_that_does_not_pass(
+    pytester: pytest.Pytester, asked: list[str], ending: str
+) -> None:
+    code = TESTS + "async def test_it(stream_cassette):\n    backend = stream_cassette(LiveBackend('openai:m'))\n"
+    pytester.makepyfile(test_it=f"{code}    await ask(backend, 'One', 'Two')\n")
+    run(pytester, "--streamval-record", "all").assert_outcomes(passed=1)
+    folder = pytester.path / "__cassettes__" / "test_it"
+    old = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(old) == 2
+    pytester.makepyfile(test_it=f"{code}    await ask(backend, 'Three')\n    {ending}\n")
+    result = run(pytester, "--streamval-record", "all")
+    assert "passed" not in result.parseoutcomes()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
+    if ending != "pytest.skip()":
+        result.stdout.fnmatch_lines(
+            ["*- streamval: recordings -*", "The old recordings of this test stay, because it *"]
+        )
+
+
 def test_fuzzing_cuts_the_recorded_bytes_and_records_none(pytester: pytest.Pytester, asked: list[str]) -> None:
     pytester.makepyfile(test_it=ASKS)
     recording = run(pytester, "--streamval-fuzz", "4", "--streamval-record", "all", "-rs")
@@ -238,10 +258,10 @@ def test_a_failing_variant_shows_the_cut_of_the_bytes(pytester: pytest.Pytester,
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*- streamval: recording, as cut -*",
-            "The bytes of __cassettes__/test_it/test_deltas.jsonl came in 140 reads:",
-            "  'd|·a|·t|·a|·:|· |·{*",
-            "To run it again:       pytest 'test_it.py::test_deltas[[]cut~chars]'",
+            "*- streamval: cut -*",
+            "Fails when the bytes are cut *",
+            "Passes as scripted. Fails under *",
+            "Again:  pytest 'test_it.py::test_deltas[[]cut-*]'",
         ]
     )
 
@@ -280,3 +300,8 @@ def test_the_page_about_recordings_is_up_to_date(
     capsys.readouterr()
     assert main(["show", "weather.jsonl"]) == 0
     assert f"$ streamval show weather.jsonl\n{capsys.readouterr().out}```" in page
+    body = "".join(json.loads(line)["text"] for line in cassette.splitlines()[1:]).removesuffix("data: [DONE]\n\n")
+    (pytester.path / "captured.txt").write_text(body, encoding="utf-8")
+    assert main(["check", "captured.txt", "-o", "weather.jsonl"]) == 0
+    shown = capsys.readouterr()
+    assert f"$ streamval check captured.txt -o weather.jsonl\n{shown.out}{shown.err}```" in page

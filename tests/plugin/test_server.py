@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+from pytest_streamval import Script
 
 pytest_plugins = ["pytester"]
 
@@ -116,7 +120,7 @@ def test_it(provider_server):
     server = provider_server("H\\u00e9llo there.", token_size=4)
     body = json.dumps({"model": "m", "stream": True, "messages": []}).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
-        client.sendall(b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\n"
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n"
                        b"content-length: %d\\r\\n\\r\\n" % len(body) + body)
         data = b"".join(iter(lambda: client.recv(65536), b""))
     rest, text = data.partition(b"\\r\\n\\r\\n")[2], ""
@@ -133,9 +137,12 @@ def test_it(provider_server):
 
 def test_fuzzing_cuts_the_deltas_and_the_bytes_of_a_server(run) -> None:
     result = run(BOUNDARY_BUG, "--streamval-fuzz", "6", "-v")
-    lines = ["PASSED", "[cut~whole] PASSED", "[cut~chars] FAILED", "[cut~words] PASSED", "[cut~1] FAILED"]
-    assert [line for line in lines if f"test_it {line}".replace(" [", "[") not in result.stdout.str()] == []
-    result.stdout.fnmatch_lines(["*The stream was cut as*"])
+    result.assert_outcomes(passed=2, failed=1)  # as scripted, and in one write
+    shown = [line for line in result.outlines if line.startswith(("Fails when", "Passes as"))]
+    assert shown[0].startswith("Fails when the bytes are cut here: b... '")
+    assert re.search(r"\|·.*\(1 cut in [\d,]+ bytes\)$", shown[0])
+    again = re.search(r"^Again:  pytest '(.*)'$", result.stdout.str(), re.MULTILINE)[1]
+    run(BOUNDARY_BUG, again).assert_outcomes(failed=1)
 
 
 def test_fuzzing_fails_no_test_of_a_correct_client(run) -> None:
@@ -189,6 +196,17 @@ def test_an_unused_recording_of_a_server_fails_its_test(run) -> None:
     run(code, "--streamval-record", "all").assert_outcomes(passed=1)
     result = run(code.replace("assert ask(server)", "assert server.url or ask(server)").replace("== 1", "== 0"))
     result.assert_outcomes(failed=1)
+
+
+def test_mode_all_leaves_the_recordings_of_a_server_whose_test_failed(run, pytester: pytest.Pytester) -> None:
+    code = PROXIED.replace("EXPECTED", "1")
+    run(code, "--streamval-record", "all").assert_outcomes(passed=1)
+    (path,) = (pytester.path / "__cassettes__").rglob("*.jsonl")
+    old = path.read_bytes()
+    run(code.replace("== 1", "== 2"), "--streamval-record", "all").assert_outcomes(failed=1)
+    assert [each.read_bytes() for each in path.parent.iterdir()] == [old]
+    run(code.replace("From upstream", "Anew"), "--streamval-record", "all").assert_outcomes(passed=1)
+    assert [Script.from_cassette(each).text for each in path.parent.iterdir()] == ["Anew."]
 
 
 def test_virtual_time_waits_for_the_answers_of_a_server(run) -> None:

@@ -183,7 +183,7 @@ def test_refused(streaming_mock_backend, event_snapshot):
                 result == event_snapshot(name="unfinished")
             with pytest.raises(UnfinishedError):
                 {"a": result} == event_snapshot
-        for nonsense in (42, None, b"bytes", ["text"], [result], result.events(), transcribe):
+        for nonsense in (42, None, b"bytes", ["text", 42], [result], result.events(), transcribe):
             with pytest.raises(InvalidArgumentError, match="It must be a result|It must be an event"):
                 assert nonsense == event_snapshot
 
@@ -297,6 +297,24 @@ def test_a_mismatch_shows_the_lines_around_the_first_difference(
     full = run(pytester, "-vv", "-k", "test_long_lines or test_everything")
     assert shown(full, "test_long_lines")[2].endswith('about things, number 3."')
     assert shown(full, "test_everything")[-1] == "  ... 388 lines more not as expected"
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\x00", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"x" * 100_000, b"[a]\n" * 3])
+def test_any_bytes_of_a_snapshot_are_a_difference_that_an_update_replaces(
+    pytester: pytest.Pytester, data: bytes
+) -> None:
+    write(pytester, test_it="def test_it(event_snapshot):\n    assert said('a') == event_snapshot\n")
+    run(pytester, "--snapshot-update").assert_outcomes(passed=1)
+    (path,) = (pytester.path / "__snapshots__").rglob("*.transcript")
+    written = path.read_bytes()
+    path.write_bytes(data)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*+ chunk "a"'])
+    run(pytester, "--snapshot-update").assert_outcomes(passed=1)
+    assert path.read_bytes() == written
+    path.write_bytes(b"\xef\xbb\xbf" + written.replace(b"\n", b"\r\n"))  # as editors of Windows may do it
+    run(pytester).assert_outcomes(passed=1)
 
 
 # Names

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_streamval.files.typed_json import to_json
+from pytest_streamval.fuzzing.failing_cuts import FailingCuts
 from pytest_streamval.plugin.collecting import STREAMS, StreamCollector, with_picture
 from pytest_streamval.plugin.failing_cuts import WORKER_INPUT
 from pytest_streamval.plugin.report import ReportWriter
 from pytest_streamval.plugin.summary import CASSETTES, COUNT, UNUSED, Summary
-from pytest_streamval.plugin.variants import Variants
-from pytest_streamval.report.typed_json import to_json
+from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
+from pytest_streamval.plugin.variant_reports import VariantReports
+from pytest_streamval.plugin.variant_summary import VariantSummary
 from tests.report.streams import stream
 
 if TYPE_CHECKING:
@@ -99,10 +102,15 @@ def test_the_progress_counts_the_variants_of_workers(*, has_terminal: bool) -> N
     of = config()
     if not has_terminal:
         of.pluginmanager.get_plugin = lambda name: None
-    variants = Variants(of, 200)
-    variants.pytest_xdist_node_collection_finished([*(f"test_it[cut~{number}]" for number in range(200)), "test_it"])
-    for number in range(200):
-        variants.pytest_runtest_logreport(phase(f"test_it[cut~{number}]", "call", "failed" if number == 7 else None))
+    reports = VariantReports(of, each=False)
+    summary = VariantSummary(of, reports, FailingCuts(()), fuzzes=True)
+    summary.pytest_xdist_node_collection_finished([*(f"test_it[cut-{number}]" for number in range(1, 201)), "test_it"])
+    for number in range(1, 201):
+        report = phase(f"test_it[cut-{number}]", "call", "failed" if number == 7 else None)
+        failure = Failure("call", "a.py:1", "AssertionError") if number == 7 else None
+        VariantFacts("test_it", str(number), failure).attach(report)
+        reports.pytest_runtest_logreport(report)
+        summary.pytest_runtest_logreport(report)
     assert of.terminal.written[:1] == ["\nstreamval: 20 of 200 variants, 1 failed\n"] * has_terminal
     assert len(of.terminal.written) == 10 * has_terminal
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_streamval import Cassette, Read
 from pytest_streamval.errors.text import display_width
+from pytest_streamval.recordings import terminal_view
 from pytest_streamval.recordings.terminal_view import View, fitted, harmless, picture, wrapped
 
 if TYPE_CHECKING:
@@ -169,6 +170,25 @@ def test_the_view_shortens_a_long_prompt() -> None:
     assert any(line.endswith("x ...") for line in lines_of(view(request={"prompt": "x" * 500})))
 
 
+def test_the_view_shows_a_refusal_the_kind_of_a_call_and_the_deviations_of_a_stream() -> None:
+    frames = [
+        b'data: {"choices":[{"delta":{"refusal":"No."}}]}\n\n',
+        b'data: {"choices":[{"delta":{"tool_calls":[{"id":"x","custom":{"name":"f","input":"a"}}]}}]}\n\n',
+        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+    ]
+    shown = view(*((1.0 + number, frame) for number, frame in enumerate(frames)))
+    lines = lines_of(shown)
+    assert "refusal: No." in lines
+    assert 'tool calls: [{"id": "x", "name": "f", "arguments": "a", "kind": "custom"}]' in lines
+    assert any("refusal 'No.'" in line for line in lines)
+    odd = next(number for number, line in enumerate(lines) if line.startswith("odd"))
+    detail = f"byte {len(frames[0] + frames[1])}: the body ends without the frame [DONE], but after a finish reason"
+    assert " ".join(line[10:] for line in lines[odd : odd + 2]) == f"{detail} (missing-end)"
+    facts = shown.facts()
+    assert (facts["refusal"], facts["signature"]) == ("No.", "")
+    assert [each["kind"] for each in facts["deviations"]] == ["missing-end"]
+
+
 def test_the_facts_of_a_view_are_complete() -> None:
     facts = view(*EVERYTHING).facts()
     assert json.loads(json.dumps(facts)) == facts
@@ -211,3 +231,11 @@ def test_fitted_shortens_a_text_to_its_columns() -> None:
 
 def test_harmless_escapes_control_characters() -> None:
     assert harmless("a\x1b]0;x\x07\x9b\r\n\tb") == "a\\x1b]0;x\\x07\\x9b\\r\n\tb"
+
+
+def test_a_long_text_is_wrapped_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+    monkeypatch.setattr(terminal_view, "display_width", lambda text: measured.append(len(text)) or len(text))
+    text = "Hello there. " * 2_000
+    assert " ".join(line.strip() for line in wrapped(text, 40)).split() == text.split()
+    assert sum(measured) < 3 * len(text)

@@ -32,6 +32,11 @@ def cassette(*texts: str, end: dict | None = None, done: bool = True, **header: 
     return Cassette("it.jsonl", {**facts, "end": end} if end else facts, (*reads, *last))
 
 
+def test_the_timeline_of_a_cassette_has_the_deviations_of_its_stream() -> None:
+    (deviation,) = timeline_of(cassette("One.")).deviations
+    assert deviation.startswith("byte 65: it ends the stream, but no frame had a finish_reason (missing-finish-reason)")
+
+
 def test_the_timeline_of_a_cassette_has_its_deltas_and_sentences() -> None:
     timeline = timeline_of(cassette("One. ", "Two", "."))
     assert (timeline.asked, timeline.outcome, timeline.why, timeline.span) == ("Hi", "complete", "", 1_000_000)

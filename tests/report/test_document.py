@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_streamval.errors import InvalidFileError
+from pytest_streamval.files.typed_json import from_json, to_json
 from pytest_streamval.report.document import Entry, Report
-from pytest_streamval.report.typed_json import to_json
+from pytest_streamval.report.timeline import Timeline
 from pytest_streamval.report.write import write_report
 from tests.report.streams import stream
 
@@ -122,3 +123,12 @@ def test_a_part_of_format_version_1_keeps_the_names_of_its_fields() -> None:
         "asked outcome why span released tokens characters times texts chunks received lanes stop"
     )
     assert " ".join(json.loads(to_json(Entry("t")))) == "test outcome seconds message streams left_out run"
+
+
+def test_a_part_has_the_deviations_of_a_stream_if_there_are_some() -> None:
+    odd = stream("stopped")
+    odd.deviations.append("byte 7: it has no choices (frame-without-choices)")
+    facts = json.loads(to_json(odd))
+    assert facts["deviations"] == odd.deviations
+    assert from_json(Timeline, facts) == odd
+    assert from_json(Timeline, json.loads(to_json(stream("stopped")))) == stream("stopped")

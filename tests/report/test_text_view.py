@@ -36,6 +36,14 @@ def test_a_picture_is_a_dozen_narrow_lines_without_control_characters(outcome: s
         assert "█" not in "".join(lines)
 
 
+def test_a_picture_shows_the_first_deviation_of_a_stream() -> None:
+    timeline = stream("complete")
+    timeline.deviations = ["byte 7: it is odd (unframed-line)"]
+    assert "  odd               byte 7: it is odd (unframed-line)" in picture(timeline)
+    timeline.deviations *= 3
+    assert "  odd               byte 7: it is odd (unframed-line) (and 2 more)" in picture(timeline)
+
+
 def test_failed_requirements_are_shown_before_others() -> None:
     timeline = stream("stopped")
     timeline.lanes = [*(Lane(f"fine {number}", [], None) for number in range(9)), *timeline.lanes]

@@ -9,9 +9,9 @@ import pytest
 
 from pytest_streamval import SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine.observer import observing
+from pytest_streamval.files.typed_json import from_json, to_json
 from pytest_streamval.report.timeline import OUTCOMES, Bar, Lane, Stop, Timeline, Verdict
 from pytest_streamval.report.timeline_observer import Limits, TimelineObserver
-from pytest_streamval.report.typed_json import from_json, to_json
 from tests.report.streams import NASTY, stream
 
 

@@ -7,11 +7,15 @@ import asyncio
 import pytest
 
 from pytest_streamval import (
+    Backend,
+    CBlock,
     ChatContext,
+    Context,
     Delay,
     Delta,
     InvalidArgumentError,
     ModelOption,
+    PartialValidationResult,
     Raise,
     Requirement,
     Script,
@@ -109,9 +113,29 @@ async def test_a_call_without_a_script_is_an_error_that_names_the_caller() -> No
     message = str(caught.value)
     assert "Call 2" in message
     assert "1 script," in message
-    assert "It is short." in message
+    assert "came from Instruction 'Requirement: It is short." in message
+    assert "a call of Requirement('It is short.'), but" in message
     assert "call 1: CBlock 'Tell a story'" in message
     assert "takes a script too" in message
+
+
+class AsksItself(Requirement):
+    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+        await backend.generate_from_context(CBlock(f"Is {chunk} good?"), SimpleContext())
+        return PartialValidationResult("pass")
+
+
+@pytest.mark.parametrize("peers", [0, 1])
+async def test_a_call_without_a_script_names_the_requirement_that_called_by_itself(peers: int) -> None:
+    requirements = [*[Requirement("peer", validation_fn=lambda _: True)] * peers, AsksItself(name="the asker")]
+    result = await stream_with_chunking("Go", StreamingMockBackend("A."), SimpleContext(), requirements=requirements)
+    error = await result.aexception()
+    assert "came from CBlock 'Is A. good?', a call of the asker, but" in str(error)
+
+
+async def test_a_call_without_a_script_by_other_code_names_no_requirement() -> None:
+    with pytest.raises(ScriptExhaustedError, match="came from CBlock 'Hi', but"):
+        await StreamingMockBackend().generate_from_context("Hi", SimpleContext())
 
 
 async def test_a_judge_receives_the_next_script() -> None:

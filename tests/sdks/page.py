@@ -106,8 +106,12 @@ Under these faults the caller's loop ends without an error, and the text is inco
 |---|---|
 {undetected}
 
-A client can detect a repeated or late frame only if the protocol repeats the text at the end. It can almethods detect a
+A client can detect a repeated or late frame only if the protocol repeats the text at the end. It can always detect a
 missing end: `LiveBackend` raises `StreamTruncatedError`, and the error keeps the text so far.
+
+An application makes up for the silence of its client if it checks the end itself: no finish reason means that the
+stream is incomplete. `assert_faults_noticed` ([Every fault at once](server.md#every-fault-at-once)) tests that an
+application raises an error under each fault, or returns the same value, with one line for each fault.
 
 """
 

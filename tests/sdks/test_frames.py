@@ -22,7 +22,9 @@ CALLED = [
     Delta("Well."),
 ]
 CUT_OFF = [Delta("Hello"), Delta(finish_reason="length")]
-SCRIPTS = {"said": SAID, "called": CALLED, "cut off": CUT_OFF, "nothing": []}
+SIGNED = [Delta(thinking="Hm.", signature="EqQB"), Delta("Well."), Delta(thinking="So."), Delta(signature="EqQB")]
+REFUSED = [Delta(refusal="I cannot "), Delta(refusal="do that.")]
+SCRIPTS = {"said": SAID, "called": CALLED, "cut off": CUT_OFF, "nothing": [], "signed": SIGNED, "refused": REFUSED}
 FORMS = {
     "openai": (ParsedRequest("m"), ChatCompletionChunk, ChatCompletion),
     "openai-responses": (ParsedRequest("m"), ResponseStreamEvent, Response),
@@ -35,8 +37,8 @@ CASES = [
     pytest.param(protocol.partition(",")[0], *forms, deltas, id=f"{protocol}-{name}")
     for protocol, forms in FORMS.items()
     for name, deltas in SCRIPTS.items()
-    # The endpoint for a bare prompt has no tools.
-    if not (protocol.endswith("prompt") and name == "called")
+    # The endpoint for a bare prompt has no tools, and Ollama has no refusals.
+    if not (protocol.endswith("prompt") and name == "called") and not ("ollama" in protocol and name == "refused")
 ]
 
 

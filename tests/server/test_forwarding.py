@@ -100,6 +100,16 @@ def test_a_proxy_keeps_a_compressed_response_and_repeated_headers() -> None:
     assert b"content-encoding: gzip" in answer
 
 
+@pytest.mark.parametrize(
+    "wait",
+    [b"retry-after: Sun Nov  6 08:49:37 1994", b"retry-after-ms: 1.50", b"retry-after: nan", b"retry-after: 120"],
+)
+def test_a_proxy_passes_the_wait_of_a_refusal_on_unchanged(wait: bytes) -> None:
+    response = b"HTTP/1.1 429 Busy\r\n" + wait + b"\r\ncontent-length: 2\r\n\r\n{}"
+    _, answer = forward(request(None, CHAT, CLOSE), response)
+    assert b"\r\n" + wait + b"\r\n" in answer
+
+
 def test_a_proxy_breaks_a_connection_whose_response_is_not_recorded() -> None:
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     _, answer = forward(request("", "/v1/models", CLOSE, method="GET"), head + b"5\r\nab")

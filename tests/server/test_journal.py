@@ -174,3 +174,36 @@ def test_assert_requested_takes_a_number_of_requests() -> None:
 def test_assert_requested_says_that_there_was_no_request() -> None:
     with ProviderServer() as server, pytest.raises(CheckFailedError, match="got no request at all"):
         server.assert_requested()
+
+
+def test_a_journal_with_a_limit_forgets_the_oldest_requests() -> None:
+    def rule(_: ServedRequest) -> str:
+        return "Yes."
+
+    with ProviderServer(rule, journal_limit=20_000) as server:
+        seen = 0
+        for number in range(10):
+            exchange(server, request({**BODY, "number": number, "padding": "x" * 4_000}, CHAT, CLOSE))
+            assert server.wait_for_requests(number + 1, within=5)
+            seen, requests = server.requests_after(seen)
+            assert [each.body["number"] for each in requests] == [number]
+        assert [each.body["number"] for each in server.requests] == [7, 8, 9]
+        assert len(server._queue.scripts) == 3
+        assert server.requests_after(0) == (10, list(server.requests))
+        exchange(server, request({**BODY, "padding": "x" * 40_000}, CHAT, CLOSE))
+        assert server.requests_after(10)[0] == 11
+        assert [len(each.body["padding"]) for each in server.requests] == [40_000]
+
+
+def test_a_server_with_a_limited_journal_plays_all_its_scripts() -> None:
+    with ProviderServer(*["Yes."] * 50, journal_limit=0) as server:
+        for _ in range(50):
+            assert b"200" in exchange(server, request(None, CHAT, CLOSE))
+        assert len(server.requests) == 1
+        assert list(server.unmet()) == []
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, "1", True])
+def test_an_invalid_limit_of_the_journal_is_rejected(limit: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="journal_limit"):
+        ProviderServer("Hello.", journal_limit=limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -156,6 +157,75 @@ def test_a_proxy_records_once_or_replaces_its_recordings(tmp_path: Path) -> None
             assert len(provider.requests) == asked_for
     (path,) = tmp_path.iterdir()
     assert Script.from_cassette(path).text == "Two."
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """Return the text of each recording, and an empty text for any other file."""
+    found = sorted(folder.iterdir())
+    return {path.name: Script.from_cassette(path).text if path.suffix == ".jsonl" else "" for path in found}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> dict[str, str]:
+    """Make recordings of three requests."""
+    with ProviderServer("1.", "2.", "3.") as provider, ProviderServer(upstream=provider.url, cassettes=tmp_path) as it:
+        for number in range(3):
+            exchange(it, request({**BODY, "seed": number}, CHAT, CLOSE))
+    assert list(recorded(tmp_path).values()) == ["2.", "3.", "1."]
+    return recorded(tmp_path)
+
+
+def test_recordings_stay_until_a_run_has_replaced_them(old: dict[str, str], tmp_path: Path) -> None:
+    with ProviderServer("One.", "Two.") as provider:
+        again = ProviderServer(upstream=provider.url, cassettes=tmp_path, record="all")
+        assert recorded(tmp_path) == old
+        with again:
+            assert recorded(tmp_path) == old
+            for number in range(2):
+                exchange(again, request({**BODY, "seed": number}, CHAT, CLOSE))
+                present = recorded(tmp_path)
+                assert {name: present[name] for name in old} == old
+                assert len(present) == len(old) + number + 1  # under a temporary name
+        assert recorded(tmp_path) == {"stream.2.jsonl": "Two.", "stream.jsonl": "One."}
+
+
+def run_fails(proxy: ProviderServer) -> None:
+    with suppress(ZeroDivisionError), proxy:
+        exchange(proxy, request(None, CHAT, CLOSE))
+        _ = 1 / 0
+
+
+def run_is_reported_as_failed(proxy: ProviderServer) -> None:
+    proxy.start()
+    exchange(proxy, request(None, CHAT, CLOSE))
+    proxy.close(failed=True)
+    proxy.close()
+
+
+def requests_nothing(proxy: ProviderServer) -> None:
+    with proxy:
+        pass
+
+
+def is_never_opened(proxy: ProviderServer) -> None:
+    proxy.close()
+
+
+@pytest.mark.parametrize("use", [run_fails, run_is_reported_as_failed, requests_nothing, is_never_opened])
+def test_a_run_that_fails_leaves_the_old_recordings(use, old: dict[str, str], tmp_path: Path) -> None:
+    with ProviderServer("One.", "Two.") as provider:
+        use(ProviderServer(upstream=provider.url, cassettes=tmp_path, record="all"))
+    assert recorded(tmp_path) == old
+
+
+def test_a_provider_that_goes_away_leaves_the_old_recordings(old: dict[str, str], tmp_path: Path) -> None:
+    with ProviderServer("One.") as provider:
+        with ProviderServer(upstream=provider.url, cassettes=tmp_path, record="all") as proxy:
+            assert exchange(proxy, request(None, CHAT, CLOSE)).startswith(b"HTTP/1.1 200")
+            provider.close()
+            assert exchange(proxy, request(None, CHAT, CLOSE)).startswith(b"HTTP/1.1 502")
+        assert len(list(proxy.unmet())) == 1
+    assert recorded(tmp_path) == old
 
 
 @pytest.mark.parametrize(

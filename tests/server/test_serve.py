@@ -71,13 +71,33 @@ def test_serve_plays_scripts_and_cassettes_with_faults_and_cuts(tmp_path: Path, 
         assert b"[DONE]" not in found
 
 
+def test_serve_answers_the_hosts_and_the_pages_that_its_options_allow(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("Hello there.", encoding="utf-8")
+    options = ["--allow-host", "model.test", "--allow-origin", "https://app.test"]
+    with serving(str(tmp_path / "text.txt"), *options) as (_, urls):
+        port = int(urls["ollama"].rpartition(":")[2])
+        for host, origin, status in (
+            ("model.test", "https://app.test", b"200"),
+            ("other.test", "https://app.test", b"403"),
+            ("model.test", "https://other.test", b"403"),
+        ):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(
+                    f"GET /api/version HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\n{CLOSE}\r\n\r\n".encode()
+                )
+                assert receive_all(client).split(b" ")[1] == status
+
+
 REFUSED = {
     "a missing file": (["nothing.txt"], "No such file"),
     "an unknown fault": (["text.txt", "--fault", "nothing"], "It must be one of refuse, bad_request"),
-    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words or a number"),
+    "an unknown cut": (["text.txt", "--cut", "nothing"], "must be whole, chars, words, a number from 1"),
     "a high port": (["text.txt", "--port", "99999"], "a whole number up to 65535"),
+    "an origin that is none": (["text.txt", "--allow-origin", "app.test"], "Each must be like https://app.test"),
     "a broken script": (["broken.jsonl"], "A script file is JSONL"),
     "a broken cassette": (["cassette.jsonl"], "It must be one of"),
+    "an empty text": (["empty.txt"], "empty.txt: The file is empty"),
+    "an empty script": (["empty.jsonl"], "empty.jsonl:1:1: The file has no step, it is empty"),
     "not a text": (["binary.txt"], "codec can't decode"),
 }
 
@@ -91,6 +111,8 @@ def test_serve_refuses_invalid_arguments(
     (tmp_path / "text.txt").write_text("Hello.", encoding="utf-8")
     (tmp_path / "broken.jsonl").write_text("no JSON\n", encoding="utf-8")
     (tmp_path / "cassette.jsonl").write_text('{"protocol": "other"}\n', encoding="utf-8")
+    for name in ("empty.txt", "empty.jsonl"):
+        (tmp_path / name).touch()
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(SystemExit) as caught:
         main(["serve", *arguments])

@@ -114,13 +114,14 @@ async def test_attempts_of_several_outputs_run_at_the_same_time(virtual_clock, s
 
 async def test_an_output_has_the_metadata_of_the_accepted_attempt(streaming_mock_backend):
     known = [
-        Delta("Ada", "hm", (ToolCallDelta(0, "id", "find", "{}"),)),
+        Delta("Ada", "hm", (ToolCallDelta(0, "id", "find", "{}"),), refusal="No.", signature="Eq"),
         Delta(usage=Usage(1, 2), finish_reason="stop"),
     ]
     async with start_session(streaming_mock_backend(Script.of(*known))) as session:
         output = await session.ainstruct("Go.", requirements=[has("Ada")], max_attempts=2)
         await output.avalue()
     assert output.thinking == "hm"
+    assert (output.refusal, output.signature) == ("No.", "Eq")
     assert output.tool_calls == (ToolCall("id", "find", "{}"),)
     assert output.generation.usage == Usage(1, 2)
     assert output.generation.finish_reason == "stop"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_type
 from opentelemetry.sdk.trace import ReadableSpan
 
 from pytest_streamval import (
+    AppClient,
     Backend,
     Cassette,
     ChatContext,
@@ -26,6 +27,8 @@ from pytest_streamval import (
     ModelAnswer,
     ModelOption,
     ModelOutputThunk,
+    Page,
+    PageRead,
     PartialValidationResult,
     ProviderServer,
     QuickCheckEvent,
@@ -42,16 +45,22 @@ from pytest_streamval import (
     Timeouts,
     ValidationResult,
     VirtualClock,
+    assert_never_sent,
+    assert_no_unvalidated_text,
+    assert_streams,
     faults,
     per_member,
     recording,
     replaying,
+    served,
     set_span_status_error,
     start_session,
     stream_with_chunking,
     wait_for_all_mots,
 )
 from pytest_streamval.typing import (
+    App,
+    AppClientFactory,
     CapturedTelemetry,
     CouncilFactory,
     CouncilStream,
@@ -60,6 +69,7 @@ from pytest_streamval.typing import (
     Faulty,
     Member,
     ProviderServerFactory,
+    RunView,
     ServedRequest,
     StreamCassette,
     StreamingMockBackendFactory,
@@ -199,6 +209,7 @@ def serve(provider_server: ProviderServerFactory) -> None:
     assert_type(server.requests[0], ServedRequest)
     assert_type(server.assert_requested(1, model="m", body={"seed": 1}), list[ServedRequest])
     server.assert_client_disconnected(within=0.5)
+    _left: Coroutine[object, object, None] = server.client_left(within=1)
     with ProviderServer(lambda request: request.prompt if request.stream else None) as mine:
         assert_type(mine, ProviderServer)
     provider_server(42)  # type: ignore[arg-type]
@@ -239,3 +250,33 @@ def tell_the_time(virtual_clock: VirtualClock) -> None:
 async def await_the_time(virtual_clock: VirtualClock) -> None:
     """Tasks that have their turn."""
     await virtual_clock.advance(5)
+
+
+async def call_an_application(app_client: AppClientFactory, app: App, runs: list[RunView]) -> None:
+    """An application under test."""
+    client = app_client(app)
+    assert_type(client, AppClient)
+    async with client.stream("POST", "/", json={"a": 1}, headers={"a": "b"}, read_every=1.5) as page:
+        assert_type(page, Page)
+        assert_type(page.status, int | None)
+        assert_type(page.headers["a"], str)
+        assert_type(page.reads[0], PageRead)
+        assert_type((page.reads[0].data, page.reads[0].at, page.reads[0].upstream), tuple[bytes, float, int])
+        assert_type((page.text, page.events[0].data), tuple[str, str])
+        assert_type(await page.read(), bytes)
+        assert_type(await page.until("a"), str)
+        assert_type(await page.rest(), bytes)
+        await page.leave()
+    assert_type(await client.post("/", content=[b"a"]), Page)
+    async with client.websocket("/ws") as socket:
+        assert_type(await socket.receive(), str | bytes)
+        await socket.send(b"a")
+    assert_never_sent(page, "a", "b")
+    assert_streams(page, within=5)
+    assert_no_unvalidated_text(runs[0], page)
+    assert_type(runs[0].accepted, bool)
+    async with AppClient(app) as mine:
+        assert_type(mine, AppClient)
+    async with served(app, process=True) as url:
+        assert_type(url, str)
+    app_client("app")  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_a_real_time_warning_may_be_an_error(clock):
 async def test_a_provider_server_does_not_warn(clock):
     with ProviderServer("Hello.") as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.openai_url).port)
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
         writer.close()
         await writer.wait_closed()

@@ -73,7 +73,7 @@ READ = {
             {"type": "message", "content": [{"type": "refusal", "refusal": "No."}, *MESSAGE["content"]]},
             {"type": "message", "content": None},
         ),
-        Answer("aa", "b", CALLS, finish_reason="completed"),
+        Answer("aa", "b", CALLS, finish_reason="completed", refusal="No.", signature="Eq"),
     ),
     "openai-responses: the reasoning itself": (
         "openai-responses",
@@ -108,7 +108,7 @@ READ = {
             {**TOOL, "id": "y", "name": "g", "input": {}},
             {"type": "text", "text": "c"},
         ),
-        Answer("ac", "b", CALLS, finish_reason="end_turn"),
+        Answer("ac", "b", CALLS, finish_reason="end_turn", signature="Eq"),
     ),
     "anthropic: counts": (
         "anthropic",

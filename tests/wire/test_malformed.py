@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+from functools import partial
 from random import Random
 
 import pytest
@@ -289,16 +290,27 @@ def test_a_decoder_keeps_its_promises_for_lost_doubled_and_changed_bytes(decoder
 
 
 @decoders
-def test_a_decoder_reports_a_body_that_ends_anywhere_as_truncated(decoder_class):
+def test_a_decoder_reports_a_body_that_ends_anywhere_as_truncated_unless_its_end_is_known(decoder_class):
     encoded = encode(decoder_class, STREAMS[decoder_class])
     body = b"".join(encoded)
     expected, _ = survive(decoder_class, encoded)
-    whole = len(body) - (decoder_class is OllamaDecoder)  # its last line needs no end
-    for end in range(whole):
+    complete = []
+    for end in range(len(body)):
         deltas, error = survive(decoder_class, [body[:end]])
-        assert isinstance(error, StreamTruncatedError)
         assert deltas == expected[: len(deltas)]
+        if error is None:
+            complete.append(end)
+            continue
+        assert isinstance(error, StreamTruncatedError)
         assert body[:end].endswith(error.left)
+        strict, strict_error = survive(partial(decoder_class, strict=True), [body[:end]])
+        assert deltas[: len(strict)] == strict
+        assert isinstance(strict_error, StreamTruncatedError)
+    # At the ends of the frames after the finish reason, and between the data and the blank line of each.
+    ends = [len(b"".join(encoded[:number])) for number in range(len(encoded) + 1)]
+    assert complete
+    assert all(min(each - end for each in ends if each > end) <= 2 or end in ends for end in complete)
+    assert all(any(delta.finish_reason for delta in survive(decoder_class, [body[:end]])[0]) for end in complete)
 
 
 @decoders

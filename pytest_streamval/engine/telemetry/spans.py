@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import time
+import weakref
 from bisect import bisect
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
@@ -143,7 +144,7 @@ class Telemetry(Observer):
 
     def started(self, run: RunView) -> None:
         """Open the span and make it current in the run's task, so that it is the parent of the validators' spans."""
-        self._output = run.thunk  # not the run, because it refers to its observers
+        self._run = weakref.ref(run)  # because the run refers to its observers
         self._requested = time.time() - run.thunk.age
         if self._tracer is None:
             return
@@ -158,7 +159,7 @@ class Telemetry(Observer):
 
     def cancelled(self, reason: str) -> None:  # noqa: ARG002  # the last events say why
         """Record the number of deltas that the producer has sent ahead."""
-        self._unread = self._output.deltas_unread
+        self._unread = cast("RunView", self._run()).thunk.deltas_unread
 
     def ended(self, run: RunView) -> None:
         """Measure the run and close its span."""
@@ -200,7 +201,8 @@ class Telemetry(Observer):
             message = message_without_text(summary.error.exception_type, summary.error.detail, run)
             set_span_status_error(span, f"{summary.error.exception_type}: {message}".rstrip(": "))
         elif summary.outcome == "stopped":
-            set_span_status_error(span, _failure_text(*run.streaming_failures[0], "a chunk"))
+            checked = "the output" if run.final_validations else "a chunk"
+            set_span_status_error(span, _failure_text(*run.attempts[-1].failures[0], checked))
         elif summary.outcome == "invalid":
             verdicts = zip(run.requirements, run.final_validations, strict=True)
             set_span_status_error(span, _failure_text(*next(pair for pair in verdicts if not pair[1]), "the output"))
@@ -229,8 +231,11 @@ class _Summary:
     def checks(self) -> Counter[str]:
         """Return the number of results by the class of their requirement."""
         checks: Counter[str] = Counter()
-        for requirement in self.run.requirements:
-            checks[type(requirement).__name__] += len(self._checked)
+        history = self.run.history
+        own = [event.own_chunk for index in self._checked if isinstance(event := history[index], QuickCheckEvent)]
+        for position, requirement in enumerate(self.run.requirements):
+            other = sum(each is not None and position not in each.positions for each in own)
+            checks[type(requirement).__name__] += len(self._checked) - other
         return +checks
 
     def failures(self) -> Counter[str]:
@@ -305,6 +310,8 @@ def _end_attributes(summary: _Summary) -> Attributes:
         "streamval.deltas": run.thunk.deltas_read,
         "streamval.chunks": run.chunks_released,
         "streamval.text.length": len(run.full_text),
+        "streamval.deviations": tuple(dict.fromkeys(each.kind for each in generation.deviations)) or None,
+        "streamval.attempts": len(run.attempts) if len(run.attempts) > 1 else None,
     }
     return {name: value for name, value in attributes.items() if value is not None}
 
@@ -357,6 +364,11 @@ def _span_event(event: StreamEvent, requirements: Sequence[Requirement]) -> tupl
     match event:
         case ChunkEvent(text=text, chunk_index=index):
             attributes = {"streamval.chunk.index": index, "streamval.chunk.length": len(text)}
+            if event.replaced:
+                attributes["streamval.chunk.replaced"] = True
+            if event.held_chunks:
+                attributes["streamval.chunk.held_chunks"] = event.held_chunks
+                attributes["streamval.chunk.held_seconds"] = event.held_seconds
         case QuickCheckEvent(chunk_index=index):
             attributes = {"streamval.chunk.index": index, **_result_attributes(event, requirements)}
         case StreamingDoneEvent(full_text=text):

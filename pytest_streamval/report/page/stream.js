@@ -27,6 +27,9 @@ class Stream {
         element("q", {}, visible(facts.asked)), element("span", { className: "facts" }, amount)));
     this.card.setAttribute("aria-label", `${facts.outcome}: ${visible(facts.asked)}; ${amount}. ${visible(facts.why)}`);
     if (facts.why) this.card.append(element("div", { className: "why" }, visible(facts.why)));
+    for (const deviation of facts.deviations || []) {
+      this.card.append(element("div", { className: "facts" }, visible(`odd: ${deviation}`)));
+    }
     if (facts.stop) {
       const unread = facts.stop[3] ? `${plural(facts.stop[3], "delta")} more sent by then and never read` : "no further delta sent";
       this.card.append(element("div", { className: "stopped" }, `stopped at ${duration(facts.stop[0])}, after token ${number(facts.stop[1])}; ${unread}`));

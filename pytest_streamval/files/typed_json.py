@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from functools import cache
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pytest_streamval.errors import excerpt
 
+_LARGEST = 2**63  # whole numbers of 64 bits, which every reader can compute with
+OPTIONAL = MappingProxyType({"optional": True})
+"""The metadata of a field that is left out if it is empty. Parts of older versions lack it."""
 _SCALARS: dict[Any, tuple[str, set[type]]] = {
     str: ("a text", {str}),
-    int: ("a whole number", {int}),
+    bool: ("true or false", {bool}),
+    int: ("a whole number of 64 bits", {int}),
     float: ("a number", {int, float}),
 }
 
@@ -23,14 +27,16 @@ def to_json(value: object) -> str:
 
 
 def _fields_of(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any dataclass
-    return {each.name: getattr(value, each.name) for each in fields(value)}
+    values = {each: getattr(value, each.name) for each in fields(value)}
+    return {each.name: found for each, found in values.items() if found or each.metadata != OPTIONAL}
 
 
 def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401  # any annotation, any value
     """Return a decoded JSON value as an instance of an annotation. Fields that the annotation lacks are left out.
 
     Args:
-        kind: `str`, `int`, `float`, a dataclass, a named tuple, or a list, an optional or a literal of those.
+        kind: `str`, `bool`, `int`, `float`, a dataclass, a named tuple, or a list, a tuple of any length, an optional
+            or a literal of those.
         value: What JSON holds.
         where: The names and indexes that lead to the value, for the error.
 
@@ -39,7 +45,7 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
     """
     if kind in _SCALARS:
         rule, types = _SCALARS[kind]
-        _require(type(value) in types, rule, value, where)
+        _require(type(value) in types and not _is_too_large(value), rule, value, where)
         return value
     arguments = get_args(kind)
     if NoneType in arguments:
@@ -47,9 +53,10 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
     if get_origin(kind) is Literal:
         _require(value in arguments, f"one of {', '.join(arguments)}", value, where)
         return value
-    if get_origin(kind) is list:
+    if get_origin(kind) in {list, tuple}:
         _require(isinstance(value, list), "a list", value, where)
-        return [from_json(arguments[0], item, *where, at) for at, item in enumerate(value)]
+        items = (from_json(arguments[0], item, *where, at) for at, item in enumerate(value))
+        return get_origin(kind)(items)
     annotations = _annotations(kind)
     if issubclass(kind, tuple):
         size = len(annotations)
@@ -57,10 +64,16 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
         pairs = zip(annotations.values(), value, strict=True)
         return kind(*(from_json(each, item, *where, at) for at, (each, item) in enumerate(pairs)))
     _require(isinstance(value, dict), "an object", value, where)
+    optional = {each.name for each in fields(kind) if each.metadata == OPTIONAL}
     for name in annotations:
-        if name not in value:
+        if name not in value and name not in optional:
             raise ValueError(f"{_path(where)} has no {name!r}")
-    return kind(*(from_json(each, value[name], *where, name) for name, each in annotations.items()))
+    given = {name: each for name, each in annotations.items() if name in value}
+    return kind(**{name: from_json(each, value[name], *where, name) for name, each in given.items()})
+
+
+def _is_too_large(value: object) -> bool:
+    return isinstance(value, int) and not -_LARGEST <= value < _LARGEST
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Crashes: processes that are killed, and disks that are full or read-only, while files are written."""

@@ -1,0 +1,1 @@
+"""Hostile files: mutations of valid files, for every reader of this package."""

@@ -1,0 +1,271 @@
+"""`AppClient`: requests to an application in the running event loop, and the lifespan of the application."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from pytest_streamval.app.exchange import Exchange
+from pytest_streamval.app.lifespan import Lifespan
+from pytest_streamval.app.page import Page
+from pytest_streamval.app.requests import Body, encoded_headers, http_scope, websocket_scope
+from pytest_streamval.app.websocket import AppWebSocket, SocketExchange
+from pytest_streamval.engine.tasks import settle, start_task
+from pytest_streamval.errors import InvalidArgumentError, app_still_running_error, event_loop_required_error, excerpt
+from pytest_streamval.guards.source_locations import location_of
+from pytest_streamval.scripting.sent_deltas import sent_deltas
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from types import TracebackType
+
+    from pytest_streamval.app.requests import App, Content, RequestHeaders
+    from pytest_streamval.engine.tasks import OwnedTask
+
+GRACE = 5.0
+"""The seconds that requests have for their end when the client is closed, before they are cancelled."""
+
+_HEADERS = ((b"accept", b"*/*"), (b"user-agent", b"pytest-streamval"))
+
+
+class _Running(NamedTuple):
+    """A task of the application."""
+
+    task: OwnedTask[None]
+    request: str
+
+
+class _LoopState:
+    """The part of a client that belongs to one event loop."""
+
+    def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.lifespan = Lifespan(app)
+        self.running: list[_Running] = []
+        self._lock = asyncio.Lock()
+        self._is_started = False
+
+    async def start(self) -> None:
+        async with self._lock:
+            if not self._is_started:
+                await self.lifespan.start()
+                self._is_started = True
+
+
+class AppClient:
+    """A client of an ASGI application, in the event loop of the test.
+
+    The lifespan of the application starts with the first request, and ends with `aclose()`. The fixture `app_client`
+    calls that at the end of the test. Elsewhere, use `async with AppClient(app) as client:`.
+    """
+
+    __test__ = False
+
+    def __init__(self, app: App) -> None:
+        """Create a client. It does nothing before its first request.
+
+        Args:
+            app: The application: a callable with the arguments `scope`, `receive` and `send`.
+
+        Raises:
+            InvalidArgumentError: A `TypeError`. If it is not callable.
+        """
+        given: object = app
+        if not callable(given):
+            rule = "It must be an ASGI application: a callable with the arguments scope, receive and send."
+            raise InvalidArgumentError("app", excerpt(given), rule)
+        self.app = app
+        """The application."""
+        self._base = sent_deltas()
+        self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: Content = None,
+        headers: RequestHeaders = None,
+        read_every: float | None = None,
+    ) -> AsyncIterator[Page]:
+        """Send a request, and return its page as a context manager.
+
+        The context begins when the head of the response has arrived, or when the application waits for something before
+        it sends one. `await page.head()` waits for it. At the end of the context, the client leaves.
+
+        Args:
+            method: The HTTP method.
+            path: The path with its query, or an address.
+            json: A value that is sent as JSON.
+            content: The body as text, bytes, or an iterator of bytes whose pieces are sent one by one. As long as the
+                iterator waits, the application has a part of the body.
+            headers: The headers.
+            read_every: The seconds between two reads of a slow client: the application waits in `send` until the client
+                has read the message before. `math.inf` is a client that reads only for the test's own `read()`. None is
+                a client that reads at once.
+
+        Raises:
+            InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`).
+            LifespanError: A `RuntimeError`. If the application failed to start.
+        """
+        body = Body(json, content)
+        state = await self._started()
+        scope = http_scope(method, path, self._headers(headers, body.headers), state.lifespan.state)
+        exchange = Exchange(scope)
+        page = Page(self.app, exchange, read_every, self._base)
+        uploads: list[OwnedTask[None]] = []
+        if body.pieces is None:
+            exchange.end_body(body.data)
+        else:
+            uploads.append(start_task(_upload(body.pieces, exchange), f"streamval app: body of {page.request}"))
+        page.task = self._run(state, exchange.run(self.app), page.request)
+        try:
+            await page.wait_for_head()
+            yield page
+        finally:
+            await settle(uploads)
+            await page.leave()
+            page.stop_reading()
+        for upload in uploads:
+            if not upload.cancelled() and (error := upload.exception()) is not None:
+                raise error
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: Content = None,
+        headers: RequestHeaders = None,
+    ) -> Page:
+        """Send a request, read its response to the end, and return the page.
+
+        The arguments are those of `stream`.
+
+        Raises:
+            BrokenResponseError: A `ConnectionError`. If the response broke off.
+        """
+        async with self.stream(method, path, json=json, content=content, headers=headers) as page:
+            await page.rest()
+        return page
+
+    async def get(self, path: str, *, headers: RequestHeaders = None) -> Page:
+        """Send a GET request, as `request` does."""
+        return await self.request("GET", path, headers=headers)
+
+    async def post(
+        self, path: str, *, json: object = None, content: Content = None, headers: RequestHeaders = None
+    ) -> Page:
+        """Send a POST request, as `request` does."""
+        return await self.request("POST", path, json=json, content=content, headers=headers)
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, *, subprotocols: Sequence[str] = (), headers: RequestHeaders = None
+    ) -> AsyncIterator[AppWebSocket]:
+        """Open a WebSocket, and return it as a context manager. At the end of the context, the client leaves.
+
+        Args:
+            path: The path with its query.
+            subprotocols: The subprotocols that the client offers.
+            headers: The headers.
+
+        Raises:
+            WebSocketRejectedError: A `ConnectionError`. If the application does not accept it.
+        """
+        state = await self._started()
+        offered = [(b"sec-websocket-protocol", ", ".join(subprotocols).encode())] if subprotocols else []
+        upgrade = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket"), (b"sec-websocket-version", b"13"), *offered]
+        scope = websocket_scope(path, self._headers(headers, upgrade), state.lifespan.state, list(subprotocols))
+        exchange = SocketExchange(scope)
+        task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
+        socket = AppWebSocket(exchange, task, self._base)
+        try:
+            await exchange.accepted
+            yield socket
+        finally:
+            await socket.leave()
+
+    # The lifespan
+
+    async def aclose(self) -> None:
+        """Wait for the end of all requests in this event loop, and shut the application down.
+
+        Requests that go on for five seconds are cancelled. A further request starts the application again.
+
+        Raises:
+            CheckFailedError: An `AssertionError`. If requests had to be cancelled.
+            LifespanError: A `RuntimeError`. If the application failed to shut down.
+        """
+        state = self._states.pop(asyncio.get_running_loop(), None)
+        if state is None:
+            return
+        try:
+            late = await _ended(state.running)
+        finally:
+            await state.lifespan.stop()
+        if late:
+            raise app_still_running_error(GRACE, late)
+
+    @property
+    def open_loops(self) -> list[asyncio.AbstractEventLoop]:
+        """The event loops in which the application runs."""
+        return [loop for loop in self._states if not loop.is_closed()]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _started(self) -> _LoopState:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise event_loop_required_error("a request to the application") from error
+        for closed in [each for each in self._states if each.is_closed()]:
+            del self._states[closed]
+        state = self._states.get(loop)
+        if state is None:
+            state = self._states[loop] = _LoopState(self.app, loop)
+        await state.start()
+        return state
+
+    def _run(self, state: _LoopState, coroutine: Any, request: str) -> OwnedTask[None]:  # noqa: ANN401  # a coroutine
+        task: OwnedTask[None] = start_task(coroutine, f"streamval app: {request}")
+        running = _Running(task, request)
+        state.running.append(running)
+        task.add_done_callback(lambda _: state.running.remove(running))
+        return task
+
+    def _headers(self, headers: RequestHeaders, more: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of a request. Those that are given replace the others of the same name."""
+        given = encoded_headers(headers)
+        names = {name for name, _ in given}
+        return [*(each for each in (*_HEADERS, *more) if each[0] not in names), *given]
+
+
+async def _upload(pieces: AsyncIterator[bytes], exchange: Exchange) -> None:
+    """Send the pieces of a body."""
+    async for piece in pieces:
+        await exchange.feed(piece)
+    exchange.end_body()
+
+
+async def _ended(running: list[_Running]) -> list[tuple[str, str]]:
+    """Wait for the end of tasks, and cancel those that go on. Return their requests and their places."""
+    if not running:
+        return []
+    late: list[tuple[str, str]] = []
+    try:
+        await asyncio.wait([each.task for each in running], timeout=GRACE)
+        late = [(each.request, location_of(each.task.get_coro())) for each in running if not each.task.done()]
+    finally:
+        await settle([each.task for each in running])
+    return late

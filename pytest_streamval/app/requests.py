@@ -1,0 +1,145 @@
+"""Requests to an application: ASGI scopes and encoded bodies."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from pytest_streamval.errors import InvalidArgumentError, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+Scope: TypeAlias = dict[str, Any]
+"""The scope of a connection, as ASGI defines it."""
+App: TypeAlias = "Callable[[Scope, Receive, Send], Awaitable[None]]"
+"""An ASGI application."""
+RequestHeaders: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]] | None
+"""The headers of a request: a mapping, pairs, or None."""
+Content: TypeAlias = str | bytes | Iterable[bytes] | AsyncIterable[bytes] | None
+"""The body of a request: a text, bytes, or an iterator whose pieces are sent one by one."""
+
+HOST = "testserver"
+"""The host of a request that has no `Host` header, as in the test clients of frameworks."""
+
+_ADDRESS = ("127.0.0.1", 80)
+_PEER = ("127.0.0.1", 50_000)
+_VERSIONS = {"version": "3.0"}
+
+
+def http_scope(method: str, target: str, headers: list[tuple[bytes, bytes]], state: Mapping[str, Any]) -> Scope:
+    """Return the scope of an HTTP request, as uvicorn makes it.
+
+    Args:
+        method: The method.
+        target: The path, with its query.
+        headers: The encoded headers.
+        state: The state that the lifespan of the application has set.
+
+    Raises:
+        InvalidArgumentError: If the target is not a path or an address of HTTP.
+    """
+    scope = _scope("http", target, headers, state, scheme="http", spec_version="2.3")
+    return {**scope, "method": method.upper()}
+
+
+def websocket_scope(
+    target: str, headers: list[tuple[bytes, bytes]], state: Mapping[str, Any], subprotocols: list[str]
+) -> Scope:
+    """Return the scope of a WebSocket, as uvicorn makes it. The arguments are those of `http_scope`."""
+    scope = _scope("websocket", target, headers, state, scheme="ws", spec_version="2.4")
+    return {**scope, "subprotocols": subprotocols, "extensions": {"websocket.http.response": {}}}
+
+
+def _scope(
+    kind: str,
+    target: str,
+    headers: list[tuple[bytes, bytes]],
+    state: Mapping[str, Any],
+    *,
+    scheme: str,
+    spec_version: str,
+) -> Scope:
+    parts = urlsplit(target)
+    if not target.startswith(("/", "http://", "https://", "ws://", "wss://")):
+        raise InvalidArgumentError("path", excerpt(target), "It must be a path that starts with /, such as '/chat'.")
+    path = parts.path or "/"
+    if parts.netloc and not any(name == b"host" for name, _ in headers):
+        headers = [(b"host", parts.netloc.encode()), *headers]
+    elif not any(name == b"host" for name, _ in headers):
+        headers = [(b"host", HOST.encode()), *headers]
+    return {
+        "type": kind,
+        "asgi": {**_VERSIONS, "spec_version": spec_version},
+        "http_version": "1.1",
+        "server": _ADDRESS,
+        "client": _PEER,
+        "scheme": parts.scheme or scheme,
+        "root_path": "",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": parts.query.encode(),
+        "headers": headers,
+        "state": dict(state),
+    }
+
+
+def encoded_headers(headers: RequestHeaders) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI has them: bytes, with names in lower case."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+class Body:
+    """The body of a request, in one piece or in several, with the headers that describe it."""
+
+    def __init__(self, json: object, content: Content) -> None:
+        """Encode a body.
+
+        Args:
+            json: A value that is sent as JSON, None for no value.
+            content: The body as it is.
+
+        Raises:
+            InvalidArgumentError: If both are given, or if the content is of another type.
+        """
+        if json is not None and content is not None:
+            rule = "It must not be given with json. A request has one body."
+            raise InvalidArgumentError("content", excerpt(content), rule)
+        self.headers: list[tuple[bytes, bytes]] = []
+        """The headers."""
+        self.pieces: AsyncIterator[bytes] | None = None
+        """The pieces of a body that is sent piece by piece."""
+        self.data = b""
+        """A body in one piece."""
+        if json is not None:
+            self.data = json_module.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+            self.headers.append((b"content-type", b"application/json"))
+        elif isinstance(content, str | bytes):
+            self.data = content.encode() if isinstance(content, str) else content
+        elif content is not None:
+            self.pieces = _pieces(content)
+        if self.pieces is not None:
+            self.headers.append((b"transfer-encoding", b"chunked"))
+        elif self.data:
+            self.headers.append((b"content-length", str(len(self.data)).encode()))
+
+
+def _pieces(content: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    given: object = content
+    if isinstance(given, AsyncIterable):
+        return aiter(given)
+    if isinstance(given, Iterable) and not isinstance(given, Mapping):
+        return _one_by_one(given)
+    raise InvalidArgumentError("content", excerpt(given), "It must be a str, bytes or an iterator of bytes.")
+
+
+async def _one_by_one(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

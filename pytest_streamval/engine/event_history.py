@@ -1,0 +1,163 @@
+"""`EventHistory`: the events of a run. Those of a long run are packed, and take little more memory than their text."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, count, repeat
+from operator import attrgetter, sub
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent, StreamEvent, set_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_streamval.engine.requirement import PartialValidationResult
+
+BLOCK = 4_096
+"""The number of events that are packed together."""
+
+_RECENT = 2 * BLOCK  # events that are kept as objects, so that only long runs are packed
+_LIMIT = 2**32  # of the numbers in a column
+_TEXT, _START, _END, _TIME, _INDEX, _ATTEMPT = map(
+    attrgetter, ("text", "start", "end", "timestamp", "chunk_index", "attempt")
+)
+
+
+class EventHistory(Sequence[StreamEvent]):
+    """A list of events, to which a run appends.
+
+    A `ChunkEvent` of ten characters takes 250 bytes as an object, and about 30 when it is packed. A packed event is
+    made again, equal to the first one, whenever it is read.
+    """
+
+    __slots__ = ("_blocks", "append", "packed", "recent")
+
+    def __init__(self) -> None:
+        self._blocks: list[_Block] = []
+        self.packed = 0
+        """The number of packed events."""
+        self.recent: list[StreamEvent] = []
+        """The events after them."""
+        self.append = self.recent.append
+        """Add an event."""
+
+    def pack(self) -> None:
+        """Pack the older events if there are many."""
+        recent = self.recent
+        while len(recent) >= _RECENT:
+            self._blocks.append(_Block(recent[:BLOCK]))
+            del recent[:BLOCK]
+            self.packed += BLOCK
+
+    def __len__(self) -> int:
+        return self.packed + len(self.recent)
+
+    @overload
+    def __getitem__(self, index: int) -> StreamEvent: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[StreamEvent]: ...
+
+    def __getitem__(self, index: int | slice) -> StreamEvent | list[StreamEvent]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))] if self._blocks else self.recent[index]
+        if index < 0:
+            index += len(self)
+        if index >= self.packed:
+            return self.recent[index - self.packed]
+        if index < 0:
+            raise IndexError(index)
+        return self._blocks[index // BLOCK][index % BLOCK]
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return map(self.__getitem__, range(len(self)))
+
+
+class _Chunks:
+    """The events of chunks that follow each other, in columns."""
+
+    def __init__(self, first: ChunkEvent, starts: Iterable[int], texts: list[str], times: Iterable[float]) -> None:
+        self._first = first
+        self._starts = array("I", starts)  # from the start of the first chunk
+        self._times = array("d", times)
+        self._text = "".join(texts)
+        self._ends = array("I", accumulate(map(len, texts)))  # in that text
+
+    @classmethod
+    def of(cls, events: Sequence[ChunkEvent]) -> _Chunks | Sequence[ChunkEvent]:
+        """Return columns, or the events themselves if columns cannot express them."""
+        first, texts = events[0], list(map(_TEXT, events))
+        starts, ends = list(map(_START, events)), list(map(_END, events))
+        if None in starts or None in ends or not _is_row(events):
+            return events
+        if list(map(sub, ends, starts)) != list(map(len, texts)) or ends[-1] - starts[0] >= _LIMIT:
+            return events
+        return cls(first, map(sub, starts, repeat(starts[0])), texts, map(_TIME, events))
+
+    def __getitem__(self, row: int) -> ChunkEvent:
+        first = self._first
+        text = self._text[self._ends[row - 1] if row else 0 : self._ends[row]]
+        start = (first.start or 0) + self._starts[row]
+        event = ChunkEvent(text, first.chunk_index + row, first.attempt, start, start + len(text))
+        set_time(event, self._times[row])
+        return event
+
+
+class _Checks:
+    """The events of checks that follow each other, in columns. Equal results are kept once."""
+
+    def __init__(self, events: Sequence[QuickCheckEvent]) -> None:
+        self._first = events[0]
+        self._times = array("d", map(_TIME, events))
+        known: dict[tuple[int, ...], tuple[PartialValidationResult, ...]] = {}
+        self._results = [known.setdefault(tuple(map(id, event.results)), event.results) for event in events]
+
+    @classmethod
+    def of(cls, events: Sequence[QuickCheckEvent]) -> _Checks | Sequence[QuickCheckEvent]:
+        """Return columns, or the events themselves if columns cannot express them."""
+        return cls(events) if _is_row(events) and all(event.passed is True for event in events) else events
+
+    def __getitem__(self, row: int) -> QuickCheckEvent:
+        event = QuickCheckEvent(self._first.chunk_index + row, self._first.attempt, True, self._results[row])  # noqa: FBT003  # passed
+        set_time(event, self._times[row])
+        return event
+
+
+def _is_row(events: Sequence[ChunkEvent | QuickCheckEvent]) -> bool:
+    """Return whether events of one attempt have consecutive chunks."""
+    first = events[0].chunk_index
+    is_consecutive = list(map(_INDEX, events)) == list(range(first, first + len(events)))
+    return is_consecutive and len(set(map(_ATTEMPT, events))) == 1
+
+
+class _Block:
+    """Packed events: those of chunks and of checks in columns, and all others as they are."""
+
+    __slots__ = ("_kinds", "_places")
+
+    def __init__(self, events: Sequence[StreamEvent]) -> None:
+        self._kinds: tuple[Any, ...]
+        if set(map(type, events)) == {ChunkEvent}:  # most often, and then this is three times as fast
+            self._kinds = (_Chunks.of(cast("list[ChunkEvent]", events)),)
+            self._places = array("h", range(len(events)))
+            return
+        chunks = [event for event in events if type(event) is ChunkEvent]
+        checks = [event for event in events if type(event) is QuickCheckEvent]
+        others = [event for event in events if type(event) is not ChunkEvent and type(event) is not QuickCheckEvent]
+        self._kinds = (_Chunks.of(chunks) if chunks else (), _Checks.of(checks) if checks else (), others)
+        self._places = array("h", _places(events))
+
+    def __getitem__(self, number: int) -> StreamEvent:
+        row, kind = divmod(self._places[number], len(self._kinds))
+        event: StreamEvent = self._kinds[kind][row]
+        return event
+
+
+def _places(events: Sequence[StreamEvent]) -> Iterator[int]:
+    """Yield the place of each event: the number of its kind, plus three times its number among those."""
+    numbers = (count(), count(), count())
+    for event in events:
+        kind = 0 if type(event) is ChunkEvent else 1 if type(event) is QuickCheckEvent else 2
+        yield 3 * next(numbers[kind]) + kind

@@ -1,0 +1,53 @@
+"""The fixture `app_client`: clients of ASGI applications that are closed at the end of the test, in its event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_streamval.app.client import AppClient
+from pytest_streamval.errors import CheckFailedError
+from pytest_streamval.plugin.async_tests import APPLICATIONS, closed_at_end
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+
+    import pytest
+
+    from pytest_streamval.app.requests import App
+
+
+class AppClientFactory(Protocol):
+    """The type of the fixture `app_client`, which makes any number of clients."""
+
+    def __call__(self, app: App) -> AppClient:
+        """Return a client of an ASGI application."""
+
+
+def app_clients(item: pytest.Item, *, checks_leaks: bool) -> Iterator[AppClientFactory]:
+    """Yield the factory of a test's clients. Their applications are shut down at the end of the test.
+
+    Args:
+        item: The test.
+        checks_leaks: Whether a test fails if requests had to be cancelled at its end.
+    """
+    clients: list[AppClient] = []
+
+    def make(app: App) -> AppClient:
+        clients.append(AppClient(app))
+        return clients[-1]
+
+    async def close(loop: asyncio.AbstractEventLoop) -> None:
+        del loop  # that of each call of aclose()
+        for client in reversed(clients):
+            try:
+                await client.aclose()
+            except CheckFailedError:
+                if checks_leaks:
+                    raise
+
+    with closed_at_end(item, APPLICATIONS, close):
+        yield make
+        for loop in dict.fromkeys(loop for client in clients for loop in client.open_loops):
+            if not loop.is_running():  # other fixtures may have sent requests
+                loop.run_until_complete(close(loop))

@@ -1,0 +1,87 @@
+"""The facts of a variant that its reports carry, also from a worker of pytest-xdist to its controller."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_streamval.errors import described
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+    import pytest
+
+_ATTRIBUTE = "streamval_variant"
+_CHANGING = re.compile(r"0x[0-9a-fA-F]+|\d+")  # the parts of a message that differ from run to run
+
+
+class Failure(NamedTuple):
+    """The way in which a test failed. Failures with the same way are alike."""
+
+    when: str
+    """The phase: `setup`, `call` or `teardown`."""
+    place: str
+    """The file and the line of the innermost frame, or the message of a failure without a traceback."""
+    error: str
+    """The name of the exception's class."""
+
+    @classmethod
+    def of(cls, report: pytest.TestReport, call: pytest.CallInfo[None], root: Path) -> Failure:
+        """Return the failure of a phase. Its path is relative to a root."""
+        excinfo = call.excinfo
+        if excinfo is None:
+            return cls(report.when, _CHANGING.sub("", _first_line(report.longreprtext)), "")
+        if getattr(excinfo.value, "pytrace", True) is False:
+            return cls(report.when, _CHANGING.sub("", _first_line(described(excinfo.value))), excinfo.typename)
+        frame = excinfo.traceback[-1]
+        path = str(frame.path).removeprefix(f"{root}/")
+        return cls(report.when, f"{path}:{frame.lineno + 1}", excinfo.typename)
+
+    def __str__(self) -> str:
+        phase = "" if self.when == "call" else f" in the {self.when}"
+        return f"{self.error or 'failure'} at {self.place}{phase}" if ":" in self.place else f"{self.place}{phase}"
+
+
+@dataclass(slots=True)
+class VariantFacts:
+    """The facts of one run of a test under a cut, or as scripted."""
+
+    test: str
+    """The id of the test as scripted."""
+    cut: str | None = None
+    """The name of the variant's cut, None as scripted."""
+    failure: Failure | None = None
+    """The way in which this phase failed."""
+    smallest: str | None = None
+    """The name of the smallest cut under which the test fails."""
+    lines: list[str] = field(default_factory=list)
+    """The description of the smallest cut."""
+    repeats: bool = True
+    """Whether the failure has happened again under the same cut."""
+    grouped: bool = False
+    """Whether the failure belongs to the report of another variant."""
+    channels: list[str] | None = None
+    """The channels of the test's streams that could be cut."""
+
+    @classmethod
+    def of(cls, report: pytest.TestReport) -> Self | None:
+        """Return the facts in a report, None if it has none."""
+        found = getattr(report, _ATTRIBUTE, None)
+        if found is None:
+            return None
+        facts = cls(**found)
+        facts.failure = facts.failure and Failure(*facts.failure)
+        return facts
+
+    def attach(self, report: pytest.TestReport) -> None:
+        """Put the facts into a report, as values that pytest-xdist carries."""
+        facts = {name: getattr(self, name) for name in self.__slots__}
+        facts["failure"] = None if self.failure is None else list(self.failure)
+        report.__dict__[_ATTRIBUTE] = facts
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines()), "")

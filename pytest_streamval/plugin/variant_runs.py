@@ -1,0 +1,203 @@
+"""The runs of variants. The first variant of a test that fails runs again under smaller cuts."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from _pytest.assertion import util
+from _pytest.runner import runtestprotocol
+
+from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines
+from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
+from pytest_streamval.plugin.subtest_counts import forget_subtests
+from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
+from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
+from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, scripted_id
+from pytest_streamval.plugin.variants import AS_SCRIPTED, forget_recutter, recutter_of, set_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from pytest_streamval.fuzzing.cuts import Cut
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
+
+_FAILURES = pytest.StashKey[list[Failure]]()
+
+
+class VariantRuns:
+    """The plugin that runs the variants, in the process of the tests."""
+
+    def __init__(self, outcome_of: Callable[[str], bool | None], *, each: bool) -> None:
+        """Create the plugin.
+
+        Args:
+            outcome_of: Returns False for a test that has failed in this process, also as a variant, True for one that
+                has passed as scripted, and None for any other.
+            each: Whether each variant that fails is reported as it is.
+        """
+        self._outcome_of = outcome_of
+        self._each = each
+        self._different: dict[str, int] = {}  # the number of different cuts of the tests that have only a few
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run a variant, unless its cut is equal to that of an earlier one."""
+        cut = cut_of(item)
+        if cut is None:
+            return None
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        if cut.number is None or cut.number <= self._different.get(scripted_id(item), cut.number):
+            for report in self._reports(item, cut, nextitem):
+                item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the facts of a run to its reports."""
+        is_variant = cut_of(item) is not None and not self._each
+        with short_tracebacks(item.config) if is_variant else nullcontext():
+            report = yield
+        if is_variant:
+            shorten_assertion(report, item.config)
+        if (report.when == "call" or report.failed) and CUT_FIXTURE in getattr(item, "fixturenames", ()):
+            cut, recutter = cut_of(item), recutter_of(item)
+            facts = VariantFacts(scripted_id(item), None if cut is None else cut.name)
+            if report.failed:
+                facts.failure = Failure.of(report, call, item.config.rootpath)
+                item.stash.setdefault(_FAILURES, []).append(facts.failure)
+                if self._each and cut is not None and recutter is not None:
+                    report.sections.append((f"streamval: cut-{cut.name}", _explanation(item.nodeid, recutter)))
+            if recutter is not None:
+                facts.channels = sorted(recutter.channels)
+            facts.attach(report)
+        return report
+
+    def _reports(self, item: pytest.Item, cut: Cut, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
+        """Run a variant. Return its reports, or if it is the first that fails, those of the smallest cut."""
+        has_failed = self._outcome_of(scripted_id(item)) is False
+        run = _run(item, nextitem, is_quiet=has_failed and not self._each)
+        if run.recutter is not None and run.recutter.is_repeated and cut.number is not None:
+            self._different[scripted_id(item)] = cut.number - 1
+            return []
+        if not run.failures or self._each or has_failed or run.recutter is None or not run.recutter.channels:
+            return run.reports
+        try:
+            return self._smallest(item, cut, run, nextitem)
+        except BaseException:  # an interruption
+            for report in run.reports:
+                item.ihook.pytest_runtest_logreport(report=report)
+            raise
+        finally:
+            set_trial(item, cut, None)
+
+    def _smallest(
+        self, item: pytest.Item, cut: Cut, first: _Run, nextitem: pytest.Item | None
+    ) -> list[pytest.TestReport]:
+        failure = first.failures[0]
+
+        def trial(cut: Cut | None, byte_cut: Cut | None) -> CutRun:
+            set_trial(item, cut, byte_cut)
+            return _run(item, item.parent, is_quiet=True).compared(failure)
+
+        if self._outcome_of(scripted_id(item)) is None and trial(None, None).fails_alike:
+            return _with_facts(first, _facts_of(item, cut, cut, ["Fails as scripted, too."]))
+        found = smallest_cut(cut, first.compared(failure), trial)
+        if found.repeats:
+            set_trial(item, found.cut, None)
+            last = _run(item, nextitem)
+            if last.recutter is not None and last.failures[:1] == [failure]:
+                lines = failing_cut_lines(found.cut, last.recutter)
+                return _with_facts(last, _facts_of(item, cut, found.cut, lines))
+        lines = [] if first.recutter is None else failing_cut_lines(cut, first.recutter)
+        return _with_facts(first, _facts_of(item, cut, cut, lines, repeats=False))
+
+
+def _explanation(nodeid: str, recutter: ScriptRecutter) -> str:
+    again = f"To run it again:       pytest '{nodeid}'"
+    advice = f"If the expected result depends on the cut, mark the test with @pytest.mark.{AS_SCRIPTED}."
+    return "\n".join([*stream_lines(recutter), again, advice])
+
+
+class _Run(NamedTuple):
+    """A run of a test whose reports are not logged yet."""
+
+    reports: list[pytest.TestReport]
+    failures: list[Failure]
+    recutter: ScriptRecutter | None
+
+    def compared(self, failure: Failure) -> CutRun:
+        """Return the facts of the run for the search, compared with a failure."""
+        recutter = self.recutter
+        if recutter is None:
+            return CutRun(self.failures[:1] == [failure], (), has_bodies=False)
+        return CutRun(self.failures[:1] == [failure], tuple(recutter.places()), bool(recutter.bodies))
+
+
+def _run(item: pytest.Item, nextitem: Any, *, is_quiet: bool = False) -> _Run:  # noqa: ANN401  # a test or its collector
+    """Run a test, and hold its reports.
+
+    Args:
+        item: The test.
+        nextitem: The next test, or the collector of the test, whose fixtures are then kept.
+        is_quiet: Whether a failure is only noted. Its text, which takes longer than most tests, is then left out.
+    """
+    item.stash[_FAILURES] = []
+    forget_recutter(item)
+    forget_subtests(item)
+    with _held_reports(item.session) as reports, _quiet(item) if is_quiet else nullcontext():
+        runtestprotocol(item, nextitem=nextitem)
+    return _Run(reports, item.stash[_FAILURES], recutter_of(item))
+
+
+@contextmanager
+def _held_reports(session: pytest.Session) -> Iterator[list[pytest.TestReport]]:
+    """Hold the reports that are logged, also those of subtests."""
+    held: list[pytest.TestReport] = []
+
+    class Relay:
+        def __init__(self, relay: object) -> None:
+            self._relay = relay
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any hook
+            if name == "pytest_runtest_logreport":
+                return lambda *, report: held.append(report)
+            return getattr(self._relay, name)
+
+    original = session.gethookproxy
+    changed: Any = session
+    changed.gethookproxy = lambda path: Relay(original(path))
+    try:
+        yield held
+    finally:
+        del changed.gethookproxy
+
+
+@contextmanager
+def _quiet(item: pytest.Item) -> Iterator[None]:
+    """Leave out the text of a failure, and the differences of the values that an assertion compared."""
+    compare, util._reprcompare = util._reprcompare, None
+    changed: Any = item
+    changed.repr_failure = lambda *_, **__: ""
+    try:
+        yield
+    finally:
+        util._reprcompare = compare
+        del changed.repr_failure
+
+
+def _facts_of(item: pytest.Item, cut: Cut, smallest: Cut, lines: list[str], *, repeats: bool = True) -> VariantFacts:
+    return VariantFacts(scripted_id(item), cut.name, None, smallest.name, lines, repeats)
+
+
+def _with_facts(run: _Run, facts: VariantFacts) -> list[pytest.TestReport]:
+    """Return the reports of a run with facts about the smallest cut."""
+    for report in run.reports:
+        own = VariantFacts.of(report) or facts
+        replace(facts, failure=own.failure, channels=own.channels).attach(report)
+    return run.reports

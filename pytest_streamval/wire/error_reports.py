@@ -1,0 +1,91 @@
+"""The errors that providers and their gateways report inside of a stream, in all forms that are known.
+
+Sources: `error` at the top of a frame (OpenAI, Anthropic, Gemini, Ollama), an object of the type "error" (vLLM,
+LiteLLM), `code` and `message` (DashScope), `error_code` and `error_msg` (Qianfan), a line `error: {...}` between the
+frames (llama.cpp), and words that are no JSON, such as a Python dictionary or `[ERROR] ...`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_streamval.wire.json_values import first_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNKNOWN = "an error"
+_NO_WORDS = "The provider gave no message."
+_KIND_FIELDS = ("type", "status", "code", "error_code")
+_MESSAGE_FIELDS = ("message", "msg", "error_msg")
+# "error" among the first words of a text that is no JSON, but not as a field without a value.
+_ERROR_WORDS = re.compile(r"\A\W*+(?:\w++\W++){0,3}?error\b(?!\W*(?:null|None|false|False)\b)", re.IGNORECASE)
+
+
+class ProviderReportError(Exception):
+    """An error that the provider reports. The decoder turns it into a `ProviderStreamError` with the text so far."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(kind, message)
+        self.kind = _valid(kind)
+        self.message = _valid(message)
+
+
+def provider_report(error: object, data: str) -> ProviderReportError:
+    """Return the error in a provider's report of any form. Missing parts are taken from the frame's own `data`."""
+    if not isinstance(error, dict):
+        return ProviderReportError(_UNKNOWN, error if isinstance(error, str) else data)
+    kinds = (error.get(field) for field in _KIND_FIELDS)
+    kind = next((str(kind) for kind in kinds if kind and isinstance(kind, str | int)), _UNKNOWN)
+    messages = (error.get(field) for field in _MESSAGE_FIELDS)
+    return ProviderReportError(kind, next((message for message in messages if isinstance(message, str)), data))
+
+
+def report_in(body: Mapping[str, object], data: str) -> ProviderReportError | None:
+    """Return the error that a frame reports at its top, or None. `data` is the frame as text."""
+    error = body.get("error")
+    if error:
+        return provider_report(error, data)
+    if "error" in (body.get("object"), body.get("type")):
+        return provider_report(body, data)
+    return None
+
+
+def report_without_output(body: Mapping[str, object], data: str) -> ProviderReportError | None:
+    """Return the error in a frame that has no part of an output, or None."""
+    has_message = any(isinstance(body.get(field), str) and body[field] for field in _MESSAGE_FIELDS)
+    has_code = any(body.get(field) for field in ("code", "error_code", "status_code"))
+    return provider_report(body, data) if (has_message and has_code) or body.get("detail") else None
+
+
+def report_in_words(data: str) -> ProviderReportError | None:
+    """Return the error in a frame that is no JSON object, or None."""
+    value = first_value(data)
+    if isinstance(value, list) and value:  # Gemini's stream without `alt=sse`
+        value = value[0]
+    if isinstance(value, dict):
+        return report_in(value, data)
+    return report_of_words(data) if _ERROR_WORDS.match(data) else None
+
+
+def report_of_words(data: str) -> ProviderReportError:
+    """Return the error with these words, which can be JSON, broken JSON, plain text or nothing."""
+    value = first_value(data)
+    if isinstance(value, dict):
+        return provider_report(value.get("error") or value, data)
+    return provider_report(value if isinstance(value, str) and value else data.strip() or _NO_WORDS, data)
+
+
+def report_outside_frames(text: str) -> ProviderReportError | None:
+    """Return the error in a text outside of the fields of SSE, or None: plain JSON, or the field `error`."""
+    name, _, value = text.partition(":")
+    if name.strip() == "error":
+        return report_of_words(value)
+    value_at_start = first_value(text)
+    return report_in_words(text) if isinstance(value_at_start, dict | list) else None
+
+
+def _valid(text: str) -> str:
+    """Return a text that can be encoded as UTF-8."""
+    return text.encode(errors="replace").decode()

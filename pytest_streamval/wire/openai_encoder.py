@@ -1,0 +1,132 @@
+"""The encoder of OpenAI's chat completions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
+from pytest_streamval.wire.json_values import json_text
+from pytest_streamval.wire.sse import sse_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
+    from pytest_streamval.wire.encoding import Json
+    from pytest_streamval.wire.exchange import Answer
+
+
+class OpenAIChatEncoder(FrameEncoder):
+    """Encode a chat completion in OpenAI's format.
+
+    The role comes first. A finish reason has a frame of its own. The token counts come at the end, if the request asks
+    for them and some are known.
+    """
+
+    protocol: ClassVar[str] = "openai"
+    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
+        stop="stop", length="length", tool_calls="tool_calls", refusal="content_filter"
+    )
+    usual_reasons: ClassVar[tuple[str, str]] = ("stop", "tool_calls")
+    kinds: ClassVar[tuple[str, ...]] = ("function", "function_call", "custom")
+    terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
+
+    @staticmethod
+    def error(kind: str, message: str) -> Json:
+        """Return the JSON of an error, for a stream and for a response that is not streamed."""
+        return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+    def _opening(self) -> Iterable[Json]:
+        yield self._chunk({"role": "assistant", "content": None})
+
+    def _frames(self, delta: Delta) -> Iterable[Json]:
+        fields: Json = {}
+        if delta.thinking:
+            fields["reasoning_content"] = delta.thinking
+        if delta.text:
+            fields["content"] = delta.text
+        if delta.refusal:
+            fields["refusal"] = delta.refusal
+        if delta.signature:
+            fields["reasoning_details"] = [_signature(delta.signature)]
+        for fragment in delta.tool_calls:
+            self._add_fragment(fields, fragment)
+        if fields:
+            yield self._chunk(fields)
+        if delta.finish_reason:
+            yield self._chunk({}, self._reason)
+
+    def _ending(self) -> Iterable[Json]:
+        if self._reason is None:
+            yield self._chunk({}, self._final_reason())
+        if self._usage is not None and self._request.usage:
+            yield {**self._chunk({}), "choices": [], "usage": _counts(self._usage)}
+
+    def _answer_body(self, answer: Answer) -> Json:
+        is_text = answer.text or not (answer.tool_calls or answer.refusal)
+        content = answer.text if is_text else None
+        message: Json = {"role": "assistant", "content": content, "refusal": answer.refusal or None}
+        if answer.thinking:
+            message["reasoning_content"] = answer.thinking
+        if answer.signature:
+            message["reasoning_details"] = [_signature(answer.signature)]
+        for position, call in enumerate(answer.tool_calls):
+            self._add_call(message, position, call)
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+        usage_field = {} if answer.usage is None else {"usage": _counts(answer.usage)}
+        return {**self._head("chat.completion"), "choices": [choice], **usage_field}
+
+    def _write(self, frame: Json) -> bytes:
+        return sse_frame(json_text(frame))
+
+    def _chunk(self, fields: Json, reason: str | None = None) -> Json:
+        choice = {"index": 0, "delta": fields, "logprobs": None, "finish_reason": reason}
+        # If counts come later, the frames before them have a null usage.
+        usage_field = {"usage": None} if self._request.usage else {}
+        return {**self._head("chat.completion.chunk"), "choices": [choice], **usage_field}
+
+    def _head(self, kind: str) -> Json:
+        created = int(self._created)
+        return {"id": f"chatcmpl-{self._ident}", "object": kind, "created": created, "model": self._request.model}
+
+    def _add_fragment(self, fields: Json, fragment: ToolCallDelta) -> None:
+        starts = self._starts_call(fragment)
+        call = replace(self._calls[fragment.index], arguments=fragment.arguments)
+        if starts:
+            self._add_call(fields, fragment.index, call, streamed=True)
+        elif call.kind == "function_call":
+            fields["function_call"] = {"arguments": call.arguments}
+        else:
+            words = {_WORDS[call.kind]: call.arguments}
+            _list_in(fields, "tool_calls").append({"index": self._positions[fragment.index], call.kind: words})
+
+    def _add_call(self, fields: Json, index: int, call: ToolCall, *, streamed: bool = False) -> None:
+        """Add a call to a message, or its first fragment to a delta."""
+        if call.kind != "function_call":
+            place = {"index": self._positions[index]} if streamed else {}
+            named = {"name": call.name, _WORDS[call.kind]: call.arguments}
+            _list_in(fields, "tool_calls").append({**place, "id": call.id, "type": call.kind, call.kind: named})
+        elif len(self._calls) > 1:
+            raise self._unencodable(call, "the older form of calls has only one of them. Use the kind 'function'.")
+        else:
+            fields["function_call"] = {"name": call.name, "arguments": call.arguments}
+
+
+_WORDS = {"function": "arguments", "custom": "input"}
+
+
+def _list_in(fields: Json, name: str) -> list[object]:
+    found = fields.setdefault(name, [])
+    assert isinstance(found, list)  # noqa: S101  # for the type checker
+    return found
+
+
+def _signature(signature: str) -> Json:
+    """Return a signature in the form of OpenRouter, because OpenAI's chat completions have none."""
+    return {"type": "reasoning.text", "text": "", "signature": signature, "format": "unknown", "index": 0}
+
+
+def _counts(usage: Usage) -> Json:
+    prompt, completion = usage.input_tokens or 0, usage.output_tokens or 0
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
