@@ -245,6 +245,7 @@ class Run(RunState):
                 self.completed = False
             if not accepted:
                 return False
+        attempt.accepted = True
         self._emit_all(attempt.rest())
         return True
 

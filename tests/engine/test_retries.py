@@ -162,6 +162,14 @@ async def test_only_an_accepted_attempt_is_released_if_it_is_held():
     assert_accepted(run)
 
 
+@pytest.mark.parametrize("wants", ["x", ""])
+async def test_a_held_text_without_chunks_is_released_only_if_it_is_accepted(wants):
+    _, starting = start(" \n ", requirements=[No("bad", wants=wants)], on_retry="hold", max_attempts=1)
+    async with starting as run:
+        assert await read(run, lossless=True) == ([] if wants else [" \n "])
+    assert (run.full_text, run.accepted) == (("", False) if wants else (" \n ", True))
+
+
 async def test_a_single_attempt_can_be_held_too():
     _, starting = start("One. Two.", requirements=[No("bad", wants="x")], on_retry="hold", max_attempts=1)
     async with starting as run:
