@@ -28,7 +28,7 @@ from pytest_streamval.wire.detection import protocol_of_body, protocol_of_path
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_HEAD = re.compile(rb"HTTP/\d(?:\.\d)? (?P<status>\d{3})[^\r\n]*\r?\n(?P<fields>(?:[^\r\n]+\r?\n)*)\r?\n")
+_HEAD = re.compile(rb"\AHTTP/\d(?:\.\d)? (?P<status>\d{3})[^\r\n]*\r?\n(?P<fields>(?:[^\r\n]+\r?\n)*)\r?\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]{0,255})?\r\n")
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _CONTROL = re.compile("[\\0-\\x08\\x0e-\\x1f]")
