@@ -66,6 +66,7 @@ _HOMES = {
         "StreamvalError",
         "SyncStallError",
         "ThunkClosedError",
+        "UndecodableBodyError",
         "UnfinishedError",
         "ValidatorTimeoutError",
         "VirtualClockUseError",

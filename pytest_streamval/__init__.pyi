@@ -75,6 +75,7 @@ from pytest_streamval.errors import StreamTruncatedError as StreamTruncatedError
 from pytest_streamval.errors import StreamvalError as StreamvalError
 from pytest_streamval.errors import SyncStallError as SyncStallError
 from pytest_streamval.errors import ThunkClosedError as ThunkClosedError
+from pytest_streamval.errors import UndecodableBodyError as UndecodableBodyError
 from pytest_streamval.errors import UnfinishedError as UnfinishedError
 from pytest_streamval.errors import ValidatorTimeoutError as ValidatorTimeoutError
 from pytest_streamval.errors import VirtualClockUseError as VirtualClockUseError

@@ -9,6 +9,7 @@ _HOMES = {
     "app.requests": ("App", "Content", "RequestHeaders"),
     "app.websocket": ("AppWebSocket",),
     "council": ("CouncilFactory", "CouncilStream", "Member"),
+    "engine.attempt": ("Attempt",),
     "engine.component": ("Action",),
     "engine.orchestrator": ("StartingRun",),
     "engine.run_view": ("RunView",),

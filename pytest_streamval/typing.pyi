@@ -7,6 +7,7 @@ from pytest_streamval.app.websocket import AppWebSocket as AppWebSocket
 from pytest_streamval.council import CouncilFactory as CouncilFactory
 from pytest_streamval.council import CouncilStream as CouncilStream
 from pytest_streamval.council import Member as Member
+from pytest_streamval.engine.attempt import Attempt as Attempt
 from pytest_streamval.engine.component import Action as Action
 from pytest_streamval.engine.orchestrator import StartingRun as StartingRun
 from pytest_streamval.engine.run_view import RunView as RunView

@@ -225,15 +225,15 @@ def _read_row(path: Path) -> None:
 
 
 def _databases() -> tuple[bytes, ...]:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE results (key TEXT PRIMARY KEY, result TEXT NOT NULL, kept REAL NOT NULL)")
-    rows = [("k", _results()[1].decode(), 1.0), *((str(number), "x" * 300, 0.0) for number in range(40))]
-    connection.executemany("INSERT INTO results VALUES (?, ?, ?)", rows)
-    connection.commit()
-    stored = connection.serialize()
-    connection.execute("CREATE VIEW others AS SELECT 1")
-    connection.commit()
-    return stored, connection.serialize()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE results (key TEXT PRIMARY KEY, result TEXT NOT NULL, kept REAL NOT NULL)")
+        rows = [("k", _results()[1].decode(), 1.0), *((str(number), "x" * 300, 0.0) for number in range(40))]
+        connection.executemany("INSERT INTO results VALUES (?, ?, ?)", rows)
+        connection.commit()
+        stored = connection.serialize()
+        connection.execute("CREATE VIEW others AS SELECT 1")
+        connection.commit()
+        return stored, connection.serialize()
 
 
 def _read_database(path: Path) -> None:

@@ -43,6 +43,7 @@ VALIDATORS = (
     "rejects",
     "held back",
     "replaces",
+    "own words",
 )
 OPTIONS: dict[str, dict[str, Any]] = {
     "retries": {"max_attempts": 2},
@@ -154,7 +155,9 @@ class Schedule:
 
     async def start(self) -> StreamChunkingResult:
         """Start the run."""
-        names = {"none": [], "two": ["a", "b"], "two bad": ["a", "b"]}.get(self.validators, ["a"])
+        names = {"none": [], "two": ["a", "b"], "two bad": ["a", "b"], "own words": ["a", "words"]}.get(
+            self.validators, ["a"]
+        )
         requirements = [_Requirement(self, name) for name in names]
         options = OPTIONS.get(self.validators, {})
         self.result = await stream_with_chunking(
@@ -233,7 +236,11 @@ class _Producer(Backend):
 
 class _Requirement(Requirement):
     def __init__(self, schedule: Schedule, name: str) -> None:
-        super().__init__(name, validation_fn=lambda _: schedule.validators != "rejects" or len(schedule.thunks) > 1)
+        super().__init__(
+            name,
+            validation_fn=lambda _: schedule.validators != "rejects" or len(schedule.thunks) > 1,
+            chunking="word" if name == "words" else None,
+        )
         self._schedule, self._name = schedule, name
 
     def __copy__(self) -> _Requirement:

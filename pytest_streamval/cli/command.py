@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from pytest_streamval.cli import ask, check, faults, providers, record, replay, report, serve, show
+from pytest_streamval.cli import ask, check, faults, providers, record, replay, report, scrub, serve, show
 from pytest_streamval.cli.terminal import discard_output, escape_unprintable
 from pytest_streamval.errors.text import harmless
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In each module, `add(commands)` adds a parser, which names the function to run.
-_COMMANDS = (ask, providers, record, show, check, replay, report, serve, faults)
+_COMMANDS = (ask, providers, record, show, check, replay, scrub, report, serve, faults)
 _PIPE_CLOSED = 141  # the exit code that a shell gives to a command killed by SIGPIPE
 _INTERRUPTED = 130  # the same for SIGINT
 

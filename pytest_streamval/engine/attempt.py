@@ -75,7 +75,7 @@ class AttemptState:
 
     __slots__ = (
         *("number", "thunk", "ctx", "chunker", "validators", "text", "kept", "holdback", "is_plain"),
-        *("failures", "final_validations", "natural_end", "chunks_checked", "chunks_released"),
+        *("failures", "final_validations", "natural_end", "accepted", "chunks_checked", "chunks_released"),
         *("checked", "released_end", "_held", "_failed_start", "_text_so_far", "_overlap"),
     )
 
@@ -114,6 +114,8 @@ class AttemptState:
         """The requirements that failed the chunk which stopped this attempt, or the complete output."""
         self.final_validations: tuple[ValidationResult, ...] = ()
         self.natural_end = False
+        self.accepted = False
+        """Whether every requirement has accepted the complete output."""
         self.chunks_checked = 0
         self.chunks_released = 0
         self.checked = _NO_CHUNK
@@ -131,7 +133,7 @@ class AttemptState:
     @property
     def full_text(self) -> str:
         """The complete text after a natural end, otherwise the text up to the end of the last released chunk."""
-        if self.natural_end and not self._held:
+        if self.natural_end and (self.accepted or not self.holdback.until_accepted):
             return self.text.up_to()
         return self.text.up_to(self.released_end)
 

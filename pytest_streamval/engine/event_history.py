@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 BLOCK = 4_096
 """The number of events that are packed together."""
 
-_RECENT = 2 * BLOCK  # events that are kept as objects, so that only long runs are packed
+FEW = 2 * BLOCK
+"""The number of events that are kept as objects, if they come faster than any reader reads them."""
+MANY = 16 * BLOCK
+"""The same for all other runs. Packing costs a tenth of the time of a run, and few runs have so many events."""
 _LIMIT = 2**32  # of the numbers in a column
 _TEXT, _START, _END, _TIME, _INDEX, _ATTEMPT = map(
     attrgetter, ("text", "start", "end", "timestamp", "chunk_index", "attempt")
@@ -43,10 +46,10 @@ class EventHistory(Sequence[StreamEvent]):
         self.append = self.recent.append
         """Add an event."""
 
-    def pack(self) -> None:
-        """Pack the older events if there are many."""
+    def pack(self, most: int) -> None:
+        """Pack older events while there are as many objects as `most`."""
         recent = self.recent
-        while len(recent) >= _RECENT:
+        while len(recent) >= most:
             self._blocks.append(_Block(recent[:BLOCK]))
             del recent[:BLOCK]
             self.packed += BLOCK
@@ -139,15 +142,18 @@ class _Block:
 
     def __init__(self, events: Sequence[StreamEvent]) -> None:
         self._kinds: tuple[Any, ...]
-        if set(map(type, events)) == {ChunkEvent}:  # most often, and then this is three times as fast
+        # most often there are only chunks, and then this is three times as fast
+        if set(map(type, events)) == {ChunkEvent} and not any(map(_has_details, events)):
             self._kinds = (_Chunks.of(cast("list[ChunkEvent]", events)),)
             self._places = array("h", range(len(events)))
             return
-        chunks = [event for event in events if type(event) is ChunkEvent]
-        checks = [event for event in events if type(event) is QuickCheckEvent]
-        others = [event for event in events if type(event) is not ChunkEvent and type(event) is not QuickCheckEvent]
+        kinds = list(map(_kind_of, events))
+        chunks, checks, others = (
+            [cast("Any", event) for event, found in zip(events, kinds, strict=True) if found == kind]
+            for kind in range(3)
+        )
         self._kinds = (_Chunks.of(chunks) if chunks else (), _Checks.of(checks) if checks else (), others)
-        self._places = array("h", _places(events))
+        self._places = array("h", _places(kinds))
 
     def __getitem__(self, number: int) -> StreamEvent:
         row, kind = divmod(self._places[number], len(self._kinds))
@@ -155,9 +161,19 @@ class _Block:
         return event
 
 
-def _places(events: Sequence[StreamEvent]) -> Iterator[int]:
-    """Yield the place of each event: the number of its kind, plus three times its number among those."""
+def _kind_of(event: StreamEvent) -> int:
+    """Return 0 for a chunk, 1 for a check, and 2 for any other event and those with details, which columns lack."""
+    if _has_details(event):
+        return 2
+    return 0 if type(event) is ChunkEvent else 1 if type(event) is QuickCheckEvent else 2
+
+
+def _has_details(event: StreamEvent) -> bool:
+    return getattr(event, "_details", None) is not None
+
+
+def _places(kinds: Iterable[int]) -> Iterator[int]:
+    """Yield the place of each event: its kind, plus three times its number among the events of its kind."""
     numbers = (count(), count(), count())
-    for event in events:
-        kind = 0 if type(event) is ChunkEvent else 1 if type(event) is QuickCheckEvent else 2
+    for kind in kinds:
         yield 3 * next(numbers[kind]) + kind

@@ -8,6 +8,7 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_streamval.engine.event_history import FEW, MANY
 from pytest_streamval.engine.events import (
     ChunkEvent,
     CompletedEvent,
@@ -161,6 +162,7 @@ class Run(RunState):
             if chunks and not await check(chunks):
                 return False
             if len(text) == _LONGEST_FEED:
+                self.history.pack(FEW)
                 await asyncio.sleep(0)  # for all other tasks
         return True
 
@@ -195,7 +197,7 @@ class Run(RunState):
                 self._emit(ChunkEvent(text, index, number, start, end))
             else:
                 self._emit_all(attempt.add(chunk, replaced=not passed))
-        self.history.pack()
+        self.history.pack(MANY)
         return True
 
     async def _check_own_chunks(self, attempt: OwnChunksAttempt, decided: list[Decided]) -> bool:
@@ -243,6 +245,7 @@ class Run(RunState):
                 self.completed = False
             if not accepted:
                 return False
+        attempt.accepted = True
         self._emit_all(attempt.rest())
         return True
 
@@ -270,6 +273,7 @@ class Run(RunState):
         """Stop the producer and the validators of an attempt, and raise the error of a clean-up."""
         await self._stop_producer()
         await self.validators.aclose()
+        self.thunk.release_reads()
         if failures := self.validators.cleanup_failures:
             raise failures.pop(0)
 

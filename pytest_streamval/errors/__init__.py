@@ -17,6 +17,7 @@ from pytest_streamval.errors.app import (
 from pytest_streamval.errors.assertions import (
     BoundaryVarianceError,
     ConformanceError,
+    cancellation_error,
     event_order_error,
     example_failed_error,
     not_accepted_error,
@@ -179,6 +180,7 @@ __all__ = [
     "backend_unavailable_error",
     "blocked_loop_error",
     "blocking_call_error",
+    "cancellation_error",
     "client_stayed_error",
     "closed_session_error",
     "decoder_closed_error",

@@ -170,6 +170,16 @@ class BoundaryVarianceError(StreamvalError, AssertionError):
         return "\n".join(lines)
 
 
+def cancellation_error(fault: str) -> CheckFailedError:
+    """Return the error for a test that broke a rule when it was cancelled.
+
+    Args:
+        fault: The fault, as the rest of a sentence about the cancellation.
+    """
+    rule = "Code that is cancelled must end everything that it started, and let the CancelledError pass."
+    return check_failed("cancellation", [f"The cancellation {fault}.", rule])
+
+
 def unnoticed_faults_error(silent: int, hanging: int, lines: Sequence[str]) -> CheckFailedError:
     """Return the error for a client that did not notice some faults of its provider.
 

@@ -36,7 +36,8 @@ class ScriptExhaustedError(StreamvalError, RuntimeError):
             (
                 "Give it one more script. A requirement with a description and without a validation_fn calls the "
                 'backend as a judge, unless it checks the chunks itself. That call takes a script too ("yes" or "no" '
-                "is enough). If no model is to judge, give the requirement a validation_fn or override validate()."
+                "is enough). If no model is to judge, give the requirement a validation_fn or override validate(). "
+                "With max_attempts, each attempt of a run takes a script."
             ),
         ]
         return "\n".join(lines)

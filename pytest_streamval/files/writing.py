@@ -13,6 +13,8 @@ from uuid import uuid4
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+
 
 def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file in one step, with its missing folders.
@@ -92,14 +94,15 @@ def _old_file(target: Path) -> os.stat_result | None:
 
 
 def _write_new(path: Path, data: bytes, old: os.stat_result | None) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    mode = 0o666 if old is None else 0o600  # until it has the permissions of the older file
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         left = memoryview(data)
         while left:
             left = left[file.write(left) :]
         if old is not None:
             _keep_permissions(path, old)
-        os.fsync(descriptor)
+        _sync(descriptor)
 
 
 def _keep_permissions(path: Path, old: os.stat_result) -> None:
@@ -115,9 +118,18 @@ def _sync_folder(folder: Path) -> None:
     except PermissionError:
         return
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    """Write a file or a folder to the disk. Some file systems over a network cannot do that."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
 
 
 def _is_special(path: str | os.PathLike[str]) -> bool:

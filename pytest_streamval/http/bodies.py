@@ -103,9 +103,12 @@ def _is_form(body: str) -> bool:
 
 def _pair(pair: str, treatment: Treatment) -> str:
     name, sign, value = pair.partition("=")
+    decoded = unquote_plus(value)
     if value and is_secret_name(unquote_plus(name)):
-        return f"{name}{sign}{treatment.secret(unquote_plus(name), unquote_plus(value)) or value}"
-    return treatment.text(pair)
+        clean = treatment.secret(unquote_plus(name), decoded)
+    else:
+        clean = treatment.text(decoded)
+    return treatment.text(pair) if clean == decoded else f"{treatment.text(name)}{sign}{clean}"
 
 
 def _parts(body: str, treatment: Treatment) -> str:

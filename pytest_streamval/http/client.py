@@ -184,13 +184,13 @@ class _Attempts:
             await connection.open()
             if _is_success(connection):
                 return connection, await connection.read()
-            body = (await self._error_body(connection)).decode(errors="replace")
+            message = self._secrets.text((await self._error_body(connection)).decode(errors="replace"))
         except UndecodableBodyError as error:
             if _is_success(connection):
                 raise
-            body = str(error)  # the status says more than the body
+            message = str(error)  # the status says more than the body
         info = response_info(connection.status, connection.fields, self._secrets)
-        address, message = self._secrets.url(self._request.url), self._secrets.text(body)
+        address = self._secrets.url(self._request.url)
         refusal = ProviderStatusError(self._provider, address, info.status, message, info.retry_after)
         raise refusal.with_response(info)
 

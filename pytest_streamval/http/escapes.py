@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Layer:
         """The decoded text. Bytes become the characters of Latin-1."""
         self._source = text
         self._pattern = pattern
-        self._starts: list[int] = []
+        self._points: list[int] = []
+        self._shifts: list[int] = []
 
     @property
     def is_changed(self) -> bool:
@@ -31,16 +33,22 @@ class Layer:
 
     def source(self, start: int, end: int) -> tuple[int, int]:
         """Return the span in the text from which a span was decoded."""
-        if not self._starts:
-            self._starts = list(self._find_starts())
-        return self._starts[start], self._starts[end]
+        if not self._points:
+            self._find_points()
+        return self._source_of(start), self._source_of(end)
 
-    def _find_starts(self) -> Iterator[int]:
-        at = 0
+    def _source_of(self, at: int) -> int:
+        return at + self._shifts[bisect_right(self._points, at) - 1]
+
+    def _find_points(self) -> None:
+        """Note after each escape how far the following characters were moved."""
+        shift = 0
+        points, shifts = [0], [0]
         for match in self._pattern.finditer(self._source):
-            yield from range(at, match.start() + 1)
-            at = match.end()
-        yield from range(at, len(self._source) + 1)
+            shift += match.end() - match.start() - 1
+            points.append(match.end() - shift)
+            shifts.append(shift)
+        self._points, self._shifts = points, shifts
 
 
 def json_layer(text: str) -> Layer | None:
@@ -78,9 +86,6 @@ def unescaped(text: str) -> str:
 
 
 def _decoded(escape: re.Match[str]) -> str:
-    groups = escape.groupdict()
-    code = groups.get("code") or groups.get("byte")
-    if code:
-        return chr(int(code, 16))
-    character = str(groups["character"])
-    return _CHARACTERS.get(character, character)
+    kind = str(escape.lastgroup)
+    value = escape[kind]
+    return _CHARACTERS.get(value, value) if kind == "character" else chr(int(value, 16))

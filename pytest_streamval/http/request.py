@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names of this machine."""
+
+
+def parsed_address(url: str) -> SplitResult | None:
+    """Return the parts of an address, or None if it or its port is invalid."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def joined_headers(headers: Iterable[tuple[str, str]]) -> Headers:
@@ -64,8 +74,5 @@ class HttpRequest:
 
 def place_of(url: str) -> str:
     """Return the host and the path of an address, without credentials and parameters."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an invalid address"
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+    parts = parsed_address(url)
+    return "an invalid address" if parts is None else f"{parts.netloc.rpartition('@')[2]}{parts.path}"

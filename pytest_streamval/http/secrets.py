@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from pytest_streamval.errors import StreamvalError
 from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
 from pytest_streamval.http.bodies import Treatment, treated_json, treated_text
 from pytest_streamval.http.escapes import all_layers
@@ -20,12 +21,12 @@ from pytest_streamval.http.text_secrets import found_in, outwards
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_streamval.errors import StreamvalError
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.http.text_secrets import Found
 
     Span = tuple[int, int]
-    E = TypeVar("E", bound=StreamvalError)
+
+E = TypeVar("E", bound=StreamvalError)
 
 _PIECE = 8  # characters of a piece that counts as a secret, too, as a message may have cut the value
 _KEY_VARIABLE = "API_KEY"  # the end of the names of variables that hold a provider's key
@@ -134,7 +135,11 @@ class Secrets:
         return "".join(kept)
 
     def error(self, error: E) -> E:
-        """Redact the facts of an error, and return the error. The output of the model stays as it is."""
+        """Redact the facts of an error, and return the error. The output of the model stays as it is.
+
+        The errors before it that are not this package's are removed, because they have the same facts, and their frames
+        have them as locals.
+        """
         facts = {}
         for name in error.__dataclass_fields__:
             fact = getattr(error, name)
@@ -145,7 +150,11 @@ class Secrets:
             facts[name] = fact
         vars(error).update(facts)
         error.args = tuple(facts.values())
+        error.__cause__, error.__context__ = map(self._error_before, (error.__cause__, error.__context__))
         return error
+
+    def _error_before(self, error: BaseException | None) -> BaseException | None:
+        return self.error(error) if isinstance(error, StreamvalError) else None
 
     # Requests
 

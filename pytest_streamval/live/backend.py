@@ -134,9 +134,8 @@ class LiveBackend(Backend):
             except ProviderStatusError as error:
                 thunk.generation.response = error.response
                 raise
-            except WireError as error:  # the provider's text may repeat the key
-                secrets.error(error)
-                raise
+            except WireError as error:  # the provider's text may repeat the key, also in the locals of the frames
+                raise secrets.error(error).with_traceback(None)  # noqa: B904  # the error itself, whose causes are clean
 
         thunk.start(generate)
         return thunk, ctx.add(action).add(thunk)
@@ -145,9 +144,9 @@ class LiveBackend(Backend):
         """Return a request with its API key, and the secrets to keep out of errors."""
         __tracebackhide__ = True
         needs_key = getattr(self._transport, "needs_key", True)
-        key = self.provider.key(self.address) if needs_key else None
-        if needs_key and (key is not None or "@" in self.address):
+        if needs_key and (self.provider.key(self.address) is not None or "@" in self.address):
             check_encryption(self.address, allow_http=self._allow_http)
+        key = self.provider.key(self.address) if needs_key else None
         headers = dict(wire_request.headers) if key is None else wire_request.authorized(key)
         request = HttpRequest(self.provider.endpoint(self.address, wire_request.path), wire_request.content, headers)
         return request, Secrets([] if key is None else [key])

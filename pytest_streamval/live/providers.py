@@ -13,7 +13,7 @@ from pytest_streamval.errors import (
     excerpt,
     unknown_provider_error,
 )
-from pytest_streamval.http.request import is_loopback
+from pytest_streamval.http.request import is_loopback, parsed_address
 from pytest_streamval.http.secrets import shown_address
 from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
@@ -186,18 +186,12 @@ def _completed(address: str, usual: str) -> str:
     """Return an address with its scheme and port. `OLLAMA_HOST`, for example, may lack them."""
     address = address.strip()
     url = address if "://" in address else f"http://{address}"
-    parts = urlsplit(url.rstrip("/"))
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise InvalidArgumentError(
-            "url", excerpt(shown_address(address)), f"It must have a valid port: {error}."
-        ) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        rule = "It must be an address such as http://127.0.0.1:11434."
+    parts = parsed_address(url.rstrip("/"))
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        rule = "It must be an address such as http://127.0.0.1:11434, with a valid port."
         raise InvalidArgumentError("url", excerpt(shown_address(address)), rule)
     if parts.hostname == "0.0.0.0":  # noqa: S104  # the address of a listening server; a client connects to this machine
         parts = parts._replace(netloc=parts.netloc.replace("0.0.0.0", "127.0.0.1"))  # noqa: S104  # as above
-    if port is None and "://" not in address:
+    if parts.port is None and "://" not in address:
         parts = parts._replace(netloc=f"{parts.netloc}:{urlsplit(usual).port or 80}")
     return parts.geturl()

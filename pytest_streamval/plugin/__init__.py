@@ -1,6 +1,7 @@
 """The pytest plugin. pytest finds its hooks and fixtures here."""
 
 from pytest_streamval.plugin.fixtures import (
+    _streamval_cancellation,
     _streamval_cut,
     app_client,
     captured_telemetry,
@@ -27,6 +28,7 @@ from pytest_streamval.plugin.hooks import (
 )
 
 __all__ = [
+    "_streamval_cancellation",
     "_streamval_cut",
     "app_client",
     "captured_telemetry",

@@ -67,6 +67,13 @@ def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
 
 
 @pytest.fixture
+def _streamval_cancellation(request: pytest.FixtureRequest) -> int | None:
+    """The step at which the test is cancelled, 0 for all. `--streamval-cancel` parametrises this fixture."""
+    step: int | None = request.param
+    return step
+
+
+@pytest.fixture
 @_guarded
 def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays a text in place of a model."""

@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[LIVE_RUN] = live_run = LiveRun(config)
         config.pluginmanager.register(live_run, "streamval-live")
     _register_variants(config)
+    _register_cancellation(config)
     if config.getoption("--streamval-report"):
         _register_report(config)
     if any(config.getoption(f"--streamval-{name}") for name in ("fuzz", "report", "live")):
@@ -79,6 +80,22 @@ def _register_variants(config: pytest.Config) -> None:
         from pytest_streamval.plugin.fuzzing import register_fuzzing
 
         register_fuzzing(config, count)
+
+
+def _register_cancellation(config: pytest.Config) -> None:
+    count: int = config.getoption("--streamval-cancel")
+    if count < 0:
+        raise pytest.UsageError(f"Invalid --streamval-cancel: {count}. It must be a number of places, 0 or more.")
+    if count and config.getoption("--streamval-fuzz"):
+        raise pytest.UsageError(
+            "--streamval-cancel and --streamval-fuzz repeat the tests each in its own way. Use one."
+        )
+    is_last = any(getattr(config.option, name, False) for name in ("lf", "failedfirst"))
+    if count or is_last or any("cancel-" in word for word in [*config.args, config.option.keyword or ""]):
+        from pytest_streamval.plugin.cancel_runs import CancelRuns, requested_steps
+
+        if count or requested_steps(config):
+            config.pluginmanager.register(CancelRuns(config, count), "streamval-cancel")
 
 
 def _register_report(config: pytest.Config) -> None:

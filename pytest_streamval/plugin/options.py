@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pytest_streamval.recordings.modes import MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 LIVE_MARKERS: Mapping[str, str] = {
     "ollama": "needs a live model served by Ollama",
@@ -49,6 +50,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="report each failing variant by itself, instead of one failure for each test with its smallest cut",
     )
     group.addoption(
+        "--streamval-cancel",
+        metavar="N",
+        type=int,
+        default=0,
+        help="repeat every test that has an event loop, cancelled at N places in its steps",
+    )
+    group.addoption(
         "--streamval-report",
         metavar="FILE",
         help="write the streams of all tests to FILE: a page if its name ends in .html, or if it ends in .json a part, "
@@ -65,6 +73,8 @@ def add_options(parser: pytest.Parser) -> None:
         text = f"{does}; for tests that use this plugin's fixtures, on by default"
         group.addoption(f"--streamval-{name}", choices=("on", "off"), help=text)
         parser.addini(f"streamval_{name}", f"{text} (on or off)", default="on")
+    text = "names of headers, fields and variables whose values are secrets, and regular expressions, one on a line"
+    parser.addini("streamval_secrets", text, type="linelist")
     text = "patterns for the names of tasks, threads and functions that a test may leave behind, one on a line"
     parser.addini("streamval_leaks_allow", text, type="linelist")
 
@@ -106,6 +116,7 @@ def configure(config: pytest.Config) -> None:
         *(f"{name}: {need}; skipped unless --streamval-live is given" for name, need in LIVE_MARKERS.items()),
         "integration: an example script needs more than its own files",
         "streamval_as_scripted: the expected result depends on the cuts of the stream; --streamval-fuzz leaves it out",
+        "streamval_not_cancelled: the test must not be cancelled; --streamval-cancel leaves it out",
         "streamval_clock(start): the test runs on a virtual clock that starts at a date",
         *(f"streamval_allow_{name}(reason=None): the test is not guarded by --streamval-{name}" for name in GUARDS),
     ):
@@ -114,6 +125,20 @@ def configure(config: pytest.Config) -> None:
         if (value := config.getini(f"streamval_{name}")) not in {"on", "off"}:
             raise pytest.UsageError(f"Invalid streamval_{name}: {value}. It must be on or off.")
     seconds_of(config, "streamval_stall_timeout")
+    if lines := config.getini("streamval_secrets"):
+        _declare_secrets(config, lines)
+
+
+def _declare_secrets(config: pytest.Config, lines: Sequence[str]) -> None:
+    from pytest_streamval.errors import InvalidArgumentError
+    from pytest_streamval.http.own_secrets import declared
+
+    stack = ExitStack()
+    try:
+        stack.enter_context(declared(lines, "streamval_secrets"))
+    except InvalidArgumentError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.add_cleanup(stack.close)
 
 
 def seconds_of(config: pytest.Config, name: str) -> float:

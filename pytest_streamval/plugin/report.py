@@ -10,6 +10,7 @@ import pytest
 
 from pytest_streamval.errors import plural, report_path_error
 from pytest_streamval.files.typed_json import from_json
+from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.plugin.collecting import STREAMS
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.summary import COUNT
@@ -84,7 +85,7 @@ class ReportWriter:
 def _message(report: pytest.TestReport) -> str:
     """Return the message of a failure, without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
-    message = str(report.longrepr if crash is None else crash.message)
+    message = Secrets(keys_in_environment()).text(str(report.longrepr if crash is None else crash.message))
     return message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]} ..."
 
 

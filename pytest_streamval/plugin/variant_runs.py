@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from _pytest.assertion import util
-from _pytest.runner import runtestprotocol
 
 from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines
 from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
-from pytest_streamval.plugin.subtest_counts import forget_subtests
+from pytest_streamval.plugin.held_reports import run_held
 from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, scripted_id
 from pytest_streamval.plugin.variants import AS_SCRIPTED, forget_recutter, recutter_of, set_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
@@ -149,46 +147,8 @@ def _run(item: pytest.Item, nextitem: Any, *, is_quiet: bool = False) -> _Run:  
     """
     item.stash[_FAILURES] = []
     forget_recutter(item)
-    forget_subtests(item)
-    with _held_reports(item.session) as reports, _quiet(item) if is_quiet else nullcontext():
-        runtestprotocol(item, nextitem=nextitem)
+    reports = run_held(item, nextitem, is_quiet=is_quiet)
     return _Run(reports, item.stash[_FAILURES], recutter_of(item))
-
-
-@contextmanager
-def _held_reports(session: pytest.Session) -> Iterator[list[pytest.TestReport]]:
-    """Hold the reports that are logged, also those of subtests."""
-    held: list[pytest.TestReport] = []
-
-    class Relay:
-        def __init__(self, relay: object) -> None:
-            self._relay = relay
-
-        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any hook
-            if name == "pytest_runtest_logreport":
-                return lambda *, report: held.append(report)
-            return getattr(self._relay, name)
-
-    original = session.gethookproxy
-    changed: Any = session
-    changed.gethookproxy = lambda path: Relay(original(path))
-    try:
-        yield held
-    finally:
-        del changed.gethookproxy
-
-
-@contextmanager
-def _quiet(item: pytest.Item) -> Iterator[None]:
-    """Leave out the text of a failure, and the differences of the values that an assertion compared."""
-    compare, util._reprcompare = util._reprcompare, None
-    changed: Any = item
-    changed.repr_failure = lambda *_, **__: ""
-    try:
-        yield
-    finally:
-        util._reprcompare = compare
-        del changed.repr_failure
 
 
 def _facts_of(item: pytest.Item, cut: Cut, smallest: Cut, lines: list[str], *, repeats: bool = True) -> VariantFacts:

@@ -26,10 +26,10 @@ from pytest_streamval.recordings.stream_recorder import StreamRecorder
 from pytest_streamval.wire.detection import protocol_of_body, protocol_of_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-_HEAD = re.compile(rb"HTTP/\d(?:\.\d)? (?P<status>\d{3})[^\r\n]*\r?\n(?P<fields>(?:[^\r\n]+\r?\n)*)\r?\n")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+_HEAD = re.compile(rb"\AHTTP/\d(?:\.\d)? (?P<status>\d{3})[^\r\n]*\r?\n(?P<fields>(?:[^\r\n]+\r?\n)*)\r?\n")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]{0,255})?\r\n")
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _CONTROL = re.compile("[\\0-\\x08\\x0e-\\x1f]")
 _TEXT = 8  # characters of text for each one that is none; compressed data has fewer than two
@@ -120,11 +120,16 @@ def cassette_in(path: str, data: bytes, *, protocol: str | None = None) -> Casse
     if not isinstance(header, dict) or "protocol" not in header:
         return None
     cassette = Cassette.parse(path, data)
-    reads = redacted([read.data for read in cassette.reads], Secrets(keys_in_environment()))
+    given, reads = cassette.header, [read.data for read in cassette.reads]
+    headers = joined_headers(given.get("headers") or ())
+    if "content-encoding" in headers:  # an older recorder wrote the body as it came
+        reads = _decoded_reads(path, reads, headers)
+        given = {**given, "headers": [pair for pair in given["headers"] if not describes_coded_body(pair[0])]}
+    pairs = zip(cassette.reads, redacted(reads, Secrets(keys_in_environment())), strict=True)
     return replace(
         cassette,
-        header={**cassette.header, "protocol": protocol or cassette.header["protocol"]},
-        reads=tuple(Read(read.at, clean) for read, clean in zip(cassette.reads, reads, strict=True)),
+        header={**given, "protocol": protocol or given["protocol"]},
+        reads=tuple(Read(read.at, clean) for read, clean in pairs if clean),
     )
 
 
@@ -202,13 +207,19 @@ def _decoded(path: str, capture: Capture) -> Capture:
     """Return a capture whose body is not compressed. Tools write the header also if they have decoded the body."""
     headers = capture.headers or {}
     kept = {name: value for name, value in headers.items() if not describes_coded_body(name)}
-    decoded = replace(capture, headers=None if capture.headers is None else kept)
-    magic = next((coding for start, coding in _MAGIC.items() if capture.body.startswith(start)), None)
-    if magic is None and _is_text(capture.body):
-        return decoded
+    reads = tuple(filter(None, _decoded_reads(path, capture.reads, headers)))
+    return replace(capture, reads=reads, headers=None if capture.headers is None else kept)
+
+
+def _decoded_reads(path: str, reads: Sequence[bytes], headers: Mapping[str, str]) -> list[bytes]:
+    """Return the text in each read of a body."""
+    body = b"".join(reads)
+    magic = next((coding for start, coding in _MAGIC.items() if body.startswith(start)), None)
+    if magic is None and _is_text(body):
+        return list(reads)
     try:
         decoder = BodyDecoder(headers.get("content-encoding") or magic or "unknown")
-        return replace(decoded, reads=tuple(filter(None, map(decoder.feed, capture.reads))))
+        return [decoder.feed(read) for read in reads]
     except UndecodableBodyError as error:
         raise invalid_capture_error(path, f"its body is not text, and {_reason(error)}") from error
 

@@ -8,6 +8,7 @@ place in all frames joined.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     Places = dict[str, dict[str, list[Span]]]
     """Strings by their path in their frame, and by the values of `index`, as answers and calls may alternate."""
 
-_NUMBER = re.compile(rb"-?\d[\d.eE+-]*+")
-_DIGIT = re.compile(rb"\d")
+_NUMBER = re.compile(r"-?\d[\d.eE+-]*+", re.ASCII)
+_DIGIT = re.compile(r"\d", re.ASCII)
 # The start of a frame; a string, with the colon that makes it a key and a number after that; a bracket. Bytes are read
 # as Latin-1, a character each: no byte of a longer UTF-8 sequence is any of these. A string ends with its line at the
 # latest.
@@ -43,30 +44,34 @@ _DEEPEST = 32  # levels of a frame whose names are part of a path; deeper string
 def redacted(reads: Sequence[bytes], secrets: Secrets) -> list[bytes]:
     """Return the bytes of reads with every secret overwritten. Each read keeps its length."""
     body = b"".join(reads)
+    text = body.decode("latin-1")
     clean = bytearray(body)
-    for start, end in _spans(body.decode("latin-1"), secrets):
-        clean[start:end] = _filling(body, start, end)
+    strings = _strings(text)
+    for by_index in strings.values():
+        for each in by_index.values():
+            for start, end in _in_strings(text, each, secrets):
+                clean[start:end] = b"*" * (end - start)
+    for start, end in _in_text(text, secrets, is_json=bool(strings)):
+        clean[start:end] = _filling(text, start, end)
     ends = accumulate(map(len, reads), initial=0)
     return [bytes(clean[start:end]) for start, end in pairwise(ends)]
 
 
-def _filling(body: bytes, start: int, end: int) -> bytes:
+def _filling(text: str, start: int, end: int) -> bytes:
     """Return bytes in the place of a secret. A number stays one, so that the JSON stays valid."""
-    value = body[start:end]
-    is_number = _NUMBER.fullmatch(value) is not None and body[:start].rstrip()[-1:] in {b":", b"[", b","}
-    return _DIGIT.sub(b"1", value) if is_number else b"*" * (end - start)
+    value = text[start:end]
+    is_number = _NUMBER.fullmatch(value) is not None and text[max(0, start - 2) : start].rstrip()[-1:] in {*":[,"}
+    return _DIGIT.sub("1", value).encode() if is_number else b"*" * (end - start)
 
 
-def _spans(text: str, secrets: Secrets) -> Iterator[Span]:
+def _in_text(text: str, secrets: Secrets, *, is_json: bool) -> Iterator[Span]:
+    """Yield the spans of the secrets in the text of a response as it is."""
+    if not is_json:
+        yield from secrets.spans(text)
+        return
     for start, end in secrets.plain_spans(text):
         yield start + _is_escaped(text, start), end
     yield from ((found.start, found.end) for found in named_values(text, in_request=False))
-    strings = _strings(text)
-    for by_index in strings.values():
-        for each in by_index.values():
-            yield from _in_strings(text, each, secrets)
-    if not strings:
-        yield from secrets.spans(text)
 
 
 def _is_escaped(text: str, at: int) -> bool:
@@ -78,7 +83,7 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 def _in_strings(text: str, strings: Sequence[Span], secrets: Secrets) -> Iterator[Span]:
-    """Yield the spans of the secrets in strings that belong together, one for each character."""
+    """Yield the spans of the secrets in strings that belong together."""
     pieces = [text[start:end] for start, end in strings]
     if len(pieces) > _SAMPLE and len(set(pieces)) == 1 and not _has_secret("".join(pieces[:_SAMPLE]), secrets):
         return  # the name of a model, for example, which is the same in every frame
@@ -86,10 +91,20 @@ def _in_strings(text: str, strings: Sequence[Span], secrets: Secrets) -> Iterato
     layer = json_layer(encoded)
     found = list(secrets.spans(encoded if layer is None else layer.text))
     if found:
-        offsets = [at for start, end in strings for at in range(start, end)]
+        offsets = [*accumulate(map(len, pieces), initial=0)]
         for span in found:
-            start, end = span if layer is None else layer.source(*span)
-            yield from ((at, at + 1) for at in offsets[start:end])
+            yield from _pieces_of(span if layer is None else layer.source(*span), strings, offsets)
+
+
+def _pieces_of(span: Span, strings: Sequence[Span], offsets: Sequence[int]) -> Iterator[Span]:
+    """Yield the parts of a span of joined strings, each in the string that it is from."""
+    start, end = span
+    number = bisect_right(offsets, start) - 1
+    while start < end:
+        stop = min(end, offsets[number + 1])
+        shift = strings[number][0] - offsets[number]
+        yield start + shift, stop + shift
+        start, number = stop, number + 1
 
 
 def _has_secret(encoded: str, secrets: Secrets) -> bool:

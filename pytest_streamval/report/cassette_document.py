@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_streamval.engine.chunkers import SentenceChunker
 from pytest_streamval.errors import described
 from pytest_streamval.report.document import Entry, Report
+from pytest_streamval.report.redaction import without_secrets
 from pytest_streamval.report.timeline import Bar, Outcome, Timeline
 from pytest_streamval.report.timeline_observer import shortened
 
@@ -34,7 +35,7 @@ def timeline_of(cassette: Cassette) -> Timeline:
     chunks += [Bar(span, len(deltas), chunk.start, chunk.end) for chunk in chunker.flush()]
     error = recording.error
     why = ending.why if error is None else f"{type(error).__name__}: {described(error)}"
-    return Timeline(
+    timeline = Timeline(
         asked=shortened(cassette.prompt),
         outcome="error" if error is not None else _OUTCOMES.get(ending.how, "error"),
         why=shortened(why or ("" if ending.how in _OUTCOMES else ending.how)),
@@ -50,3 +51,4 @@ def timeline_of(cassette: Cassette) -> Timeline:
         stop=None,
         deviations=[shortened(str(each)) for each in recording.deviations],
     )
+    return without_secrets(timeline)

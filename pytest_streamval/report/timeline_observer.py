@@ -15,6 +15,7 @@ from pytest_streamval.engine.events import (
     RetryEvent,
 )
 from pytest_streamval.engine.observer import Observer
+from pytest_streamval.report.redaction import without_secrets
 from pytest_streamval.report.text_edits import Edit, TextEdits
 from pytest_streamval.report.timeline import Bar, Lane, Outcome, Stop, Timeline, Verdict
 
@@ -136,7 +137,7 @@ class TimelineObserver(Observer):
     # The timeline
 
     def timeline(self) -> Timeline:
-        """Return the timeline of the run so far."""
+        """Return the timeline of the run so far, without secrets."""
         outcome, why = self._outcome()
         if self._run is not None:
             self._released = len(self._run.full_text)
@@ -147,7 +148,7 @@ class TimelineObserver(Observer):
         received = list(self._received_bars(chunks))
         times = [self._since(at) for at in self._times]
         happened = [self._since(event.timestamp) for event, _ in self._events[-1:]]
-        return Timeline(
+        timeline = Timeline(
             asked=self._asked,
             outcome=outcome,
             why=why,
@@ -163,6 +164,7 @@ class TimelineObserver(Observer):
             stop=stop,
             deviations=self._deviations,
         )
+        return without_secrets(timeline)
 
     def _since(self, moment: float) -> int:
         return max(0, round((moment - self._began) * 1e6))

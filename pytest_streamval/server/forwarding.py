@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from pytest_streamval.errors import InvalidArgumentError, ProviderUnreachableError, UndecodableBodyError, excerpt
 from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.content_coding import decoded_request
-from pytest_streamval.http.request import HttpRequest, is_loopback, joined_headers
+from pytest_streamval.http.request import HttpRequest, is_loopback, joined_headers, parsed_address
 from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets, shown_address
 from pytest_streamval.server.actions import Await, Disconnect, SendData, SendHead
@@ -58,7 +57,7 @@ class Upstream:
             InvalidArgumentError: A `ValueError`. If it is invalid, or a key would go there without TLS.
         """
         given: object = url
-        parts = _split(url) if isinstance(given, str) else None
+        parts = parsed_address(url) if isinstance(given, str) else None
         if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             rule = "It must be an address such as https://api.openai.com."
             shown = shown_address(given) if isinstance(given, str) else given
@@ -75,16 +74,6 @@ class Upstream:
         if self._base.endswith(_VERSION) and path.startswith(f"{_VERSION}/"):
             path = path.removeprefix(_VERSION)
         return f"{self._scheme}://{self.netloc}{self._base}{path}"
-
-
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of an address, or None if it or its port is invalid."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
 
 
 class ForwardedRequest:

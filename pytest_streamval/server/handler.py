@@ -238,7 +238,7 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
     except ValueError:  # such as `//[`
         path = secrets.text(incoming.target)
     headers = secrets.headers(request.headers)
-    served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()))
+    served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()), secrets)
     served.size = sum(map(len, chain(*request.headers.items()))) + len(path) + len(incoming.body)
     return served
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import excerpt
+from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.server.newest import Newest
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 class ServedRequest:
     """A request that a server received, and the producer's own record of the response."""
 
-    def __init__(self, method: str, path: str, headers: Mapping[str, str], body: object) -> None:
+    def __init__(
+        self, method: str, path: str, headers: Mapping[str, str], body: object, secrets: Secrets | None = None
+    ) -> None:
         self.method = method
         """The HTTP method."""
         self.path = path
@@ -51,6 +54,7 @@ class ServedRequest:
         """The bytes of the request: of its target, its headers and its body."""
         self.fault: str | None = None
         """The name of the fault of the response."""
+        self._secrets = secrets or Secrets()
 
     @property
     def prompt(self) -> str:
@@ -67,7 +71,7 @@ class ServedRequest:
     @property
     def summary(self) -> str:
         """The request on one line: method, path and prompt."""
-        prompt = f" {excerpt(self.prompt)}" if self.prompt else ""
+        prompt = f" {excerpt(self._secrets.text(self.prompt, in_request=True))}" if self.prompt else ""
         return f"{self.method} {self.path}{prompt}"
 
     def difference(
@@ -81,6 +85,8 @@ class ServedRequest:
     ) -> str:
         """Return the first difference between this request and the wanted one, or an empty text if there is none.
 
+        It has no secrets of this request.
+
         Args:
             wanted: Attributes of this object, with their values.
             path: The path, without its query.
@@ -88,6 +94,17 @@ class ServedRequest:
             body: Fields of the body, with their values.
             headers: Headers, with their values.
         """
+        found = self._difference(wanted, path, prompt, body, headers)
+        return self._secrets.message(found)  # it may have cut a value
+
+    def _difference(
+        self,
+        wanted: Mapping[str, object],
+        path: str | None,
+        prompt: str | None,
+        body: Mapping[str, object],
+        headers: Mapping[str, str],
+    ) -> str:
         for name, value in wanted.items():
             if getattr(self, name) != value:
                 return f"its {name} is {getattr(self, name)!r}"

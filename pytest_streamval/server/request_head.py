@@ -25,7 +25,7 @@ HTTP2_REFUSAL = (
 )
 """The answer to a client that begins with HTTP/2 (RFC 9113, 3.4): two frames that tell it to speak HTTP/1.1 (6.8)."""
 
-_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]@/?#:]+):[0-9]+")
+_AUTHORITY = re.compile(r"\A(?:\[[0-9A-Fa-f:.]+\]|[^\[\]@/?#:]+):[0-9]+")
 
 
 class Problem(NamedTuple):

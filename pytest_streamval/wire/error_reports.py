@@ -20,7 +20,7 @@ _NO_WORDS = "The provider gave no message."
 _KIND_FIELDS = ("type", "status", "code", "error_code")
 _MESSAGE_FIELDS = ("message", "msg", "error_msg")
 # "error" among the first words of a text that is no JSON, but not as a field without a value.
-_ERROR_WORDS = re.compile(r"\W*(?:\w+\W+){0,3}?error\b(?!\W*(?:null|None|false|False)\b)", re.IGNORECASE)
+_ERROR_WORDS = re.compile(r"\A\W*+(?:\w++\W++){0,3}?error\b(?!\W*(?:null|None|false|False)\b)", re.IGNORECASE)
 
 
 class ProviderReportError(Exception):

@@ -6,8 +6,9 @@ its body. It is complete if it had a `finishReason`, or a `blockReason` if the p
 for example with the last token counts, are read, and the last reason is used.
 
 The JSON of protocol buffers leaves out default values, so `index`, `content`, `parts` and counts of 0 can be missing.
-Parts with `thought` are thinking, and function calls come complete. Parts that are neither text nor a function call are
-skipped, and so are signatures, ratings and citations. Only the candidate with index 0 is read.
+Parts with `thought` are thinking. Function calls come complete or, on request, in pieces (`partialArgs`). A signature
+can be in any part. Parts that are neither text nor a function call are skipped, and so are ratings and citations. Only
+the candidate with index 0 is read.
 
 Gemini counts thoughts apart from the output, and the results of its own tools apart from the prompt. Here they are
 included. An error comes as a frame, or as plain JSON between the frames.

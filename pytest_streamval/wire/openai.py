@@ -3,22 +3,23 @@
 Source: https://platform.openai.com/docs/api-reference/chat-streaming. The frames are JSON objects without a type, and
 the last frame is `[DONE]`. Compatible servers differ, and every difference that loses nothing is accepted:
 
-- `choices` can be missing or null in a frame with `usage`. `index` and `delta` can be missing in a choice (Azure's
-  filters).
-- Thinking is in `reasoning_content` (DeepSeek, llama.cpp, vLLM) or `reasoning` (OpenRouter, Groq). Some servers send
-  the same text in both, and the first is read. Mistral's thinking models send `content` as a list of parts.
-- `usage` can be in a frame of its own (OpenAI, llama.cpp), in the finish frame (DeepSeek) or in every frame
-  (Perplexity). `finish_reason` can come early or in every frame (proxies of Gemini). Text after it is text, and the
-  last reason is used.
-- Tool calls can lack their `index` (Gemini's endpoint). A new id, or a name without an id, starts a call, and anything
-  else continues the last call.
+- `choices` can be missing or null. `index` and `delta` can be missing in a choice (Azure's filters), and a complete
+  `message` can be in place of the delta.
+- `pytest_streamval.wire.openai_words` finds thinking, refusals and signatures, and `pytest_streamval.wire.openai_calls`
+  the calls. `function_call` is the form of calls before there were several.
+- `usage` can be in a frame of its own (OpenAI, llama.cpp), in the finish frame (DeepSeek), in every frame
+  (Perplexity), in the choice (Moonshot) or in `x_groq` (Groq). `finish_reason` can come early or in every frame
+  (proxies of Gemini). Text after it is text, and the last reason is used.
+- An error can be at the top of a frame, in its choice, in the delta, or in `x_groq`. The finish reason `error` is one
+  too. A stream without any choices is an error.
 
-Only the choice with index 0 is read, because one output cannot hold several choices. `refusal` and `logprobs` are not
-read, because a delta has no fields for them.
+Only the choice with index 0 is read, because one output cannot hold several choices. GitHub Copilot sends several with
+this index in one frame, which are read in their order. `logprobs` are not read, because a delta has no field for them.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
@@ -178,11 +179,22 @@ class OpenAIChatDecoder(FrameDecoder):
         ident = optional(call.get("id"), str, f"{path}.id") or None
         name = optional(named.get("name"), str, f"{path}.{kind}.name") or None
         arguments = optional(named.get(words), str, f"{path}.{kind}.{words}") or ""
-        index = optional(call.get("index"), int, f"{path}.index")
-        if index is not None and index < 0:
-            raise FrameFaultError(f"{path}.index is {index}, and an index must be 0 or more")
+        index = self._index(call.get("index"), f"{path}.index")
         place = self._calls.place(index, ident, name, arguments)
         return ToolCallDelta(place, ident, name, arguments, kind) if ident or name or arguments else None
+
+    def _index(self, value: object, path: str) -> int | None:
+        """Return the index of a call, which some servers send as text or as a fraction."""
+        if type(value) in {str, float}:
+            with suppress(ValueError, OverflowError):
+                number = float(str(value))
+                if number.is_integer():
+                    self._note("call-identity", f"{path} is {excerpt(value)}, not an integer")
+                    value = int(number)
+        index = optional(value, int, path)
+        if index is not None and index < 0:
+            raise FrameFaultError(f"{path} is {index}, and an index must be 0 or more")
+        return index
 
     def _function_call(self, value: object) -> ToolCallDelta | None:
         """Return a fragment of the only call in the form that was replaced by `tool_calls`."""

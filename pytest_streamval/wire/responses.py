@@ -131,16 +131,15 @@ class OpenAIResponsesDecoder(FrameDecoder):
         whole = optional(body.get(pieces.field), str, pieces.field) or ""
         index, ident = _place(body)
         item = self._items.find(pieces.family, index, ident) or self._repeated_item(pieces, whole)
+        if item is not None and index is not None and item is not self._items.find(pieces.family, index, None):
+            self._note("repeated-whole", f"{pieces.field} repeats pieces from another position, not from {index}")
         item = item or self._item_of(pieces, prefix, index, ident)
         return self._missing_rest(item, pieces.channel, _part(pieces, body), whole, pieces.field)
 
     def _repeated_item(self, pieces: PiecesForm, whole: str) -> Item | None:
         """Return the last item if this is the complete text of it, under another place."""
         items = self._items.of(pieces.family)
-        if not (whole and items and items[-1].text(pieces.channel).repeats(whole)):
-            return None
-        self._note("repeated-whole", f"{pieces.field} repeats the pieces before it as another item")
-        return items[-1]
+        return items[-1] if whole and items and items[-1].text(pieces.channel).repeats(whole) else None
 
     def _missing_rest(self, item: Item, channel: Channel, part: int, whole: str, name: str) -> Delta | None:
         """Return the part of a complete text that had no pieces, or None."""

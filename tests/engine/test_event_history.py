@@ -18,7 +18,8 @@ from pytest_streamval import (
     StreamingMockBackend,
     stream_with_chunking,
 )
-from pytest_streamval.engine.event_history import BLOCK, EventHistory
+from pytest_streamval.engine.event_history import BLOCK, FEW, MANY, EventHistory
+from pytest_streamval.engine.events import Release
 
 CHECK = QuickCheckEvent(0, 1, True, ())
 UNKNOWN, PASSED = PartialValidationResult("unknown"), PartialValidationResult("pass", reason="fine")
@@ -28,7 +29,7 @@ def history_of(events):
     history = EventHistory()
     for event in events:
         history.append(event)
-    history.pack()
+    history.pack(FEW)
     return history
 
 
@@ -49,6 +50,10 @@ RUNS = {
     "chunks": chunks(5 * BLOCK),
     "checks and chunks": with_checks(chunks(2 * BLOCK), UNKNOWN, PASSED),
     "failed checks": with_checks(chunks(2 * BLOCK), UNKNOWN, passed=False),
+    "checks of their own": [
+        QuickCheckEvent(number, 1, True, (UNKNOWN,)).of((0,), number, number + 1) for number in range(2 * BLOCK)
+    ],
+    "held chunks": [event.after(Release(held_chunks=1)) for event in chunks(2 * BLOCK)],
     "other events": [each for event in chunks(2 * BLOCK) for each in (event, RetryEvent(1, "why"))],
     "gaps": [event for number in range(3 * BLOCK) for event in chunks(1, start=number * 9, first=number)],
     "no offsets": [ChunkEvent("word", number, 1) for number in range(3 * BLOCK)],
@@ -72,6 +77,9 @@ def test_the_history_of_a_run_holds_equal_events_at_their_times(events):
         assert history[start] == events[start]
         assert history[start:stop] == events[start:stop]
     assert history[-1] == events[-1]
+    for name in ("own_chunk", "release"):
+        found = [getattr(event, name, None) for event in history]
+        assert found == [getattr(event, name, None) for event in events]
     for place in (len(events), -len(events) - 1):
         with pytest.raises(IndexError):
             history[place]
@@ -88,6 +96,15 @@ async def result_of(text, chunking, requirements=()):
     result = await stream_with_chunking("x", backend, SimpleContext(), chunking=chunking, requirements=requirements)
     await result.acomplete()
     return result
+
+
+async def test_a_run_packs_its_events_only_if_there_are_many():
+    for count, packed in ((MANY - 1, 0), (MANY, MANY)):
+        backend = StreamingMockBackend(Script(("a ",) * count))
+        result = await stream_with_chunking("x", backend, SimpleContext(), chunking="word")
+        chunks = [chunk async for chunk in result.astream()]
+        assert chunks == ["a"] * count
+        assert (result._run.history.packed > 0) == (packed > 0)
 
 
 def peak_of(size, chunking, requirements=()):

@@ -162,6 +162,14 @@ async def test_only_an_accepted_attempt_is_released_if_it_is_held():
     assert_accepted(run)
 
 
+@pytest.mark.parametrize("wants", ["x", ""])
+async def test_a_held_text_without_chunks_is_released_only_if_it_is_accepted(wants):
+    _, starting = start(" \n ", requirements=[No("bad", wants=wants)], on_retry="hold", max_attempts=1)
+    async with starting as run:
+        assert await read(run, lossless=True) == ([] if wants else [" \n "])
+    assert (run.full_text, run.accepted) == (("", False) if wants else (" \n ", True))
+
+
 async def test_a_single_attempt_can_be_held_too():
     _, starting = start("One. Two.", requirements=[No("bad", wants="x")], on_retry="hold", max_attempts=1)
     async with starting as run:
@@ -210,6 +218,14 @@ async def test_no_producer_is_alive_when_the_next_attempt_begins():
         await run.acomplete()
     assert (alive, run.accepted, len(run.attempts)) == ([], True, 3)
     assert_stopped(backend)
+
+
+async def test_the_outputs_of_all_attempts_can_be_read_after_the_run():
+    backend, starting = start("One. bad. ", "Uno.")
+    async with starting as run:
+        await run.acomplete()
+    assert [await call.thunk.avalue() for call in backend.calls] == ["One. bad. ", "Uno."]
+    assert [str(call.thunk) for call in backend.calls] == ["One. bad. ", "Uno."]
 
 
 # The request of the next attempt

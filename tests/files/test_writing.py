@@ -126,6 +126,28 @@ def test_a_folder_that_cannot_be_opened_is_not_synchronised(path: Path, monkeypa
     assert path.read_bytes() == b"new"
 
 
+def test_a_file_system_that_cannot_synchronise_is_used_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(_descriptor: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_file(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_the_data_is_never_readable_by_more_users_than_the_older_file(path: Path, monkeypatch) -> None:
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    modes: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "chown", lambda name, *_: modes.append(stat.S_IMODE(name.stat().st_mode)))
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: modes.append(os.fstat(descriptor).st_mode & 0o77) or fsync(descriptor)
+    )
+    write_file(path, b"new")
+    assert modes[:2] == [0o600, 0]
+
+
 def _full(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -148,6 +148,7 @@ def test_offsets_are_added_to_the_pieces_as_scripted_or_replace_them() -> None:
     assert recut("abcdef", "only-at-1") == ("a", "bcdef")
     assert recut("abcdef", "only-at-0") == ("abcdef",)
     assert recut("abcdef", "only-at-b3") == ("ab", "cd", "ef")
+    assert recut("abc def", "words") == ("abc", " def")
 
 
 def test_numbers_that_cut_a_content_alike_are_left_out() -> None:

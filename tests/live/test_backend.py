@@ -272,3 +272,58 @@ def test_the_identity_of_a_live_backend_depends_on_everything_that_changes_its_r
 
 def test_a_live_backend_with_a_transport_of_its_own_has_no_identity() -> None:
     assert LiveBackend("openai:gpt-4.1", transport=HttpTransport()).identity is None
+
+
+# A key without encryption
+
+
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [
+        ("http://gpu.example/v1", True),
+        ("http://192.0.2.7:8000", True),
+        ("https://gpu.example/v1", False),
+        ("http://localhost:9", False),
+        ("http://127.0.0.53:9", False),
+        ("http://[::1]:9", False),
+        ("http://models.localhost:9", False),
+    ],
+)
+def test_a_key_goes_to_another_machine_only_encrypted(monkeypatch, address, is_refused) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "planted-key-1")
+    backend = LiveBackend("openai:m", base_url=address)
+    if is_refused:
+        with pytest.raises(InvalidArgumentError, match="It must be on this machine or begin with https") as caught:
+            backend._authorized(backend._adapter.build_request("Hi", model="m"))
+        assert "planted-key" not in str(caught.value)
+    else:
+        backend._authorized(backend._adapter.build_request("Hi", model="m"))
+
+
+def test_a_key_may_go_unencrypted_if_that_is_allowed(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "planted-key-1")
+    allowed = LiveBackend("openai:m", base_url="http://gpu.example", allow_http=True)
+    request, _ = allowed._authorized(allowed._adapter.build_request("Hi", model="m"))
+    assert request.headers["authorization"] == "Bearer planted-key-1"
+    monkeypatch.setenv("STREAMVAL_ALLOW_HTTP", "1")
+    other = LiveBackend("openai:m", base_url="http://gpu.example")
+    assert other._authorized(other._adapter.build_request("Hi", model="m"))
+
+
+def test_a_request_without_a_key_may_go_unencrypted_and_a_password_may_not(monkeypatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    plain = LiveBackend("openai:m", base_url="http://gpu.example")
+    assert plain._authorized(plain._adapter.build_request("Hi", model="m"))
+    secret = LiveBackend("openai:m", base_url="http://me:planted-2@gpu.example")
+    with pytest.raises(InvalidArgumentError, match="redacted") as caught:
+        secret._authorized(secret._adapter.build_request("Hi", model="m"))
+    assert "planted-2" not in f"{caught.value} {secret!r}"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:planted-3@host:port", "http://me:pl/anted-3@host", "ftp://me:planted-3@h", "//["]
+)
+def test_an_invalid_address_is_shown_without_its_password(address) -> None:
+    with pytest.raises(InvalidArgumentError, match="It must be an address") as caught:
+        LiveBackend("openai:m", base_url=address)
+    assert "anted-3" not in f"{caught.value} {caught.value.args}"

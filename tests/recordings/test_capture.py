@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_streamval import Cassette, Read
 from pytest_streamval.errors import InvalidFileError
 from pytest_streamval.recordings.capture import Capture, cassette_in, load_captures
-from tests.compression import CODINGS, zstd
+from tests.compression import CODINGS, Flushing, zstd
 from tests.loopback import openai_frames
 
 KEY = "sk-planted-0123456789abcdef"
@@ -238,6 +238,22 @@ def test_a_cassette_in_the_bytes_of_a_file_is_read_without_its_keys(tmp_path, mo
     other = cassette_in("it.jsonl", path.read_bytes(), protocol="ollama")
     assert other is not None
     assert other.header == {"protocol": "ollama", "status": 200}
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "deflate"])
+def test_a_cassette_with_a_compressed_body_is_read_without_its_keys(coding: str, tmp_path) -> None:
+    pieces = Flushing(coding).pieces([FRAMES[0].replace(b"Hel", b"Key: "), *openai_frames(KEY)])
+    header = {"protocol": "openai", "headers": [["content-encoding", coding], ["x-a", "b"]]}
+    old = Cassette("old.jsonl", header, tuple(Read(at, piece) for at, piece in enumerate(pieces) if piece))
+    found = cassette_in("old.jsonl", old.to_bytes())
+    assert found is not None
+    assert found.header["headers"] == [["x-a", "b"]]
+    assert found.body == b"".join([FRAMES[0].replace(b"Hel", b"Key: "), *openai_frames(KEY)]).replace(
+        KEY.encode(), b"*" * len(KEY)
+    )
+    assert found.reads[0].at == 0
+    with pytest.raises(InvalidFileError, match="its body is not text, and it cannot be decoded as 'foo'"):
+        cassette_in("old.jsonl", old.to_bytes().replace(f'"{coding}"'.encode(), b'"foo"'))
 
 
 def test_an_invalid_cassette_is_refused_and_another_file_is_none() -> None:

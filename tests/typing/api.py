@@ -35,6 +35,7 @@ from pytest_streamval import (
     RecordingTransport,
     ReplayTransport,
     Requirement,
+    Restart,
     Script,
     SentenceChunker,
     Session,
@@ -61,6 +62,7 @@ from pytest_streamval import (
 from pytest_streamval.typing import (
     App,
     AppClientFactory,
+    Attempt,
     CapturedTelemetry,
     CouncilFactory,
     CouncilStream,
@@ -138,6 +140,15 @@ async def use(streaming_mock_backend: StreamingMockBackendFactory, path: Path) -
     assert_type(result.history, tuple[StreamEvent, ...])
     assert_type(result.final_validations, list[ValidationResult])
     assert_type(result.as_thunk.value, str | None)
+    assert_type(result.attempts, tuple[Attempt, ...])
+    retried = await stream_with_chunking("Hi", backend, SimpleContext(), holdback=2, max_attempts=3, on_retry="hold")
+    async for piece in retried.astream():
+        if isinstance(piece, Restart):
+            assert_type((piece.attempt, piece.reason), tuple[int, str])
+    await stream_with_chunking("Hi", backend, SimpleContext(), repair=lambda action, failures, text: f"{action} {text}")
+    await stream_with_chunking("Hi", backend, SimpleContext(), on_retry="again")  # type: ignore[arg-type]
+    Requirement("No jargon.", name="jargon", chunking="word", judge=True)
+    PartialValidationResult("fail", replacement="…")
     await stream_with_chunking("Hi", Own(), SimpleContext(), chunking=Lines(), validator_timeout=1, fail_fast=True)
     await backend.generate_from_context("Hi", SimpleContext(), model_options={ModelOption.STREAM: True})
     chunker: Chunker = SentenceChunker().chunker()

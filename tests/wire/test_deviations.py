@@ -230,7 +230,7 @@ READ = {
         ),
         "a whole under the next item with the same id": (
             sse(piece("ab", item_id="m"), whole("ab", output_index=1, item_id="m"), completed(item("ab", id="m"))),
-            [],
+            ["repeated-whole"],
         ),
         "another id in each event": (
             sse(
@@ -337,6 +337,12 @@ CALLS = {
         sse(tool(0, "x", "f", "{}"), tool(0, "y", "g", "[]"), STOP, DONE),
         [ToolCall("x", "f", "{}"), ToolCall("y", "g", "[]")],
         ["call-identity"],
+    ),
+    "indices as texts and fractions": (
+        "openai",
+        sse(tool("0", "x", "f", "{"), tool(0.0, None, None, "}"), STOP, DONE),
+        [ToolCall("x", "f", "{}")],
+        ["call-identity"] * 2,
     ),
     "a name in pieces": (
         "openai",

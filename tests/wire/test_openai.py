@@ -392,6 +392,8 @@ FAULTS = {
     b'{"choices": [{"delta": {"content": "a", "reasoning": 5}}]}': "delta.reasoning_content is 5, not a string",
     b'{"choices": [{"delta": {"tool_calls": {}}}]}': "choices[0].delta.tool_calls is an object, not a list",
     b'{"choices": [{"delta": {"tool_calls": [5]}}]}': "choices[0].delta.tool_calls[] is 5, not an object",
+    b'{"choices": [{"delta": {"tool_calls": [{"index": "a"}]}}]}': "index is 'a', not an integer",
+    b'{"choices": [{"delta": {"tool_calls": [{"index": 1.5}]}}]}': "index is 1.5, not an integer",
     b'{"choices": [{"delta": {"tool_calls": [{"index": -1}]}}]}': "index is -1, and an index must be 0 or more",
     b'{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": {}}}]}}]}': "arguments is an object, not a s",
     b'{"choices": [{"delta": {"refusal": 5}}]}': "choices[0].delta.refusal is 5, not a string",

@@ -1,0 +1,66 @@
+"""Runs of a test whose reports are held back, so that it can run again before anything is reported."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from _pytest.assertion import util
+from _pytest.runner import runtestprotocol
+
+from pytest_streamval.plugin.subtest_counts import forget_subtests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+
+def run_held(item: pytest.Item, nextitem: Any, *, is_quiet: bool = False) -> list[pytest.TestReport]:  # noqa: ANN401  # as below
+    """Run a test, and return its reports and those of its subtests, which no plugin has seen yet.
+
+    Args:
+        item: The test.
+        nextitem: The next test, or the collector of the test, whose fixtures are then kept.
+        is_quiet: Whether a failure is only noted. Its text, which takes longer than most tests, is then left out.
+    """
+    forget_subtests(item)
+    with _held_reports(item.session) as reports, _quiet(item) if is_quiet else nullcontext():
+        runtestprotocol(item, nextitem=nextitem)
+    return reports
+
+
+@contextmanager
+def _held_reports(session: pytest.Session) -> Iterator[list[pytest.TestReport]]:
+    """Hold the reports that are logged, also those of subtests."""
+    held: list[pytest.TestReport] = []
+
+    class Relay:
+        def __init__(self, relay: object) -> None:
+            self._relay = relay
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any hook
+            if name == "pytest_runtest_logreport":
+                return lambda *, report: held.append(report)
+            return getattr(self._relay, name)
+
+    original = session.gethookproxy
+    changed: Any = session
+    changed.gethookproxy = lambda path: Relay(original(path))
+    try:
+        yield held
+    finally:
+        del changed.gethookproxy
+
+
+@contextmanager
+def _quiet(item: pytest.Item) -> Iterator[None]:
+    """Leave out the text of a failure, and the differences of the values that an assertion compared."""
+    compare, util._reprcompare = util._reprcompare, None
+    changed: Any = item
+    changed.repr_failure = lambda *_, **__: ""
+    try:
+        yield
+    finally:
+        util._reprcompare = compare
+        del changed.repr_failure

@@ -1,0 +1,94 @@
+"""A cut under which a test fails is described by the content around its places."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_streamval import Delta, Script
+from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines
+from pytest_streamval.fuzzing.cuts import Cut
+from pytest_streamval.fuzzing.recutting import ScriptRecutter
+
+TEXT = "She passed the class with a bass guitar. "
+
+
+def lines(cut: str, *scripts: Script | str, body: bytes = b"") -> list[str]:
+    recutter = ScriptRecutter(Cut(cut))
+    for script in scripts:
+        recutter.script(script, token_size=1000)
+    if body:
+        data = recutter.new_body()
+        data.add(body, [] if recutter.byte_cut is None else list(recutter.byte_cut.of_frames()(body)))
+    return failing_cut_lines(Cut(cut), recutter)
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        ("whole", "Fails when it comes in one piece: 'One two.'"),
+        ("at-3", "Fails when it is cut here: 'One|· two.'"),
+        ("only-at-3", "Fails when it is cut only here: 'One|· two.'"),
+        ("at-0e", "Fails with an empty delta here: '|·One two.'"),
+        ("at-8e", "Fails with an empty delta here: 'One two.|·'"),
+        ("at-1-3e", "Fails when it is cut here, with empty deltas: 'O|·ne|·|· two.'"),
+        ("3", "Fails when it is cut only here: 'O|·ne two.'"),
+        ("only-at-0", "Fails when it comes in one piece: 'One two.'"),
+    ],
+)
+def test_the_kind_of_a_cut_begins_its_description(cut: str, expected: str) -> None:
+    assert lines(cut, "One two.") == [expected]
+
+
+def test_a_long_text_is_elided_around_its_cut() -> None:
+    (line,) = lines("at-58", TEXT * 12)
+    before, after = TEXT[28:] + TEXT[:17], TEXT[17:] + TEXT[:6]
+    assert line == f"Fails when it is cut here: ... '{before}|·{after}' ... (1 cut in 492 characters)"
+    assert len(lines("whole", TEXT * 12)[0]) < 240
+
+
+def test_the_channel_of_a_cut_is_named() -> None:
+    script = Script.of(Delta(thinking="Hm, yes."), "One.")
+    assert lines("at-3", script) == ["Fails when its thinking is cut here: 'Hm,|· yes.One.'"]
+
+
+def test_only_the_scripts_with_a_place_are_described() -> None:
+    assert lines("at-3.2", "One two.", "Six ten.", "") == ["Fails when it is cut here: 'Six|· ten.'"]
+    assert lines("whole", *["One."] * 5) == [
+        *["Fails when it comes in one piece: 'One.'"] * 3,
+        "... and 2 more streams",
+    ]
+
+
+def test_the_place_of_the_finish_reason_is_described() -> None:
+    script = Script.of("One.", Delta(finish_reason="stop"))
+    assert lines("at-joined", script) == ["Fails when the finish reason is on the last delta with content."]
+    assert lines("at-apart", script) == ["Fails when the finish reason is on a delta of its own."]
+
+
+def test_the_bytes_of_a_body_are_escaped() -> None:
+    body = "Grüße".encode()
+    assert lines("at-b3", "One.", body=body) == [r"Fails when the bytes are cut here: b'Gr\xc3|·\xbc\xc3\x9fe'"]
+    assert lines("only-at-b0", body=b"One") == ["Fails when all bytes come in one read: b'One'"]
+    assert lines("at-2", "One.", body=b"data") == ["Fails when it is cut here: 'On|·e.'"]
+    assert lines("3", body=b"abc") == ["Fails when the bytes are cut only here: b'a|·bc'"]
+
+
+def test_a_test_without_a_stream_has_no_cut() -> None:
+    assert lines("3") == ["Fails, though no stream was cut."]
+
+
+def test_all_cuts_of_all_streams_are_shown_with_the_scripts_that_make_them() -> None:
+    recutter = ScriptRecutter(Cut("3"))
+    recutter.script("One two.")
+    assert list(stream_lines(recutter)) == [
+        "The stream was cut as  'O|·ne two.'",
+        "The same as a script:  Script.of('O', 'ne two.')",
+    ]
+    recutter.new_body().add(b"\xc3\xbc", [1])
+    assert list(stream_lines(recutter))[1:] == [r"The bytes were cut as  b'\xc3|·\xbc'"]
+    letters = ScriptRecutter(Cut("chars"))
+    letters.script("One.")
+    letters.script(Script.of(*("word " * 200).split()))
+    shown = list(stream_lines(letters))
+    assert shown[1] == "The same as a script:  Script.from_text('One.')"
+    assert all(len(line) < 600 for line in shown)
