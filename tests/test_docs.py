@@ -59,7 +59,7 @@ def test_a_block_prints_the_output_on_its_page(block: Block, pytester: pytest.Py
         assert done.stdout == block.output
 
 
-FUZZED = ("README.md", "docs/council.md", "docs/server.md", "docs/time.md")
+FUZZED = ("README.md", "docs/applications.md", "docs/council.md", "docs/server.md", "docs/time.md")
 
 
 def fuzzed_blocks() -> list[object]:
