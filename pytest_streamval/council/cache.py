@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pytest_streamval.council import prompts
 from pytest_streamval.council.redaction import contains_key
 from pytest_streamval.council.results import CouncilResult
-from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, described, excerpt, harmless
 from pytest_streamval.files.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class CouncilCache:
         with self._logging_failures("written"):
             text = json.dumps(result.as_dict())
             if contains_key(text):
-                logger.warning("A result was not stored in %s, because it seems to contain an API key.", self.path)
+                logger.warning(
+                    "A result was not stored in %s, because it seems to contain an API key.", harmless(str(self.path))
+                )
                 return
             if not self._exists():
                 self._create_file()
@@ -139,8 +141,9 @@ class CouncilCache:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # the file may be a stranger's, and a cache never fails a run
-            logger.warning("The cache %s cannot be %s (%s: %s). The run continues without it.", self.path, action,
-                           type(error).__name__, error)  # fmt: skip
+            reason = f"{type(error).__name__}: {harmless(described(error))}"
+            message = "The cache %s cannot be %s (%s). The run continues without it."
+            logger.warning(message, harmless(str(self.path)), action, reason)
 
     def __repr__(self) -> str:
         return f"CouncilCache({str(self.path)!r})"

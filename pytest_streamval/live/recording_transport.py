@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from pytest_streamval.errors import InvalidArgumentError
+from pytest_streamval.errors import InvalidArgumentError, harmless
 from pytest_streamval.http.client import HttpResponse, HttpTransport, decoded_response
 from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
@@ -97,7 +97,8 @@ class RecordingTransport:
             try:
                 self._write(recorder, path)
             except (OSError, ValueError) as failure:  # it would hide the error that ended the stream
-                logger.error("%s cannot be written: %s", path, failure)  # noqa: TRY400  # traces may show secrets
+                reason = harmless(f"{path} cannot be written: {failure}")
+                logger.error(reason)  # noqa: TRY400  # traces may show secrets
             raise
         self._write(recorder, path)
 
