@@ -154,7 +154,7 @@ class AttemptState:
         if self.natural_end:
             return self.text.up_to()
         end = self._held[0].start if self._held else self._failed_start
-        return self.text.up_to(end) if self.released_end else ""
+        return self.text.up_to(max(end, self.released_end)) if self.released_end else ""
 
     def released_output(self) -> ModelOutputThunk:
         """Return the output with the text that the consumer gets, which is the output itself if nothing was edited."""

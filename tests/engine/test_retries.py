@@ -197,6 +197,16 @@ async def test_an_attempt_continues_a_complete_text_that_was_not_accepted(second
     assert_accepted(run)
 
 
+async def test_the_released_white_space_stands_if_an_attempt_between_fails_at_once():
+    _, starting = start(
+        "One. ", "  bad.", "\n Two.", requirements=[No("bad", wants="Two")], on_retry="continue", chunking="line"
+    )
+    async with starting as run:
+        pieces = await read(run, lossless=True)
+    assert "".join(pieces) == run.full_text == "One. Two."
+    assert_accepted(run)
+
+
 async def test_a_continued_text_starts_anew_if_nothing_was_released():
     backend, starting = start("bad.", "One.", on_retry="continue")
     async with starting as run:
