@@ -103,6 +103,8 @@ class VariantReports:
         test = self.tests.setdefault(facts.test, FuzzedTest())
         if facts.cut is None:
             _note_scripted(test, report, facts.failure)
+            if facts.failure in test.failures.values() and not self._each:
+                _demote(report, facts, counts=True)  # in a random order, a variant may have failed before it
             return
         if report.when == "call" or facts.failure is not None:
             self.ran += facts.cut not in test.ran
@@ -131,9 +133,7 @@ class VariantReports:
     def _group(test: FuzzedTest, report: pytest.TestReport, facts: VariantFacts, *, is_first: bool) -> None:
         """Make a failure part of the one that is shown, if there is one. It counts once for each variant."""
         if isinstance(test.scripted, Failure) or (test.shown is not None and test.shown != facts.cut):
-            report.outcome, report.longrepr, report.sections = "passed", None, []
-            facts.grouped = facts.grouped or is_first
-            facts.attach(report)
+            _demote(report, facts, counts=facts.grouped or is_first)
         elif test.shown is None and not facts.grouped:
             test.shown, test.smallest, test.repeats = facts.cut, facts.smallest, facts.repeats
             test.report = report
@@ -152,9 +152,11 @@ class VariantReports:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show a variant that fails like another one by a small letter."""
         facts = VariantFacts.of(report) if hasattr(report, "nodeid") else None
-        if facts is None or facts.cut is None:
+        if facts is None:
             return None
         test = self.tests[facts.test]
+        if facts.cut is None:
+            return (_GROUPED, "f", "FAILS TOO") if facts.grouped else None
         if test.shown == facts.cut or facts.cut not in test.failures or self._each:
             return None
         return (_GROUPED, "f", "FAILS TOO") if facts.grouped else ("", "", "")
@@ -164,12 +166,23 @@ class VariantReports:
         """Add the number of failing cuts to each failure."""
         for test in self.tests.values():
             report = test.report
-            if report is not None and test.smallest is not None and test.repeats:
+            if report is None or (isinstance(test.scripted, Failure) and test.smallest is not None):
+                continue  # it says that the test fails as scripted
+            if isinstance(test.scripted, Failure):
+                report.sections.append((_SECTION, "Fails as scripted, too."))
+            elif test.smallest is not None and test.repeats:
                 sections = report.sections
                 at = next((n for n, (name, _) in enumerate(sections) if name == _SECTION), None)
                 if at is not None:
                     head, again = sections[at][1].rsplit("\n", 1)
                     sections[at] = (_SECTION, f"{head}\n{counted(test)}\n{again}")
+
+
+def _demote(report: pytest.TestReport, facts: VariantFacts, *, counts: bool) -> None:
+    """Make a failure part of another one, which is shown. It counts once for each variant."""
+    report.outcome, report.longrepr, report.sections = "passed", None, []
+    facts.grouped = counts
+    facts.attach(report)
 
 
 def counted(test: FuzzedTest) -> str:

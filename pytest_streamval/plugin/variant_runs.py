@@ -42,12 +42,15 @@ class VariantRuns:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Run a variant, unless its cut is equal to that of an earlier one."""
+        """Run a variant, unless its cut equals that of an earlier one, and hold the reports, which may be grouped."""
         cut = cut_of(item)
-        if cut is None:
+        if cut is None and (self._each or CUT_FIXTURE not in getattr(item, "fixturenames", ())):
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        if cut.number is None or cut.number <= self._different.get(scripted_id(item), cut.number):
+        if cut is None:
+            for report in run_held(item, nextitem):
+                item.ihook.pytest_runtest_logreport(report=report)
+        elif cut.number is None or cut.number <= self._different.get(scripted_id(item), cut.number):
             for report in self._reports(item, cut, nextitem):
                 item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

@@ -264,3 +264,27 @@ def test_parameters_of_a_users_own_that_look_like_cuts_are_no_variants(pytester:
     result = run(pytester, "--streamval-fuzz", "2")
     result.assert_outcomes(passed=8)
     assert "4 variants of 2 tests ran, 0 failed" in plugin_lines(result)
+
+
+@pytest.mark.parametrize("order", ["as collected", "reversed"])
+def test_a_test_that_fails_as_scripted_is_one_failure_in_any_order(pytester: pytest.Pytester, order: str) -> None:
+    if order == "reversed":
+        pytester.makeconftest("def pytest_collection_modifyitems(items):\n    items.reverse()\n")
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.fixture
+        def missing():
+            raise LookupError("nothing here")
+
+        def test_setup(stream_script, missing):
+            pass
+
+        def test_call(stream_script):
+            assert list(stream_script("One two.").play_sync()) == []
+        """
+    )
+    result = run(pytester, "--streamval-fuzz", "3")
+    result.assert_outcomes(failed=1, errors=1)
+    assert any(line.startswith("0 of 2 tests depend on the cut") for line in plugin_lines(result))
