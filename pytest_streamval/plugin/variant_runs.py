@@ -13,7 +13,7 @@ from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
 from pytest_streamval.plugin.held_reports import run_held
 from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
-from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, scripted_id
+from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, command, cut_of, scripted_id
 from pytest_streamval.plugin.variants import AS_SCRIPTED, forget_recutter, recutter_of, set_trial
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class VariantRuns:
                 facts.failure = Failure.of(report, call, item.config.rootpath)
                 item.stash.setdefault(_FAILURES, []).append(facts.failure)
                 if self._each and cut is not None and recutter is not None:
-                    report.sections.append((f"streamval: cut-{cut.name}", _explanation(item.nodeid, recutter)))
+                    report.sections.append((f"streamval: cut-{cut.name}", _explanation(item, recutter)))
             if recutter is not None:
                 facts.channels = sorted(recutter.channels)
             facts.attach(report)
@@ -119,8 +119,8 @@ class VariantRuns:
         return _with_facts(first, _facts_of(item, cut, cut, lines, repeats=False))
 
 
-def _explanation(nodeid: str, recutter: ScriptRecutter) -> str:
-    again = f"To run it again:       pytest '{nodeid}'"
+def _explanation(item: pytest.Item, recutter: ScriptRecutter) -> str:
+    again = f"To run it again:       {command(item.config, item.nodeid)}"
     advice = f"If the expected result depends on the cut, mark the test with @pytest.mark.{AS_SCRIPTED}."
     return "\n".join([*stream_lines(recutter), again, advice])
 
