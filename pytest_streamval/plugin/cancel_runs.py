@@ -14,6 +14,7 @@ from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancelling import Cancellation
 from pytest_streamval.plugin.held_reports import run_held
 from pytest_streamval.plugin.subtest_counts import move_subtests
+from pytest_streamval.plugin.variant_ids import command
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -209,7 +210,7 @@ def _described(
     for report in run.reports:
         report.__dict__[_FACTS] = {"test": item.nodeid, "count": count, "id": step_id if run.has_failed else None}
         if report.failed and run.cancellation.place:
-            again = f"Again:  pytest '{step_id or item.nodeid}'"
+            again = f"Again:  {command(item.config, step_id or item.nodeid)}"
             once = "It passed when it was cancelled there again: this failure does not repeat."
             lines = [run.cancellation.where, *([] if repeats else [once]), again]
             report.sections.append((_SHOWN, "\n".join(lines)))

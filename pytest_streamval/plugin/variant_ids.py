@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,13 @@ def scripted_id(item: pytest.Item) -> str:
 def scripted_name(item: pytest.Item) -> str:
     """Return the name of the test as scripted."""
     return _scripted(item, item.name)
+
+
+def command(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that runs a test again, from the directory in which pytest was started."""
+    path, separator, name = nodeid.partition("::")
+    here = os.path.relpath(config.rootpath / path, config.invocation_params.dir).replace(os.sep, "/")
+    return f"pytest '{here}{separator}{name}'"
 
 
 def _scripted(item: pytest.Item, name: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from pytest_streamval.errors import listed, plural
 from pytest_streamval.plugin.subtest_counts import move_subtests
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
-from pytest_streamval.plugin.variant_ids import id_of_cut, split_id
+from pytest_streamval.plugin.variant_ids import command, id_of_cut, split_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,6 +103,8 @@ class VariantReports:
         test = self.tests.setdefault(facts.test, FuzzedTest())
         if facts.cut is None:
             _note_scripted(test, report, facts.failure)
+            if facts.failure in test.failures.values() and not self._each:
+                _demote(report, facts, counts=True)  # in a random order, a variant may have failed before it
             return
         if report.when == "call" or facts.failure is not None:
             self.ran += facts.cut not in test.ran
@@ -127,18 +129,15 @@ class VariantReports:
                 facts.attach(report)
         return facts
 
-    @staticmethod
-    def _group(test: FuzzedTest, report: pytest.TestReport, facts: VariantFacts, *, is_first: bool) -> None:
+    def _group(self, test: FuzzedTest, report: pytest.TestReport, facts: VariantFacts, *, is_first: bool) -> None:
         """Make a failure part of the one that is shown, if there is one. It counts once for each variant."""
         if isinstance(test.scripted, Failure) or (test.shown is not None and test.shown != facts.cut):
-            report.outcome, report.longrepr, report.sections = "passed", None, []
-            facts.grouped = facts.grouped or is_first
-            facts.attach(report)
+            _demote(report, facts, counts=facts.grouped or is_first)
         elif test.shown is None and not facts.grouped:
             test.shown, test.smallest, test.repeats = facts.cut, facts.smallest, facts.repeats
             test.report = report
-            if facts.smallest is not None:
-                report.sections.append((_SECTION, "\n".join(_lines(facts))))
+            if facts.smallest is not None and not self._is_worker:
+                report.sections.append((_SECTION, "\n".join(_lines(facts, self._config))))
 
     def _rename(self, report: pytest.TestReport, facts: VariantFacts) -> None:
         """Give a report the id of the variant that repeats it."""
@@ -152,9 +151,11 @@ class VariantReports:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show a variant that fails like another one by a small letter."""
         facts = VariantFacts.of(report) if hasattr(report, "nodeid") else None
-        if facts is None or facts.cut is None:
+        if facts is None:
             return None
         test = self.tests[facts.test]
+        if facts.cut is None:
+            return (_GROUPED, "f", "FAILS TOO") if facts.grouped else None
         if test.shown == facts.cut or facts.cut not in test.failures or self._each:
             return None
         return (_GROUPED, "f", "FAILS TOO") if facts.grouped else ("", "", "")
@@ -164,34 +165,48 @@ class VariantReports:
         """Add the number of failing cuts to each failure."""
         for test in self.tests.values():
             report = test.report
-            if report is not None and test.smallest is not None and test.repeats:
+            if report is None or (isinstance(test.scripted, Failure) and test.smallest is not None):
+                continue  # it says that the test fails as scripted
+            if isinstance(test.scripted, Failure):
+                report.sections.append((_SECTION, "Fails as scripted, too."))
+            elif test.smallest is not None and test.repeats:
                 sections = report.sections
                 at = next((n for n, (name, _) in enumerate(sections) if name == _SECTION), None)
                 if at is not None:
-                    head, again = sections[at][1].rsplit("\n", 1)
-                    sections[at] = (_SECTION, f"{head}\n{counted(test)}\n{again}")
+                    *head, again = sections[at][1].split("\n")
+                    sections[at] = (_SECTION, "\n".join([*head, *counted(test), again]))
 
 
-def counted(test: FuzzedTest) -> str:
-    """Return the sentences about the other cuts of a test that depends on the cut."""
+def _demote(report: pytest.TestReport, facts: VariantFacts, *, counts: bool) -> None:
+    """Make a failure part of another one, which is shown. It counts once for each variant."""
+    report.outcome, report.longrepr, report.sections = "passed", None, []
+    facts.grouped = counts
+    facts.attach(report)
+
+
+def counted(test: FuzzedTest) -> list[str]:
+    """Return the line about the other cuts of a test that depends on the cut, none if no other ran."""
     others = [cut for cut in test.ran if cut not in {test.smallest, _number_of_whole(test.smallest)}]
     failing = [cut for cut in others if cut in test.failures]
     scripted = "Passes as scripted. " if test.scripted is True else ""
+    if not others:
+        return [scripted.rstrip()] if scripted else []
     if not failing:
-        return f"{scripted}Fails under none of {plural(len(others), 'other cut')}."
+        return [f"{scripted}Fails under none of {plural(len(others), 'other cut')}."]
     ways = Counter(str(failure) for failure in test.failures.values())
     names = sorted(failing, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
     shown = ", ".join([*names[:_NAMED], *["..."] * (len(names) > _NAMED)])
     alike = "always the same way" if len(ways) == 1 else f"in {len(ways)} ways: {listed([*ways], _LISTED)}"
-    return f"{scripted}Fails under {len(failing)} of {plural(len(others), 'other cut')} ({shown}), {alike}."
+    number = f"{len(failing)} of {plural(len(others), 'other cut')}"
+    return [f"{scripted}Fails under {number} ({shown}), {alike}."]
 
 
 def _number_of_whole(smallest: str | None) -> str:
     return "1" if smallest == "whole" else ""
 
 
-def _lines(facts: VariantFacts) -> list[str]:
-    again = f"Again:  pytest '{_id_with(facts.test, str(facts.smallest))}'"
+def _lines(facts: VariantFacts, config: pytest.Config) -> list[str]:
+    again = f"Again:  {command(config, _id_with(facts.test, str(facts.smallest)))}"
     if facts.repeats:
         return [*facts.lines, again]
     return [*facts.lines, "It passed when it was run again under the same cut: this failure does not repeat.", again]

@@ -13,7 +13,7 @@ from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
 from pytest_streamval.plugin.held_reports import run_held
 from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
-from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, scripted_id
+from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, command, cut_of, scripted_id
 from pytest_streamval.plugin.variants import AS_SCRIPTED, forget_recutter, recutter_of, set_trial
 
 if TYPE_CHECKING:
@@ -42,12 +42,15 @@ class VariantRuns:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Run a variant, unless its cut is equal to that of an earlier one."""
+        """Run a variant, unless its cut equals that of an earlier one, and hold the reports, which may be grouped."""
         cut = cut_of(item)
-        if cut is None:
+        if cut is None and (self._each or CUT_FIXTURE not in getattr(item, "fixturenames", ())):
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        if cut.number is None or cut.number <= self._different.get(scripted_id(item), cut.number):
+        if cut is None:
+            for report in run_held(item, nextitem):
+                item.ihook.pytest_runtest_logreport(report=report)
+        elif cut.number is None or cut.number <= self._different.get(scripted_id(item), cut.number):
             for report in self._reports(item, cut, nextitem):
                 item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
@@ -70,7 +73,7 @@ class VariantRuns:
                 facts.failure = Failure.of(report, call, item.config.rootpath)
                 item.stash.setdefault(_FAILURES, []).append(facts.failure)
                 if self._each and cut is not None and recutter is not None:
-                    report.sections.append((f"streamval: cut-{cut.name}", _explanation(item.nodeid, recutter)))
+                    report.sections.append((f"streamval: cut-{cut.name}", _explanation(item, recutter)))
             if recutter is not None:
                 facts.channels = sorted(recutter.channels)
             facts.attach(report)
@@ -116,8 +119,8 @@ class VariantRuns:
         return _with_facts(first, _facts_of(item, cut, cut, lines, repeats=False))
 
 
-def _explanation(nodeid: str, recutter: ScriptRecutter) -> str:
-    again = f"To run it again:       pytest '{nodeid}'"
+def _explanation(item: pytest.Item, recutter: ScriptRecutter) -> str:
+    again = f"To run it again:       {command(item.config, item.nodeid)}"
     advice = f"If the expected result depends on the cut, mark the test with @pytest.mark.{AS_SCRIPTED}."
     return "\n".join([*stream_lines(recutter), again, advice])
 
