@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import types
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -23,11 +22,11 @@ from pytest_streamval.engine.own_chunks import OwnChunksAttempt
 from pytest_streamval.engine.requirement import asking
 from pytest_streamval.engine.retries import reason_text, rejections
 from pytest_streamval.engine.run_state import RunState
-from pytest_streamval.engine.tasks import current_task_is_cancelled, note_cleanup, start_task
+from pytest_streamval.engine.tasks import current_task_is_cancelled, first_step, note_cleanup, start_task
 from pytest_streamval.errors import GenerationCancelledError, described, raisable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pytest_streamval.engine.attempt import AttemptState
     from pytest_streamval.engine.attempt_starter import AttemptStarter
@@ -94,7 +93,7 @@ class Run(RunState):
         """Run to the end. Every path emits the last event."""
         cancelled: asyncio.CancelledError | None = None
         try:
-            await _first_step()
+            await first_step()
         except asyncio.CancelledError:
             cancelled = asyncio.CancelledError("the run was cancelled before it began")
         current_run.set(self)
@@ -398,9 +397,3 @@ class Run(RunState):
             "str(ctx.last_output()) is the text so far, and other data can be kept on self. Read the complete output "
             "in validate() or after the run."
         )
-
-
-@types.coroutine
-def _first_step() -> Generator[None, None, None]:
-    """Suspend until the first step of the task."""
-    yield

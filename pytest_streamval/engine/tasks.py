@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_streamval.errors import event_loop_required_error, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine, Generator, Iterable
 
 T = TypeVar("T")
 
@@ -110,3 +111,9 @@ def note_cleanup(error: BaseException, failure: BaseException) -> None:
     if error.__context__ is None and error is not failure:
         error.__context__ = failure
     add_note(error, f"The clean-up failed too: {type(failure).__name__}: {failure}")
+
+
+@types.coroutine
+def first_step() -> Generator[None, None, None]:
+    """Suspend until the first step of the task."""
+    yield

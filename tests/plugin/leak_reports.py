@@ -59,7 +59,7 @@ PLANTED = {
     "result": [
         (
             r"a StreamChunkingResult .*: streamval run 'go'.*",
-            r"(at .*run.py:\d+ in (Run.drive|_first_step)|from test_planted.py:\d+ in result)",
+            r"(at .*run.py:\d+ in Run.drive|at .*tasks.py:\d+ in first_step|from test_planted.py:\d+ in result)",
             CLOSE,
         )
     ],
