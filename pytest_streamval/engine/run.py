@@ -8,7 +8,6 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_streamval.engine.chunking import LONGEST_FEED, texts_to_feed
 from pytest_streamval.engine.event_history import FEW, MANY
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.tasks import OwnedTask
 
 _ENDS_A_TASK = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)  # the result raises all other errors
+_LONGEST_FEED = 16_384  # characters that a chunker receives at once, so that their chunks never exist all together
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 """The run whose task or validator contains the running code."""
@@ -141,7 +141,7 @@ class Run(RunState):
             deltas = await thunk.take_deltas()
             if observers is not None:
                 observers.notify_of_deltas(deltas)
-            if not await self._feed(texts_to_feed(deltas) if chunker.joins_deltas else deltas, check):
+            if not await self._feed(_texts_to_feed(deltas) if chunker.joins_deltas else deltas, check):
                 return False
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
@@ -161,7 +161,7 @@ class Run(RunState):
             chunks = chunker.feed(text)
             if chunks and not await check(chunks):
                 return False
-            if len(text) == LONGEST_FEED:
+            if len(text) == _LONGEST_FEED:
                 self.history.pack(FEW)
                 await asyncio.sleep(0)  # for all other tasks
         return True
@@ -398,6 +398,14 @@ class Run(RunState):
             "str(ctx.last_output()) is the text so far, and other data can be kept on self. Read the complete output "
             "in validate() or after the run."
         )
+
+
+def _texts_to_feed(deltas: list[str]) -> Iterable[str]:
+    """Return the text of deltas, in one piece unless it is long."""
+    text = "".join(deltas)
+    if len(text) <= _LONGEST_FEED:
+        return (text,)
+    return (text[start : start + _LONGEST_FEED] for start in range(0, len(text), _LONGEST_FEED))
 
 
 @types.coroutine
