@@ -140,7 +140,7 @@ class Run(RunState):
             deltas = await thunk.take_deltas()
             if observers is not None:
                 observers.notify_of_deltas(deltas)
-            if not await self._feed(_texts_to_feed(deltas) if chunker.joins_deltas else deltas, check):
+            if not await self._feed(texts_to_feed(deltas) if chunker.joins_deltas else deltas, check):
                 return False
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
