@@ -12,9 +12,15 @@ rules, and the built-in ones of `chunkers` and `prose` keep them for any text:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, cast
 
 from pytest_streamval.errors import ChunkingContractError, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LONGEST_FEED = 16_384
+"""The most characters of a long text that a chunker receives at once, so that not all chunks exist at the same time."""
 
 
 class Chunk(NamedTuple):
@@ -191,3 +197,11 @@ class _SplitChunker(Chunker):
             self._chunks.append(text)
             chunks.append(Chunk(text, start, self._end))
         return chunks
+
+
+def texts_to_feed(deltas: Sequence[str]) -> Iterable[str]:
+    """Return the text of deltas in one piece, or in pieces of `LONGEST_FEED` characters if it is longer."""
+    text = "".join(deltas)
+    if len(text) <= LONGEST_FEED:
+        return (text,)
+    return (text[start : start + LONGEST_FEED] for start in range(0, len(text), LONGEST_FEED))

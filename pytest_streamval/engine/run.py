@@ -7,6 +7,7 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_streamval.engine.chunking import LONGEST_FEED, texts_to_feed
 from pytest_streamval.engine.event_history import FEW, MANY
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.tasks import OwnedTask
 
 _ENDS_A_TASK = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)  # the result raises all other errors
-_LONGEST_FEED = 16_384  # characters that a chunker receives at once, so that their chunks never exist all together
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 """The run whose task or validator contains the running code."""
@@ -160,7 +160,7 @@ class Run(RunState):
             chunks = chunker.feed(text)
             if chunks and not await check(chunks):
                 return False
-            if len(text) == _LONGEST_FEED:
+            if len(text) == LONGEST_FEED:
                 self.history.pack(FEW)
                 await asyncio.sleep(0)  # for all other tasks
         return True
