@@ -32,6 +32,9 @@ _LEAF = re.compile(r"\"(?P<text>(?:[^\"\\]|\\.)*+)\"?|(?P<bracket>[\[\]{}])|(?P<
 _SCHEMA = re.compile(r"\{\s*+\"(?:type|description|title|anyOf|oneOf|allOf|enum|\$ref)\"\s*+:")
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*+")
 _LEAST_DIGITS = 6  # of a number that may be a secret under a name such as `key`
+_AFTER_VALUE = " \t,;.)]}"  # characters after a value without quotes
+_DECISIVE = 200  # characters of a value that decide whether it is a secret
+_LONGEST_LIST = 400  # characters of a list or an object with a name without quotes
 _LEAST_LIKELY = 8  # characters of a value that looks like a secret
 _ORDINARY_WORD = re.compile(r"[A-Za-z]++(?:[-_./][A-Za-z]++)*+")
 _CODE = re.compile(r"[(){}\[\]<>$*|]|\A(?:\w++\.)++\w++\Z")
@@ -88,9 +91,11 @@ def named_values(text: str, *, in_request: bool) -> Iterator[NamedValue]:
         end = assigned.end("name")
         name = _NAME_BEFORE.search(text[max(0, end - _LONGEST_NAME) : end])
         if name is not None and is_secret_name(name[0], in_response=not in_request):
-            for each in _Reader(text, assigned, name[0], in_request=in_request).values():
+            reader = _Reader(text, assigned, name[0], in_request=in_request)
+            for each in reader.values():
                 yield each
                 at = max(at, each.end)
+            at = max(at, reader.end)
 
 
 def _stems(text: str, stems: Iterable[str]) -> list[int]:
@@ -138,6 +143,8 @@ class _Reader:
         self._sign = assigned["sign"]
         self._at = assigned.end()
         self._start = assigned.end("name") - len(name)
+        self.end = self._at
+        """The offset up to which nothing else is to be found."""
 
     def values(self) -> Iterator[NamedValue]:
         """Yield the value, or the values in a list or an object."""
@@ -158,19 +165,27 @@ class _Reader:
             yield from self._named(*match.span(), value)
 
     def _leaves(self) -> Iterator[NamedValue]:
+        """Yield the texts and numbers of a list or an object. Without the quotes of JSON it must be a short one."""
         if _SCHEMA.match(self._text, self._at):
             return
+        last = len(self._text) if self._is_json else self._at + _LONGEST_LIST
+        found: list[NamedValue] = []
         depth = 0
-        for leaf in _LEAF.finditer(self._text, self._at):
+        end = self._at
+        for leaf in _LEAF.finditer(self._text, self._at, last):
+            end = leaf.end()
             if leaf["bracket"]:
                 depth += 1 if leaf["bracket"] in "[{" else -1
             elif leaf["text"]:
                 if not _is_name(self._text, leaf.end()):
-                    yield from self._named(*leaf.span("text"), unescaped(leaf["text"]))
+                    found += self._named(*leaf.span("text"), unescaped(leaf["text"]))
             elif leaf["number"] and not is_counted(self._name):
-                yield NamedValue(*leaf.span("number"), leaf["number"], self._is_certain)
+                found.append(NamedValue(*leaf.span("number"), leaf["number"], self._is_certain))
             if depth <= 0:
-                return
+                break
+        if depth <= 0 or self._is_json:
+            self.end = end
+            yield from found
 
     def _number(self) -> NamedValue | None:
         number = _NUMBER.match(self._text, self._at)
@@ -199,11 +214,14 @@ class _Reader:
         return is_complete and _LINE_START.fullmatch(line) is not None
 
     def _plain(self, pattern: re.Pattern[str], exception: re.Pattern[str], *, certain: bool) -> Iterator[NamedValue]:
-        match = pattern.match(self._text, self._at)
-        value = "" if match is None else match[0].partition(" #")[0].rstrip(" \t,;.)]}")
+        begin = pattern.match(self._text, self._at, self._at + _DECISIVE)  # a longer one is not read for each name
+        value = "" if begin is None else begin[0].partition(" #")[0].rstrip(_AFTER_VALUE)
         is_count = is_counted(self._name) and value.isdecimal()
-        if not is_count and exception.search(value) is None and (certain or _is_likely(value)):
-            yield from self._named(self._at, self._at + len(value), value)
+        if is_count or exception.search(value) is not None or not (certain or _is_likely(value)):
+            return
+        match = pattern.match(self._text, self._at)
+        value = value if match is None else match[0].partition(" #")[0].rstrip(_AFTER_VALUE)
+        yield from self._named(self._at, self._at + len(value), value)
 
     def _named(self, start: int, end: int, value: str) -> Iterator[NamedValue]:
         if not _is_redacted(value):

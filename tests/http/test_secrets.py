@@ -282,3 +282,71 @@ def test_a_secret_is_overwritten_under_every_cut_and_the_rest_is_kept(data: st.D
 def test_a_message_is_redacted_with_pieces_of_secrets(text: str, shown: str) -> None:
     assert Secrets([KEY]).message(text) == shown
     assert Secrets().message(text) == text
+
+
+# Fields of responses
+
+
+def test_equal_strings_of_many_frames_are_kept_and_redacted_together() -> None:
+    kept = b"".join(frame("Hi ") for _ in range(50))
+    assert joined(kept) == kept
+    secret = b"".join(frame(KEY) for _ in range(50))
+    assert decoded(joined(secret)) == "*" * len(KEY) * 50
+
+
+def test_a_deep_response_is_redacted() -> None:
+    body = b'{"a": ' + b'{"b": [' * 40 + b'"' + KEY.encode() + b'"' + b"]}" * 40 + b', "c": "ok"}'
+    assert joined(body) == body.replace(KEY.encode(), b"*" * len(KEY))
+
+
+def test_a_number_with_the_name_of_a_secret_stays_a_number() -> None:
+    found = json.loads(joined(b'{"password": -12345.5, "credentials": {"pins": [77, "a b"]}, "max_tokens": 12}'))
+    assert found == {"password": -11111.1, "credentials": {"pins": [11, "***"]}, "max_tokens": 12}
+
+
+def test_arguments_of_a_tool_call_are_redacted_over_two_deltas() -> None:
+    pieces = ['{"api_k', 'ey": "swor', 'dfish", "n": 1}']
+    calls = [
+        {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": each}}]}}]} for each in pieces
+    ]
+    clean = joined(*(f"data: {json.dumps(call)}\n\n".encode() for call in calls), secrets=Secrets())
+    assert b"swor" not in clean
+    assert b"dfish" not in clean
+    assert b'\\"n\\": 1}' in clean
+
+
+def test_a_response_that_is_no_json_is_redacted() -> None:
+    text = b"<p>api_key: abc12345def and Bearer abc.def-123</p>"
+    assert joined(text) == b"<p>api_key: *********** and Bearer ***********</p>"
+
+
+def test_a_schema_of_a_secret_property_is_kept() -> None:
+    schema = {"type": "string", "description": "The key"}
+    body = {"tools": [{"parameters": {"properties": {"api_key": schema, "token": True}, "required": ["api_key"]}}]}
+    assert Secrets().body(body) == body
+    assert Secrets().body({"properties": {"password": {**schema, "default": "swordfish"}}}) == {
+        "properties": {"password": {**schema, "default": "[redacted]"}}
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How do I set a token? The key: use it. password = getpass(); api_key = os.environ['X']",
+        "def f(key: str, token=None): return {'key': key}",
+        "MAX_TOKENS=4096",
+        "Basic understanding of bearer bonds",
+        "https://example.com/@user and git@github.com:x/y",
+        '{"properties": {"password": {"type": "string"}}}',
+    ],
+)
+def test_an_ordinary_text_about_secrets_is_kept(text: str) -> None:
+    assert Secrets().text(text, in_request=True) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["KEY=abc def", '{"password": ["a", 1]}', "token: abc12345", "x=[redacted] api_key=***"]
+)
+def test_a_redacted_text_stays_as_it_is(text: str) -> None:
+    once = Secrets().text(text, in_request=True)
+    assert Secrets().text(once, in_request=True) == once
