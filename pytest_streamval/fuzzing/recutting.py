@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.fuzzing.cuts import Cut, Place
 from pytest_streamval.fuzzing.script_content import Division, content_of
 from pytest_streamval.recordings.cassette import Read
-from pytest_streamval.scripting.mock import StreamingMockBackend
+from pytest_streamval.scripting.mock import make_mock
 from pytest_streamval.scripting.script import as_script
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ class ScriptRecutter:
         self.bodies: list[RecutBody] = []
         """The bodies of responses, in the order of their requests."""
 
-    def backend(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
-        """Return a mock backend. The arguments are those of `StreamingMockBackend`."""
-        backend = StreamingMockBackend(*scripts, token_size=token_size)
+    def backend(self, *scripts: Script | str, **options: Any) -> Any:  # noqa: ANN401  # as in StreamingMockBackendFactory
+        """Return a mock backend. The arguments are those of `StreamingMockBackendFactory`."""
+        __tracebackhide__ = True
+        backend = make_mock(*scripts, **options)
         backend.scripts = tuple(map(self._recut, backend.scripts))
         return backend
 

@@ -54,9 +54,9 @@ class PreparedScripts:
     def recording_backends(self, make: StreamingMockBackendFactory) -> StreamingMockBackendFactory:
         """Return a factory that records the mock backends that it makes."""
 
-        def make_recorded(*scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
+        def make_recorded(*scripts: Script | str, **options: Any) -> Any:  # noqa: ANN401  # its overloads are those of make
             __tracebackhide__ = True
-            self.backends.append(make(*scripts, token_size=token_size))
+            self.backends.append(make(*scripts, **options))
             return self.backends[-1]
 
         return make_recorded

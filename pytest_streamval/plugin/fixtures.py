@@ -77,10 +77,10 @@ def _streamval_cancellation(request: pytest.FixtureRequest) -> int | None:
 @_guarded
 def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays a text in place of a model."""
-    from pytest_streamval.scripting.mock import StreamingMockBackend
+    from pytest_streamval.scripting.mock import make_mock
 
     recutter = _recutter_of(request)
-    return _guard_of(request).scripts.recording_backends(StreamingMockBackend if recutter is None else recutter.backend)
+    return _guard_of(request).scripts.recording_backends(make_mock if recutter is None else recutter.backend)
 
 
 @pytest.fixture

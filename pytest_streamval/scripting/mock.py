@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from pytest_streamval.engine.backend import Backend, ModelOption
 from pytest_streamval.engine.component import as_action, text_of
@@ -165,11 +165,33 @@ class StreamingMockBackend(Backend):
         return f"<StreamingMockBackend, {len(self.calls)} of {len(self.scripts)} scripts played>"
 
 
-class StreamingMockBackendFactory(Protocol):
-    """The type of the fixture `streaming_mock_backend`, a function that returns mock backends."""
+MockT = TypeVar("MockT", bound=StreamingMockBackend)
 
-    def __call__(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend:
-        """Return a backend that plays scripts. The arguments are those of `StreamingMockBackend`."""
+
+class StreamingMockBackendFactory(Protocol):
+    """The type of the fixture `streaming_mock_backend`, a function that returns mock backends.
+
+    The arguments are those of `StreamingMockBackend`, and `cls`, a subclass of it.
+    """
+
+    @overload
+    def __call__(self, *scripts: Script | str, token_size: int = 1) -> StreamingMockBackend: ...
+
+    @overload
+    def __call__(self, *scripts: Script | str, token_size: int = 1, cls: type[MockT]) -> MockT: ...
+
+
+def make_mock(*scripts: Script | str, token_size: int = 1, cls: type[Any] = StreamingMockBackend) -> Any:  # noqa: ANN401  # a `cls`
+    """Return a backend that plays scripts. The arguments are those of `StreamingMockBackendFactory`.
+
+    Raises:
+        InvalidArgumentError: A `TypeError`. If an argument is invalid.
+    """
+    __tracebackhide__ = True
+    kind: object = cls
+    if not (isinstance(kind, type) and issubclass(kind, StreamingMockBackend)):
+        raise InvalidArgumentError("cls", excerpt(cls), "It must be StreamingMockBackend or a subclass of it.")
+    return kind(*scripts, token_size=token_size)
 
 
 def _summary(action: Action) -> str:

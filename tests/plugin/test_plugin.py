@@ -95,3 +95,30 @@ def test_a_filter_of_the_user_hides_that_warning(pytester: pytest.Pytester) -> N
     )
     pytester.makepyfile(DROPPED)
     run(pytester).assert_outcomes(passed=1, warnings=0)
+
+
+MOCK_OF_A_CLASS = """
+import pytest
+from pytest_streamval import InvalidArgumentError, SimpleContext, StreamingMockBackend, stream_with_chunking
+
+class Mock(StreamingMockBackend):
+    name = "mine"
+
+async def test_it(streaming_mock_backend):
+    backend = streaming_mock_backend("One. Two.", token_size=3, cls=Mock)
+    assert type(backend) is Mock
+    async with stream_with_chunking("go", backend, SimpleContext()) as run:
+        assert [chunk async for chunk in run.astream()] == ["One.", "Two."]
+
+@pytest.mark.streamval_allow_unplayed
+def test_another_class(streaming_mock_backend):
+    for cls in Mock("One."), str:
+        with pytest.raises(InvalidArgumentError, match="Invalid cls: .* or a subclass of it"):
+            streaming_mock_backend("One.", cls=cls)
+"""
+
+
+def test_a_mock_backend_can_have_a_class_of_the_users_own_also_under_fuzzing(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nasyncio_mode = auto\n")
+    pytester.makepyfile(MOCK_OF_A_CLASS)
+    run(pytester, "--streamval-fuzz", "2", "-p", "no:randomly").assert_outcomes(passed=6)

@@ -122,8 +122,14 @@ class Own(Backend):
         return thunk, ctx.add(action).add(thunk)
 
 
+class SlowMock(StreamingMockBackend):
+    """A mock of a downstream project."""
+
+
 async def use(streaming_mock_backend: StreamingMockBackendFactory, path: Path) -> None:
     """Use the names of a test."""
+    slow: SlowMock = streaming_mock_backend("text", cls=SlowMock)
+    assert slow.calls == []
     backend = streaming_mock_backend("text", Script.from_cassette(path, timing=True), token_size=4)
     assert_type(backend, StreamingMockBackend)
     assert_type(backend.calls[0].deltas_sent, int)
