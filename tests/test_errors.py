@@ -73,6 +73,7 @@ from pytest_streamval.errors import (
     leak_error,
     missing_extra_error,
     missing_plugin_error,
+    no_request_error,
     not_accepted_error,
     not_requested_error,
     not_stopped_error,
@@ -208,7 +209,7 @@ CASES = [
     (
         reader_taken_error("events()", "Use history."),
         RuntimeError,
-        "events() has one reader, and it has it already.",
+        "events() has one reader, and is being read already.",
         "Use history.",
         "Use history.",
     ),
@@ -255,6 +256,13 @@ CASES = [
         "'error' did not happen after ChunkEvent",
         "The events that happened, the expected ones marked >:",
         '\n> chunk "One."\n  completed successfully',
+    ),
+    (
+        no_request_error(),
+        AssertionError,
+        "The function sent no request to the server",
+        "so it can notice no fault",
+        "base_url=server.openai_url",
     ),
     (
         event_order_error(["'error'"], 0, [], []),

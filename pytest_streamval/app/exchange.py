@@ -113,7 +113,7 @@ class Exchange:
             if getattr(asyncio.current_task(), "stopping", False):  # by the client, at the end of the test
                 self._break("its task was cancelled")
                 raise
-            logger.exception("The application raised an error, on %s %s.", *self.request)
+            logger.exception("The application raised an error on %s %s.", *self.request)
             await self._end(f"the application raised {type(error).__name__}: {error}")
         else:
             if result is not None:

@@ -67,7 +67,7 @@ class SocketExchange:
             self.error = error
             if getattr(asyncio.current_task(), "stopping", False):
                 raise
-            logger.exception("The application raised an error, on the WebSocket %s.", self.scope["path"])
+            logger.exception("The application raised an error on the WebSocket %s.", self.scope["path"])
         finally:
             self._reject(_SERVER_ERROR, b"Internal Server Error")
             self._close()

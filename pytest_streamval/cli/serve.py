@@ -42,7 +42,9 @@ def add(commands: Commands) -> None:
     serve.add_argument("--fast", action="store_true", help="skip the pauses of a cassette")
     serve.add_argument("--fault", metavar="NAME", help="a fault of the answers; streamval faults lists them")
     serve.add_argument(
-        "--cut", metavar="NAME", help="other boundaries: whole, chars, words, or a number for random ones"
+        "--cut",
+        metavar="NAME",
+        help="other boundaries: whole, chars, words, a number of --streamval-fuzz, or offsets such as at-3-7",
     )
 
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.retries import OnRetry
     from pytest_streamval.engine.run_view import RunView
 
+_START_FIRST = (
+    "The run has not started. Write `run = await stream_with_chunking(...)`, or `async with stream_with_chunking(...) "
+    "as run:`."
+)
 _CHARACTERS = re.compile(r"([0-9]{1,9}) characters?")
 
 
@@ -127,6 +131,9 @@ async def _start(
     judge = backend if validation_backend is None else validation_backend
     _check_request(action, ctx, backend=backend, validation_backend=judge)
     check_timeout("validator_timeout", validator_timeout)
+    if pace is not None and not callable(pace):
+        rule = "It must be an asynchronous function of the run, pace(run), or None."
+        raise InvalidArgumentError("pace", excerpt(pace), rule)
     starter = AttemptStarter(
         backend=backend,
         judge=judge,
@@ -171,8 +178,18 @@ class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
     __slots__ = ("_coroutine", "_result")
 
     def __init__(self, coroutine: Coroutine[Any, Any, StreamChunkingResult]) -> None:
+        shown: Any = coroutine  # by Python's warning if it is never awaited
+        shown.__qualname__ = stream_with_chunking.__name__
         self._coroutine = coroutine
         self._result: StreamChunkingResult
+
+    if not TYPE_CHECKING:  # for a type checker, it would have every attribute
+
+        def __getattr__(self, name: str) -> object:
+            """Raise an error that says how to start the run."""
+            is_of_run = not name.startswith("_") and hasattr(StreamChunkingResult, name)
+            hint = f" {_START_FIRST}" if is_of_run else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}")
 
     def send(self, value: Any, /) -> Any:  # noqa: ANN401  # a coroutine's protocol
         """Run the next step."""
@@ -206,7 +223,9 @@ def _check_request(action: object, ctx: object, **backends: object) -> None:
         raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a Context, for example SimpleContext().")
     for argument, backend in backends.items():
         if not isinstance(backend, Backend):
-            raise InvalidArgumentError(argument, excerpt(backend), "It must be an instance of a subclass of Backend.")
+            hint = " Call it first: it makes backends." if callable(backend) else ""
+            rule = f"It must be an instance of a subclass of Backend.{hint}"
+            raise InvalidArgumentError(argument, excerpt(backend), rule)
 
 
 def checked_holdback(holdback: object, *, until_accepted: bool) -> Holdback:

@@ -242,16 +242,10 @@ class Requirement:
             check_only: Whether to omit the description from the request to the generating model.
 
         Raises:
-            InvalidArgumentError: A `TypeError`. If `description` can be called, or `name` or `chunking` is invalid.
+            InvalidArgumentError: A `TypeError`. If an argument is invalid, for example a function as `description`.
             UnknownNameError: A `ValueError`. If `chunking` is an unknown alias.
         """
-        if callable(description):
-            raise InvalidArgumentError(
-                "description", excerpt(description), "It must be a str. Pass a function by name, as validation_fn=..."
-            )
-        given: object = name
-        if given is not None and not (isinstance(given, str) and given):
-            raise InvalidArgumentError("name", excerpt(name), "It must be a str that is not empty, or None.")
+        _check_arguments(description, validation_fn, name)
         # a subclass may have defined attributes for all its instances, which omitted arguments must not hide
         if name is not None:
             self.name = name
@@ -365,3 +359,14 @@ class Requirement:
 
     def __repr__(self) -> str:
         return self.name
+
+
+def _check_arguments(description: object, validation_fn: object, name: object) -> None:
+    if callable(description):
+        rule = "It must be a str. Pass a function by name, as validation_fn=..."
+        raise InvalidArgumentError("description", excerpt(description), rule)
+    if validation_fn is not None and not callable(validation_fn):
+        rule = "It must be a function of the context that returns a bool or a ValidationResult, or None."
+        raise InvalidArgumentError("validation_fn", excerpt(validation_fn), rule)
+    if name is not None and not (isinstance(name, str) and name):
+        raise InvalidArgumentError("name", excerpt(name), "It must be a str that is not empty, or None.")

@@ -160,7 +160,7 @@ class StreamChunkingResult:
             ConcurrentReadError: A `RuntimeError`. If there was a reader already.
         """
         if self._chunks_taken:
-            raise reader_taken_error("astream()", "What was released is in full_text, and chunk by chunk in history.")
+            raise reader_taken_error("astream()", "The released text is in full_text, and its chunks are in history.")
         self._chunks_taken = True
         return ChunkReader(self, lossless=lossless)
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.event_history import EventHistory
+from pytest_streamval.errors import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,9 @@ class RunState:
         self.task: OwnedTask[None] | None = None
         self._attempts = [attempt]
         self._waiters: list[asyncio.Future[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.outcome or 'running'}, {plural(len(self.history), 'event')}>"
 
     # The current attempt
 

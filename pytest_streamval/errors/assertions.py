@@ -180,6 +180,13 @@ def cancellation_error(fault: str) -> CheckFailedError:
     return check_failed("cancellation", [f"The cancellation {fault}.", rule])
 
 
+def no_request_error() -> CheckFailedError:
+    """Return the error for a client that sends no request to the server whose faults it must notice."""
+    rule = "The function sent no request to the server, so it can notice no fault."
+    advice = "It must call the server that it receives, for example with base_url=server.openai_url."
+    return check_failed("unnoticed faults", [f"{rule} {advice}"])
+
+
 def unnoticed_faults_error(silent: int, hanging: int, lines: Sequence[str]) -> CheckFailedError:
     """Return the error for a client that did not notice some faults of its provider.
 

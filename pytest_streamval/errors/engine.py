@@ -98,7 +98,7 @@ def invalid_delta_error(shown: str, kind: str) -> InvalidArgumentError:
 
 def reader_taken_error(method: str, way_out: str) -> ConcurrentReadError:
     """Return the error for the second reader of a result."""
-    return ConcurrentReadError(method, f"and it has it already. {way_out}")
+    return ConcurrentReadError(method, f"and is being read already. {way_out}")
 
 
 def detached_thunk_error() -> UnfinishedError:

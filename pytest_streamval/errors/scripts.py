@@ -108,7 +108,7 @@ def invalid_cassette_error(path: str, line: int, fault: str) -> InvalidFileError
         f"{path}:{line}",
         fault,
         'A cassette is JSONL: a header line with "protocol", then one line for each read, {"at": seconds, "text": ...} '
-        'or {"at": seconds, "base64": ...}.',
+        'or {"at": seconds, "base64": ...}. Of the output of curl, `streamval check FILE -o CASSETTE` makes one.',
     )
 
 

@@ -13,15 +13,13 @@ import pytest
 from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancelling import Cancellation
 from pytest_streamval.plugin.harmless_output import write_line
-from pytest_streamval.plugin.held_reports import run_held
+from pytest_streamval.plugin.held_reports import end_fixtures, run_held
 from pytest_streamval.plugin.subtest_counts import move_subtests
-from pytest_streamval.plugin.variant_ids import command
+from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-CANCEL_FIXTURE = "_streamval_cancellation"
-"""The fixture that is parametrised with the places: 0 for all, or the number of a step."""
 NOT_CANCELLED = "streamval_not_cancelled"
 """The marker of tests that are not cancelled."""
 
@@ -82,7 +80,7 @@ class CancelRuns:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a test and cancel it."""
-        step = _step_of(item)
+        step = cancelled_step_of(item)
         if step is None:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -98,7 +96,7 @@ class CancelRuns:
         whole = _run(item, None, item.parent)
         places = places_in(whole.cancellation, self._count)
         if whole.has_failed or not places:
-            return _run(item, None, nextitem).reports if nextitem is None else ()
+            return end_fixtures(item, nextitem)
         before = 0
         for number, place in enumerate(places, 1):
             run = _run(item, place, item.parent)
@@ -208,7 +206,7 @@ def _described(
     item: pytest.Item, run: _CancelledRun, step: int, count: int, *, repeats: bool = True
 ) -> list[pytest.TestReport]:
     """Return the reports of a run, with the place of the cancellation."""
-    step_id = f"{item.nodeid[:-1]}-{step}]" if step and _step_of(item) == 0 else None
+    step_id = f"{item.nodeid[:-1]}-{step}]" if step and cancelled_step_of(item) == 0 else None
     for report in run.reports:
         report.__dict__[_FACTS] = {"test": item.nodeid, "count": count, "id": step_id if run.has_failed else None}
         if report.failed and run.cancellation.place:
@@ -217,8 +215,3 @@ def _described(
             lines = [run.cancellation.where, *([] if repeats else [once]), again]
             report.sections.append((_SHOWN, "\n".join(lines)))
     return run.reports
-
-
-def _step_of(item: Any) -> int | None:  # noqa: ANN401  # pytest collects tests of several kinds
-    callspec = getattr(item, "callspec", None)
-    return None if callspec is None else callspec.params.get(CANCEL_FIXTURE)

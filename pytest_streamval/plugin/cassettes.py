@@ -31,7 +31,7 @@ from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.summary import CASSETTES
-from pytest_streamval.plugin.variant_ids import cut_of, scripted_id, scripted_name
+from pytest_streamval.plugin.variant_ids import is_variant, scripted_id, scripted_name
 from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER, Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
@@ -195,7 +195,7 @@ def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | 
         / item.path.stem
         / f"{file_name_of_test(scripted_id(item), scripted_name(item))}.jsonl"
     )
-    if cut_of(item) is not None and mode != "none":
+    if is_variant(item) and mode != "none":
         if mode == "all" or not recorded_at(path):
             pytest.skip("the test as scripted makes the recordings; run again without --streamval-record")
         mode = "none"

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from _pytest.assertion import util
-from _pytest.runner import runtestprotocol
+from _pytest.runner import CallInfo, get_reraise_exceptions, runtestprotocol
 
 from pytest_streamval.plugin.subtest_counts import forget_subtests
 
@@ -28,6 +28,18 @@ def run_held(item: pytest.Item, nextitem: Any, *, is_quiet: bool = False) -> lis
     with _held_reports(item.session) as reports, _quiet(item) if is_quiet else nullcontext():
         runtestprotocol(item, nextitem=nextitem)
     return reports
+
+
+def end_fixtures(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
+    """End the fixtures that were kept for another run of a test and that the next test does not use.
+
+    Return the report of an error in them, if there is one.
+    """
+    setup: Any = item.session._setupstate
+    reraise = get_reraise_exceptions(item.config)
+    call = CallInfo.from_call(lambda: setup.teardown_exact(nextitem), when="teardown", reraise=reraise)
+    report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
+    return [report] if report.failed else []
 
 
 @contextmanager

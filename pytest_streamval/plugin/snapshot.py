@@ -28,7 +28,7 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.files.writing import write_file
 from pytest_streamval.plugin.file_names import file_name_of_test, safe_name
-from pytest_streamval.plugin.variant_ids import cut_of, scripted_id, scripted_name
+from pytest_streamval.plugin.variant_ids import is_variant, scripted_id, scripted_name
 from pytest_streamval.transcripts.differences import difference
 from pytest_streamval.transcripts.transcript import Transcript, escaped, quoted
 
@@ -195,7 +195,7 @@ class EventSnapshot(SnapshotAssertion):
     def __eq__(self, other: object) -> bool:
         """Compare with the snapshot, and write it if an option of syrupy requests that.
 
-        A variant with another cut is compared with the snapshot of the test as scripted.
+        A variant is compared with the snapshot of the test as scripted.
         """
         try:
             other = _readable(other)
@@ -204,7 +204,7 @@ class EventSnapshot(SnapshotAssertion):
             raise
         location = self.extension.get_location(test_location=self.test_location, index=self.index)
         written = self.session.pytest_session.stash.setdefault(_WRITTEN, set())
-        if cut_of(self.test_location.item) is None:
+        if not is_variant(self.test_location.item):
             written.add(location)
         elif location not in written and self.session.update_snapshots:
             pytest.skip("the test as scripted updates the snapshot; run again without --snapshot-update")
@@ -231,7 +231,7 @@ def event_snapshot_of(request: pytest.FixtureRequest) -> EventSnapshot:
         raise missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'")
     session = _session_of(config)
     location = PyTestLocation(request.node)
-    scripted = cut_of(request.node) is None
+    scripted = not is_variant(request.node)
     return EventSnapshot(
         session=session,
         extension_class=TranscriptSnapshotExtension,

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 CUT_FIXTURE = "_streamval_cut"
 """The fixture that is parametrised with the cuts. Every fixture of a stream uses it."""
+CANCEL_FIXTURE = "_streamval_cancellation"
+"""The fixture that is parametrised with the places of a cancellation: 0 for all, or the number of a step."""
 
 _CUT = r"cut-(?P<name>whole|chars|words|[1-9]\d*|(?:only-)?at-[\w.]+(?:-[\w.]+)*)"
 _ID = re.compile(rf"(?P<before>[\[-]){_CUT}\]")
+_CANCEL_ID = re.compile(r"(?P<before>[\[-])cancel(?:-[1-9]\d*)?\]$")
 _WORD = re.compile(rf"(?<![\w-]){_CUT}(?![\w-])")
 
 
@@ -51,6 +54,17 @@ def cut_of(item: Any) -> Cut | None:  # noqa: ANN401  # pytest collects tests of
     return None if callspec is None else callspec.params.get(CUT_FIXTURE)
 
 
+def cancelled_step_of(item: Any) -> int | None:  # noqa: ANN401  # as above
+    """Return the step at which a test is cancelled, 0 for all places, and None for any other test."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get(CANCEL_FIXTURE)
+
+
+def is_variant(item: Any) -> bool:  # noqa: ANN401  # as above
+    """Return whether a test has another cut, or is cancelled."""
+    return cut_of(item) is not None or cancelled_step_of(item) is not None
+
+
 def scripted_id(item: pytest.Item) -> str:
     """Return the id of the test as scripted."""
     return _scripted(item, item.nodeid)
@@ -69,5 +83,7 @@ def command(config: pytest.Config, nodeid: str) -> str:
 
 
 def _scripted(item: pytest.Item, name: str) -> str:
+    if cancelled_step_of(item) is not None and (match := _CANCEL_ID.search(name)):
+        return name[: match.start()] + ("" if match["before"] == "[" else "]")
     parts = None if cut_of(item) is None else split_id(name)
     return name if parts is None else parts[0]

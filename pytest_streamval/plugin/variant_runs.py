@@ -10,7 +10,7 @@ import pytest
 
 from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines
 from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
-from pytest_streamval.plugin.held_reports import run_held
+from pytest_streamval.plugin.held_reports import end_fixtures, run_held
 from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, command, cut_of, scripted_id
@@ -89,13 +89,14 @@ class VariantRuns:
         if not run.failures or self._each or has_failed or run.recutter is None or not run.recutter.channels:
             return run.reports
         try:
-            return self._smallest(item, cut, run, nextitem)
+            reports = self._smallest(item, cut, run, nextitem)
         except BaseException:  # an interruption
             for report in run.reports:
                 item.ihook.pytest_runtest_logreport(report=report)
             raise
         finally:
             set_trial(item, cut)
+        return [*reports, *end_fixtures(item, nextitem)]
 
     def _smallest(
         self, item: pytest.Item, cut: Cut, first: _Run, nextitem: pytest.Item | None

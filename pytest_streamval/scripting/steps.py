@@ -25,7 +25,7 @@ class Delay:
     def __post_init__(self) -> None:
         seconds: object = self.seconds
         if not isinstance(seconds, int | float) or not seconds >= 0:
-            raise InvalidArgumentError("seconds", excerpt(self.seconds), "A delay must be 0 seconds or more.")
+            raise InvalidArgumentError("seconds", excerpt(self.seconds), "It must be a number of seconds, 0 or more.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,13 @@ from functools import partial
 from inspect import isawaitable, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pytest_streamval.errors import InvalidArgumentError, described, excerpt, unnoticed_faults_error
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    described,
+    excerpt,
+    no_request_error,
+    unnoticed_faults_error,
+)
 from pytest_streamval.server import faults as every_fault
 from pytest_streamval.server.faults.fault import Fault, checked_fault
 from pytest_streamval.server.provider import ProviderServer
@@ -63,6 +69,7 @@ def assert_faults_noticed(
 
     Raises:
         CheckFailedError: An `AssertionError`. If a fault is silent, or the client hangs. It has a line for each fault.
+            Also if the client sends no request.
         InvalidArgumentError: A `TypeError` and `ValueError`. If an argument is invalid.
         Exception: If the client raises it without a fault.
     """
@@ -137,16 +144,23 @@ class _HangError(Exception):
 def _value(
     subject: Client, script: Script | str, arguments: tuple[str, ...], timeout: float, fault: Fault | None = None
 ) -> object:
-    """Return the value of the subject with a server, which always plays the script."""
+    """Return the value of the subject with a server, which always plays the script.
+
+    Raises:
+        CheckFailedError: If the subject sends no request without a fault.
+    """
+    __tracebackhide__ = True
     with ProviderServer(lambda _: script, fault=fault) as server:
         if iscoroutinefunction(subject):
             result: object = subject(server, *arguments)
         else:
             result = _Call(subject, server, arguments).value(min(timeout, _BLOCKING))
-        if not isawaitable(result):
-            return result
-        with VirtualClock() as clock:
-            return clock.run(_within(result, timeout))
+        if isawaitable(result):
+            with VirtualClock() as clock:
+                result = clock.run(_within(result, timeout))
+        if fault is None and not server.requests:
+            raise no_request_error()
+        return result
 
 
 async def _within(result: Awaitable[object], seconds: float) -> object:

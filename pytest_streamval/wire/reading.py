@@ -47,7 +47,7 @@ def read_stream(protocol: str, data: bytes | Iterable[bytes], *, strict: bool = 
     deltas: list[Delta] = []
     error = None
     try:
-        for read in [data] if isinstance(data, bytes) else data:
+        for read in [data] if isinstance(data, bytes | str) else data:  # feed refuses a str
             deltas += decoder.feed(read)
         deltas += decoder.close()
     except WireError as caught:

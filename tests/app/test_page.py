@@ -180,7 +180,7 @@ async def test_an_error_before_the_first_byte_is_a_500(app_client, virtual_clock
     assert (page.status, page.text) == (500, "Internal Server Error")
     assert isinstance(page.error, ZeroDivisionError)
     assert repr(page) == "<Page GET /chat: 500, complete, 1 read, ZeroDivisionError('no model')>"
-    assert "The application raised an error, on GET /chat." in caplog.text
+    assert "The application raised an error on GET /chat." in caplog.text
 
 
 async def test_an_error_after_the_first_byte_breaks_the_response(app_client, virtual_clock):

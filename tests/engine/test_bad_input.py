@@ -12,7 +12,8 @@ from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.requirement import Requirement
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import StreamvalError
+from pytest_streamval.errors import InvalidArgumentError, StreamvalError
+from pytest_streamval.scripting.mock import StreamingMockBackend
 
 # Arguments: nothing starts
 
@@ -382,3 +383,34 @@ async def test_a_validator_that_returns_no_result_ends_the_run(start, judge, ass
     assert all(part in str(caught.value) for part in parts)
     assert result.history[-2].detail == str(caught.value)
     assert_over(result, backend, *judges)
+
+
+def test_a_validation_fn_that_is_no_function_is_refused_at_once():
+    with pytest.raises(InvalidArgumentError, match=r"Invalid validation_fn: 'short'\. It must be a function of"):
+        Requirement("odd", "short")
+
+
+async def test_a_pace_that_is_no_function_is_refused_before_generation_starts(start):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid pace: 5\. It must be an asynchronous function"):
+        await start(["One. "], pace=5)
+
+
+async def test_a_start_that_was_not_awaited_says_how_to_start_the_run():
+    starting = stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext())
+    with pytest.raises(AttributeError, match=r"no attribute 'astream'\. The run has not started\. Write `run = await"):
+        starting.astream()
+    with pytest.raises(AttributeError, match=r"no attribute 'stream'\.$"):
+        _ = starting.stream
+    with pytest.warns(RuntimeWarning, match="'stream_with_chunking' was never awaited"):
+        del starting
+
+
+async def test_a_factory_of_backends_is_refused_with_the_way_out():
+    with pytest.raises(InvalidArgumentError, match=r"subclass of Backend\. Call it first: it makes backends\."):
+        await stream_with_chunking("Go", StreamingMockBackend, SimpleContext())
+
+
+async def test_the_repr_of_a_run_shows_its_outcome(start):
+    result, _ = await start(["One. "])
+    await result.acomplete()
+    assert repr(result._run) == "<Run done, 3 events>"

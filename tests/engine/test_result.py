@@ -102,7 +102,7 @@ async def test_a_second_reader_is_refused_at_once(start, method, over):
     getattr(result, method)()
     if over:
         await result.acomplete()
-    with pytest.raises(RuntimeError, match=rf"{method}\(\) has one reader, and it has it already.*history"):
+    with pytest.raises(RuntimeError, match=rf"{method}\(\) has one reader, and is being read already.*history"):
         getattr(result, method)()
     await result.acomplete()
 

@@ -305,3 +305,30 @@ def test_invalid_options_are_usage_errors(pytester: pytest.Pytester, options: Se
     result = run(pytester, *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
+
+
+def test_cancel_ends_the_fixtures_of_a_module_whose_last_test_has_no_event_loop(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_a="import pytest\n\n@pytest.fixture(scope='module', autouse=True)\ndef of_module():\n    yield\n"
+        "    assert False, 'the fixture ends'\n\ndef test_loop():\n    pass\n",
+        test_b=f"{HEAD}\nasync def test_it():\n    await pause()\n",
+    )
+    result = run(pytester, "--streamval-cancel", "5")
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["E*AssertionError: the fixture ends", "streamval: 1 test cancelled * 0 failed"])
+
+
+def test_cancel_uses_the_snapshot_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it=f"{HEAD}\n@pytest.mark.parametrize('n', [1])\n"
+        "async def test_it(n, streaming_mock_backend, event_snapshot):\n"
+        "    async with stream_with_chunking('', streaming_mock_backend('One.'), SimpleContext()) as run:\n"
+        "        await run.acomplete()\n"
+        "    assert run == event_snapshot\n",
+    )
+    run(pytester, "--snapshot-update", "--streamval-cancel", "5").assert_outcomes(passed=2)
+    assert [path.name for path in pytester.path.rglob("*.transcript")] == ["test_it[1].transcript"]
+    result = run(pytester, "--streamval-cancel", "5")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["streamval: 1 test cancelled * 0 failed"])
+    result.stdout.no_fnmatch_line("*snapshot failed*")

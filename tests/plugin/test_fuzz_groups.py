@@ -289,3 +289,14 @@ def test_a_test_that_fails_as_scripted_is_one_failure_in_any_order(pytester: pyt
     result = run(pytester, "--streamval-fuzz", "3")
     result.assert_outcomes(failed=1, errors=1)
     assert any(line.startswith("0 of 2 tests depend on the cut") for line in plugin_lines(result))
+
+
+def test_a_failure_that_does_not_repeat_leaves_no_fixtures_to_the_next_module(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="runs = []\n\ndef test_it(stream_script):\n    list(stream_script('Hello there.').play_sync())\n"
+        "    runs.append(1)\n    assert len(runs) != 3\n",
+        test_next="def test_next():\n    pass\n",
+    )
+    result = run(pytester, "--streamval-fuzz", "2")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*this failure does not repeat."])

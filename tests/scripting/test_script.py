@@ -72,7 +72,7 @@ def test_scripts_are_values() -> None:
         (lambda: Script.of("x", ValueError("y")), "For a failure, write Raise"),
         (lambda: Script.of(Stall), "For an instance of this class, write Stall"),
         (lambda: Script.from_text("x", 0), "Invalid token_size: 0. .* 1 or more"),
-        (lambda: Delay(-1), "Invalid seconds: -1. .* 0 seconds or more"),
+        (lambda: Delay(-1), "Invalid seconds: -1. .* seconds, 0 or more"),
         (lambda: Delay(float("nan")), "Invalid seconds: nan"),
         (lambda: Raise("x"), "Invalid exc: 'x'. .* an exception"),
         (lambda: Raise(int), "Invalid exc: <class 'int'>"),

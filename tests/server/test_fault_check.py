@@ -170,3 +170,12 @@ def test_assert_faults_noticed_accepts_an_error_after_another_request() -> None:
 def test_assert_faults_noticed_rejects_invalid_arguments(arguments, rule) -> None:
     with pytest.raises(InvalidArgumentError, match=rule):
         assert_faults_noticed(**{"subject": careful, "script": SCRIPT, **arguments})
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_assert_faults_noticed_fails_if_the_subject_sends_no_request(asynchronous):
+    async def answer(server):
+        return "Hello."
+
+    with pytest.raises(CheckFailedError, match="sent no request to the server"):
+        assert_faults_noticed(answer if asynchronous else lambda server: "Hello.", SCRIPT)

@@ -8,7 +8,12 @@ from typing import get_args
 import pytest
 
 from pytest_streamval import Deviation, read_stream
-from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    MalformedFrameError,
+    ProviderStreamError,
+    StreamTruncatedError,
+)
 from pytest_streamval.model import DeviationKind, ToolCall, Usage
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocols.md"
@@ -645,3 +650,8 @@ def test_thinking_that_is_repeated_in_another_form_is_read_once():
     reading = read_stream("openai-responses", sse(*frames, completed()))
     assert reading.thinking == "Hm."
     assert [deviation.kind for deviation in reading.deviations] == ["repeated-whole"]
+
+
+def test_read_stream_shows_a_body_that_is_no_bytes_in_its_error():
+    with pytest.raises(InvalidArgumentError, match=r"Invalid data: 'data: x'\. It must be the raw bytes of the body"):
+        read_stream("openai", "data: x")
