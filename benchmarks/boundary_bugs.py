@@ -72,7 +72,7 @@ def _outcome(case: Any, name: str, text: Any, count: int) -> Outcome:  # noqa: A
         pieces = [delta.text for delta in deltas] if is_text else list(deltas)
         return CutRun(_result(consumer, pieces) != want, tuple(recutter.places()), has_bodies=False)
 
-    def trial(cut: Cut | None, _: Cut | None) -> CutRun:
+    def trial(cut: Cut | None, *_: Cut | None) -> CutRun:
         nonlocal runs
         runs += 1
         return fails(case.bug, cut)
@@ -80,7 +80,7 @@ def _outcome(case: Any, name: str, text: Any, count: int) -> Outcome:  # noqa: A
     cuts = Cut.first(count)
     found = next((cut for cut in cuts if fails(case.bug, cut).fails_alike), None)
     accused = [cut.name for cut in cuts if fails(case.right, cut).fails_alike]
-    smallest = None if found is None else smallest_cut(found, trial(found, None), trial).cut
+    smallest = None if found is None else smallest_cut(found, trial(found), trial).cut
     return Outcome(name, None if found is None else int(found.name), accused, smallest, runs)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.app.requests import App, Content, RequestHeaders
     from pytest_streamval.engine.tasks import OwnedTask
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
 
 GRACE = 5.0
 """The seconds that requests have for their end when the client is closed, before they are cancelled."""
@@ -77,6 +78,8 @@ class AppClient:
             raise InvalidArgumentError("app", excerpt(given), rule)
         self.app = app
         """The application."""
+        self.recutter: ScriptRecutter | None = None
+        """The recutter of the reads of pages, in a variant of `--streamval-fuzz`."""
         self._base = sent_deltas()
         self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 
@@ -115,7 +118,8 @@ class AppClient:
         state = await self._started()
         scope = http_scope(method, path, self._headers(headers, body.headers), state.lifespan.state)
         exchange = Exchange(scope)
-        page = Page(self.app, exchange, read_every, self._base)
+        recut = None if self.recutter is None else self.recutter.new_page()
+        page = Page(self.app, exchange, read_every, self._base, recut)
         uploads: list[OwnedTask[None]] = []
         if body.pieces is None:
             exchange.end_body(body.data)

@@ -17,10 +17,12 @@ from pytest_streamval.transcripts.transcript import quoted
 if TYPE_CHECKING:
     from pytest_streamval.app.exchange import Exchange
     from pytest_streamval.app.requests import App, Scope
+    from pytest_streamval.fuzzing.recutting import PageRecutter
     from pytest_streamval.transcripts.validated_text import ShownText
     from pytest_streamval.wire.sse import ServerSentEvent
 
 _FIRST_ERROR = 400  # of the status codes, whose bodies are the application's own words
+_MOST_JOINED = 65_536  # bytes of a read, as of a socket's
 _DIGITS = 6  # of a second, as a virtual clock shows
 
 
@@ -68,7 +70,14 @@ class Page:
 
     __test__ = False
 
-    def __init__(self, app: App, exchange: Exchange, read_every: float | None, base: int) -> None:
+    def __init__(
+        self,
+        app: App,
+        exchange: Exchange,
+        read_every: float | None,
+        base: int,
+        recut: PageRecutter | None = None,
+    ) -> None:
         """Create a page for a request that begins now.
 
         Args:
@@ -76,6 +85,7 @@ class Page:
             exchange: The request, from the server's side.
             read_every: The seconds between two reads, None for a client that is never slow.
             base: The number of deltas that were sent before the test.
+            recut: The recutter of the reads, None for one read of each message.
         """
         self.app = app
         """The application."""
@@ -94,6 +104,8 @@ class Page:
         self.task: asyncio.Task[None]
         """The task of the application."""
         self._taken = 0  # the number of reads that the test has taken
+        self._recut = recut
+        self._last_read = -math.inf  # the time of the last read
         self._next_read = -math.inf  # the earliest time of the next read of a slow client
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -257,8 +269,13 @@ class Page:
             BrokenResponseError: A `ConnectionError`. If the response broke off.
         """
         first = self._taken
-        while await self.read():
-            pass
+        while not self._is_ended():
+            if self._read_every == math.inf and self._exchange.unread:
+                self._read_now()
+            else:
+                await self._wait()
+        self._taken = len(self.reads)
+        self._raise_if_broken()
         return b"".join(read.data for read in self.reads[first:])
 
     async def head(self) -> int:
@@ -328,10 +345,20 @@ class Page:
         self.on_change()
 
     def _read_now(self) -> None:
-        now = self._loop.time()
-        self.reads.append(PageRead(self._exchange.take(), round(now - self._began, _DIGITS), self.upstream))
+        now, data, upstream = self._loop.time(), self._exchange.take(), self.upstream
+        for piece, is_cut in [(data, True)] if self._recut is None else self._recut.pieces(data):
+            before = b"" if is_cut else self._unseen_of(now)
+            self.reads.append(PageRead(before + piece, round(now - self._began, _DIGITS), upstream))
+        self._last_read = now
         if self._read_every is not None:
             self._next_read = now + self._read_every
+
+    def _unseen_of(self, now: float) -> bytes:
+        """Take the last read back if it came at the same moment and the test has not seen it. Return its data."""
+        is_seen = len(self.reads) <= max(self._taken, self._decoded)
+        if is_seen or self._last_read != now or len(self.reads[-1].data) >= _MOST_JOINED:
+            return b""
+        return self.reads.pop().data
 
     def _is_ended(self) -> bool:
         return not self._exchange.is_open and not self._exchange.unread

@@ -11,7 +11,7 @@ from pytest_streamval.scripting.script import pieces_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_streamval.fuzzing.cuts import Cut, Place
+    from pytest_streamval.fuzzing.cuts import BytesKind, Cut, Place
     from pytest_streamval.fuzzing.recutting import RecutBody, RecutScript, ScriptRecutter
     from pytest_streamval.scripting.script import Script
 
@@ -32,8 +32,12 @@ def failing_cut_lines(cut: Cut, recutter: ScriptRecutter) -> list[str]:
         cut: The cut.
         recutter: The recutter of the run that failed, with its streams.
     """
-    lines = [*_script_lines(cut, recutter.scripts)] if not _is_of_bytes(cut) else []
-    lines += [_body_line(cut, body) for body in recutter.bodies if body.cuts or not _is_of_scripts(cut)]
+    kinds = {place.kind for place in cut.places or ()}
+    lines = [*_script_lines(cut, recutter.scripts)] if not kinds or kinds - {"byte", "read"} else []
+    if not kinds or "byte" in kinds:
+        lines += [_bytes_line(cut, body, "byte") for body in recutter.bodies]
+    if not kinds or "read" in kinds:
+        lines += [_bytes_line(cut, body, "read") for body in recutter.pages]
     lines += [f"Fails when {_FINISH[place.kind]}." for place in cut.places or () if place.kind in _FINISH]
     if len(lines) > _STREAMS:
         lines[_STREAMS:] = [f"... and {len(lines) - _STREAMS} more streams"]
@@ -45,11 +49,12 @@ def stream_lines(recutter: ScriptRecutter) -> Iterator[str]:
     for each in recutter.scripts:
         pieces = [delta.text for delta in each.script.deltas]
         yield f"The stream was cut as  {show_cuts(pieces, _MOST_SHOWN)}"
-        if not recutter.bodies:  # a script has no bytes, whose cut may be the one that matters
+        if not recutter.bodies and not recutter.pages:  # a script has no bytes, whose cut may be the one that matters
             yield f"The same as a script:  {_source(each.script)}"
-    for body in recutter.bodies:
-        pieces = pieces_of(body.data.decode("latin-1"), body.cuts)
-        yield f"The bytes were cut as  {_shown_bytes(pieces, _MOST_SHOWN)}"
+    for name, bodies in (("bytes", recutter.bodies), ("reads", recutter.pages)):
+        for body in bodies:
+            pieces = pieces_of(body.data.decode("latin-1"), body.cuts)
+            yield f"The {name} were cut as  {_shown_bytes(pieces, _MOST_SHOWN)}"
 
 
 def _source(script: Script) -> str:
@@ -58,14 +63,6 @@ def _source(script: Script) -> str:
         return f"Script.from_text({excerpt(script.text, _MOST_SHOWN)})"
     source = ", ".join(map(repr, script.steps))
     return f"Script.of({source if len(source) <= _MOST_SHOWN else f'{source[:_MOST_SHOWN]} ...'})"
-
-
-def _is_of_bytes(cut: Cut) -> bool:
-    return bool(cut.places) and all(place.kind == "byte" for place in cut.places or ())
-
-
-def _is_of_scripts(cut: Cut) -> bool:
-    return bool(cut.places) and all(place.kind != "byte" for place in cut.places or ())
 
 
 def _script_lines(cut: Cut, scripts: Sequence[RecutScript]) -> Iterator[str]:
@@ -111,16 +108,18 @@ def _with_empty(text: str, cuts: Sequence[int], empty: Sequence[int]) -> list[st
     return [*pieces, *("" for _ in left)]
 
 
-def _body_line(cut: Cut, body: RecutBody) -> str:
+def _bytes_line(cut: Cut, body: RecutBody, kind: BytesKind) -> str:
     data = body.data.decode("latin-1")
     only = cut.places is None or not cut.is_scripted
     if cut.places is None:
         cuts: Sequence[int] = body.cuts
     else:
-        cuts = [place.at for place in cut.places if place.kind == "byte" and 0 < place.at < len(data)]
+        cuts = [place.at for place in cut.places if place.kind == kind and 0 < place.at < len(data)]
     if not cuts:
-        return f"Fails when all bytes come in one read: {excerpt(bytes(body.data), _SHOWN)}"
-    return f"Fails when the bytes are cut{' only' * only} here: {_shown_bytes(pieces_of(data, cuts), _SHOWN)}"
+        joined = "all bytes come in one read" if kind == "byte" else "the page's reads of one moment are joined"
+        return f"Fails when {joined}: {excerpt(bytes(body.data), _SHOWN)}"
+    name = "the bytes" if kind == "byte" else "the page's reads"
+    return f"Fails when {name} are cut{' only' * only} here: {_shown_bytes(pieces_of(data, cuts), _SHOWN)}"
 
 
 def _shown_bytes(pieces: Sequence[str], limit: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt, plural
 from pytest_streamval.fuzzing.cut_rules import CHARS, WHOLE, WORDS, order_of, rule_of_number
@@ -21,16 +21,22 @@ MARK = "|·"
 _AROUND = 30  # characters shown on each side of a cut of a long text
 _NAMED = {"whole": WHOLE, "chars": CHARS, "words": WORDS}
 _EXACT = re.compile(r"(only-)?at-([\w.-]+)")
-_PLACE = re.compile(r"(b?)(\d+)(e?)(?:\.(\d+))?")
+_PLACE = re.compile(r"([br]?)(\d+)(e?)(?:\.(\d+))?")
+_LETTERS = {"byte": "b", "read": "r"}
+_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
+
+BytesKind: TypeAlias = Literal["byte", "read"]
+"""The kinds of places in bytes: in the responses of providers, and in the reads of an application's pages."""
 
 
 class Place(NamedTuple):
     """One place at which a test's streams are cut."""
 
     kind: str
-    """`cut`, `empty` for an additional empty delta, `byte`, or `joined` and `apart` for that of the finish reason."""
+    """`cut`, `empty` for an additional empty delta, `byte`, `read`, or `joined` and `apart` for the finish reason."""
     at: int = 0
-    """The offset in the content of a script, in characters, or in the body of each response, in bytes."""
+    """The offset in the content of a script, in characters, or in bytes: in each response of a provider (`byte`), in
+    each page of an application (`read`)."""
     script: int = 1
     """The number of the script among those of the test, from 1."""
 
@@ -38,7 +44,7 @@ class Place(NamedTuple):
         if self.kind in {"joined", "apart"}:
             return self.kind
         of_script = f".{self.script}" if self.script > 1 else ""
-        return f"{'b' * (self.kind == 'byte')}{self.at}{'e' * (self.kind == 'empty')}{of_script}"
+        return f"{_LETTERS.get(self.kind, '')}{self.at}{'e' * (self.kind == 'empty')}{of_script}"
 
     @classmethod
     def parse(cls, word: str) -> Place | None:
@@ -48,7 +54,7 @@ class Place(NamedTuple):
         match = _PLACE.fullmatch(word)
         if match is None or (match[1] and match[3]):
             return None
-        kind = "byte" if match[1] else "empty" if match[3] else "cut"
+        kind = _KINDS.get(match[1], "empty" if match[3] else "cut")
         return cls(kind, int(match[2]), int(match[4] or 1))
 
 
@@ -132,13 +138,12 @@ class Cut:
         """Whether the pieces as scripted stay apart."""
         return self.name.startswith("at-")
 
-    @property
-    def keeps_bytes(self) -> bool:
-        """Whether the bytes of responses stay as they are, as the cut has no places in them."""
+    def keeps(self, kind: BytesKind) -> bool:
+        """Return whether the bytes of responses, or the reads of pages, stay as they are."""
         places = self.places
         if places is None:
             return False
-        return not any(place.kind == "byte" and (place.at or not self.is_scripted) for place in places)
+        return not any(place.kind == kind and (place.at or not self.is_scripted) for place in places)
 
     @property
     def number(self) -> int | None:
@@ -171,10 +176,13 @@ class Cut:
             return [place.at for place in places if place.kind == "byte" and 0 < place.at < len(data)]
         return self.of_text(data.decode("latin-1"))
 
-    def of_frames(self) -> Callable[[bytes], Sequence[int]]:
+    def of_frames(self, kind: BytesKind = "byte") -> Callable[[bytes], Sequence[int]]:
         """Return a function that returns the offsets at which to cut the frames of one response, for each in turn.
 
         The offset 0 is a cut before the frame. Frames with no cut between them are sent together.
+
+        Args:
+            kind: The places that count: `byte` for a response of a provider, `read` for a page of an application.
         """
         if self.places is None:
             return self.rule.of_parts()
@@ -186,7 +194,7 @@ class Cut:
             before = [0] if self.is_scripted and body.start else []
             return sorted({*before, *(place.at - body.start for place in places if place.at in body and place.at)})
 
-        places = [place for place in self.places if place.kind == "byte"]
+        places = [place for place in self.places if place.kind == kind]
         return offsets
 
     @property

@@ -14,7 +14,7 @@ from pytest_streamval.scripting.mock import make_mock
 from pytest_streamval.scripting.script import as_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_streamval.fuzzing.script_content import ScriptContent
     from pytest_streamval.recordings.cassette import Cassette
@@ -36,34 +36,60 @@ class RecutScript(NamedTuple):
 
 @dataclass(slots=True)
 class RecutBody:
-    """The body of a response, and the offsets at which it was cut."""
+    """The body of a response or of a page, and the offsets at which it was cut."""
 
     data: bytearray = field(default_factory=bytearray)
     cuts: list[int] = field(default_factory=list)
 
-    def add(self, data: bytes, offsets: Sequence[int]) -> None:
+    def add(self, data: bytes, offsets: Iterable[int]) -> None:
         """Add the next bytes, which were cut at some offsets."""
         self.cuts += [len(self.data) + at for at in offsets]
         self.data += data
 
 
+class PageRecutter:
+    """The reads of one page in other pieces."""
+
+    def __init__(self, cut: Cut, body: RecutBody) -> None:
+        """Create it for a page that begins.
+
+        Args:
+            cut: The cut of its reads.
+            body: The record of its bytes.
+        """
+        self._offsets = cut.of_frames("read")
+        self._body = body
+
+    def pieces(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Yield the pieces of the next data, each with whether a cut is before it."""
+        offsets = {*self._offsets(data)}
+        self._body.add(data, sorted(offsets))
+        for start, end in pairwise(sorted({0, *offsets, len(data)})):
+            yield data[start:end], start in offsets
+
+
 class ScriptRecutter:
     """A factory of mock backends and scripts whose content is cut. It keeps everything that it has cut."""
 
-    def __init__(self, cut: Cut | None, byte_cut: Cut | None = None) -> None:
+    def __init__(self, cut: Cut | None, byte_cut: Cut | None = None, read_cut: Cut | None = None) -> None:
         """Create a factory.
 
         Args:
             cut: The cut of scripts, None as scripted.
             byte_cut: The cut of the bytes of responses. None is the same as of scripts.
+            read_cut: The cut of the reads of pages. None is the same as of scripts.
         """
         self.cut = cut
         byte_cut = byte_cut or cut
-        self.byte_cut = None if byte_cut is None or byte_cut.keeps_bytes else byte_cut
+        self.byte_cut = None if byte_cut is None or byte_cut.keeps("byte") else byte_cut
+        read_cut = read_cut or cut
+        self.read_cut = None if read_cut is None or read_cut.keeps("read") else read_cut
         self.scripts: list[RecutScript] = []
         """The scripts, in the order in which they were made."""
         self.bodies: list[RecutBody] = []
         """The bodies of responses, in the order of their requests."""
+        self.pages: list[RecutBody] = []
+        """The bodies of an application's pages, in the order of their requests."""
 
     def backend(self, *scripts: Script | str, **options: Any) -> Any:  # noqa: ANN401  # as in StreamingMockBackendFactory
         """Return a mock backend. The arguments are those of `StreamingMockBackendFactory`."""
@@ -81,16 +107,25 @@ class ScriptRecutter:
         self.bodies.append(RecutBody())
         return self.bodies[-1]
 
+    def new_page(self) -> PageRecutter | None:
+        """Return the recutter of the reads of a new page, None if they stay as they are."""
+        if self.read_cut is None:
+            return None
+        self.pages.append(RecutBody())
+        return PageRecutter(self.read_cut, self.pages[-1])
+
     @property
     def channels(self) -> set[str]:
         """The channels that had content to cut, without the numbers of tool calls."""
         names = {name.partition(" ")[0] for each in self.scripts for name in each.content.channels}
-        return names | {"bytes" for body in self.bodies if len(body.data) > 1}
+        of_bytes = {"bytes": self.bodies, "reads": self.pages}
+        return names | {name for name, bodies in of_bytes.items() if any(len(body.data) > 1 for body in bodies)}
 
     @property
     def is_repeated(self) -> bool:
         """Whether a smaller number has cut all streams at the same places, as they have few."""
-        return bool(self.scripts) and not self.bodies and not any(each.is_new for each in self.scripts)
+        has_bytes = bool(self.bodies or self.pages)
+        return bool(self.scripts) and not has_bytes and not any(each.is_new for each in self.scripts)
 
     def places(self) -> Iterator[Place]:
         """Yield the places at which the scripts and bodies were cut."""
@@ -100,7 +135,8 @@ class ScriptRecutter:
             yield from (Place("empty", at, number) for at in division.empty)
             if division.finish:
                 yield Place(division.finish)
-        yield from (Place("byte", at) for at in sorted({at for body in self.bodies for at in body.cuts}))
+        yield from (Place("byte", at) for at in _cuts_of(self.bodies))
+        yield from (Place("read", at) for at in _cuts_of(self.pages))
 
     def _recut(self, script: Script) -> Script:
         content = content_of(script)
@@ -118,7 +154,7 @@ class ScriptRecutter:
             return content.division(rule), is_new
         if (places := self.cut.places) is None:
             return content.division(self.cut.rule), True
-        if all(place.kind == "byte" for place in places):
+        if all(place.kind in {"byte", "read"} for place in places):
             return Division(content.scripted), True
         mine = [each for each in places if each.script == len(self.scripts) + 1 and each.at <= content.size]
         finish = next((each.kind for each in places if each.kind in {"joined", "apart"}), "")
@@ -127,6 +163,10 @@ class ScriptRecutter:
         if self.cut.is_scripted:
             cuts.update(content.scripted)
         return Division(tuple(sorted(cuts)), tuple(sorted(empty)), content.possible_finish(finish)), True
+
+
+def _cuts_of(bodies: Sequence[RecutBody]) -> list[int]:
+    return sorted({at for body in bodies for at in body.cuts})
 
 
 def recut_cassette(cassette: Cassette, cut: Cut) -> Cassette:

@@ -11,11 +11,13 @@ from pytest_streamval.fuzzing.shrinking import Limit, fewest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from pytest_streamval.fuzzing.cuts import BytesKind
+
 RUNS = 60
 """The runs that the search makes at most."""
 
 _MOST_PLACES = 60  # in the name of a cut
-_NATURAL = Cut("at-b0")  # bytes in the writes of the test as scripted: the offset 0 is no cut
+_NATURAL = Cut("at-b0")  # bytes and reads as in the test as scripted: the offset 0 is no cut
 
 
 class CutRun(NamedTuple):
@@ -27,13 +29,18 @@ class CutRun(NamedTuple):
     """The places at which its streams were cut."""
     has_bodies: bool
     """Whether there were responses whose bytes can be cut."""
+    has_pages: bool = False
+    """Whether there were pages of an application whose reads can be cut."""
 
 
 class Trial(Protocol):
     """A function that runs the test again."""
 
-    def __call__(self, cut: Cut | None, byte_cut: Cut | None, /) -> CutRun:
-        """Run the test under a cut of its scripts and of the bytes of its responses, None as scripted."""
+    def __call__(self, cut: Cut | None, byte_cut: Cut | None, read_cut: Cut | None, /) -> CutRun:
+        """Run the test under a cut of its scripts, None as scripted, and others of its responses and its pages.
+
+        None is the same as of scripts for these.
+        """
 
 
 class SmallestCut(NamedTuple):
@@ -57,10 +64,10 @@ def smallest_cut(cut: Cut, first: CutRun, trial: Trial, *, limit: int = RUNS) ->
         limit: The most runs.
     """
     search = _Search(trial, Limit(limit - 1))  # the last one is for a failure that does not repeat
-    found = search.in_bodies(cut, first) if first.has_bodies else search.in_scripts(cut, first.places)
+    found = search.in_all(cut, first)
     if found is not None:
         return SmallestCut(found, repeats=True)
-    return SmallestCut(cut, repeats=search.fails(cut, None))
+    return SmallestCut(cut, repeats=search.fails(cut))
 
 
 def _is_whole(cut: Cut) -> bool:
@@ -71,18 +78,36 @@ class _Search:
     def __init__(self, trial: Trial, limit: Limit) -> None:
         self._trial = trial
         self._limit = limit
-        self._found: dict[tuple[Cut | None, Cut | None], CutRun] = {}
+        self._found: dict[tuple[Cut | None, Cut | None, Cut | None], CutRun] = {}
 
-    def run(self, cut: Cut | None, byte_cut: Cut | None) -> CutRun:
-        """Return the run under two cuts. Each pair runs once."""
-        if (cut, byte_cut) not in self._found:
+    def run(self, cut: Cut | None, byte_cut: Cut | None = None, read_cut: Cut | None = None) -> CutRun:
+        """Return the run under the cuts of a trial. It runs once."""
+        cuts = cut, byte_cut, read_cut
+        if cuts not in self._found:
             self._limit.left -= 1
-            self._found[cut, byte_cut] = self._trial(cut, byte_cut)
-        return self._found[cut, byte_cut]
+            self._found[cuts] = self._trial(*cuts)
+        return self._found[cuts]
 
-    def fails(self, cut: Cut | None, byte_cut: Cut | None) -> bool:
-        """Return whether the test fails alike under two cuts."""
-        return self.run(cut, byte_cut).fails_alike
+    def fails(self, cut: Cut | None, byte_cut: Cut | None = None, read_cut: Cut | None = None) -> bool:
+        """Return whether the test fails alike under the cuts of a trial."""
+        return self.run(cut, byte_cut, read_cut).fails_alike
+
+    def in_all(self, cut: Cut, first: CutRun) -> Cut | None:
+        """Return the smallest cut, None if it is no smaller: in pages alone, or with their reads as scripted."""
+        read_cut = None
+        if first.has_pages:
+            of_reads = self.run(None, _NATURAL, cut)
+            if of_reads.fails_alike:
+                return self._in_bytes(of_reads, "read")
+            read_cut = _NATURAL
+        if first.has_bodies:
+            return self.in_bodies(cut, first, read_cut)
+        if read_cut is None:
+            return self.in_scripts(cut, first.places)
+        return self.in_scripts(cut, first.places, (Place("cut"),)) if self.fails(cut, None, read_cut) else None
+
+    def _in_bytes(self, run: CutRun, kind: BytesKind) -> Cut | None:
+        return self._smallest([tuple(each for each in run.places if each.kind == kind)], (Place(kind),))
 
     def in_scripts(self, cut: Cut, places: Iterable[Place], nowhere: tuple[Place, ...] = ()) -> Cut | None:
         """Return the smallest cut of scripts, None if no smaller one fails.
@@ -92,16 +117,16 @@ class _Search:
             places: Its places.
             nowhere: The places of a cut that joins everything.
         """
-        every = () if _is_whole(cut) else tuple(place for place in places if place.kind != "byte")
+        every = () if _is_whole(cut) else tuple(place for place in places if place.kind not in {"byte", "read"})
         cuts = tuple(place for place in every if place.kind == "cut")
         return self._smallest([*dict.fromkeys((cuts, every))], nowhere)
 
-    def in_bodies(self, cut: Cut, first: CutRun) -> Cut | None:
+    def in_bodies(self, cut: Cut, first: CutRun, read_cut: Cut | None) -> Cut | None:
         """Return the smallest cut if the bytes of responses are cut, too, None if it is no smaller."""
-        of_bytes = self.run(None, cut)
+        of_bytes = self.run(None, cut, read_cut)
         if of_bytes.fails_alike:
-            return self._smallest([tuple(each for each in of_bytes.places if each.kind == "byte")], (Place("byte"),))
-        return self.in_scripts(cut, first.places, (Place("cut"),)) if self.fails(cut, _NATURAL) else None
+            return self._in_bytes(of_bytes, "byte")
+        return self.in_scripts(cut, first.places, (Place("cut"),)) if self.fails(cut, _NATURAL, read_cut) else None
 
     def _smallest(self, choices: Sequence[tuple[Place, ...]], nowhere: tuple[Place, ...]) -> Cut | None:
         """Return the cut at the fewest places of the first choice that fails, with the pieces as scripted or alone."""
@@ -123,4 +148,4 @@ class _Search:
 
     def _fails_at(self, places: tuple[Place, ...], nowhere: tuple[Place, ...], *, only: bool) -> bool:
         """Return whether the test fails alike under the cut at some places. As scripted, it passes."""
-        return (only or bool(places)) and self.fails(Cut.at(places or nowhere, only=only), None)
+        return (only or bool(places)) and self.fails(Cut.at(places or nowhere, only=only))

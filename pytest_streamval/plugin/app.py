@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_streamval.app.requests import App
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
 
 
 class AppClientFactory(Protocol):
@@ -24,18 +25,23 @@ class AppClientFactory(Protocol):
         """Return a client of an ASGI application."""
 
 
-def app_clients(item: pytest.Item, *, checks_leaks: bool) -> Iterator[AppClientFactory]:
+def app_clients(
+    item: pytest.Item, recutter: ScriptRecutter | None, *, checks_leaks: bool
+) -> Iterator[AppClientFactory]:
     """Yield the factory of a test's clients. Their applications are shut down at the end of the test.
 
     Args:
         item: The test.
+        recutter: The recutter of the reads, None as the application sends.
         checks_leaks: Whether a test fails if requests had to be cancelled at its end.
     """
     clients: list[AppClient] = []
 
     def make(app: App) -> AppClient:
-        clients.append(AppClient(app))
-        return clients[-1]
+        client = AppClient(app)
+        client.recutter = recutter
+        clients.append(client)
+        return client
 
     async def close(loop: asyncio.AbstractEventLoop) -> None:
         del loop  # that of each call of aclose()

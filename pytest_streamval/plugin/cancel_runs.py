@@ -12,6 +12,7 @@ import pytest
 
 from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancelling import Cancellation
+from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.held_reports import end_fixtures, run_held
 from pytest_streamval.plugin.subtest_counts import move_subtests
 from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command
@@ -154,11 +155,12 @@ class CancelRuns:
         """Print the number of cancellations."""
         cancelled = {test: count for test, count in self._tests.items() if count}
         if not cancelled:
-            terminalreporter.write_line("streamval: no test was cancelled: none has an event loop")
+            write_line(terminalreporter, "streamval: no test was cancelled: none has an event loop")
             return
         times = plural(sum(cancelled.values()), "time")
-        terminalreporter.write_line(
-            f"streamval: {plural(len(cancelled), 'test')} cancelled {times}, {len(self._failed):,} failed"
+        failed = len(self._failed)
+        write_line(
+            terminalreporter, f"streamval: {plural(len(cancelled), 'test')} cancelled {times}, {failed:,} failed"
         )
 
 

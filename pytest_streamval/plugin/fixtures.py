@@ -146,11 +146,12 @@ def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) 
 
 @pytest.fixture
 @_guarded
-def app_client(request: pytest.FixtureRequest) -> Iterator[AppClientFactory]:
+def app_client(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[AppClientFactory]:
     """Make clients of ASGI applications: `app_client(app)` sends requests in the event loop of the test."""
     from pytest_streamval.plugin.app import app_clients
 
-    yield from app_clients(request.node, checks_leaks=_guard_of(request).test.leaks)
+    leaks = _guard_of(request).test.leaks
+    yield from app_clients(request.node, _recutter_of(request), checks_leaks=leaks)
 
 
 @pytest.fixture

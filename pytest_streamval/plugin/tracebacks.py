@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 _PACKAGE = "pytest_streamval"
-_LINE = 160  # characters of a line of an assertion
+_LINE = 400  # characters of a line of an assertion, so that messages of errors stay complete
 _VERBOSE = 2  # -vv shows everything
 
 

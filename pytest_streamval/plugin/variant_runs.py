@@ -95,7 +95,7 @@ class VariantRuns:
                 item.ihook.pytest_runtest_logreport(report=report)
             raise
         finally:
-            set_trial(item, cut, None)
+            set_trial(item, cut)
         return [*reports, *end_fixtures(item, nextitem)]
 
     def _smallest(
@@ -103,15 +103,15 @@ class VariantRuns:
     ) -> list[pytest.TestReport]:
         failure = first.failures[0]
 
-        def trial(cut: Cut | None, byte_cut: Cut | None) -> CutRun:
-            set_trial(item, cut, byte_cut)
+        def trial(*cuts: Cut | None) -> CutRun:
+            set_trial(item, *cuts)
             return _run(item, item.parent, is_quiet=True).compared(failure)
 
-        if self._outcome_of(scripted_id(item)) is None and trial(None, None).fails_alike:
+        if self._outcome_of(scripted_id(item)) is None and trial(None).fails_alike:
             return _with_facts(first, _facts_of(item, cut, cut, ["Fails as scripted, too."]))
         found = smallest_cut(cut, first.compared(failure), trial)
         if found.repeats:
-            set_trial(item, found.cut, None)
+            set_trial(item, found.cut)
             last = _run(item, nextitem)
             if last.recutter is not None and last.failures[:1] == [failure]:
                 lines = failing_cut_lines(found.cut, last.recutter)
@@ -138,7 +138,8 @@ class _Run(NamedTuple):
         recutter = self.recutter
         if recutter is None:
             return CutRun(self.failures[:1] == [failure], (), has_bodies=False)
-        return CutRun(self.failures[:1] == [failure], tuple(recutter.places()), bool(recutter.bodies))
+        is_alike = self.failures[:1] == [failure]
+        return CutRun(is_alike, tuple(recutter.places()), bool(recutter.bodies), bool(recutter.pages))
 
 
 def _run(item: pytest.Item, nextitem: Any, *, is_quiet: bool = False) -> _Run:  # noqa: ANN401  # a test or its collector

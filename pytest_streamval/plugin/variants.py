@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.fuzzing.failing_cuts import FailingCuts
 
-SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette", "provider_server")
+SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette", "provider_server", "app_client")
 """The fixtures whose streams are cut."""
 AS_SCRIPTED = "streamval_as_scripted"
 """The marker of tests without variants."""
@@ -137,12 +137,12 @@ def _with_cut(item: Any, cut: Cut) -> Any:  # noqa: ANN401  # a function as pyte
 
 
 _RECUTTER = pytest.StashKey[ScriptRecutter]()
-_TRIAL = pytest.StashKey[tuple[Cut | None, Cut | None]]()
+_TRIAL = pytest.StashKey[tuple[Cut | None, ...]]()
 
 
-def set_trial(item: pytest.Item, cut: Cut | None, byte_cut: Cut | None) -> None:
-    """Set the cuts of the next run of a variant, of its scripts and of the bytes of its responses."""
-    item.stash[_TRIAL] = cut, byte_cut
+def set_trial(item: pytest.Item, *cuts: Cut | None) -> None:
+    """Set the cuts of the next run of a variant, as the arguments of `ScriptRecutter`."""
+    item.stash[_TRIAL] = cuts
 
 
 def begin_recutting(item: pytest.Item, cut: Cut | None) -> Cut | None:
@@ -154,7 +154,7 @@ def begin_recutting(item: pytest.Item, cut: Cut | None) -> Cut | None:
     """
     if cut is None:
         return None
-    item.stash[_RECUTTER] = recutter = ScriptRecutter(*item.stash.get(_TRIAL, (cut, None)))
+    item.stash[_RECUTTER] = recutter = ScriptRecutter(*item.stash.get(_TRIAL, (cut,)))
     return recutter.byte_cut
 
 

@@ -92,3 +92,21 @@ def test_all_cuts_of_all_streams_are_shown_with_the_scripts_that_make_them() -> 
     shown = list(stream_lines(letters))
     assert shown[1] == "The same as a script:  Script.from_text('One.')"
     assert all(len(line) < 600 for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        ("at-r4", "Fails when the page's reads are cut here: b'data|·: One\\n\\ndata: Two\\n\\n'"),
+        ("only-at-r4", "Fails when the page's reads are cut only here: b'data|·: One\\n\\ndata: Two\\n\\n'"),
+        ("only-at-r0", r"Fails when the page's reads of one moment are joined: b'data: One\n\ndata: Two\n\n'"),
+        ("at-b4", "Fails, though no stream was cut."),
+    ],
+)
+def test_the_reads_of_a_page_are_described(cut: str, expected: str) -> None:
+    recutter = ScriptRecutter(Cut(cut))
+    page = recutter.new_page()
+    for event in (b"data: One\n\n", b"data: Two\n\n"):
+        assert page is None or b"".join(piece for piece, _ in page.pieces(event)) == event
+    assert failing_cut_lines(Cut(cut), recutter) == [expected]
+    assert all(line.startswith("The reads were cut as  b'data") for line in stream_lines(recutter))

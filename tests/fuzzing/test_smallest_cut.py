@@ -26,9 +26,9 @@ class Trials:
         self._script = script
         self._fails = fails
 
-    def __call__(self, cut: Cut | None, byte_cut: Cut | None) -> CutRun:
+    def __call__(self, cut: Cut | None, byte_cut: Cut | None = None, read_cut: Cut | None = None) -> CutRun:
         self.count += 1
-        recutter = ScriptRecutter(cut, byte_cut)
+        recutter = ScriptRecutter(cut, byte_cut, read_cut)
         deltas = recutter.script(self._script).deltas
         return CutRun(self._fails(list(deltas)), tuple(recutter.places()), has_bodies=False)
 
@@ -115,8 +115,39 @@ def body_run(cut: Cut | None, byte_cut: Cut | None, fails: Callable[[list[bytes]
     ids=["bytes", "one read", "deltas", "one delta", "both"],
 )
 def test_the_cut_of_bytes_and_that_of_scripts_are_told_apart(cut, fails, expected) -> None:
-    def trial(cut: Cut | None, byte_cut: Cut | None) -> CutRun:
+    def trial(cut: Cut | None, byte_cut: Cut | None, read_cut: Cut | None = None) -> CutRun:
+        del read_cut  # a run without pages
         return body_run(cut, byte_cut, fails)
 
     first = trial(Cut(cut), None)
     assert smallest_cut(Cut(cut), first, trial) == SmallestCut(Cut(expected), repeats=True)
+
+
+def page_run(cuts: tuple[Cut | None, ...], fails: Callable[[list[bytes], list[str]], bool]) -> CutRun:
+    """Return a run with an application that sends each delta of a script as one message."""
+    recutter = ScriptRecutter(*cuts)
+    deltas = texts(list(recutter.script("abcdef", token_size=2).deltas))
+    page = recutter.new_page()
+    reads: list[bytes] = []
+    for delta in deltas:
+        for piece, is_cut in [(delta.encode(), True)] if page is None else page.pieces(delta.encode()):
+            reads.append(piece if is_cut or not reads else reads.pop() + piece)
+    is_failed = fails([read for read in reads if read], deltas)
+    return CutRun(is_failed, tuple(recutter.places()), has_bodies=False, has_pages=bool(recutter.pages))
+
+
+@pytest.mark.parametrize(
+    ("cut", "fails", "expected"),
+    [
+        ("2", lambda reads, deltas: b"d" in reads, "at-r3"),
+        ("1", lambda reads, deltas: len(reads) == 1, "only-at-r0"),
+        ("2", lambda reads, deltas: "d" in deltas, "at-3"),
+        ("1", lambda reads, deltas: len(deltas) == 1, "only-at-0"),
+    ],
+    ids=["reads", "one read", "deltas", "one delta"],
+)
+def test_the_cut_of_reads_and_that_of_scripts_are_told_apart(cut, fails, expected) -> None:
+    def trial(*cuts: Cut | None) -> CutRun:
+        return page_run(cuts, fails)
+
+    assert smallest_cut(Cut(cut), trial(Cut(cut)), trial) == SmallestCut(Cut(expected), repeats=True)

@@ -190,4 +190,49 @@ def test_a_snapshot_of_a_page_does_not_depend_on_its_cut(run, pytester: pytest.P
         "test_events": '200 text/event-stream\ntoken "{\\"a\\": \\"\\u0000\\"}"\ntoken "[DONE]"\ncomplete\n',
         "test_texts": '"One."\n"Two.\\n"\n',
     }
-    run(SNAPSHOT, *options, "--streamval-fuzz", "5").assert_outcomes(passed=3 + 5, deselected=1)
+    run(SNAPSHOT, *options, "--streamval-fuzz", "5").assert_outcomes(passed=3 + 2 * 5, deselected=1 + 5)
+
+
+BY_HAND = """
+async def chat(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200})
+        for text in ("Once", "upon", "a", "time"):
+            await send({"type": "http.response.body", "body": f"data: {text}\\n\\n".encode(), "more_body": True})
+            await asyncio.sleep(10)
+        await send({"type": "http.response.body"})
+
+@pytest.mark.asyncio
+async def test_by_hand(app_client, virtual_clock):
+    page = await app_client(chat).get("/")
+    words = [read.data.removeprefix(b"data: ").strip().decode() for read in page.reads]
+    assert words == ["Once", "upon", "a", "time"]
+
+@pytest.mark.asyncio
+async def test_a_decoder(app_client, virtual_clock):
+    async with app_client(chat).stream("GET", "/") as page:
+        assert await page.until("Once") is not None
+        assert page.reads[0].at == 0
+        assert b"".join([await page.read() for _ in range(len(page.reads))]) is not None
+        await page.rest()
+    assert [event.data for event in page.events] == ["Once", "upon", "a", "time"]
+    assert page.text == "data: Once\\n\\ndata: upon\\n\\ndata: a\\n\\ndata: time\\n\\n"
+    assert {read.at for read in page.reads} == {0, 10, 20, 30}
+"""
+
+
+def test_the_reads_of_a_page_are_cut_in_variants(run) -> None:
+    result = run(BY_HAND, "--streamval-fuzz", "20")
+    result.assert_outcomes(passed=23, failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"_+ test_by_hand\[cut-at-r\d+\] _+",
+            r"Fails when the page's reads are cut here: b'.*\|·.*",
+            r"Passes as scripted\. Fails under \d+ of 20 other cuts .*",
+            r"Again:  pytest 'test_the_reads_of_a_page_are_cut_in_variants\.py::test_by_hand\[cut-at-r\d+\]'",
+            r"streamval: cut: reads in 2 tests",
+        ],
+        consecutive=False,
+    )
+    result = run(BY_HAND, "--streamval-fuzz-each", "--streamval-fuzz", "3", "-k", "by_hand")
+    result.stdout.re_match_lines([r"The reads were cut as  b'd\|·a\|·t.*"])
