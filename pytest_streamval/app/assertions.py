@@ -64,8 +64,8 @@ def assert_streams(page: Page, *, within: float | None = None) -> None:
         within: The most seconds that the first text may take, from the request.
 
     Raises:
-        CheckFailedError: An `AssertionError`. If the text came too late, or if nothing can be said: without a text, or
-            with less than two deltas of mocks and provider servers.
+        CheckFailedError: An `AssertionError`. If the text came too late. Also without a text, or with less than two
+            deltas of mocks and provider servers, as nothing streams then.
         InvalidArgumentError: A `TypeError`. If `page` is no page.
     """
     __tracebackhide__ = True

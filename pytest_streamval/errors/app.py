@@ -146,7 +146,7 @@ def not_streamed_error(request: str, fault: str, middleware: Sequence[str]) -> C
         advice = f"Middleware that keeps a response back until its end: {listed(middleware)}. Leave it out, or mend it."
     else:
         advice = (
-            "No middleware of the application keeps a response back, so the endpoint does. If all deltas came at one "
-            "moment, nothing can be said: put a Delay between two of them in the script."
+            "No middleware of the application keeps a response back. Either all deltas came at one moment, and the "
+            "script needs a Delay between two of them, or the endpoint itself keeps it back."
         )
     return check_failed("not streamed", [f"{request} did not stream: {fault}.", advice])
