@@ -17,6 +17,7 @@ from pytest_streamval.guards.source_locations import location_of
 from pytest_streamval.scripting.sent_deltas import sent_deltas
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
@@ -80,6 +81,8 @@ class AppClient:
         """The application."""
         self.recutter: ScriptRecutter | None = None
         """The recutter of the reads of pages, in a variant of `--streamval-fuzz`."""
+        self.pages: deque[Page] | None = None
+        """The last pages, None if nobody needs them."""
         self._base = sent_deltas()
         self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 
@@ -120,6 +123,8 @@ class AppClient:
         exchange = Exchange(scope)
         recut = None if self.recutter is None else self.recutter.new_page()
         page = Page(self.app, exchange, read_every, self._base, recut)
+        if self.pages is not None:
+            self.pages.append(page)
         uploads: list[OwnedTask[None]] = []
         if body.pieces is None:
             exchange.end_body(body.data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ HIGH_WATER = 65_536
 """The bytes of a request's body that a server keeps before it stops to read, as in uvicorn."""
 
 _ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+
+CURRENT_EXCHANGE: ContextVar[Exchange | None] = ContextVar("streamval_exchange", default=None)
+"""The request that the running task belongs to."""
 
 logger = logging.getLogger("pytest_streamval")
 
@@ -104,6 +108,7 @@ class Exchange:
 
     async def run(self, app: App) -> None:
         """Call the application, and end the response if the application did not."""
+        CURRENT_EXCHANGE.set(self)
         try:
             result = await cast("Callable[..., Awaitable[Any]]", app)(self.scope, self.receive, self.send)
         except (KeyboardInterrupt, SystemExit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -89,6 +90,10 @@ class Page:
         """
         self.app = app
         """The application."""
+        self.began = time.time()
+        """When the request began, by the clock of the test."""
+        self.ended = math.inf
+        """When the response ended for the client."""
         self._exchange = exchange
         exchange.on_change = self.on_change
         self._read_every = _checked_pace(read_every)
@@ -211,6 +216,10 @@ class Page:
         is_error = self.status is not None and self.status >= _FIRST_ERROR
         return [text._replace(is_plain=False) for text in texts] if is_error else texts
 
+    def is_of(self, exchange: Exchange | None) -> bool:
+        """Return whether this is the page of a request."""
+        return self._exchange is exchange
+
     @property
     def request(self) -> str:
         """The method and the path of the request."""
@@ -321,7 +330,7 @@ class Page:
         elif self._exchange.unread and self._read_every != math.inf:
             self._read_when_due()
         if self._is_ended() and self._upstream_at_end is None:
-            self._upstream_at_end = self.upstream
+            self._upstream_at_end, self.ended = self.upstream, time.time()
             self.stop_reading()
         self._wake()
 

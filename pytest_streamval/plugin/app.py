@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_streamval.app.client import AppClient
 from pytest_streamval.errors import CheckFailedError
 from pytest_streamval.plugin.async_tests import APPLICATIONS, closed_at_end
+from pytest_streamval.plugin.exchanges import exchanges_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,10 +37,12 @@ def app_clients(
         checks_leaks: Whether a test fails if requests had to be cancelled at its end.
     """
     clients: list[AppClient] = []
+    seen = exchanges_of(item)
 
     def make(app: App) -> AppClient:
         client = AppClient(app)
         client.recutter = recutter
+        client.pages = None if seen is None else seen.pages
         clients.append(client)
         return client
 

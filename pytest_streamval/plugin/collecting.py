@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from contextlib import ExitStack
 from copy import copy
@@ -11,12 +12,16 @@ import pytest
 
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.files.typed_json import to_json
+from pytest_streamval.plugin.exchanges import ObservedRun, begin_exchanges, exchanges_of, forget_exchanges
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.text_view import picture
 from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, TimelineObserver
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator
+
+    from pytest_streamval.plugin.exchanges import SeenExchanges
+    from pytest_streamval.report.timeline import Timeline
 
 _PAGE_STREAMS = 1_000  # streams of one test that a page shows
 _PICTURE_STREAMS = 8  # streams of one test that are kept for a picture, which shows one of them
@@ -30,14 +35,16 @@ class StreamCollector:
     def __init__(self, fixtures: Collection[str], *, for_page: bool) -> None:
         self._fixtures = fixtures
         self._for_page = for_page
-        self._observers: deque[TimelineObserver] = deque(maxlen=_PAGE_STREAMS if for_page else _PICTURE_STREAMS)
+        self._most = _PAGE_STREAMS if for_page else _PICTURE_STREAMS
+        self._runs: deque[ObservedRun] = deque(maxlen=self._most)
         self._count = 0
         self._observing = ExitStack()
 
     def _new_observer(self) -> TimelineObserver:
         self._count += 1
         observer = TimelineObserver(FOR_A_PAGE if self._for_page else FOR_A_PICTURE)
-        self._observers.append(observer)
+        module = sys.modules.get("pytest_streamval.app.exchange")  # loaded if an application was called
+        self._runs.append(ObservedRun(observer, None if module is None else module.CURRENT_EXCHANGE.get()))
         return observer
 
     @pytest.hookimpl(tryfirst=True)
@@ -45,29 +52,37 @@ class StreamCollector:
         """Start to observe the streams of a test."""
         if self._for_page or not set(self._fixtures).isdisjoint(getattr(item, "fixturenames", ())):
             self._observing.enter_context(observing(self._new_observer))
+            begin_exchanges(item, self._most)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Put a picture above a failure, and attach the timelines to the test's last report."""
         report: pytest.TestReport = yield
         has_traceback = report.failed and item.config.getoption("tbstyle") not in {"line", "no"}
-        if has_traceback and self._observers and call.when != "teardown":
-            report.longrepr = with_picture(report.longrepr, self._picture())
+        seen = exchanges_of(item)
+        if has_traceback and (self._runs or seen) and call.when != "teardown":
+            report.longrepr = with_picture(report.longrepr, self._picture(self._timelines(seen)))
         if call.when == "teardown":
             self._observing.close()
-            if self._count:
+            if self._for_page and (self._runs or seen):
+                timelines = self._timelines(seen)
+                report.__dict__[COUNT] = self._count + len(timelines) - len(self._runs)
+                report.__dict__[STREAMS] = to_json(timelines)
+            elif self._count:
                 report.__dict__[COUNT] = self._count
-                if self._for_page:
-                    report.__dict__[STREAMS] = to_json([observer.timeline() for observer in self._observers])
-            self._observers.clear()
+            forget_exchanges(item)
+            self._runs.clear()
             self._count = 0
         return report
 
-    def _picture(self) -> str:
+    def _timelines(self, seen: SeenExchanges | None) -> list[Timeline]:
+        return [run.observer.timeline() for run in self._runs] if seen is None else seen.timelines(self._runs)
+
+    def _picture(self, timelines: list[Timeline]) -> str:
         """Return the picture of the last stream that ended badly, or of the last stream if none did."""
-        timelines = [observer.timeline() for observer in self._observers]
         bad = [stream for stream in timelines if stream.outcome != "complete"]
-        return "\n".join(picture((bad or timelines)[-1], more=self._count - 1))
+        more = self._count + len(timelines) - len(self._runs) - 1
+        return "\n".join(picture((bad or timelines)[-1], more=more))
 
 
 def with_picture(longrepr: Any, text: str) -> Any:  # noqa: ANN401  # pytest has several kinds of it

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_streamval.guards.tracking import untracked
 from pytest_streamval.plugin.async_tests import SERVERS, closed_at_end, is_async_test
+from pytest_streamval.plugin.exchanges import exchanges_of
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.variant_ids import scripted_id, scripted_name
@@ -45,6 +46,7 @@ def provider_servers(
     numbers = count(1)
     opened: list[ProviderServer] = []
     item = request.node
+    seen = exchanges_of(item)
     has_failed = watched(item)
     is_on_clock = "virtual_clock" in item.fixturenames and is_async_test(item)
 
@@ -62,6 +64,9 @@ def provider_servers(
             if options.get("upstream") is not None and "cassettes" not in options:
                 options.update(_recording_options(request, next(numbers), recutter))
             server = ProviderServer(*scripts, **options)
+            if seen is not None:
+                server.keep_texts()
+                seen.servers.append(server)
             with untracked():  # this fixture closes it
                 servers.callback(lambda: server.close(failed=has_failed()))
                 if is_on_clock:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import locale
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import excerpt, harmless, plural
+from pytest_streamval.errors import harmless, plural
 from pytest_streamval.recordings.terminal_view import BLOCKS, LETTERS, fitted
-from pytest_streamval.report.timeline import OUTCOMES
 from pytest_streamval.transcripts.transcript import escaped, quoted
 
 if TYPE_CHECKING:
@@ -38,22 +37,25 @@ def picture(stream: Timeline, *, more: int = 0, blocks: bool | None = None) -> l
 def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
     chart = _Chart(stream)
     others = f" (and {more:,} more)" if more else ""
-    yield f"The stream {excerpt(stream.asked, 40)} {OUTCOMES[stream.outcome]}{others}"
+    yield f"{stream.title}{others}"
     if stream.why:
         yield f"  {harmless(stream.why).replace(chr(10), ' ')}"
     if stream.deviations:
         rest = len(stream.deviations) - 1
         yield _row("odd", harmless(stream.deviations[0]) + (f" (and {rest} more)" if rest else ""))
     yield _row("tokens", chart.tokens(levels))
-    yield _row("chunks", chart.chunks())
+    if not stream.subject:
+        yield _row("chunks", chart.chunks())
     for name, verdicts in chart.lanes():
         yield _row(name, verdicts)
     if stream.received:
         yield _row("received", chart.marks([bar.at for bar in stream.received], "o"))
+    if stream.reads:
+        yield _row("browser", chart.marks(stream.reads, "o"))
     yield _row("", chart.axis())
     released, held = stream.text[: stream.released], stream.text[stream.released :]
     cut = "… " if len(released) > _TEXT else ""
-    yield _row("released", cut + quoted(released[-_TEXT:]) if released else "nothing")
+    yield _row("text" if stream.subject else "released", cut + quoted(released[-_TEXT:]) if released else "nothing")
     if stream.outcome not in {"complete", "invalid"} and held.strip():
         yield _row("not released", quoted(held[:_TEXT]) + (" …" if len(held) > _TEXT else ""))
 
@@ -103,9 +105,10 @@ class _Chart:
     def lanes(self) -> Iterator[tuple[str, str]]:
         """Yield the requirements with the rows of their verdicts. If there are many, those that failed come first."""
         lanes = self._stream.lanes
-        if len(lanes) > _LANES:
+        most = _LANES - bool(self._stream.reads)
+        if len(lanes) > most:
             lanes = sorted(lanes, key=lambda lane: not any(verdict.word == "fail" for verdict in lane.verdicts))
-        for name, verdicts, final in lanes[:_LANES]:
+        for name, verdicts, final in lanes[:most]:
             yield name, self._signs([*verdicts, *([final] if final is not None else [])])
 
     def _signs(self, verdicts: Sequence[Verdict]) -> str:
@@ -120,7 +123,8 @@ class _Chart:
         """Return the duration, and how many deltas the producer had sent ahead when it was stopped."""
         stop = self._stream.stop
         ahead = f"; stopped after delta {stop.after:,}, {stop.unread:,} more sent" if stop is not None else ""
-        return f"{plural(self._stream.tokens, 'delta')} in {duration(self._stream.span)}{ahead}"
+        reads = f", {plural(len(self._stream.reads), 'read')}" if self._stream.reads and not ahead else ""
+        return f"{plural(self._stream.tokens, 'delta')}{reads} in {duration(self._stream.span)}{ahead}"
 
 
 def duration(microseconds: int) -> str:

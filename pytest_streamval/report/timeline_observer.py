@@ -52,7 +52,8 @@ class TimelineObserver(Observer):
         self._room = limits.characters
         self._token_limit = limits.tokens
         self._missed_tokens = self._missed_characters = 0
-        self._began = time.time()  # the clock of the events, which a virtual clock controls
+        self.began = time.time()
+        """When the run began, by the clock of the events, which a virtual clock controls."""
         self._released = 0
         self._times: list[float] = []
         self._texts: list[str] = []
@@ -167,7 +168,7 @@ class TimelineObserver(Observer):
         return without_secrets(timeline)
 
     def _since(self, moment: float) -> int:
-        return max(0, round((moment - self._began) * 1e6))
+        return max(0, round((moment - self.began) * 1e6))
 
     def _outcome(self) -> tuple[Outcome, str]:
         """Return how the run ended, and why."""

@@ -92,6 +92,7 @@ class Connection(asyncio.Protocol):
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._pending_deltas = 0
+        self._pending_texts: list[str] = []
         self._is_chunked = False
         self._has_no_body = False  # the method is HEAD, or the status has no content
         self._is_ended = False  # nothing more is read
@@ -340,14 +341,14 @@ class Connection(asyncio.Protocol):
             chunk = b"%x\r\n%b\r\n" % (size, data) if self._is_chunked else self._http.send(h11.Data(data=data))
             self._pending.append(chunk)
         self._pending_deltas += action.deltas
+        self._pending_texts += [action.text] if action.deltas else ()
 
     async def _flush(self, request: ServedRequest) -> None:
         """Send everything that is pending in one write, and wait until it is sent."""
         if self._pending_deltas:
-            request.deltas_sent += self._pending_deltas
+            request.note_deltas(self._pending_deltas, self._pending_texts)
             note_sent(self._pending_deltas)
-            request.deltas_late += self._pending_deltas if request.client_disconnected else 0
-            self._pending_deltas = 0
+            self._pending_deltas, self._pending_texts = 0, []
         if not self._pending:
             return
         request.bytes_sent += self._pending_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.server.newest import Newest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+_MOST_TEXTS = 20_000  # of the deltas of one response
 
 
 class ServedRequest:
@@ -54,7 +57,19 @@ class ServedRequest:
         """The bytes of the request: of its target, its headers and its body."""
         self.fault: str | None = None
         """The name of the fault of the response."""
+        self.began = time.time()
+        """When it arrived, by the clock of the test."""
+        self.texts: list[tuple[float, str]] | None = None
+        """When deltas were sent, with their text, if the journal keeps that. Of a long response, the first ones."""
         self._secrets = secrets or Secrets()
+
+    def note_deltas(self, count: int, texts: Sequence[str]) -> None:
+        """Count deltas that are passed to the network, with their text."""
+        self.deltas_sent += count
+        self.deltas_late += count if self.client_disconnected else 0
+        if self.texts is not None and len(self.texts) < _MOST_TEXTS:
+            now = time.time()
+            self.texts += [(now, text) for text in texts]
 
     @property
     def prompt(self) -> str:
@@ -135,6 +150,8 @@ class Journal:
         Args:
             limit: The most bytes of the requests that it keeps. None keeps all.
         """
+        self.keeps_texts = False
+        """Whether requests keep the text of their deltas."""
         self.requests: Newest[ServedRequest] = Newest(limit)
         """The requests in the order in which they arrived."""
         self._changed = threading.Condition()
@@ -143,6 +160,7 @@ class Journal:
 
     def add(self, request: ServedRequest) -> None:
         """Add a request."""
+        request.texts = [] if self.keeps_texts else None
         with self._changed:
             self.requests.add(request, request.size)
             self._changed.notify_all()

@@ -265,6 +265,10 @@ class ProviderServer(ServerAddresses):
 
     # Requests
 
+    def keep_texts(self) -> None:
+        """Keep the time and the text of the deltas of later requests, for their pictures."""
+        self._journal.keeps_texts = True
+
     @property
     def requests(self) -> tuple[ServedRequest, ...]:
         """The requests so far, in the order in which they arrived. With a `journal_limit` the oldest are missing."""

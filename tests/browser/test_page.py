@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_streamval.report.document import Entry, Report
@@ -202,3 +204,24 @@ def test_characters_beyond_the_basic_plane_keep_offsets_right(opened) -> None:
     page.keyboard.press("End")
     assert tip(page)[0] == "BAD. "
     assert tip(page)[2] == "not released"
+
+
+def test_the_reads_of_a_browser_are_a_row_on_both_axes(opened) -> None:
+    run = replace(STREAMS["complete"], reads=[100_000, 300_000])
+    times, texts = [0, 10, 20_000], ["One. ", "Two. ", "Three."]
+    page_alone = Timeline("GET /", "cancelled", "", 20_000, 16, 3, 16, times, texts, [], [], [], None)
+    page_alone = replace(page_alone, subject="page", reads=[10, 20_000])
+    response = replace(page_alone, subject="response", asked="POST /v1", reads=[])
+    page = opened(Report([Entry("t", streams=[run, page_alone, response])], 1))
+    for axis in ("time", "order"):
+        page.click(f"[data-axis={axis}]")
+        circles = [page.locator(".stream").nth(number).locator("circle.browser").count() for number in range(3)]
+        assert circles == [2, 2, 0]
+    labels = [page.locator(".stream").nth(number).locator("svg title").all_text_contents() for number in range(3)]
+    assert "browser" in labels[0]
+    assert "chunks" in labels[0]
+    assert {"tokens", "browser"} <= {*labels[1]}
+    assert not {"chunks", "received"} & {*labels[1], *labels[2]}
+    about = page.locator(".about").nth(1).inner_text()
+    assert "page" in about
+    assert "3 tokens, 2 reads, 20 ms" in about

@@ -9,14 +9,19 @@ class Stream {
     this.words = `${test.test}\n${test.run}\n${facts.asked}`.toLowerCase();
     this.ended = facts.outcome === "complete" || facts.outcome === "invalid";
     this.lanes = facts.lanes.slice(0, LANES);
-    this.height = ROW.tokens + ROW.chunks + this.lanes.length * ROW.lane + ROW.received + ROW.axis;
+    this.reads = facts.reads || [];
+    this.rows = { // a page or a response without a run has no chunks
+      chunks: facts.subject ? 0 : ROW.chunks, received: facts.subject ? 0 : ROW.received, browser: this.reads.length ? ROW.received : 0,
+    };
+    this.height = ROW.tokens + this.rows.chunks + this.lanes.length * ROW.lane + this.rows.received + this.rows.browser + ROW.axis;
     this.build();
   }
 
   build() {
     const { facts } = this;
     const bad = facts.outcome !== "complete";
-    const amount = plural(facts.tokens, "token") + ", " + plural(facts.chunks.length, "chunk") + ", " + duration(facts.span);
+    const chunks = facts.subject ? [] : [plural(facts.chunks.length, "chunk")], reads = this.reads.length ? [plural(this.reads.length, "read")] : [];
+    const amount = [plural(facts.tokens, "token"), ...chunks, ...reads, duration(facts.span)].join(", ");
     this.picture = element("div", { className: "picture" });
     this.picture.style.minHeight = `${this.height}px`;
     this.text = element("details", {}, element("summary", { tabIndex: -1 }, "text"));
@@ -24,6 +29,7 @@ class Stream {
     this.card = element("article", { className: "stream", tabIndex: 0 },
       element("div", { className: "about" },
         element("span", { className: `badge ${bad ? "bad" : "good"}` }, facts.outcome),
+        ...(facts.subject ? [element("span", { className: "facts" }, facts.subject)] : []),
         element("q", {}, visible(facts.asked)), element("span", { className: "facts" }, amount)));
     this.card.setAttribute("aria-label", `${facts.outcome}: ${visible(facts.asked)}; ${amount}. ${visible(facts.why)}`);
     if (facts.why) this.card.append(element("div", { className: "why" }, visible(facts.why)));
@@ -107,9 +113,13 @@ class Stream {
     this.places = new Set();
     let y = 0;
     this.drawTokens(svg, y); y += ROW.tokens;
-    this.drawChunks(svg, y); y += ROW.chunks;
+    if (this.rows.chunks) this.drawChunks(svg, y);
+    y += this.rows.chunks;
     for (const lane of this.lanes) { this.drawLane(svg, y, lane); y += ROW.lane; }
-    this.drawReceived(svg, y); y += ROW.received;
+    if (this.rows.received) this.drawReceived(svg, y);
+    y += this.rows.received;
+    if (this.rows.browser) this.drawReads(svg, y);
+    y += this.rows.browser;
     this.drawAxis(svg, y);
     this.drawStop(svg, y);
     this.line = shape(svg, "line", { class: "cursor", y1: 0, y2: y, visibility: "hidden" });
@@ -196,6 +206,16 @@ class Stream {
     for (const [at, , , end] of this.facts.received) {
       const x = axis === "time" ? this.x(at) : this.x(this.tokenAt(end - 1) + 1);
       if (!this.isThere(`received ${Math.round(x)}`, 0)) shape(svg, "circle", { class: "received", cx: x.toFixed(1), cy: y + ROW.received / 2, r: 3 });
+    }
+  }
+
+  drawReads(svg, y) {
+    this.label(svg, y, ROW.received, "browser");
+    let after = 0; // the number of tokens before a read
+    for (const at of this.reads) {
+      while (after < this.facts.times.length && this.facts.times[after] <= at) after++;
+      const x = this.moment(at, after);
+      if (!this.isThere(`browser ${Math.round(x)}`, 0)) shape(svg, "circle", { class: "received browser", cx: x.toFixed(1), cy: y + ROW.received / 2, r: 3 });
     }
   }
 
