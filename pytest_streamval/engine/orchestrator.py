@@ -183,7 +183,7 @@ class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
         self._coroutine = coroutine
         self._result: StreamChunkingResult
 
-    if not TYPE_CHECKING:  # for a type checker, it would have every attribute
+    if not TYPE_CHECKING:  # pragma: no branch  # for a type checker, it would have every attribute
 
         def __getattr__(self, name: str) -> object:
             """Raise an error that says how to start the run."""

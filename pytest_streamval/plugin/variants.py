@@ -145,15 +145,13 @@ def set_trial(item: pytest.Item, *cuts: Cut | None) -> None:
     item.stash[_TRIAL] = cuts
 
 
-def begin_recutting(item: pytest.Item, cut: Cut | None) -> Cut | None:
-    """Prepare the recutter for a run of a test. Return the cut of its bytes, None for a test as scripted.
+def begin_recutting(item: pytest.Item, cut: Cut) -> Cut | None:
+    """Prepare the recutter for a run of a variant. Return the cut of its bytes, None if they are not cut.
 
     Args:
         item: The test.
         cut: The cut of the variant, which applies unless a trial sets others.
     """
-    if cut is None:
-        return None
     item.stash[_RECUTTER] = recutter = ScriptRecutter(*item.stash.get(_TRIAL, (cut,)))
     return recutter.byte_cut
 
