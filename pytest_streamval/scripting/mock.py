@@ -64,15 +64,25 @@ class MockCall:
 
     async def play(self, thunk: ModelOutputThunk) -> None:
         """Play the script into an output."""
-        for step in self.script.steps:
-            if isinstance(step, (str, Delta)):
-                if not thunk.try_put(step):
-                    await thunk.put(step)
-                self.deltas_sent += 1
-                note_sent()
-            else:
-                await perform(step, self.script.steps)
-        self.finished = True
+        counted = 0
+        try:
+            for step in self.script.steps:
+                if isinstance(step, (str, Delta)):
+                    if not thunk.try_put(step):
+                        counted = self._note_sent(counted)
+                        await thunk.put(step)
+                    self.deltas_sent += 1
+                else:
+                    counted = self._note_sent(counted)
+                    await perform(step, self.script.steps)
+            self.finished = True
+        finally:
+            self._note_sent(counted)
+
+    def _note_sent(self, counted: int) -> int:
+        """Count the deltas that were sent since the last call, which is before other code of the event loop runs."""
+        note_sent(self.deltas_sent - counted)
+        return self.deltas_sent
 
     @property
     def unstopped(self) -> str:
