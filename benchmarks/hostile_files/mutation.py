@@ -118,5 +118,5 @@ def _changed(value: Any, chance: random.Random) -> Any:  # noqa: ANN401  # any v
 
 _MUTATIONS: tuple[Callable[[bytes, Sequence[bytes], random.Random], bytes], ...] = (
     *(_flip, _insert, _remove, _repeat, _cut_off, _splice),
-    *[_change_value] * 6,  # the readers behind the parser need it most
+    *[_change_value] * 6,  # most faults are in the code that uses the parsed values
 )

@@ -82,7 +82,7 @@ class AppClient:
         self.recutter: ScriptRecutter | None = None
         """The recutter of the reads of pages, in a variant of `--streamval-fuzz`."""
         self.pages: deque[Page] | None = None
-        """The last pages, None if nobody needs them."""
+        """The last pages, None unless a report shows them."""
         self._base = sent_deltas()
         self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are harmless in a terminal, whatever the arguments are."""
+    """A parser whose errors are harmless in a terminal with any arguments."""
 
     def error(self, message: str) -> NoReturn:
         """Print an error, and exit with 2."""

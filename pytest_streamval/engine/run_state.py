@@ -100,7 +100,7 @@ class RunState:
         return tuple(each.view() for each in self._attempts)
 
     def text_of_attempt(self, number: int) -> OutputText:
-        """Return the text of an attempt, for readers that are behind the run."""
+        """Return the text of an attempt, for readers that are slower than the run."""
         return self._attempts[number - 1].text
 
     # The events

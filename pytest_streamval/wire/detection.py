@@ -38,7 +38,7 @@ _PATHS = {
     "/api/chat": "ollama",
     "/api/generate": "ollama",
 }
-"""The ends of paths, also behind the prefix of a gateway."""
+"""The ends of paths, also after the prefix of a gateway."""
 
 
 def protocol_of_body(body: bytes) -> str | None:

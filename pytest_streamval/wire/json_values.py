@@ -62,7 +62,7 @@ def load_object(data: str) -> dict[str, object]:
 
 
 def first_value(data: str) -> object:
-    """Return the JSON value at the start of `data`, whatever follows it, or None."""
+    """Return the JSON value at the start of `data`, or None. Any text may follow it."""
     try:
         return _raw_decode(data.lstrip(_WHITESPACE))[0]
     except (ValueError, RecursionError):

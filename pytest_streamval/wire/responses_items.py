@@ -167,7 +167,7 @@ class Items:
         return found
 
     def named(self, family: Family, ident: str | None) -> Item | None:
-        """Return the item with this id, whatever its position."""
+        """Return the item with this id, at any position."""
         return self._named.get((family, None, ident)) if ident else None
 
     def add(self, item: Item, index: int | None, *idents: str | None) -> Item:

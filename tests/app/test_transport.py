@@ -1,4 +1,4 @@
-"""`StreamingASGITransport`: applications behind `httpx2.AsyncClient`."""
+"""`StreamingASGITransport`: applications called by `httpx2.AsyncClient`."""
 
 from __future__ import annotations
 
