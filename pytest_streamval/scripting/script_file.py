@@ -11,7 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.errors import InvalidArgumentError, InvalidFileError, described, excerpt, invalid_script_error
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    InvalidFileError,
+    StreamvalError,
+    described,
+    excerpt,
+    invalid_script_error,
+)
 from pytest_streamval.files.json_text import UnreadableJsonError, json_line, parse_json
 from pytest_streamval.files.writing import write_file
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
@@ -313,6 +320,8 @@ def _comparable(step: Step) -> object:
     """Return a step in a form that can be compared, as an exception equals only itself."""
     if not isinstance(step, Raise) or isinstance(step.exc, type):
         return step
+    if isinstance(step.exc, StreamvalError):  # the text before it, for one, is that of the steps before it
+        return type(step.exc), step.exc.args
     return type(step.exc), step.exc.args, described(step.exc), step.exc.__cause__, vars(step.exc)
 
 

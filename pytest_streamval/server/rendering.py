@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import ProviderStatusError, StreamTruncatedError, described
 from pytest_streamval.model import Delta, Usage
 from pytest_streamval.scripting.steps import Delay, Raise, Stall, place_of_stall, text_of_step
-from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
+from pytest_streamval.server.actions import Hang, SendData, SendHead, Sleep
+from pytest_streamval.server.failures import Failure, disconnect_for, failure_of
+from pytest_streamval.wire.error_kinds import error_kind, overload_of
 from pytest_streamval.wire.exchange import Answer
 
 if TYPE_CHECKING:
@@ -24,37 +25,6 @@ JSON = "application/json"
 """The content type of every response that is not a stream."""
 
 _CHARACTERS_PER_TOKEN = 4  # roughly, in a language such as English
-_ERROR_KINDS = {
-    "openai": {
-        401: "authentication_error",
-        404: "not_found_error",
-        429: "rate_limit_error",
-        500: "server_error",
-        529: "server_error",
-    },
-    "anthropic": {
-        401: "authentication_error",
-        404: "not_found_error",
-        413: "request_too_large",
-        429: "rate_limit_error",
-        500: "api_error",
-        529: "overloaded_error",
-    },
-    "gemini": {
-        401: "UNAUTHENTICATED",
-        404: "NOT_FOUND",
-        429: "RESOURCE_EXHAUSTED",
-        500: "INTERNAL",
-        529: "UNAVAILABLE",
-    },
-}
-_OTHER_KINDS = {"gemini": "INVALID_ARGUMENT"}  # for any other error of the client
-
-
-def error_kind(protocol: str, status: int) -> str:
-    """Return the name that a provider gives to errors with this status."""
-    kinds = _ERROR_KINDS.get(protocol, _ERROR_KINDS["openai"])
-    return kinds.get(status) or _OTHER_KINDS.get(protocol, "invalid_request_error")
 
 
 def send_all(
@@ -96,16 +66,25 @@ class Renderer:
 
     def render_error(self, status: int, message: str, *, retry_after: float | None = None) -> Actions:
         """Return the actions of an error in the provider's format."""
-        headers = () if retry_after is None else (("retry-after", f"{retry_after:g}"),)
-        return send_error(self.adapter, status, message, headers=headers)
+        kind = error_kind(self.adapter.protocol, status)
+        return self._render_failure(Failure(self.adapter, status, kind, message, retry_after=retry_after))
+
+    def render_overload(self) -> Actions:
+        """Return the actions of a provider that has no room for the request, in its own words."""
+        return self._render_failure(Failure(self.adapter, *overload_of(self.adapter.protocol)))
+
+    def _render_failure(self, failure: Failure) -> Actions:
+        wait = failure.retry_after
+        headers = () if wait is None else (("retry-after", f"{wait:g}"),)
+        return send_all(failure.status, failure.body, headers=headers)
 
     def _stream(self, script: Script) -> Actions:
         encoder = self.adapter.encoder(self.request, ident=self.ident, created=self.created)
         steps = with_usage(script, self.size)
         first = next((at for at, step in enumerate(steps) if not isinstance(step, Delay)), len(steps))
         yield from (Sleep(step.seconds) for step in steps[:first] if isinstance(step, Delay))
-        if first < len(steps) and isinstance(failure := steps[first], Raise):
-            yield from self._refuse(failure)
+        if first < len(steps) and isinstance(failing := steps[first], Raise) and self._refuses(failing):
+            yield from self._refuse(failing)
             return
         yield SendHead(200, self.adapter.media_type)
         count = int(_has_deltas(script))  # the usage of a script without deltas is not one of them
@@ -120,8 +99,7 @@ class Renderer:
                 yield Hang(place_of_stall(script.steps))
             else:
                 error = _exception_of(step)
-                kind = error_kind(self.adapter.protocol, 500)
-                yield _disconnect_for(error) or SendData(encoder.fail(kind, _message_of(error)))
+                yield disconnect_for(error) or SendData(failure_of(error, self.adapter).end(encoder))
                 return
         yield SendData(encoder.finish())
 
@@ -141,15 +119,15 @@ class Renderer:
         body = self.adapter.encode_response(answer, self.request, ident=self.ident, created=self.created)
         yield from send_all(200, body, deltas=len(deltas) if _has_deltas(script) else 0)
 
+    def _refuses(self, step: Raise) -> bool:
+        """Return whether a failure before the first delta is a response of its own, not a frame of the stream."""
+        return not failure_of(_exception_of(step), self.adapter).is_of_stream
+
     def _refuse(self, step: Raise) -> Actions:
-        """Yield the actions of a failure before the first delta."""
+        """Return the actions of a failure that is the complete response."""
         error = _exception_of(step)
-        if isinstance(error, ProviderStatusError):
-            yield from self.render_error(error.status, error.body, retry_after=error.retry_after)
-        elif (disconnect := _disconnect_for(error)) is not None:
-            yield disconnect
-        else:
-            yield from self.render_error(500, _message_of(error))
+        disconnect = disconnect_for(error)
+        return self._render_failure(failure_of(error, self.adapter)) if disconnect is None else iter([disconnect])
 
 
 def with_usage(script: Script, size: int) -> Sequence[Step]:
@@ -175,17 +153,6 @@ def with_usage(script: Script, size: int) -> Sequence[Step]:
 
 def _exception_of(step: Raise) -> BaseException:
     return step.exc if isinstance(step.exc, BaseException) else step.exc()
-
-
-def _disconnect_for(error: BaseException) -> Disconnect | None:
-    """Return the end of the connection that an error of the network stands for, or None for any other error."""
-    if isinstance(error, ConnectionResetError):
-        return Disconnect("reset")
-    return Disconnect("closed") if isinstance(error, (ConnectionError, EOFError, StreamTruncatedError)) else None
-
-
-def _message_of(error: BaseException) -> str:
-    return described(error) or type(error).__name__
 
 
 def _has_deltas(script: Script) -> bool:

@@ -42,7 +42,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         self._refusal: list[str] = []
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no code
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"type": "error", "error": {"type": kind, "message": message}}
 
@@ -123,7 +123,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         }
 
     def _write(self, frame: Json) -> bytes:
-        return sse_frame(json_text(frame), str(frame["type"]))
+        return sse_frame(json_text(frame), str(frame.get("type", "error")))
 
     def _generated_id(self) -> str:
         return f"toolu_{self._ident}_{len(self._calls)}"

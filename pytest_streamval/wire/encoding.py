@@ -88,17 +88,25 @@ class FrameEncoder(ABC):
         self._state = "is finished"
         return ending + self.terminator
 
-    def fail(self, kind: str, message: str) -> bytes:
+    def fail(self, kind: str, message: str, code: str | None = None) -> bytes:
         """Return the frame of an error, which ends the stream. As the first frame it has no opening frames before it.
 
         Args:
             kind: The provider's name for the error. It is left out if the protocol has no field for it.
             message: The error message.
+            code: The provider's code for the error, if the protocol has a field for it beside the kind.
         """
+        return self._fail(f"the error {excerpt(kind)}", self.error(kind, message, code))
+
+    def fail_as(self, frame: Json) -> bytes:
+        """Return the frame of an error as a provider sent it, which ends the stream."""
+        return self._fail(f"the error {excerpt(frame)}", frame)
+
+    def _fail(self, subject: str, frame: Json) -> bytes:
         self._has_started = True
-        frame = self._guarded(f"the error {excerpt(kind)}", lambda: self._write_all([self.error(kind, message)]))
+        written = self._guarded(subject, lambda: self._write_all([frame]))
         self._state = "has failed"
-        return frame
+        return written
 
     def encode_answer(self, answer: Answer) -> bytes:
         """Return the body of a response that is not streamed.
@@ -114,7 +122,7 @@ class FrameEncoder(ABC):
 
     @staticmethod
     @abstractmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
 
     @abstractmethod

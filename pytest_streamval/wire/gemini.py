@@ -26,6 +26,7 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, split_system, text_content
 from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
+from pytest_streamval.wire.error_kinds import error_status
 from pytest_streamval.wire.error_reports import provider_report, report_in
 from pytest_streamval.wire.exchange import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.frames import FrameDecoder
@@ -163,9 +164,9 @@ class GeminiEncoder(CompleteCallEncoder):
     usual_reasons: ClassVar[tuple[str, str]] = ("STOP", "STOP")
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no code
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
-        return {"error": {"code": _CODES.get(kind, 500), "message": message, "status": kind}}
+        return {"error": {"code": error_status("gemini", kind), "message": message, "status": kind}}
 
     def _frames(self, delta: Delta) -> Iterable[Json]:
         calls = self._partial_calls() if delta.text or delta.thinking else []
@@ -314,18 +315,3 @@ def _counts(usage: Usage | None) -> Json:
     fields = {"promptTokenCount": usage_field.input_tokens, "candidatesTokenCount": usage_field.output_tokens}
     known = {field: count for field, count in fields.items() if count is not None}
     return {"usageMetadata": {**known, "totalTokenCount": sum(known.values())}} if known else {}
-
-
-# The HTTP status codes of Google's errors: https://cloud.google.com/apis/design/errors
-_CODES: Mapping[str, int] = MappingProxyType(
-    {
-        "INVALID_ARGUMENT": 400,
-        "UNAUTHENTICATED": 401,
-        "PERMISSION_DENIED": 403,
-        "NOT_FOUND": 404,
-        "RESOURCE_EXHAUSTED": 429,
-        "INTERNAL": 500,
-        "UNAVAILABLE": 503,
-        "DEADLINE_EXCEEDED": 504,
-    }
-)

@@ -104,7 +104,7 @@ class OllamaEncoder(CompleteCallEncoder):
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "stop")
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:  # noqa: ARG004  # the protocol has no field for a kind
+    def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no field for a kind or a code
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": message}
 

@@ -33,9 +33,9 @@ class OpenAIChatEncoder(FrameEncoder):
     terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
-        return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
     def _opening(self) -> Iterable[Json]:
         yield self._chunk({"role": "assistant", "content": None})

@@ -74,9 +74,9 @@ class OpenAIResponsesEncoder(FrameEncoder):
         self._open: _Item | None = None  # the incomplete item
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error. In a stream it is an event of the type `error`."""
-        return OpenAIChatEncoder.error(kind, message)
+        return OpenAIChatEncoder.error(kind, message, code)
 
     def _opening(self) -> Iterable[Json]:
         for event in ("response.created", "response.in_progress"):
