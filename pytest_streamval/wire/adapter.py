@@ -66,6 +66,10 @@ class Adapter(ABC):
     """The name of the header for the API key."""
     auth_prefix: ClassVar[str] = "Bearer "
     """The prefix of the API key in that header, such as `Bearer `."""
+    request_id_header: ClassVar[str] = ""
+    """The name of the header in which the provider names its identifier of a request, or an empty string."""
+    signs: ClassVar[bool] = True
+    """Whether the provider signs the thinking."""
     synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields of a request's body that have two names: the older name by the newer one."""
     _paths: ClassVar[tuple[str, ...]] = ()
@@ -213,7 +217,7 @@ class Adapter(ABC):
         """
         if path.partition("?")[0] not in self._paths:
             return None
-        return ParsedRequest(model_in(body), stream=body.get("stream") is True)
+        return ParsedRequest(model_in(body), stream=body.get("stream") is True, body=body)
 
     @abstractmethod
     def _option_names(self) -> Mapping[str, str]:

@@ -135,6 +135,9 @@ def _details(refusal: str) -> Json:
 
 
 def _counts(usage: Usage | None) -> Json:
-    """Return the token counts that clients expect, 0 if they are unknown."""
+    """Return the token counts that clients expect, 0 if they are unknown. Tokens of the cache are counted apart."""
     counted = usage or Usage()
-    return {"input_tokens": counted.input_tokens or 0, "output_tokens": counted.output_tokens or 0}
+    cached = counted.cached_tokens
+    cache = {} if cached is None else {"cache_creation_input_tokens": 0, "cache_read_input_tokens": cached}
+    prompt = max(0, (counted.input_tokens or 0) - (cached or 0))
+    return {"input_tokens": prompt, **cache, "output_tokens": counted.output_tokens or 0}

@@ -175,6 +175,7 @@ class Ollama(Adapter):
 
     protocol: ClassVar[str] = "ollama"
     media_type: ClassVar[str] = "application/x-ndjson"
+    signs: ClassVar[bool] = False
     _decoder: ClassVar[type[FrameDecoder]] = OllamaDecoder
     _encoder: ClassVar[type[FrameEncoder]] = OllamaEncoder
 
@@ -192,7 +193,9 @@ class Ollama(Adapter):
         """
         for endpoint, own in _PATHS.items():
             if path.partition("?")[0] == own:
-                return ParsedRequest(model_in(body), stream=body.get("stream") is not False, endpoint=endpoint)
+                return ParsedRequest(
+                    model_in(body), stream=body.get("stream") is not False, endpoint=endpoint, body=body
+                )
         return None
 
     def _option_names(self) -> Mapping[str, str]:
