@@ -22,6 +22,7 @@ from pytest_streamval.server.rendering import Renderer, send_all, send_error
 from pytest_streamval.server.request_head import too_long_body
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
 from pytest_streamval.wire.exchange import ParsedRequest
+from pytest_streamval.wire.prompts import prompt_tokens
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class RequestHandler:
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
+            renderer = Renderer(target.adapter, target.request, number, time.time(), prompt_tokens(target.body))
             response = self._respond_with_output(request, renderer, incoming)
             if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
                 actions = recut(response.actions, cut, renderer, self._recutter.new_body())

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import excerpt
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.server.newest import Newest
+from pytest_streamval.wire.prompts import prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -235,7 +235,7 @@ async def test_an_error_is_recorded_as_the_exception_that_it_is(start, judge, ca
         ValueError("swordfish"),
         KeyError("One. The pass word"),
         MalformedFrameError("openai", "", (), '{"text": "unseen', 0, "it is not JSON"),
-        ProviderStreamError("openai", "", (), "error", "you asked: Tell."),
+        ProviderStreamError("openai", "error", "you asked: Tell."),
     ],
     ids=["a quoted chunk", "a piece", "a key", "a quoted frame", "a provider's message"],
 )
