@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import ProviderStatusError, StreamTruncatedError, described
 from pytest_streamval.model import Delta, Usage
-from pytest_streamval.scripting.steps import Delay, Raise, Stall, place_of_stall, text_of_step
+from pytest_streamval.scripting.steps import Delay, Raise, RawFrame, Stall, is_raw_body, place_of_stall, text_of_step
 from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
 from pytest_streamval.wire.exchange import Answer
 
@@ -101,7 +101,8 @@ class Renderer:
 
     def _stream(self, script: Script) -> Actions:
         encoder = self.adapter.encoder(self.request, ident=self.ident, created=self.created)
-        steps = with_usage(script, self.size)
+        is_raw = is_raw_body(script.steps)
+        steps = script.steps if is_raw else with_usage(script, self.size)
         first = next((at for at, step in enumerate(steps) if not isinstance(step, Delay)), len(steps))
         yield from (Sleep(step.seconds) for step in steps[:first] if isinstance(step, Delay))
         if first < len(steps) and isinstance(failure := steps[first], Raise):
@@ -116,6 +117,8 @@ class Renderer:
                 yield SendData(encoder.encode(step), count, step.text)
             elif isinstance(step, Delay):
                 yield Sleep(step.seconds)
+            elif isinstance(step, RawFrame):
+                yield SendData(step.data)
             elif isinstance(step, Stall):
                 yield Hang(place_of_stall(script.steps))
             else:
@@ -123,7 +126,8 @@ class Renderer:
                 kind = error_kind(self.adapter.protocol, 500)
                 yield _disconnect_for(error) or SendData(encoder.fail(kind, _message_of(error)))
                 return
-        yield SendData(encoder.finish())
+        if not is_raw:
+            yield SendData(encoder.finish())
 
     def _respond(self, script: Script) -> Actions:
         """Yield the actions of a response that is not streamed."""
@@ -135,6 +139,10 @@ class Renderer:
             elif isinstance(step, Raise):
                 yield from self._refuse(step)
                 return
+        if is_raw_body(script.steps):
+            body = b"".join(step.data for step in script.steps if isinstance(step, RawFrame))
+            yield from send_all(200, body)
+            return
         steps = with_usage(script, self.size)
         deltas = [step if isinstance(step, Delta) else Delta(step) for step in steps if isinstance(step, (str, Delta))]
         answer = Answer.of(deltas)
