@@ -148,7 +148,8 @@ class RequestHandler:
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
+            accepted = request.headers.get("accept-encoding", "")
+            renderer = Renderer(target.adapter, target.request, number, time.time(), len(body), accepted)
             response = self._respond_with_output(request, renderer, incoming)
             if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
                 actions = recut(response.actions, cut, renderer, self._recutter.new_body())

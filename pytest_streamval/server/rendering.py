@@ -84,6 +84,8 @@ class Renderer:
     """The time of the response, in seconds since the epoch."""
     size: int = 0
     """The bytes of the request's body, from which the tokens of the prompt are estimated."""
+    accept_encoding: str = ""
+    """The content codings that the client accepts, for the fault that compresses."""
 
     @property
     def streams(self) -> bool:
@@ -94,10 +96,17 @@ class Renderer:
         """Return the actions that play a script, streamed or not, as the request says."""
         return self._stream(script) if self.streams else self._respond(script)
 
-    def render_error(self, status: int, message: str, *, retry_after: float | None = None) -> Actions:
+    def render_error(
+        self,
+        status: int,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Actions:
         """Return the actions of an error in the provider's format."""
-        headers = () if retry_after is None else (("retry-after", f"{retry_after:g}"),)
-        return send_error(self.adapter, status, message, headers=headers)
+        wait = () if retry_after is None else (("retry-after", f"{retry_after:g}"),)
+        return send_error(self.adapter, status, message, headers=(*headers, *wait))
 
     def _stream(self, script: Script) -> Actions:
         encoder = self.adapter.encoder(self.request, ident=self.ident, created=self.created)
