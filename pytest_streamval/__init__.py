@@ -83,7 +83,7 @@ _HOMES = {
     "recordings.cassette": ("Cassette", "Read"),
     "scripting.mock": ("StreamingMockBackend",),
     "scripting.script": ("Script",),
-    "scripting.steps": ("Delay", "Raise", "Stall"),
+    "scripting.steps": ("Delay", "Raise", "RawFrame", "Stall"),
     "server": ("ProviderServer", "faults"),
     "server.fault_check": ("assert_faults_noticed",),
     "session.outputs": ("wait_for_all_mots",),

@@ -100,6 +100,7 @@ from pytest_streamval.scripting.mock import StreamingMockBackend as StreamingMoc
 from pytest_streamval.scripting.script import Script as Script
 from pytest_streamval.scripting.steps import Delay as Delay
 from pytest_streamval.scripting.steps import Raise as Raise
+from pytest_streamval.scripting.steps import RawFrame as RawFrame
 from pytest_streamval.scripting.steps import Stall as Stall
 from pytest_streamval.server import ProviderServer as ProviderServer
 from pytest_streamval.server import faults as faults

@@ -149,7 +149,9 @@ class RequestHandler:
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), prompt_tokens(target.body))
+            accepted = request.headers.get("accept-encoding", "")
+            tokens = prompt_tokens(target.body)
+            renderer = Renderer(target.adapter, target.request, number, time.time(), tokens, accepted)
             response = self._respond_with_output(request, renderer, incoming)
             if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
                 actions = recut(response.actions, cut, renderer, self._recutter.new_body())

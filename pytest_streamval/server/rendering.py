@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.model import Delta
-from pytest_streamval.scripting.steps import Delay, Raise, Stall, place_of_stall
+from pytest_streamval.scripting.steps import Delay, Raise, RawFrame, Stall, is_raw_body, place_of_stall
 from pytest_streamval.server.actions import Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.defaults import states_usage, with_signatures, with_usage
 from pytest_streamval.server.failures import Failure, disconnect_for, failure_of
@@ -54,6 +54,8 @@ class Renderer:
     """The time of the response, in seconds since the epoch."""
     prompt_tokens: int = 1
     """The estimated number of tokens in the prompt, for scripts without usage."""
+    accept_encoding: str = ""
+    """The content codings that the client accepts, for the fault that compresses."""
 
     @property
     def streams(self) -> bool:
@@ -75,28 +77,38 @@ class Renderer:
             return self.render_error(400, reason)
         return self._stream(script) if self.streams else self._respond(script)
 
-    def render_error(self, status: int, message: str, *, retry_after: float | None = None) -> Actions:
+    def render_error(
+        self,
+        status: int,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Actions:
         """Return the actions of an error in the provider's format."""
         kind = error_kind(self.adapter.protocol, status)
-        return self._render_failure(Failure(self.adapter, status, kind, message, retry_after=retry_after))
+        failure = Failure(self.adapter, status, kind, message, retry_after=retry_after)
+        return self._render_failure(failure, headers)
 
     def render_overload(self) -> Actions:
         """Return the actions of a provider that has no room for the request, in its own words."""
         return self._render_failure(Failure(self.adapter, *overload_of(self.adapter.protocol)))
 
-    def _render_failure(self, failure: Failure) -> Actions:
-        wait = failure.retry_after
-        headers = () if wait is None else (("retry-after", f"{wait:g}"),)
-        return send_all(failure.status, failure.body, headers=(*self.headers, *headers))
+    def _render_failure(self, failure: Failure, headers: Iterable[tuple[str, str]] = ()) -> Actions:
+        wait = () if failure.retry_after is None else (("retry-after", f"{failure.retry_after:g}"),)
+        return send_all(failure.status, failure.body, headers=(*self.headers, *headers, *wait))
 
     def _steps(self, script: Script) -> Sequence[Step]:
         """Return the steps of a script with defaults for values that the provider always sends."""
+        if is_raw_body(script.steps):
+            return script.steps
         steps = with_signatures(script.steps) if self.adapter.signs else script.steps
         return with_usage(steps, self.prompt_tokens) if self.request.usage or not self.streams else steps
 
     def _stream(self, script: Script) -> Actions:
         encoder = self.adapter.encoder(self.request, ident=self.ident, created=self.created)
         encoder.reports_usage = encoder.reports_usage or states_usage(script.steps)
+        is_raw = is_raw_body(script.steps)
         steps = self._steps(script)
         first = next((at for at, step in enumerate(steps) if not isinstance(step, Delay)), len(steps))
         yield from (Sleep(step.seconds) for step in steps[:first] if isinstance(step, Delay))
@@ -112,13 +124,16 @@ class Renderer:
                 yield SendData(encoder.encode(step), count, step.text)
             elif isinstance(step, Delay):
                 yield Sleep(step.seconds)
+            elif isinstance(step, RawFrame):
+                yield SendData(step.data)
             elif isinstance(step, Stall):
                 yield Hang(place_of_stall(script.steps))
             else:
                 error = _exception_of(step)
                 yield disconnect_for(error) or SendData(failure_of(error, self.adapter).end(encoder))
                 return
-        yield SendData(encoder.finish())
+        if not is_raw:
+            yield SendData(encoder.finish())
 
     def _respond(self, script: Script) -> Actions:
         """Yield the actions of a response that is not streamed."""
@@ -130,6 +145,10 @@ class Renderer:
             elif isinstance(step, Raise):
                 yield from self._refuse(step)
                 return
+        if is_raw_body(script.steps):
+            body = b"".join(step.data for step in script.steps if isinstance(step, RawFrame))
+            yield from send_all(200, body)
+            return
         steps = self._steps(script)
         deltas = [step if isinstance(step, Delta) else Delta(step) for step in steps if isinstance(step, (str, Delta))]
         answer = Answer.of(deltas)

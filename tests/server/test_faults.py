@@ -325,7 +325,18 @@ def test_a_fault_after_the_last_frame_is_reported_to_the_test() -> None:
 
 # Writes
 
-HARMLESS = {"stall", "cut_character", "one_byte_writes", "one_write", "slow_drip"}
+HARMLESS = {
+    "compressed",
+    "cut_character",
+    "doubled_end",
+    "joined_frames",
+    "keep_alives",
+    "no_last_blank_line",
+    "one_byte_writes",
+    "one_write",
+    "slow_drip",
+    "stall",
+}
 
 
 @pytest.mark.parametrize("name", sorted(HARMLESS))
@@ -336,6 +347,14 @@ def test_a_fault_that_only_cuts_or_waits_keeps_the_response(name: str) -> None:
             assert ask(server, protocol, stream=stream) == ("H\xe9llo.", None)
             entry = server.requests[0]
             assert (entry.finished, entry.deltas_sent) == (True, 3)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", sorted(HARMLESS - {"stall"}))
+def test_a_harmless_fault_keeps_a_stream_that_breaks(name: str, protocol: str) -> None:
+    with ProviderServer(Script.of("One ", Delay(0), "two", Raise(EOFError())), fault=faults.named(name)) as server:
+        text, error = ask(server, protocol)
+        assert (text, error is None) == ("One two", False)
 
 
 def test_a_fault_of_the_writes_cuts_the_chunks() -> None:
