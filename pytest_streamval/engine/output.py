@@ -201,7 +201,7 @@ class OutputState:
                 self.generation.usage = self.generation.finish_reason = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OutputState) and self.__dict__ is other.__dict__
+        return self.__dict__ is other.__dict__ if isinstance(other, OutputState) else NotImplemented
 
     def __hash__(self) -> int:
         return id(self.__dict__)
