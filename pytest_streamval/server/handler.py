@@ -21,6 +21,7 @@ from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
 from pytest_streamval.server.request_head import too_long_body
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
+from pytest_streamval.server.tracing import traced
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -120,7 +121,7 @@ class RequestHandler:
             response = response._replace(actions=_with_headers(response.actions, cors))
         if request not in self._waiting_for_rule:
             self._journal.add(request)
-        return request, response
+        return request, traced(request, incoming, response)
 
     def _refuse(
         self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
