@@ -22,6 +22,7 @@ from pytest_streamval.server.rendering import Renderer, send_all, send_error
 from pytest_streamval.server.request_head import too_long_body
 from pytest_streamval.server.request_rules import broken_rules, error_body, refusal_of
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
+from pytest_streamval.server.tracing import traced
 from pytest_streamval.wire.error_kinds import error_kind
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.prompts import prompt_tokens
@@ -126,7 +127,7 @@ class RequestHandler:
             response = response._replace(actions=_with_headers(response.actions, cors))
         if request not in self._waiting_for_rule:
             self._journal.add(request)
-        return request, response
+        return request, traced(request, incoming, response)
 
     def _refuse(
         self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
