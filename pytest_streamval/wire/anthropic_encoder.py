@@ -54,6 +54,8 @@ class AnthropicMessagesEncoder(FrameEncoder):
             yield from self._text("thinking", "thinking", delta.thinking)
         if delta.signature:
             yield from self._text("thinking", "signature", delta.signature)
+        if delta.redacted:
+            yield from self._start_block("redacted_thinking", {"data": delta.redacted})
         if delta.text:
             yield from self._text("text", "text", delta.text)
         self._refusal.append(delta.refusal)
@@ -103,6 +105,8 @@ class AnthropicMessagesEncoder(FrameEncoder):
         content: list[Json] = []
         if answer.thinking or answer.signature:
             content.append({"type": "thinking", "thinking": answer.thinking, "signature": answer.signature})
+        if answer.redacted:
+            content.append({"type": "redacted_thinking", "data": answer.redacted})
         if answer.text:
             content.append({"type": "text", "text": answer.text})
         for call in answer.tool_calls:

@@ -36,6 +36,7 @@ from pytest_streamval.wire.json_values import (
     expect,
     optional,
 )
+from pytest_streamval.wire.turns import gemini_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -183,7 +184,7 @@ class Gemini(Adapter):
         return dict(zip(names, ("temperature", "maxOutputTokens", "seed", "stopSequences"), strict=True))
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        system, turns = split_system(request.turns)
+        system, turns = split_system(gemini_turns(request.turns))
         settings = request.settings
         if request.schema is not None:
             settings = {**settings, "responseMimeType": "application/json", "responseJsonSchema": request.schema}
