@@ -57,7 +57,7 @@ class ToolCall:
     kind: str = "function"
     """The kind of the call: "function", OpenAI's older "function_call", "custom" (free text as its input), or one that
     has no name, such as "local_shell", "shell", "apply_patch" or "computer". The arguments of the last are the JSON of
-    the action."""
+    the action. "mcp_approval_request" asks the client to approve a call of an MCP server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ class Delta:
     """The words with which the model refuses to answer, if the provider separates them from the text."""
     signature: str = ""
     """The provider's opaque signature of the thinking before it, or the encrypted thinking itself."""
+    redacted: str = ""
+    """Thinking that the provider sends as opaque data only: the `redacted_thinking` of Anthropic."""
 
     @classmethod
     def of_output(
@@ -90,12 +92,13 @@ class Delta:
         *,
         refusal: str = "",
         signature: str = "",
+        redacted: str = "",
     ) -> Delta:
         """Return a complete output as one delta. Its tool calls are numbered from 0."""
         calls = tuple(
             ToolCallDelta(index, call.id, call.name, call.arguments, call.kind) for index, call in enumerate(tool_calls)
         )
-        return cls(text, thinking, calls, usage, finish_reason, refusal, signature)
+        return cls(text, thinking, calls, usage, finish_reason, refusal, signature, redacted)
 
 
 DeviationKind: TypeAlias = Literal[
@@ -151,6 +154,27 @@ class ResponseInfo:
     """The seconds to wait before another request, or None if the provider named none."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The harmless headers, by name in lower case: identifiers, rate limits, times, the content type."""
+
+
+def thoughts_in(deltas: Iterable[Delta]) -> tuple[Delta, ...]:
+    """Return the thoughts in deltas: each one its thinking with its signature, or redacted thinking.
+
+    A signature ends its thought. Other contents of the deltas are left out.
+    """
+    thoughts: list[Delta] = []
+    pieces: list[str] = []
+    for delta in deltas:
+        pieces.append(delta.thinking)
+        if delta.signature or delta.redacted:
+            thinking = "".join(pieces)
+            pieces.clear()
+            if thinking or delta.signature:
+                thoughts.append(Delta(thinking=thinking, signature=delta.signature))
+            if delta.redacted:
+                thoughts.append(Delta(redacted=delta.redacted))
+    if rest := "".join(pieces):
+        thoughts.append(Delta(thinking=rest))
+    return tuple(thoughts)
 
 
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:
