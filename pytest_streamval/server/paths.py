@@ -72,7 +72,8 @@ _ENDPOINT = re.compile(rf"{_PROJECT}/endpoints/[^/]+/(chat/completions)")
 _PUBLISHED = re.compile(
     rf"(?:{_PROJECT}|/v1(?:beta1)?)/publishers/(?P<publisher>[^/]+)/models/(?P<model>[^/:]+)(?P<method>:\w+)?"
 )
-_GEMINI = re.compile(r"(?:/v1(?:alpha|beta)?)?(/models/[^/:]+:\w+)")
+_METHODS = "generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents|predict"
+_GEMINI = re.compile(rf"(?:/v1(?:alpha|beta)?)?(/models/[^/:]+:(?:{_METHODS}))")
 _CLAUDE = {":rawPredict", ":streamRawPredict"}
 _NAMES = re.compile(r"(?<=/models/)[^/:]+")
 _ALIKE = 0.6  # part of the characters that two paths have in common

@@ -7,6 +7,7 @@ import math
 import struct
 from base64 import b64decode
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -43,10 +44,8 @@ def server() -> Any:
 
 @pytest.mark.parametrize("name", ["big", "anything", "llama3:8b", "meta-llama/Llama-3", "ft:gpt:me::1", "a b", "é"])
 def test_a_model_of_any_name_is_described(name: str, server: ProviderServer) -> None:
-    from urllib.parse import quote
-
-    for path in ("/v1/models/", "/models/", "/openai/v1/models/"):
-        found = parse(get(server, f"{path}{quote(name)}"))[1]
+    for path, safe in (("/v1/models/", "/:"), ("/v1/models/", ""), ("/models/", ":"), ("/openai/v1/models/", "")):
+        found = parse(get(server, f"{path}{quote(name, safe=safe)}"))[1]
         assert (found["id"], found["object"], found["type"], found["display_name"]) == (name, "model", "model", name)
     assert server.requests[0].model == name
     if not {":", "/"} & set(name):
