@@ -97,6 +97,7 @@ _HOMES = {
         "assert_stopped_within",
         "in_any_order",
     ),
+    "transcripts.matchers": ("without_messages", "without_offsets"),
     "transcripts.transcript": ("Transcript", "transcribe"),
     "virtual_time": ("VirtualClock",),
     "wire.reading": ("StreamReading", "read_stream"),

@@ -12,7 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.errors import InvalidArgumentError, InvalidFileError, described, excerpt, invalid_script_error
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    InvalidFileError,
+    StreamvalError,
+    described,
+    excerpt,
+    invalid_script_error,
+)
 from pytest_streamval.files.json_text import UnreadableJsonError, json_line, parse_json
 from pytest_streamval.files.writing import write_file
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
@@ -267,7 +274,7 @@ _integer = partial(_typed, int, "a whole number")
 _string_or_null = partial(_or_null, _string)
 _integer_or_null = partial(_or_null, _integer)
 _TOOL_CALL = {"index": _integer, "id": _string_or_null, "name": _string_or_null, "arguments": _string, "kind": _string}
-_USAGE = {"input_tokens": _integer_or_null, "output_tokens": _integer_or_null}
+_USAGE = {field.name: _integer_or_null for field in fields(Usage)}
 _RAISE: Mapping[str, _Reader] = {"type": _exception, "message": _string, "args": _args}
 _RAW: Mapping[str, _Reader] = {"base64": _base64}
 _ALONE = {"delay": _delay, "raise": _raise, "stall": _stall, "raw": _raw}
@@ -347,6 +354,8 @@ def _comparable(step: Step) -> object:
     """Return a step in a form that can be compared, as an exception equals only itself."""
     if not isinstance(step, Raise) or isinstance(step.exc, type):
         return step
+    if isinstance(step.exc, StreamvalError):  # the text before it, for one, is that of the steps before it
+        return type(step.exc), step.exc.args
     return type(step.exc), step.exc.args, described(step.exc), step.exc.__cause__, vars(step.exc)
 
 

@@ -15,7 +15,7 @@ from math import isfinite, sqrt
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.server.prompt_tokens import estimated_tokens
+from pytest_streamval.wire.prompts import estimated_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from pytest_streamval.server.model_facts import (
     ollama_pull,
     ollama_running,
 )
-from pytest_streamval.server.prompt_tokens import prompt_tokens
+from pytest_streamval.wire.prompts import prompt_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

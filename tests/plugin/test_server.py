@@ -230,3 +230,30 @@ def test_it(virtual_clock, provider_server):
 """
     )
     result.assert_outcomes(passed=1)
+
+
+STRICT = """
+import json
+import urllib.error
+import urllib.request
+
+def status(server):
+    request = urllib.request.Request(f"{server.openai_url}/chat/completions", b'{"model": "m"}')
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+def test_strict(provider_server):
+    server = provider_server(lambda request: "Hello.")
+    assert status(server) == 400
+    assert "messages" in server.requests[0].refusal
+    assert status(provider_server("Hello.", strict=False)) == 200
+"""
+
+
+def test_an_ini_value_makes_servers_strict(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nstreamval_strict = true\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(STRICT)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)

@@ -6,7 +6,8 @@ import pytest
 
 from pytest_streamval import StreamTruncatedError
 from tests.sdks.all_methods import ALL, OWN
-from tests.sdks.measuring import CASES, SHORT, TEXT, TRIED, call_under, measure, versions
+from tests.sdks.cases import CASES, SHORT, TEXT
+from tests.sdks.measuring import TRIED, call_under, measure, versions
 from tests.sdks.page import DATA, PAGE, Table, rendered
 
 TABLE = Table.loaded(DATA.read_text(encoding="utf-8"))

@@ -140,19 +140,19 @@ def test_refuse_refuses_connections() -> None:
         assert list(server.unmet()) == []
 
 
-STATUSES = {"bad_request": 400, "unauthorized": 401, "rate_limited": 429, "server_error": 500, "overloaded": 529}
+STATUSES = {"bad_request": 400, "unauthorized": 401, "rate_limited": 429, "server_error": 500}
 KINDS = {
     "/v1/chat/completions": (
         "type",
-        ["invalid_request_error", "authentication_error", "rate_limit_error", "server_error", "server_error"],
+        ["invalid_request_error", "authentication_error", "rate_limit_error", "server_error"],
     ),
     "/v1/messages": (
         "type",
-        ["invalid_request_error", "authentication_error", "rate_limit_error", "api_error", "overloaded_error"],
+        ["invalid_request_error", "authentication_error", "rate_limit_error", "api_error"],
     ),
     "/v1beta/models/m:generateContent": (
         "status",
-        ["INVALID_ARGUMENT", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNAVAILABLE"],
+        ["INVALID_ARGUMENT", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "INTERNAL"],
     ),
 }
 
@@ -387,10 +387,10 @@ def test_every_fault_ends_a_response_without_a_failure_of_the_server() -> None:
 def test_a_fault_of_the_server_strikes_again_when_the_request_is_repeated() -> None:
     with ProviderServer("One.", "Two.", fault=faults.overloaded()) as server:
         for _ in range(3):
-            assert parse(exchange(server, request(None, CHAT, CLOSE)))[0] == 529
+            assert parse(exchange(server, request(None, CHAT, CLOSE)))[0] == 503
         (unplayed,) = server.unmet()
         assert "'Two.'" in str(unplayed)
-        assert parse(exchange(server, request({**BODY, "seed": 1}, CHAT, CLOSE)))[0] == 529
+        assert parse(exchange(server, request({**BODY, "seed": 1}, CHAT, CLOSE)))[0] == 503
         assert list(server.unmet()) == []
 
 
