@@ -111,7 +111,7 @@ def _print_requests(server: ProviderServer) -> NoReturn:
         server.wait_for_requests(printed + 1, within=_WAIT)
         printed, requests = server.requests_after(printed)
         for request in requests:
-            print_text(request.summary, flush=True)
+            print_text(f"{request.summary}{f': refused. {request.refusal}' if request.refusal else ''}", flush=True)
 
 
 def _script(path: str, *, timing: bool) -> Script:

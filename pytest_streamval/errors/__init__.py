@@ -107,6 +107,7 @@ from pytest_streamval.errors.server import (
     server_state_error,
     unasked_script_error,
     unscripted_request_error,
+    unserved_path_error,
 )
 from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
@@ -232,6 +233,7 @@ __all__ = [
     "unread_playback_error",
     "unrepeatable_result_error",
     "unscripted_request_error",
+    "unserved_path_error",
     "unsupported_loop_error",
     "unused_cassette_error",
     "unvalidated_text_error",

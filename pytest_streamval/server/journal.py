@@ -26,9 +26,9 @@ class ServedRequest:
         self, method: str, path: str, headers: Mapping[str, str], body: object, secrets: Secrets | None = None
     ) -> None:
         self.method = method
-        """The HTTP method."""
+        """The HTTP method, or an empty text if the request could not be read."""
         self.path = path
-        """The path with its query. Secrets are redacted."""
+        """The path with its query, or the first line of a request that could not be read. Secrets are redacted."""
         self.headers = headers
         """The headers, with names in lower case. Secrets are redacted."""
         self.body = body
@@ -60,12 +60,16 @@ class ServedRequest:
         self.warnings: tuple[str, ...] = ()
         """The rules of the provider that the request breaks, each with its source."""
         self.refusal = ""
-        """The rule for which a strict server has refused the request, or an empty text."""
+        """The reason for which the server has refused the request, such as a rule of a strict one, or an empty text."""
         self.began = time.time()
         """When it arrived, by the clock of the test."""
         self.texts: list[tuple[float, str]] | None = None
         """When deltas were sent, with their text, if the journal keeps that. Of a long response, the first ones."""
         self._secrets = secrets or Secrets()
+
+    def note_refusal(self, reason: str) -> None:
+        """Keep the reason for which the request is refused, without its secrets."""
+        self.refusal = self._secrets.message(reason)
 
     def note_rules(self, broken: Iterable[object], refusal: object = None) -> None:
         """Keep the rules that the request breaks, without its secrets, and the one for which it is refused."""
@@ -96,7 +100,7 @@ class ServedRequest:
     def summary(self) -> str:
         """The request on one line: method, path and prompt."""
         prompt = f" {excerpt(self._secrets.text(self.prompt, in_request=True))}" if self.prompt else ""
-        return f"{self.method} {self.path}{prompt}"
+        return f"{self.method} {self.path}{prompt}".lstrip()
 
     def difference(
         self,

@@ -23,6 +23,8 @@ from pytest_streamval.server.arguments import (
 )
 from pytest_streamval.server.assertions import ServerAssertions
 from pytest_streamval.server.clock_loop import ClockLoop
+from pytest_streamval.server.embeddings import Embedder
+from pytest_streamval.server.endpoints import ServerFacts
 from pytest_streamval.server.faults.fault import checked_fault
 from pytest_streamval.server.handler import RequestHandler
 from pytest_streamval.server.journal import Journal
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.recordings.cassette import Cassette
+    from pytest_streamval.server.embeddings import Embeddings
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.script_queue import Playable, Rule
 
@@ -71,6 +74,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         record: str | None = None,
         speed: float = inf,
         models: Sequence[str] = MODELS,
+        embeddings: Embeddings | None = None,
         body_limit: int = BODY_LIMIT,
         port: int = 0,
         allow_hosts: Sequence[str] = (),
@@ -96,7 +100,8 @@ class ProviderServer(ServerAssertions, ServerAddresses):
                 recording yet, `new` (the default with an upstream) records requests that have no recording, and `all`
                 replaces all recordings.
             speed: The factor by which a replay is faster than the recording. `math.inf`, the default, skips the pauses.
-            models: The names of the models that the server lists.
+            models: The names of the models that the server lists. It answers for every other name, too.
+            embeddings: The vectors of texts, a dict or a quick function. Other texts get made vectors.
             body_limit: The most bytes that the body of a request may have.
             port: The port on loopback, 0 for any free port.
             allow_hosts: The names, besides those of this machine, by which clients may address the server in `Host`.
@@ -129,7 +134,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         self._handler = RequestHandler(
             self._queue,
             self._journal,
-            models=checked_models(models),
+            facts=ServerFacts(checked_models(models), Embedder(embeddings)),
             body_limit=body_limit,
             recutter=recut,
             proxy=self._proxy,

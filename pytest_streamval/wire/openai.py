@@ -128,6 +128,9 @@ class OpenAIChatDecoder(FrameDecoder):
             raise provider_report(choice["error"], data)
         fields = optional(choice.get("delta"), dict, "choices[0].delta") or {}
         text = fields.get("content")
+        if not fields and type(choice.get("text")) is str:  # the older completions
+            text = choice["text"]
+            fields = {"content": text}
         if not text and "message" in choice:
             fields = {**fields, **self._message(choice)}
             text = fields.get("content")
@@ -260,7 +263,8 @@ class OpenAIChat(Adapter):
         if not choices:
             raise FrameFaultError("choices has no item with index 0")
         path = "choices[0].message"
-        message = expect(choices[0].get("message"), dict, path)
+        is_older = "message" not in choices[0] and type(choices[0].get("text")) is str
+        message = {"content": choices[0]["text"]} if is_older else expect(choices[0].get("message"), dict, path)
         words = words_in(message, path)
         calls = optional(message.get("tool_calls"), list, f"{path}.tool_calls") or []
         reason = optional(choices[0].get("finish_reason"), str, "choices[0].finish_reason")
