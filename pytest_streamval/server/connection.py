@@ -17,6 +17,7 @@ from pytest_streamval.errors import StallTimeoutError
 from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
+from pytest_streamval.server.listening import peer_of
 from pytest_streamval.server.request_head import (
     HTTP2_REFUSAL,
     LONGEST_HEAD,
@@ -49,6 +50,7 @@ class IncomingRequest(NamedTuple):
     body: bytes
     names_address: bool = False
     """Whether the target was a complete address."""
+    peer: str = ""  # the address of the client
 
     def __repr__(self) -> str:  # without headers and parameters, because tracebacks with locals show it
         return f"<IncomingRequest {self.method} {self.target.partition('?')[0]}, {len(self.body)} bytes>"
@@ -233,7 +235,8 @@ class Connection(asyncio.Protocol):
         head = self._head
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
         target = self._target
-        incoming = IncomingRequest(head.method.decode(), target.path, headers, bytes(self._body), target.names_address)
+        body, peer = bytes(self._body), peer_of(self._transport)
+        incoming = IncomingRequest(head.method.decode(), target.path, headers, body, target.names_address, peer)
         try:
             self._request, response = self._handler.respond(incoming)
         except Exception as error:  # noqa: BLE001  # no request may go without an answer

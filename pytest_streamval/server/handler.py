@@ -175,6 +175,7 @@ class RequestHandler:
     def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
         """Return the response to a request that this package fails to understand, which it should never do."""
         request = ServedRequest(incoming.method, excerpt(incoming.target), {}, None)
+        request.peer = incoming.peer
         self._journal.add(request)
         failure = self._queue.add_failure(request, error)
         return request, Response(send_error(ADAPTERS["openai"], 500, failure))
@@ -254,6 +255,7 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
         path = secrets.text(incoming.target)
     headers = secrets.headers(request.headers)
     served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()), secrets)
+    served.peer = incoming.peer
     served.size = sum(map(len, chain(*request.headers.items()))) + len(path) + len(incoming.body)
     return served
 

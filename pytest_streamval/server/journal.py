@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_streamval.errors import excerpt
 from pytest_streamval.http.secrets import Secrets
@@ -15,6 +15,9 @@ from pytest_streamval.server.newest import Newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Outcome: TypeAlias = Literal["finished", "left", "broken", "open"]
+"""The end of a response."""
 
 _MOST_TEXTS = 20_000  # of the deltas of one response
 
@@ -53,6 +56,8 @@ class ServedRequest:
         """Whether the producer of the response has ended, in any way."""
         self.deltas_late = 0
         """The number of deltas that were sent after the client had left."""
+        self.peer = ""
+        """The address of the client, such as `127.0.0.1:54321`, the same for all requests on one connection."""
         self.size = 0
         """The bytes of the request: of its target, its headers and its body."""
         self.fault: str | None = None
@@ -86,6 +91,22 @@ class ServedRequest:
         return prompt_of(self.body)
 
     @property
+    def outcome(self) -> Outcome:
+        """The end of the response: `finished`, `left` by its client, `broken`, or `open` while it goes on.
+
+        A response is broken by a fault, by an error of its script, or by a server that closes.
+        """
+        if self.finished:
+            return "finished"
+        if self.client_disconnected:
+            return "left"
+        return "broken" if self.ended else "open"
+
+    def shown(self, text: str) -> str:
+        """Return an excerpt of a text of this request, without its secrets."""
+        return excerpt(self._secrets.text(text, in_request=True))
+
+    @property
     def unstopped(self) -> str:
         """How the producer went on after its client had left, or goes on; empty if it has stopped."""
         if not self.ended:
@@ -95,8 +116,13 @@ class ServedRequest:
     @property
     def summary(self) -> str:
         """The request on one line: method, path and prompt."""
-        prompt = f" {excerpt(self._secrets.text(self.prompt, in_request=True))}" if self.prompt else ""
+        prompt = f" {self.shown(self.prompt)}" if self.prompt else ""
         return f"{self.method} {self.path}{prompt}"
+
+    @property
+    def notes(self) -> list[str]:
+        """The reason of a refusal, or the warnings, for a line about this request."""
+        return [f"refused: {self.refusal}"] if self.refusal else [f"warning: {each}" for each in self.warnings]
 
     def difference(
         self,
@@ -146,8 +172,11 @@ class ServedRequest:
         return ""
 
     def __repr__(self) -> str:
-        state = "finished" if self.finished else "left by its client" if self.client_disconnected else "open"
-        return f"<ServedRequest {self.summary}: {self.status}, {state}, {self.deltas_sent} deltas sent>"
+        state = "left by its client" if self.outcome == "left" else self.outcome
+        notes = (
+            f", refused: {self.refusal}" if self.refusal else "".join(f", warning: {each}" for each in self.warnings)
+        )
+        return f"<ServedRequest {self.summary}: {self.status}, {state}, {self.deltas_sent} deltas sent{notes}>"
 
 
 class Journal:
@@ -206,6 +235,16 @@ class Journal:
         finally:
             self._listeners.remove(changed.set)
         return True
+
+    async def wait_in_thread(self, predicate: Callable[[], bool], seconds: float) -> bool:
+        """Wait in a thread for another event loop that changes the requests. A cancellation ends the thread at once."""
+        is_over = False
+        try:
+            return await asyncio.to_thread(self.wait_for, lambda: is_over or predicate(), seconds)
+        finally:
+            is_over = True
+            with self._changed:
+                self._changed.notify_all()
 
     def close_after_fork(self) -> None:
         """Make `wait_for` return at once in a forked child, in which nothing changes any more."""

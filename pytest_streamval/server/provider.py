@@ -23,6 +23,7 @@ from pytest_streamval.server.arguments import (
 )
 from pytest_streamval.server.assertions import ServerAssertions
 from pytest_streamval.server.clock_loop import ClockLoop
+from pytest_streamval.server.environment import environment
 from pytest_streamval.server.faults.fault import checked_fault
 from pytest_streamval.server.handler import RequestHandler
 from pytest_streamval.server.journal import Journal
@@ -77,6 +78,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         allow_origins: Sequence[str] = (),
         journal_limit: int | None = None,
         strict: bool = False,
+        env: bool = False,
     ) -> None:
         """Create a server. It opens with `with` or `start()`.
 
@@ -106,6 +108,8 @@ class ProviderServer(ServerAssertions, ServerAddresses):
                 newest one. None keeps all.
             strict: Whether to refuse requests that the provider would refuse, in its words. Otherwise the broken rules
                 are in `request.warnings`.
+            env: Whether to set the variables in `environ` while the server is open, so that clients find it by
+                themselves.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
@@ -137,6 +141,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
             strict=checked_switch("strict", strict),
         )
         self._given_port = port
+        self._sets_env = checked_switch("env", env)
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._home = None
@@ -179,6 +184,8 @@ class ProviderServer(ServerAssertions, ServerAddresses):
             except BaseException:
                 self._end()
                 raise
+            if self._sets_env:
+                environment.enter(id(self), self.environ)
         opened(self)
         return self
 
@@ -206,6 +213,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
     async def aclose(self) -> None:
         """Close the server, and wait for the end of its connections, also in its own event loop."""
         home, self._home, self._socket = self._home, None, None
+        environment.leave(id(self))
         if home is not None:
             await home.aclose()
         if self._proxy is not None:
@@ -217,6 +225,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
 
     def _end(self) -> None:
         """Close everything that is open, under the lock."""
+        environment.leave(id(self))
         home, self._home = self._home, None
         listening, self._socket = self._socket, None
         if home is not None:
@@ -242,6 +251,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         if home is None:  # it is closed, or was never opened, or its arguments were invalid
             return
         self._home = None
+        environment.leave(id(self))
         self._warn()
         dropped(self)
         proxy = self._proxy

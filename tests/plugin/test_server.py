@@ -257,3 +257,21 @@ def test_an_ini_value_makes_servers_strict(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nstreamval_strict = true\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(STRICT)
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_a_server_of_the_fixture_sets_the_environment_for_its_test(run) -> None:
+    run(
+        """
+import os
+
+@pytest.mark.parametrize("number", range(2))
+def test_one(provider_server, number):
+    assert os.environ.get("OPENAI_BASE_URL") is None
+    server = provider_server(lambda request: "Hello.", env=True)
+    assert os.environ["OPENAI_BASE_URL"] == server.openai_url
+    assert number == 0
+
+def test_two():
+    assert os.environ.get("OPENAI_BASE_URL") is None
+"""
+    ).assert_outcomes(passed=2, failed=1)
