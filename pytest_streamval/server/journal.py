@@ -8,7 +8,7 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pytest_streamval.errors import excerpt
+from pytest_streamval.errors import excerpt, plural
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.server.newest import Newest
@@ -171,12 +171,15 @@ class ServedRequest:
                 return f"its header {name} is {self.headers.get(name.lower())!r}"
         return ""
 
-    def __repr__(self) -> str:
+    @property
+    def facts(self) -> str:
+        """The request, and its response so far, on one line."""
         state = "left by its client" if self.outcome == "left" else self.outcome
-        notes = (
-            f", refused: {self.refusal}" if self.refusal else "".join(f", warning: {each}" for each in self.warnings)
-        )
-        return f"<ServedRequest {self.summary}: {self.status}, {state}, {self.deltas_sent} deltas sent{notes}>"
+        fault = f", fault {self.fault}" if self.fault else ""
+        return f"{self.summary}: {self.status}, {state}, {plural(self.deltas_sent, 'delta')} sent{fault}"
+
+    def __repr__(self) -> str:
+        return f"<ServedRequest {', '.join([self.facts, *self.notes])}>"
 
 
 class Journal:

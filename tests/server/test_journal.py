@@ -130,7 +130,7 @@ def test_the_outcome_of_a_response_is_never_open_after_its_end() -> None:
         ask(server, "openai")
         assert_stopped(server)
         assert [each.outcome for each in server.requests] == ["finished", "broken", "left", "finished"]
-        assert "200, broken, 1 deltas sent" in repr(server.requests[1])
+        assert "200, broken, 1 delta sent" in repr(server.requests[1])
 
 
 def test_the_outcome_of_a_response_is_broken_by_a_server_that_closes() -> None:
