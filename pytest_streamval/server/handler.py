@@ -16,6 +16,7 @@ from pytest_streamval.recordings.stream_recorder import body_of, path_of
 from pytest_streamval.server.access import Refusal, is_preflight
 from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
+from pytest_streamval.server.control import control_actions
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, error_kind, send_all, send_error
@@ -115,6 +116,8 @@ class RequestHandler:
         """Return a request as the journal has it, and the response."""
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
+        if (actions := control_actions(incoming, self._journal)) is not None:
+            return _served_request(incoming), Response(_with_headers(actions, self._access.response_headers(incoming)))
         readable = self._decoded(incoming)
         if isinstance(readable, Refusal):
             return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
@@ -129,6 +132,7 @@ class RequestHandler:
     def _refuse(
         self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
     ) -> tuple[ServedRequest, Response]:
+        request.note_refusal(refusal.message)
         self._journal.add(request)
         headers = [("accept-encoding", ", ".join(CODINGS))] if refusal.status == _UNSUPPORTED else []
         adapter = nearest_adapter(incoming.target)
@@ -160,6 +164,8 @@ class RequestHandler:
                 response = response._replace(actions=actions)
             return response
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
+        if not forwarded and isinstance(target, ErrorResponse):
+            request.note_refusal(target.message)
         return forwarded or Response(_send(target))
 
     def _check(self, request: ServedRequest, target: OutputRequest) -> Response | None:
@@ -221,6 +227,7 @@ class RequestHandler:
         except BaseException as error:  # noqa: BLE001  # a rule is the user's code, and may raise anything
             return renderer.render_error(500, self._queue.add_failure(request, error))
         if isinstance(script, CheckFailedError):
+            request.note_refusal(str(script))
             return renderer.render_error(400, str(script))
         actions = renderer.render(script.script)
         if script.fault is None:

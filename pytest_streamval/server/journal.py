@@ -65,7 +65,7 @@ class ServedRequest:
         self.warnings: tuple[str, ...] = ()
         """The rules of the provider that the request breaks, each with its source."""
         self.refusal = ""
-        """The rule for which a strict server has refused the request, or an empty text."""
+        """The reason for which the server itself refused the request, such as a broken rule. Empty if it did not."""
         self.began = time.time()
         """When it arrived, by the clock of the test."""
         self.texts: list[tuple[float, str]] | None = None
@@ -75,7 +75,12 @@ class ServedRequest:
     def note_rules(self, broken: Iterable[object], refusal: object = None) -> None:
         """Keep the rules that the request breaks, without its secrets, and the one for which it is refused."""
         self.warnings = tuple(self._secrets.message(str(each)) for each in broken)
-        self.refusal = "" if refusal is None else self._secrets.message(str(refusal))
+        if refusal is not None:
+            self.note_refusal(str(refusal))
+
+    def note_refusal(self, reason: str) -> None:
+        """Keep the reason for which the server refuses the request."""
+        self.refusal = self._secrets.message(reason)
 
     def note_deltas(self, count: int, texts: Sequence[str]) -> None:
         """Count deltas that are passed to the network, with their text."""
@@ -123,6 +128,26 @@ class ServedRequest:
     def notes(self) -> list[str]:
         """The reason of a refusal, or the warnings, for a line about this request."""
         return [f"refused: {self.refusal}"] if self.refusal else [f"warning: {each}" for each in self.warnings]
+
+    def as_json(self, number: int) -> dict[str, object]:
+        """Return this request as JSON can hold it, without its secrets.
+
+        Args:
+            number: Its number in the journal, from 0.
+        """
+        names = ("method", "path", "headers", "protocol", "model", "stream", "status", "outcome", "fault")
+        counts = ("deltas_sent", "bytes_sent", "peer", "began", "refusal", "warnings")
+        try:
+            body = self._secrets.body(self.body)
+        except RecursionError:
+            body = "[nested too deep]"
+        return {
+            "number": number,
+            **{name: getattr(self, name) for name in names},
+            "prompt": self._secrets.text(self.prompt, in_request=True),
+            "body": body,
+            **{name: getattr(self, name) for name in counts},
+        }
 
     def difference(
         self,

@@ -79,6 +79,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         journal_limit: int | None = None,
         strict: bool = False,
         env: bool = False,
+        repeat: bool = False,
     ) -> None:
         """Create a server. It opens with `with` or `start()`.
 
@@ -110,6 +111,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
                 are in `request.warnings`.
             env: Whether to set the variables in `environ` while the server is open, so that clients find it by
                 themselves.
+            repeat: Whether a recording may be replayed again and again. By default, each answers one request.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
@@ -127,6 +129,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
             fault=fault,
             speed=speed,
             limit=journal_limit,
+            repeats=checked_switch("repeat", repeat),
         )
         self._refuses = fault is not None and fault.refuses
         self._journal = Journal(journal_limit)
