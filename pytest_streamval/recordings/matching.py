@@ -29,15 +29,17 @@ _WAY_OUT = "If the recording is out of date, record it anew."
 
 
 class CassetteMatcher:
-    """The recordings that may answer requests, each of them once."""
+    """The recordings that may answer requests, each of them once, unless they are repeated."""
 
-    def __init__(self, cassettes: Iterable[Cassette] = (), *, way_out: str = _WAY_OUT) -> None:
+    def __init__(self, cassettes: Iterable[Cassette] = (), *, way_out: str = _WAY_OUT, repeats: bool = False) -> None:
         """Create a matcher.
 
         Args:
             cassettes: The recordings, in the order in which equal requests get them.
             way_out: The advice in the error of a request that matches no recording.
+            repeats: Whether further equal requests get the last of them again.
         """
+        self._repeats = repeats
         self.cassettes = tuple(cassettes)
         self.refused: list[UnmatchedRequestError] = []
         """The errors of the requests without a recording, in order."""
@@ -73,10 +75,13 @@ class CassetteMatcher:
         return self._played[number]
 
     def _number(self, key: _RequestKey) -> int | None:
+        last = None
         for number, cassette in enumerate(self.cassettes):
-            if number not in self._played and key.fits(cassette.header):
-                return number
-        return None
+            if (self._repeats or number not in self._played) and key.fits(cassette.header):
+                if number not in self._played:
+                    return number
+                last = number
+        return last
 
     def _refusal(self, key: _RequestKey) -> UnmatchedRequestError:
         """Return the error of a request without a recording. It names the recording that differs least."""
