@@ -112,7 +112,7 @@ def test_a_framework_receives_a_structured_output(provider_server, driver):
 @drivers_with("stream", "leaving")
 def test_a_framework_that_leaves_early_closes_its_connection(provider_server, driver):
     server = provider_server(Script.of(*WORDS, Stall()))
-    outcome = call_streamed(driver, Call(server, driver.protocol), leaves=True)
+    outcome = call_streamed(driver, Call(server, driver.protocol, leaves=True))
     assert outcome.error is None
     assert outcome.received.text
     assert TEXT.startswith(outcome.received.text)

@@ -38,9 +38,7 @@ def _anthropic(call: Call) -> AnthropicModel:
 def _gemini(call: Call) -> GeminiModel:
     options = {"base_url": call.url, "timeout": int(call.seconds * 1000)}
     thinking = {"thinking_config": {"include_thoughts": True}} if call.thinks else {}
-    return GeminiModel(
-        client_args={"api_key": "none", "http_options": options}, model_id=call.model, params=thinking
-    )
+    return GeminiModel(client_args={"api_key": "none", "http_options": options}, model_id=call.model, params=thinking)
 
 
 def _ollama(call: Call) -> OllamaModel:
