@@ -100,6 +100,7 @@ from pytest_streamval.scripting.mock import StreamingMockBackend as StreamingMoc
 from pytest_streamval.scripting.script import Script as Script
 from pytest_streamval.scripting.steps import Delay as Delay
 from pytest_streamval.scripting.steps import Raise as Raise
+from pytest_streamval.scripting.steps import RawFrame as RawFrame
 from pytest_streamval.scripting.steps import Stall as Stall
 from pytest_streamval.server import ProviderServer as ProviderServer
 from pytest_streamval.server import faults as faults
@@ -113,6 +114,8 @@ from pytest_streamval.transcripts.assertions import assert_no_unvalidated_text a
 from pytest_streamval.transcripts.assertions import assert_stopped as assert_stopped
 from pytest_streamval.transcripts.assertions import assert_stopped_within as assert_stopped_within
 from pytest_streamval.transcripts.assertions import in_any_order as in_any_order
+from pytest_streamval.transcripts.matchers import without_messages as without_messages
+from pytest_streamval.transcripts.matchers import without_offsets as without_offsets
 from pytest_streamval.transcripts.transcript import Transcript as Transcript
 from pytest_streamval.transcripts.transcript import transcribe as transcribe
 from pytest_streamval.virtual_time import VirtualClock as VirtualClock

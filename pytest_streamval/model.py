@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Usage:
     """The provider's token count. Every report is cumulative, so the last one counts."""
 
@@ -17,6 +17,15 @@ class Usage:
     """The number of tokens in the prompt, or None if the provider did not report it."""
     output_tokens: int | None = None
     """The number of tokens generated so far, or None if the provider did not report it."""
+    cached_tokens: int | None = None
+    """The number of tokens of the prompt that came from the provider's cache. A script states it, no decoder does."""
+    reasoning_tokens: int | None = None
+    """The number of generated tokens that are thinking. A script states it, no decoder does."""
+
+    def __repr__(self) -> str:
+        details = {"cached_tokens": self.cached_tokens, "reasoning_tokens": self.reasoning_tokens}
+        known = "".join(f", {name}={count}" for name, count in details.items() if count is not None)
+        return f"Usage(input_tokens={self.input_tokens}, output_tokens={self.output_tokens}{known})"
 
 
 @dataclass(frozen=True, slots=True)

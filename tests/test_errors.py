@@ -744,7 +744,7 @@ CASES = [
         "kept in .text",
     ),
     (
-        ProviderStreamError("anthropic", "Hello", DELTAS, "overloaded_error", "try later"),
+        ProviderStreamError("anthropic", "overloaded_error", "try later").after("Hello", DELTAS),
         WireError,
         "stopped its stream with overloaded_error: try later",
         "The anthropic provider",

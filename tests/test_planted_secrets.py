@@ -56,7 +56,7 @@ def outputs_of_errors(secret: Planted, request: HttpRequest) -> str:
     """Return the messages and facts of errors about a request."""
     secrets = Secrets.of(request)
     text = " ".join(encode(secret.value) for encode in ENCODINGS.values())
-    stopped = secrets.error(ProviderStreamError("openai", "", (), text, text))
+    stopped = secrets.error(ProviderStreamError("openai", text, text))
     refused = ProviderStatusError("openai", secrets.url(request.url), 401, secrets.text(text), None)
     other = Cassette("other.jsonl", {"protocol": "openai", "request": {"messages": [{"content": text}]}}, ())
     with pytest.raises(UnmatchedRequestError) as unmatched:

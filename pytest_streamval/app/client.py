@@ -10,7 +10,8 @@ from pytest_streamval.app.exchange import Exchange
 from pytest_streamval.app.lifespan import Lifespan
 from pytest_streamval.app.page import Page
 from pytest_streamval.app.requests import Body, encoded_headers, http_scope, websocket_scope
-from pytest_streamval.app.websocket import AppWebSocket, SocketExchange
+from pytest_streamval.app.socket_exchange import SocketExchange
+from pytest_streamval.app.websocket import AppWebSocket
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import InvalidArgumentError, app_still_running_error, event_loop_required_error, excerpt
 from pytest_streamval.guards.source_locations import location_of
@@ -107,7 +108,8 @@ class AppClient:
             path: The path with its query, or an address.
             json: A value that is sent as JSON.
             content: The body as text, bytes, or an iterator of bytes whose pieces are sent one by one. As long as the
-                iterator waits, the application has a part of the body.
+                iterator waits, the application has a part of the body. If its pieces are shorter than the
+                `content-length` in `headers`, the client half-closes the connection in its request, and so it leaves.
             headers: The headers.
             read_every: The seconds between two reads of a slow client: the application waits in `send` until the client
                 has read the message before. `math.inf` is a client that reads only for the test's own `read()`. None is
@@ -174,7 +176,12 @@ class AppClient:
 
     @asynccontextmanager
     async def websocket(
-        self, path: str, *, subprotocols: Sequence[str] = (), headers: RequestHeaders = None
+        self,
+        path: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        headers: RequestHeaders = None,
+        read_every: float | None = None,
     ) -> AsyncIterator[AppWebSocket]:
         """Open a WebSocket, and return it as a context manager. At the end of the context, the client leaves.
 
@@ -182,8 +189,10 @@ class AppClient:
             path: The path with its query.
             subprotocols: The subprotocols that the client offers.
             headers: The headers.
+            read_every: The seconds between two reads of a slow client, as in `stream`.
 
         Raises:
+            InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`).
             WebSocketRejectedError: A `ConnectionError`. If the application does not accept it.
         """
         state = await self._started()
@@ -191,10 +200,10 @@ class AppClient:
         upgrade = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket"), (b"sec-websocket-version", b"13"), *offered]
         scope = websocket_scope(path, self._headers(headers, upgrade), state.lifespan.state, list(subprotocols))
         exchange = SocketExchange(scope)
-        task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
-        socket = AppWebSocket(exchange, task, self._base)
+        socket = AppWebSocket(exchange, self._base, read_every)
+        socket.task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
         try:
-            await exchange.accepted
+            await asyncio.shield(exchange.accepted)
             yield socket
         finally:
             await socket.leave()
@@ -257,6 +266,8 @@ class AppClient:
         """Return the headers of a request. Those that are given replace the others of the same name."""
         given = encoded_headers(headers)
         names = {name for name, _ in given}
+        if b"content-length" in names:
+            names.add(b"transfer-encoding")
         return [*(each for each in (*_HEADERS, *more) if each[0] not in names), *given]
 
 
@@ -264,7 +275,7 @@ async def _upload(pieces: AsyncIterator[bytes], exchange: Exchange) -> None:
     """Send the pieces of a body."""
     async for piece in pieces:
         await exchange.feed(piece)
-    exchange.end_body()
+    exchange.end_pieces()
 
 
 async def _ended(running: list[_Running]) -> list[tuple[str, str]]:

@@ -13,6 +13,8 @@ import time
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
+from pytest_streamval.engine.event_values import event_of, values_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,6 +76,31 @@ class StreamEvent:
         if is_dataclass(self):
             return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
         return dict(getattr(self, "__dict__", {}))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the event as JSON values: its class as `kind`, its time, and its fields.
+
+        Verdicts keep their reasons, scores and replacements. The outputs and contexts of models that judged are left
+        out.
+
+        Raises:
+            InvalidArgumentError: A `TypeError`. If a field of a subclass has a value that JSON cannot hold.
+        """
+        return values_of(self)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> Self:
+        """Return the event of the class that `as_dict` was called on. Its constructor is not called.
+
+        Args:
+            facts: What `as_dict` returned, also after a way through JSON. `StreamEvent.from_dict` takes events of all
+                classes that are imported, and a subclass takes its own.
+
+        Raises:
+            InvalidArgumentError: A `TypeError` and `ValueError`. If it is no such event.
+        """
+        event: Self = event_of(cls, facts, StreamEvent)
+        return event
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StreamEvent) or type(self) is not type(other):
@@ -230,7 +257,8 @@ class ChunkEvent(StreamEvent, sets_time=True):
     @property
     def release(self) -> Release:
         """The way of its chunk to its release. It is no part of a comparison."""
-        return getattr(self, "_details", _AT_ONCE)
+        details = getattr(self, "_details", None)
+        return _AT_ONCE if details is None else Release(*details)
 
     @property
     def replaced(self) -> bool:

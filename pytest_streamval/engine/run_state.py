@@ -116,8 +116,8 @@ class RunState:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-        if self.observers is not None:
-            self.observers.notify("event", event)
+        if (observers := self.observers) is not None and observers.sees_events:
+            observers.notify("event", event)
 
     async def next_event(self) -> None:
         """Wait until an event is emitted."""

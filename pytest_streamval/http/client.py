@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sys
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -128,7 +129,7 @@ class HttpTransport:
             UndecodableBodyError: A `ValueError`. If the body came compressed, and cannot be decoded.
             MissingExtraError: An `ImportError`. If httpx2 is not installed.
         """
-        attempts = _Attempts(self, request, provider)
+        attempts = _Attempts(self, _with_trace(request), provider)
         async with AsyncExitStack() as stack:
             connection, first = await attempts.first_success(stack)
             reads = await stack.enter_async_context(aclosing(attempts.reads(connection, first)))
@@ -225,6 +226,15 @@ class _Attempts:
             if error.retry_after is not None:
                 return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
         return pause
+
+
+def _with_trace(request: HttpRequest) -> HttpRequest:
+    """Return a request with the trace context of the current span, unless it has one."""
+    if "opentelemetry" not in sys.modules:
+        return request
+    from pytest_streamval.engine.telemetry.trace_context import trace_headers
+
+    return replace(request, headers={**trace_headers(), **request.headers})
 
 
 def _is_success(connection: HttpConnection) -> bool:

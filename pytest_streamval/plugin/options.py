@@ -67,6 +67,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("streamval_fuzz_db", text, default="")
     text = "seconds of real time after which a scripted Stall fails its test, 0 for no limit"
     parser.addini("streamval_stall_timeout", text, default="60")
+    text = "whether provider_server refuses the requests that the provider would refuse, unless it is given strict"
+    parser.addini("streamval_strict", text, type="bool", default=False)
     text = "modules and packages that script files may import for the classes of their exceptions"
     parser.addini("streamval_script_imports", text, type="args")
     for name, does in GUARDS.items():

@@ -63,6 +63,7 @@ def provider_servers(
                 options.setdefault("cut", recutter)
             if options.get("upstream") is not None and "cassettes" not in options:
                 options.update(_recording_options(request, next(numbers), recutter))
+            options.setdefault("strict", request.config.getini("streamval_strict"))
             server = ProviderServer(*scripts, **options)
             if seen is not None:
                 server.keep_texts()

@@ -11,8 +11,8 @@ from pytest_streamval.errors import UnmatchedRequestError, excerpt
 from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secret_names import REDACTED
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
+from pytest_streamval.wire.prompts import prompt_of
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:

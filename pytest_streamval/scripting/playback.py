@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from pytest_streamval.errors import ConcurrentReadError, SyncStallError, playback_busy_error, raisable
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.sent_deltas import note_sent
-from pytest_streamval.scripting.steps import Delay, Raise, Stall, fail, perform, text_of_step
+from pytest_streamval.scripting.steps import Delay, Raise, RawFrame, Stall, fail, perform, text_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,8 @@ class _Playback:
     def _next(self) -> str | Delay | Raise | Stall | None:
         """Return the next text, the step to perform before it, or None at the end."""
         for step in self._steps:
+            if isinstance(step, RawFrame):  # there is no wire to write it to
+                continue
             if not isinstance(step, (str, Delta)):
                 return step
             self.deltas_sent += 1

@@ -38,6 +38,17 @@ def check_times(times: object) -> None:
         raise InvalidArgumentError("times", excerpt(times), rule)
 
 
+def checked_switch(name: str, value: object) -> bool:
+    """Return the value of an argument that is true or false.
+
+    Raises:
+        InvalidArgumentError: A `ValueError`. If it is neither.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(name, excerpt(value), "It must be True or False.")
+    return value
+
+
 def checked_models(models: object) -> Sequence[str]:
     """Return the names of models.
 

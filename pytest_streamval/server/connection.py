@@ -325,7 +325,7 @@ class Connection(asyncio.Protocol):
         has_no_content = head.status in _WITHOUT_CONTENT
         is_chunked = head.length is None and not has_no_content
         framing = [("transfer-encoding", "chunked")] if is_chunked else [("content-length", str(head.length))]
-        headers = [("content-type", head.media_type), *([] if has_no_content else framing), *head.headers]
+        headers = [("content-type", head.media_type), *head.headers, *([] if has_no_content else framing)]
         reason = HTTPStatus(head.status).phrase if head.status in _STATUSES else ""
         sent = self._http.send(h11.Response(status_code=head.status, headers=headers, reason=reason))
         self._is_chunked = is_chunked

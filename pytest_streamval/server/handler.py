@@ -20,8 +20,12 @@ from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
 from pytest_streamval.server.request_head import too_long_body
+from pytest_streamval.server.request_rules import broken_rules, error_body, refusal_of
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
+from pytest_streamval.server.tracing import traced
+from pytest_streamval.wire.error_kinds import error_kind
 from pytest_streamval.wire.exchange import ParsedRequest
+from pytest_streamval.wire.prompts import prompt_tokens
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
+_REFUSED = 400  # status of a request that breaks a rule of its provider
 _UNSUPPORTED = 415  # status; the answer names the codings that are known (RFC 9110, 15.5.16)
 _DEFAULT_RENDERER = Renderer(
     ADAPTERS["openai"], ParsedRequest(stream=False)
@@ -56,6 +61,7 @@ class RequestHandler:
         recutter: ScriptRecutter | None,
         proxy: Proxy | None,
         access: AccessRules,
+        strict: bool = False,
     ) -> None:
         self.body_limit = body_limit
         """The most bytes that the body of a request may have."""
@@ -68,6 +74,7 @@ class RequestHandler:
         self._models = tuple(models)
         self._proxy = proxy
         self._access = access
+        self._strict = strict
         self._recutter = recutter
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
@@ -120,7 +127,7 @@ class RequestHandler:
             response = response._replace(actions=_with_headers(response.actions, cors))
         if request not in self._waiting_for_rule:
             self._journal.add(request)
-        return request, response
+        return request, traced(request, incoming, response)
 
     def _refuse(
         self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
@@ -148,14 +155,27 @@ class RequestHandler:
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
-            response = self._respond_with_output(request, renderer, incoming)
+            accepted = request.headers.get("accept-encoding", "")
+            tokens = prompt_tokens(target.body)
+            renderer = Renderer(target.adapter, target.request, number, time.time(), tokens, accepted)
+            refusal = self._check(request, target)
+            response = refusal or self._respond_with_output(request, renderer, incoming)
             if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
                 actions = recut(response.actions, cut, renderer, self._recutter.new_body())
                 response = response._replace(actions=actions)
             return response
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
         return forwarded or Response(_send(target))
+
+    def _check(self, request: ServedRequest, target: OutputRequest) -> Response | None:
+        """Hold a request to the provider's rules, and return the refusal of a strict server."""
+        adapter, parsed, body = target
+        broken = broken_rules(adapter, parsed, body)
+        refusal = refusal_of(broken) if self._strict else None
+        request.note_rules(broken, refusal)
+        if refusal is None:
+            return None
+        return Response(send_all(_REFUSED, error_body(adapter, error_kind(adapter.protocol, _REFUSED), refusal)))
 
     def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
         """Return the response to a request that this package fails to understand, which it should never do."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import excerpt
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.server.newest import Newest
+from pytest_streamval.wire.prompts import prompt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _MOST_TEXTS = 20_000  # of the deltas of one response
 
@@ -57,11 +57,20 @@ class ServedRequest:
         """The bytes of the request: of its target, its headers and its body."""
         self.fault: str | None = None
         """The name of the fault of the response."""
+        self.warnings: tuple[str, ...] = ()
+        """The rules of the provider that the request breaks, each with its source."""
+        self.refusal = ""
+        """The rule for which a strict server has refused the request, or an empty text."""
         self.began = time.time()
         """When it arrived, by the clock of the test."""
         self.texts: list[tuple[float, str]] | None = None
         """When deltas were sent, with their text, if the journal keeps that. Of a long response, the first ones."""
         self._secrets = secrets or Secrets()
+
+    def note_rules(self, broken: Iterable[object], refusal: object = None) -> None:
+        """Keep the rules that the request breaks, without its secrets, and the one for which it is refused."""
+        self.warnings = tuple(self._secrets.message(str(each)) for each in broken)
+        self.refusal = "" if refusal is None else self._secrets.message(str(refusal))
 
     def note_deltas(self, count: int, texts: Sequence[str]) -> None:
         """Count deltas that are passed to the network, with their text."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.errors import (
-    client_stayed_error,
     server_state_error,
 )
 from pytest_streamval.server.access import AccessRules
@@ -18,24 +17,24 @@ from pytest_streamval.server.addresses import ServerAddresses
 from pytest_streamval.server.arguments import (
     check_journal_limit,
     check_numbers,
-    check_times,
     checked_cut,
     checked_models,
+    checked_switch,
 )
+from pytest_streamval.server.assertions import ServerAssertions
 from pytest_streamval.server.clock_loop import ClockLoop
 from pytest_streamval.server.faults.fault import checked_fault
 from pytest_streamval.server.handler import RequestHandler
-from pytest_streamval.server.journal import Journal, ServedRequest
+from pytest_streamval.server.journal import Journal
 from pytest_streamval.server.listening import BACKLOG, address_of, bound_socket
 from pytest_streamval.server.proxy import proxy_of
-from pytest_streamval.server.requested import requested
 from pytest_streamval.server.script_queue import ScriptQueue
 from pytest_streamval.server.thread_home import ThreadHome
 from pytest_streamval.virtual_time.time_source import active
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.script_queue import Playable, Rule
-    from pytest_streamval.server.thread_home import Home
 
 MODELS = ("streamval",)
 """The models that a server lists by default. It answers for any model."""
@@ -52,7 +50,7 @@ BODY_LIMIT = 32 * 2**20
 """The most bytes that the body of a request may have by default."""
 
 
-class ProviderServer(ServerAddresses):
+class ProviderServer(ServerAssertions, ServerAddresses):
     """A server that plays scripts over HTTP, in the protocols of OpenAI, Anthropic, Gemini and Ollama.
 
     Use `with ProviderServer("Hello.") as server:` and give the client `server.openai_url` or one of its siblings. The
@@ -78,6 +76,7 @@ class ProviderServer(ServerAddresses):
         allow_hosts: Sequence[str] = (),
         allow_origins: Sequence[str] = (),
         journal_limit: int | None = None,
+        strict: bool = False,
     ) -> None:
         """Create a server. It opens with `with` or `start()`.
 
@@ -105,6 +104,8 @@ class ProviderServer(ServerAddresses):
                 all, here and in `allow_hosts`.
             journal_limit: The most bytes of requests that `requests` keeps. The oldest are forgotten, but never the
                 newest one. None keeps all.
+            strict: Whether to refuse requests that the provider would refuse, in its words. Otherwise the broken rules
+                are in `request.warnings`.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
@@ -133,11 +134,12 @@ class ProviderServer(ServerAddresses):
             recutter=recut,
             proxy=self._proxy,
             access=AccessRules(allow_hosts, allow_origins),
+            strict=checked_switch("strict", strict),
         )
         self._given_port = port
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._home: Home | None = None
+        self._home = None
         self._address = ""
 
     # Opening and closing
@@ -270,126 +272,13 @@ class ProviderServer(ServerAddresses):
         self._journal.keeps_texts = True
 
     @property
-    def requests(self) -> tuple[ServedRequest, ...]:
-        """The requests so far, in the order in which they arrived. With a `journal_limit` the oldest are missing."""
-        return tuple(self._journal.requests)
-
-    def requests_after(self, number: int) -> tuple[int, Sequence[ServedRequest]]:
-        """Return the number of all requests so far, and those after the first `number` that the journal still has."""
-        return self._journal.after(number)
-
-    @property
     def recordings(self) -> tuple[Cassette, ...]:
         """The new recordings of an upstream, in the order in which the responses ended."""
         return () if self._proxy is None else tuple(self._proxy.recordings)
 
-    def wait_for_requests(self, count: int, *, within: float) -> bool:
-        """Wait for requests, and return whether at least `count` of them have arrived within some seconds.
-
-        On a virtual clock, the server answers in the event loop of the test, so this does not wait.
-        """
-        return self._wait_for(lambda: self._journal.arrived >= count, within)
-
     def unmet(self) -> Iterator[Exception]:
         """Yield an error for each failed request, each request without a script, and each script without a request."""
         return self._queue.unmet() if self._proxy is None else self._proxy.unmet()
-
-    def assert_requested(
-        self,
-        times: int | None = None,
-        *,
-        method: str | None = None,
-        path: str | None = None,
-        protocol: str | None = None,
-        model: str | None = None,
-        stream: bool | None = None,
-        prompt: str | None = None,
-        body: Mapping[str, object] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> list[ServedRequest]:
-        """Assert that there were requests with these properties, and return them.
-
-        Args:
-            times: The number of such requests, or None for one or more.
-            method: The HTTP method.
-            path: The path, without its query.
-            protocol: The protocol of a request for an output.
-            model: The name of the model.
-            stream: Whether the client requested a stream.
-            prompt: A part of the last message.
-            body: Fields of the body, with their values.
-            headers: Headers with their values, as in the journal.
-
-        Raises:
-            CheckFailedError: An `AssertionError`. If there was no such request, or another number of them.
-            InvalidArgumentError: A `ValueError`. If `times` is not a number.
-        """
-        __tracebackhide__ = True
-        check_times(times)
-        exact = {"method": method, "protocol": protocol, "model": model, "stream": stream}
-        other = {"path": path, "prompt": prompt, "body": body, "headers": headers}
-        return requested(self.requests, times, exact, other)
-
-    def assert_client_disconnected(self, within: float = 0.0, *, request: int | None = None) -> None:
-        """Assert that a client left in the middle of a response.
-
-        This waits synchronously, and not at all in the event loop of the server. In an async test, await
-        `client_left(within=...)` instead.
-
-        Args:
-            within: The seconds to wait.
-            request: The index of the client's request, -1 for the newest, or None for any request.
-
-        Raises:
-            CheckFailedError: An `AssertionError`. If no client has left before the end of its response.
-        """
-        __tracebackhide__ = True
-
-        if not self._wait_for(lambda: self._has_left(request), within):
-            raise client_stayed_error(within, [repr(each) for each in self.requests])
-
-    async def client_left(self, within: float, *, request: int | None = None) -> None:
-        """Wait until a client has left in the middle of a response.
-
-        Args:
-            within: The seconds to wait, in virtual time if the server answers in this event loop.
-            request: The index of the client's request, -1 for the newest, or None for any request.
-
-        Raises:
-            CheckFailedError: An `AssertionError`. If no client leaves within that time.
-        """
-        __tracebackhide__ = True
-        if self._is_current:
-            left = await self._journal.await_for(lambda: self._has_left(request), within)
-        else:
-            left = await asyncio.to_thread(self._journal.wait_for, lambda: self._has_left(request), within)
-        if not left:
-            raise client_stayed_error(within, [repr(each) for each in self.requests])
-
-    def _has_left(self, request: int | None) -> bool:
-        requests = self.requests if request is None else self.requests[request:][:1]
-        return any(each.client_disconnected for each in requests)
-
-    def _wait_for(self, predicate: Callable[[], bool], within: float) -> bool:
-        """Wait synchronously, unless that would block the event loop that has to make progress."""
-        if self._is_current:
-            self._handler.notice_clients_that_left()
-        return self._journal.wait_for(predicate, 0.0 if self._is_current else within)
-
-    @property
-    def _is_current(self) -> bool:
-        return self._home is not None and self._home.is_current
-
-    def unstopped(self, within: float) -> Iterator[str]:
-        """Yield a line for each response that is still produced, or went on after its client had left.
-
-        Args:
-            within: The seconds to wait for the end of all producers. The server's thread notices clients that leave.
-        """
-        self._wait_for(lambda: all(each.ended for each in self.requests), within)
-        for request in self.requests:
-            if request.unstopped and not (self._is_current and request.client_disconnected and not request.deltas_late):
-                yield f"{request.summary}: the producer {request.unstopped}: {request!r}"
 
     def __repr__(self) -> str:
         return f"<ProviderServer {self._address or 'not open'}, {len(self.requests)} requests>"

@@ -252,6 +252,7 @@ class AnthropicMessages(Adapter):
 
     protocol: ClassVar[str] = "anthropic"
     auth_header: ClassVar[str] = "x-api-key"
+    request_id_header: ClassVar[str] = "request-id"
     auth_prefix: ClassVar[str] = ""
     _decoder: ClassVar[type[FrameDecoder]] = AnthropicMessagesDecoder
     _paths: ClassVar[tuple[str, ...]] = ("/v1/messages",)

@@ -42,7 +42,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         self._refusal: list[str] = []
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no code
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"type": "error", "error": {"type": kind, "message": message}}
 
@@ -123,7 +123,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         }
 
     def _write(self, frame: Json) -> bytes:
-        return sse_frame(json_text(frame), str(frame["type"]))
+        return sse_frame(json_text(frame), str(frame.get("type", "error")))
 
     def _generated_id(self) -> str:
         return f"toolu_{self._ident}_{len(self._calls)}"
@@ -135,6 +135,9 @@ def _details(refusal: str) -> Json:
 
 
 def _counts(usage: Usage | None) -> Json:
-    """Return the token counts that clients expect, 0 if they are unknown."""
+    """Return the token counts that clients expect, 0 if they are unknown. Tokens of the cache are counted apart."""
     counted = usage or Usage()
-    return {"input_tokens": counted.input_tokens or 0, "output_tokens": counted.output_tokens or 0}
+    cached = counted.cached_tokens
+    cache = {} if cached is None else {"cache_creation_input_tokens": 0, "cache_read_input_tokens": cached}
+    prompt = max(0, (counted.input_tokens or 0) - (cached or 0))
+    return {"input_tokens": prompt, **cache, "output_tokens": counted.output_tokens or 0}

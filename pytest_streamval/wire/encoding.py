@@ -52,6 +52,8 @@ class FrameEncoder(ABC):
             ident: The distinguishing part of the response's id.
             created: The time of the response, in seconds since the epoch.
         """
+        self.reports_usage = request.usage
+        """Whether token counts are sent. It can be changed before the first frame."""
         self._request = request
         self._ident = ident
         self._created = created
@@ -88,17 +90,25 @@ class FrameEncoder(ABC):
         self._state = "is finished"
         return ending + self.terminator
 
-    def fail(self, kind: str, message: str) -> bytes:
+    def fail(self, kind: str, message: str, code: str | None = None) -> bytes:
         """Return the frame of an error, which ends the stream. As the first frame it has no opening frames before it.
 
         Args:
             kind: The provider's name for the error. It is left out if the protocol has no field for it.
             message: The error message.
+            code: The provider's code for the error, if the protocol has a field for it beside the kind.
         """
+        return self._fail(f"the error {excerpt(kind)}", self.error(kind, message, code))
+
+    def fail_as(self, frame: Json) -> bytes:
+        """Return the frame of an error as a provider sent it, which ends the stream."""
+        return self._fail(f"the error {excerpt(frame)}", frame)
+
+    def _fail(self, subject: str, frame: Json) -> bytes:
         self._has_started = True
-        frame = self._guarded(f"the error {excerpt(kind)}", lambda: self._write_all([self.error(kind, message)]))
+        written = self._guarded(subject, lambda: self._write_all([frame]))
         self._state = "has failed"
-        return frame
+        return written
 
     def encode_answer(self, answer: Answer) -> bytes:
         """Return the body of a response that is not streamed.
@@ -114,7 +124,7 @@ class FrameEncoder(ABC):
 
     @staticmethod
     @abstractmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
 
     @abstractmethod
@@ -165,11 +175,19 @@ class FrameEncoder(ABC):
     def _record(self, delta: Delta) -> None:
         """Keep the values that the opening and the ending report."""
         if delta.usage is not None:
-            if min(delta.usage.input_tokens or 0, delta.usage.output_tokens or 0) < 0:
-                raise self._unencodable(delta.usage, "a count must be 0 or more.")
             self._usage = latest_counts(self._usage, delta.usage)
+            self._check_counts(self._usage or delta.usage)
         if delta.finish_reason:
             self._reason = self.reasons.get(delta.finish_reason, delta.finish_reason)
+
+    def _check_counts(self, usage: Usage) -> None:
+        totals = (usage.input_tokens, usage.output_tokens)
+        parts = (usage.cached_tokens or 0, usage.reasoning_tokens or 0)
+        if min(*(total or 0 for total in totals), *parts) < 0:
+            raise self._unencodable(usage, "a count must be 0 or more.")
+        if any(total is not None and part > total for part, total in zip(parts, totals, strict=True)):
+            rule = "the cached tokens are a part of the input tokens, and the reasoning tokens of the output tokens."
+            raise self._unencodable(usage, rule)
 
     def _with_defaults(self, answer: Answer) -> Answer:
         """Return the answer with the defaults for missing values."""

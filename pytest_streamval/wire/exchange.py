@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -64,6 +64,10 @@ class ParsedRequest:
     """Whether a stream reports the number of tokens."""
     endpoint: str = ""
     """The provider's endpoint, if the format depends on it."""
+    signs: bool = field(default=True, repr=False, compare=False)
+    """Whether the thinking is sent with its signature, which some providers do on request only."""
+    body: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """The JSON object of the request. Some responses repeat a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +137,6 @@ def latest_counts(before: Usage | None, report: Usage | None) -> Usage | None:
     return Usage(
         before.input_tokens if report.input_tokens is None else report.input_tokens,
         before.output_tokens if report.output_tokens is None else report.output_tokens,
+        before.cached_tokens if report.cached_tokens is None else report.cached_tokens,
+        before.reasoning_tokens if report.reasoning_tokens is None else report.reasoning_tokens,
     )

@@ -104,7 +104,7 @@ class OllamaEncoder(CompleteCallEncoder):
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "stop")
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:  # noqa: ARG004  # the protocol has no field for a kind
+    def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no field for a kind or a code
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": message}
 
@@ -175,6 +175,7 @@ class Ollama(Adapter):
 
     protocol: ClassVar[str] = "ollama"
     media_type: ClassVar[str] = "application/x-ndjson"
+    signs: ClassVar[bool] = False
     _decoder: ClassVar[type[FrameDecoder]] = OllamaDecoder
     _encoder: ClassVar[type[FrameEncoder]] = OllamaEncoder
 
@@ -192,7 +193,9 @@ class Ollama(Adapter):
         """
         for endpoint, own in _PATHS.items():
             if path.partition("?")[0] == own:
-                return ParsedRequest(model_in(body), stream=body.get("stream") is not False, endpoint=endpoint)
+                return ParsedRequest(
+                    model_in(body), stream=body.get("stream") is not False, endpoint=endpoint, body=body
+                )
         return None
 
     def _option_names(self) -> Mapping[str, str]:

@@ -215,6 +215,8 @@ class OpenAIChat(Adapter):
 
     protocol: ClassVar[str] = "openai"
     synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({"max_completion_tokens": "max_tokens"})
+    request_id_header: ClassVar[str] = "x-request-id"
+    signs: ClassVar[bool] = False
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIChatDecoder
     _paths: ClassVar[tuple[str, ...]] = ("/v1/chat/completions", "/chat/completions")
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIChatEncoder

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
     from pytest_streamval.wire.encoding import Json
-    from pytest_streamval.wire.exchange import Answer
+    from pytest_streamval.wire.exchange import Answer, ParsedRequest
 
 
 class OpenAIChatEncoder(FrameEncoder):
     """Encode a chat completion in OpenAI's format.
 
     The role comes first. A finish reason has a frame of its own. The token counts come at the end, if the request asks
-    for them and some are known.
+    for them and some are known. If they are reported without that, they are in the last frame with a choice, because a
+    client that does not ask may read the first choice of every frame.
     """
 
     protocol: ClassVar[str] = "openai"
@@ -32,10 +33,14 @@ class OpenAIChatEncoder(FrameEncoder):
     kinds: ClassVar[tuple[str, ...]] = ("function", "function_call", "custom")
     terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
 
+    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
+        super().__init__(request, ident=ident, created=created)
+        self._reported: Usage | None = None  # the token counts that were sent without a request for them
+
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
-        return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
     def _opening(self) -> Iterable[Json]:
         yield self._chunk({"role": "assistant", "content": None})
@@ -55,13 +60,22 @@ class OpenAIChatEncoder(FrameEncoder):
         if fields:
             yield self._chunk(fields)
         if delta.finish_reason:
-            yield self._chunk({}, self._reason)
+            yield self._last_chunk(self._reason)
 
     def _ending(self) -> Iterable[Json]:
         if self._reason is None:
-            yield self._chunk({}, self._final_reason())
+            yield self._last_chunk(self._final_reason())
         if self._usage is not None and self._request.usage:
             yield {**self._chunk({}), "choices": [], "usage": _counts(self._usage)}
+        elif self.reports_usage and self._usage != self._reported:
+            yield self._last_chunk(None)
+
+    def _last_chunk(self, reason: str | None) -> Json:
+        """Return the frame with the finish reason, and with the token counts if the request does not ask for them."""
+        if self._usage is None or self._request.usage or not self.reports_usage:
+            return self._chunk({}, reason)
+        self._reported = self._usage
+        return {**self._chunk({}, reason), "usage": _counts(self._usage)}
 
     def _answer_body(self, answer: Answer) -> Json:
         is_text = answer.text or not (answer.tool_calls or answer.refusal)
@@ -87,8 +101,14 @@ class OpenAIChatEncoder(FrameEncoder):
         return {**self._head("chat.completion.chunk"), "choices": [choice], **usage_field}
 
     def _head(self, kind: str) -> Json:
-        created = int(self._created)
-        return {"id": f"chatcmpl-{self._ident}", "object": kind, "created": created, "model": self._request.model}
+        return {
+            "id": f"chatcmpl-{self._ident}",
+            "object": kind,
+            "created": int(self._created),
+            "model": self._request.model,
+            "service_tier": served_tier(self._request.body),
+            "system_fingerprint": "fp_0123456789",
+        }
 
     def _add_fragment(self, fields: Json, fragment: ToolCallDelta) -> None:
         starts = self._starts_call(fragment)
@@ -113,6 +133,12 @@ class OpenAIChatEncoder(FrameEncoder):
             fields["function_call"] = {"name": call.name, "arguments": call.arguments}
 
 
+def served_tier(body: Mapping[str, object]) -> str:
+    """Return the tier that serves a request: the one that it asks for, if that is not "auto"."""
+    tier = body.get("service_tier")
+    return tier if isinstance(tier, str) and tier != "auto" else "default"
+
+
 _WORDS = {"function": "arguments", "custom": "input"}
 
 
@@ -129,4 +155,9 @@ def _signature(signature: str) -> Json:
 
 def _counts(usage: Usage) -> Json:
     prompt, completion = usage.input_tokens or 0, usage.output_tokens or 0
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    counts: Json = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    if usage.cached_tokens is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return counts

@@ -19,7 +19,7 @@ A response has no finish reason. Its status, `completed`, or the reason in `inco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import FrameEncoder, Json
+    from pytest_streamval.wire.exchange import ParsedRequest
     from pytest_streamval.wire.responses_items import Channel, Family, PiecesForm
 
 _INPUT = ("input_tokens",)
@@ -318,9 +319,20 @@ class OpenAIResponses(Adapter):
     """
 
     protocol: ClassVar[str] = "openai-responses"
+    request_id_header: ClassVar[str] = "x-request-id"
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIResponsesDecoder
     _paths: ClassVar[tuple[str, ...]] = ("/v1/responses", "/responses")
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIResponsesEncoder
+
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
+        """Parse a request. Return None if its path does not belong to this protocol.
+
+        Encrypted reasoning is sent on request only.
+        """
+        request = Adapter.parse_request(self, path, body)  # super() fails in a dataclass with slots
+        include = body.get("include")
+        signs = isinstance(include, list) and "reasoning.encrypted_content" in include
+        return None if request is None else replace(request, signs=signs)
 
     def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": "max_output_tokens"}

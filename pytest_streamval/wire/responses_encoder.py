@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
-from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
+from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder, served_tier
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
@@ -19,6 +19,31 @@ if TYPE_CHECKING:
 
 _COMPLETED = "completed"
 _IN_PROGRESS = "in_progress"
+
+
+# The fields that a response repeats, with the values that stand for their absence:
+# https://platform.openai.com/docs/api-reference/responses/object
+_ECHOED: Json = {
+    "background": False,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "store": True,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}, "verbosity": "medium"},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
 
 
 class _Form(NamedTuple):
@@ -74,9 +99,9 @@ class OpenAIResponsesEncoder(FrameEncoder):
         self._open: _Item | None = None  # the incomplete item
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error. In a stream it is an event of the type `error`."""
-        return OpenAIChatEncoder.error(kind, message)
+        return OpenAIChatEncoder.error(kind, message, code)
 
     def _opening(self) -> Iterable[Json]:
         for event in ("response.created", "response.in_progress"):
@@ -85,7 +110,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
     def _frames(self, delta: Delta) -> Iterable[Json]:
         if delta.thinking:
             yield from self._text(_REASONING, delta.thinking)
-        if delta.signature:
+        if delta.signature and self._request.signs:
             yield from self._signature(delta.signature)
         if delta.text:
             yield from self._text(_MESSAGE, delta.text)
@@ -159,9 +184,10 @@ class OpenAIResponsesEncoder(FrameEncoder):
     def _answer_body(self, answer: Answer) -> Json:
         output: list[Json] = []
         for form, text in ((_REASONING, answer.thinking), (_MESSAGE, answer.text), (_REFUSAL, answer.refusal)):
-            if text or (form is _REASONING and answer.signature):
+            signature = answer.signature if form is _REASONING and self._request.signs else ""
+            if text or signature:
                 item = _Item(form, self._ident, len(output))
-                item.signature = answer.signature if form is _REASONING else ""
+                item.signature = signature
                 output.append(item.completed(text, _COMPLETED))
         for call in answer.tool_calls:
             item = _Item(_form_of(call), self._ident, len(output), call)
@@ -177,17 +203,17 @@ class OpenAIResponsesEncoder(FrameEncoder):
             "status": status,
             "error": None,
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
-            "instructions": None,
-            "metadata": {},
             "model": self._request.model,
             "output": output,
-            "parallel_tool_calls": True,
-            "temperature": None,
-            "tool_choice": "auto",
-            "tools": [],
-            "top_p": None,
             "usage": None if usage is None else _counts(usage),
+            **self._echo(),
         }
+
+    def _echo(self) -> Json:
+        """Return the fields of the request that every response repeats."""
+        body = self._request.body
+        echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
+        return {**echo, "service_tier": served_tier(body)}
 
     def _write(self, frame: Json) -> bytes:
         kind = str(frame.get("type", "error"))
@@ -282,8 +308,8 @@ def _counts(usage: Usage) -> Json:
     prompt, output = usage.input_tokens or 0, usage.output_tokens or 0
     return {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0, "cache_write_tokens": 0},
         "output_tokens": output,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
         "total_tokens": prompt + output,
     }

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pytest_streamval import Script
+from pytest_streamval import Script, faults
 
 pytest_plugins = ["pytester"]
 
@@ -56,7 +56,7 @@ def test_three(provider_server, fault):
     assert provider_server(fault=fault).requests == ()
 """
     )
-    result.assert_outcomes(passed=2 + 22)
+    result.assert_outcomes(passed=2 + len(faults.all()))
 
 
 def test_a_test_fails_for_unscripted_and_missing_requests(run) -> None:
@@ -230,3 +230,30 @@ def test_it(virtual_clock, provider_server):
 """
     )
     result.assert_outcomes(passed=1)
+
+
+STRICT = """
+import json
+import urllib.error
+import urllib.request
+
+def status(server):
+    request = urllib.request.Request(f"{server.openai_url}/chat/completions", b'{"model": "m"}')
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+def test_strict(provider_server):
+    server = provider_server(lambda request: "Hello.")
+    assert status(server) == 400
+    assert "messages" in server.requests[0].refusal
+    assert status(provider_server("Hello.", strict=False)) == 200
+"""
+
+
+def test_an_ini_value_makes_servers_strict(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nstreamval_strict = true\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(STRICT)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)

@@ -21,7 +21,15 @@ PACKAGES = {
     "ollama": {"ollama", "httpx", "json", "ConnectionError", "UnicodeDecodeError"},
     "pytest-streamval": {"pytest_streamval"},
 }
-HARMLESS = {"wrong_content_type", "stall", "cut_character", "one_byte_writes", "one_write", "slow_drip"}
+HARMLESS = {
+    "wrong_content_type",
+    "stall",
+    "cut_character",
+    "one_byte_writes",
+    "one_write",
+    "slow_drip",
+    "joined_frames",
+}
 AT_ONCE = 16  # threads, which spend their time waiting
 
 

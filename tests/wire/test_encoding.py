@@ -34,7 +34,14 @@ def bodies(data):
 
 def test_the_openai_encoder_sends_role_text_reason_counts_and_the_end():
     openai = encoder("openai")
-    head = {"id": "chatcmpl-7", "object": "chat.completion.chunk", "created": 1_795_247_877, "model": "m"}
+    head = {
+        "id": "chatcmpl-7",
+        "object": "chat.completion.chunk",
+        "created": 1_795_247_877,
+        "model": "m",
+        "service_tier": "default",
+        "system_fingerprint": "fp_0123456789",
+    }
 
     def chunk(delta, reason=None):
         return {

@@ -18,7 +18,13 @@ P = ParamSpec("P")
 
 _WHOLE = ("It must be a whole number, 0 or more.", int)
 _NUMBER = ("It must be a number, 0 or more.", int | float)
-_RANGES = {"after_deltas": _WHOLE, "after_bytes": _WHOLE, "seconds": _NUMBER, "retry_after": _NUMBER}
+_RANGES = {
+    "after_deltas": _WHOLE,
+    "after_bytes": _WHOLE,
+    "seconds": _NUMBER,
+    "retry_after": _NUMBER,
+    "size": _WHOLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,10 @@ class Fault:
     """The status of the error that replaces the response."""
     retry_after: float | None = None
     """The seconds that a client should wait before it sends the request again."""
+    size: int = 0
+    """The least bytes of a write, of a fault that joins frames."""
+    coding: str | None = None
+    """The content coding of a fault that compresses the body. None lets the client choose."""
 
     def __post_init__(self) -> None:
         if self.name not in KINDS:

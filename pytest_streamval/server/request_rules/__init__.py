@@ -1,0 +1,70 @@
+"""The providers' rules about requests, as tables: one module for each protocol.
+
+A rule refuses only what its provider is known to refuse. An option that a provider ignores is no rule, and neither is a
+combination about which nothing is known.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pytest_streamval.server.request_rules.anthropic_messages import RULES as _ANTHROPIC
+from pytest_streamval.server.request_rules.gemini_content import RULES as _GEMINI
+from pytest_streamval.server.request_rules.ollama_requests import CHAT_RULES as _OLLAMA_CHAT
+from pytest_streamval.server.request_rules.ollama_requests import GENERATE_RULES as _OLLAMA_GENERATE
+from pytest_streamval.server.request_rules.openai_chat import RULES as _OPENAI
+from pytest_streamval.server.request_rules.openai_responses import RULES as _RESPONSES
+from pytest_streamval.server.request_rules.rule import BrokenRule
+from pytest_streamval.wire.json_values import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_streamval.server.request_rules.rule import Body, RequestRule
+    from pytest_streamval.wire.adapter import Adapter
+    from pytest_streamval.wire.exchange import ParsedRequest
+
+RULES: Mapping[tuple[str, str], tuple[RequestRule, ...]] = {
+    ("openai", ""): _OPENAI,
+    ("openai-responses", ""): _RESPONSES,
+    ("anthropic", ""): _ANTHROPIC,
+    ("gemini", ""): _GEMINI,
+    ("ollama", "chat"): _OLLAMA_CHAT,
+    ("ollama", "generate"): _OLLAMA_GENERATE,
+}
+"""The rules by the protocol and its endpoint, in the order in which they are checked."""
+
+
+def broken_rules(adapter: Adapter, request: ParsedRequest, body: Body) -> list[BrokenRule]:
+    """Return the rules that a request breaks, each with the first place that breaks it.
+
+    Args:
+        adapter: The protocol.
+        request: The parsed request. Its path may have the name of the model, if the body has none.
+        body: The body of the request.
+    """
+    complete = {**body, "model": request.model} if request.model and not body.get("model") else body
+    rules = RULES.get((adapter.protocol, request.endpoint), ())
+    found = ((rule, next(iter(rule.check(complete)), None)) for rule in rules)
+    return [BrokenRule(rule, fault) for rule, fault in found if fault is not None]
+
+
+def refusal_of(broken: Sequence[BrokenRule]) -> BrokenRule | None:
+    """Return the first of the broken rules for which the provider refuses a request."""
+    return next((each for each in broken if each.rule.refuses), None)
+
+
+def error_body(adapter: Adapter, kind: str, broken: BrokenRule) -> bytes:
+    """Return the body of the error for a refused request, in the provider's form, with the rule and its source.
+
+    Args:
+        adapter: The protocol.
+        kind: The provider's name for the error.
+        broken: The rule that the request breaks.
+    """
+    body = json.loads(adapter.encode_error(kind, str(broken)))
+    error = body["error"]
+    if isinstance(error, dict) and "param" in error:
+        error.update(param=broken.fault.param, code=broken.fault.code)
+    return json_text(body).encode()
