@@ -48,7 +48,7 @@ TOOL = {
 }
 """The tool `weather` as chat completions describe it, for frameworks that leave that to the caller."""
 
-Feature = Literal["stream", "whole", "tools", "thinking", "usage", "structured", "leaving"]
+Feature = Literal["stream", "whole", "tools", "thinking", "usage", "usage streamed", "structured", "leaving"]
 
 
 def weather(city: str) -> str:
@@ -122,12 +122,16 @@ class Driver(ABC):
         """The installed version of the framework."""
         return version(self.framework)
 
-    def start(self) -> None:
+    def start(self) -> None:  # noqa: B027  # most have none
         """Start the process of the framework, if it has one."""
 
     def written(self, steps: Sequence[Any]) -> list[Any]:
         """Return the steps of a script in the form that the framework expects of a model's text."""
         return list(steps)
+
+    def complete(self, text: str) -> str:
+        """Return the form in which the framework gives a text that is not streamed."""
+        return text
 
     def raised(self, outcome: Outcome) -> str:
         """Return the name of an error as users import it, or an empty text."""
