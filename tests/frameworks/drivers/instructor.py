@@ -96,5 +96,5 @@ class Instructor(Driver):
 DRIVERS = [
     Instructor("from_openai", "openai"),
     Instructor("from_anthropic", "anthropic"),
-    Instructor("from_genai", "gemini"),
+    Instructor("from_genai", "gemini", {"leaving": "Gemini sends a tool call in one piece"}),
 ]
