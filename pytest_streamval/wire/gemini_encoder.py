@@ -40,6 +40,7 @@ class GeminiEncoder(CompleteCallEncoder):
     def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
         super().__init__(request, ident=ident, created=created)
         self._signatures: list[str] = []  # of thoughts, until a call or the end comes
+        self._owes_usage = False  # whether no frame has the latest counts yet
 
     @staticmethod
     def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no code
@@ -56,16 +57,23 @@ class GeminiEncoder(CompleteCallEncoder):
         parts += self._call_parts(self._complete_calls(delta))
         if delta.finish_reason:
             parts += self._last_parts()
-        usage_field = _counts(self._usage) if delta.usage else {}
-        if parts or delta.finish_reason or usage_field:
-            yield self._response(parts, self._reason if delta.finish_reason else None, usage_field)
+        self._owes_usage |= delta.usage is not None
+        if parts or delta.finish_reason:
+            reason = self._reason if delta.finish_reason else None
+            yield self._response(parts, reason, self._usage_field(is_last=reason is not None))
 
     def _ending(self) -> Iterable[Json]:
         parts = self._last_parts()
-        if parts or self._reason is None:
-            yield self._response(parts, self._final_reason(), {})
+        if parts or self._reason is None or self._owes_usage:
+            yield self._response(parts, self._final_reason(), self._usage_field(is_last=True))
         if self._refusal:
             yield {**self._feedback(), **self._ids()}
+
+    def _usage_field(self, *, is_last: bool) -> Json:
+        """Return the counts for the next frame. As in the API, the last frame has them, and no frame has them alone."""
+        sent = self._owes_usage or is_last
+        self._owes_usage = False
+        return _counts(self._usage) if sent else {}
 
     def _last_parts(self) -> list[Json]:
         """Return the parts that waited for the end: calls in pieces, and signatures of thoughts without a call."""
