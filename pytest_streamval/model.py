@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
+def repr_without_defaults(value: Any) -> str:  # noqa: ANN401  # any dataclass
+    """Return the call that makes a dataclass, without the arguments that have their default value."""
+    facts = {each.name: (getattr(value, each.name), each.default) for each in fields(value)}
+    shown = (f"{name}={fact!r}" for name, (fact, default) in facts.items() if fact != default)
+    return f"{type(value).__qualname__}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Usage:
     """The provider's token count. Every report is cumulative, so the last one counts."""
 
@@ -18,8 +25,10 @@ class Usage:
     output_tokens: int | None = None
     """The number of tokens generated so far, or None if the provider did not report it."""
 
+    __repr__ = repr_without_defaults
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ToolCallDelta:
     """A fragment of one tool call. Fragments with an equal `index` belong together."""
 
@@ -34,8 +43,10 @@ class ToolCallDelta:
     kind: str = "function"
     """The kind of the call, in its first fragment. See `ToolCall.kind`."""
 
+    __repr__ = repr_without_defaults
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ToolCall:
     """A complete tool call, joined from its fragments."""
 
@@ -50,8 +61,10 @@ class ToolCall:
     has no name, such as "local_shell", "shell", "apply_patch" or "computer". The arguments of the last are the JSON of
     the action."""
 
+    __repr__ = repr_without_defaults
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Delta:
     """The smallest unit of a stream. A plain `str` is short for `Delta(text=...)`."""
 
@@ -69,6 +82,8 @@ class Delta:
     """The words with which the model refuses to answer, if the provider separates them from the text."""
     signature: str = ""
     """The provider's opaque signature of the thinking before it, or the encrypted thinking itself."""
+
+    __repr__ = repr_without_defaults
 
     @classmethod
     def of_output(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import repr_without_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ _NUMBER = ("It must be a number, 0 or more.", int | float)
 _RANGES = {"after_deltas": _WHOLE, "after_bytes": _WHOLE, "seconds": _NUMBER, "retry_after": _NUMBER}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fault:
     """An error of a provider or of the network, made by the functions of `pytest_streamval.faults`."""
 
@@ -37,6 +38,8 @@ class Fault:
     """The status of the error that replaces the response."""
     retry_after: float | None = None
     """The seconds that a client should wait before it sends the request again."""
+
+    __repr__ = repr_without_defaults
 
     def __post_init__(self) -> None:
         if self.name not in KINDS:
