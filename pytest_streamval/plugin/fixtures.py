@@ -31,12 +31,23 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 GUARDED: set[str] = set()
 """The names of the fixtures whose tests are guarded."""
+OURS = {"live_backend"}
+"""The names of all public fixtures."""
 
 
 def _guarded(fixture: F) -> F:
     """Guard the tests that use a fixture."""
     GUARDED.add(fixture.__name__)
+    OURS.add(fixture.__name__)
     return fixture
+
+
+def _before_each_example(request: pytest.FixtureRequest, reset: Callable[[], object]) -> None:
+    """Call `reset` before each example of a test with `@given`."""
+    if hasattr(getattr(request.node, "obj", None), "hypothesis"):  # other tests load nothing
+        from pytest_streamval.plugin.given_tests import before_each_example
+
+        before_each_example(request.node, reset)
 
 
 def _guard_of(request: pytest.FixtureRequest) -> Guard:
@@ -109,6 +120,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
     from pytest_streamval.plugin.clock import clock_of_test
 
     with clock_of_test(request.node, live_marker_names(request.config)) as clock:
+        _before_each_example(request, clock.restart)
         yield clock
 
 
@@ -156,11 +168,12 @@ def app_client(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> It
 
 @pytest.fixture
 @_guarded
-def runs() -> Iterator[list[RunView]]:
+def runs(request: pytest.FixtureRequest) -> Iterator[list[RunView]]:
     """All runs that the test brings about, in the order in which they start: `assert runs[0].outcome == "stopped"`."""
     from pytest_streamval.transcripts.started_runs import started_runs
 
     with started_runs() as started:
+        _before_each_example(request, started.clear)
         yield started
 
 
@@ -175,12 +188,14 @@ def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
         from pytest_streamval.errors import missing_plugin_error
 
         raise missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'") from error
-    return event_snapshot_of(request)
+    snapshot = event_snapshot_of(request)
+    _before_each_example(request, snapshot.begin_example)
+    return snapshot
 
 
 @pytest.fixture
 @_guarded
-def captured_telemetry() -> Iterator[CapturedTelemetry]:
+def captured_telemetry(request: pytest.FixtureRequest) -> Iterator[CapturedTelemetry]:
     """Capture the spans and measurements of the test, in memory: `captured_telemetry.span().attributes`."""
     try:
         from pytest_streamval.engine.telemetry.capture import capturing
@@ -190,6 +205,7 @@ def captured_telemetry() -> Iterator[CapturedTelemetry]:
 
         raise missing_extra_error("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
     with capturing() as captured:
+        _before_each_example(request, captured.clear)
         yield captured
 
 
