@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FILES = ("streamval.toml", "pyproject.toml")
 _KEYS = ("models", "councils")
 DEFAULT = "default"
-"""The name of the council that is asked if none is named."""
+"""The name of the council of a request that names none."""
 
 
 @dataclass(frozen=True, slots=True)
