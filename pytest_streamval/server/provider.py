@@ -204,10 +204,12 @@ class ProviderServer(ServerAddresses):
     async def aclose(self) -> None:
         """Close the server, and wait for the end of its connections, also in its own event loop."""
         home, self._home, self._socket = self._home, None, None
-        if home is not None:
-            await home.aclose()
-        if self._proxy is not None:
-            self._proxy.close(failed=False)
+        try:
+            if home is not None:
+                await home.aclose()
+        finally:
+            if self._proxy is not None:
+                self._proxy.close(failed=False)
 
     def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Return whether the server is open and answers in an event loop."""
