@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pytest
 
@@ -57,24 +56,25 @@ def _guard_of(request: pytest.FixtureRequest) -> Guard:
     return guards_of(request.config, GUARDED).guard_of(request.node)
 
 
-def _recutter_of(request: pytest.FixtureRequest) -> ScriptRecutter | None:
-    """Return the recutter of a variant, None for a test as scripted."""
-    if "pytest_streamval.plugin.variants" not in sys.modules:
-        return None
-    from pytest_streamval.plugin.variants import recutter_of
+class _StreamsOfTest(NamedTuple):
+    """The guard of a test, and the recutter of its streams, None as scripted.
 
-    return recutter_of(request.node)
+    The fixtures of streams take it in place of a `request`, whose preparation costs a variant as much as a fixture.
+    """
+
+    guard: Guard
+    recutter: ScriptRecutter | None
 
 
 @pytest.fixture
-def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
-    """The cut of bytes in the test's streams, None as scripted. `--streamval-fuzz` parametrises this fixture."""
+def _streamval_cut(request: pytest.FixtureRequest) -> _StreamsOfTest:
+    """The guard and the cut of the test's streams. `--streamval-fuzz` parametrises this fixture."""
     cut: Cut | None = getattr(request, "param", None)
     if cut is None:
-        return None
+        return _StreamsOfTest(_guard_of(request), None)
     from pytest_streamval.plugin.variants import begin_recutting
 
-    return begin_recutting(request.node, cut)
+    return _StreamsOfTest(_guard_of(request), begin_recutting(request.node, cut))
 
 
 @pytest.fixture
@@ -86,12 +86,12 @@ def _streamval_cancellation(request: pytest.FixtureRequest) -> int | None:
 
 @pytest.fixture
 @_guarded
-def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
+def streaming_mock_backend(_streamval_cut: _StreamsOfTest) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays a text in place of a model."""
     from pytest_streamval.scripting.mock import make_mock
 
-    recutter = _recutter_of(request)
-    return _guard_of(request).scripts.recording_backends(make_mock if recutter is None else recutter.backend)
+    guard, recutter = _streamval_cut
+    return guard.scripts.recording_backends(make_mock if recutter is None else recutter.backend)
 
 
 @pytest.fixture
@@ -105,12 +105,12 @@ def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFacto
 
 @pytest.fixture
 @_guarded
-def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
+def stream_script(_streamval_cut: _StreamsOfTest) -> ScriptFactory:
     """Make scripts for code that takes an iterator: `stream_script("Some text.", token_size=4).play()`."""
     from pytest_streamval.scripting.script import as_script
 
-    recutter = _recutter_of(request)
-    return _guard_of(request).scripts.recording_scripts(as_script if recutter is None else recutter.script)
+    guard, recutter = _streamval_cut
+    return guard.scripts.recording_scripts(as_script if recutter is None else recutter.script)
 
 
 @pytest.fixture
@@ -140,30 +140,31 @@ def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
 
 @pytest.fixture
 @_guarded
-def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[StreamCassette]:
+def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: _StreamsOfTest) -> Iterator[StreamCassette]:
     """Record the answers of a real model, and replay them: `stream_cassette(LiveBackend("openai:gpt-4.1"))`."""
     from pytest_streamval.plugin.cassettes import stream_cassette_of
 
-    yield from stream_cassette_of(request, _guard_of(request), _streamval_cut)
+    guard, recutter = _streamval_cut
+    yield from stream_cassette_of(request, guard, None if recutter is None else recutter.byte_cut)
 
 
 @pytest.fixture
 @_guarded
-def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[ProviderServerFactory]:
+def provider_server(request: pytest.FixtureRequest, _streamval_cut: _StreamsOfTest) -> Iterator[ProviderServerFactory]:
     """Serve scripts over HTTP on loopback: `provider_server("Some text.").openai_url` is an address for any client."""
     from pytest_streamval.plugin.server import provider_servers
 
-    yield from provider_servers(request, _guard_of(request), _recutter_of(request))
+    yield from provider_servers(request, *_streamval_cut)
 
 
 @pytest.fixture
 @_guarded
-def app_client(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[AppClientFactory]:
+def app_client(request: pytest.FixtureRequest, _streamval_cut: _StreamsOfTest) -> Iterator[AppClientFactory]:
     """Make clients of ASGI applications: `app_client(app)` sends requests in the event loop of the test."""
     from pytest_streamval.plugin.app import app_clients
 
-    leaks = _guard_of(request).test.leaks
-    yield from app_clients(request.node, _recutter_of(request), checks_leaks=leaks)
+    guard, recutter = _streamval_cut
+    yield from app_clients(request.node, recutter, checks_leaks=guard.test.leaks)
 
 
 @pytest.fixture

@@ -93,10 +93,12 @@ class RequestHandler:
     async def close(self) -> None:
         """Accept no more connections, close the open ones, and wait for their end."""
         self.close_now()
-        for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
-            await asyncio.sleep(0)
-        if self._server is not None:
-            self._server.close()
+        try:
+            for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
+                await asyncio.sleep(0)
+        finally:
+            if self._server is not None:
+                self._server.close()
         await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
 
     def close_now(self) -> None:

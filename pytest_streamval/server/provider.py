@@ -222,10 +222,12 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         """Close the server, and wait for the end of its connections, also in its own event loop."""
         home, self._home, self._socket = self._home, None, None
         environment.leave(id(self))
-        if home is not None:
-            await home.aclose()
-        if self._proxy is not None:
-            self._proxy.close(failed=False)
+        try:
+            if home is not None:
+                await home.aclose()
+        finally:
+            if self._proxy is not None:
+                self._proxy.close(failed=False)
 
     def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Return whether the server is open and answers in an event loop."""
