@@ -17,6 +17,7 @@ from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.incoming import IncomingRequest, incoming_request
+from pytest_streamval.server.listening import peer_of
 from pytest_streamval.server.request_head import (
     HTTP2_REFUSAL,
     LONGEST_HEAD,
@@ -226,7 +227,9 @@ class Connection(asyncio.Protocol):
         assert self._head is not None  # noqa: S101  # for the type checker
         head = self._head
         target = self._target
-        incoming = incoming_request(head, target.path, bytes(self._body), names_address=target.names_address)
+        incoming = incoming_request(
+            head, target.path, bytes(self._body), names_address=target.names_address, peer=peer_of(self._transport)
+        )
         try:
             self._request, response = self._handler.respond(incoming)
         except Exception as error:  # noqa: BLE001  # no request may go without an answer
@@ -252,7 +255,7 @@ class Connection(asyncio.Protocol):
     def _note_rejected(self, problem: Problem) -> None:
         """Keep a rejected request in the journal. One that is no HTTP has its first line in the place of the path."""
         if self._head is not None:
-            incoming = incoming_request(self._head, self._head.target.decode("latin-1"))
+            incoming = incoming_request(self._head, self._head.target.decode("latin-1"), peer=peer_of(self._transport))
         else:
             incoming = IncomingRequest("", self._beginning.partition(b"\n")[0].decode("latin-1").rstrip(), [], b"")
         self._handler.note_rejected(incoming, problem)

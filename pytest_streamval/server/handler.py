@@ -16,6 +16,7 @@ from pytest_streamval.recordings.stream_recorder import body_of, path_of
 from pytest_streamval.server.access import Refusal, is_preflight
 from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
+from pytest_streamval.server.control import control_actions
 from pytest_streamval.server.endpoints import ServerFacts, StaticResponse
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
@@ -92,10 +93,12 @@ class RequestHandler:
     async def close(self) -> None:
         """Accept no more connections, close the open ones, and wait for their end."""
         self.close_now()
-        for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
-            await asyncio.sleep(0)
-        if self._server is not None:
-            self._server.close()
+        try:
+            for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
+                await asyncio.sleep(0)
+        finally:
+            if self._server is not None:
+                self._server.close()
         await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
 
     def close_now(self) -> None:
@@ -120,6 +123,8 @@ class RequestHandler:
         """Return a request as the journal has it, and the response."""
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
+        if (actions := control_actions(incoming, self._journal)) is not None:
+            return _served_request(incoming), Response(_with_headers(actions, self._access.response_headers(incoming)))
         readable = self._decoded(incoming)
         if isinstance(readable, Refusal):
             return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
@@ -209,6 +214,7 @@ class RequestHandler:
     def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
         """Return the response to a request that this package fails to understand, which it should never do."""
         request = ServedRequest(incoming.method, excerpt(incoming.target), {}, None)
+        request.peer = incoming.peer
         self._journal.add(request)
         failure = self._queue.add_failure(request, error)
         return request, Response(send_error(ADAPTERS["openai"], 500, failure))
@@ -256,6 +262,7 @@ class RequestHandler:
         except BaseException as error:  # noqa: BLE001  # a rule is the user's code, and may raise anything
             return renderer.render_error(500, self._queue.add_failure(request, error))
         if isinstance(script, CheckFailedError):
+            request.note_refusal(str(script))
             return renderer.render_error(400, str(script))
         self._stored.keep(renderer, script.script, request.body)
         actions = renderer.render(script.script)
@@ -285,6 +292,7 @@ def _served_request(incoming: IncomingRequest) -> ServedRequest:
         path = secrets.text(incoming.target)
     headers = secrets.headers(request.headers)
     served = ServedRequest(incoming.method, path, headers, body_of(request, Secrets()), secrets)
+    served.peer = incoming.peer
     served.size = sum(map(len, chain(*request.headers.items()))) + len(path) + len(incoming.body)
     return served
 

@@ -40,6 +40,7 @@ from pytest_streamval.wire.json_values import FrameFaultError, expect, optional
 from pytest_streamval.wire.openai_calls import CallPlaces
 from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
 from pytest_streamval.wire.openai_words import words_in
+from pytest_streamval.wire.turns import chat_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -245,7 +246,7 @@ class OpenAIChat(Adapter):
         return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": self.seed, "stop": "stop"}
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        body: Json = {"model": request.model, "messages": request.turns, **request.settings}
+        body: Json = {"model": request.model, "messages": chat_turns(request.turns), **request.settings}
         if request.schema is not None and not self.json_schemas:
             body["response_format"] = {"type": "json_object"}
         elif request.schema is not None:

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from tests.frameworks.chosen import drivers
 from tests.sdks.certificates import few_certificates
 
 
@@ -14,8 +15,10 @@ def pytest_configure(config):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _certificates(tmp_path_factory):
+def _frameworks(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         few_certificates(tmp_path_factory.mktemp("certificates"), patch.setenv)
+        for driver in drivers():
+            driver.start()
         yield
     gc.collect()  # clients that frameworks leave unclosed, while warnings are ignored

@@ -48,7 +48,7 @@ TOOL = {
 }
 """The tool `weather` as chat completions describe it, for frameworks that leave that to the caller."""
 
-Feature = Literal["stream", "whole", "tools", "thinking", "usage", "structured", "leaving"]
+Feature = Literal["stream", "whole", "tools", "thinking", "usage", "usage streamed", "structured", "leaving"]
 
 
 def weather(city: str) -> str:
@@ -70,6 +70,8 @@ class Call:
     """Whether the model may call `weather`."""
     thinks: bool = False
     """Whether the model is to think."""
+    leaves: bool = False
+    """Whether the caller leaves after the first text."""
     received: Received = field(default_factory=Received)
     """The output so far."""
 
@@ -120,9 +122,16 @@ class Driver(ABC):
         """The installed version of the framework."""
         return version(self.framework)
 
+    def start(self) -> None:  # noqa: B027  # most have none
+        """Start the process of the framework, if it has one."""
+
     def written(self, steps: Sequence[Any]) -> list[Any]:
         """Return the steps of a script in the form that the framework expects of a model's text."""
         return list(steps)
+
+    def complete(self, text: str) -> str:
+        """Return the form in which the framework gives a text that is not streamed."""
+        return text
 
     def raised(self, outcome: Outcome) -> str:
         """Return the name of an error as users import it, or an empty text."""
@@ -141,14 +150,14 @@ class Driver(ABC):
         """Request a `City` as a structured output, and return its fields."""
 
 
-def call_streamed(driver: Driver, call: Call, *, leaves: bool = False) -> Outcome:
+def call_streamed(driver: Driver, call: Call) -> Outcome:
     """Stream an output to its end, or leave after the first text."""
 
     async def main() -> None:
         async with aclosing(driver.stream(call)) as pieces:  # type: ignore[type-var]  # they are generators
             async for piece in pieces:
                 call.received.texts.append(piece)
-                if leaves and piece:
+                if call.leaves and piece:
                     return
 
     return _outcome(main, call)

@@ -130,6 +130,7 @@ _FEATURES = {
     "tools": "a tool in two turns",
     "thinking": "thinking in two turns",
     "usage": "usage",
+    "usage streamed": "usage of a stream",
     "structured": "structured output",
     "leaving": "leaving early",
 }
@@ -212,13 +213,14 @@ below them. Every cell was measured over real sockets on loopback, with the defa
 {frameworks}.
 
 `python3 dev.py frameworks` tests the frameworks that install fastest, and `python3 dev.py frameworks-NAME` one of the
-others: text, a tool in two turns, thinking in two turns, usage, structured output, an output that is not streamed,
-leaving early, and each fault. `python -m tests.frameworks`, in such an environment, repeats its measurements, and writes
-this page and its data, [`frameworks-faults.json`](frameworks-faults.json).
+others: text, a tool in two turns, thinking in two turns with its signature, usage, structured output, an output that is
+not streamed, leaving early, and each fault. All requests are held to the rules of the providers (`strict=True`).
+`python3 dev.py frameworks-table` and `frameworks-NAME-table` repeat the measurements, and write this page and its data,
+[`frameworks-faults.json`](frameworks-faults.json).
 
-The script has the deltas {pieces}. Most faults strike after the first one. A cell has the error, the text that the
-caller received, and the number of requests if there was more than one. [The page of the SDKs](sdks.md#the-faults)
-describes the faults.
+The script has the deltas {pieces}. Most faults strike after the first one.
+A cell has the error, the text that the caller received, and the number of requests if there was more than one.
+[The page of the SDKs](sdks.md#the-faults) describes the faults.
 """
 
 FRAMEWORKS = Page("frameworks", _INTRODUCTION)
@@ -231,13 +233,18 @@ _JAVASCRIPT = """\
 shows the behaviour of clients for Node under each fault of [`provider_server`](server.md). Every cell was measured over
 real sockets on loopback, with the default retries of the client: {frameworks}.
 
-`python3 dev.py javascript` tests the clients: text, a tool in two turns, thinking in two turns, usage, structured output,
-an output that is not streamed, leaving early, and each fault. `python -m tests.frameworks`, in that environment, repeats
-the measurements, and writes this page and its data, [`javascript-faults.json`](javascript-faults.json).
+`python3 dev.py javascript` tests the clients: text, a tool in two turns, thinking in two turns with its signature,
+usage, structured output, an output that is not streamed, leaving early, and each fault. All requests are held to the
+rules of the providers (`strict=True`). `python3 dev.py javascript-table` repeats the measurements, and writes this page
+and its data, [`javascript-faults.json`](javascript-faults.json).
 
-The script has the deltas {pieces}. Most faults strike after the first one. A cell has the error, the text that the
-caller received, and the number of requests if there was more than one. [The page of the SDKs](sdks.md#the-faults)
-describes the faults.
+The AI SDK is measured with `fullStream`, whose parts include the errors. `textStream` ends without an error under every
+fault. Leaving a loop over a stream of `@google/genai`, `ollama` or `ai` does not close its connection: the application
+must abort the request.
+
+The script has the deltas {pieces}. Most faults strike after the first one.
+A cell has the error, the text that the caller received, and the number of requests if there was more than one.
+[The page of the SDKs](sdks.md#the-faults) describes the faults.
 """
 
 JAVASCRIPT = Page("javascript", _JAVASCRIPT)

@@ -66,7 +66,7 @@ def _gemini(body: Any) -> SecondTurn:
     for content in body["contents"]:
         for part in _camel_case(content["parts"]):
             if "functionResponse" in part:
-                found.results.extend(map(str, part["functionResponse"]["response"].values()))
+                found.results.append(str(part["functionResponse"]["response"]))
             if part.get("thought"):
                 found.thinking.append(part["text"])
             if "thoughtSignature" in part:

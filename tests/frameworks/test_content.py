@@ -14,7 +14,6 @@ from tests.frameworks.requests_of import offered_tools, second_turn
 DRIVERS = drivers()
 TEXT = "Hel\u2028lo \x85\U0001f34e\r\n\n“Bye.”"
 WORDS = list(map(Delta, TEXT))
-COUNTED = Script.of(*WORDS, Delta(usage=Usage(11, 22)))
 THOUGHTS = [Delta(thinking="Hm, "), Delta(thinking="\u2029well.")]
 THINKING = "Hm, \u2029well."
 CALLS = [
@@ -22,6 +21,7 @@ CALLS = [
     Delta(tool_calls=(ToolCallDelta(0, arguments='"Ödenburg"}'),)),
 ]
 CITY = {"name": "Ödenburg", "population": 61_390}
+SIGNED = {"anthropic", "gemini", "openai-responses"}
 PATIENCE = 20.0  # seconds
 PAUSE = 0.01  # seconds between two looks
 CALLERS = {"streamed": call_streamed, "whole": call_whole}
@@ -39,7 +39,7 @@ def forms(*features):
         pytest.param(driver, CALLERS[name], id=f"{driver} {name}")
         for driver in DRIVERS
         for form, name in names.items()
-        if not {form, *features} & set(driver.lacks)
+        if not {form, *features, *(f"{feature} {name}" for feature in features)} & set(driver.lacks)
     ]
     return pytest.mark.parametrize(("driver", "call_it"), cases)
 
@@ -52,6 +52,11 @@ def receive(call_it, driver, server, **options):
     return outcome.received
 
 
+def counted(driver):
+    """Return the script of a text with its usage."""
+    return Script.of(*driver.written([*WORDS, Delta(usage=Usage(11, 22))]))
+
+
 def outputs(server):
     """Return the requests for an output. Frameworks also request lists of models, and versions."""
     return [request for request in server.requests if request.protocol]
@@ -59,8 +64,8 @@ def outputs(server):
 
 @forms()
 def test_a_framework_receives_the_text_of_a_script(provider_server, driver, call_it):
-    server = provider_server(COUNTED)
-    assert receive(call_it, driver, server).text == TEXT
+    server = provider_server(counted(driver), strict=True)
+    assert receive(call_it, driver, server).text == (TEXT if call_it is call_streamed else driver.complete(TEXT))
     (request,) = outputs(server)
     assert request.protocol == driver.protocol
     assert request.stream or call_it is call_whole
@@ -69,17 +74,17 @@ def test_a_framework_receives_the_text_of_a_script(provider_server, driver, call
 
 @drivers_with("stream")
 def test_a_framework_receives_the_same_text_under_cuts(provider_server, driver):
-    assert receive(call_streamed, driver, provider_server(COUNTED, cut="7")).text == TEXT
+    assert receive(call_streamed, driver, provider_server(counted(driver), cut="7", strict=True)).text == TEXT
 
 
 @forms("usage")
 def test_a_framework_receives_the_usage_of_a_script(provider_server, driver, call_it):
-    assert receive(call_it, driver, provider_server(COUNTED)).usage == (11, 22)
+    assert receive(call_it, driver, provider_server(counted(driver), strict=True)).usage == (11, 22)
 
 
 @forms("tools")
 def test_a_framework_calls_a_tool_and_sends_its_result(provider_server, driver, call_it):
-    server = provider_server(Script.of(*CALLS), COUNTED)
+    server = provider_server(Script.of(*CALLS), counted(driver), strict=True)
     assert receive(call_it, driver, server, tools=True).text == TEXT
     first, second = outputs(server)
     assert offered_tools(driver.protocol, first.body) == ["weather"]
@@ -88,11 +93,14 @@ def test_a_framework_calls_a_tool_and_sends_its_result(provider_server, driver, 
 
 
 @forms("tools", "thinking")
-def test_a_framework_receives_thinking_before_a_call_of_a_tool(provider_server, driver, call_it):
-    server = provider_server(Script.of(*THOUGHTS, *CALLS), COUNTED)
+def test_a_framework_sends_the_thinking_back_with_its_signature(provider_server, driver, call_it):
+    server = provider_server(Script.of(*THOUGHTS, *CALLS), counted(driver), strict=True)
     received = receive(call_it, driver, server, tools=True, thinks=True)
     assert (received.text, received.thinking) == (TEXT, THINKING)
-    assert WEATHER in second_turn(driver.protocol, outputs(server)[1].body).results[0]
+    second = second_turn(driver.protocol, outputs(server)[1].body)
+    assert WEATHER in second.results[0]
+    assert bool(second.signatures) == (driver.protocol in SIGNED)
+    assert all(second.signatures)
 
 
 @drivers_with("structured")
@@ -102,17 +110,17 @@ def test_a_framework_receives_a_structured_output(provider_server, driver):
         tools = offered_tools(driver.protocol, request.body)
         if tools:
             return Script.of(Delta(tool_calls=(ToolCallDelta(0, "call_b2", tools[0], json.dumps(CITY)),)))
-        return json.dumps(CITY)
+        return Script.of(*driver.written([json.dumps(CITY)]))
 
-    server = provider_server(rule)
+    server = provider_server(rule, strict=True)
     assert asyncio.run(driver.structured(Call(server, driver.protocol))) == ("Ödenburg", 61_390)
     assert len(outputs(server)) == 1
 
 
 @drivers_with("stream", "leaving")
 def test_a_framework_that_leaves_early_closes_its_connection(provider_server, driver):
-    server = provider_server(Script.of(*WORDS, Stall()))
-    outcome = call_streamed(driver, Call(server, driver.protocol), leaves=True)
+    server = provider_server(Script.of(*driver.written(WORDS), Stall()), strict=True)
+    outcome = call_streamed(driver, Call(server, driver.protocol, leaves=True))
     assert outcome.error is None
     assert outcome.received.text
     assert TEXT.startswith(outcome.received.text)

@@ -183,8 +183,11 @@ def test_the_gemini_encoder_sends_only_data_lines():
         return {"usageMetadata": fields}
 
     assert bodies(data) == [
-        {**counts(promptTokenCount=7, candidatesTokenCount=0, totalTokenCount=7), **named},
-        {**candidate({"text": "Hm.", "thought": True}, {"text": "Hi 🍎"}), **named},
+        {
+            **candidate({"text": "Hm.", "thought": True}, {"text": "Hi 🍎"}),
+            **counts(promptTokenCount=7, candidatesTokenCount=0, totalTokenCount=7),
+            **named,
+        },
         {**candidate({"functionCall": {"id": "x", "name": "f", "args": {"a": 1}}}), **named},
         {
             **candidate(finishReason="STOP"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from langchain.agents import create_agent
@@ -15,7 +16,9 @@ from tests.frameworks.city import City
 from tests.frameworks.driver import BUDGET, OUTPUT, PROMPT, Call, Driver, weather
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
+
+    from tests.frameworks.driver import Feature
 
 _REASONING = {"reasoning": {"effort": "low", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
 
@@ -85,11 +88,12 @@ class LangChain(Driver):
 
     async def stream(self, call: Call) -> AsyncIterator[str]:
         question = {"messages": [("user", PROMPT)]}
-        async for chunk, _ in self._agent(call).astream(question, stream_mode="messages"):
-            if isinstance(chunk, AIMessageChunk):
-                _note(call, chunk)
-                if chunk.text:
-                    yield chunk.text
+        async with aclosing(self._agent(call).astream(question, stream_mode="messages")) as chunks:
+            async for chunk, _ in chunks:
+                if isinstance(chunk, AIMessageChunk):
+                    _note(call, chunk)
+                    if chunk.text:
+                        yield chunk.text
 
     async def whole(self, call: Call) -> str:
         messages = (await self._agent(call).ainvoke({"messages": [("user", PROMPT)]}))["messages"]
@@ -112,9 +116,14 @@ def _note(call: Call, message: AIMessage) -> None:
         call.count(usage["input_tokens"], usage["output_tokens"])
 
 
+_LEAVING: Mapping[Feature, str] = {"leaving": "it closes its connection only at its timeout"}
 DRIVERS = [
-    LangChain("ChatOpenAI", "openai", {"thinking": "it drops `reasoning_content`, which OpenAI does not send"}),
-    LangChain("ChatOpenAI(use_responses_api=True)", "openai-responses"),
+    LangChain(
+        "ChatOpenAI",
+        "openai",
+        {**_LEAVING, "thinking": "it drops `reasoning_content`, which OpenAI does not send"},
+    ),
+    LangChain("ChatOpenAI(use_responses_api=True)", "openai-responses", _LEAVING),
     LangChain("ChatAnthropic", "anthropic"),
     LangChain("ChatGoogleGenerativeAI", "gemini"),
     LangChain("ChatOllama", "ollama"),

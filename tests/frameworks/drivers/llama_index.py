@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from google.genai import types
-from llama_index.core.agent.workflow import AgentStream, FunctionAgent
+from llama_index.core.agent.workflow import AgentOutput, AgentStream, FunctionAgent
+from llama_index.core.base.llms.types import ThinkingBlock
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.anthropic import Anthropic
 from llama_index.llms.google_genai import GoogleGenAI
@@ -81,24 +83,36 @@ class LlamaIndex(Driver):
     """A function agent of LlamaIndex."""
 
     framework = "llama-index-core"
+    lacks = {"usage": "its agents report none"}  # noqa: RUF012  # read only
 
     def _agent(self, call: Call, *, streaming: bool) -> FunctionAgent:
         tools = [weather] if call.tools else []
         return FunctionAgent(tools=tools, llm=_MODELS[self.name](call), streaming=streaming)
 
-    async def stream(self, call: Call) -> AsyncIterator[str]:
-        handler = self._agent(call, streaming=True).run(PROMPT)
+    async def _events(self, call: Call, *, streaming: bool) -> AsyncIterator[Any]:
+        handler = self._agent(call, streaming=streaming).run(PROMPT)
         try:
             async for event in handler.stream_events():
-                if isinstance(event, AgentStream):
-                    call.received.thoughts.append(event.thinking_delta or "")
-                    yield event.delta
+                if isinstance(event, AgentOutput):
+                    blocks = event.response.blocks
+                    call.received.thoughts += [block.content for block in blocks if isinstance(block, ThinkingBlock)]
+                yield event
             await handler
         finally:
             await handler.cancel_run()
 
+    async def stream(self, call: Call) -> AsyncIterator[str]:
+        async with aclosing(self._events(call, streaming=True)) as events:
+            async for event in events:
+                if isinstance(event, AgentStream):
+                    yield event.delta
+
     async def whole(self, call: Call) -> str:
-        return (await self._agent(call, streaming=False).run(PROMPT)).response.content or ""
+        text = ""
+        async for event in self._events(call, streaming=False):
+            if isinstance(event, AgentOutput):
+                text = event.response.content or ""
+        return text
 
     async def structured(self, call: Call) -> tuple[str, int]:
         model = _MODELS[self.name](call).as_structured_llm(City)

@@ -73,4 +73,7 @@ class Mellea(Driver):
         return city.name, city.population
 
 
-DRIVERS = [Mellea("OllamaModelBackend", "ollama"), Mellea("OpenAIBackend", "openai")]
+DRIVERS = [
+    Mellea("OllamaModelBackend", "ollama"),
+    Mellea("OpenAIBackend", "openai", {"structured": "OpenAI refuses its schema, which lacks `additionalProperties`"}),
+]

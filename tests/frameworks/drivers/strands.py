@@ -85,7 +85,7 @@ class Strands(Driver):
 
 DRIVERS = [
     Strands("OpenAIModel", "openai"),
-    Strands("OpenAIResponsesModel", "openai-responses"),
+    Strands("OpenAIResponsesModel", "openai-responses", {"thinking": "it does not send the reasoning back"}),
     Strands("AnthropicModel", "anthropic"),
     Strands("GeminiModel", "gemini"),
     Strands("OllamaModel", "ollama", {"thinking": "it does not read `thinking`"}),
