@@ -130,7 +130,7 @@ class RequestHandler:
             return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
         request = _served_request(readable)
         response = self._response(request, incoming, readable.body)
-        if cors := self._access.response_headers(incoming):
+        if cors := self._access.response_headers(incoming.headers, is_preflight=is_preflight(incoming)):
             response = response._replace(actions=_with_headers(response.actions, cors))
         if request not in self._waiting_for_rule:
             self._journal.add(request)
@@ -180,7 +180,7 @@ class RequestHandler:
             request.model = target.model
             return send_all(200, target.body, target.media_type)
         if isinstance(target, StoredRequest):
-            return self._stored.respond(target.method, target.ident)
+            return self._stored.respond(target.method, target.ident, stream=target.stream)
         request.note_refusal(target.message)
         if target.error is not None:
             return send_error(target.adapter, target.status, self._queue.add_failure(request, target.error))
@@ -224,7 +224,9 @@ class RequestHandler:
         failure = self._queue.add_failure(request, error)
         if has_begun:
             return iter([Disconnect("closed")])
-        return send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
+        actions = send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
+        headers = self._access.response_headers(request.headers.items(), is_preflight=False)
+        return _with_headers(actions, headers) if headers else actions
 
     def _respond_with_output(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         if self._proxy is not None:
