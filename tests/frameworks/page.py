@@ -215,7 +215,7 @@ below them. Every cell was measured over real sockets on loopback, with the defa
 `python3 dev.py frameworks` tests the frameworks that install fastest, and `python3 dev.py frameworks-NAME` one of the
 others: text, a tool in two turns, thinking in two turns with its signature, usage, structured output, an output that is
 not streamed, leaving early, and each fault. All requests are held to the rules of the providers (`strict=True`).
-`python3 dev.py frameworks-table` and `frameworks-NAME-table` repeat the measurements, and write this page and its data,
+With the argument `measure`, they repeat the measurements, and write this page and its data,
 [`frameworks-faults.json`](frameworks-faults.json).
 
 The script has the deltas {pieces}. Most faults strike after the first one.
@@ -235,11 +235,11 @@ real sockets on loopback, with the default retries of the client: {frameworks}.
 
 `python3 dev.py javascript` tests the clients: text, a tool in two turns, thinking in two turns with its signature,
 usage, structured output, an output that is not streamed, leaving early, and each fault. All requests are held to the
-rules of the providers (`strict=True`). `python3 dev.py javascript-table` repeats the measurements, and writes this page
-and its data, [`javascript-faults.json`](javascript-faults.json).
+rules of the providers (`strict=True`). `python3 dev.py javascript measure` repeats the measurements, and writes this
+page and its data, [`javascript-faults.json`](javascript-faults.json).
 
-The AI SDK is measured with `fullStream`, whose parts include the errors. `textStream` ends without an error under every
-fault. Leaving a loop over a stream of `@google/genai`, `ollama` or `ai` does not close its connection: the application
+The AI SDK is measured with `fullStream`, whose parts include the errors. `textStream` raises only if the connection
+breaks: under `bad_request` and `server_error` it is empty, and under `malformed_json` it leaves out a delta. Leaving a loop over a stream of `@google/genai`, `ollama` or `ai` does not close its connection: the application
 must abort the request.
 
 The script has the deltas {pieces}. Most faults strike after the first one.
