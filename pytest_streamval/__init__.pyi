@@ -81,7 +81,7 @@ from pytest_streamval.errors import ValidatorTimeoutError as ValidatorTimeoutErr
 from pytest_streamval.errors import VirtualClockUseError as VirtualClockUseError
 from pytest_streamval.errors import VirtualDeadlockError as VirtualDeadlockError
 from pytest_streamval.errors import WireError as WireError
-from pytest_streamval.fuzzing import strategies as strategies
+from pytest_streamval.fuzzing.invariance import aassert_boundary_invariant as aassert_boundary_invariant
 from pytest_streamval.fuzzing.invariance import assert_boundary_invariant as assert_boundary_invariant
 from pytest_streamval.http.client import Timeouts as Timeouts
 from pytest_streamval.live.backend import LiveBackend as LiveBackend
@@ -94,6 +94,9 @@ from pytest_streamval.model import Deviation as Deviation
 from pytest_streamval.model import ToolCall as ToolCall
 from pytest_streamval.model import ToolCallDelta as ToolCallDelta
 from pytest_streamval.model import Usage as Usage
+from pytest_streamval.properties import strategies as strategies
+from pytest_streamval.properties.machines import ChunkerMachine as ChunkerMachine
+from pytest_streamval.properties.machines import RunMachine as RunMachine
 from pytest_streamval.recordings.cassette import Cassette as Cassette
 from pytest_streamval.recordings.cassette import Read as Read
 from pytest_streamval.scripting.mock import StreamingMockBackend as StreamingMockBackend

@@ -14,8 +14,8 @@ from pytest_streamval.errors import ProviderStreamError, UnmatchedRequestError
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.matching import CassetteMatcher
 from pytest_streamval.recordings.stream_recorder import StreamRecorder
-from pytest_streamval.server.connection import IncomingRequest
 from pytest_streamval.server.handler import _served_request
+from pytest_streamval.server.incoming import IncomingRequest
 from tests.planted_secrets import ENCODINGS, PLACES, SECRETS, Planted, encodings_in
 
 if TYPE_CHECKING:

@@ -1,33 +1,36 @@
-"""`streamval serve`: a provider on loopback that plays a script, for clients in any language."""
+"""`streamval serve`: a provider on loopback, for clients in any language."""
 
 from __future__ import annotations
 
+import errno
 import sys
+from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_streamval.cli.terminal import print_note, print_text
+from pytest_streamval.cli.terminal import add_json_option, print_note
 
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_streamval.cli.serve_output import ServeOutput
     from pytest_streamval.cli.terminal import Commands
-    from pytest_streamval.scripting.script import Script
-    from pytest_streamval.server import Fault, ProviderServer, ServedRequest
+    from pytest_streamval.server import Fault, ProviderServer
 
 _PORT = 8_765
-_TOKEN = 4  # characters of a delta of plain text
 _JOURNAL_LIMIT = 16 * 2**20  # bytes of requests that are kept, for the messages about later ones
 _WAIT = 0.5  # seconds after which a wait for requests lets Python see an interrupt
+_SOON = 0.05  # the same while a request has no last line yet
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     serve = commands.add_parser("serve", help="play a script over HTTP, as OpenAI, Anthropic, Gemini and Ollama would")
     serve.set_defaults(parser=serve, run=_serve)
-    script = "the answer to every request: a script, a cassette or a plain text"
-    serve.add_argument("script", metavar="SCRIPT", nargs="?", help=script)
+    source = "the answers: a script, a cassette, a text, a file of rules (TOML or JSON), or a folder of recordings"
+    serve.add_argument("source", metavar="SOURCE", nargs="?", help=source)
     serve.add_argument("--upstream", metavar="URL", help="pass requests on to this provider instead")
-    serve.add_argument("-o", "--output", metavar="DIR", help="the folder for recordings of the upstream's answers")
+    recorded = "the folder for recordings of the upstream's answers"
+    serve.add_argument("-o", "--output", "--record", metavar="FOLDER", dest="record", help=recorded)
     serve.add_argument("--port", type=int, default=_PORT, metavar="N", help=f"the port (default: {_PORT}; 0 for any)")
     serve.add_argument(
         "--allow-host", metavar="NAME", action="append", default=[], help="a name for the server in Host; * for all"
@@ -39,43 +42,54 @@ def add(commands: Commands) -> None:
         default=[],
         help="an origin whose web pages may use the server, such as https://app.test; * for all",
     )
-    serve.add_argument("--fast", action="store_true", help="skip the pauses of a cassette")
-    serve.add_argument("--fault", metavar="NAME", help="a fault of the answers; streamval faults lists them")
+    pauses = serve.add_mutually_exclusive_group()
+    pauses.add_argument("--fast", action="store_true", help="skip the pauses of recordings")
+    pauses.add_argument("--speed", type=float, default=1.0, metavar="N", help="play recorded pauses N times as fast")
+    faulty = "a fault of the answers, such as reset or reset:after_deltas=3; streamval faults lists them"
+    serve.add_argument("--fault", metavar="NAME", help=faulty)
     serve.add_argument(
         "--cut",
         metavar="NAME",
         help="other boundaries: whole, chars, words, a number of --streamval-fuzz, or offsets such as at-3-7",
     )
+    serve.add_argument("--strict", action="store_true", help="refuse requests that the provider would refuse")
+    add_json_option(serve)
 
 
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Serve until an interrupt."""
     from contextlib import closing
 
-    from pytest_streamval.server import faults
+    from pytest_streamval.cli.fault_option import fault_of
+    from pytest_streamval.cli.serve_output import ServeOutput
+    from pytest_streamval.cli.signals import interrupted_by_signals
 
-    if (options.script is None) == (options.upstream is None):
-        parser.error("Give either a SCRIPT to play or --upstream URL to pass requests on.")
-    if options.output is not None and options.upstream is None:
-        parser.error("-o records the answers of an upstream: give --upstream URL too.")
-    try:
-        fault = None if options.fault is None else faults.named(options.fault)
-        server = _server(options, fault).start()
-    except (OSError, OverflowError, ValueError) as error:
-        parser.error(str(error))
-    with closing(server):
+    if (options.source is None) == (options.upstream is None):
+        parser.error("Give either a SOURCE to play or --upstream URL to pass requests on.")
+    if options.record is not None and options.upstream is None:
+        parser.error("-o (or --record) records the answers of an upstream: give --upstream URL too.")
+    with interrupted_by_signals():
         try:
-            _print_addresses(server, options.script or options.upstream, fault)
-            _print_requests(server)
-        except KeyboardInterrupt:
-            for unmet in server.unmet():
-                print_note(str(unmet))
-            return 0
-        finally:
-            sys.stdout.flush()
+            fault = None if options.fault is None else fault_of(options.fault)
+            server = _server(options, fault)
+            _start(parser, server, options.port)
+        except (ImportError, OSError, OverflowError, ValueError) as error:
+            parser.error(str(error))
+        with closing(server):
+            try:
+                output = ServeOutput(server, as_json=options.json)
+                output.start(options.source or options.upstream, fault)
+                _print_requests(output)
+            except KeyboardInterrupt:
+                for unmet in server.unmet():
+                    print_note(str(unmet))
+            finally:
+                sys.stdout.flush()
+    return 0
 
 
 def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
+    from pytest_streamval.cli.serve_sources import source_of
     from pytest_streamval.server import ProviderServer
 
     shared: dict[str, Any] = {
@@ -84,55 +98,33 @@ def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
         "allow_hosts": options.allow_host,
         "allow_origins": options.allow_origin,
         "journal_limit": _JOURNAL_LIMIT,
+        "strict": options.strict,
     }
     if options.upstream is not None:
-        return ProviderServer(upstream=options.upstream, cassettes=options.output, fault=fault, **shared)
-    script = _script(options.script, timing=not options.fast)
-
-    def always(request: ServedRequest) -> Script:
-        del request
-        return script
-
-    return ProviderServer(always, fault=fault, **shared)
+        return ProviderServer(upstream=options.upstream, cassettes=options.record, fault=fault, **shared)
+    rules, more = source_of(options.source, _speed(options), fault)
+    return ProviderServer(*rules, **more, **shared)
 
 
-def _print_addresses(server: ProviderServer, name: str, fault: Fault | None) -> None:
-    print_text(
-        f"Serving {name}{'' if fault is None else f', with a fault: {fault.description}'}. Ctrl-C stops the server."
-    )
-    for provider in ("openai", "anthropic", "gemini", "ollama"):
-        print_text(f"  {provider:10} {getattr(server, f'{provider}_url')}", flush=True)
+def _speed(options: argparse.Namespace) -> float:
+    from pytest_streamval.server.arguments import check_numbers
+
+    speed: float = inf if options.fast else options.speed
+    check_numbers(speed=speed, body_limit=0, port=0)
+    return speed
 
 
-def _print_requests(server: ProviderServer) -> NoReturn:
-    """Print each request when it arrives, until an interrupt."""
-    printed = 0
-    while True:
-        server.wait_for_requests(printed + 1, within=_WAIT)
-        printed, requests = server.requests_after(printed)
-        for request in requests:
-            print_text(request.summary, flush=True)
-
-
-def _script(path: str, *, timing: bool) -> Script:
-    """Return the script in a file, which holds a script, a cassette or a plain text."""
-    from pathlib import Path
-
-    from pytest_streamval.errors import InvalidFileError
-    from pytest_streamval.scripting.script import Script
-
-    data = Path(path).read_bytes()
-    if not path.endswith(".jsonl"):
-        if not data:
-            raise InvalidFileError(path, "The file is empty", "Give a text in UTF-8, a script or a cassette.")
-        try:
-            return Script.from_text(data.decode("utf-8-sig"), _TOKEN)
-        except UnicodeDecodeError as error:
-            rule = "A file that is not *.jsonl is a text, in UTF-8."
-            raise InvalidFileError(path, f"It cannot be read: {error}", rule) from error
+def _start(parser: argparse.ArgumentParser, server: ProviderServer, port: int) -> None:
     try:
-        return Script.from_cassette(path, timing=timing)
-    except InvalidFileError:
-        if b'"protocol"' in data.partition(b"\n")[0]:
+        server.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
             raise
-        return Script.load(path)
+        parser.error(f"The port {port} is in use. Give another one with --port N, or --port 0 for any free port.")
+
+
+def _print_requests(output: ServeOutput) -> NoReturn:
+    """Print each request, until an interrupt."""
+    while True:
+        output.wait(_SOON if output.is_waiting else _WAIT)
+        output.print_new()

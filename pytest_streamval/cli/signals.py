@@ -1,4 +1,4 @@
-"""Signals that end a command. They cancel its task, as Ctrl-C does, so that it keeps what it has."""
+"""Signals that end a command. They cancel its task or interrupt it, as Ctrl-C does, so that it keeps what it has."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
-    from typing import Any
+    from typing import Any, NoReturn
 
 ENDED = 128
 """The exit code that a shell gives to a command ended by a signal, less the number of the signal."""
@@ -33,8 +33,32 @@ def cancelled_by_signals(task: asyncio.Task[Any], received: list[int]) -> Iterat
         received.append(number)
         loop.call_soon_threadsafe(task.cancel)
 
-    with ExitStack() as undo:
-        for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                undo.callback(signal.signal, number, signal.signal(number, cancel))
+    with _handled(cancel):
         yield
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` at the first SIGTERM or SIGHUP. Later ones do not disturb the clean-up."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        for each in _numbers():
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    with _handled(interrupt):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    with ExitStack() as undo:
+        for number in _numbers():
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                undo.callback(signal.signal, number, signal.signal(number, handler))
+        yield
+
+
+def _numbers() -> list[int]:
+    return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]

@@ -9,6 +9,7 @@ from pytest_streamval.council.cache import CouncilCache, as_cache, cache_key
 from pytest_streamval.council.member_run import AskOptions
 from pytest_streamval.council.members import Backend_co, Member, Model, make_member, make_members
 from pytest_streamval.council.modes import MODES, STREAMED
+from pytest_streamval.council.names import DEFAULT, find_names
 from pytest_streamval.council.run import CouncilRun
 from pytest_streamval.council.stream import CouncilStream
 from pytest_streamval.engine.backend import Backend
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_streamval.council.results import CouncilResult
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
+    from pytest_streamval.live.backend import LiveBackend
 
     Synthesizer_co = TypeVarWithDefault("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
 else:
@@ -93,6 +95,26 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             raise InvalidArgumentError("validation_backend", excerpt(judge), rule)
         checked = tuple(checked_requirements(requirements))
         self._options = AskOptions(checked, chunking, validation_backend, dict(model_options or {}), timeout)
+
+    @classmethod
+    def named(cls, name: str = DEFAULT, **options: Any) -> Council[LiveBackend | None, Member | None]:  # noqa: ANN401  # those of Council
+        """Return a council that `streamval.toml`, or `[tool.streamval]` in `pyproject.toml`, names.
+
+        The file is that of the current folder or of its nearest parent.
+
+        Args:
+            name: The name of the council.
+            options: Options of `Council`.
+
+        Raises:
+            UnknownNameError: If no file names this council (a `ValueError`).
+            InvalidArgumentError: If the file or an option is invalid (a `ValueError`).
+        """
+        names = find_names()
+        found = names.council(name)
+        if found.synthesizer is not None:
+            options = {"synthesizer": names.spec(found.synthesizer), **options}
+        return cast("Council[LiveBackend | None, Member | None]", Council(names.members(found.models), **options))
 
     async def ask(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pytest_streamval.errors import detached_thunk_error, excerpt
-from pytest_streamval.model import Delta, Usage, merge_tool_calls
+from pytest_streamval.model import Delta, Usage, merge_tool_calls, thoughts_in
 
 if TYPE_CHECKING:
     import asyncio
@@ -104,9 +104,8 @@ class OutputState:
         self._failure: BaseException | None = None  # raised to the reader after the last delta
         self._failure_traceback: TracebackType | None = None  # as it was raised, because each read extends its own copy
         self._usage_of_cut: Usage | None = None  # the newest count at a cancellation
-        self._thinking: list[str] = []
+        self._thinking: list[Delta] = []  # the deltas that have thinking, a signature or redacted thinking
         self._refusal: list[str] = []
-        self._signature: list[str] = []
         self._tool_calls: list[ToolCallDelta] = []
         # the plumbing
         self._created = time.perf_counter()
@@ -171,7 +170,7 @@ class OutputState:
     @property
     def thinking(self) -> str:
         """The reasoning text read so far."""
-        return "".join(self._thinking)
+        return "".join(delta.thinking for delta in self._thinking)
 
     @property
     def refusal(self) -> str:
@@ -181,7 +180,12 @@ class OutputState:
     @property
     def signature(self) -> str:
         """The provider's signatures of the thinking read so far."""
-        return "".join(self._signature)
+        return "".join(delta.signature for delta in self._thinking)
+
+    @property
+    def thoughts(self) -> tuple[Delta, ...]:
+        """The thoughts read so far: each one its thinking with its signature, or redacted thinking."""
+        return thoughts_in(self._thinking)
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -208,9 +212,9 @@ class OutputState:
         """Keep the data of a delta besides its text, and return the text."""
         if isinstance(delta, str):
             return delta
-        self._thinking.append(delta.thinking)
+        if delta.thinking or delta.signature or delta.redacted:
+            self._thinking.append(delta)
         self._refusal.append(delta.refusal)
-        self._signature.append(delta.signature)
         self._tool_calls.extend(delta.tool_calls)
         self.generation.usage = delta.usage or self.generation.usage
         self.generation.finish_reason = delta.finish_reason or self.generation.finish_reason
@@ -252,6 +256,7 @@ class OutputState:
             known.finish_reason,
             refusal=self.refusal,
             signature=self.signature,
+            redacted="".join(delta.redacted for delta in self._thinking),
         )
 
     # Copies
@@ -266,7 +271,6 @@ class OutputState:
         copied._usage_of_cut = self.latest_usage
         copied._thinking = list(self._thinking)
         copied._refusal = list(self._refusal)
-        copied._signature = list(self._signature)
         copied._tool_calls = list(self._tool_calls)
         return copied
 

@@ -178,7 +178,7 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
     def _checked(self, delta: Delta | str) -> str | Delta:
         """Return a valid delta, as a `str` if it contains only text."""
         if isinstance(delta, Delta):
-            for part in (delta.text, delta.thinking, delta.refusal, delta.signature):
+            for part in (delta.text, delta.thinking, delta.refusal, delta.signature, delta.redacted):
                 if not isinstance(part, str):
                     raise invalid_delta_error(f"Delta({excerpt(part)})", type(part).__name__)
             if not _has_more_than_text(delta):
@@ -379,9 +379,8 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
 
 
 def _has_more_than_text(delta: Delta) -> bool:
-    return bool(
-        delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason or delta.refusal or delta.signature
-    )
+    is_thought = delta.thinking or delta.signature or delta.redacted
+    return bool(is_thought or delta.tool_calls or delta.usage or delta.finish_reason or delta.refusal)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

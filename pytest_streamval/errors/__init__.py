@@ -103,10 +103,12 @@ from pytest_streamval.errors.server import (
     answer_failed_error,
     blocked_loop_error,
     client_stayed_error,
+    missing_tool_result_error,
     not_requested_error,
     server_state_error,
     unasked_script_error,
     unscripted_request_error,
+    unserved_path_error,
 )
 from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
@@ -206,6 +208,7 @@ __all__ = [
     "listed",
     "missing_extra_error",
     "missing_plugin_error",
+    "missing_tool_result_error",
     "no_request_error",
     "not_accepted_error",
     "not_requested_error",
@@ -232,6 +235,7 @@ __all__ = [
     "unread_playback_error",
     "unrepeatable_result_error",
     "unscripted_request_error",
+    "unserved_path_error",
     "unsupported_loop_error",
     "unused_cassette_error",
     "unvalidated_text_error",

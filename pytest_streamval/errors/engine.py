@@ -186,11 +186,18 @@ def event_loop_required_error(what: str) -> EventLoopError:
     )
 
 
-def event_loop_running_error(function: str, subject: str) -> EventLoopError:
-    """Return the error for a function that runs a subject in an event loop of its own, inside another one."""
+def event_loop_running_error(function: str, subject: str, twin: str = "") -> EventLoopError:
+    """Return the error for a function that runs a subject in an event loop of its own, inside another one.
+
+    Args:
+        function: The name of the function.
+        subject: The name of the subject.
+        twin: The name of the function for coroutines, if there is one.
+    """
+    call = f"{twin}(...)" if twin else f"asyncio.to_thread({function}, ...)"
     return EventLoopError(
         f"{function} runs {subject} in an event loop of its own, and cannot do so while another one is running. Call "
-        f"it from a plain `def` test. In a coroutine, use `await asyncio.to_thread({function}, ...)`."
+        f"it from a plain `def` test. In a coroutine, use `await {call}`."
     )
 
 

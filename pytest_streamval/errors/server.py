@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import CheckFailedError, ClosedError, EventLoopError, check_failed
 from pytest_streamval.errors.guards import INTENDED
-from pytest_streamval.errors.text import plural
+from pytest_streamval.errors.text import excerpt, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,17 @@ def unscripted_request_error(
             lines += [f"  {field}", f"    is now    {now}", f"    but was   {then}"]
     lines += ["Give one more script, or a rule: provider_server(lambda request: ...).", INTENDED]
     return check_failed("unscripted request", lines)
+
+
+def unserved_path_error(request: str, reason: str) -> CheckFailedError:
+    """Return the error for a request whose path a provider server does not serve.
+
+    Args:
+        request: The request.
+        reason: The answer that it got, with the nearest path.
+    """
+    lines = ["A request came to a path that the provider server does not serve:", f"  {request}", reason, INTENDED]
+    return check_failed("unserved path", lines)
 
 
 def unasked_script_error(given: int, unasked: Sequence[tuple[int, str]]) -> CheckFailedError:
@@ -85,6 +96,23 @@ def not_requested_error(wanted: str, found: int, requests: Sequence[tuple[str, s
     for number, (request, differs) in enumerate(requests[:_SHOWN]):
         lines.append(f"  requests[{number}]: {request}{f', but {differs}' if differs else ''}")
     return check_failed("not requested", lines)
+
+
+def missing_tool_result_error(call_id: str, text: str, results: Sequence[tuple[str, str, str]]) -> CheckFailedError:
+    """Return the error for the result of a tool that no request brought to a provider server.
+
+    Args:
+        call_id: The id of the call.
+        text: The expected part of the result.
+        results: All results: the request, the names of the call, and the text.
+    """
+    lines = [f"No request has the result of the call {call_id!r} with {excerpt(text)}."]
+    lines += ["The results in its requests:"] if results else ["There is no result of a tool in its requests."]
+    lines += [
+        f"  {request}: {names or 'a call without an id'} gave {shown}" for request, names, shown in results[:_SHOWN]
+    ]
+    lines += [f"  ... and {len(results) - _SHOWN:,} more"] if len(results) > _SHOWN else []
+    return check_failed("missing tool result", lines)
 
 
 def client_stayed_error(seconds: float, requests: Sequence[str]) -> CheckFailedError:

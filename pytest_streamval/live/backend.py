@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.backend import Backend, ModelOption
-from pytest_streamval.engine.component import CBlock, Message, as_action
+from pytest_streamval.engine.component import as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     FrameTooLongError,
@@ -21,6 +21,7 @@ from pytest_streamval.http.client import HttpTransport, decoded_response
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets, shown_address
+from pytest_streamval.live.conversation import turns_of
 from pytest_streamval.live.providers import check_encryption, parse_spec
 from pytest_streamval.wire.sse import MAX_FRAME, checked_max_frame
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.context import Context, Entry
+    from pytest_streamval.engine.context import Context
     from pytest_streamval.http.client import HttpResponse, Timeouts, Transport
     from pytest_streamval.model import Delta
     from pytest_streamval.wire.exchange import WireRequest
@@ -114,7 +115,7 @@ class LiveBackend(Backend):
         options = {**self.model_options, **(model_options or {})}
         streams = bool(options.get(ModelOption.STREAM))
         wire_request = self._adapter.build_request(
-            [*map(_message, ctx.view_for_generation()), _message(action)],
+            [*turns_of([*ctx.view_for_generation(), action])],
             model=self.model,
             options=options,
             schema=_schema(format),
@@ -192,14 +193,6 @@ async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
     for delta in deltas:
         if not thunk.try_put(delta):
             await thunk.put(delta)
-
-
-def _message(entry: Entry) -> dict[str, object]:
-    if isinstance(entry, ModelOutputThunk):
-        return {"role": "assistant", "content": str(entry) or entry.refusal}
-    if isinstance(entry, Message):
-        return {"role": entry.role, "content": entry.content}
-    return {"role": "user", "content": str(entry) if isinstance(entry, CBlock) else entry.format_for_llm()}
 
 
 def _schema(form: object | None) -> Mapping[str, object] | None:

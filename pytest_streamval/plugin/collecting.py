@@ -13,6 +13,7 @@ import pytest
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.plugin.exchanges import ObservedRun, begin_exchanges, exchanges_of, forget_exchanges
+from pytest_streamval.plugin.journals import SECTION
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.text_view import picture
 from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, TimelineObserver
@@ -27,6 +28,8 @@ _PAGE_STREAMS = 1_000  # streams of one test that a page shows
 _PICTURE_STREAMS = 8  # streams of one test that are kept for a picture, which shows one of them
 STREAMS = "streamval_streams"
 """The attribute of a test's last report that holds its timelines, as JSON. pytest-xdist carries no tuple."""
+REQUESTS = "streamval_requests"
+"""The attribute that holds the lines of its servers' journals."""
 
 
 class StreamCollector:
@@ -38,6 +41,7 @@ class StreamCollector:
         self._most = _PAGE_STREAMS if for_page else _PICTURE_STREAMS
         self._runs: deque[ObservedRun] = deque(maxlen=self._most)
         self._count = 0
+        self._has_journal = False  # below a failure of the running test
         self._observing = ExitStack()
 
     def _new_observer(self) -> TimelineObserver:
@@ -62,18 +66,29 @@ class StreamCollector:
         seen = exchanges_of(item)
         if has_traceback and (self._runs or seen) and call.when != "teardown":
             report.longrepr = with_picture(report.longrepr, self._picture(self._timelines(seen)))
+        if report.failed and seen is not None:
+            self._add_journal(report, seen)
         if call.when == "teardown":
             self._observing.close()
             if self._for_page and (self._runs or seen):
                 timelines = self._timelines(seen)
                 report.__dict__[COUNT] = self._count + len(timelines) - len(self._runs)
                 report.__dict__[STREAMS] = to_json(timelines)
+                report.__dict__[REQUESTS] = [] if seen is None else seen.journal()
             elif self._count:
                 report.__dict__[COUNT] = self._count
             forget_exchanges(item)
             self._runs.clear()
             self._count = 0
+            self._has_journal = False
         return report
+
+    def _add_journal(self, report: pytest.TestReport, seen: SeenExchanges) -> None:
+        """Put the journal of the servers below the first failure of a test."""
+        lines = [] if self._has_journal else seen.journal()
+        if lines:
+            report.sections.append((SECTION, "\n".join(lines)))
+            self._has_journal = True
 
     def _timelines(self, seen: SeenExchanges | None) -> list[Timeline]:
         return [run.observer.timeline() for run in self._runs] if seen is None else seen.timelines(self._runs)

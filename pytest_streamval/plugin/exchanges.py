@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pytest_streamval.errors import described
+from pytest_streamval.plugin.journals import journal_lines
 from pytest_streamval.report.exchange_timelines import Exchange, timeline_of, with_reads
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class SeenExchanges:
     def _requests(self) -> Iterator[ServedRequest]:
         for server in self.servers:
             yield from (each for each in server.requests if each.protocol is not None and each.texts is not None)
+
+    def journal(self) -> list[str]:
+        """Return the lines of the journals of its servers."""
+        return journal_lines(self.servers)
 
     def __bool__(self) -> bool:
         return bool(self.pages) or any(True for _ in self._requests())

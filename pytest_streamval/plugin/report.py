@@ -11,7 +11,7 @@ import pytest
 from pytest_streamval.errors import plural, report_path_error
 from pytest_streamval.files.typed_json import from_json
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
-from pytest_streamval.plugin.collecting import STREAMS
+from pytest_streamval.plugin.collecting import REQUESTS, STREAMS
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.summary import COUNT
 from pytest_streamval.report.document import Entry, Report
@@ -54,6 +54,7 @@ class ReportWriter:
         if STREAMS in report.__dict__:
             streams = from_json(list[Timeline], json.loads(report.__dict__[STREAMS]))
             entry.streams += streams
+            entry.requests += report.__dict__[REQUESTS]
             entry.left_out += report.__dict__[COUNT] - len(streams)
             self._streamed.add(report.nodeid)
 

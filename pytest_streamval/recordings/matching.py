@@ -29,20 +29,23 @@ _WAY_OUT = "If the recording is out of date, record it anew."
 
 
 class CassetteMatcher:
-    """The recordings that may answer requests, each of them once."""
+    """The recordings that may answer requests, each of them once, unless they are repeated."""
 
-    def __init__(self, cassettes: Iterable[Cassette] = (), *, way_out: str = _WAY_OUT) -> None:
+    def __init__(self, cassettes: Iterable[Cassette] = (), *, way_out: str = _WAY_OUT, repeats: bool = False) -> None:
         """Create a matcher.
 
         Args:
             cassettes: The recordings, in the order in which equal requests get them.
             way_out: The advice in the error of a request that matches no recording.
+            repeats: Whether further equal requests get the last of them again.
         """
+        self._repeats = repeats
         self.cassettes = tuple(cassettes)
         self.refused: list[UnmatchedRequestError] = []
         """The errors of the requests without a recording, in order."""
         self._way_out = way_out
         self._played: dict[int, Cassette] = {}
+        self._taken: set[int] = set()  # since the last `rewind`
 
     @property
     def played(self) -> list[Cassette]:
@@ -69,19 +72,27 @@ class CassetteMatcher:
         if number is None:
             self.refused.append(self._refusal(key))
             raise self.refused[-1]
+        self._taken.add(number)
         self._played[number] = self.cassettes[number]
         return self._played[number]
 
+    def rewind(self) -> None:
+        """Allow every recording to be taken again. Those that were taken still count as played."""
+        self._taken.clear()
+
     def _number(self, key: _RequestKey) -> int | None:
+        last = None
         for number, cassette in enumerate(self.cassettes):
-            if number not in self._played and key.fits(cassette.header):
-                return number
-        return None
+            if (self._repeats or number not in self._taken) and key.fits(cassette.header):
+                if number not in self._taken:
+                    return number
+                last = number
+        return last
 
     def _refusal(self, key: _RequestKey) -> UnmatchedRequestError:
         """Return the error of a request without a recording. It names the recording that differs least."""
         found = [
-            (list(key.redacted_differences(cassette.header)), number in self._played, cassette.path)
+            (list(key.redacted_differences(cassette.header)), number in self._taken, cassette.path)
             for number, cassette in enumerate(self.cassettes)
         ]
         differences, _, nearest = min(found, key=lambda each: (len(each[0]), each[1]), default=([], False, ""))

@@ -127,6 +127,7 @@ class View:
             "thinking": "".join(delta.thinking for delta in deltas),
             "refusal": "".join(delta.refusal for delta in deltas),
             "signature": "".join(delta.signature for delta in deltas),
+            "redacted": "".join(delta.redacted for delta in deltas),
             "tool_calls": [_call_facts(call) for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
             "usage": counts,

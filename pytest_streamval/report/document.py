@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import excerpt, invalid_part_error
 from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
-from pytest_streamval.files.typed_json import from_json
+from pytest_streamval.files.typed_json import OPTIONAL, from_json
 from pytest_streamval.report.timeline import Timeline  # noqa: TC001  # the annotations are read when a part is loaded
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Entry:
     """The number of further streams, which were not kept."""
     run: str = ""
     """The name of its run, in a report of several runs."""
+    requests: list[str] = field(default_factory=list, metadata=OPTIONAL)
+    """Lines about the requests that its provider servers received."""
 
 
 @dataclass(slots=True)

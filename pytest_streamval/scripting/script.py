@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from operator import index
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from os import PathLike
 
 
+_KINDS = frozenset(get_args(Step))
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """The steps that a producer plays. It is immutable, so backends and tests can share it."""
@@ -32,6 +35,8 @@ class Script:
         if not isinstance(steps, tuple):
             rule = "It must be a tuple. Script.of(...) takes steps as arguments, Script.from_text(...) takes a text."
             raise InvalidArgumentError("steps", excerpt(steps), rule)
+        if _KINDS.issuperset(map(type, self.steps)):  # the usual case
+            return
         for number, step in enumerate(self.steps):
             if not isinstance(step, Step):
                 hint = ""
@@ -153,7 +158,7 @@ class Script:
     @property
     def text(self) -> str:
         """The text of all deltas."""
-        return "".join(text_of_step(step) for step in self.steps)
+        return "".join(map(text_of_step, self.steps))
 
     def recut(self, offsets: Iterable[int]) -> Script:
         """Return a script of the same text in other pieces.

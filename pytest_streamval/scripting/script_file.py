@@ -286,6 +286,7 @@ _STEP: Mapping[str, _Reader] = {
     "finish_reason": _string_or_null,
     "refusal": _string,
     "signature": _string,
+    "redacted": _string,
     **_ALONE,
 }
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
 from pytest_streamval.errors import server_state_error
+from pytest_streamval.server.environment import environ_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ServerAddresses:
@@ -41,3 +48,11 @@ class ServerAddresses:
     def ollama_url(self) -> str:
         """The host for clients of Ollama's protocol."""
         return self.url
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables that lead the clients of all protocols to the server: addresses and dummy keys.
+
+        Give them to a process (`env={**os.environ, **server.environ}`), or let the server set them with `env=True`.
+        """
+        return MappingProxyType(environ_of(self.url))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import client_stayed_error
 from pytest_streamval.server.arguments import check_times
 from pytest_streamval.server.requested import requested
+from pytest_streamval.server.tool_results import request_with_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,6 +76,19 @@ class ServerAssertions:
         other = {"path": path, "prompt": prompt, "body": body, "headers": headers}
         return requested(self.requests, times, exact, other)
 
+    def assert_tool_result(self, call_id: str, text: str) -> ServedRequest:
+        """Assert that a request brought the result of a tool, and return the first such request.
+
+        Args:
+            call_id: The id of the call, as in the script. For Gemini and Ollama, it may be the name of the tool.
+            text: A part of the result. The result of Gemini is an object: its only text, or its JSON.
+
+        Raises:
+            CheckFailedError: An `AssertionError`. If there is no such request.
+        """
+        __tracebackhide__ = True
+        return request_with_result(self.requests, call_id, text)
+
     def assert_client_disconnected(self, within: float = 0.0, *, request: int | None = None) -> None:
         """Assert that a client left in the middle of a response.
 
@@ -108,7 +121,7 @@ class ServerAssertions:
         if self._is_current:
             left = await self._journal.await_for(lambda: self._has_left(request), within)
         else:
-            left = await asyncio.to_thread(self._journal.wait_for, lambda: self._has_left(request), within)
+            left = await self._journal.wait_in_thread(lambda: self._has_left(request), within)
         if not left:
             raise client_stayed_error(within, [repr(each) for each in self.requests])
 

@@ -76,7 +76,7 @@ def _unsigned_thoughts(steps: Sequence[Step]) -> Iterator[tuple[int, str]]:
             thought.append(step.thinking)
             place, has_ended = at, False
         is_signed = is_signed or bool(step.signature)
-        has_ended = has_ended or bool(step.text or step.tool_calls or step.refusal)
+        has_ended = has_ended or bool(step.text or step.tool_calls or step.refusal or step.redacted)
     if thought and not is_signed:
         yield place, "".join(thought)
 

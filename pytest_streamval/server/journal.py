@@ -6,15 +6,18 @@ import asyncio
 import threading
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pytest_streamval.errors import excerpt
+from pytest_streamval.errors import excerpt, plural
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.server.newest import Newest
 from pytest_streamval.wire.prompts import prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Outcome: TypeAlias = Literal["finished", "left", "broken", "open"]
+"""The end of a response."""
 
 _MOST_TEXTS = 20_000  # of the deltas of one response
 
@@ -26,9 +29,9 @@ class ServedRequest:
         self, method: str, path: str, headers: Mapping[str, str], body: object, secrets: Secrets | None = None
     ) -> None:
         self.method = method
-        """The HTTP method."""
+        """The HTTP method, or an empty text if the request could not be read."""
         self.path = path
-        """The path with its query. Secrets are redacted."""
+        """The path with its query, or the first line of a request that could not be read. Secrets are redacted."""
         self.headers = headers
         """The headers, with names in lower case. Secrets are redacted."""
         self.body = body
@@ -53,6 +56,8 @@ class ServedRequest:
         """Whether the producer of the response has ended, in any way."""
         self.deltas_late = 0
         """The number of deltas that were sent after the client had left."""
+        self.peer = ""
+        """The address of the client, such as `127.0.0.1:54321`, the same for all requests on one connection."""
         self.size = 0
         """The bytes of the request: of its target, its headers and its body."""
         self.fault: str | None = None
@@ -60,17 +65,22 @@ class ServedRequest:
         self.warnings: tuple[str, ...] = ()
         """The rules of the provider that the request breaks, each with its source."""
         self.refusal = ""
-        """The rule for which a strict server has refused the request, or an empty text."""
+        """The reason for which the server itself refused the request, such as a broken rule. Empty if it did not."""
         self.began = time.time()
         """When it arrived, by the clock of the test."""
         self.texts: list[tuple[float, str]] | None = None
         """When deltas were sent, with their text, if the journal keeps that. Of a long response, the first ones."""
         self._secrets = secrets or Secrets()
 
+    def note_refusal(self, reason: str) -> None:
+        """Keep the reason for which the request is refused, without its secrets."""
+        self.refusal = self._secrets.message(reason)
+
     def note_rules(self, broken: Iterable[object], refusal: object = None) -> None:
         """Keep the rules that the request breaks, without its secrets, and the one for which it is refused."""
         self.warnings = tuple(self._secrets.message(str(each)) for each in broken)
-        self.refusal = "" if refusal is None else self._secrets.message(str(refusal))
+        if refusal is not None:
+            self.note_refusal(str(refusal))
 
     def note_deltas(self, count: int, texts: Sequence[str]) -> None:
         """Count deltas that are passed to the network, with their text."""
@@ -86,6 +96,22 @@ class ServedRequest:
         return prompt_of(self.body)
 
     @property
+    def outcome(self) -> Outcome:
+        """The end of the response: `finished`, `left` by its client, `broken`, or `open` while it goes on.
+
+        A response is broken by a fault, by an error of its script, or by a server that closes.
+        """
+        if self.finished:
+            return "finished"
+        if self.client_disconnected:
+            return "left"
+        return "broken" if self.ended else "open"
+
+    def shown(self, text: str) -> str:
+        """Return an excerpt of a text of this request, without its secrets."""
+        return excerpt(self._secrets.text(text, in_request=True))
+
+    @property
     def unstopped(self) -> str:
         """How the producer went on after its client had left, or goes on; empty if it has stopped."""
         if not self.ended:
@@ -95,8 +121,33 @@ class ServedRequest:
     @property
     def summary(self) -> str:
         """The request on one line: method, path and prompt."""
-        prompt = f" {excerpt(self._secrets.text(self.prompt, in_request=True))}" if self.prompt else ""
-        return f"{self.method} {self.path}{prompt}"
+        prompt = f" {self.shown(self.prompt)}" if self.prompt else ""
+        return f"{self.method} {self.path}{prompt}".lstrip()
+
+    @property
+    def notes(self) -> list[str]:
+        """The reason of a refusal, or the warnings, for a line about this request."""
+        return [f"refused: {self.refusal}"] if self.refusal else [f"warning: {each}" for each in self.warnings]
+
+    def as_json(self, number: int) -> dict[str, object]:
+        """Return this request as JSON can hold it, without its secrets.
+
+        Args:
+            number: Its number in the journal, from 0.
+        """
+        names = ("method", "path", "headers", "protocol", "model", "stream", "status", "outcome", "fault")
+        counts = ("deltas_sent", "bytes_sent", "peer", "began", "refusal", "warnings")
+        try:
+            body = self._secrets.body(self.body)
+        except RecursionError:
+            body = "[nested too deep]"
+        return {
+            "number": number,
+            **{name: getattr(self, name) for name in names},
+            "prompt": self._secrets.text(self.prompt, in_request=True),
+            "body": body,
+            **{name: getattr(self, name) for name in counts},
+        }
 
     def difference(
         self,
@@ -145,9 +196,15 @@ class ServedRequest:
                 return f"its header {name} is {self.headers.get(name.lower())!r}"
         return ""
 
+    @property
+    def facts(self) -> str:
+        """The request, and its response so far, on one line."""
+        state = "left by its client" if self.outcome == "left" else self.outcome
+        fault = f", fault {self.fault}" if self.fault else ""
+        return f"{self.summary}: {self.status}, {state}, {plural(self.deltas_sent, 'delta')} sent{fault}"
+
     def __repr__(self) -> str:
-        state = "finished" if self.finished else "left by its client" if self.client_disconnected else "open"
-        return f"<ServedRequest {self.summary}: {self.status}, {state}, {self.deltas_sent} deltas sent>"
+        return f"<ServedRequest {', '.join([self.facts, *self.notes])}>"
 
 
 class Journal:
@@ -206,6 +263,16 @@ class Journal:
         finally:
             self._listeners.remove(changed.set)
         return True
+
+    async def wait_in_thread(self, predicate: Callable[[], bool], seconds: float) -> bool:
+        """Wait in a thread for another event loop that changes the requests. A cancellation ends the thread at once."""
+        is_over = False
+        try:
+            return await asyncio.to_thread(self.wait_for, lambda: is_over or predicate(), seconds)
+        finally:
+            is_over = True
+            with self._changed:
+                self._changed.notify_all()
 
     def close_after_fork(self) -> None:
         """Make `wait_for` return at once in a forked child, in which nothing changes any more."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 BACKLOG = 1_024
 """The connections that may wait for their acceptance."""
@@ -30,3 +34,9 @@ def bound_socket(port: int) -> socket.socket:
 def address_of(bound: socket.socket) -> str:
     """Return the address of a server with this socket."""
     return f"http://{_HOST}:{bound.getsockname()[1]}"
+
+
+def peer_of(transport: asyncio.Transport) -> str:
+    """Return the address of a client, such as `127.0.0.1:54321`, empty if the client has left at once."""
+    name = transport.get_extra_info("peername")
+    return f"{name[0]}:{name[1]}" if name else ""

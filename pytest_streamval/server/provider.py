@@ -23,6 +23,9 @@ from pytest_streamval.server.arguments import (
 )
 from pytest_streamval.server.assertions import ServerAssertions
 from pytest_streamval.server.clock_loop import ClockLoop
+from pytest_streamval.server.embeddings import Embedder
+from pytest_streamval.server.endpoints import ServerFacts
+from pytest_streamval.server.environment import environment
 from pytest_streamval.server.faults.fault import checked_fault
 from pytest_streamval.server.handler import RequestHandler
 from pytest_streamval.server.journal import Journal
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.recordings.cassette import Cassette
+    from pytest_streamval.server.embeddings import Embeddings
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.script_queue import Playable, Rule
 
@@ -71,12 +75,15 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         record: str | None = None,
         speed: float = inf,
         models: Sequence[str] = MODELS,
+        embeddings: Embeddings | None = None,
         body_limit: int = BODY_LIMIT,
         port: int = 0,
         allow_hosts: Sequence[str] = (),
         allow_origins: Sequence[str] = (),
         journal_limit: int | None = None,
         strict: bool = False,
+        env: bool = False,
+        repeat: bool = False,
     ) -> None:
         """Create a server. It opens with `with` or `start()`.
 
@@ -96,7 +103,8 @@ class ProviderServer(ServerAssertions, ServerAddresses):
                 recording yet, `new` (the default with an upstream) records requests that have no recording, and `all`
                 replaces all recordings.
             speed: The factor by which a replay is faster than the recording. `math.inf`, the default, skips the pauses.
-            models: The names of the models that the server lists.
+            models: The names of the models that the server lists. It answers for every other name, too.
+            embeddings: The vectors of texts, a dict or a quick function. Other texts get made vectors.
             body_limit: The most bytes that the body of a request may have.
             port: The port on loopback, 0 for any free port.
             allow_hosts: The names, besides those of this machine, by which clients may address the server in `Host`.
@@ -106,6 +114,9 @@ class ProviderServer(ServerAssertions, ServerAddresses):
                 newest one. None keeps all.
             strict: Whether to refuse requests that the provider would refuse, in its words. Otherwise the broken rules
                 are in `request.warnings`.
+            env: Whether to set the variables in `environ` while the server is open, so that clients find it by
+                themselves.
+            repeat: Whether a recording may be replayed again and again. By default, each answers one request.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
@@ -123,13 +134,14 @@ class ProviderServer(ServerAssertions, ServerAddresses):
             fault=fault,
             speed=speed,
             limit=journal_limit,
+            repeats=checked_switch("repeat", repeat),
         )
         self._refuses = fault is not None and fault.refuses
         self._journal = Journal(journal_limit)
         self._handler = RequestHandler(
             self._queue,
             self._journal,
-            models=checked_models(models),
+            facts=ServerFacts(checked_models(models), Embedder(embeddings)),
             body_limit=body_limit,
             recutter=recut,
             proxy=self._proxy,
@@ -137,6 +149,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
             strict=checked_switch("strict", strict),
         )
         self._given_port = port
+        self._sets_env = checked_switch("env", env)
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._home = None
@@ -179,6 +192,8 @@ class ProviderServer(ServerAssertions, ServerAddresses):
             except BaseException:
                 self._end()
                 raise
+            if self._sets_env:
+                environment.enter(id(self), self.environ)
         opened(self)
         return self
 
@@ -206,10 +221,13 @@ class ProviderServer(ServerAssertions, ServerAddresses):
     async def aclose(self) -> None:
         """Close the server, and wait for the end of its connections, also in its own event loop."""
         home, self._home, self._socket = self._home, None, None
-        if home is not None:
-            await home.aclose()
-        if self._proxy is not None:
-            self._proxy.close(failed=False)
+        environment.leave(id(self))
+        try:
+            if home is not None:
+                await home.aclose()
+        finally:
+            if self._proxy is not None:
+                self._proxy.close(failed=False)
 
     def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Return whether the server is open and answers in an event loop."""
@@ -217,6 +235,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
 
     def _end(self) -> None:
         """Close everything that is open, under the lock."""
+        environment.leave(id(self))
         home, self._home = self._home, None
         listening, self._socket = self._socket, None
         if home is not None:
@@ -242,6 +261,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         if home is None:  # it is closed, or was never opened, or its arguments were invalid
             return
         self._home = None
+        environment.leave(id(self))
         self._warn()
         dropped(self)
         proxy = self._proxy

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.recordings.modes import RecordMode
     from pytest_streamval.server.actions import Actions
-    from pytest_streamval.server.connection import IncomingRequest
     from pytest_streamval.server.faults.fault import Fault
+    from pytest_streamval.server.incoming import IncomingRequest
     from pytest_streamval.server.journal import ServedRequest
     from pytest_streamval.server.rendering import Renderer
 
@@ -59,6 +59,7 @@ class Proxy:
         fault: Fault | None,
         speed: float = inf,
         limit: int | None = None,
+        repeats: bool = False,
     ) -> None:
         """Load the recordings, unless they are to be replaced.
 
@@ -69,6 +70,7 @@ class Proxy:
             fault: The fault of all responses.
             speed: The factor by which a replay is faster than the recording.
             limit: The most bytes of the recordings that are kept in memory. None keeps all.
+            repeats: Whether a recording may be replayed again and again.
 
         Raises:
             InvalidArgumentError: A `ValueError`. If an argument is invalid.
@@ -97,8 +99,9 @@ class Proxy:
             load_httpx2("Provider servers with an upstream")
         self._numbers = count(max(map(_number, existing), default=0) + 1 if replays else 1)
         self._matcher = CassetteMatcher(
-            [Cassette.load(path) for path in existing] if replays else (), way_out=_HOW_TO_RECORD
+            [Cassette.load(path) for path in existing] if replays else (), way_out=_HOW_TO_RECORD, repeats=repeats
         )
+        self._repeats = repeats
         self._new = NewRecordings(existing if mode.replaces else ())
 
     def respond(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
@@ -131,7 +134,7 @@ class Proxy:
         """Yield an error for each failed request, each request without a recording, and each recording not played."""
         yield from self.failures
         yield from self._matcher.refused
-        if not self._forwards and (unplayed := self._matcher.unplayed):
+        if not self._forwards and not self._repeats and (unplayed := self._matcher.unplayed):
             summaries = [(each.path, request_summary(each)) for each in unplayed]
             yield unused_cassette_error(summaries, "a server with record='all'")
 
@@ -141,7 +144,7 @@ class Proxy:
         url = incoming.target if upstream is None else upstream.url(incoming.target)
         sent = decoded_request(request_to(url, incoming))
         if upstream is None or not self._forwards or self._matcher.has(sent, protocol):
-            return Response(self._replay(renderer, sent))
+            return Response(self._replay(request, renderer, sent))
         recorder = StreamRecorder(sent, Secrets.of(sent, keys_in_environment()), protocol=protocol, provider=protocol)
         return self._forward(upstream, request, renderer, incoming, recorder=recorder)
 
@@ -166,10 +169,11 @@ class Proxy:
     def _add_failure(self, error: CheckFailedError) -> None:
         self.failures.add(error, len(error.message))
 
-    def _replay(self, renderer: Renderer, sent: HttpRequest) -> Actions:
+    def _replay(self, request: ServedRequest, renderer: Renderer, sent: HttpRequest) -> Actions:
         try:
             cassette = self._matcher.take(sent, renderer.adapter.protocol)
         except UnmatchedRequestError as error:
+            request.note_refusal(str(error))
             return renderer.render_error(400, str(error))
         return replay_actions(cassette, self._speed)
 
@@ -194,6 +198,7 @@ def proxy_of(
     fault: Fault | None,
     speed: float,
     limit: int | None,
+    repeats: bool,
 ) -> Proxy | None:
     """Return the proxy of a server, or None if it plays scripts.
 
@@ -208,7 +213,8 @@ def proxy_of(
     if scripts:
         rule = "It must not be given with scripts. A server has either scripts or a provider, not both."
         raise InvalidArgumentError("upstream", repr(upstream), rule)
-    return Proxy(upstream, cassettes, mode=checked_mode(record, upstream), fault=fault, speed=speed, limit=limit)
+    mode = checked_mode(record, upstream)
+    return Proxy(upstream, cassettes, mode=mode, fault=fault, speed=speed, limit=limit, repeats=repeats)
 
 
 def _number(path: Path) -> int:

@@ -32,6 +32,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         stop="end_turn", length="max_tokens", tool_calls="tool_use", refusal="refusal", own="stop_sequence"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("end_turn", "tool_use")
+    refused_reason: ClassVar[str] = "refusal"
 
     def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
         super().__init__(request, ident=ident, created=created)
@@ -39,7 +40,6 @@ class AnthropicMessagesEncoder(FrameEncoder):
         self._open = ""  # its type, while it is open
         self._open_call = -1  # its index among the calls, if it is one
         self._is_signed = False  # whether it is a thought with its signature
-        self._refusal: list[str] = []
 
     @staticmethod
     def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no code
@@ -54,9 +54,10 @@ class AnthropicMessagesEncoder(FrameEncoder):
             yield from self._text("thinking", "thinking", delta.thinking)
         if delta.signature:
             yield from self._text("thinking", "signature", delta.signature)
+        if delta.redacted:
+            yield from self._start_block("redacted_thinking", {"data": delta.redacted})
         if delta.text:
             yield from self._text("text", "text", delta.text)
-        self._refusal.append(delta.refusal)
         for fragment in delta.tool_calls:
             yield from self._fragment(fragment)
 
@@ -103,6 +104,8 @@ class AnthropicMessagesEncoder(FrameEncoder):
         content: list[Json] = []
         if answer.thinking or answer.signature:
             content.append({"type": "thinking", "thinking": answer.thinking, "signature": answer.signature})
+        if answer.redacted:
+            content.append({"type": "redacted_thinking", "data": answer.redacted})
         if answer.text:
             content.append({"type": "text", "text": answer.text})
         for call in answer.tool_calls:

@@ -39,6 +39,8 @@ class FrameEncoder(ABC):
     """This protocol's words for the finish reasons of other protocols."""
     usual_reasons: ClassVar[tuple[str, str]]
     """The default finish reasons: without tool calls, and with tool calls."""
+    refused_reason: ClassVar[str] = ""
+    """The default finish reason of a refusal, or an empty string if a refusal ends like any other output."""
     kinds: ClassVar[tuple[str, ...]] = ("function", "function_call")
     """The kinds of calls that the protocol can express, as in `ToolCall.kind`. An empty tuple means any kind."""
     terminator: ClassVar[bytes] = b""
@@ -63,6 +65,7 @@ class FrameEncoder(ABC):
         self._positions: dict[int, int] = {}  # their numbers in the stream, by the same index
         self._usage: Usage | None = None
         self._reason: str | None = None
+        self._refusal: list[str] = []
 
     def begin(self) -> bytes:
         """Return the frames that come before the first delta, or nothing if they have been returned already."""
@@ -177,6 +180,8 @@ class FrameEncoder(ABC):
         if delta.usage is not None:
             self._usage = latest_counts(self._usage, delta.usage)
             self._check_counts(self._usage or delta.usage)
+        if delta.refusal:
+            self._refusal.append(delta.refusal)
         if delta.finish_reason:
             self._reason = self.reasons.get(delta.finish_reason, delta.finish_reason)
 
@@ -191,14 +196,15 @@ class FrameEncoder(ABC):
 
     def _with_defaults(self, answer: Answer) -> Answer:
         """Return the answer with the defaults for missing values."""
-        self._record(Delta(usage=answer.usage, finish_reason=answer.finish_reason))
+        self._record(Delta(usage=answer.usage, finish_reason=answer.finish_reason, refusal=answer.refusal))
         for position, call in enumerate(answer.tool_calls):
             self._starts_call(ToolCallDelta(position, call.id, call.name, kind=call.kind))
         calls = [replace(self._calls[at], arguments=call.arguments) for at, call in enumerate(answer.tool_calls)]
         return replace(answer, tool_calls=tuple(calls), usage=self._usage, finish_reason=self._final_reason())
 
     def _final_reason(self) -> str:
-        return self._reason or self.usual_reasons[bool(self._calls)]
+        refused = self.refused_reason if self._refusal else ""
+        return self._reason or refused or self.usual_reasons[bool(self._calls)]
 
     def _starts_call(self, fragment: ToolCallDelta) -> bool:
         """Return whether a fragment starts its call. A fragment that continues a call must agree with the first one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -88,6 +88,8 @@ class Answer:
     """The words of a refusal, if the provider separates them from the text."""
     signature: str = ""
     """The provider's signatures of the thinking."""
+    redacted: str = ""
+    """The thinking that the provider sent as opaque data only."""
 
     @classmethod
     def of(cls, deltas: Iterable[Delta]) -> Answer:
@@ -101,6 +103,7 @@ class Answer:
             next((delta.finish_reason for delta in reversed(parts) if delta.finish_reason is not None), None),
             "".join(delta.refusal for delta in parts),
             "".join(delta.signature for delta in parts),
+            "".join(delta.redacted for delta in parts),
         )
 
     def to_delta(self) -> Delta:
@@ -113,6 +116,7 @@ class Answer:
             self.finish_reason,
             refusal=self.refusal,
             signature=self.signature,
+            redacted=self.redacted,
         )
 
 
@@ -121,7 +125,7 @@ def joined_deltas(deltas: Iterable[Delta]) -> Delta:
     parts = list(deltas)
     whole = Answer.of(parts)
     calls = tuple(call for delta in parts for call in delta.tool_calls)
-    return Delta(whole.text, whole.thinking, calls, whole.usage, whole.finish_reason, whole.refusal, whole.signature)
+    return replace(whole.to_delta(), tool_calls=calls)
 
 
 def joined_or_none(deltas: Iterable[Delta | None]) -> Delta | None:

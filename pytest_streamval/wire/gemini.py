@@ -29,13 +29,14 @@ from pytest_streamval.wire.error_reports import provider_report, report_in
 from pytest_streamval.wire.exchange import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.gemini_arguments import PartialArguments
-from pytest_streamval.wire.gemini_encoder import GeminiEncoder
+from pytest_streamval.wire.gemini_encoder import REFUSED, GeminiEncoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     arguments_text,
     expect,
     optional,
 )
+from pytest_streamval.wire.turns import gemini_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,8 +48,6 @@ _PATH = re.compile(r"/v1(?:alpha|beta)?/models/([^/:?]+):(generateContent|stream
 _INPUT = ("promptTokenCount", "toolUsePromptTokenCount")
 _OUTPUT = ("candidatesTokenCount", "thoughtsTokenCount")
 _UNSPECIFIED = {"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}  # the default values, without a meaning
-# The reasons for an output that Gemini refuses to go on with: https://ai.google.dev/api/generate-content#FinishReason
-_REFUSED = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY")
 _PARTS = "candidates[0].content.parts"
 _ROLES = MappingProxyType({"user": "user", "assistant": "model", "model": "model"})
 
@@ -183,7 +182,7 @@ class Gemini(Adapter):
         return dict(zip(names, ("temperature", "maxOutputTokens", "seed", "stopSequences"), strict=True))
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        system, turns = split_system(request.turns)
+        system, turns = split_system(gemini_turns(request.turns))
         settings = request.settings
         if request.schema is not None:
             settings = {**settings, "responseMimeType": "application/json", "responseJsonSchema": request.schema}
@@ -227,7 +226,7 @@ def _refusal(candidate: Json, body: Json) -> str:
     """Return the words about a refused prompt or output."""
     feedback = body.get("promptFeedback")
     words = feedback.get("blockReasonMessage") if isinstance(feedback, dict) else None
-    if words is None and candidate.get("finishReason") in _REFUSED:
+    if words is None and candidate.get("finishReason") in REFUSED:
         words = candidate.get("finishMessage")
     return words if isinstance(words, str) else ""
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.encoding import Json
     from pytest_streamval.wire.exchange import Answer, ParsedRequest
 
+REFUSED = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY")
+"""The reasons for an output that Gemini refuses to go on with:
+https://ai.google.dev/api/generate-content#FinishReason."""
+
 
 class GeminiEncoder(CompleteCallEncoder):
     """Encode a response in Gemini's format, with CRLF as the line end.
@@ -31,6 +35,7 @@ class GeminiEncoder(CompleteCallEncoder):
         stop="STOP", length="MAX_TOKENS", tool_calls="STOP", refusal="SAFETY"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("STOP", "STOP")
+    refused_reason: ClassVar[str] = "SAFETY"
 
     def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
         super().__init__(request, ident=ident, created=created)
@@ -52,8 +57,6 @@ class GeminiEncoder(CompleteCallEncoder):
         parts += self._call_parts(self._complete_calls(delta))
         if delta.finish_reason:
             parts += self._last_parts()
-        if delta.refusal:
-            yield {"promptFeedback": {"blockReasonMessage": delta.refusal}, **self._ids()}
         self._owes_usage |= delta.usage is not None
         if parts or delta.finish_reason:
             reason = self._reason if delta.finish_reason else None
@@ -63,6 +66,8 @@ class GeminiEncoder(CompleteCallEncoder):
         parts = self._last_parts()
         if parts or self._reason is None or self._owes_usage:
             yield self._response(parts, self._final_reason(), self._usage_field(is_last=True))
+        if self._refusal:
+            yield {**self._feedback(), **self._ids()}
 
     def _usage_field(self, *, is_last: bool) -> Json:
         """Return the counts for the next frame. As in the API, the last frame has them, and no frame has them alone."""
@@ -90,15 +95,24 @@ class GeminiEncoder(CompleteCallEncoder):
         if self._signatures and answer.text and not answer.tool_calls:
             parts[-1]["thoughtSignature"] = self._signatures.pop()
         parts += [*self._call_parts([*answer.tool_calls]), *self._last_parts()]
-        feedback = {"promptFeedback": {"blockReasonMessage": answer.refusal}} if answer.refusal else {}
-        return {**self._response(parts, answer.finish_reason, _counts(answer.usage)), **feedback}
+        return self._response(parts, answer.finish_reason, _counts(answer.usage))
 
     def _response(self, parts: list[Json], reason: str | None, usage_field: Json) -> Json:
         candidate: Json = {"content": {"parts": parts, "role": "model"}} if parts else {}
         if reason:
             candidate["finishReason"] = reason
+        if reason in REFUSED and self._refusal:
+            candidate["finishMessage"] = "".join(self._refusal)
+            self._refusal.clear()
+        feedback = self._feedback() if reason and self._refusal else {}
         candidates = [{**candidate, "index": 0}] if candidate else []
-        return {**({"candidates": candidates} if candidates else {}), **usage_field, **self._ids()}
+        return {**({"candidates": candidates} if candidates else {}), **feedback, **usage_field, **self._ids()}
+
+    def _feedback(self) -> Json:
+        """Return the field with the words of a refusal that is not the reason for the end."""
+        words = "".join(self._refusal)
+        self._refusal.clear()
+        return {"promptFeedback": {"blockReasonMessage": words}}
 
     def _ids(self) -> Json:
         return {"modelVersion": self._request.model, "responseId": self._ident}

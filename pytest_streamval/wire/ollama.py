@@ -25,6 +25,7 @@ from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import arguments_text, expect, optional
 from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
+from pytest_streamval.wire.turns import ollama_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -211,7 +212,7 @@ class Ollama(Adapter):
 
     def _prompt_fields(self, turns: list[dict[str, object]]) -> Json:
         if self.endpoint == "chat":
-            return {"messages": turns}
+            return {"messages": ollama_turns(turns)}
         system, others = split_system(turns)
         if [turn["role"] for turn in others] != ["user"]:
             rule = f"{_PATHS['generate']} takes a single user message. Use {_PATHS['chat']} for a conversation."

@@ -75,7 +75,8 @@ _REASONING = _Form(
 )
 _CALL = _Form("fc", "response.function_call_arguments", "arguments", "function_call")
 _CUSTOM = _Form("ctc", "response.custom_tool_call_input", "input", "custom_tool_call")
-_CALLS = {"function": _CALL, "function_call": _CALL, "custom": _CUSTOM}
+_APPROVAL = _Form("mcpr", "", "arguments", "mcp_approval_request")  # of a call of an MCP server
+_CALLS = {"function": _CALL, "function_call": _CALL, "custom": _CUSTOM, _APPROVAL.kind: _APPROVAL}
 
 
 class OpenAIResponsesEncoder(FrameEncoder):
@@ -269,6 +270,9 @@ class _Item:
             return {"id": self.ident, "type": "reasoning", "summary": parts, **signature}
         if self.call is None:
             return {"id": self.ident, "type": "message", "status": status, "role": "assistant", "content": parts}
+        if self.form is _APPROVAL:
+            named = {"name": self.call.name, "arguments": text, "server_label": "streamval"}
+            return {"id": self.call.id, "type": self.form.kind, **named}
         common = {"id": self.ident, "type": self.form.kind, "status": status, "call_id": self.call.id}
         if not self.form.event:
             return {**common, **_action(self.call.kind, text)}

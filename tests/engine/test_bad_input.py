@@ -158,6 +158,7 @@ async def test_a_backend_that_returns_no_stream_raises_and_leaves_no_task(left, 
     assert left() == set()
 
 
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
 async def test_a_run_whose_backend_never_sends_can_be_ended_in_every_way(
     start, judge, never, turns, assert_over, loop_clock
 ):

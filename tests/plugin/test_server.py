@@ -7,6 +7,7 @@ import re
 import pytest
 
 from pytest_streamval import Script, faults
+from pytest_streamval.report.document import Report
 
 pytest_plugins = ["pytester"]
 
@@ -257,3 +258,73 @@ def test_an_ini_value_makes_servers_strict(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nstreamval_strict = true\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(STRICT)
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_a_server_of_the_fixture_sets_the_environment_for_its_test(run) -> None:
+    run(
+        """
+import os
+
+@pytest.mark.parametrize("number", range(2))
+def test_one(provider_server, number):
+    assert os.environ.get("OPENAI_BASE_URL") is None
+    server = provider_server(lambda request: "Hello.", env=True)
+    assert os.environ["OPENAI_BASE_URL"] == server.openai_url
+    assert number == 0
+
+def test_two():
+    assert os.environ.get("OPENAI_BASE_URL") is None
+"""
+    ).assert_outcomes(passed=2, failed=1)
+
+
+FAILING = """
+def test_failing(provider_server):
+    server = provider_server("One.", "Two.", fault="reset")
+    for _ in range(2):
+        try:
+            ask(server, prompt="Hi \\x1b[2J")
+        except Exception:
+            pass
+    assert not "this"
+
+def test_passing(provider_server):
+    ask(provider_server("One."))
+"""
+
+
+def test_the_journal_is_below_a_failure(run) -> None:
+    result = run(FAILING)
+    result.assert_outcomes(failed=1, passed=1)
+    text = result.stdout.str()
+    assert text.count("requests to provider_server") == 1
+    assert "requests[0]: POST /v1/chat/completions 'Hi \\x1b[2J': 200, broken, 1 delta sent, fault reset" in text
+    assert "\x1b[2J" not in text
+
+
+def test_the_journal_names_the_rules_that_a_request_breaks(run) -> None:
+    result = run(
+        """
+import urllib.request
+
+def test_failing(provider_server):
+    server = provider_server("One.")
+    urllib.request.urlopen(f"{server.openai_url}/chat/completions", b'{"model": "m", "messages": []}').read()
+    provider_server("Two.")
+    assert not "this"
+"""
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "*requests to provider_server*",
+            "server 1, requests[[]0[]]: POST /v1/chat/completions: 200, finished, 4 deltas sent",
+            "    warning: Invalid 'messages': empty array.*https://*",
+        ]
+    )
+
+
+def test_the_report_has_the_journal_of_a_test(run, pytester: pytest.Pytester) -> None:
+    run(FAILING, "--streamval-report", "report.json")
+    entries = Report.load(pytester.path / "report.json").tests
+    assert [len(entry.requests) for entry in entries] == [2, 1]
+    assert entries[1].requests[0].startswith("requests[0]: POST /v1/chat/completions 'Hi': 200, finished")

@@ -89,6 +89,11 @@ ACCEPTED = {
         tools=[FUNCTION, {"type": "web_search"}],
     ),
     "responses with an earlier response": responses(input=[OUTPUT], previous_response_id="resp_1"),
+    "responses with a tool of a namespace": responses(
+        tools=[{"type": "namespace", "name": "math", "tools": [FUNCTION]}],
+        tool_choice={"type": "function", "name": "add"},
+    ),
+    "responses with the output before the call": responses(input=[OUTPUT, ITEM]),
     "responses in a conversation": responses(input=None, conversation="conv_1"),
     "responses with a prompt": responses(input=None, model=None, prompt={"id": "pmpt_1"}),
     "responses with a reference": responses(input=[{"type": "item_reference", "id": "fc_1"}, OUTPUT]),
@@ -127,6 +132,7 @@ ACCEPTED = {
     ),
     "messages with a history of tools that are gone": messages(messages=[USER, USE, USED]),
     "messages with a tool of the provider": messages(tools=[{"type": "web_search_20250305", "name": "web_search"}]),
+    "messages with a blank at their end": messages(messages=[USER, {"role": "assistant", "content": "It is "}]),
     "messages with an answer to continue": messages(messages=[USER, {"role": "assistant", "content": "It is"}]),
     "messages with an empty last answer": messages(messages=[USER, {"role": "assistant", "content": ""}]),
     "messages with a later system message": messages(
@@ -141,6 +147,10 @@ ACCEPTED = {
         tools=[DECLARATION],
     ),
     "gemini with calls in a row": gemini(contents=[TEXT, MODEL_CALL, MODEL_RESULT, MODEL_CALL, MODEL_RESULT]),
+    "gemini with calls in two contents": gemini(
+        contents=[TEXT, MODEL_CALL, MODEL_CALL, MODEL_RESULT, MODEL_RESULT, {"role": "model", "parts": [{"text": "3"}]}]
+    ),
+    "gemini with a call at its end": gemini(contents=[TEXT, MODEL_CALL]),
     "gemini with results in two contents": gemini(
         contents=[TEXT, {"role": "model", "parts": MODEL_CALL["parts"] * 2}, MODEL_RESULT, MODEL_RESULT]  # type: ignore[operator]
     ),

@@ -330,3 +330,32 @@ def test_a_request_has_the_prompt_in_every_form_of_its_protocol(protocol: str, b
         exchange(server, request({"model": "m", **body}, PATHS[protocol], CLOSE))
         assert server.requests[0].prompt == prompt
         server.assert_requested(1, prompt=prompt)
+
+
+# Refusals
+
+REFUSALS = {
+    "openai": ("stop", '"refusal":"I cannot'),
+    "openai-responses": ("completed", '"type":"response.refusal.delta"'),
+    "anthropic": ("refusal", '"stop_details":{"type":"refusal","category":null,"explanation":"I cannot do that."}'),
+    "gemini": ("SAFETY", '"finishMessage":"I cannot do that."'),
+}
+
+
+@pytest.mark.parametrize("protocol", REFUSALS)
+def test_a_script_refuses_as_each_provider_does(protocol: str) -> None:
+    steps = (Delta(refusal="I cannot "), Delta(refusal="do that."))
+    reason, field = REFUSALS[protocol]
+    assert field.encode() in answered(protocol, *steps)
+    for stream in (True, False):
+        answer = read(protocol, *steps, stream=stream)
+        assert (answer.text, answer.refusal, answer.finish_reason) == ("", "I cannot do that.", reason)
+        other = read(protocol, Delta("Well.", finish_reason="length"), *steps, stream=stream)
+        assert (other.text, other.refusal) == ("Well.", "I cannot do that.")
+        assert other.finish_reason not in ("refusal", "SAFETY")
+
+
+def test_ollama_says_that_it_has_no_refusals() -> None:
+    with ProviderServer(Script.of(Delta(refusal="No."))) as server:
+        exchange(server, request(HI["ollama"], PATHS["ollama"], CLOSE))
+        assert "there is no field for it. Send it as text." in str(next(iter(server.unmet())))

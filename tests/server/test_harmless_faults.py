@@ -262,7 +262,7 @@ def test_the_date_to_wait_for_follows_the_clock_of_the_test() -> None:
         renderer = Renderer(ADAPTERS["openai"], ParsedRequest("m"))
         head = next(faults.retry_after_date(60).apply(iter(()), renderer))
     assert isinstance(head, SendHead)
-        assert dict(head.headers)["retry-after"] == "Tue, 01 Jan 2030 00:01:00 GMT"
+    assert dict(head.headers)["retry-after"] == "Tue, 01 Jan 2030 00:01:00 GMT"
 
 
 def test_retry_after_ms_names_milliseconds() -> None:

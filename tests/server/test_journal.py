@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -99,6 +100,75 @@ def test_a_client_that_leaves_while_the_producer_waits_is_noticed() -> None:
             client.sendall(request())
             wait_until(lambda: any(connection._drained for connection in server._handler.connections))
         server.assert_client_disconnected(within=5)
+
+
+# The client and the end of a response
+
+
+def test_the_peer_is_the_same_for_all_requests_on_one_connection() -> None:
+    with ProviderServer(*["Hi."] * 3) as server:
+        with connect(server) as client:
+            own = ":".join(map(str, client.getsockname()))
+            for _ in range(2):
+                client.sendall(request({**BODY, "stream": False}))
+                receive_until(client, b"total_tokens")
+        ask(server, "openai")
+        first, second, third = server.requests
+        assert first.peer == second.peer == own != third.peer
+
+
+def test_the_outcome_of_a_response_is_never_open_after_its_end() -> None:
+    broken = Script.of("One ", "two.")
+    with ProviderServer("Hi.", faults.reset(after_deltas=1).on(broken), Script.of("One ", Stall()), "Hi.") as server:
+        ask(server, "openai")
+        ask(server, "openai")
+        with connect(server) as client:
+            client.sendall(request())
+            receive_until(client, b"One")
+            assert server.requests[2].outcome == "open"
+        assert_stopped(server)
+        ask(server, "openai")
+        assert_stopped(server)
+        assert [each.outcome for each in server.requests] == ["finished", "broken", "left", "finished"]
+        assert "200, broken, 1 delta sent" in repr(server.requests[1])
+
+
+def test_the_outcome_of_a_response_is_broken_by_a_server_that_closes() -> None:
+    with ProviderServer(Script.of("One ", Stall())) as server, connect(server) as client:
+        client.sendall(request())
+        receive_until(client, b"One")
+        server.close()
+        assert server.requests[0].outcome == "broken"
+
+
+def test_the_outcome_of_a_request_without_a_script_is_finished() -> None:
+    with ProviderServer() as server:
+        exchange(server, request(None, CHAT, CLOSE))
+        assert_stopped(server)
+        assert (server.requests[0].status, server.requests[0].outcome) == (400, "finished")
+
+
+def test_client_left_ends_its_thread_when_it_is_cancelled() -> None:
+    async def main(server: ProviderServer) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await server.client_left(within=600)
+
+    with ProviderServer("Hi.") as server:
+        asyncio.run(main(server))  # it waits for the threads of its executor
+
+
+def test_client_left_works_in_several_event_loops_at_once() -> None:
+    async def main(server: ProviderServer) -> None:
+        await server.client_left(within=60)
+
+    with ProviderServer(Script.of("One ", Stall())) as server, ThreadPoolExecutor() as threads:
+        waiting = [threads.submit(asyncio.run, main(server)) for _ in range(3)]
+        with connect(server) as client:
+            client.sendall(request())
+            receive_until(client, b"One")
+        for each in waiting:
+            each.result(timeout=60)
 
 
 # Assertions

@@ -120,9 +120,6 @@ WRONG = {
         tools=[CUSTOM],
         tool_choice={"type": "any"},
     ),
-    "messages with a blank at their end": messages(
-        "cannot end with trailing whitespace", messages=[USER, {"role": "assistant", "content": "It is "}]
-    ),
     "messages with a high top_p": messages("top_p: Input should be less than or equal to 1", top_p=2),
     "messages with a text as top_k": messages("top_k: Input should be a valid integer", top_k="5"),
     "messages with a text as stop sequences": messages(
@@ -144,6 +141,10 @@ WRONG = {
     ),
     "gemini with a result first": gemini(
         "function response turn comes immediately after a function call turn", contents=[MODEL_RESULT]
+    ),
+    "gemini with a text before the result": gemini(
+        "Please ensure that function response turn comes immediately after a function call turn.",
+        contents=[TEXT, MODEL_CALL, TEXT, {"role": "model", "parts": [{"text": "3"}]}, MODEL_RESULT],
     ),
     "gemini with a call without a result": gemini(
         "number of function response parts is equal", contents=[TEXT, MODEL_CALL, TEXT]

@@ -19,6 +19,8 @@ const tests = data.tests.map((test) => {
       element("span", { className: "time" }, duration(test.seconds * 1e6))));
   if (test.message) card.append(element("div", { className: "message" }, lines(test.message)));
   card.append(...inside.map((stream) => stream.card));
+  if (test.requests) card.append(element("details", { className: "requests" }, element("summary", {}, "requests to provider servers"),
+    element("div", { className: "message" }, lines(test.requests.join("\n")))));
   if (test.left_out) card.append(element("p", { className: "facts" }, `${plural(test.left_out, "more stream")} not kept`));
   list.append(card);
   return { card, inside, outcome: test.outcome };

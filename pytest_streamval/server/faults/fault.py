@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import repr_without_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ _RANGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fault:
     """An error of a provider or of the network, made by the functions of `pytest_streamval.faults`."""
 
@@ -47,6 +48,8 @@ class Fault:
     """The least bytes of a write, of a fault that joins frames."""
     coding: str | None = None
     """The content coding of a fault that compresses the body. None lets the client choose."""
+
+    __repr__ = repr_without_defaults
 
     def __post_init__(self) -> None:
         if self.name not in KINDS:

@@ -289,9 +289,10 @@ RULES = (
     RequestRule("A budget of thinking is less than max_tokens.", _THINKING, _budget),
     RequestRule("Thinking allows no other temperature, no top_k and no forced tool.", _THINKING, _with_thinking),
     RequestRule(
-        "An answer that the model continues does not end with white space.",
+        "An answer that the model continues does not end with white space. (Some models accept it.)",
         "https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill-claudes-response",
         _ending,
+        refuses=False,
     ),
 )
 """The rules of messages, in the order in which they are checked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.server.request_rules.rule import Fault, RequestRule, dict_in, is_integer, is_number, shown
@@ -107,29 +108,35 @@ def _roles(body: Body) -> Iterator[Fault]:
             yield Fault("Please use a valid role: user, model.")
 
 
-def _order(body: Body) -> Iterator[Fault]:
-    before: _Turn | None = None
+def _steps(body: Body) -> list[tuple[int, int, bool]]:
+    """Return the calls and the results of each step, and whether it is the model's. Contents in a row are one step."""
+    steps: list[tuple[int, int, bool]] = []
     for turn in _turns(body):
-        if turn.calls and before is None:
+        is_model = turn.role == "model"
+        if steps and steps[-1][2] == is_model:
+            calls, results, _ = steps.pop()
+            steps.append((calls + turn.calls, results + turn.results, is_model))
+        else:
+            steps.append((turn.calls, turn.results, is_model))
+    return steps
+
+
+def _order(body: Body) -> Iterator[Fault]:
+    calls_before = 0
+    for number, (calls, results, _) in enumerate(_steps(body)):
+        if calls and not number:
             words = "Please ensure that function call turn comes immediately after a user turn"
             yield Fault(f"{words} or after a function response turn.")
-        if turn.results and (before is None or not (before.calls or before.results)):
+        if results and not calls_before:
             yield Fault("Please ensure that function response turn comes immediately after a function call turn.")
-        before = turn
+        calls_before = calls
 
 
 def _pairs(body: Body) -> Iterator[Fault]:
-    calls, results = 0, 0  # of the last turn of the model, and after it
-    turns = _turns(body)
-    for number, turn in enumerate([*turns, None]):
-        if turn is None or turn.role == "model":
-            is_last = turn is None and number and turns[-1].role == "model"
-            if calls and calls != results and not is_last:
-                words = "Please ensure that the number of function response parts is equal to the number of function"
-                yield Fault(f"{words} call parts of the function call turn.")
-            calls, results = (0, 0) if turn is None else (turn.calls, 0)
-        else:
-            results += turn.results
+    for (calls, _, _), (_, results, _) in pairwise(_steps(body)):
+        if calls and calls != results:
+            words = "Please ensure that the number of function response parts is equal to the number of function"
+            yield Fault(f"{words} call parts of the function call turn.")
 
 
 def _signatures(body: Body) -> Iterator[Fault]:
@@ -222,7 +229,9 @@ RULES = (
     RequestRule("The roles are user and model.", _REFERENCE, _roles),
     RequestRule("Every part has data.", _REFERENCE, _parts),
     RequestRule(
-        "A call comes after a turn of the user.", "https://github.com/google-gemini/gemini-cli/issues/11814", _order
+        "A call comes after a turn of the user, and a result after its call.",
+        "https://github.com/google-gemini/gemini-cli/issues/11814",
+        _order,
     ),
     RequestRule(
         "Every call has its result in the next turn.", "https://github.com/google-gemini/gemini-cli/issues/5443", _pairs

@@ -96,29 +96,27 @@ def _calls(body: Body) -> Iterator[Fault]:
 
 
 def _pairs(body: Body) -> Iterator[Fault]:
-    """Yield the calls without an output and the outputs without a call.
+    """Yield the outputs without a call and the calls without an output.
 
-    Earlier responses and conversations may have their other halves.
+    Earlier responses, conversations and references may have their other halves.
     """
-    if any(body.get(name) for name in _STATE):
+    items = [item for _, item in dicts_in(body.get("input"))]
+    if any(body.get(name) for name in _STATE) or any(item.get("type") == "item_reference" for item in items):
         return
-    calls: dict[tuple[str, str], None] = {}
-    outputs: set[tuple[str, str]] = set()
-    for _, item in dicts_in(body.get("input")):
-        kind, ident = item.get("type"), item.get("call_id")
-        if kind == "item_reference":  # the call may be in there
-            return
-        if not isinstance(kind, str) or not isinstance(ident, str):
-            continue
-        if kind in _CALLS:
-            calls[_CALLS[kind], ident] = None
-        elif kind in _CALLS.values():
-            outputs.add((kind, ident))
-            if (kind, ident) not in calls:
+    for call, output in _CALLS.items():
+        calls, outputs = _idents(items, call), _idents(items, output)
+        for ident in outputs:
+            if ident not in calls:
                 yield Fault(f"No tool call found for function call output with call_id {shown(ident)}.", "input")
-    for kind, ident in calls:
-        if (kind, ident) not in outputs:
-            yield Fault(f"No tool output found for function call {shown(ident)}.", "input")
+        for ident in calls:
+            if ident not in outputs:
+                yield Fault(f"No tool output found for function call {shown(ident)}.", "input")
+
+
+def _idents(items: list[dict[str, object]], kind: str) -> dict[str, None]:
+    """Return the ids of the items of a kind, in order."""
+    found = (item.get("call_id") for item in items if item.get("type") == kind)
+    return dict.fromkeys(ident for ident in found if isinstance(ident, str))
 
 
 def _model(body: Body) -> Iterator[Fault]:
@@ -152,7 +150,9 @@ def _tools(body: Body) -> Iterator[Fault]:
 
 
 def _offered(body: Body) -> set[str]:
-    names = (tool.get("name") for _, tool in dicts_in(body.get("tools")) if tool.get("type") in ("function", "custom"))
+    tools = [tool for _, tool in dicts_in(body.get("tools"))]
+    tools += [tool for group in tools for _, tool in dicts_in(group.get("tools"))]  # of a namespace
+    names = (tool.get("name") for tool in tools if tool.get("type") in ("function", "custom"))
     return {name for name in names if isinstance(name, str)}
 
 
@@ -162,7 +162,9 @@ def _tool_choice(body: Body) -> Iterator[Fault]:
         yield wrong_value("tool_choice", choice, _TOOL_CHOICES)
     given = dict_in(choice)
     name = given.get("name")
-    if given.get("type") == "function" and isinstance(name, str) and name not in _offered(body):
+    if given.get("type") != "function" or body.get("prompt"):  # a prompt may have tools of its own
+        return
+    if isinstance(name, str) and name not in _offered(body):
         yield Fault(f"Tool choice '{shown(name)}' not found in 'tools' parameter.", "tool_choice")
 
 
