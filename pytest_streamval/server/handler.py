@@ -180,7 +180,7 @@ class RequestHandler:
             request.model = target.model
             return send_all(200, target.body, target.media_type)
         if isinstance(target, StoredRequest):
-            return self._stored.respond(target.method, target.ident)
+            return self._stored.respond(target.method, target.ident, stream=target.stream)
         request.note_refusal(target.message)
         if target.error is not None:
             return send_error(target.adapter, target.status, self._queue.add_failure(request, target.error))

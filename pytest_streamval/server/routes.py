@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs
 
 from pytest_streamval.errors import described
 from pytest_streamval.server.embeddings import InvalidInputError
@@ -41,6 +42,7 @@ class StoredRequest(NamedTuple):
 
     method: str
     ident: str
+    stream: bool = False
 
 
 class ErrorResponse(NamedTuple):
@@ -76,7 +78,8 @@ def route(
     bare = own.path.partition("?")[0]
     if found := STORED.fullmatch(bare):
         methods = ("GET", "DELETE")
-        return StoredRequest(method, found[1]) if method in methods else _wrong_method(method, path, methods)
+        stream = parse_qs(own.path.partition("?")[2]).get("stream") == ["true"]
+        return StoredRequest(method, found[1], stream) if method in methods else _wrong_method(method, path, methods)
     return _respond(method, path, bare, content, facts)
 
 

@@ -34,18 +34,23 @@ class StoredResponses:
         """Keep the response to a request, if its protocol has stored responses."""
         if renderer.adapter.protocol != _PROTOCOL or (isinstance(body, dict) and body.get("store") is False):
             return
-        whole = replace(renderer, request=replace(renderer.request, stream=False))
-        self._kept[f"resp_{renderer.ident}"] = whole, script
+        self._kept[f"resp_{renderer.ident}"] = renderer, script
         if len(self._kept) > _MOST:
             self._kept.popitem(last=False)
 
-    def respond(self, method: str, ident: str) -> Actions:
-        """Return the actions that send a response again, complete and without its pauses, or that delete it."""
+    def respond(self, method: str, ident: str, *, stream: bool) -> Actions:
+        """Return the actions that send a response again, without its pauses, or that delete it."""
         if ident not in self._kept:
             return send_error(ADAPTERS[_PROTOCOL], 404, f"Response with id '{ident}' not found.")
         if method == "DELETE":
             del self._kept[ident]
             return send_all(200, json.dumps({"id": ident, "object": "response", "deleted": True}).encode())
         renderer, script = self._kept[ident]
-        actions = renderer.render(Script(script.deltas))
-        return send_all(200, b"".join(action.data for action in actions if isinstance(action, SendData)))
+        again = replace(renderer, request=replace(renderer.request, stream=stream))
+        return _uncounted(again.render(Script(script.deltas)))
+
+
+def _uncounted(actions: Actions) -> Actions:
+    """Yield actions without their deltas, which were counted before."""
+    for action in actions:
+        yield action._replace(deltas=0) if isinstance(action, SendData) else action

@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/completions. The decoder 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.wire.json_values import expect
@@ -13,10 +13,10 @@ from pytest_streamval.wire.openai import OpenAIChat
 from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pytest_streamval.wire.encoding import FrameEncoder, Json
-    from pytest_streamval.wire.exchange import Answer
+    from pytest_streamval.wire.exchange import Answer, ParsedRequest
 
 _PATH = "/v1/completions"
 
@@ -54,3 +54,8 @@ class OpenAICompletions(OpenAIChat):
 
     _paths: ClassVar[tuple[str, ...]] = (_PATH,)
     _encoder: ClassVar[type[FrameEncoder]] = OpenAICompletionsEncoder
+
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
+        """Parse a request. Return None if its path does not belong to this protocol."""
+        request = OpenAIChat.parse_request(self, path, body)  # super() fails in a dataclass with slots
+        return None if request is None else replace(request, endpoint="completions")

@@ -37,6 +37,8 @@ def test_a_client_of_openai_uses_the_other_endpoints(provider_server):
         assert "".join(frame.choices[0].text for frame in frames) == "Older."
         response = client.responses.create(model=MODEL, input=PROMPT)
         assert client.responses.retrieve(response.id).output_text == response.output_text == "Stored."
+        events = list(client.responses.retrieve(response.id, stream=True))
+        assert events[-1].response.output_text == "Stored."
         assert client.responses.input_tokens.count(model=MODEL, input=PROMPT).input_tokens > 0
         client.responses.delete(response.id)
         with pytest.raises(openai.NotFoundError):

@@ -298,6 +298,12 @@ def test_a_completion_that_is_more_than_text_fails_the_test(delta: Delta, stream
     assert "/v1/completions has no" in str(unmet[0])
 
 
+def test_a_strict_server_accepts_an_older_completion() -> None:
+    with ProviderServer("Hello.", strict=True) as server:
+        assert post(server, "/v1/completions", {"model": "m", "prompt": "Hi"})["choices"][0]["text"] == "Hello."
+        assert server.requests[0].warnings == ()
+
+
 def test_a_completion_of_several_prompts_is_refused() -> None:
     with ProviderServer("Hello.", "Hello.") as server:
         path = "/v1/completions"
@@ -322,6 +328,9 @@ def test_a_response_can_be_retrieved_and_deleted(stream: bool) -> None:
         if not stream:
             assert retrieved == parse(found)[1]
         assert parse(get(server, "/openai/v1/responses/resp_1"))[1] == retrieved
+        streamed = b"".join(chunks_of(get(server, "/v1/responses/resp_1?stream=true")))
+        assert read_stream("openai-responses", streamed).text == "Hello."
+        assert [each.deltas_sent for each in server.requests] == [3, 0, 0, 0]
         deleted = exchange(server, request("", "/v1/responses/resp_1", CLOSE, method="DELETE"))
         assert parse(deleted)[1] == {"id": "resp_1", "object": "response", "deleted": True}
         status, error = parse(get(server, "/v1/responses/resp_1"))
