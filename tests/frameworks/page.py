@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+WAITS = "no error, it waits"
+"""The value of `raised` for a client that still waits long after its timeout."""
 _DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -192,7 +194,7 @@ def _cell(row: Row | None, text: str) -> str:
     """Return the behaviour in a few words: the error, the text, and the requests if there was more than one."""
     if row is None:
         return ""
-    parts = [f"`{row.raised}`"] if row.raised else []
+    parts = [row.raised if row.raised == WAITS else f"`{row.raised}`"] if row.raised else []
     if row.text == text:
         parts.append("all")
     elif row.text:
@@ -231,7 +233,8 @@ _JAVASCRIPT = """\
 
 `provider_server` and `streamval serve` are real HTTP servers, so that clients in any language can use them. This page
 shows the behaviour of clients for Node under each fault of [`provider_server`](server.md). Every cell was measured over
-real sockets on loopback, with the default retries of the client: {frameworks}.
+real sockets on loopback, with the default retries of the client:
+{frameworks}.
 
 `python3 dev.py javascript` tests the clients: text, a tool in two turns, thinking in two turns with its signature,
 usage, structured output, an output that is not streamed, leaving early, and each fault. All requests are held to the
