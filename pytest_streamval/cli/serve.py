@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import sys
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -58,7 +57,7 @@ def add(commands: Commands) -> None:
 
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Serve until an interrupt."""
-    from contextlib import closing
+    from contextlib import closing, suppress
 
     from pytest_streamval.cli.fault_option import fault_of
     from pytest_streamval.cli.serve_output import ServeOutput
@@ -75,16 +74,13 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             _start(parser, server, options.port)
         except (ImportError, OSError, OverflowError, ValueError) as error:
             parser.error(str(error))
-        with closing(server):
-            try:
-                output = ServeOutput(server, as_json=options.json)
-                output.start(options.source or options.upstream, fault)
-                _print_requests(output)
-            except KeyboardInterrupt:
-                for unmet in server.unmet():
-                    print_note(str(unmet))
-            finally:
-                sys.stdout.flush()
+        output = ServeOutput(server, as_json=options.json)
+        with closing(server), suppress(KeyboardInterrupt):
+            output.start(options.source or options.upstream, fault)
+            _print_requests(output)
+        output.print_new()  # those that the interrupt has ended
+        for unmet in server.unmet():
+            print_note(str(unmet))
     return 0
 
 

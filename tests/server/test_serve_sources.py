@@ -115,6 +115,20 @@ def test_serve_prints_requests_and_responses_as_json(tmp_path: Path) -> None:
     assert last[1]["refusal"].startswith("Invalid 'n': integer below minimum value.")
 
 
+def test_serve_prints_the_responses_that_its_end_breaks(tmp_path: Path) -> None:
+    Script.of("One ", Stall()).dump(tmp_path / "script.jsonl")
+    with (
+        serving(str(tmp_path / "script.jsonl")) as (process, port),
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+    ):
+        client.sendall(request())
+        receive_until(client, b"One")
+        process.terminate()
+        events = [next_event(process) for _ in range(2)]
+    assert [event["event"] for event in events] == ["request", "response"]
+    assert events[1]["outcome"] == "broken"
+
+
 def test_serve_prints_the_reason_of_a_refusal(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Hello there.", encoding="utf-8")
     command = [sys.executable, "-c", _CODE, "serve", str(tmp_path / "text.txt"), "--strict", "--port", "0"]
