@@ -242,8 +242,10 @@ rules of the providers (`strict=True`). `python3 dev.py javascript measure` repe
 page and its data, [`javascript-faults.json`](javascript-faults.json).
 
 The AI SDK is measured with `fullStream`, whose parts include the errors. `textStream` raises only if the connection
-breaks: under `bad_request` and `server_error` it is empty, and under `malformed_json` it leaves out a delta. Leaving a loop over a stream of `@google/genai`, `ollama` or `ai` does not close its connection: the application
-must abort the request.
+breaks: under `bad_request` and `server_error` it is empty, and under `malformed_json` it leaves out a delta.
+
+Leaving a loop over a stream of `@google/genai`, `ollama` or `ai` does not close its connection: the application must
+abort the request.
 
 The script has the deltas {pieces}. Most faults strike after the first one.
 A cell has the error, the text that the caller received, and the number of requests if there was more than one.
