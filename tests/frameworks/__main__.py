@@ -1,10 +1,12 @@
-"""Measure the frameworks of this environment under each fault, and write their page: python -m tests.frameworks."""
+"""The command of the frameworks' environments: `python -m tests.frameworks test` or `measure`."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from tests.frameworks.chosen import drivers
@@ -13,9 +15,33 @@ from tests.frameworks.page import PAGES, Table
 from tests.sdks.cases import CASES, PIECES
 from tests.sdks.certificates import few_certificates
 
+_USAGE = """\
+python -m tests.frameworks test [arguments of pytest]  run the tests of the frameworks that FRAMEWORKS names
+python -m tests.frameworks measure                     measure them under each fault, and write their page"""
+_SECONDS = "120"  # without output, until a run of the tests is ended
+
 
 def main() -> int:
+    """Run the tests, or measure."""
+    match sys.argv[1:]:
+        case ["measure"]:
+            return write_pages()
+        case ["test", *arguments]:
+            return run_tests(arguments)
+        case _:
+            print(_USAGE)
+            return 2
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Run the tests, and end a run that hangs."""
+    options = ["-n", "auto", "-o", "faulthandler_timeout=90", "tests/frameworks", *arguments]
+    return subprocess.run([sys.executable, "tests/watchdog/run.py", _SECONDS, *options], check=False).returncode
+
+
+def write_pages() -> int:
     """Measure, and write the data and the pages."""
+    warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         few_certificates(Path(folder), os.environ.__setitem__)
         chosen = drivers()

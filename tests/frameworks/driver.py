@@ -150,6 +150,12 @@ class Driver(ABC):
         """Request a `City` as a structured output, and return its fields."""
 
 
+def texts_of(steps: Sequence[Any]) -> tuple[list[str], list[Any]]:
+    """Return the texts among steps of a script, and the other steps."""
+    texts = [step if isinstance(step, str) else step.text for step in steps]
+    return [text for text in texts if text], [step for step, text in zip(steps, texts, strict=True) if not text]
+
+
 def call_streamed(driver: Driver, call: Call) -> Outcome:
     """Stream an output to its end, or leave after the first text."""
 

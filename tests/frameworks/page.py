@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+WAITS = "no error, it waits"
+"""The value of `raised` for a client that still waits long after its timeout."""
 _DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -192,7 +194,7 @@ def _cell(row: Row | None, text: str) -> str:
     """Return the behaviour in a few words: the error, the text, and the requests if there was more than one."""
     if row is None:
         return ""
-    parts = [f"`{row.raised}`"] if row.raised else []
+    parts = [row.raised if row.raised == WAITS else f"`{row.raised}`"] if row.raised else []
     if row.text == text:
         parts.append("all")
     elif row.text:
@@ -215,7 +217,7 @@ below them. Every cell was measured over real sockets on loopback, with the defa
 `python3 dev.py frameworks` tests the frameworks that install fastest, and `python3 dev.py frameworks-NAME` one of the
 others: text, a tool in two turns, thinking in two turns with its signature, usage, structured output, an output that is
 not streamed, leaving early, and each fault. All requests are held to the rules of the providers (`strict=True`).
-`python3 dev.py frameworks-table` and `frameworks-NAME-table` repeat the measurements, and write this page and its data,
+With the argument `measure`, they repeat the measurements, and write this page and its data,
 [`frameworks-faults.json`](frameworks-faults.json).
 
 The script has the deltas {pieces}. Most faults strike after the first one.
@@ -231,16 +233,19 @@ _JAVASCRIPT = """\
 
 `provider_server` and `streamval serve` are real HTTP servers, so that clients in any language can use them. This page
 shows the behaviour of clients for Node under each fault of [`provider_server`](server.md). Every cell was measured over
-real sockets on loopback, with the default retries of the client: {frameworks}.
+real sockets on loopback, with the default retries of the client:
+{frameworks}.
 
 `python3 dev.py javascript` tests the clients: text, a tool in two turns, thinking in two turns with its signature,
 usage, structured output, an output that is not streamed, leaving early, and each fault. All requests are held to the
-rules of the providers (`strict=True`). `python3 dev.py javascript-table` repeats the measurements, and writes this page
-and its data, [`javascript-faults.json`](javascript-faults.json).
+rules of the providers (`strict=True`). `python3 dev.py javascript measure` repeats the measurements, and writes this
+page and its data, [`javascript-faults.json`](javascript-faults.json).
 
-The AI SDK is measured with `fullStream`, whose parts include the errors. `textStream` ends without an error under every
-fault. Leaving a loop over a stream of `@google/genai`, `ollama` or `ai` does not close its connection: the application
-must abort the request.
+The AI SDK is measured with `fullStream`, whose parts include the errors. `textStream` raises only if the connection
+breaks: under `bad_request` and `server_error` it is empty, and under `malformed_json` it leaves out a delta.
+
+Leaving a loop over a stream of `@google/genai`, `ollama` or `ai` does not close its connection: the application must
+abort the request.
 
 The script has the deltas {pieces}. Most faults strike after the first one.
 A cell has the error, the text that the caller received, and the number of requests if there was more than one.

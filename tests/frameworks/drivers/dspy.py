@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
-from pytest_streamval import Delta
 from tests.frameworks.city import City  # noqa: TC001  # the signature below is evaluated
-from tests.frameworks.driver import PROMPT, Call, Driver
+from tests.frameworks.driver import PROMPT, Call, Driver, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -43,7 +42,9 @@ class DSPy(Driver):
 
     def written(self, steps: Sequence[Any]) -> list[Any]:
         """Return the steps with the marks of DSPy's fields."""
-        return [Delta("[[ ## answer ## ]]\n"), *steps, Delta("\n\n[[ ## completed ## ]]\n")]
+        pieces, others = texts_of(steps)
+        marked = ["[[ ## answer ## ]]\n" + pieces[0], *pieces[1:]]
+        return [*marked[:-1], marked[-1] + "\n\n[[ ## completed ## ]]\n", *others]
 
     def complete(self, text: str) -> str:
         """Return the text with the line ends that DSPy writes."""

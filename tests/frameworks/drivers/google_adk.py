@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from google.adk.events import Event
 
+    from tests.sdks.received import Outcome
+
+
+class ErrorEventError(Exception):
+    """A run that ended without an exception, but had an event with an error."""
+
 
 class GoogleADK(Driver):
     """An agent of the Agent Development Kit."""
@@ -45,8 +51,15 @@ class GoogleADK(Driver):
         async with aclosing(
             runner.run_async(user_id="user", session_id=session.id, new_message=question, run_config=config)
         ) as events:
+            codes = []
             async for event in events:
+                codes.append(event.error_code)
                 yield event
+        if any(codes):
+            raise ErrorEventError
+
+    def raised(self, outcome: Outcome) -> str:
+        return "event.error_code" if isinstance(outcome.error, ErrorEventError) else super().raised(outcome)
 
     async def stream(self, call: Call) -> AsyncIterator[str]:
         async with aclosing(self._events(call, StreamingMode.SSE)) as events:
@@ -72,8 +85,6 @@ class GoogleADK(Driver):
 
 def _note(call: Call, event: Event, *, thinks: bool) -> list[str]:
     """Note the thinking and the usage of an event, and return its texts."""
-    if event.error_code and not event.content:
-        raise RuntimeError(event.error_code)
     parts = (event.content and event.content.parts) or []
     if thinks:
         call.received.thoughts += [part.text for part in parts if part.text and part.thought]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pytest_streamval import Delta, ToolCallDelta
 from tests.frameworks.city import City
-from tests.frameworks.driver import OUTPUT, PROMPT, Call, Driver
+from tests.frameworks.driver import OUTPUT, PROMPT, Call, Driver, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -53,12 +53,11 @@ class Instructor(Driver):
 
     def written(self, steps: Sequence[Any]) -> list[Any]:
         """Return the steps with their text in the arguments of a tool call."""
-        texts = [step for step in steps if isinstance(step, str) or getattr(step, "text", "")]
-        others = [step for step in steps if step not in texts]
-        pieces = [json.dumps(text if isinstance(text, str) else text.text)[1:-1] for text in texts]
-        arguments = ['{"text": "', *pieces, '"}']
-        calls = [ToolCallDelta(0, "call_c3", "Answer", arguments[0])]
-        calls += [ToolCallDelta(0, arguments=piece) for piece in arguments[1:]]
+        pieces, others = texts_of(steps)
+        pieces = [json.dumps(piece)[1:-1] for piece in pieces]
+        pieces = ['{"text": "' + pieces[0], *pieces[1:-1], pieces[-1] + '"}']
+        calls = [ToolCallDelta(0, "call_c3", "Answer", pieces[0])]
+        calls += [ToolCallDelta(0, arguments=piece) for piece in pieces[1:]]
         return [*(Delta(tool_calls=(call,)) for call in calls), *others]
 
     def _options(self, call: Call) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tests.frameworks.driver import Call, Driver
+from tests.frameworks.page import WAITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -107,7 +108,7 @@ class JavaScript(Driver):
             try:
                 message = await asyncio.to_thread(queue.get, timeout=_PATIENCE + call.seconds)
             except Empty:
-                raise JavaScriptError("no error, it waits", "The client waits for more bytes.") from None
+                raise JavaScriptError(WAITS, "The client waits for more bytes.") from None
             if "error" in message:
                 raise JavaScriptError(**message["error"])
             if "thought" in message:
