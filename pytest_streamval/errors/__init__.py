@@ -110,6 +110,7 @@ from pytest_streamval.errors.server import (
 )
 from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
+    FrozenClockError,
     RealTimeWarning,
     TelemetryConflictError,
     VirtualClockUseError,
@@ -138,6 +139,7 @@ __all__ = [
     "ConformanceError",
     "EventLoopError",
     "FrameTooLongError",
+    "FrozenClockError",
     "GenerationCancelledError",
     "InvalidArgumentError",
     "InvalidFileError",
