@@ -62,8 +62,8 @@ class FrozenClockError(StreamvalError, RuntimeError):
 
     def __str__(self) -> str:
         return (
-            f"A scripted Delay({self.seconds:g}) would wait for ever: freezegun has frozen the clock of the event loop, "
-            "and nothing moves it. Use freeze_time(..., real_asyncio=True), which delays in real time, or "
+            f"A scripted Delay({self.seconds:g}) would wait for ever: freezegun has frozen the clock of the event "
+            "loop, and nothing moves it. Use freeze_time(..., real_asyncio=True), which delays in real time, or "
             "freeze_time(..., tick=True). The fixture virtual_clock beside the freeze moves the frozen date by itself."
         )
 

@@ -31,7 +31,7 @@ def test_a_delay_under_a_clock_that_stands_still_names_the_way_out() -> None:
     threads = threading.active_count()
     with (
         freezegun.freeze_time("2024-02-29"),
-        pytest.raises(FrozenClockError, match=r"Delay\(0.001\).*real_asyncio=True"),
+        pytest.raises(FrozenClockError, match=r"Delay\(0.001\).*real_asyncio"),
     ):
         play()
     assert threading.active_count() == threads
