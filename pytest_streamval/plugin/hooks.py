@@ -235,6 +235,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remove the frames of this package from the traceback of a failure, and make the text of models in it harmless."""
+    if call.excinfo is not None and str(call.excinfo.value).startswith("ScopeMismatch"):
+        from pytest_streamval.plugin.scope_mismatch import add_advice
+
+        add_advice(call.excinfo.value, OURS)
     is_used = call.excinfo is not None and "pytest_streamval.errors" in sys.modules
     if is_used:
         from pytest_streamval.plugin.tracebacks import shorten_tracebacks

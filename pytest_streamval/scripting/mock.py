@@ -17,10 +17,14 @@ from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import perform, text_of_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
+
+
+on_backend: list[Callable[[StreamingMockBackend], None]] = []
+"""Functions that are called with each new mock backend."""
 
 
 class MockCall:
@@ -124,6 +128,8 @@ class StreamingMockBackend(Backend):
         """The calls, in order."""
         self.refused: list[ScriptExhaustedError] = []
         """The errors of the calls without a script."""
+        for listener in tuple(on_backend):
+            listener(self)
 
     @property
     def identity(self) -> str | None:
