@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from pytest_streamval.app.contexts import request_context
 from pytest_streamval.app.exchange import Exchange
 from pytest_streamval.app.lifespan import Lifespan
 from pytest_streamval.app.page import Page
@@ -87,7 +87,7 @@ class AppClient:
         self._base = sent_deltas()
         self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 
-    @asynccontextmanager
+    @request_context("async with client.stream(...) as page:")
     async def stream(
         self,
         method: str,
@@ -174,7 +174,7 @@ class AppClient:
         """Send a POST request, as `request` does."""
         return await self.request("POST", path, json=json, content=content, headers=headers)
 
-    @asynccontextmanager
+    @request_context("async with client.websocket(...) as socket:")
     async def websocket(
         self,
         path: str,
