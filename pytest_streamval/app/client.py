@@ -82,8 +82,8 @@ class AppClient:
         """The application."""
         self.recutter: ScriptRecutter | None = None
         """The recutter of the reads of pages, in a variant of `--streamval-fuzz`."""
-        self.pages: deque[Page] | None = None
-        """The last pages, None unless a report shows them."""
+        self.pages: deque[Page | AppWebSocket] | None = None
+        """The last pages and WebSockets, None unless a report shows them."""
         self._base = sent_deltas()
         self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 
@@ -201,6 +201,8 @@ class AppClient:
         scope = websocket_scope(path, self._headers(headers, upgrade), state.lifespan.state, list(subprotocols))
         exchange = SocketExchange(scope)
         socket = AppWebSocket(exchange, self._base, read_every)
+        if self.pages is not None:
+            self.pages.append(socket)
         socket.task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
         try:
             await asyncio.shield(exchange.accepted)

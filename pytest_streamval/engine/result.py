@@ -171,8 +171,8 @@ class StreamChunkingResult:
 
     def __aiter__(self) -> NoReturn:
         msg = (
-            f"{self!r} has two streams. Write `async for chunk in run.astream():` for its chunks, or `async for event in "
-            "run.events():` for its events."
+            f"{self!r} has two streams. Write `async for chunk in run.astream():` for its chunks, or `async for event "
+            "in run.events():` for its events."
         )
         raise TypeError(msg)
 

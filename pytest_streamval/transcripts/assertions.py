@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, RetryEvent, StreamEvent
 from pytest_streamval.errors import (

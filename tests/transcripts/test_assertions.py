@@ -484,5 +484,5 @@ def test_the_traceback_of_an_assertion_ends_in_the_test(assertion: Callable[[], 
 
 @pytest.mark.parametrize("given", ["x", None, [1], 3])
 def test_assert_accepted_takes_only_a_run(given) -> None:
-    with pytest.raises(InvalidArgumentError, match="Invalid run: .* It must be a run"):
+    with pytest.raises(InvalidArgumentError, match=r"Invalid run: .* It must be a run"):
         assert_accepted(given)
