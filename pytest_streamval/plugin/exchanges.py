@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from pytest_streamval.app.page_observers import observers
 from pytest_streamval.errors import described
 from pytest_streamval.report.exchange_timelines import Exchange, timeline_of, with_reads
 from pytest_streamval.report.script_timelines import exchange_of_call, exchange_of_playback
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.app.page import Page
     from pytest_streamval.app.websocket import AppWebSocket
+    from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.report.timeline import Outcome, Subject, Timeline
     from pytest_streamval.report.timeline_observer import TimelineObserver
     from pytest_streamval.scripting.mock import MockCall
@@ -41,18 +43,27 @@ class ObservedRun(NamedTuple):
 class SeenExchanges:
     """The last pages and WebSockets of a test, its servers, and the scripts that it played without a run."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, item: pytest.Item, most: int) -> None:
+        self._item = item
         self.pages: deque[Page | AppWebSocket] = deque(maxlen=most)
         self.servers: list[ProviderServer] = []
         self._calls: deque[MockCall] = deque(maxlen=most)
         self._playbacks: deque[tuple[float, _Playback]] = deque(maxlen=most)
+        observers.append(self)
         on_call.append(self._calls.append)
         on_play.append(self._note_playback)
 
     def close(self) -> None:
-        """See no more scripts."""
+        """See nothing more."""
+        observers.remove(self)
         on_call.remove(self._calls.append)
         on_play.remove(self._note_playback)
+
+    @property
+    def recutter(self) -> ScriptRecutter | None:
+        """The recutter of a variant, None for a test as scripted."""
+        module = sys.modules.get("pytest_streamval.plugin.variants")
+        return None if module is None else module.recutter_of(self._item)
 
     def _note_playback(self, _: PlayableScript, playback: _Playback | None) -> None:
         if playback is not None:
@@ -114,7 +125,7 @@ _SEEN = pytest.StashKey[SeenExchanges]()
 
 def begin_exchanges(item: pytest.Item, most: int) -> None:
     """Keep the last pages and the servers of a test from now on."""
-    item.stash[_SEEN] = SeenExchanges(most)
+    item.stash[_SEEN] = SeenExchanges(item, most)
 
 
 def exchanges_of(item: pytest.Item) -> SeenExchanges | None:
