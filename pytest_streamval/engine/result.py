@@ -99,6 +99,11 @@ class StreamChunkingResult:
         return self._run.full_text
 
     @property
+    def generated_text(self) -> str:
+        """The text that the last attempt has read so far, with its replacements, released or not."""
+        return self._run.generated_text
+
+    @property
     def streaming_failures(self) -> list[tuple[Requirement, PartialValidationResult]]:
         """The requirements, as copied for this run, that failed the chunk which stopped it, with their results.
 
@@ -165,6 +170,13 @@ class StreamChunkingResult:
             raise reader_taken_error("astream()", "The released text is in full_text, and its chunks are in history.")
         self._chunks_taken = True
         return ChunkReader(self, lossless=lossless)
+
+    def __aiter__(self) -> NoReturn:
+        msg = (
+            f"{self!r} has two streams. Write `async for chunk in run.astream():` for its chunks, or `async for event "
+            "in run.events():` for its events."
+        )
+        raise TypeError(msg)
 
     def events(self) -> AsyncIterator[StreamEvent]:
         """Return the only reader of events, from the first to the `CompletedEvent`. It never raises the run's error.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from pytest_streamval.engine.backend import Backend, ModelOption
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 on_backend: list[Callable[[StreamingMockBackend], None]] = []
 """Functions that are called with each new mock backend."""
 
+on_call: list[Callable[[MockCall], None]] = []
+"""Functions that are called with each call of a mock backend."""
+
 
 class MockCall:
     """One call of a mock backend, with the producer's own record of it."""
@@ -48,6 +52,8 @@ class MockCall:
         """The format of the call."""
         self.model_options = model_options
         """The options of the call."""
+        self.began = time.time()
+        """When the call began, by the clock of the test."""
         self.thunk = ModelOutputThunk(action=action)
         """The output."""
         self.deltas_sent = 0
@@ -161,6 +167,8 @@ class StreamingMockBackend(Backend):
         options = dict(model_options or {})
         call = MockCall(self.scripts[len(self.calls)], action, ctx, format, options)
         self.calls.append(call)
+        for listener in tuple(on_call):
+            listener(call)
         call.thunk.generation.provider = "mock"
         call.thunk.generation.streaming = bool(options.get(ModelOption.STREAM))
         call.thunk.start(call.play)

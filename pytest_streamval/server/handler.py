@@ -124,7 +124,8 @@ class RequestHandler:
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
         if (actions := control_actions(incoming, self._journal)) is not None:
-            return _served_request(incoming), Response(_with_headers(actions, self._access.response_headers(incoming)))
+            cors = self._access.response_headers(incoming.headers, is_preflight=False)
+            return _served_request(incoming), Response(_with_headers(actions, cors))
         readable = self._decoded(incoming)
         if isinstance(readable, Refusal):
             return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)

@@ -1060,3 +1060,25 @@ async def test_is_fed_by_recognises_the_output_of_a_run(start, judge):
     assert not first.is_fed_by(ModelOutputThunk("One."))
     await asyncio.gather(first.acomplete(), second.acomplete())
     assert first.is_fed_by(backend.thunk)
+
+
+async def test_a_run_that_is_iterated_names_its_two_streams() -> None:
+    async with await stream_with_chunking("Hi", StreamingMockBackend("One. Two."), SimpleContext()) as run:
+        with pytest.raises(TypeError, match=r"two streams. Write `async for chunk in run\.astream\(\):`"):
+            async for _ in run:
+                pass
+        assert [chunk async for chunk in run.astream()] == ["One.", "Two."]
+
+
+async def test_the_start_of_a_run_that_is_iterated_says_how_to_start_it() -> None:
+    start = stream_with_chunking("Hi", StreamingMockBackend("One."), SimpleContext())
+    with pytest.raises(TypeError, match=r"The run has not started.*run\.astream\(\)"):
+        async for _ in start:
+            pass
+    start.close()
+
+
+async def test_the_generated_text_of_a_result_has_text_that_was_not_released() -> None:
+    async with await stream_with_chunking("Hi", StreamingMockBackend("One. Two"), SimpleContext()) as run:
+        await run.acomplete()
+        assert run.generated_text == "One. Two"
