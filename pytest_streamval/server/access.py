@@ -63,17 +63,16 @@ class AccessRules:
             return Refusal(403, f"A page of the origin {excerpt(origin)} must not use this server. {advice}")
         return None
 
-    def response_headers(self, given: Iterable[tuple[str, str]], *, is_preflight: bool) -> tuple[tuple[str, str], ...]:
-        """Return the headers that let a page read the response to an allowed request with these headers (CORS)."""
-        given = list(given)
-        origin = _field(given, "origin")
+    def response_headers(self, incoming: IncomingRequest) -> tuple[tuple[str, str], ...]:
+        """Return the headers that let a page read the response to an allowed request (CORS)."""
+        origin = _field(incoming.headers, "origin")
         if origin is None:
             return ()
         headers = [("access-control-allow-origin", origin), ("vary", "origin"), ("access-control-expose-headers", "*")]
-        if is_preflight:
-            asked = _field(given, "access-control-request-headers")
+        if is_preflight(incoming):
+            asked = _field(incoming.headers, "access-control-request-headers")
             headers += [("access-control-allow-methods", _METHODS), ("access-control-allow-headers", asked or "*")]
-            if _field(given, "access-control-request-private-network") is not None:
+            if _field(incoming.headers, "access-control-request-private-network") is not None:
                 headers.append(("access-control-allow-private-network", "true"))
         return tuple(headers)
 

@@ -18,6 +18,7 @@ from pytest_streamval.server.actions import Await, Disconnect, Response, SendHea
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.control import control_actions
 from pytest_streamval.server.endpoints import ServerFacts, StaticResponse
+from pytest_streamval.server.incoming import IncomingRequest
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
-    from pytest_streamval.server.incoming import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
     from pytest_streamval.server.rule_thread import RuleResult, RuleThread
     from pytest_streamval.server.script_queue import ScriptQueue
@@ -131,7 +131,7 @@ class RequestHandler:
             return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
         request = _served_request(readable)
         response = self._response(request, incoming, readable.body)
-        if cors := self._access.response_headers(incoming.headers, is_preflight=is_preflight(incoming)):
+        if cors := self._access.response_headers(incoming):
             response = response._replace(actions=_with_headers(response.actions, cors))
         if request not in self._waiting_for_rule:
             self._journal.add(request)
@@ -226,7 +226,9 @@ class RequestHandler:
         if has_begun:
             return iter([Disconnect("closed")])
         actions = send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
-        headers = self._access.response_headers(request.headers.items(), is_preflight=False)
+        headers = self._access.response_headers(
+            IncomingRequest(request.method, request.path, list(request.headers.items()), b"")
+        )
         return _with_headers(actions, headers) if headers else actions
 
     def _respond_with_output(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:

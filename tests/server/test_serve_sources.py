@@ -252,6 +252,7 @@ def test_a_fault_is_given_with_its_values() -> None:
     assert fault_of("reset") == faults.reset()
     assert fault_of("reset:after_deltas=3") == faults.reset(after_deltas=3)
     assert fault_of("stall:seconds=0.5,after_bytes=10") == faults.stall(0.5, after_bytes=10)
+    assert fault_of("compressed:coding=deflate") == faults.compressed("deflate")
 
 
 def test_serve_plays_the_pauses_of_a_cassette_faster(tmp_path: Path) -> None:
