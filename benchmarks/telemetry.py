@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from benchmarks.measure import compare
 from benchmarks.workloads import Passing, engine, prose
-from pytest_streamval import observing
-from pytest_streamval.engine import observer
-from pytest_streamval.engine.telemetry.spans import telemetry
+from pytest_streamval.engine import orchestrator
+from pytest_streamval.engine.telemetry import generations, spans
+from pytest_streamval.engine.telemetry.exporters import current_exporters
 
 if TYPE_CHECKING:
     from benchmarks.measure import Work
@@ -47,11 +47,10 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {TOKENS:,} tokens, median of {rounds} rounds\n")
     script = prose(TOKENS)
     print(f"the look for a provider where none is set: {idle():.2f} µs a run")
-    observer._factories = ()  # from here on, telemetry is on in every second run
     set_providers()
     for name, chunking, count in CASES:
         run = partial(engine, script, chunking, [Passing() for _ in range(count)])
-        found = compare(observed(run), run, rounds=rounds)
+        found = compare(run, unobserved(run), rounds=rounds)
         verdict = "within" if found.median <= LIMIT else "ABOVE"
         spread = f"{found.low:.3f}-{found.high:.3f}, {found.seconds * 1e3:.1f} ms"
         print(f"{name:27} {found.median:.3f} times, {verdict} {LIMIT} ({spread})")
@@ -59,7 +58,7 @@ def main() -> None:
 
 def idle() -> float:
     """Return the microseconds in which a run finds that there is no provider."""
-    return min(timeit.repeat(observer._telemetry, number=1_000, repeat=ROUNDS)) * 1e3
+    return min(timeit.repeat(orchestrator._telemetry, number=1_000, repeat=ROUNDS)) * 1e3
 
 
 def set_providers() -> None:
@@ -70,12 +69,15 @@ def set_providers() -> None:
     metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
 
 
-def observed(run: Work) -> Work:
-    """Return the same work with telemetry."""
+def unobserved(run: Work) -> Work:
+    """Return the same work without telemetry, as if no provider were set."""
 
     async def work() -> None:
-        with observing(telemetry):
+        spans.current_exporters = generations.current_exporters = lambda: None
+        try:
             await run()
+        finally:
+            spans.current_exporters = generations.current_exporters = current_exporters
 
     return work
 

@@ -57,6 +57,7 @@ from pytest_streamval.errors import ChunkingContractError as ChunkingContractErr
 from pytest_streamval.errors import ConcurrentReadError as ConcurrentReadError
 from pytest_streamval.errors import EventLoopError as EventLoopError
 from pytest_streamval.errors import FrameTooLongError as FrameTooLongError
+from pytest_streamval.errors import FrozenClockError as FrozenClockError
 from pytest_streamval.errors import GenerationCancelledError as GenerationCancelledError
 from pytest_streamval.errors import InvalidArgumentError as InvalidArgumentError
 from pytest_streamval.errors import MalformedFrameError as MalformedFrameError
@@ -81,7 +82,7 @@ from pytest_streamval.errors import ValidatorTimeoutError as ValidatorTimeoutErr
 from pytest_streamval.errors import VirtualClockUseError as VirtualClockUseError
 from pytest_streamval.errors import VirtualDeadlockError as VirtualDeadlockError
 from pytest_streamval.errors import WireError as WireError
-from pytest_streamval.fuzzing import strategies as strategies
+from pytest_streamval.fuzzing.invariance import aassert_boundary_invariant as aassert_boundary_invariant
 from pytest_streamval.fuzzing.invariance import assert_boundary_invariant as assert_boundary_invariant
 from pytest_streamval.http.client import Timeouts as Timeouts
 from pytest_streamval.live.backend import LiveBackend as LiveBackend
@@ -94,12 +95,16 @@ from pytest_streamval.model import Deviation as Deviation
 from pytest_streamval.model import ToolCall as ToolCall
 from pytest_streamval.model import ToolCallDelta as ToolCallDelta
 from pytest_streamval.model import Usage as Usage
+from pytest_streamval.properties import strategies as strategies
+from pytest_streamval.properties.machines import ChunkerMachine as ChunkerMachine
+from pytest_streamval.properties.machines import RunMachine as RunMachine
 from pytest_streamval.recordings.cassette import Cassette as Cassette
 from pytest_streamval.recordings.cassette import Read as Read
 from pytest_streamval.scripting.mock import StreamingMockBackend as StreamingMockBackend
 from pytest_streamval.scripting.script import Script as Script
 from pytest_streamval.scripting.steps import Delay as Delay
 from pytest_streamval.scripting.steps import Raise as Raise
+from pytest_streamval.scripting.steps import RawFrame as RawFrame
 from pytest_streamval.scripting.steps import Stall as Stall
 from pytest_streamval.server import ProviderServer as ProviderServer
 from pytest_streamval.server import faults as faults
@@ -113,6 +118,8 @@ from pytest_streamval.transcripts.assertions import assert_no_unvalidated_text a
 from pytest_streamval.transcripts.assertions import assert_stopped as assert_stopped
 from pytest_streamval.transcripts.assertions import assert_stopped_within as assert_stopped_within
 from pytest_streamval.transcripts.assertions import in_any_order as in_any_order
+from pytest_streamval.transcripts.matchers import without_messages as without_messages
+from pytest_streamval.transcripts.matchers import without_offsets as without_offsets
 from pytest_streamval.transcripts.transcript import Transcript as Transcript
 from pytest_streamval.transcripts.transcript import transcribe as transcribe
 from pytest_streamval.virtual_time import VirtualClock as VirtualClock

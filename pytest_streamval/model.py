@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
+def repr_without_defaults(value: Any) -> str:  # noqa: ANN401  # any dataclass
+    """Return the call that makes a dataclass, without the arguments that have their default value."""
+    facts = {each.name: (getattr(value, each.name), each.default) for each in fields(value)}
+    shown = (f"{name}={fact!r}" for name, (fact, default) in facts.items() if fact != default)
+    return f"{type(value).__qualname__}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Usage:
     """The provider's token count. Every report is cumulative, so the last one counts."""
 
@@ -17,9 +24,15 @@ class Usage:
     """The number of tokens in the prompt, or None if the provider did not report it."""
     output_tokens: int | None = None
     """The number of tokens generated so far, or None if the provider did not report it."""
+    cached_tokens: int | None = None
+    """The number of tokens of the prompt that came from the provider's cache. A script states it, no decoder does."""
+    reasoning_tokens: int | None = None
+    """The number of generated tokens that are thinking. A script states it, no decoder does."""
+
+    __repr__ = repr_without_defaults
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ToolCallDelta:
     """A fragment of one tool call. Fragments with an equal `index` belong together."""
 
@@ -34,8 +47,10 @@ class ToolCallDelta:
     kind: str = "function"
     """The kind of the call, in its first fragment. See `ToolCall.kind`."""
 
+    __repr__ = repr_without_defaults
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ToolCall:
     """A complete tool call, joined from its fragments."""
 
@@ -48,10 +63,12 @@ class ToolCall:
     kind: str = "function"
     """The kind of the call: "function", OpenAI's older "function_call", "custom" (free text as its input), or one that
     has no name, such as "local_shell", "shell", "apply_patch" or "computer". The arguments of the last are the JSON of
-    the action."""
+    the action. "mcp_approval_request" asks the client to approve a call of an MCP server."""
+
+    __repr__ = repr_without_defaults
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Delta:
     """The smallest unit of a stream. A plain `str` is short for `Delta(text=...)`."""
 
@@ -69,6 +86,10 @@ class Delta:
     """The words with which the model refuses to answer, if the provider separates them from the text."""
     signature: str = ""
     """The provider's opaque signature of the thinking before it, or the encrypted thinking itself."""
+    redacted: str = ""
+    """Thinking that the provider sends as opaque data only: the `redacted_thinking` of Anthropic."""
+
+    __repr__ = repr_without_defaults
 
     @classmethod
     def of_output(
@@ -81,12 +102,13 @@ class Delta:
         *,
         refusal: str = "",
         signature: str = "",
+        redacted: str = "",
     ) -> Delta:
         """Return a complete output as one delta. Its tool calls are numbered from 0."""
         calls = tuple(
             ToolCallDelta(index, call.id, call.name, call.arguments, call.kind) for index, call in enumerate(tool_calls)
         )
-        return cls(text, thinking, calls, usage, finish_reason, refusal, signature)
+        return cls(text, thinking, calls, usage, finish_reason, refusal, signature, redacted)
 
 
 DeviationKind: TypeAlias = Literal[
@@ -142,6 +164,27 @@ class ResponseInfo:
     """The seconds to wait before another request, or None if the provider named none."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The harmless headers, by name in lower case: identifiers, rate limits, times, the content type."""
+
+
+def thoughts_in(deltas: Iterable[Delta]) -> tuple[Delta, ...]:
+    """Return the thoughts in deltas: each one its thinking with its signature, or redacted thinking.
+
+    A signature ends its thought. Other contents of the deltas are left out.
+    """
+    thoughts: list[Delta] = []
+    pieces: list[str] = []
+    for delta in deltas:
+        pieces.append(delta.thinking)
+        if delta.signature or delta.redacted:
+            thinking = "".join(pieces)
+            pieces.clear()
+            if thinking or delta.signature:
+                thoughts.append(Delta(thinking=thinking, signature=delta.signature))
+            if delta.redacted:
+                thoughts.append(Delta(redacted=delta.redacted))
+    if rest := "".join(pieces):
+        thoughts.append(Delta(thinking=rest))
+    return tuple(thoughts)
 
 
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:

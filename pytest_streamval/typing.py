@@ -21,6 +21,7 @@ _HOMES = {
     "plugin.cassettes": ("StreamCassette",),
     "plugin.server": ("ProviderServerFactory",),
     "plugin.snapshot": ("EventSnapshot",),
+    "plugin.snapshot_extension": ("TranscriptSnapshotExtension",),
     "recordings.cassette": ("Ending", "Recording"),
     "scripting.mock": ("MockCall", "StreamingMockBackendFactory"),
     "scripting.playback": ("Playback", "SyncPlayback"),

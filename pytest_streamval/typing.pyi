@@ -20,6 +20,7 @@ from pytest_streamval.plugin.app import AppClientFactory as AppClientFactory
 from pytest_streamval.plugin.cassettes import StreamCassette as StreamCassette
 from pytest_streamval.plugin.server import ProviderServerFactory as ProviderServerFactory
 from pytest_streamval.plugin.snapshot import EventSnapshot as EventSnapshot
+from pytest_streamval.plugin.snapshot_extension import TranscriptSnapshotExtension as TranscriptSnapshotExtension
 from pytest_streamval.recordings.cassette import Ending as Ending
 from pytest_streamval.recordings.cassette import Recording as Recording
 from pytest_streamval.scripting.mock import MockCall as MockCall

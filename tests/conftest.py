@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from pytest_streamval.typing import CapturedTelemetry
 
-# These need the official clients, which `tox -e sdks` installs and runs them with.
-collect_ignore = ["sdks"]
+# These need official clients and frameworks, which environments of tox install and run them with.
+collect_ignore = ["sdks", "frameworks"]
 
 
 def pytest_configure() -> None:

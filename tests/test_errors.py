@@ -363,11 +363,18 @@ CASES = [
         "Create the object that it feeds anew",
     ),
     (
-        event_loop_running_error("assert_boundary_invariant", "cut"),
+        event_loop_running_error("assert_boundary_invariant", "cut", "aassert_boundary_invariant"),
         RuntimeError,
         "runs cut in an event loop",
         "Call it from a plain `def` test.",
-        "asyncio.to_thread(assert_boundary_invariant, ...)",
+        "use `await aassert_boundary_invariant(...)`.",
+    ),
+    (
+        event_loop_running_error("Council.ask", "a council"),
+        RuntimeError,
+        "runs a council in an event loop",
+        "Call it from a plain `def` test.",
+        "asyncio.to_thread(Council.ask, ...)",
     ),
     (
         VirtualDeadlockError(1.5, [("Task-1", "test_it.py:3 in test_it")], ["worker"]),
@@ -744,7 +751,7 @@ CASES = [
         "kept in .text",
     ),
     (
-        ProviderStreamError("anthropic", "Hello", DELTAS, "overloaded_error", "try later"),
+        ProviderStreamError("anthropic", "overloaded_error", "try later").after("Hello", DELTAS),
         WireError,
         "stopped its stream with overloaded_error: try later",
         "The anthropic provider",

@@ -62,9 +62,9 @@ def test_harmless_text_shows_each_character() -> None:
 
 
 def test_the_message_of_an_error_is_harmless_and_its_attributes_are_raw() -> None:
-    error = ProviderStreamError("openai", NASTY, (), NASTY, NASTY)
+    error = ProviderStreamError("openai", NASTY, NASTY)
     assert_harmless(str(error))
-    assert (error.kind, error.message, error.text) == (NASTY, NASTY, NASTY)
+    assert (error.kind, error.message) == (NASTY, NASTY)
     assert "\\u202eevil" in str(error)
     assert_harmless(errors.excerpt(NASTY))
 
@@ -100,7 +100,7 @@ def run_commands(folder: Path, *commands: list[str], codes: list[int]) -> str:
 ANSWERS = {
     "a text": (Script.of(NASTY, NASTY), 0),
     "an error status": (Script.of(Raise(ProviderStatusError("openai", "url", 400, NASTY, None))), 1),
-    "an error frame": (Script.of("One. ", Raise(ProviderStreamError("openai", "", (), NASTY, NASTY))), 1),
+    "an error frame": (Script.of("One. ", Raise(ProviderStreamError("openai", NASTY, NASTY))), 1),
     "another error": (Script.of("One. ", Raise(RuntimeError(NASTY))), 1),
 }
 
@@ -244,7 +244,7 @@ async def test_a_status(provider_server):
     await live(provider_server(Script.of(Raise(ProviderStatusError("openai", "url", 400, NASTY, None)))))
 
 async def test_a_frame(provider_server):
-    await live(provider_server(Script.of("One.", Raise(ProviderStreamError("openai", "", (), NASTY, NASTY)))))
+    await live(provider_server(Script.of("One.", Raise(ProviderStreamError("openai", NASTY, NASTY)))))
 
 async def test_an_operand(provider_server):
     assert await live(provider_server(NASTY)) == "something else"
@@ -256,7 +256,7 @@ async def test_a_foreign_error(provider_server):
     raise RuntimeError(await live(provider_server(NASTY)))
 
 async def test_a_group(provider_server):
-    raise ExceptionGroup(NASTY, [RuntimeError(NASTY), ProviderStreamError("x", NASTY, (), NASTY, NASTY)])
+    raise ExceptionGroup(NASTY, [RuntimeError(NASTY), ProviderStreamError("x", NASTY, NASTY)])
 
 async def test_a_note(provider_server):
     error = RuntimeError("x")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from pytest_streamval.app.contexts import request_context
 from pytest_streamval.app.exchange import Exchange
 from pytest_streamval.app.lifespan import Lifespan
 from pytest_streamval.app.page import Page
+from pytest_streamval.app.page_observers import observers
 from pytest_streamval.app.requests import Body, encoded_headers, http_scope, websocket_scope
-from pytest_streamval.app.websocket import AppWebSocket, SocketExchange
+from pytest_streamval.app.socket_exchange import SocketExchange
+from pytest_streamval.app.websocket import AppWebSocket
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import InvalidArgumentError, app_still_running_error, event_loop_required_error, excerpt
 from pytest_streamval.guards.source_locations import location_of
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.app.requests import App, Content, RequestHeaders
     from pytest_streamval.engine.tasks import OwnedTask
-    from pytest_streamval.fuzzing.recutting import ScriptRecutter
+    from pytest_streamval.fuzzing.recutting import PageRecutter, ScriptRecutter
 
 GRACE = 5.0
 """The seconds that requests have for their end when the client is closed, before they are cancelled."""
@@ -80,13 +82,13 @@ class AppClient:
         self.app = app
         """The application."""
         self.recutter: ScriptRecutter | None = None
-        """The recutter of the reads of pages, in a variant of `--streamval-fuzz`."""
-        self.pages: deque[Page] | None = None
-        """The last pages, None unless a report shows them."""
+        """The recutter of the reads of pages. None is that of the running test."""
+        self.pages: deque[Page | AppWebSocket] | None = None
+        """The last pages and WebSockets. None is those of the running test."""
         self._base = sent_deltas()
         self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 
-    @asynccontextmanager
+    @request_context("async with client.stream(...) as page:")
     async def stream(
         self,
         method: str,
@@ -107,7 +109,8 @@ class AppClient:
             path: The path with its query, or an address.
             json: A value that is sent as JSON.
             content: The body as text, bytes, or an iterator of bytes whose pieces are sent one by one. As long as the
-                iterator waits, the application has a part of the body.
+                iterator waits, the application has a part of the body. If its pieces are shorter than the
+                `content-length` in `headers`, the client half-closes the connection in its request, and so it leaves.
             headers: The headers.
             read_every: The seconds between two reads of a slow client: the application waits in `send` until the client
                 has read the message before. `math.inf` is a client that reads only for the test's own `read()`. None is
@@ -121,10 +124,8 @@ class AppClient:
         state = await self._started()
         scope = http_scope(method, path, self._headers(headers, body.headers), state.lifespan.state)
         exchange = Exchange(scope)
-        recut = None if self.recutter is None else self.recutter.new_page()
-        page = Page(self.app, exchange, read_every, self._base, recut)
-        if self.pages is not None:
-            self.pages.append(page)
+        page = Page(self.app, exchange, read_every, self._base, self._new_recutter())
+        self._note(page)
         uploads: list[OwnedTask[None]] = []
         if body.pieces is None:
             exchange.end_body(body.data)
@@ -172,9 +173,14 @@ class AppClient:
         """Send a POST request, as `request` does."""
         return await self.request("POST", path, json=json, content=content, headers=headers)
 
-    @asynccontextmanager
+    @request_context("async with client.websocket(...) as socket:")
     async def websocket(
-        self, path: str, *, subprotocols: Sequence[str] = (), headers: RequestHeaders = None
+        self,
+        path: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        headers: RequestHeaders = None,
+        read_every: float | None = None,
     ) -> AsyncIterator[AppWebSocket]:
         """Open a WebSocket, and return it as a context manager. At the end of the context, the client leaves.
 
@@ -182,8 +188,10 @@ class AppClient:
             path: The path with its query.
             subprotocols: The subprotocols that the client offers.
             headers: The headers.
+            read_every: The seconds between two reads of a slow client, as in `stream`.
 
         Raises:
+            InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`).
             WebSocketRejectedError: A `ConnectionError`. If the application does not accept it.
         """
         state = await self._started()
@@ -191,10 +199,11 @@ class AppClient:
         upgrade = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket"), (b"sec-websocket-version", b"13"), *offered]
         scope = websocket_scope(path, self._headers(headers, upgrade), state.lifespan.state, list(subprotocols))
         exchange = SocketExchange(scope)
-        task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
-        socket = AppWebSocket(exchange, task, self._base)
+        socket = AppWebSocket(exchange, self._base, read_every)
+        self._note(socket)
+        socket.task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
         try:
-            await exchange.accepted
+            await asyncio.shield(exchange.accepted)
             yield socket
         finally:
             await socket.leave()
@@ -233,6 +242,16 @@ class AppClient:
     ) -> None:
         await self.aclose()
 
+    def _new_recutter(self) -> PageRecutter | None:
+        recutter = self.recutter or (observers[-1].recutter if observers else None)
+        return None if recutter is None else recutter.new_page()
+
+    def _note(self, page: Page | AppWebSocket) -> None:
+        """Let a report show a page."""
+        pages = self.pages if self.pages is not None else observers[-1].pages if observers else None
+        if pages is not None:
+            pages.append(page)
+
     async def _started(self) -> _LoopState:
         try:
             loop = asyncio.get_running_loop()
@@ -257,6 +276,8 @@ class AppClient:
         """Return the headers of a request. Those that are given replace the others of the same name."""
         given = encoded_headers(headers)
         names = {name for name, _ in given}
+        if b"content-length" in names:
+            names.add(b"transfer-encoding")
         return [*(each for each in (*_HEADERS, *more) if each[0] not in names), *given]
 
 
@@ -264,7 +285,7 @@ async def _upload(pieces: AsyncIterator[bytes], exchange: Exchange) -> None:
     """Send the pieces of a body."""
     async for piece in pieces:
         await exchange.feed(piece)
-    exchange.end_body()
+    exchange.end_pieces()
 
 
 async def _ended(running: list[_Running]) -> list[tuple[str, str]]:

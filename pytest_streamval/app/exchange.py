@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 HIGH_WATER = 65_536
 """The bytes of a request's body that a server keeps before it stops to read, as in uvicorn."""
 
+_MOST_DIGITS = 18  # of a length
 _ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 
-CURRENT_EXCHANGE: ContextVar[Exchange | None] = ContextVar("streamval_exchange", default=None)
-"""The request that the running task belongs to."""
+CURRENT_EXCHANGE: ContextVar[object] = ContextVar("streamval_exchange", default=None)
+"""The request or the WebSocket that the running task belongs to."""
 
 logger = logging.getLogger("pytest_streamval")
 
@@ -58,6 +59,7 @@ class Exchange:
         """Whether the application waits while the client has unread data."""
         self.loop = asyncio.get_running_loop()
         self._body = bytearray()
+        self._body_left = _declared_length(scope)  # bytes that the client has announced and not sent
         self._more_body = True
         self._news = asyncio.Event()  # something for `receive`
         self._drained = asyncio.Event()
@@ -72,16 +74,30 @@ class Exchange:
 
     async def feed(self, data: bytes) -> None:
         """Send a piece of the request's body. Wait while the application has not taken the pieces before it."""
-        self._body += data
-        self._news.set()
+        self._add_to_body(data)
         while len(self._body) > HIGH_WATER and self.is_open:
             self._body_taken.clear()
             await self._body_taken.wait()
 
     def end_body(self, data: bytes = b"") -> None:
         """Send the end of the request's body."""
-        self._body += data
         self._more_body = False
+        self._add_to_body(data)
+
+    def end_pieces(self) -> None:
+        """End a body that was sent in pieces.
+
+        If it has fewer bytes than announced, the client has closed its side of the connection in its request. uvicorn
+        closes the other side, too.
+        """
+        if self._body_left > 0:
+            self.disconnect()
+        else:
+            self.end_body()
+
+    def _add_to_body(self, data: bytes) -> None:
+        self._body += data
+        self._body_left -= len(data)
         self._news.set()
 
     def take(self) -> bytes:
@@ -200,3 +216,9 @@ def _check_kind(kind: str, expected: str) -> None:
     if kind != expected:
         msg = f"Expected ASGI message {expected!r}, but got {kind!r}."
         raise RuntimeError(msg)
+
+
+def _declared_length(scope: Scope) -> int:
+    """Return the length of the request's body in its headers, 0 if they have none."""
+    value = dict(scope["headers"]).get(b"content-length", b"")
+    return int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_streamval.app.brief_wait import settle_briefly, wait_briefly
+from pytest_streamval.app.pace import Pace
 from pytest_streamval.app.page_text import BODY, PageText, TextSearch
 from pytest_streamval.errors import BrokenResponseError, InvalidArgumentError, excerpt, plural, text_missing_error
 from pytest_streamval.scripting.sent_deltas import sent_deltas
@@ -96,8 +97,8 @@ class Page:
         """When the response ended for the client."""
         self._exchange = exchange
         exchange.on_change = self.on_change
-        self._read_every = _checked_pace(read_every)
-        exchange.has_window = read_every is not None
+        self._pace = Pace(read_every, exchange.unread, self._read_now)
+        exchange.has_window = self._pace.is_slow
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._base = base
@@ -111,9 +112,6 @@ class Page:
         self._taken = 0  # the number of reads that the test has taken
         self._recut = recut
         self._last_read = -math.inf  # the time of the last read
-        self._next_read = -math.inf  # the earliest time of the next read of a slow client
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiters: list[asyncio.Future[None]] = []
         self._texts = PageText()
         self._decoded = 0  # the number of reads that are in `_texts`
         self._is_text_ended = False
@@ -216,7 +214,7 @@ class Page:
         is_error = self.status is not None and self.status >= _FIRST_ERROR
         return [text._replace(is_plain=False) for text in texts] if is_error else texts
 
-    def is_of(self, exchange: Exchange | None) -> bool:
+    def is_of(self, exchange: object) -> bool:
         """Return whether this is the page of a request."""
         return self._exchange is exchange
 
@@ -236,13 +234,12 @@ class Page:
             BrokenResponseError: A `ConnectionError`. If the response broke off.
         """
         while self._taken == len(self.reads):
-            if self._read_every == math.inf and self._exchange.unread:
-                self._read_now()
-            elif self._is_ended():
+            if self._pace.read_for_call():
+                continue
+            if self._is_ended():
                 self._raise_if_broken()
                 return b""
-            else:
-                await self._wait()
+            await self._pace.new_waiter()
         self._taken += 1
         return self.reads[self._taken - 1].data
 
@@ -279,10 +276,8 @@ class Page:
         """
         first = self._taken
         while not self._is_ended():
-            if self._read_every == math.inf and self._exchange.unread:
-                self._read_now()
-            else:
-                await self._wait()
+            if not self._pace.read_for_call():
+                await self._pace.new_waiter()
         self._taken = len(self.reads)
         self._raise_if_broken()
         return b"".join(read.data for read in self.reads[first:])
@@ -296,7 +291,7 @@ class Page:
         while self.status is None:
             if not self._exchange.is_open:
                 raise BrokenResponseError(self.request, self._exchange.fault or "the client has left", "")
-            await self._wait()
+            await self._pace.new_waiter()
         return self.status
 
     async def leave(self) -> None:
@@ -311,7 +306,7 @@ class Page:
     async def wait_for_head(self) -> None:
         """Wait for the head of the response, as long as the application does not wait for time to pass."""
         while self.status is None and self._exchange.is_open:
-            waiter = self._new_waiter()
+            waiter = self._pace.new_waiter()
             await wait_briefly([waiter])
             if not waiter.done():
                 return
@@ -324,34 +319,15 @@ class Page:
 
     def on_change(self) -> None:
         """Read the new data, now or when the next read is due, and wake the readers."""
-        if self._read_every is None:
-            while self._exchange.unread:
-                self._read_now()
-        elif self._exchange.unread and self._read_every != math.inf:
-            self._read_when_due()
+        self._pace.read_due(self.on_change)
         if self._is_ended() and self._upstream_at_end is None:
             self._upstream_at_end, self.ended = self.upstream, time.time()
             self.stop_reading()
-        self._wake()
+        self._pace.wake()
 
     def stop_reading(self) -> None:
         """Stop the timer of a slow client."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _read_when_due(self) -> None:
-        if self._timer is not None:
-            return
-        if self._loop.time() >= self._next_read:
-            self._read_now()
-            self._wake()
-        else:
-            self._timer = self._loop.call_at(self._next_read, self._on_due)
-
-    def _on_due(self) -> None:
-        self._timer = None
-        self.on_change()
+        self._pace.stop()
 
     def _read_now(self) -> None:
         now, data, upstream = self._loop.time(), self._exchange.take(), self.upstream
@@ -359,8 +335,6 @@ class Page:
             before = b"" if is_cut else self._unseen_of(now)
             self.reads.append(PageRead(before + piece, round(now - self._began, _DIGITS), upstream))
         self._last_read = now
-        if self._read_every is not None:
-            self._next_read = now + self._read_every
 
     def _unseen_of(self, now: float) -> bytes:
         """Take the last read back if it came at the same moment and the test has not seen it. Return its data."""
@@ -375,25 +349,3 @@ class Page:
     def _raise_if_broken(self) -> None:
         if self._exchange.is_broken:
             raise BrokenResponseError(self.request, self._exchange.fault, self.text) from self.error
-
-    async def _wait(self) -> None:
-        await self._new_waiter()
-
-    def _new_waiter(self) -> asyncio.Future[None]:
-        waiter = self._loop.create_future()
-        self._waiters.append(waiter)
-        return waiter
-
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
-
-
-def _checked_pace(read_every: float | None) -> float | None:
-    given: object = read_every
-    if given is not None and (isinstance(given, bool) or not isinstance(given, int | float) or not given >= 0):
-        rule = "It must be the seconds between two reads, 0 or more, or None for a client that is never slow."
-        raise InvalidArgumentError("read_every", excerpt(given), rule)
-    return read_every

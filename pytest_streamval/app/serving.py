@@ -46,6 +46,8 @@ async def served(app: App, *, process: bool = False) -> AsyncIterator[str]:
     if not callable(given):
         raise InvalidArgumentError("app", excerpt(given), "It must be an ASGI application, a callable.")
     with socket.create_server((_HOST, 0), backlog=_BACKLOG) as listening:
+        # each piece leaves at once: otherwise, the second small one waits in the kernel for a client that confirms late
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         serve = _in_process if process else _in_loop
         async with serve(app, listening):
             yield f"http://{_HOST}:{listening.getsockname()[1]}"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MODES = ("synthesize", "raw", "debate", "adversarial")  # those of council.council, which is slow to import
 _STREAMED = _MODES[:2]
 _SYNTHESIS = "synthesis"  # the name before the lines of the synthesizer
+_UNUSABLE = 1  # the exit code without a usable answer
+_DEGRADED = 3  # the exit code of --strict with usable answers and a failed synthesis
 
 
 def add(commands: Commands) -> None:
@@ -34,10 +36,12 @@ def add(commands: Commands) -> None:
         "-m",
         "--model",
         action="append",
-        required=True,
         metavar="SPEC",
         dest="models",
-        help="a member: provider and model, such as openai:gpt-4.1; give one option for each member",
+        help="a member: provider and model, such as openai:gpt-4.1, or a name of streamval.toml; one option for each",
+    )
+    ask.add_argument(
+        "-c", "--council", metavar="NAME", help="the members and the synthesizer of a council of streamval.toml"
     )
     ask.add_argument("-s", "--synthesizer", metavar="SPEC", help="the model that combines or judges the answers")
     ask.add_argument(
@@ -45,13 +49,14 @@ def add(commands: Commands) -> None:
     )
     ask.add_argument("--rounds", type=int, default=2, metavar="N", help="the rounds of a debate (default: 2)")
     ask.add_argument("--stream", action="store_true", help="show text as it arrives; ignored with --json")
+    ask.add_argument("--strict", action="store_true", help=f"exit with {_DEGRADED} if the synthesis failed")
     ask.add_argument("--no-cache", action="store_true", help="ask again, and do not save the result")
     ask.add_argument("--timeout", type=float, metavar="SECONDS", help="the longest silence of a model")
     add_json_option(ask)
 
 
 def _ask(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Ask, show the answers as they arrive, and return 0 if a member gave a usable answer."""
+    """Ask, show the answers as they arrive, and return the exit code."""
     import asyncio
 
     from pytest_streamval.cli.lines import Lines
@@ -61,13 +66,15 @@ def _ask(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.stream and options.mode not in _STREAMED:
         parser.error(f"Invalid --mode with --stream: {options.mode!r}. It must be {' or '.join(_STREAMED)}.")
     try:
-        council = _council(options)
+        council = _council(parser, options)
         streams = options.stream and not options.json
         run = council.new_run(prompt_of(options), options.mode, rounds=options.rounds, streams=streams)
     except StreamvalError as error:
         parser.error(str(error))
     events = CouncilStream(run)
-    lines = None if options.json else Lines([*(member.name for member in council.members), _SYNTHESIS])
+    names = [member.name for member in council.members]
+    alone = [_SYNTHESIS, *(names if len(names) == 1 else [])] if streams else []
+    lines = None if options.json else Lines([*names, _SYNTHESIS], alone=alone)
     try:
         asyncio.run(_follow(events, lines))
     except KeyboardInterrupt:
@@ -77,17 +84,31 @@ def _ask(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         raise
     result = events.so_far()
     _print_rest(result, lines)
-    if not result.usable_answers and lines is not None:
+    if not result.usable and lines is not None:
         print_note("no member gave a usable answer")
-    return 0 if result.usable_answers else 1
+    if not result.usable:
+        return _UNUSABLE
+    return _DEGRADED if options.strict and result.degraded else 0
 
 
-def _council(options: argparse.Namespace) -> Council:
+def _council(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Council:
+    """Return the council of the options, or the one that they name in a file."""
     from pytest_streamval.council import Council
+    from pytest_streamval.council.names import DEFAULT, NamedCouncil, find_names
 
+    names = find_names()
+    models, synthesizer = options.models, options.synthesizer
+    if options.council is not None or (not models and DEFAULT in names.councils):
+        named = names.council(options.council or DEFAULT)
+    elif models:
+        named = NamedCouncil(())
+    else:
+        parser.error("a member is required: -m/--model SPEC, or -c/--council NAME of a council in streamval.toml")
+    specs = [*named.models, *(models or [])]
+    synthesizer = synthesizer or named.synthesizer
     return Council(
-        options.models,
-        synthesizer=options.synthesizer,
+        names.members(specs),
+        synthesizer=None if synthesizer is None else names.spec(synthesizer),
         cache=not options.no_cache,
         timeout=options.timeout,
         model_options=model_options_of(options),
@@ -105,8 +126,8 @@ async def _follow(events: CouncilStream, lines: Lines | None) -> None:
                 lines.show(speaker, event.text)
             elif event.answer is not None:
                 lines.end(speaker)
-                if event.answer.error is not None:
-                    print_note(f"{speaker}: {event.answer.error}")
+                if (problem := event.answer.problem) is not None:
+                    lines.note(f"{speaker}: {problem}")
 
 
 def _print_rest(result: CouncilResult, lines: Lines | None) -> None:

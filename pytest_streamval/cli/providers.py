@@ -22,8 +22,8 @@ def add(commands: Commands) -> None:
 
 
 def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Print each provider on one line. A key is never printed."""
-    del parser
+    """Print each provider on one line, then the names in the file of the folder. A key is never printed."""
+    from pytest_streamval.errors import InvalidArgumentError
     from pytest_streamval.live.providers import PROVIDERS
 
     width = max(map(len, PROVIDERS))
@@ -35,7 +35,29 @@ def _list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         found, wanted = facts["key_found_in"], provider.keys
         key = f"key in {found}" if found else f"no key: set {' or '.join(wanted)}" if wanted else "no key needed"
         print_text(f"{provider.name:<{width}}  {key:<45}  {facts['url']}")
+    try:
+        _list_names(as_json=options.json)
+    except InvalidArgumentError as error:
+        parser.error(str(error))
     return 0
+
+
+def _list_names(*, as_json: bool) -> None:
+    """Print the friendly names of models and the named councils."""
+    from pytest_streamval.council.names import find_names
+
+    names = find_names()
+    for name, spec in names.models.items():
+        if as_json:
+            print_json(name=name, spec=spec)
+        else:
+            print_text(f"{name} = {spec}")
+    for name, council in names.councils.items():
+        if as_json:
+            print_json(council=name, models=list(council.models), synthesizer=council.synthesizer)
+            continue
+        synthesizer = f", synthesized by {council.synthesizer}" if council.synthesizer else ""
+        print_text(f"council {name} of {', '.join(council.models)}{synthesizer}")
 
 
 def _facts(provider: Provider) -> dict[str, object]:

@@ -33,6 +33,12 @@ def clear_line() -> None:
     print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+def clear_rows(count: int) -> None:
+    """Clear the last rows of standard output, which must be a terminal, and leave the cursor at the first of them."""
+    if count:
+        print(f"\x1b[{count}F\x1b[J", end="")
+
+
 def print_note(message: str) -> None:
     """Print an error or a note on standard error, after everything that was printed before it."""
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from pytest_streamval.council.cache import CouncilCache, as_cache, cache_key
 from pytest_streamval.council.member_run import AskOptions
 from pytest_streamval.council.members import Backend_co, Member, Model, make_member, make_members
 from pytest_streamval.council.modes import MODES, STREAMED
+from pytest_streamval.council.names import DEFAULT, find_names
 from pytest_streamval.council.run import CouncilRun
 from pytest_streamval.council.stream import CouncilStream
 from pytest_streamval.engine.backend import Backend
@@ -19,6 +20,7 @@ from pytest_streamval.errors import (
     event_loop_running_error,
     excerpt,
 )
+from pytest_streamval.http.pool import ConnectionPool
 
 if TYPE_CHECKING:
     import os
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_streamval.council.results import CouncilResult
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
+    from pytest_streamval.live.backend import LiveBackend
 
     Synthesizer_co = TypeVarWithDefault("Synthesizer_co", bound=Member | None, default=Member | None, covariant=True)
 else:
@@ -78,9 +81,12 @@ class Council(Generic[Backend_co, Synthesizer_co]):
                 provider is valid: its member answers with an error.
             UnknownNameError: If `chunking` is an unknown alias (a `ValueError`).
         """
-        self.members = cast("tuple[Member[Backend_co], ...]", make_members(models))
+        self._pool = ConnectionPool()
+        self.members = cast("tuple[Member[Backend_co], ...]", make_members(models, self._pool))
         """The members, in their order."""
-        merging = None if synthesizer is None else make_member(synthesizer, default_name="synthesizer")
+        merging = None
+        if synthesizer is not None:
+            merging = make_member(synthesizer, default_name="synthesizer", pool=self._pool)
         self.synthesizer = cast("Synthesizer_co", merging)
         """The synthesizer, or None."""
         self.cache = as_cache(cache)
@@ -93,6 +99,26 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             raise InvalidArgumentError("validation_backend", excerpt(judge), rule)
         checked = tuple(checked_requirements(requirements))
         self._options = AskOptions(checked, chunking, validation_backend, dict(model_options or {}), timeout)
+
+    @classmethod
+    def named(cls, name: str = DEFAULT, **options: Any) -> Council[LiveBackend | None, Member | None]:  # noqa: ANN401  # those of Council
+        """Return a council that `streamval.toml`, or `[tool.streamval]` in `pyproject.toml`, names.
+
+        The file is that of the current folder or of its nearest parent.
+
+        Args:
+            name: The name of the council.
+            options: Options of `Council`.
+
+        Raises:
+            UnknownNameError: If no file names this council (a `ValueError`).
+            InvalidArgumentError: If the file or an option is invalid (a `ValueError`).
+        """
+        names = find_names()
+        found = names.council(name)
+        if found.synthesizer is not None:
+            options = {"synthesizer": names.spec(found.synthesizer), **options}
+        return cast("Council[LiveBackend | None, Member | None]", Council(names.members(found.models), **options))
 
     async def ask(
         self,
@@ -213,6 +239,20 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             cache=self.cache,
             key=key,
         )
+
+    async def aclose(self) -> None:
+        """Close the connections that wait for another request. The next prompt makes new ones.
+
+        The members that the council makes from specs share their connections. They are closed with their event loop
+        too, and if the council is dropped. The connections of a backend that the council was given stay open.
+        """
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
 
     def __repr__(self) -> str:
         names = ", ".join(member.name for member in self.members)

@@ -226,7 +226,7 @@ class MemberRun:
             error,
             failed,
             seconds,
-            known.usage,
+            output.latest_usage,
             known.finish_reason,
             output.thinking,
             output.tool_calls,

@@ -19,12 +19,15 @@ from pytest_streamval.engine.observer import Observer, observing
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.output import GenerationMetadata
 from pytest_streamval.engine.prose import ProseChunker
+from pytest_streamval.engine.reports import report_of
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.retries import Restart
 from pytest_streamval.engine.run_view import RunView
-from pytest_streamval.engine.thunk import ModelOutputThunk
+from pytest_streamval.engine.thunk import ModelOutputThunk, on_start
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
+
+on_start.append(report_of)
 
 __all__ = [
     "Backend",

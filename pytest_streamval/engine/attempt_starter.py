@@ -79,6 +79,7 @@ class AttemptStarter:
         thunk, ctx = await checked_answer(answer, type(self.backend).__name__)
         try:
             _check_streams(thunk, self.backend)
+            thunk.generation.streaming = True
             validators = ValidatorGroup(copies, self.judge, ctx, timeout=self.timeout, fail_fast=self.fail_fast)
             attempt = (AttemptState if len(tracks) == 1 else OwnChunksAttempt)(
                 number,

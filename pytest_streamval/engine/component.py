@@ -74,9 +74,11 @@ class Message:
     """One turn of a conversation."""
 
     role: str
-    """The speaker: `"system"`, `"user"` or `"assistant"`."""
+    """The speaker: `"system"`, `"user"`, `"assistant"`, or `"tool"` for the result of a tool call."""
     content: str
     """The text of the message."""
+    tool_call_id: str | None = None
+    """The identifier of the tool call whose result this is. None is the first call without a result."""
 
     def parts(self) -> Sequence[Component | CBlock]:
         """Return no parts, because a message is plain text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate, count, repeat
+from itertools import accumulate, chain, count, repeat
 from operator import attrgetter, sub
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -75,7 +75,7 @@ class EventHistory(Sequence[StreamEvent]):
         return self._blocks[index // BLOCK][index % BLOCK]
 
     def __iter__(self) -> Iterator[StreamEvent]:
-        return map(self.__getitem__, range(len(self)))
+        return chain(*self._blocks, self.recent[:])  # the events so far, also if others are packed meanwhile
 
 
 class _Chunks:
@@ -154,6 +154,9 @@ class _Block:
         )
         self._kinds = (_Chunks.of(chunks) if chunks else (), _Checks.of(checks) if checks else (), others)
         self._places = array("h", _places(kinds))
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return map(self.__getitem__, range(len(self._places)))
 
     def __getitem__(self, number: int) -> StreamEvent:
         row, kind = divmod(self._places[number], len(self._kinds))

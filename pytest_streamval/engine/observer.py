@@ -94,12 +94,22 @@ def observing(factory: Callable[[], Observer | None]) -> Iterator[None]:
 class ObserverGroup:
     """The observers of one run."""
 
-    __slots__ = ("_methods", "members")
+    __slots__ = ("_methods", "members", "sees_chunks", "sees_events", "sees_reads")
 
     def __init__(self, members: Sequence[Observer]) -> None:
+        self._use(members)
+
+    def _use(self, members: Sequence[Observer]) -> None:
         self.members = tuple(members)
         """The observers that have not raised."""
         self._methods = _methods_of(self.members)
+        # A call for each event that no observer defines would cost a run more than the rest of its telemetry.
+        self.sees_events = bool(self._methods["event"])
+        """Whether an observer has the method `event`."""
+        self.sees_chunks = bool(self._methods["received"])
+        """Whether an observer has the method `received`."""
+        self.sees_reads = bool(self._methods["events_read"])
+        """Whether an observer has the method `events_read`."""
 
     @classmethod
     def for_new_run(cls, *factories: ObserverFactory) -> ObserverGroup | None:
@@ -122,18 +132,22 @@ class ObserverGroup:
     def notify(self, method: str, argument: object) -> None:
         """Call a method of every observer that defines it."""
         for observer, call in self._methods[method]:
-            try:
-                call(argument)
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:  # pytest.fail() is no Exception either
-                self.members = tuple(each for each in self.members if each is not observer)
-                self._methods = _methods_of(self.members)
-                logger.exception("The observer %r raised in %s() and sees no more of this run.", observer, method)
+            self._call(observer, call, method, argument)
+
+    def _call(self, observer: Observer, call: Callable[[Any], None], method: str, argument: object) -> None:
+        """Call a method of an observer. One that raises is logged and removed."""
+        try:
+            call(argument)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # pytest.fail() is no Exception either
+            self._use([each for each in self.members if each is not observer])
+            logger.exception("The observer %r raised in %s() and sees no more of this run.", observer, method)
 
     def notify_of_deltas(self, texts: Sequence[str]) -> None:
         """Call `deltas` with all deltas of one read, or `delta` with each."""
-        self.notify("deltas", texts)
+        for observer, call in self._methods["deltas"]:
+            self._call(observer, call, "deltas", texts)
         if self._methods["delta"]:
             for text in texts:
                 self.notify("delta", text)

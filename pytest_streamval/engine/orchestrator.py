@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_streamval.engine.attempt import Holdback
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.attempt import Failure
     from pytest_streamval.engine.chunking import ChunkingStrategy
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.observer import Observer
     from pytest_streamval.engine.retries import OnRetry
     from pytest_streamval.engine.run_view import RunView
+    from pytest_streamval.engine.telemetry.spans import Telemetry
 
 _START_FIRST = (
     "The run has not started. Write `run = await stream_with_chunking(...)`, or `async with stream_with_chunking(...) "
@@ -147,19 +148,21 @@ async def _start(
     )
     action = as_action(action)
     name = f"streamval run {excerpt(text_of(action), 40)}"
-    attempt = await starter.start(action)
-    try:
-        observers = ObserverGroup.for_new_run(_telemetry)
-        retrying = starter if retries.max_attempts > 1 else None
-        run = Run(action, attempt, retries, retrying, observers=observers, pace=pace)
-    except BaseException as error:
-        await stop_after(error, attempt.thunk)
-        raise
+    telemetry = _telemetry()
+    with nullcontext() if telemetry is None else telemetry.requesting():
+        attempt = await starter.start(action)
+        try:
+            observers = ObserverGroup.for_new_run(lambda: telemetry)
+            retrying = starter if retries.max_attempts > 1 else None
+            run = Run(action, attempt, retries, retrying, observers=observers, pace=pace)
+        except BaseException as error:
+            await stop_after(error, attempt.thunk)
+            raise
     run.reserve_output(attempt)
     return StreamChunkingResult(run, run.start(name))
 
 
-def _telemetry() -> Observer | None:
+def _telemetry() -> Telemetry | None:
     """Return the observer that reports to OpenTelemetry, if the program has imported that."""
     if "opentelemetry" not in sys.modules:
         return None
@@ -202,6 +205,10 @@ class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
     def close(self) -> None:
         """Close the coroutine."""
         self._coroutine.close()
+
+    def __aiter__(self) -> NoReturn:
+        msg = f"{_START_FIRST} Then write `async for chunk in run.astream():`."
+        raise TypeError(msg)
 
     def __await__(self) -> Generator[Any, Any, StreamChunkingResult]:
         return self._coroutine.__await__()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pytest_streamval.errors import detached_thunk_error, excerpt
-from pytest_streamval.model import Delta, Usage, merge_tool_calls
+from pytest_streamval.model import Delta, Usage, merge_tool_calls, thoughts_in
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from typing_extensions import TypeVar
@@ -32,6 +33,19 @@ class Parser(Protocol):
 
     def parse(self, computed: Any) -> Any:  # noqa: ANN401  # the output, and a result of any type
         """Return the result that a computed output stands for."""
+
+
+class GenerationReport(Protocol):
+    """A report about one generation, as telemetry makes it."""
+
+    def current(self) -> AbstractContextManager[None]:
+        """Return a context in which a task that starts belongs to the generation."""
+
+    def received(self, output: OutputState) -> None:
+        """Note that the response has ended, although the reader has not taken all of it."""
+
+    def end(self, output: OutputState, error: BaseException | None) -> None:
+        """End the report. The error is the one that ended the generation, or the reason of its cancellation."""
 
 
 @dataclass(slots=True)
@@ -80,6 +94,8 @@ class OutputState:
         """Whether another object ends the generation, as a session does. Then it is no mistake to drop the output."""
         self.pieces: list[str] = []
         """The text of each read so far. The list is empty once the output is computed."""
+        self.hands_on = False
+        """Whether its text is that of another output, so that telemetry does not report it as a generation."""
         self._action = action
         self._value = value
         self._computed = self._closed = value is not None
@@ -87,9 +103,9 @@ class OutputState:
         self._cancel_reason: BaseException | None = None
         self._failure: BaseException | None = None  # raised to the reader after the last delta
         self._failure_traceback: TracebackType | None = None  # as it was raised, because each read extends its own copy
-        self._thinking: list[str] = []
+        self._usage_of_cut: Usage | None = None  # the newest count at a cancellation
+        self._thinking: list[Delta] = []  # the deltas that have thinking, a signature or redacted thinking
         self._refusal: list[str] = []
-        self._signature: list[str] = []
         self._tool_calls: list[ToolCallDelta] = []
         # the plumbing
         self._created = time.perf_counter()
@@ -104,6 +120,7 @@ class OutputState:
         self._read_waiter: asyncio.Future[None] | None = None
         self._explain_reservation: Callable[[], str] | None = None  # for the error of any reader but the run
         self._text_so_far: Callable[[], str] | None = None  # the text that the run has checked, while it reads
+        self._report: GenerationReport | None = None  # until the end of the generation
 
     def is_computed(self) -> bool:
         """Return whether the output is final, so that `value` is set."""
@@ -145,9 +162,15 @@ class OutputState:
         return self._failure or self._cancel_reason
 
     @property
+    def latest_usage(self) -> Usage | None:
+        """The provider's newest token count so far, also after an early exit and in a delta that was never read."""
+        unread = (each.usage for each in reversed(self._buffer) if isinstance(each, Delta) and each.usage is not None)
+        return next(unread, self.generation.usage or self._usage_of_cut)
+
+    @property
     def thinking(self) -> str:
         """The reasoning text read so far."""
-        return "".join(self._thinking)
+        return "".join(delta.thinking for delta in self._thinking)
 
     @property
     def refusal(self) -> str:
@@ -157,7 +180,12 @@ class OutputState:
     @property
     def signature(self) -> str:
         """The provider's signatures of the thinking read so far."""
-        return "".join(self._signature)
+        return "".join(delta.signature for delta in self._thinking)
+
+    @property
+    def thoughts(self) -> tuple[Delta, ...]:
+        """The thoughts read so far: each one its thinking with its signature, or redacted thinking."""
+        return thoughts_in(self._thinking)
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -184,9 +212,9 @@ class OutputState:
         """Keep the data of a delta besides its text, and return the text."""
         if isinstance(delta, str):
             return delta
-        self._thinking.append(delta.thinking)
+        if delta.thinking or delta.signature or delta.redacted:
+            self._thinking.append(delta)
         self._refusal.append(delta.refusal)
-        self._signature.append(delta.signature)
         self._tool_calls.extend(delta.tool_calls)
         self.generation.usage = delta.usage or self.generation.usage
         self.generation.finish_reason = delta.finish_reason or self.generation.finish_reason
@@ -199,9 +227,20 @@ class OutputState:
             self.pieces.clear()
             if self._cancelled:
                 self.generation.usage = self.generation.finish_reason = None
+            self.end_report(self._cancel_reason)
+
+    def end_report(self, error: BaseException | None) -> None:
+        """Report the end of the generation, once.
+
+        Args:
+            error: The error that ended it, or the reason of its cancellation.
+        """
+        report, self._report = self._report, None
+        if report is not None:
+            report.end(self, error)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OutputState) and self.__dict__ is other.__dict__
+        return self.__dict__ is other.__dict__ if isinstance(other, OutputState) else NotImplemented
 
     def __hash__(self) -> int:
         return id(self.__dict__)
@@ -217,6 +256,7 @@ class OutputState:
             known.finish_reason,
             refusal=self.refusal,
             signature=self.signature,
+            redacted="".join(delta.redacted for delta in self._thinking),
         )
 
     # Copies
@@ -228,9 +268,9 @@ class OutputState:
         copied.deltas_read = self.deltas_read
         copied._cancelled = self._cancelled
         copied._cancel_reason = self.error
+        copied._usage_of_cut = self.latest_usage
         copied._thinking = list(self._thinking)
         copied._refusal = list(self._refusal)
-        copied._signature = list(self._signature)
         copied._tool_calls = list(self._tool_calls)
         return copied
 

@@ -76,8 +76,8 @@ class EventReader(_Reader):
                 await self._wait_for_event("events()")
         finally:
             self._reading = False
-        if run.observers is not None:
-            run.observers.notify("events_read", self._position)
+        if (observers := run.observers) is not None and observers.sees_reads:
+            observers.notify("events_read", self._position)
         return event
 
 
@@ -127,6 +127,6 @@ class ChunkReader(_Reader):
 
     def _text_of(self, event: ChunkEvent, run: Run) -> str:
         chunk = Chunk(event.text, cast("int", event.start), cast("int", event.end))
-        if run.observers is not None:
-            run.observers.notify("received", chunk)
+        if (observers := run.observers) is not None and observers.sees_chunks:
+            observers.notify("received", chunk)
         return chunk.text if self._text is None else self._text.read_to(chunk.end)

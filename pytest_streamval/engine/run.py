@@ -356,6 +356,7 @@ class Run(RunState):
         if not self._has_started:
             self._notify_started()
         self._set_error(asyncio.CancelledError("its event loop was closed before it ended"))
+        self.thunk.end_report(self.error)
         self._notify_cancelled()
         self.finish(self.error)
 

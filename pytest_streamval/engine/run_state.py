@@ -80,6 +80,11 @@ class RunState:
         return self.attempt.full_text
 
     @property
+    def generated_text(self) -> str:
+        """The text that the current attempt has read so far, with its replacements, released or not."""
+        return self.attempt.text.up_to()
+
+    @property
     def accepted(self) -> bool:
         """Whether the stream ended naturally and every requirement accepted the complete output."""
         return self.outcome == "done" and all(self.final_validations)
@@ -116,8 +121,8 @@ class RunState:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-        if self.observers is not None:
-            self.observers.notify("event", event)
+        if (observers := self.observers) is not None and observers.sees_events:
+            observers.notify("event", event)
 
     async def next_event(self) -> None:
         """Wait until an event is emitted."""

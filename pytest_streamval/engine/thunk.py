@@ -6,10 +6,12 @@ import asyncio
 import logging
 import time
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from pytest_streamval.engine.output import OutputState, Parsed_co
-from pytest_streamval.engine.tasks import note_cleanup, settle, start_task
+from pytest_streamval.engine.output_iterator import TextIterator
+from pytest_streamval.engine.tasks import check_loop_of, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
     ConcurrentReadError,
     InvalidArgumentError,
@@ -24,10 +26,15 @@ from pytest_streamval.model import Delta
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from pytest_streamval.engine.output import GenerationReport
+
 logger = logging.getLogger("pytest_streamval")
 
 on_drop: list[Callable[[asyncio.Task[None]], None]] = []
 """Functions that are called with the producer of each output that was dropped during its generation, for guards."""
+
+on_start: list[Callable[[ModelOutputThunk], GenerationReport | None]] = []
+"""Functions that are called with each output whose generation begins, and may return a report about it."""
 
 
 class ModelOutputThunk(OutputState, Generic[Parsed_co]):
@@ -66,7 +73,13 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
             raise InvalidArgumentError("produce", excerpt(produce), rule)
         name = getattr(produce, "__qualname__", type(produce).__name__)
         twin = self._shared_twin()
-        self._producer = start_task(produce(twin), f"streamval producer {name}")
+        report = self._report = None if self.hands_on else self._new_report()
+        try:
+            with nullcontext() if report is None else report.current():
+                self._producer = start_task(produce(twin), f"streamval producer {name}")
+        except BaseException as error:
+            self.end_report(error)
+            raise
         self._loop = self._producer.get_loop()
         self._producer.add_done_callback(twin._finish_producer)
         self._started = True
@@ -115,8 +128,10 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
             error: The reason, which is kept as `error`.
 
         Raises:
+            EventLoopError: A `RuntimeError`. If the output is generated in another event loop.
             Exception: If the producer's clean-up raised it.
         """
+        check_loop_of(self._producer, repr(self))
         self.abandon(error)
         if self._cancelled:
             await self.end_producer()
@@ -152,16 +167,20 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         self._closed = False  # a stream that ended unread can still be cancelled
         self._failure = None
         self._cancel_reason = error
+        self._usage_of_cut = self.latest_usage
         self._buffer.clear()
         producer = self._producer
         if producer is not None and producer is not _running_task():
             producer.stop()  # before the reader wakes, because the reader waits for the end of the producer
         self._end(None)
 
+    def _new_report(self) -> GenerationReport | None:
+        return next(filter(None, (report_of(self) for report_of in on_start)), None)
+
     def _checked(self, delta: Delta | str) -> str | Delta:
         """Return a valid delta, as a `str` if it contains only text."""
         if isinstance(delta, Delta):
-            for part in (delta.text, delta.thinking, delta.refusal, delta.signature):
+            for part in (delta.text, delta.thinking, delta.refusal, delta.signature, delta.redacted):
                 if not isinstance(part, str):
                     raise invalid_delta_error(f"Delta({excerpt(part)})", type(part).__name__)
             if not _has_more_than_text(delta):
@@ -193,8 +212,12 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         self._failure = failure
         self._failure_traceback = None if failure is None else failure.__traceback__
         self._room = 0
-        if failure is None and not self._buffer:
+        if failure is not None:
+            self.end_report(failure)
+        elif not self._buffer:
             self._compute()
+        elif self._report is not None:
+            self._report.received(self)
         self._wake_reader()
         self._release_putters()
 
@@ -300,7 +323,7 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         return await self.astream()
 
     def __aiter__(self) -> AsyncIterator[str]:
-        return _TextReader(self)
+        return TextIterator(self)
 
     def _empty_buffer(self) -> list[str]:
         """Return the texts in the buffer. At the end of the stream, compute the output or raise its failure."""
@@ -336,13 +359,15 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
     def __del__(self) -> None:
         """Stop the producer and warn if the output is dropped during its generation."""
         producer = self._producer if self._started else None
-        if producer is None or producer.done() or self._closed:
+        if producer is None or (self._closed and self._report is None):
             return
-        try:
-            producer.get_loop().call_soon_threadsafe(self._shared_twin().abandon)
+        twin = self._shared_twin()
+        try:  # in a turn of the loop, because the garbage collector may hold a lock that the end needs
+            producer.get_loop().call_soon_threadsafe(*((twin.end_report, None) if self._closed else (twin.abandon,)))
         except RuntimeError:  # the loop is closed, so the producer has stopped
+            twin.end_report(asyncio.CancelledError())
             return
-        if self.has_owner:
+        if self.has_owner or producer.done() or self._closed:
             return
         for listener in on_drop:
             listener(producer)
@@ -355,32 +380,9 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
         )
 
 
-class _TextReader:
-    """An iterator over the new text of an output, or over its complete text if it is computed already."""
-
-    def __init__(self, thunk: ModelOutputThunk) -> None:
-        self._thunk = thunk
-        self._has_begun = False
-
-    def __aiter__(self) -> _TextReader:
-        return self
-
-    async def __anext__(self) -> str:
-        if not self._has_begun:
-            self._has_begun = True
-            if text := await self._thunk.astream():
-                return text
-        # From here on only new text: astream() would return the complete text again once the output is computed.
-        while not (text := "".join(await self._thunk.read_deltas())):
-            if self._thunk.is_computed():
-                raise StopAsyncIteration
-        return text
-
-
 def _has_more_than_text(delta: Delta) -> bool:
-    return bool(
-        delta.thinking or delta.tool_calls or delta.usage or delta.finish_reason or delta.refusal or delta.signature
-    )
+    is_thought = delta.thinking or delta.signature or delta.redacted
+    return bool(is_thought or delta.tool_calls or delta.usage or delta.finish_reason or delta.refusal)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -186,11 +186,18 @@ def event_loop_required_error(what: str) -> EventLoopError:
     )
 
 
-def event_loop_running_error(function: str, subject: str) -> EventLoopError:
-    """Return the error for a function that runs a subject in an event loop of its own, inside another one."""
+def event_loop_running_error(function: str, subject: str, twin: str = "") -> EventLoopError:
+    """Return the error for a function that runs a subject in an event loop of its own, inside another one.
+
+    Args:
+        function: The name of the function.
+        subject: The name of the subject.
+        twin: The name of the function for coroutines, if there is one.
+    """
+    call = f"{twin}(...)" if twin else f"asyncio.to_thread({function}, ...)"
     return EventLoopError(
         f"{function} runs {subject} in an event loop of its own, and cannot do so while another one is running. Call "
-        f"it from a plain `def` test. In a coroutine, use `await asyncio.to_thread({function}, ...)`."
+        f"it from a plain `def` test. In a coroutine, use `await {call}`."
     )
 
 
@@ -202,11 +209,25 @@ def blocking_call_error(method: str) -> EventLoopError:
     )
 
 
+_SAME_LOOP = (
+    "If a fixture of pytest-asyncio has made it, give both the same loop: with "
+    '@pytest.mark.asyncio(loop_scope="module") at the test, or @pytest_asyncio.fixture(loop_scope="function") at the '
+    "fixture, whose scope is then the function, too."
+)
+
+
 def different_loops_error(shown: str) -> EventLoopError:
     """Return the error for an output that was awaited in another event loop than its own."""
     return EventLoopError(
         f"{shown} is generated in another event loop, and an output can be awaited only in its own. Await it there "
-        "first. When it is computed, it can be used everywhere."
+        f"first. When it is computed, it can be used everywhere. {_SAME_LOOP}"
+    )
+
+
+def foreign_run_error(method: str) -> EventLoopError:
+    """Return the error for a method of a run that was called in another event loop than that of the run."""
+    return EventLoopError(
+        f"{method} was called in another event loop. Call it in the event loop that the run belongs to. {_SAME_LOOP}"
     )
 
 

@@ -88,7 +88,7 @@ class ProviderStatusError(StreamvalError, RuntimeError):
     status: int
     body: str
     """The body of the answer, with secrets redacted."""
-    retry_after: float | None
+    retry_after: float | None = None
     """The seconds after which the request may be sent again; None if the provider gave none."""
 
     def __post_init__(self) -> None:

@@ -39,6 +39,17 @@ def unscripted_request_error(
     return check_failed("unscripted request", lines)
 
 
+def unserved_path_error(request: str, reason: str) -> CheckFailedError:
+    """Return the error for a request whose path a provider server does not serve.
+
+    Args:
+        request: The request.
+        reason: The answer that it got, with the nearest path.
+    """
+    lines = ["A request came to a path that the provider server does not serve:", f"  {request}", reason, INTENDED]
+    return check_failed("unserved path", lines)
+
+
 def unasked_script_error(given: int, unasked: Sequence[tuple[int, str]]) -> CheckFailedError:
     """Return the error for a test that passed although a provider server did not play all its scripts.
 

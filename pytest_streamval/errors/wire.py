@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pytest_streamval.errors.base import ClosedError, StreamvalError
 from pytest_streamval.errors.text import excerpt
@@ -86,17 +86,35 @@ class StreamTruncatedError(WireError, EOFError):
 
 @dataclass(eq=False, repr=False)
 class ProviderStreamError(WireError):
-    """The provider reported an error in the middle of its stream."""
+    """The provider reported an error in the middle of its stream.
 
-    protocol: str
-    text: str
-    deltas: Sequence[Delta]
+    In a script, `Raise(ProviderStreamError("anthropic", "overloaded_error", "Overloaded"))` is sent to the client as
+    the provider's own frame of an error.
+    """
+
+    text = ""
+    deltas = ()
+    provider: str
+    """The protocol of the stream, such as "anthropic"."""
     kind: str
+    """The provider's name for the error: its type, its status or its code."""
     message: str
+    """The provider's words."""
+    report: str = ""
+    """The frame with the error, if it was read from a stream. A server sends it again as it is."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.protocol = self.provider
+
+    def after(self, text: str, deltas: Sequence[Delta]) -> Self:
+        """Return this error, with the text and the deltas before it."""
+        vars(self).update(text=text, deltas=tuple(deltas))
+        return self
 
     def __str__(self) -> str:
         return (
-            f"The {self.protocol} provider stopped its stream with {self.kind}: {self.message}. The {len(self.text)} "
+            f"The {self.provider} provider stopped its stream with {self.kind}: {self.message}. The {len(self.text)} "
             "characters before it are kept in .text."
         )
 

@@ -8,7 +8,8 @@ import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
+
+from pytest_streamval.files.leftovers import remove_leftovers, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,8 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
 def prepare_file(path: str | os.PathLike[str], data: bytes) -> PreparedFile:
     """Write the data of a file to the disk, beside the file that it replaces later.
 
+    The temporary files that killed processes have left there are removed.
+
     Raises:
         OSError: If the file cannot be written. It names the file, and nothing is left of the data.
     """
@@ -42,7 +45,8 @@ def prepare_file(path: str | os.PathLike[str], data: bytes) -> PreparedFile:
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
         old = _old_file(target)
-        prepared = PreparedFile(target.with_name(f".streamval-{uuid4().hex}.tmp"), target)
+        remove_leftovers(target.parent)
+        prepared = PreparedFile(target.with_name(temporary_name()), target)
         try:
             _write_new(prepared.temporary, data, old)
         except BaseException:

@@ -196,17 +196,18 @@ def _inside_pairs(text: str) -> set[int]:
 def _random_offsets(text: str, seed: int) -> list[int]:
     chance = random.Random(f"{seed} {text!r}")  # noqa: S311  # repeatable chance, not secrets
     density = chance.choice(_DENSITIES)
-    possible, likely = _offsets_by_kind(text)
-    draw, at_boundaries = chance.random, max(density, 1 / 3)
-    drawn = [offset for offset in possible if draw() < (at_boundaries if offset in likely else density)]
+    possible, chances = _chances(text, density)
+    draw = chance.random
+    drawn = [offset for offset, limit in zip(possible, chances, strict=True) if draw() < limit]
     return drawn or chance.sample(possible, min(1, len(possible)))
 
 
-@lru_cache(maxsize=16)
-def _offsets_by_kind(text: str) -> tuple[list[int], set[int]]:
-    """Return the possible offsets of a text, and those of them at boundaries."""
+@lru_cache(maxsize=64)
+def _chances(text: str, density: float) -> tuple[list[int], list[float]]:
+    """Return the possible offsets of a text, and the chance of each to be cut, which is higher at boundaries."""
     possible = possible_offsets(text)
-    return possible, set(boundary_offsets(text, possible))
+    likely, at_boundaries = set(boundary_offsets(text, possible)), max(density, 1 / 3)
+    return possible, [at_boundaries if offset in likely else density for offset in possible]
 
 
 def _random_parts(seed: int) -> Callable[[bytes], list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import (
@@ -14,6 +14,8 @@ from pytest_streamval.errors import (
 )
 from pytest_streamval.fuzzing.cut_rules import boundary_offsets, possible_offsets
 from pytest_streamval.fuzzing.cuts import Cut, show_cuts
+from pytest_streamval.fuzzing.known_cut import KnownCut
+from pytest_streamval.fuzzing.loop_calls import CallsInLoop
 from pytest_streamval.fuzzing.shrinking import Limit, fewest, leftmost
 from pytest_streamval.fuzzing.side_by_side import side_by_side
 from pytest_streamval.fuzzing.subject import Outcome, SubjectRunner
@@ -38,7 +40,7 @@ def assert_boundary_invariant(subject: Subject, text: str, *, examples: int = 10
     The result for the text in one piece is the expected one. Then the text is cut: once, at each offset; after every
     character; before every word; and at random, at the same offsets in each run, also inside grapheme clusters, line
     ends and code fences. A text of up to 9 characters is cut in every possible way. Pieces are never empty, and no
-    surrogate pair is cut.
+    surrogate pair is cut. The smallest cut that failed is kept in Hypothesis's example database, and is tried first.
 
     A cut that fails is reduced to the fewest pieces, and among those to the leftmost ones. For a text of up to 9
     characters it is the smallest possible cut, and also for one of up to 200 characters that a single cut breaks.
@@ -65,21 +67,46 @@ def assert_boundary_invariant(subject: Subject, text: str, *, examples: int = 10
         UnknownNameError: A `ValueError`. If the subject is a string but not an alias.
     """
     __tracebackhide__ = True
-    given: object = text
-    count: object = examples
-    if not isinstance(given, str):
-        raise InvalidArgumentError("text", excerpt(text), "It must be a str. For a Script, pass script.text.")
-    if not isinstance(count, int) or count < 0:
-        raise InvalidArgumentError("examples", excerpt(examples), "It must be a number of random cuts, 0 or more.")
+    _check_arguments(text, examples)
     with closing(SubjectRunner(subject, assert_boundary_invariant.__name__)) as runner:
-        trials = _Trials(runner, text)
-        cut = next(filter(trials.differs, _cuts(text, examples)), None)
-        if cut is not None:
-            trials.check_repeatable(cut)
-            cut = fewest(cut, trials.still_differs, trials.limit)
-            cut = leftmost(cut, trials.possible, trials.still_differs, trials.limit)
-            trials.check_repeatable(cut)
-            raise trials.variance(cut) from trials.outcome(cut).error
+        _search(runner, text, examples)
+
+
+async def aassert_boundary_invariant(subject: Subject, text: str, *, examples: int = 100) -> None:
+    """Assert like `assert_boundary_invariant` in a running event loop, in which the subject is called.
+
+    The arguments and the errors are the same, but the subject may be asynchronous. If the caller is cancelled, the call
+    of the subject is cancelled, too.
+    """
+    __tracebackhide__ = True
+    _check_arguments(text, examples)
+    calls = CallsInLoop()
+    with closing(SubjectRunner(subject, aassert_boundary_invariant.__name__, calls.call)) as runner:
+        await calls.run_in_thread(lambda: _search(runner, text, examples))
+
+
+def _check_arguments(text: object, examples: object) -> None:
+    if not isinstance(text, str):
+        raise InvalidArgumentError("text", excerpt(text), "It must be a str. For a Script, pass script.text.")
+    if not isinstance(examples, int) or examples < 0:
+        raise InvalidArgumentError("examples", excerpt(examples), "It must be a number of random cuts, 0 or more.")
+
+
+def _search(runner: SubjectRunner, text: str, examples: int) -> None:
+    """Raise the error for the smallest cut that changes the result, if there is one."""
+    __tracebackhide__ = True
+    trials = _Trials(runner, text)
+    known = KnownCut(runner.name, text)
+    cut = next(filter(trials.differs, chain(known.cuts(trials.possible), _cuts(text, examples))), None)
+    if cut is None:
+        known.forget()
+        return
+    trials.check_repeatable(cut)
+    cut = fewest(cut, trials.still_differs, trials.limit)
+    cut = leftmost(cut, trials.possible, trials.still_differs, trials.limit)
+    known.keep(cut)
+    trials.check_repeatable(cut)
+    raise trials.variance(cut) from trials.outcome(cut).error
 
 
 # The cuts to try

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_streamval.fuzzing.cut_rules import WHOLE, order_of
 from pytest_streamval.model import Delta
-from pytest_streamval.scripting.script import Script, pieces_of
+from pytest_streamval.scripting.script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,7 +146,10 @@ class ScriptContent:
                 steps.append(part)
                 continue
             end = at + sum(len(run.text) for run in part.runs)
-            steps += self._pieces(part, at, division.cuts, empty)
+            if len(part.runs) == 1 and part.rest is None and part.runs[0].channel == "text" and not empty:
+                steps += _pieces_between(part.runs[0].text, at, division.cuts)  # the usual case, at once
+            else:
+                steps += self._pieces(part, at, division.cuts, empty)
             at = end
             if number == last and at in empty and part.rest is None:
                 steps.append("")
@@ -211,7 +214,7 @@ class ScriptContent:
             begin = before[run.channel]
             offsets = found[run.channel]
             inside = offsets[bisect_right(offsets, begin) : bisect_left(offsets, begin + end - start)]
-            cuts += [at - begin + start for at in inside]
+            cuts += inside if begin == start else [at - begin + start for at in inside]
             before[run.channel] += end - start
             start = end
         return tuple(cuts)
@@ -227,12 +230,8 @@ class ScriptContent:
                 yield ""
             yield _together(group)
             return
-        for number, (run, (begin, end)) in enumerate(zip(group.runs, pairwise(bounds), strict=True), 1):
-            inside = cuts[bisect_right(cuts, begin) : bisect_left(cuts, end)]
-            pieces = pieces_of(run.text, (at - begin for at in inside)) or [""]
-            if run.channel == "text" and group.rest is None and not empty:  # the usual case, at once
-                yield from pieces
-                continue
+        for number, (run, begin) in enumerate(zip(group.runs, bounds, strict=False), 1):
+            pieces = _pieces_between(run.text, begin, cuts)
             at = begin
             for index, piece in enumerate(pieces):
                 if at in empty:
@@ -241,6 +240,13 @@ class ScriptContent:
                 at += len(piece)
                 is_last = number == len(group.runs) and index == len(pieces) - 1
                 yield run.delta(piece, is_first=not index, rest=group.rest if is_last else None)
+
+
+def _pieces_between(text: str, start: int, cuts: Sequence[int]) -> list[str]:
+    """Return the pieces of a text, which begins at a place, between the cuts inside it."""
+    inside = cuts[bisect_right(cuts, start) : bisect_left(cuts, start + len(text))]
+    bounds = [0, *(inside if not start else [at - start for at in inside]), len(text)]
+    return [text[begin:end] for begin, end in pairwise(bounds)]
 
 
 def content_of(script: Script) -> ScriptContent:

@@ -14,7 +14,7 @@ from pytest_streamval.fuzzing.cut_rules import boundary_offsets as _boundary_off
 from pytest_streamval.fuzzing.cut_rules import possible_offsets as _possible_offsets
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.scripting.script import Script, pieces_of
-from pytest_streamval.scripting.steps import Delay
+from pytest_streamval.scripting.steps import Delay, Raise, RawFrame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +86,15 @@ _ENDINGS: Final[tuple[tuple[str | None, tuple[Step, ...]], ...]] = (
 )
 
 
+_FAILURES: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (ConnectionResetError, "reset by peer"),
+    (TimeoutError, "no data for 60 s"),
+    (OSError, "no route to host"),
+    (ValueError, "invalid frame"),
+)
+"""The kinds and the messages of failures, the usual one first."""
+
+
 def texts(*, min_size: int = 0, max_size: int | None = None) -> SearchStrategy[str]:
     """Return a strategy for texts with boundaries of many kinds, and with characters that look like boundaries.
 
@@ -149,7 +158,9 @@ def byte_splits(data: bytes) -> SearchStrategy[list[bytes]]:
     return _reads(data)
 
 
-def scripts(text: str | None = None, *, max_delay: float = 0.0) -> SearchStrategy[Script]:
+def scripts(
+    text: str | None = None, *, max_delay: float = 0.0, raw_frames: Sequence[bytes] = (), failures: bool = False
+) -> SearchStrategy[Script]:
     """Return a strategy for scripts of a text that is cut at any offsets, and of other deltas.
 
     Deltas with thinking, with a usage, with a finish reason, and empty ones are between the pieces or part of them. The
@@ -159,6 +170,10 @@ def scripts(text: str | None = None, *, max_delay: float = 0.0) -> SearchStrateg
         text: The text. None draws texts like those of `texts()`.
         max_delay: The longest `Delay` before a delta, in seconds. 0 draws none. Delays take real time unless the test
             has a virtual clock.
+        raw_frames: The bytes of each `RawFrame` that may be between deltas, such as a comment of server-sent events.
+            They depend on the protocol, so none are drawn by default.
+        failures: Whether some scripts end badly: with an error of the connection or of its data, at any place, or
+            without a finish reason. Such a script has a part of the text.
 
     Raises:
         InvalidArgumentError: A `TypeError` and `ValueError`. If an argument is invalid.
@@ -166,7 +181,11 @@ def scripts(text: str | None = None, *, max_delay: float = 0.0) -> SearchStrateg
     seconds: object = max_delay
     if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
         raise InvalidArgumentError("max_delay", excerpt(max_delay), "It must be a number of seconds, 0 or more.")
-    return _scripts(None if text is None else _text(text), max_delay)
+    frames: object = raw_frames
+    if isinstance(frames, bytes | str):
+        raise InvalidArgumentError("raw_frames", excerpt(frames), f"It must be a list of bytes: [{excerpt(frames)}].")
+    drawn = _scripts(None if text is None else _text(text), max_delay, tuple(map(RawFrame, raw_frames)))
+    return drawn.flatmap(_with_failure) if failures else drawn
 
 
 def _text(text: object) -> str:
@@ -259,9 +278,10 @@ def _drawn(draw: DrawFn, possible: Sequence[int], preferred: Sequence[int]) -> t
 
 
 @st.composite
-def _scripts(draw: DrawFn, text: str | None, max_delay: float) -> Script:
+def _scripts(draw: DrawFn, text: str | None, max_delay: float, frames: tuple[RawFrame, ...]) -> Script:
     pieces = draw(_pieces_of_any() if text is None else _pieces(text))
     extra = _EXTRA | st.floats(0, max_delay).map(Delay) if max_delay else _EXTRA
+    extra = extra | st.sampled_from(frames) if frames else extra
     apart: dict[int, list[Step]] = {}
     within: dict[int, Delta] = {}
     for at, step, joined in draw(st.lists(st.tuples(st.integers(0, len(pieces)), extra, st.booleans()), max_size=4)):
@@ -276,3 +296,16 @@ def _scripts(draw: DrawFn, text: str | None, max_delay: float) -> Script:
     reason, ending = draw(st.sampled_from(_ENDINGS))
     script = Script.of(*steps, *apart.get(len(pieces), ()), finish_reason=reason)
     return Script((*script.steps, *ending))
+
+
+@st.composite
+def _with_failure(draw: DrawFn, script: Script) -> Script:
+    """Draw the script itself, or a beginning of it, most often with an error at its end."""
+    failure = draw(st.none() | st.sampled_from(_FAILURES) | st.just(()))
+    if failure is None:
+        return script
+    kept = script.steps[: draw(st.integers(0, len(script.steps)))]
+    if not failure:
+        return Script(tuple(step for step in kept if not (isinstance(step, Delta) and step.finish_reason)))
+    kind, message = failure
+    return Script((*kept, Raise(kind(message))))

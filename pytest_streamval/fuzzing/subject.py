@@ -35,8 +35,22 @@ class Outcome:
 class SubjectRunner:
     """Runs a subject on the pieces of a text, an asynchronous one in an event loop that is kept until `close`."""
 
-    def __init__(self, subject: object, caller: str) -> None:
+    def __init__(
+        self,
+        subject: object,
+        caller: str,
+        call: Callable[[Callable[[list[str]], object], list[str]], object] | None = None,
+    ) -> None:
+        """Create a runner.
+
+        Args:
+            subject: The subject.
+            caller: The name of the function that runs it, for messages.
+            call: Calls the subject and returns its result. By default, it is called here, and awaited in an event loop
+                of the runner.
+        """
         self._caller = caller
+        self._call_elsewhere = call
         self._runner = asyncio.Runner()  # opens its event loop when it is first used
         self.is_strategy = isinstance(subject, str | ChunkingStrategy)
         if isinstance(subject, str | ChunkingStrategy):
@@ -89,6 +103,8 @@ class SubjectRunner:
         return InvalidArgumentError("subject", self.name, rule)
 
     def _call(self, pieces: list[str]) -> object:
+        if self._call_elsewhere is not None:
+            return self._call_elsewhere(self._subject, pieces)
         result = self._subject(pieces)
         if not isinstance(result, Awaitable):
             return result
@@ -98,7 +114,7 @@ class SubjectRunner:
             return self._runner.run(_wait_for(result), context=copy_context())
         if iscoroutine(result):
             result.close()  # otherwise Python warns that it was never awaited
-        raise event_loop_running_error(self._caller, self.name)
+        raise event_loop_running_error(self._caller, self.name, f"a{self._caller}")
 
     def _outcome(self, value: object) -> Outcome:
         if isinstance(value, Iterator | AsyncIterator | Awaitable):

@@ -97,7 +97,7 @@ class Guard:
             @wraps(test)
             async def example(*args: object, **kwargs: object) -> object:
                 __tracebackhide__ = True
-                with self.scripts.forgotten_on_error():
+                with self._forgotten_on_error():
                     return await test(*args, **kwargs)
 
             return self.tracking_test(example)
@@ -105,10 +105,22 @@ class Guard:
         @wraps(test)
         def sync_example(*args: object, **kwargs: object) -> object:
             __tracebackhide__ = True
-            with self.scripts.forgotten_on_error():
+            with self._forgotten_on_error():
                 return test(*args, **kwargs)
 
         return sync_example
+
+    @contextmanager
+    def _forgotten_on_error(self) -> Iterator[None]:
+        """Drop the scripts and the final checks of this context if it raises."""
+        __tracebackhide__ = True
+        checks = len(self.final_checks)
+        try:
+            with self.scripts.forgotten_on_error():
+                yield
+        except BaseException:
+            del self.final_checks[checks:]
+            raise
 
     # After the test
 

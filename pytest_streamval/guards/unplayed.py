@@ -105,9 +105,12 @@ class PreparedScripts:
 
     def _unplayed(self) -> list[Script]:
         """Return the scripts of `stream_script` that were neither played nor given to a backend or a server."""
-        ids, texts = {id(script) for script in self._played}, {script.text for script in self._played}
+        ids = {id(script) for script in self._played}
+        if not (unplayed := [script for script in self._made if id(script) not in ids]):  # the usual case
+            return []
+        texts = {script.text for script in self._played}
         # a script that was recut, or dumped and loaded, is another object with the same text
-        return [script for script in self._made if id(script) not in ids and script.text not in texts]
+        return [script for script in unplayed if script.text not in texts]
 
 
 def _texts(scripts: Iterable[Script]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sys
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from pytest_streamval.http.content_coding import BodyDecoder
+    from pytest_streamval.http.pool import ConnectionPool
     from pytest_streamval.http.request import HttpRequest
 
 logger = logging.getLogger("pytest_streamval.live")
@@ -103,16 +105,25 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """A transport over the network, with a connection of its own for each request."""
+    """A transport over the network."""
 
-    def __init__(self, timeouts: Timeouts | None = None, *, retries: int = 2, secrets: Secrets | None = None) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        *,
+        retries: int = 2,
+        secrets: Secrets | None = None,
+        pool: ConnectionPool | None = None,
+    ) -> None:
         """Create a transport.
 
         Args:
             timeouts: The time limits.
             retries: How often a request is sent again that failed before the first byte of a response's body.
             secrets: The values that must not appear in errors.
+            pool: The connections that requests reuse, or None for a new one for each request.
         """
+        self.pool = pool
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
         self.secrets = secrets or Secrets()
@@ -128,7 +139,7 @@ class HttpTransport:
             UndecodableBodyError: A `ValueError`. If the body came compressed, and cannot be decoded.
             MissingExtraError: An `ImportError`. If httpx2 is not installed.
         """
-        attempts = _Attempts(self, request, provider)
+        attempts = _Attempts(self, _with_trace(request), provider)
         async with AsyncExitStack() as stack:
             connection, first = await attempts.first_success(stack)
             reads = await stack.enter_async_context(aclosing(attempts.reads(connection, first)))
@@ -139,6 +150,7 @@ class _Attempts:
     """The attempts at one request."""
 
     def __init__(self, transport: HttpTransport, request: HttpRequest, provider: str) -> None:
+        self._pool = transport.pool
         self._timeouts = transport.timeouts
         self._retries = transport.retries
         self._secrets = transport.secrets
@@ -169,6 +181,7 @@ class _Attempts:
             provider=self._provider,
             secrets=self._secrets,
             connect_timeout=self._timeouts.connect,
+            pool=self._pool,
         )
         opened.push_async_callback(connection.aclose)
         try:
@@ -225,6 +238,15 @@ class _Attempts:
             if error.retry_after is not None:
                 return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
         return pause
+
+
+def _with_trace(request: HttpRequest) -> HttpRequest:
+    """Return a request with the trace context of the current span, unless it has one."""
+    if "opentelemetry" not in sys.modules:
+        return request
+    from pytest_streamval.engine.telemetry.trace_context import trace_headers
+
+    return replace(request, headers={**trace_headers(), **request.headers})
 
 
 def _is_success(connection: HttpConnection) -> bool:

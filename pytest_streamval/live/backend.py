@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.backend import Backend, ModelOption
-from pytest_streamval.engine.component import CBlock, Message, as_action
+from pytest_streamval.engine.component import as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import (
     FrameTooLongError,
@@ -18,9 +18,11 @@ from pytest_streamval.errors import (
     excerpt,
 )
 from pytest_streamval.http.client import HttpTransport, decoded_response
+from pytest_streamval.http.pool import ConnectionPool
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets, shown_address
+from pytest_streamval.live.conversation import turns_of
 from pytest_streamval.live.providers import check_encryption, parse_spec
 from pytest_streamval.wire.sse import MAX_FRAME, checked_max_frame
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_streamval.engine.component import Action
-    from pytest_streamval.engine.context import Context, Entry
+    from pytest_streamval.engine.context import Context
     from pytest_streamval.http.client import HttpResponse, Timeouts, Transport
     from pytest_streamval.model import Delta
     from pytest_streamval.wire.exchange import WireRequest
@@ -39,7 +41,7 @@ class LiveBackend(Backend):
     """A backend of a real model: `LiveBackend("ollama:granite4:micro")`, `LiveBackend("openai:gpt-4.1")`.
 
     The API key is read from the environment for each request and is not stored. Cancelling an output closes its
-    connection.
+    connection. Otherwise the next request in the same event loop reuses it.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class LiveBackend(Backend):
         max_frame: int = MAX_FRAME,
         transport: Transport | None = None,
         allow_http: bool = False,
+        pool: ConnectionPool | None = None,
     ) -> None:
         """Create a backend, without sending a request.
 
@@ -67,6 +70,7 @@ class LiveBackend(Backend):
             transport: The transport of the requests. By default the network.
             allow_http: Whether a key may be sent to another machine without encryption. The variable
                 `STREAMVAL_ALLOW_HTTP` allows it for all backends.
+            pool: The connections that several backends share, as those of a council do. By default its own.
 
         Raises:
             UnknownNameError: A `ValueError`. If the provider in the spec is unknown.
@@ -81,6 +85,14 @@ class LiveBackend(Backend):
         self._max_frame = checked_max_frame(max_frame)
         self._transport = transport
         self._allow_http = allow_http
+        self._pool = pool or ConnectionPool()
+
+    async def aclose(self) -> None:
+        """Close the connections that wait for another request. The next request makes a new one.
+
+        They are closed with their event loop too, and if the backend is dropped.
+        """
+        await self._pool.aclose()
 
     @property
     def spec(self) -> str:
@@ -114,14 +126,16 @@ class LiveBackend(Backend):
         options = {**self.model_options, **(model_options or {})}
         streams = bool(options.get(ModelOption.STREAM))
         wire_request = self._adapter.build_request(
-            [*map(_message, ctx.view_for_generation()), _message(action)],
+            [*turns_of([*ctx.view_for_generation(), action])],
             model=self.model,
             options=options,
             schema=_schema(format),
             stream=streams,
         )
         request, secrets = self._authorized(wire_request)
-        transport = self._transport or HttpTransport(self._timeouts, retries=self._retries, secrets=secrets)
+        transport = self._transport or HttpTransport(
+            self._timeouts, retries=self._retries, secrets=secrets, pool=self._pool
+        )
         thunk = ModelOutputThunk(action=action)
         thunk.generation.model, thunk.generation.provider = self.model, self.provider.name
         thunk.generation.streaming = streams
@@ -192,14 +206,6 @@ async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
     for delta in deltas:
         if not thunk.try_put(delta):
             await thunk.put(delta)
-
-
-def _message(entry: Entry) -> dict[str, object]:
-    if isinstance(entry, ModelOutputThunk):
-        return {"role": "assistant", "content": str(entry) or entry.refusal}
-    if isinstance(entry, Message):
-        return {"role": entry.role, "content": entry.content}
-    return {"role": "user", "content": str(entry) if isinstance(entry, CBlock) else entry.format_for_llm()}
 
 
 def _schema(form: object | None) -> Mapping[str, object] | None:

@@ -8,6 +8,7 @@ from pytest_streamval.app.client import AppClient
 from pytest_streamval.errors import CheckFailedError
 from pytest_streamval.plugin.async_tests import APPLICATIONS, closed_at_end
 from pytest_streamval.plugin.exchanges import exchanges_of
+from pytest_streamval.plugin.given_tests import before_each_example
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,7 +56,11 @@ def app_clients(
                 if checks_leaks:
                     raise
 
+    def forget_closed() -> None:
+        clients[:] = [client for client in clients if any(client.open_loops)]
+
     with closed_at_end(item, APPLICATIONS, close):
+        before_each_example(item, forget_closed)
         yield make
         for loop in dict.fromkeys(loop for client in clients for loop in client.open_loops):
             if not loop.is_running():  # other fixtures may have sent requests

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,13 +13,14 @@ import pytest
 
 from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancelling import Cancellation
+from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.held_reports import end_fixtures, run_held
 from pytest_streamval.plugin.subtest_counts import move_subtests
 from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
 NOT_CANCELLED = "streamval_not_cancelled"
 """The marker of tests that are not cancelled."""
@@ -123,15 +125,19 @@ class CancelRuns:
             else:
                 undo.enter_context(cancellation.of_loops())
             try:
-                return (yield)
-            except CheckFailedError as error:
-                if error.kind != "cancellation":
-                    raise
-                raise pytest.fail.Exception(str(error), pytrace=False) from None
+                with _reported():
+                    return (yield)
             except asyncio.CancelledError:
                 if not cancellation.place or iscoroutinefunction(function):
                     raise
                 return True
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        """Check that a fixture has ended the tasks that it held."""
+        cancellation = getattr(request.node, "stash", {}).get(_CANCELLATION, None)
+        if cancellation is not None:
+            with _reported():
+                cancellation.check_end_of(fixturedef)
 
     # Reports
 
@@ -164,6 +170,18 @@ class CancelRuns:
         )
 
 
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Report a broken rule without a traceback."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except CheckFailedError as error:
+        if error.kind != "cancellation":
+            raise
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
 class _CancelledRun(NamedTuple):
     """A run of a test that was cancelled, or only counted."""
 
@@ -187,8 +205,15 @@ def _spread(steps: Sequence[int], count: int) -> Sequence[int]:
 
 
 def _run(item: pytest.Item, at: int | None, nextitem: Any) -> _CancelledRun:  # noqa: ANN401  # a test or its collector
-    item.stash[_CANCELLATION] = cancellation = Cancellation(at)
+    cancellation = Cancellation(at, partial(_holders, item))
+    item.stash[_CANCELLATION] = cancellation
     return _CancelledRun(run_held(item, nextitem), cancellation)
+
+
+def _holders(item: Any) -> list[object]:  # noqa: ANN401  # a test of any kind
+    """Return the fixtures of a test, and its own finalizers, which may end what the test has started."""
+    fixtures = item._request._fixture_defs.values()
+    return [*(each for each in fixtures if has_teardown(each)), *finalizers_of(item)]
 
 
 def _earliest(item: pytest.Item, passing: int, failing: int) -> int:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.errors import CheckFailedError, cancellation_error, described
+from pytest_streamval.guards.reachability import find_reachable
 from pytest_streamval.transcripts.assertions import assert_no_unvalidated_text
 from pytest_streamval.transcripts.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import CodeType, FrameType
 
     from pytest_streamval.engine.chunking import Chunk
@@ -72,13 +73,17 @@ class _Received:
 class Cancellation:
     """The steps of a test's event loop, and its cancellation at one of them."""
 
-    def __init__(self, at: int | None) -> None:
+    def __init__(self, at: int | None, holders: Callable[[], Iterable[object]] = tuple) -> None:
         """Create a cancellation.
 
         Args:
             at: The number of the step before which the test is cancelled, from 1. None only counts the steps.
+            holders: Returns the fixtures that may end in their teardown what the test has started.
         """
         self.at = at
+        self.held: list[tuple[object, list[asyncio.Task[Any]]]] = []
+        """The holders that may end tasks which still run after the function of the test, and these tasks."""
+        self._holders = holders
         self.steps = 0
         """The number of steps so far."""
         self.own_steps: list[int] = []
@@ -213,9 +218,24 @@ class Cancellation:
             if not (left := asyncio.all_tasks() - self._others - ours):
                 return []
             if turn == 1:
-                gc.collect()  # a run that the test has dropped ends with it
+                gc.collect(1)  # a run that the test has dropped ends with it
+            elif turn == _TURNS // 2:
+                gc.collect()
             await asyncio.sleep(0)
-        return sorted(f"{each.get_name()} ({_name_of(each)})" for each in left)
+        self.held = [(holder, held) for holder in self._holders() if (held := _reachable(left, holder))]
+        return _names_of(left.difference(*(held for _, held in self.held)))
+
+    def check_end_of(self, fixture: object) -> None:
+        """Raise an error if a fixture has ended, and a task still runs that no other fixture may end.
+
+        Raises:
+            CheckFailedError: If there is such a task.
+        """
+        ended = {task for holder, held in self.held if holder is fixture for task in held}
+        self.held = [(holder, held) for holder, held in self.held if holder is not fixture]
+        ended.difference_update(*(held for _, held in self.held))
+        if left := [task for task in ended if not task.done() and not task.cancelling()]:
+            self._fail(f"left {', '.join(_names_of(left))} running")
 
     def _release(self, task: asyncio.Task[Any]) -> None:
         """Note the error of a task that has ended, and release the local variables that its traceback keeps."""
@@ -225,7 +245,7 @@ class Cancellation:
             except BaseException as error:  # noqa: BLE001  # of the test
                 if not task.cancelled():
                     self._replaced_by = f"{type(error).__name__}: {described(error)}{_raised_at(error)}"
-                clear_frames(error.__traceback__)
+                _clear_frames_of(error)
 
     # The steps
 
@@ -254,6 +274,26 @@ class Cancellation:
             self._task.get_loop().stop()
         elif not self._late.done():
             self._late.set_result(None)
+
+
+def _clear_frames_of(error: BaseException) -> None:
+    """Release the local variables in the tracebacks of an error and of those before it, as of a task's cancellation."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        clear_frames(each.__traceback__)
+        each = each.__context__
+
+
+def _names_of(tasks: Iterable[asyncio.Task[Any]]) -> list[str]:
+    """Return the names of tasks, each with its coroutine, in order."""
+    return sorted(f"{each.get_name()} ({_name_of(each)})" for each in tasks)
+
+
+def _reachable(tasks: Iterable[asyncio.Task[Any]], holder: object) -> list[asyncio.Task[Any]]:
+    found = find_reachable(tasks, [holder])
+    return [task for task in tasks if id(task) in found]
 
 
 def place_of(task: asyncio.Task[Any]) -> str:

@@ -29,6 +29,7 @@ from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.recording_transport import RecordingTransport, transport_of, with_transport
 from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
+from pytest_streamval.plugin.given_tests import before_each_example
 from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.summary import CASSETTES
 from pytest_streamval.plugin.variant_ids import is_variant, scripted_id, scripted_name
@@ -208,6 +209,7 @@ def stream_cassette_of(request: pytest.FixtureRequest, guard: Guard, cut: Cut | 
     if not manager.hasplugin(_NAME):
         manager.register(_CassetteReports(), _NAME)
     has_failed = watched(item)
+    before_each_example(item, cassette.matcher.rewind)
     yield cassette
     cassette.close(failed=has_failed())
 

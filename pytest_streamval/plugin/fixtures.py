@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pytest
 
@@ -31,12 +30,23 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 GUARDED: set[str] = set()
 """The names of the fixtures whose tests are guarded."""
+OURS = {"live_backend"}
+"""The names of all public fixtures."""
 
 
 def _guarded(fixture: F) -> F:
     """Guard the tests that use a fixture."""
     GUARDED.add(fixture.__name__)
+    OURS.add(fixture.__name__)
     return fixture
+
+
+def _before_each_example(request: pytest.FixtureRequest, reset: Callable[[], object]) -> None:
+    """Call `reset` before each example of a test with `@given`."""
+    if hasattr(getattr(request.node, "obj", None), "hypothesis"):  # other tests load nothing
+        from pytest_streamval.plugin.given_tests import before_each_example
+
+        before_each_example(request.node, reset)
 
 
 def _guard_of(request: pytest.FixtureRequest) -> Guard:
@@ -46,24 +56,25 @@ def _guard_of(request: pytest.FixtureRequest) -> Guard:
     return guards_of(request.config, GUARDED).guard_of(request.node)
 
 
-def _recutter_of(request: pytest.FixtureRequest) -> ScriptRecutter | None:
-    """Return the recutter of a variant, None for a test as scripted."""
-    if "pytest_streamval.plugin.variants" not in sys.modules:
-        return None
-    from pytest_streamval.plugin.variants import recutter_of
+class _StreamsOfTest(NamedTuple):
+    """The guard of a test, and the recutter of its streams, None as scripted.
 
-    return recutter_of(request.node)
+    The fixtures of streams take it in place of a `request`, whose preparation costs a variant as much as a fixture.
+    """
+
+    guard: Guard
+    recutter: ScriptRecutter | None
 
 
 @pytest.fixture
-def _streamval_cut(request: pytest.FixtureRequest) -> Cut | None:
-    """The cut of bytes in the test's streams, None as scripted. `--streamval-fuzz` parametrises this fixture."""
+def _streamval_cut(request: pytest.FixtureRequest) -> _StreamsOfTest:
+    """The guard and the cut of the test's streams. `--streamval-fuzz` parametrises this fixture."""
     cut: Cut | None = getattr(request, "param", None)
     if cut is None:
-        return None
+        return _StreamsOfTest(_guard_of(request), None)
     from pytest_streamval.plugin.variants import begin_recutting
 
-    return begin_recutting(request.node, cut)
+    return _StreamsOfTest(_guard_of(request), begin_recutting(request.node, cut))
 
 
 @pytest.fixture
@@ -75,12 +86,12 @@ def _streamval_cancellation(request: pytest.FixtureRequest) -> int | None:
 
 @pytest.fixture
 @_guarded
-def streaming_mock_backend(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> StreamingMockBackendFactory:
+def streaming_mock_backend(_streamval_cut: _StreamsOfTest) -> StreamingMockBackendFactory:
     """Make mock backends: `streaming_mock_backend("Some text.", token_size=4)` plays a text in place of a model."""
     from pytest_streamval.scripting.mock import make_mock
 
-    recutter = _recutter_of(request)
-    return _guard_of(request).scripts.recording_backends(make_mock if recutter is None else recutter.backend)
+    guard, recutter = _streamval_cut
+    return guard.scripts.recording_backends(make_mock if recutter is None else recutter.backend)
 
 
 @pytest.fixture
@@ -94,12 +105,12 @@ def council(streaming_mock_backend: StreamingMockBackendFactory) -> CouncilFacto
 
 @pytest.fixture
 @_guarded
-def stream_script(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> ScriptFactory:
+def stream_script(_streamval_cut: _StreamsOfTest) -> ScriptFactory:
     """Make scripts for code that takes an iterator: `stream_script("Some text.", token_size=4).play()`."""
     from pytest_streamval.scripting.script import as_script
 
-    recutter = _recutter_of(request)
-    return _guard_of(request).scripts.recording_scripts(as_script if recutter is None else recutter.script)
+    guard, recutter = _streamval_cut
+    return guard.scripts.recording_scripts(as_script if recutter is None else recutter.script)
 
 
 @pytest.fixture
@@ -109,6 +120,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
     from pytest_streamval.plugin.clock import clock_of_test
 
     with clock_of_test(request.node, live_marker_names(request.config)) as clock:
+        _before_each_example(request, clock.restart)
         yield clock
 
 
@@ -128,39 +140,41 @@ def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
 
 @pytest.fixture
 @_guarded
-def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[StreamCassette]:
+def stream_cassette(request: pytest.FixtureRequest, _streamval_cut: _StreamsOfTest) -> Iterator[StreamCassette]:
     """Record the answers of a real model, and replay them: `stream_cassette(LiveBackend("openai:gpt-4.1"))`."""
     from pytest_streamval.plugin.cassettes import stream_cassette_of
 
-    yield from stream_cassette_of(request, _guard_of(request), _streamval_cut)
+    guard, recutter = _streamval_cut
+    yield from stream_cassette_of(request, guard, None if recutter is None else recutter.byte_cut)
 
 
 @pytest.fixture
 @_guarded
-def provider_server(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[ProviderServerFactory]:
+def provider_server(request: pytest.FixtureRequest, _streamval_cut: _StreamsOfTest) -> Iterator[ProviderServerFactory]:
     """Serve scripts over HTTP on loopback: `provider_server("Some text.").openai_url` is an address for any client."""
     from pytest_streamval.plugin.server import provider_servers
 
-    yield from provider_servers(request, _guard_of(request), _recutter_of(request))
+    yield from provider_servers(request, *_streamval_cut)
 
 
 @pytest.fixture
 @_guarded
-def app_client(request: pytest.FixtureRequest, _streamval_cut: Cut | None) -> Iterator[AppClientFactory]:
+def app_client(request: pytest.FixtureRequest, _streamval_cut: _StreamsOfTest) -> Iterator[AppClientFactory]:
     """Make clients of ASGI applications: `app_client(app)` sends requests in the event loop of the test."""
     from pytest_streamval.plugin.app import app_clients
 
-    leaks = _guard_of(request).test.leaks
-    yield from app_clients(request.node, _recutter_of(request), checks_leaks=leaks)
+    guard, recutter = _streamval_cut
+    yield from app_clients(request.node, recutter, checks_leaks=guard.test.leaks)
 
 
 @pytest.fixture
 @_guarded
-def runs() -> Iterator[list[RunView]]:
+def runs(request: pytest.FixtureRequest) -> Iterator[list[RunView]]:
     """All runs that the test brings about, in the order in which they start: `assert runs[0].outcome == "stopped"`."""
     from pytest_streamval.transcripts.started_runs import started_runs
 
     with started_runs() as started:
+        _before_each_example(request, started.clear)
         yield started
 
 
@@ -175,12 +189,14 @@ def event_snapshot(request: pytest.FixtureRequest) -> EventSnapshot:
         from pytest_streamval.errors import missing_plugin_error
 
         raise missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'") from error
-    return event_snapshot_of(request)
+    snapshot = event_snapshot_of(request)
+    _before_each_example(request, snapshot.begin_example)
+    return snapshot
 
 
 @pytest.fixture
 @_guarded
-def captured_telemetry() -> Iterator[CapturedTelemetry]:
+def captured_telemetry(request: pytest.FixtureRequest) -> Iterator[CapturedTelemetry]:
     """Capture the spans and measurements of the test, in memory: `captured_telemetry.span().attributes`."""
     try:
         from pytest_streamval.engine.telemetry.capture import capturing
@@ -190,6 +206,7 @@ def captured_telemetry() -> Iterator[CapturedTelemetry]:
 
         raise missing_extra_error("Spans and measurements of a test", "opentelemetry-sdk", "otel") from error
     with capturing() as captured:
+        _before_each_example(request, captured.clear)
         yield captured
 
 

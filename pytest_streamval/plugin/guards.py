@@ -150,8 +150,8 @@ class Guards:
     def _holders(self) -> list[object]:
         """Return the fixtures that still have a teardown, and the finalizers of the test itself."""
         ending = _fixture_in_teardown()
-        fixtures = [fixture for fixture in self._live if fixture is not ending and _has_teardown(fixture)]
-        return [*fixtures, _finalizers(self._item)]
+        fixtures = [fixture for fixture in self._live if fixture is not ending and has_teardown(fixture)]
+        return [*fixtures, finalizers_of(self._item)]
 
 
 def _add_section(item: pytest.Item, when: str, found: Sequence[Exception]) -> None:
@@ -197,13 +197,13 @@ def _fixture_in_teardown() -> object:
     return None
 
 
-def _finalizers(item: pytest.Item | None) -> list[object]:
+def finalizers_of(item: pytest.Item | None) -> list[object]:
     """Return the finalizers that a test has added itself and that have not run."""
     finalizers, _ = ([], None) if item is None else item.session._setupstate.stack.get(item, ([], None))
     return [each for each in finalizers if getattr(each, "__self__", None) is not item]  # without its own teardown
 
 
-def _has_teardown(fixture: pytest.FixtureDef[Any]) -> bool:
+def has_teardown(fixture: pytest.FixtureDef[Any]) -> bool:
     """Return whether a fixture is the user's and may have a teardown."""
     function = fixture.func
     if str(getattr(function, "__module__", None)).startswith("pytest_streamval."):

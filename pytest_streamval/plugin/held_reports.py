@@ -46,23 +46,37 @@ def end_fixtures(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest
 def _held_reports(session: pytest.Session) -> Iterator[list[pytest.TestReport]]:
     """Hold the reports that are logged, also those of subtests."""
     held: list[pytest.TestReport] = []
-
-    class Relay:
-        def __init__(self, relay: object) -> None:
-            self._relay = relay
-
-        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any hook
-            if name == "pytest_runtest_logreport":
-                return lambda *, report: held.append(report)
-            return getattr(self._relay, name)
-
+    relays: dict[object, _Relay] = {}
     original = session.gethookproxy
+
+    def relay_of(path: Any) -> _Relay:  # noqa: ANN401  # as in pytest
+        relay = relays.get(path)
+        if relay is None:
+            relay = relays[path] = _Relay(original(path), held)
+        return relay
+
     changed: Any = session
-    changed.gethookproxy = lambda path: Relay(original(path))
+    changed.gethookproxy = relay_of
     try:
         yield held
     finally:
         del changed.gethookproxy
+
+
+class _Relay:
+    """The hooks of a test. It keeps those that were called, as each phase of a test calls them again."""
+
+    def __init__(self, relay: object, held: list[pytest.TestReport]) -> None:
+        self._relay = relay
+        self._held = held
+
+    def pytest_runtest_logreport(self, *, report: pytest.TestReport) -> None:
+        self._held.append(report)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any hook
+        hook = getattr(self._relay, name)
+        self.__dict__[name] = hook
+        return hook
 
 
 @contextmanager

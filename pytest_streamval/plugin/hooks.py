@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_streamval.plugin.fixtures import GUARDED
+from pytest_streamval.plugin.fixtures import GUARDED, OURS
 from pytest_streamval.plugin.options import LIVE_MARKERS, add_options, configure, live_marker_names
 from pytest_streamval.scripting.stalls import limits
 
@@ -197,12 +198,13 @@ def _skip_live(config: pytest.Config, items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"{need}: {HOW_TO_RUN}"))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None, object, object]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before Hypothesis checks the fixtures
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test with a scripted stall that reached its time limit, even if the code under test caught the error."""
     __tracebackhide__ = True
     try:
-        result = yield
+        with _given_test(item):
+            result = yield
     except BaseException as error:
         for stall in _ended_stalls():
             if stall is not error:
@@ -211,6 +213,16 @@ def pytest_runtest_call() -> Generator[None, object, object]:
     for stall in _ended_stalls():
         raise stall.with_traceback(None)
     return result
+
+
+def _given_test(item: pytest.Item) -> AbstractContextManager[None]:
+    """Return the context of a test with `@given` that uses fixtures of this plugin."""
+    is_given = hasattr(getattr(item, "obj", None), "hypothesis")
+    if not is_given or OURS.isdisjoint(getattr(item, "fixturenames", ())):
+        return nullcontext()
+    from pytest_streamval.plugin.given_tests import given_test
+
+    return given_test(item)
 
 
 def _ended_stalls() -> list[StallTimeoutError]:
@@ -223,6 +235,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remove the frames of this package from the traceback of a failure, and make the text of models in it harmless."""
+    if call.excinfo is not None and str(call.excinfo.value).startswith("ScopeMismatch"):
+        from pytest_streamval.plugin.scope_mismatch import add_advice
+
+        add_advice(call.excinfo.value, OURS)
     is_used = call.excinfo is not None and "pytest_streamval.errors" in sys.modules
     if is_used:
         from pytest_streamval.plugin.tracebacks import shorten_tracebacks

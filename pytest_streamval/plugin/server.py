@@ -12,6 +12,7 @@ from pytest_streamval.guards.tracking import untracked
 from pytest_streamval.plugin.async_tests import SERVERS, closed_at_end, is_async_test
 from pytest_streamval.plugin.exchanges import exchanges_of
 from pytest_streamval.plugin.file_names import file_name_of_test
+from pytest_streamval.plugin.given_tests import before_each_example
 from pytest_streamval.plugin.outcome import watched
 from pytest_streamval.plugin.variant_ids import scripted_id, scripted_name
 from pytest_streamval.recordings.cassette import FOLDER
@@ -78,6 +79,11 @@ def provider_servers(
             guard.final_checks.append(server.unmet)
             return server
 
+        def close_all() -> None:
+            servers.close()
+            opened.clear()
+
+        before_each_example(item, close_all)
         yield serve
 
 

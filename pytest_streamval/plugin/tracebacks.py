@@ -23,7 +23,7 @@ def shorten_tracebacks() -> None:
 
     pytest reads `__tracebackhide__` in the globals of a frame too. It is set only after a failure.
     """
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if name.partition(".")[0] == _PACKAGE:
             vars(module).setdefault("__tracebackhide__", _is_hidden)
 

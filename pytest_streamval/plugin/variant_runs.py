@@ -61,10 +61,10 @@ class VariantRuns:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach the facts of a run to its reports."""
-        is_variant = cut_of(item) is not None and not self._each
-        with short_tracebacks(item.config) if is_variant else nullcontext():
+        is_shortened = call.excinfo is not None and cut_of(item) is not None and not self._each
+        with short_tracebacks(item.config) if is_shortened else nullcontext():
             report = yield
-        if is_variant:
+        if is_shortened:
             shorten_assertion(report, item.config)
         if (report.when == "call" or report.failed) and CUT_FIXTURE in getattr(item, "fixturenames", ()):
             cut, recutter = cut_of(item), recutter_of(item)

@@ -145,15 +145,15 @@ def set_trial(item: pytest.Item, *cuts: Cut | None) -> None:
     item.stash[_TRIAL] = cuts
 
 
-def begin_recutting(item: pytest.Item, cut: Cut) -> Cut | None:
-    """Prepare the recutter for a run of a variant. Return the cut of its bytes, None if they are not cut.
+def begin_recutting(item: pytest.Item, cut: Cut) -> ScriptRecutter:
+    """Return the recutter for a run of a variant.
 
     Args:
         item: The test.
         cut: The cut of the variant, which applies unless a trial sets others.
     """
     item.stash[_RECUTTER] = recutter = ScriptRecutter(*item.stash.get(_TRIAL, (cut,)))
-    return recutter.byte_cut
+    return recutter
 
 
 def forget_recutter(item: pytest.Item) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_streamval.errors import WireError, excerpt, invalid_cassette_error
 from pytest_streamval.files.json_text import UnreadableJsonError, json_line, parse_json
 from pytest_streamval.files.writing import write_file
+from pytest_streamval.wire.prompts import prompt_of
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -29,14 +30,6 @@ FOLDER = "__cassettes__"
 """The folder of recordings, beside the tests."""
 
 _FAILURE = 400  # the lowest status of a failure
-_PROMPT_FIELDS = (
-    "messages",
-    "contents",
-    "content",
-    "parts",
-    "text",
-    "prompt",
-)  # fields of requests that lead to the prompt
 _ENDINGS = ("complete", "refused", "broken", "silent", "left")
 STATUSES = range(200, 1000)
 """The statuses of a final response. RFC 9112 has three digits."""
@@ -201,15 +194,6 @@ class Cassette:
     def _is_refusal(self) -> bool:
         status: int | None = self.header.get("status")
         return status is not None and status >= _FAILURE
-
-
-def prompt_of(request: object) -> str:
-    """Return the text of the last message in the body of a request of any protocol."""
-    if isinstance(request, list):
-        return next(filter(None, map(prompt_of, reversed(request))), "")
-    if not isinstance(request, dict):
-        return request if isinstance(request, str) else ""
-    return next(filter(None, (prompt_of(request.get(name)) for name in _PROMPT_FIELDS)), "")
 
 
 # Reading

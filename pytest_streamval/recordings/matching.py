@@ -11,8 +11,8 @@ from pytest_streamval.errors import UnmatchedRequestError, excerpt
 from pytest_streamval.http.content_coding import decoded_request
 from pytest_streamval.http.secret_names import REDACTED
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
+from pytest_streamval.wire.prompts import prompt_of
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class CassetteMatcher:
         """The errors of the requests without a recording, in order."""
         self._way_out = way_out
         self._played: dict[int, Cassette] = {}
+        self._taken: set[int] = set()  # since the last `rewind`
 
     @property
     def played(self) -> list[Cassette]:
@@ -71,14 +72,19 @@ class CassetteMatcher:
         if number is None:
             self.refused.append(self._refusal(key))
             raise self.refused[-1]
+        self._taken.add(number)
         self._played[number] = self.cassettes[number]
         return self._played[number]
+
+    def rewind(self) -> None:
+        """Allow every recording to be taken again. Those that were taken still count as played."""
+        self._taken.clear()
 
     def _number(self, key: _RequestKey) -> int | None:
         last = None
         for number, cassette in enumerate(self.cassettes):
-            if (self._repeats or number not in self._played) and key.fits(cassette.header):
-                if number not in self._played:
+            if (self._repeats or number not in self._taken) and key.fits(cassette.header):
+                if number not in self._taken:
                     return number
                 last = number
         return last
@@ -86,7 +92,7 @@ class CassetteMatcher:
     def _refusal(self, key: _RequestKey) -> UnmatchedRequestError:
         """Return the error of a request without a recording. It names the recording that differs least."""
         found = [
-            (list(key.redacted_differences(cassette.header)), number in self._played, cassette.path)
+            (list(key.redacted_differences(cassette.header)), number in self._taken, cassette.path)
             for number, cassette in enumerate(self.cassettes)
         ]
         differences, _, nearest = min(found, key=lambda each: (len(each[0]), each[1]), default=([], False, ""))

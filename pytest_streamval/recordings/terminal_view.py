@@ -117,6 +117,7 @@ class View:
         deltas = self.deltas
         calls = merge_tool_calls([call for delta in deltas for call in delta.tool_calls])
         usage = next((delta.usage for delta in reversed(deltas) if delta.usage), None)
+        counts = usage and {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
         return {
             "file": self.cassette.path,
             "header": dict(self.cassette.header),
@@ -126,9 +127,10 @@ class View:
             "thinking": "".join(delta.thinking for delta in deltas),
             "refusal": "".join(delta.refusal for delta in deltas),
             "signature": "".join(delta.signature for delta in deltas),
+            "redacted": "".join(delta.redacted for delta in deltas),
             "tool_calls": [_call_facts(call) for call in calls],
             "finish_reason": next((delta.finish_reason for delta in reversed(deltas) if delta.finish_reason), None),
-            "usage": None if usage is None else asdict(usage),
+            "usage": counts,
             "deviations": [asdict(deviation) for deviation in self.deviations],
             "bytes": sum(row.size for row in self.rows),
             "first_byte": self.rows[0].at if self.rows else None,

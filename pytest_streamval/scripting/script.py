@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from operator import index
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta
@@ -13,10 +13,14 @@ from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.scripting.playback import Playback, SyncPlayback, note_taken
 from pytest_streamval.scripting.script_file import read_steps, write_steps
 from pytest_streamval.scripting.steps import Delay, Raise, Step, text_of_step
+from pytest_streamval.scripting.tool_calls import call_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from os import PathLike
+
+
+_KINDS = frozenset(get_args(Step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Script:
         if not isinstance(steps, tuple):
             rule = "It must be a tuple. Script.of(...) takes steps as arguments, Script.from_text(...) takes a text."
             raise InvalidArgumentError("steps", excerpt(steps), rule)
+        if _KINDS.issuperset(map(type, self.steps)):  # the usual case
+            return
         for number, step in enumerate(self.steps):
             if not isinstance(step, Step):
                 hint = ""
@@ -38,7 +44,9 @@ class Script:
                     hint = f" For an instance of this class, write {step.__name__}(...)."
                 elif isinstance(step, BaseException):
                     hint = " For a failure, write Raise(...)."
-                rule = f"It must be a str, a Delta, a Delay, a Raise or a Stall.{hint}"
+                elif isinstance(step, bytes):
+                    hint = " For bytes as they are, write RawFrame(...)."
+                rule = f"It must be a str, a Delta, a Delay, a Raise, a Stall or a RawFrame.{hint}"
                 raise InvalidArgumentError(f"steps[{number}]", excerpt(step), rule)
 
     @classmethod
@@ -59,6 +67,29 @@ class Script:
         if not isinstance(size, int) or size < 1:
             raise InvalidArgumentError("token_size", excerpt(token_size), "It must be a whole number, 1 or more.")
         return cls(tuple(text[at : at + token_size] for at in range(0, len(text), token_size)))
+
+    @classmethod
+    def tool_call(
+        cls,
+        name: str,
+        arguments: Mapping[str, object] | str,
+        *,
+        id: str | None = None,  # noqa: A002  # as in ToolCall
+        pieces: int = 1,
+    ) -> Script:
+        """Return a script whose output is one tool call.
+
+        Args:
+            name: The name of the tool.
+            arguments: The arguments, or their JSON text, which is sent as it is.
+            id: The identifier of the call. By default, it is made from the name and the arguments, so it is always the
+                same for the same call.
+            pieces: The number of deltas that the arguments come in. The first one has the name and the identifier, too.
+
+        Raises:
+            InvalidArgumentError: A `ValueError`. If an argument is invalid, or JSON cannot express the arguments.
+        """
+        return cls(call_steps(name, arguments, id, pieces))
 
     @classmethod
     def from_cassette(cls, path: str | PathLike[str], timing: bool = False) -> Script:  # noqa: FBT001, FBT002  # as designed
@@ -127,7 +158,7 @@ class Script:
     @property
     def text(self) -> str:
         """The text of all deltas."""
-        return "".join(text_of_step(step) for step in self.steps)
+        return "".join(map(text_of_step, self.steps))
 
     def recut(self, offsets: Iterable[int]) -> Script:
         """Return a script of the same text in other pieces.

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import re
 import sys
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_streamval.errors import InvalidArgumentError, InvalidFileError, described, excerpt, invalid_script_error
+from pytest_streamval.errors import (
+    InvalidArgumentError,
+    InvalidFileError,
+    StreamvalError,
+    described,
+    excerpt,
+    invalid_script_error,
+)
 from pytest_streamval.files.json_text import UnreadableJsonError, json_line, parse_json
 from pytest_streamval.files.writing import write_file
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.scripting.named_exceptions import exception_named
-from pytest_streamval.scripting.steps import Delay, Raise, Stall
+from pytest_streamval.scripting.steps import Delay, Raise, RawFrame, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -207,6 +215,26 @@ def _stall(found: _Value) -> Stall:
     return Stall()
 
 
+def _raw(found: _Value) -> RawFrame:
+    if isinstance(found.value, dict):
+        values = _read(found, _RAW)
+        if "base64" not in values:
+            raise found.invalid('a text, or an object with "base64"')
+        return RawFrame(values["base64"])
+    text: str = _typed(str, 'a text, or an object with "base64"', found)
+    try:
+        return RawFrame(text.encode())
+    except UnicodeEncodeError as error:
+        raise found.fault(f"{found.name} cannot be written as UTF-8. Bytes that are no text have base64") from error
+
+
+def _base64(found: _Value) -> bytes:
+    try:
+        return b64decode(_string(found), validate=True)
+    except ValueError as error:
+        raise found.fault(f"{found.name} is not base64: {error}") from error
+
+
 def _raise(found: _Value) -> Raise:
     values = _read(found, _RAISE)
     if "type" not in values:
@@ -246,9 +274,10 @@ _integer = partial(_typed, int, "a whole number")
 _string_or_null = partial(_or_null, _string)
 _integer_or_null = partial(_or_null, _integer)
 _TOOL_CALL = {"index": _integer, "id": _string_or_null, "name": _string_or_null, "arguments": _string, "kind": _string}
-_USAGE = {"input_tokens": _integer_or_null, "output_tokens": _integer_or_null}
+_USAGE = {field.name: _integer_or_null for field in fields(Usage)}
 _RAISE: Mapping[str, _Reader] = {"type": _exception, "message": _string, "args": _args}
-_ALONE = {"delay": _delay, "raise": _raise, "stall": _stall}
+_RAW: Mapping[str, _Reader] = {"base64": _base64}
+_ALONE = {"delay": _delay, "raise": _raise, "stall": _stall, "raw": _raw}
 _STEP: Mapping[str, _Reader] = {
     "text": _string,
     "thinking": _string,
@@ -257,6 +286,7 @@ _STEP: Mapping[str, _Reader] = {
     "finish_reason": _string_or_null,
     "refusal": _string,
     "signature": _string,
+    "redacted": _string,
     **_ALONE,
 }
 
@@ -290,11 +320,23 @@ def _value(step: Step) -> object:
         return {"delay": step.seconds}
     if isinstance(step, Stall):
         return {"stall": True}
-    if isinstance(step.exc, type):
-        return {"raise": {"type": _name(step.exc)}}
-    args = step.exc.args
-    content = {"message": args[0]} if len(args) == 1 and isinstance(args[0], str) else {"args": args}
-    return {"raise": {"type": _name(type(step.exc)), **content}}
+    if isinstance(step, RawFrame):
+        return {"raw": _text_or_base64(step.data)}
+    return {"raise": _exception_fields(step.exc)}
+
+
+def _exception_fields(exc: BaseException | type[BaseException]) -> dict[str, Any]:
+    if isinstance(exc, type):
+        return {"type": _name(exc)}
+    content = {"message": exc.args[0]} if len(exc.args) == 1 and isinstance(exc.args[0], str) else {"args": exc.args}
+    return {"type": _name(type(exc)), **content}
+
+
+def _text_or_base64(data: bytes) -> object:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(data).decode()}
 
 
 def _filled(record: object) -> dict[str, Any]:
@@ -313,6 +355,8 @@ def _comparable(step: Step) -> object:
     """Return a step in a form that can be compared, as an exception equals only itself."""
     if not isinstance(step, Raise) or isinstance(step.exc, type):
         return step
+    if isinstance(step.exc, StreamvalError):  # the text before it, for one, is that of the steps before it
+        return type(step.exc), step.exc.args
     return type(step.exc), step.exc.args, described(step.exc), step.exc.__cause__, vars(step.exc)
 
 

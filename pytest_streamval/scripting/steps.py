@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta
+from pytest_streamval.scripting.frozen_time import pause
 from pytest_streamval.scripting.stalls import limits
 
 if TYPE_CHECKING:
@@ -46,7 +47,25 @@ class Stall:
     """A silence of the producer that lasts until it is stopped."""
 
 
-Step: TypeAlias = str | Delta | Delay | Raise | Stall
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    r"""Bytes that a `ProviderServer` writes as they are, at this place of the stream: `RawFrame(b": ping\n\n")`.
+
+    They are part of no output. A producer without a wire, such as a mock backend, skips them, and so does a response
+    that is not streamed. A script that has raw frames and no delta is a complete body: nothing else is written.
+    """
+
+    data: bytes
+    """The bytes, with the blank line or the line end that closes a frame of the protocol."""
+
+    def __post_init__(self) -> None:
+        data: object = self.data
+        if not isinstance(data, bytes):
+            hint = f" Write {excerpt(data.encode())}." if isinstance(data, str) and data.isascii() else ""
+            raise InvalidArgumentError("data", excerpt(data), f"It must be bytes.{hint}")
+
+
+Step: TypeAlias = str | Delta | Delay | Raise | Stall | RawFrame
 """The parts of a script. A `str` is a delta with text only."""
 
 
@@ -55,18 +74,24 @@ def text_of_step(step: Step) -> str:
     return step if isinstance(step, str) else step.text if isinstance(step, Delta) else ""
 
 
-async def perform(step: Delay | Raise | Stall, steps: Sequence[Step]) -> None:
-    """Perform a step other than a delta.
+def is_raw_body(steps: Sequence[Step]) -> bool:
+    """Return whether the raw frames of a script are its complete body, as it has no delta."""
+    has_frames = any(isinstance(step, RawFrame) for step in steps)
+    return has_frames and not any(isinstance(step, (str, Delta)) for step in steps)
+
+
+async def perform(step: Delay | Raise | Stall | RawFrame, steps: Sequence[Step]) -> None:
+    """Perform a step other than a delta. A raw frame has no effect without a wire.
 
     Args:
         step: The step.
         steps: All steps of its script, for messages about a stall.
     """
     if isinstance(step, Delay):
-        await asyncio.sleep(step.seconds)
+        await pause(step.seconds)
     elif isinstance(step, Raise):
         fail(step)
-    else:
+    elif isinstance(step, Stall):
         await stall(place_of_stall(steps))
 
 

@@ -19,7 +19,7 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_streamval.server.connection import IncomingRequest
+    from pytest_streamval.server.incoming import IncomingRequest
 
 ANY = "*"
 """The name that allows all hosts or origins."""
@@ -51,9 +51,10 @@ class AccessRules:
 
     def refusal(self, incoming: IncomingRequest) -> Refusal | None:
         """Return the reason to refuse a request, or None if it is allowed."""
-        host = _field(incoming.headers, "host") or ""
+        host = _field(incoming.headers, "host")
+        # Only a client of HTTP/1.0 may send no Host, which is no browser.
         # RFC 9112, 3.2.2: a complete address takes the place of Host. Clients of a proxy send one, browsers do not.
-        if not incoming.names_address and not self._allows_host(host):
+        if not incoming.names_address and host is not None and not self._allows_host(host):
             advice = "Use the server's own address, or allow the name: allow_hosts=, streamval serve --allow-host."
             return Refusal(403, f"The host {excerpt(host)} is no name of this machine. {advice}")
         origin = _field(incoming.headers, "origin")
@@ -62,16 +63,17 @@ class AccessRules:
             return Refusal(403, f"A page of the origin {excerpt(origin)} must not use this server. {advice}")
         return None
 
-    def response_headers(self, incoming: IncomingRequest) -> tuple[tuple[str, str], ...]:
-        """Return the headers that let a page read the response to an allowed request (CORS)."""
-        origin = _field(incoming.headers, "origin")
+    def response_headers(self, given: Iterable[tuple[str, str]], *, is_preflight: bool) -> tuple[tuple[str, str], ...]:
+        """Return the headers that let a page read the response to an allowed request with these headers (CORS)."""
+        given = list(given)
+        origin = _field(given, "origin")
         if origin is None:
             return ()
         headers = [("access-control-allow-origin", origin), ("vary", "origin"), ("access-control-expose-headers", "*")]
-        if is_preflight(incoming):
-            asked = _field(incoming.headers, "access-control-request-headers")
+        if is_preflight:
+            asked = _field(given, "access-control-request-headers")
             headers += [("access-control-allow-methods", _METHODS), ("access-control-allow-headers", asked or "*")]
-            if _field(incoming.headers, "access-control-request-private-network") is not None:
+            if _field(given, "access-control-request-private-network") is not None:
                 headers.append(("access-control-allow-private-network", "true"))
         return tuple(headers)
 

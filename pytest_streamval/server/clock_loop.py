@@ -64,10 +64,12 @@ class ClockLoop:
     async def aclose(self) -> None:
         """Close the connections and the socket, and wait for the end of the connections."""
         self._detach()
-        if self._opening is not None:
-            await settle([self._opening])
-        await self._handler.close()
-        self._listening.close()
+        try:
+            if self._opening is not None:
+                await settle([self._opening])
+            await self._handler.close()
+        finally:  # a cancelled caller does not close it again
+            self._listening.close()
 
     def begin_close(self, then: Callable[[], None] | None = None) -> None:
         """Begin to close, and call a function after that."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import struct
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import h11
 
@@ -17,15 +16,18 @@ from pytest_streamval.errors import StallTimeoutError
 from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
+from pytest_streamval.server.incoming import IncomingRequest, incoming_request
 from pytest_streamval.server.listening import peer_of
 from pytest_streamval.server.request_head import (
     HTTP2_REFUSAL,
     LONGEST_HEAD,
+    NO_HTTP2,
     Problem,
     Target,
     parse_target,
     problem_of,
     problem_of_syntax,
+    rejection,
     too_long_body,
 )
 from pytest_streamval.virtual_time.external_activity import silent, silent_ends
@@ -36,24 +38,11 @@ if TYPE_CHECKING:
 
 _BURST = 65_536  # bytes that are sent in one write
 _PIPELINED = "A second request came before the response to the first. Wait for it: this server does no pipelining."
+_CLOSED_EARLY = Problem(400, "The client closed its side of the connection before the response. Keep it open.")
+_SHOWN = 200  # bytes of a request that is no HTTP
 _STATUSES = {status.value for status in HTTPStatus}
 _WITHOUT_CONTENT = {204, 304}  # statuses whose responses have neither a body nor its length (RFC 9112, 6.3)
 _LINGER = 2.0  # seconds for a client to read why its request was rejected, while it is still sending
-
-
-class IncomingRequest(NamedTuple):
-    """A complete request."""
-
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes
-    names_address: bool = False
-    """Whether the target was a complete address."""
-    peer: str = ""  # the address of the client
-
-    def __repr__(self) -> str:  # without headers and parameters, because tracebacks with locals show it
-        return f"<IncomingRequest {self.method} {self.target.partition('?')[0]}, {len(self.body)} bytes>"
 
 
 class Handler(Protocol):
@@ -68,6 +57,9 @@ class Handler(Protocol):
 
     def respond_to_error(self, incoming: IncomingRequest, error: Exception) -> tuple[ServedRequest, Response]:
         """Return the same for a request for which `respond` raised an error."""
+
+    def note_rejected(self, incoming: IncomingRequest, problem: Problem) -> None:
+        """Add a request to the journal that the connection has rejected."""
 
     def respond_to_failure(self, request: ServedRequest, error: Exception, *, has_begun: bool) -> Actions:
         """Return the actions after an error in a response."""
@@ -85,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: h11.Request | None = None
+        self._beginning = b""  # the first bytes of the request, for the journal if it has no head
         self._target = Target("/")
         self._body = bytearray()
         self._request: ServedRequest | None = None  # None if no client can leave it any more
@@ -116,6 +109,7 @@ class Connection(asyncio.Protocol):
             return
         self._http.receive_data(data)
         if self.task is None:
+            self._beginning += data[: max(0, _SHOWN - len(self._beginning))]
             self._parse()
         elif len(self._http.trailing_data[0]) > LONGEST_HEAD:
             self._transport.abort()  # the client pipelines without end
@@ -128,10 +122,9 @@ class Connection(asyncio.Protocol):
             self._http.receive_data(b"")
             self._parse()
         elif self._request is not None and self._request.status is None:
+            self._request.note_refusal(_CLOSED_EARLY.message)
             self._stop_response()
-            self._reject(
-                Problem(400, "The client closed its side of the connection before the response. Keep it open.")
-            )
+            self._end_with(rejection(_CLOSED_EARLY))
         else:
             self._stop_response()
         return False
@@ -233,10 +226,10 @@ class Connection(asyncio.Protocol):
             return
         assert self._head is not None  # noqa: S101  # for the type checker
         head = self._head
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
         target = self._target
-        body, peer = bytes(self._body), peer_of(self._transport)
-        incoming = IncomingRequest(head.method.decode(), target.path, headers, body, target.names_address, peer)
+        incoming = incoming_request(
+            head, target.path, bytes(self._body), names_address=target.names_address, peer=peer_of(self._transport)
+        )
         try:
             self._request, response = self._handler.respond(incoming)
         except Exception as error:  # noqa: BLE001  # no request may go without an answer
@@ -250,20 +243,22 @@ class Connection(asyncio.Protocol):
 
     def _reject(self, problem: Problem) -> None:
         """Respond with an error, and read nothing more from this client."""
-        status, message = problem
-        kind = "invalid_request_error"
-        body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}).encode()
-        upgrade = "upgrade: HTTP/1.1\r\nconnection: upgrade\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{upgrade}content-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
+        self._note_rejected(problem)
         has_no_body = self._head is not None and self._head.method == b"HEAD"
-        self._end_with(head.encode() + (b"" if has_no_body else body))
+        self._end_with(rejection(problem, has_body=not has_no_body))
 
     def _refuse_http2(self) -> None:
         """Respond in HTTP/2, the only language that the client reads."""
+        self._note_rejected(Problem(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, NO_HTTP2))
         self._end_with(HTTP2_REFUSAL)
+
+    def _note_rejected(self, problem: Problem) -> None:
+        """Keep a rejected request in the journal. One that is no HTTP has its first line in the place of the path."""
+        if self._head is not None:
+            incoming = incoming_request(self._head, self._head.target.decode("latin-1"), peer=peer_of(self._transport))
+        else:
+            incoming = IncomingRequest("", self._beginning.partition(b"\n")[0].decode("latin-1").rstrip(), [], b"")
+        self._handler.note_rejected(incoming, problem)
 
     def _end_with(self, data: bytes) -> None:
         """Send the last bytes of a connection."""
@@ -291,9 +286,11 @@ class Connection(asyncio.Protocol):
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._transport.close()
         elif self._is_pipelined():
+            self._head, self._beginning = None, self._http.trailing_data[0][:_SHOWN]
             self._reject(Problem(400, _PIPELINED))
         else:
-            self._request = None
+            self._request = self._head = None
+            self._beginning = b""
             self._http.start_next_cycle()
             self._parse()
 
@@ -328,10 +325,11 @@ class Connection(asyncio.Protocol):
         has_no_content = head.status in _WITHOUT_CONTENT
         is_chunked = head.length is None and not has_no_content
         framing = [("transfer-encoding", "chunked")] if is_chunked else [("content-length", str(head.length))]
-        headers = [("content-type", head.media_type), *([] if has_no_content else framing), *head.headers]
+        headers = [("content-type", head.media_type), *head.headers, *([] if has_no_content else framing)]
         reason = HTTPStatus(head.status).phrase if head.status in _STATUSES else ""
         sent = self._http.send(h11.Response(status_code=head.status, headers=headers, reason=reason))
-        self._is_chunked = is_chunked
+        # h11 sends such a body to a client of HTTP/1.0 without a length, and closes the connection after it
+        self._is_chunked = is_chunked and (self._head is None or self._head.http_version != b"1.0")
         self._has_no_body = has_no_content or (self._head is not None and self._head.method == b"HEAD")
         request.status = head.status  # not before, as h11 rejects an impossible head
         self._pending.append(sent or b"")

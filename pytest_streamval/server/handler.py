@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt
+from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt, unserved_path_error
 from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
@@ -17,23 +17,27 @@ from pytest_streamval.server.access import Refusal, is_preflight
 from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.control import control_actions
+from pytest_streamval.server.endpoints import ServerFacts, StaticResponse
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
-from pytest_streamval.server.rendering import Renderer, error_kind, send_all, send_error
-from pytest_streamval.server.request_head import too_long_body
+from pytest_streamval.server.rendering import Renderer, send_all, send_error
+from pytest_streamval.server.request_head import Problem, too_long_body
 from pytest_streamval.server.request_rules import broken_rules, error_body, refusal_of
-from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StaticResponse, nearest_adapter, route
+from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StoredRequest, nearest_adapter, route
+from pytest_streamval.server.stored_responses import StoredResponses
+from pytest_streamval.server.tracing import traced
+from pytest_streamval.wire.error_kinds import error_kind
 from pytest_streamval.wire.exchange import ParsedRequest
+from pytest_streamval.wire.prompts import prompt_tokens
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
 
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
-    from pytest_streamval.server.connection import IncomingRequest
+    from pytest_streamval.server.incoming import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
     from pytest_streamval.server.rule_thread import RuleResult, RuleThread
     from pytest_streamval.server.script_queue import ScriptQueue
@@ -54,7 +58,7 @@ class RequestHandler:
         queue: ScriptQueue,
         journal: Journal,
         *,
-        models: Sequence[str],
+        facts: ServerFacts,
         body_limit: int,
         recutter: ScriptRecutter | None,
         proxy: Proxy | None,
@@ -69,7 +73,8 @@ class RequestHandler:
         """Whether connections that are accepted now are closed at once."""
         self._queue = queue
         self._journal = journal
-        self._models = tuple(models)
+        self._facts = facts
+        self._stored = StoredResponses()
         self._proxy = proxy
         self._access = access
         self._strict = strict
@@ -88,10 +93,12 @@ class RequestHandler:
     async def close(self) -> None:
         """Accept no more connections, close the open ones, and wait for their end."""
         self.close_now()
-        for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
-            await asyncio.sleep(0)
-        if self._server is not None:
-            self._server.close()
+        try:
+            for _ in range(_ACCEPTING):  # a connection that was just accepted fails to begin in a closed server
+                await asyncio.sleep(0)
+        finally:
+            if self._server is not None:
+                self._server.close()
         await asyncio.gather(*(connection.wait_closed() for connection in tuple(self.connections)))
 
     def close_now(self) -> None:
@@ -117,17 +124,18 @@ class RequestHandler:
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
         if (actions := control_actions(incoming, self._journal)) is not None:
-            return _served_request(incoming), Response(_with_headers(actions, self._access.response_headers(incoming)))
+            cors = self._access.response_headers(incoming.headers, is_preflight=False)
+            return _served_request(incoming), Response(_with_headers(actions, cors))
         readable = self._decoded(incoming)
         if isinstance(readable, Refusal):
             return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
         request = _served_request(readable)
         response = self._response(request, incoming, readable.body)
-        if cors := self._access.response_headers(incoming):
+        if cors := self._access.response_headers(incoming.headers, is_preflight=is_preflight(incoming)):
             response = response._replace(actions=_with_headers(response.actions, cors))
         if request not in self._waiting_for_rule:
             self._journal.add(request)
-        return request, response
+        return request, traced(request, incoming, response)
 
     def _refuse(
         self, request: ServedRequest, incoming: IncomingRequest, refusal: Refusal
@@ -151,12 +159,14 @@ class RequestHandler:
     def _response(self, request: ServedRequest, incoming: IncomingRequest, body: bytes) -> Response:
         if is_preflight(incoming):
             return Response(iter([SendHead(204, "text/plain")]))
-        target = route(incoming.method, incoming.target, body, self._models)
+        target = route(incoming.method, incoming.target, body, self._facts)
         number = str(next(self._numbers))
         if isinstance(target, OutputRequest):
             request.protocol, request.model = target.adapter.protocol, target.request.model
             request.stream, request.body = target.request.stream, target.body
-            renderer = Renderer(target.adapter, target.request, number, time.time(), len(body))
+            accepted = request.headers.get("accept-encoding", "")
+            tokens = prompt_tokens(target.body)
+            renderer = Renderer(target.adapter, target.request, number, time.time(), tokens, accepted)
             refusal = self._check(request, target)
             response = refusal or self._respond_with_output(request, renderer, incoming)
             if self._recutter is not None and (cut := self._recutter.byte_cut) is not None:
@@ -164,9 +174,33 @@ class RequestHandler:
                 response = response._replace(actions=actions)
             return response
         forwarded = self._proxy and self._proxy.forward_other(request, _DEFAULT_RENDERER, incoming)
-        if not forwarded and isinstance(target, ErrorResponse):
-            request.note_refusal(target.message)
-        return forwarded or Response(_send(target))
+        return forwarded or Response(self._send(request, target))
+
+    def _send(self, request: ServedRequest, target: ErrorResponse | StaticResponse | StoredRequest) -> Actions:
+        if isinstance(target, StaticResponse):
+            request.model = target.model
+            return send_all(200, target.body, target.media_type)
+        if isinstance(target, StoredRequest):
+            return self._stored.respond(target.method, target.ident, stream=target.stream)
+        request.note_refusal(target.message)
+        if target.error is not None:
+            return send_error(target.adapter, target.status, self._queue.add_failure(request, target.error))
+        if target.is_unserved:
+            error = unserved_path_error(request.summary, request.refusal)
+            failures = self._queue.failures if self._proxy is None else self._proxy.failures
+            failures.add(error, len(error.message))
+        return send_error(target.adapter, target.status, target.message, headers=target.headers)
+
+    def note_rejected(self, incoming: IncomingRequest, problem: Problem) -> None:
+        """Add a request to the journal that the connection has rejected, because it is not HTTP or too long."""
+        if incoming.method:
+            request = _served_request(incoming)
+        else:  # its first line, without parameters, which may be secret
+            request = ServedRequest("", incoming.target.partition("?")[0], {}, None)
+        request.status = problem.status
+        request.note_refusal(problem.message)
+        request.finished = request.ended = True
+        self._journal.add(request)
 
     def _check(self, request: ServedRequest, target: OutputRequest) -> Response | None:
         """Hold a request to the provider's rules, and return the refusal of a strict server."""
@@ -191,7 +225,9 @@ class RequestHandler:
         failure = self._queue.add_failure(request, error)
         if has_begun:
             return iter([Disconnect("closed")])
-        return send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
+        actions = send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
+        headers = self._access.response_headers(request.headers.items(), is_preflight=False)
+        return _with_headers(actions, headers) if headers else actions
 
     def _respond_with_output(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         if self._proxy is not None:
@@ -229,6 +265,7 @@ class RequestHandler:
         if isinstance(script, CheckFailedError):
             request.note_refusal(str(script))
             return renderer.render_error(400, str(script))
+        self._stored.keep(renderer, script.script, request.body)
         actions = renderer.render(script.script)
         if script.fault is None:
             return actions
@@ -244,12 +281,6 @@ def _with_headers(actions: Actions, headers: tuple[tuple[str, str], ...]) -> Act
             yield action._replace(headers=(*own, *headers))
         else:
             yield action
-
-
-def _send(target: ErrorResponse | StaticResponse) -> Actions:
-    if isinstance(target, StaticResponse):
-        return send_all(200, target.body, target.media_type)
-    return send_error(target.adapter, target.status, target.message, headers=target.headers)
 
 
 def _served_request(incoming: IncomingRequest) -> ServedRequest:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_streamval.errors import excerpt, plural
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.recordings.cassette import prompt_of
 from pytest_streamval.server.newest import Newest
+from pytest_streamval.wire.prompts import prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,9 +29,9 @@ class ServedRequest:
         self, method: str, path: str, headers: Mapping[str, str], body: object, secrets: Secrets | None = None
     ) -> None:
         self.method = method
-        """The HTTP method."""
+        """The HTTP method, or an empty text if the request could not be read."""
         self.path = path
-        """The path with its query. Secrets are redacted."""
+        """The path with its query, or the first line of a request that could not be read. Secrets are redacted."""
         self.headers = headers
         """The headers, with names in lower case. Secrets are redacted."""
         self.body = body
@@ -72,15 +72,15 @@ class ServedRequest:
         """When deltas were sent, with their text, if the journal keeps that. Of a long response, the first ones."""
         self._secrets = secrets or Secrets()
 
+    def note_refusal(self, reason: str) -> None:
+        """Keep the reason for which the request is refused, without its secrets."""
+        self.refusal = self._secrets.message(reason)
+
     def note_rules(self, broken: Iterable[object], refusal: object = None) -> None:
         """Keep the rules that the request breaks, without its secrets, and the one for which it is refused."""
         self.warnings = tuple(self._secrets.message(str(each)) for each in broken)
         if refusal is not None:
             self.note_refusal(str(refusal))
-
-    def note_refusal(self, reason: str) -> None:
-        """Keep the reason for which the server refuses the request."""
-        self.refusal = self._secrets.message(reason)
 
     def note_deltas(self, count: int, texts: Sequence[str]) -> None:
         """Count deltas that are passed to the network, with their text."""
@@ -122,7 +122,7 @@ class ServedRequest:
     def summary(self) -> str:
         """The request on one line: method, path and prompt."""
         prompt = f" {self.shown(self.prompt)}" if self.prompt else ""
-        return f"{self.method} {self.path}{prompt}"
+        return f"{self.method} {self.path}{prompt}".lstrip()
 
     @property
     def notes(self) -> list[str]:

@@ -23,6 +23,8 @@ from pytest_streamval.server.arguments import (
 )
 from pytest_streamval.server.assertions import ServerAssertions
 from pytest_streamval.server.clock_loop import ClockLoop
+from pytest_streamval.server.embeddings import Embedder
+from pytest_streamval.server.endpoints import ServerFacts
 from pytest_streamval.server.environment import environment
 from pytest_streamval.server.faults.fault import checked_fault
 from pytest_streamval.server.handler import RequestHandler
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from pytest_streamval.fuzzing.cuts import Cut
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.recordings.cassette import Cassette
+    from pytest_streamval.server.embeddings import Embeddings
     from pytest_streamval.server.faults import Fault
     from pytest_streamval.server.script_queue import Playable, Rule
 
@@ -72,6 +75,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         record: str | None = None,
         speed: float = inf,
         models: Sequence[str] = MODELS,
+        embeddings: Embeddings | None = None,
         body_limit: int = BODY_LIMIT,
         port: int = 0,
         allow_hosts: Sequence[str] = (),
@@ -99,7 +103,8 @@ class ProviderServer(ServerAssertions, ServerAddresses):
                 recording yet, `new` (the default with an upstream) records requests that have no recording, and `all`
                 replaces all recordings.
             speed: The factor by which a replay is faster than the recording. `math.inf`, the default, skips the pauses.
-            models: The names of the models that the server lists.
+            models: The names of the models that the server lists. It answers for every other name, too.
+            embeddings: The vectors of texts, a dict or a quick function. Other texts get made vectors.
             body_limit: The most bytes that the body of a request may have.
             port: The port on loopback, 0 for any free port.
             allow_hosts: The names, besides those of this machine, by which clients may address the server in `Host`.
@@ -136,7 +141,7 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         self._handler = RequestHandler(
             self._queue,
             self._journal,
-            models=checked_models(models),
+            facts=ServerFacts(checked_models(models), Embedder(embeddings)),
             body_limit=body_limit,
             recutter=recut,
             proxy=self._proxy,
@@ -217,10 +222,12 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         """Close the server, and wait for the end of its connections, also in its own event loop."""
         home, self._home, self._socket = self._home, None, None
         environment.leave(id(self))
-        if home is not None:
-            await home.aclose()
-        if self._proxy is not None:
-            self._proxy.close(failed=False)
+        try:
+            if home is not None:
+                await home.aclose()
+        finally:
+            if self._proxy is not None:
+                self._proxy.close(failed=False)
 
     def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Return whether the server is open and answers in an event loop."""

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.recordings.modes import RecordMode
     from pytest_streamval.server.actions import Actions
-    from pytest_streamval.server.connection import IncomingRequest
     from pytest_streamval.server.faults.fault import Fault
+    from pytest_streamval.server.incoming import IncomingRequest
     from pytest_streamval.server.journal import ServedRequest
     from pytest_streamval.server.rendering import Renderer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,8 +16,10 @@ LONGEST_HEAD = 65_536
 
 TOO_LONG = f"The head of the request is longer than {LONGEST_HEAD:,} bytes, the limit of this server."
 
-_NO_HTTP2 = b"This server speaks HTTP/1.1 only."
-_GO_AWAY = b"\0\0\0\0\0\0\0\x0d" + _NO_HTTP2  # no stream was handled; HTTP_1_1_REQUIRED
+NO_HTTP2 = "This server speaks HTTP/1.1 only."
+"""The message to a client that begins with HTTP/2."""
+
+_GO_AWAY = b"\0\0\0\0\0\0\0\x0d" + NO_HTTP2.encode()  # no stream was handled; HTTP_1_1_REQUIRED
 HTTP2_REFUSAL = (
     b"\0\0\0\x04\0\0\0\0\0"  # SETTINGS, empty
     + len(_GO_AWAY).to_bytes(3, "big")
@@ -53,19 +56,15 @@ def problem_of(head: h11.Request, body_limit: int) -> Problem | None:
     """
     if len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers) > LONGEST_HEAD:
         return Problem(431, TOO_LONG)  # h11 accepts it if it arrives in one read
-    if head.http_version != b"1.1":
-        return _version_problem(head)
+    if not head.http_version.startswith(b"1."):
+        return Problem(505, f"The request speaks HTTP/{head.http_version.decode()}; this server speaks HTTP/1.1.")
     return _length_problem(head, body_limit) or _expectation_problem(head)
-
-
-def _version_problem(head: h11.Request) -> Problem:
-    version = head.http_version.decode()
-    message = f"The request speaks HTTP/{version}; this server speaks HTTP/1.1."
-    return Problem(426 if version.startswith("1.") else 505, message)
 
 
 def _length_problem(head: h11.Request, body_limit: int) -> Problem | None:
     names = {name: value for name, value in head.headers if name in {b"content-length", b"transfer-encoding"}}
+    if b"transfer-encoding" in names and head.http_version == b"1.0":  # RFC 9112, 6.1: it does not know its framing
+        return Problem(400, "The request speaks HTTP/1.0, which has no Transfer-Encoding. Send a Content-Length.")
     if len(names) > 1:  # RFC 9112, 6.1: a sign of request smuggling
         return Problem(400, "The request has both Content-Length and Transfer-Encoding. Send one of them.")
     if int(names.get(b"content-length", b"0")) > body_limit:
@@ -77,6 +76,18 @@ def _expectation_problem(head: h11.Request) -> Problem | None:
     if any(name == b"expect" and value.lower() != b"100-continue" for name, value in head.headers):
         return Problem(417, "The request has an Expect other than 100-continue, which this server does not know.")
     return None
+
+
+def rejection(problem: Problem, *, has_body: bool = True) -> bytes:
+    """Return the response that rejects a request, after which the connection is closed."""
+    status, message = problem
+    kind = "invalid_request_error"
+    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}).encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + (body if has_body else b"")
 
 
 def too_long_body(limit: int) -> str:

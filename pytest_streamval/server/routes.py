@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs
 
+from pytest_streamval.errors import described
+from pytest_streamval.server.embeddings import InvalidInputError
+from pytest_streamval.server.endpoints import ServerFacts, StaticResponse, endpoint_at
+from pytest_streamval.server.paths import nearest_paths, provider_path
+from pytest_streamval.server.stored_responses import PATH as STORED
 from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.json_values import FrameFaultError, parse_object
+from pytest_streamval.wire.openai_completions import OpenAICompletions
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
+    from pytest_streamval.server.paths import ProviderPath
     from pytest_streamval.wire.adapter import Adapter
 
-PATHS = (
-    "POST /v1/chat/completions",
-    "POST /v1/responses",
-    "POST /v1/messages",
-    "POST /v1beta/models/MODEL:streamGenerateContent?alt=sse",
-    "POST /v1beta/models/MODEL:generateContent",
-    "POST /api/chat",
-    "POST /api/generate",
-    "GET /v1/models",
-    "GET /v1beta/models",
-    "GET /api/tags",
-    "POST /api/show",
-    "GET /api/version",
-)
-"""The paths that the server serves, for its errors."""
-
+_ADAPTERS = (*ADAPTERS.values(), OpenAICompletions())
 _WITHOUT_SSE = " without ?alt=sse, where Gemini sends a JSON array"
-_CREATED_AT = "2026-01-01T00:00:00Z"
-_CREATED = 1_767_225_600  # the same, in seconds since the epoch
-_LISTS = ("/v1/models", "/models", "/v1beta/models", "/v1alpha/models")
-_DETAILS = {"format": "gguf", "family": "scripted", "families": ["scripted"], "parameter_size": "0B"}
+_STREAM = re.compile(r"/v1beta/models/[^/:]+:streamGenerateContent")
+_ICON = "/favicon.ico"  # browsers request it by themselves
 
 
 class OutputRequest(NamedTuple):
@@ -45,6 +37,14 @@ class OutputRequest(NamedTuple):
     body: Mapping[str, object]
 
 
+class StoredRequest(NamedTuple):
+    """A request for a response that was sent before."""
+
+    method: str
+    ident: str
+    stream: bool = False
+
+
 class ErrorResponse(NamedTuple):
     """The response to an invalid request."""
 
@@ -52,41 +52,58 @@ class ErrorResponse(NamedTuple):
     status: int
     message: str
     headers: tuple[tuple[str, str], ...] = ()
-
-
-class StaticResponse(NamedTuple):
-    """A response that needs no script."""
-
-    body: bytes
-    media_type: str = "application/json"
+    is_unserved: bool = False
+    """Whether nothing is at the path, so that a provider might have an answer that this server has not."""
+    error: Exception | None = None
+    """The error of a function that the test has given."""
 
 
 def route(
-    method: str, path: str, content: bytes, models: Sequence[str]
-) -> OutputRequest | ErrorResponse | StaticResponse:
+    method: str, path: str, content: bytes, facts: ServerFacts
+) -> OutputRequest | StoredRequest | ErrorResponse | StaticResponse:
     """Return the request for an output, or the response to any other request.
 
     Args:
         method: The method of the request.
         path: The path with its query.
         content: The body.
-        models: The names of the models that the server lists.
+        facts: The facts that responses show.
     """
-    adapter = _adapter_for(path)
-    bare = path.partition("?")[0]
-    if adapter is None:
-        return _respond(method, bare, content, models)
+    own = provider_path(path)
+    adapter = _adapter_for(own.path)
+    if own.problem:
+        return _unserved(method, path, own.problem)
+    if adapter is not None:
+        return _output_request(adapter, method, path, own, content)
+    bare = own.path.partition("?")[0]
+    if found := STORED.fullmatch(bare):
+        methods = ("GET", "DELETE")
+        stream = parse_qs(own.path.partition("?")[2]).get("stream") == ["true"]
+        return StoredRequest(method, found[1], stream) if method in methods else _wrong_method(method, path, methods)
+    return _respond(method, path, bare, content, facts)
+
+
+def _adapter_for(path: str) -> Adapter | None:
+    return next((adapter for adapter in _ADAPTERS if adapter.parse_request(path, {}) is not None), None)
+
+
+def _output_request(
+    adapter: Adapter, method: str, path: str, own: ProviderPath, content: bytes
+) -> OutputRequest | ErrorResponse:
     if method != "POST":
-        message = f"{method} {bare} is not served. This path takes POST, with JSON."
+        message = f"{method} {path.partition('?')[0]} is not served. This path takes POST, with JSON."
         return ErrorResponse(adapter, 405, message, (("allow", "POST"),))
     body = _parse(content)
     if isinstance(body, str):
         return ErrorResponse(adapter, 400, body)
-    return OutputRequest(adapter, adapter.parse_request(path, body) or ParsedRequest(), body)
-
-
-def _adapter_for(path: str) -> Adapter | None:
-    return next((adapter for adapter in ADAPTERS.values() if adapter.parse_request(path, {}) is not None), None)
+    prompts = body.get("prompt")
+    if isinstance(prompts, list) and len(prompts) > 1 and not all(type(each) is int for each in prompts):
+        message = f"The request has {len(prompts)} prompts. This server completes one. Send a request for each."
+        return ErrorResponse(adapter, 400, message)
+    request = adapter.parse_request(own.path, body) or ParsedRequest()
+    if not request.model and own.model:
+        request = replace(request, model=own.model)
+    return OutputRequest(adapter, request, body)
 
 
 def _parse(content: bytes) -> Mapping[str, object] | str:
@@ -101,87 +118,38 @@ def _parse(content: bytes) -> Mapping[str, object] | str:
         return f"The body must be a JSON object: {fault}."
 
 
-def _respond(method: str, path: str, content: bytes, models: Sequence[str]) -> ErrorResponse | StaticResponse:
-    methods, response = _response_at(path, content, models)
-    if response is None:
-        hint = _WITHOUT_SSE if path.endswith(":streamGenerateContent") else ""
-        message = f"There is nothing at {method} {path}{hint}. This server answers: {'; '.join(PATHS)}."
-        return ErrorResponse(nearest_adapter(path), 404, message)
-    if method not in methods:
-        message = f"{method} {path} is not served. This path takes {methods[0]}."
-        return ErrorResponse(nearest_adapter(path), 405, message, (("allow", ", ".join(methods)),))
-    return response
+def _respond(method: str, path: str, own: str, content: bytes, facts: ServerFacts) -> ErrorResponse | StaticResponse:
+    endpoint = endpoint_at(own)
+    if endpoint is None:
+        return _unserved(method, path, nearest_paths(own), _WITHOUT_SSE if _STREAM.fullmatch(own) else "")
+    if method not in endpoint.methods:
+        return _wrong_method(method, path, endpoint.methods)
+    body = _parse(content) if endpoint.has_body else {}
+    if isinstance(body, str):
+        return ErrorResponse(nearest_adapter(path), 400, body)
+    try:
+        return endpoint.respond(own, facts, body)
+    except InvalidInputError as error:
+        return ErrorResponse(nearest_adapter(path), 400, str(error))
+    except Exception as error:  # noqa: BLE001  # a function for embeddings is the user's code, and may raise anything
+        return ErrorResponse(nearest_adapter(path), 500, described(error), error=error)
 
 
-def _response_at(
-    path: str, content: bytes, models: Sequence[str]
-) -> tuple[tuple[str, ...], ErrorResponse | StaticResponse | None]:
-    """Return the methods of a path, and the response."""
-    if path == "/api/show":
-        return ("POST",), _model_details(content)
-    if path == "/v1/messages/count_tokens":
-        return ("POST",), _json({"input_tokens": max(1, len(content) // 4)})
-    return ("GET", "HEAD"), _information(path, models)
+def _unserved(method: str, path: str, advice: str, condition: str = "") -> ErrorResponse:
+    message = f"There is nothing at {method} {path.partition('?')[0]}{condition}. {advice}"
+    return ErrorResponse(nearest_adapter(path), 404, message, is_unserved=path != _ICON)
 
 
-def _information(path: str, models: Sequence[str]) -> StaticResponse | None:
-    folder, _, name = path.rpartition("/")
-    if path == "/":
-        return StaticResponse(b"Ollama is running", "text/plain; charset=utf-8")  # Ollama's clients look for it
-    if path in _LISTS:
-        return _json(_model_list(models))
-    if folder in _LISTS and name in models:
-        return _json({**_openai_model(name), **_gemini_model(name)})
-    if path == "/api/tags":
-        return _json({"models": [_ollama_model(model) for model in models]})
-    return _json({"version": "0.13.0"}) if path == "/api/version" else None
+def _wrong_method(method: str, path: str, methods: tuple[str, ...]) -> ErrorResponse:
+    message = f"{method} {path.partition('?')[0]} is not served. This path takes {methods[0]}."
+    return ErrorResponse(nearest_adapter(path), 405, message, (("allow", ", ".join(methods)),))
 
 
 def nearest_adapter(path: str) -> Adapter:
     """Return the protocol for an error about a path that belongs to none."""
-    if path.startswith("/api/"):
+    own = provider_path(path).path
+    if own.startswith("/api/") and not own.startswith("/api/v1/"):
         return ADAPTERS["ollama"]
-    if path.startswith("/v1/messages"):
+    if own.startswith("/v1/messages"):
         return ADAPTERS["anthropic"]
-    return ADAPTERS["gemini" if path.startswith(("/v1beta", "/v1alpha")) else "openai"]
-
-
-def _json(value: Mapping[str, object]) -> StaticResponse:
-    return StaticResponse(json.dumps(value).encode())
-
-
-def _model_list(models: Iterable[str]) -> dict[str, object]:
-    """Return the list of models with the fields of all providers that use this path."""
-    names = list(models)
-    return {
-        "object": "list",
-        "data": [_openai_model(name) for name in names],
-        "has_more": False,
-        "first_id": names[0] if names else None,
-        "last_id": names[-1] if names else None,
-        "models": [_gemini_model(name) for name in names],
-    }
-
-
-def _openai_model(name: str) -> dict[str, object]:
-    openai = {"id": name, "object": "model", "created": _CREATED, "owned_by": "streamval"}
-    return {**openai, "type": "model", "display_name": name, "created_at": _CREATED_AT}
-
-
-def _gemini_model(name: str) -> dict[str, object]:
-    methods = ["generateContent", "streamGenerateContent"]
-    return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods}
-
-
-def _ollama_model(name: str) -> dict[str, object]:
-    common = {"name": name, "model": name, "modified_at": _CREATED_AT}
-    return {**common, "size": 0, "digest": "0" * 64, "details": _DETAILS}
-
-
-def _model_details(content: bytes) -> ErrorResponse | StaticResponse:
-    body = _parse(content)
-    if isinstance(body, str):
-        return ErrorResponse(ADAPTERS["ollama"], 400, body)
-    capabilities = ["completion", "tools", "thinking"]
-    facts = {"modelfile": "", "parameters": "", "template": "", "details": _DETAILS, "model_info": {}}
-    return _json({**facts, "capabilities": capabilities, "modified_at": _CREATED_AT})
+    return ADAPTERS["gemini" if own.startswith(("/v1beta", "/v1alpha")) else "openai"]

@@ -63,6 +63,7 @@ class Attempts:
     def start(self) -> ModelOutputThunk:
         """Start the attempts, and return the output."""
         output = ModelOutputThunk(action=self.instruction)
+        output.hands_on = True
         output.start(self._produce)
         # the callback also runs if the task is cancelled before its first step
         cast("asyncio.Task[None]", output.producer).add_done_callback(lambda _: self.attempt.abandon())

@@ -67,6 +67,7 @@ class VirtualClock:
             InvalidArgumentError: If `start` is none of these (a `ValueError`).
         """
         self._source = TimeSource(None if start is None else microseconds_of(start, "start"))
+        self._began = 0  # the date at the start, in microseconds since the epoch
         self._settling: list[asyncio.Future[None]] = []
         self._undo = ExitStack()
         self._patches = ExitStack()
@@ -120,6 +121,19 @@ class VirtualClock:
         self._source.move_date(microseconds_of(instant, "instant"))
         return Settled(self)
 
+    def restart(self) -> None:
+        """Return to the start, as for the next example of Hypothesis. Timers keep the delay that they have left.
+
+        Raises:
+            VirtualClockUseError: If the clock does not run, or runs in another thread.
+        """
+        self._check_running("restart")
+        loop = None if self._driver is None else self._driver.loop
+        self._release()
+        self._source.restart(self._began)
+        if loop is not None:
+            self._drive(loop)
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on this clock in a new event loop. Use it in a synchronous test.
 
@@ -156,6 +170,7 @@ class VirtualClock:
         with ExitStack() as undo:
             activate(self._source, undo)
             self._source.begin()
+            self._began = self._source.microseconds
             undo.callback(self._stop)
             self._patches = patched_time.patch()
             date_mocking.watch(self._suspended, undo)

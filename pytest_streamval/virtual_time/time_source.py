@@ -91,6 +91,13 @@ class TimeSource:
         else:
             self._set_origin(self._origin)
 
+    def restart(self, microseconds: int) -> None:
+        """Set the reading to 0 and the date to another one."""
+        if self._freezes:
+            date_mocking.move_freezes(self._freezes, microseconds - self.microseconds)
+        self.reading = 0.0
+        self._set_origin(microseconds)
+
     def stop(self) -> None:
         """Keep the last date, and follow freezegun no longer."""
         self._set_now(self.microseconds)

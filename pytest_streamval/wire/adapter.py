@@ -14,7 +14,7 @@ from pytest_streamval.errors import (
     UnencodableDeltaError,
     excerpt,
 )
-from pytest_streamval.wire.error_reports import ProviderReportError, provider_report
+from pytest_streamval.wire.error_reports import ProviderReportError, provider_report, report_in_form
 from pytest_streamval.wire.exchange import ParsedRequest, WireRequest
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -66,6 +66,10 @@ class Adapter(ABC):
     """The name of the header for the API key."""
     auth_prefix: ClassVar[str] = "Bearer "
     """The prefix of the API key in that header, such as `Bearer `."""
+    request_id_header: ClassVar[str] = ""
+    """The name of the header in which the provider names its identifier of a request, or an empty string."""
+    signs: ClassVar[bool] = True
+    """Whether the provider signs the thinking."""
     synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields of a request's body that have two names: the older name by the newer one."""
     _paths: ClassVar[tuple[str, ...]] = ()
@@ -179,21 +183,30 @@ class Adapter(ABC):
         """
         return self.encoder(request, ident=ident, created=created).encode_answer(answer)
 
-    def encode_error(self, kind: str, message: str) -> bytes:
+    def encode_error(self, kind: str, message: str, code: str | None = None) -> bytes:
         """Return the body of a response that reports an error.
 
         Args:
             kind: The provider's name for the error. It is left out if the protocol has no field for it.
             message: The error message.
+            code: The provider's code for the error, if the protocol has a field for it beside the kind.
 
         Raises:
             UnencodableDeltaError: If `kind` or `message` cannot be encoded.
         """
         try:
-            return json_text(self._encoder.error(kind, message)).encode()
+            return json_text(self._encoder.error(kind, message, code)).encode()
         except (ValueError, TypeError) as error:
             rule = f"it must be valid JSON in UTF-8 ({error})."
             raise UnencodableDeltaError(self.protocol, f"the error {excerpt(kind)}", rule) from error
+
+    def own_error(self, body: str) -> bytes | None:
+        """Return the error in a body that has the form of this protocol, as it is sent alone, or None."""
+        error = report_in_form(self._encoder.error("", ""), body)
+        try:
+            return None if error is None else json_text(error).encode()
+        except (ValueError, RecursionError):  # halves of surrogate pairs, or a value without an end
+            return None
 
     def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol.
@@ -204,7 +217,7 @@ class Adapter(ABC):
         """
         if path.partition("?")[0] not in self._paths:
             return None
-        return ParsedRequest(model_in(body), stream=body.get("stream") is True)
+        return ParsedRequest(model_in(body), stream=body.get("stream") is True, body=body)
 
     @abstractmethod
     def _option_names(self) -> Mapping[str, str]:

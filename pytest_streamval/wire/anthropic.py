@@ -34,6 +34,7 @@ from pytest_streamval.wire.json_values import (
     frame_type,
     optional,
 )
+from pytest_streamval.wire.turns import anthropic_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -148,6 +149,8 @@ class AnthropicMessagesDecoder(FrameDecoder):
         if kind == "tool_use":
             return self._open_call(index, fields)
         block = self._blocks[index] = _Block(kind)
+        if kind == "redacted_thinking":
+            return _redacted(fields, "content_block")
         text = fields.get(kind) if kind in _BLOCKS else None
         content = self._content(block, kind, optional(text, str, f"content_block.{kind}") or "")
         if kind == "thinking":
@@ -252,6 +255,7 @@ class AnthropicMessages(Adapter):
 
     protocol: ClassVar[str] = "anthropic"
     auth_header: ClassVar[str] = "x-api-key"
+    request_id_header: ClassVar[str] = "request-id"
     auth_prefix: ClassVar[str] = ""
     _decoder: ClassVar[type[FrameDecoder]] = AnthropicMessagesDecoder
     _paths: ClassVar[tuple[str, ...]] = ("/v1/messages",)
@@ -269,7 +273,7 @@ class AnthropicMessages(Adapter):
         return {"anthropic-version": self.version}
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        system, turns = split_system(request.turns)
+        system, turns = split_system(anthropic_turns(request.turns))
         for turn in turns:
             if turn["role"] not in {"user", "assistant"}:
                 raise InvalidArgumentError("messages", excerpt(turn), "The role must be user, assistant or system.")
@@ -292,6 +296,12 @@ class AnthropicMessages(Adapter):
         return Answer.of([*deltas, Delta(usage=usage, finish_reason=reason, refusal=_explanation(body))])
 
 
+def _redacted(block: Json, path: str) -> Delta | None:
+    """Return a block of thinking that the provider sends as opaque data only."""
+    data = optional(block.get("data"), str, f"{path}.data")
+    return Delta(redacted=data) if data else None
+
+
 def _explanation(delta: Json) -> str:
     """Return the words about a refusal: https://platform.claude.com/docs/en/api/messages."""
     details = delta.get("stop_details")
@@ -310,6 +320,8 @@ def _read_block(block: Json, index: int) -> Delta | None:
         case "thinking":
             signature = optional(block.get("signature"), str, "content[].signature") or ""
             return Delta(thinking=expect(block.get("thinking"), str, "content[].thinking"), signature=signature)
+        case "redacted_thinking":
+            return _redacted(block, "content[]")
         case "tool_use":
             ident = expect(block.get("id"), str, "content[].id")
             name = expect(block.get("name"), str, "content[].name")

@@ -32,6 +32,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         stop="end_turn", length="max_tokens", tool_calls="tool_use", refusal="refusal", own="stop_sequence"
     )
     usual_reasons: ClassVar[tuple[str, str]] = ("end_turn", "tool_use")
+    refused_reason: ClassVar[str] = "refusal"
 
     def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
         super().__init__(request, ident=ident, created=created)
@@ -39,10 +40,9 @@ class AnthropicMessagesEncoder(FrameEncoder):
         self._open = ""  # its type, while it is open
         self._open_call = -1  # its index among the calls, if it is one
         self._is_signed = False  # whether it is a thought with its signature
-        self._refusal: list[str] = []
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no code
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"type": "error", "error": {"type": kind, "message": message}}
 
@@ -54,9 +54,10 @@ class AnthropicMessagesEncoder(FrameEncoder):
             yield from self._text("thinking", "thinking", delta.thinking)
         if delta.signature:
             yield from self._text("thinking", "signature", delta.signature)
+        if delta.redacted:
+            yield from self._start_block("redacted_thinking", {"data": delta.redacted})
         if delta.text:
             yield from self._text("text", "text", delta.text)
-        self._refusal.append(delta.refusal)
         for fragment in delta.tool_calls:
             yield from self._fragment(fragment)
 
@@ -103,6 +104,8 @@ class AnthropicMessagesEncoder(FrameEncoder):
         content: list[Json] = []
         if answer.thinking or answer.signature:
             content.append({"type": "thinking", "thinking": answer.thinking, "signature": answer.signature})
+        if answer.redacted:
+            content.append({"type": "redacted_thinking", "data": answer.redacted})
         if answer.text:
             content.append({"type": "text", "text": answer.text})
         for call in answer.tool_calls:
@@ -123,7 +126,7 @@ class AnthropicMessagesEncoder(FrameEncoder):
         }
 
     def _write(self, frame: Json) -> bytes:
-        return sse_frame(json_text(frame), str(frame["type"]))
+        return sse_frame(json_text(frame), str(frame.get("type", "error")))
 
     def _generated_id(self) -> str:
         return f"toolu_{self._ident}_{len(self._calls)}"
@@ -135,6 +138,9 @@ def _details(refusal: str) -> Json:
 
 
 def _counts(usage: Usage | None) -> Json:
-    """Return the token counts that clients expect, 0 if they are unknown."""
+    """Return the token counts that clients expect, 0 if they are unknown. Tokens of the cache are counted apart."""
     counted = usage or Usage()
-    return {"input_tokens": counted.input_tokens or 0, "output_tokens": counted.output_tokens or 0}
+    cached = counted.cached_tokens
+    cache = {} if cached is None else {"cache_creation_input_tokens": 0, "cache_read_input_tokens": cached}
+    prompt = max(0, (counted.input_tokens or 0) - (cached or 0))
+    return {"input_tokens": prompt, **cache, "output_tokens": counted.output_tokens or 0}

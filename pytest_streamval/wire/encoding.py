@@ -39,6 +39,8 @@ class FrameEncoder(ABC):
     """This protocol's words for the finish reasons of other protocols."""
     usual_reasons: ClassVar[tuple[str, str]]
     """The default finish reasons: without tool calls, and with tool calls."""
+    refused_reason: ClassVar[str] = ""
+    """The default finish reason of a refusal, or an empty string if a refusal ends like any other output."""
     kinds: ClassVar[tuple[str, ...]] = ("function", "function_call")
     """The kinds of calls that the protocol can express, as in `ToolCall.kind`. An empty tuple means any kind."""
     terminator: ClassVar[bytes] = b""
@@ -52,6 +54,8 @@ class FrameEncoder(ABC):
             ident: The distinguishing part of the response's id.
             created: The time of the response, in seconds since the epoch.
         """
+        self.reports_usage = request.usage
+        """Whether token counts are sent. It can be changed before the first frame."""
         self._request = request
         self._ident = ident
         self._created = created
@@ -61,6 +65,7 @@ class FrameEncoder(ABC):
         self._positions: dict[int, int] = {}  # their numbers in the stream, by the same index
         self._usage: Usage | None = None
         self._reason: str | None = None
+        self._refusal: list[str] = []
 
     def begin(self) -> bytes:
         """Return the frames that come before the first delta, or nothing if they have been returned already."""
@@ -88,17 +93,25 @@ class FrameEncoder(ABC):
         self._state = "is finished"
         return ending + self.terminator
 
-    def fail(self, kind: str, message: str) -> bytes:
+    def fail(self, kind: str, message: str, code: str | None = None) -> bytes:
         """Return the frame of an error, which ends the stream. As the first frame it has no opening frames before it.
 
         Args:
             kind: The provider's name for the error. It is left out if the protocol has no field for it.
             message: The error message.
+            code: The provider's code for the error, if the protocol has a field for it beside the kind.
         """
+        return self._fail(f"the error {excerpt(kind)}", self.error(kind, message, code))
+
+    def fail_as(self, frame: Json) -> bytes:
+        """Return the frame of an error as a provider sent it, which ends the stream."""
+        return self._fail(f"the error {excerpt(frame)}", frame)
+
+    def _fail(self, subject: str, frame: Json) -> bytes:
         self._has_started = True
-        frame = self._guarded(f"the error {excerpt(kind)}", lambda: self._write_all([self.error(kind, message)]))
+        written = self._guarded(subject, lambda: self._write_all([frame]))
         self._state = "has failed"
-        return frame
+        return written
 
     def encode_answer(self, answer: Answer) -> bytes:
         """Return the body of a response that is not streamed.
@@ -114,7 +127,7 @@ class FrameEncoder(ABC):
 
     @staticmethod
     @abstractmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
 
     @abstractmethod
@@ -165,22 +178,33 @@ class FrameEncoder(ABC):
     def _record(self, delta: Delta) -> None:
         """Keep the values that the opening and the ending report."""
         if delta.usage is not None:
-            if min(delta.usage.input_tokens or 0, delta.usage.output_tokens or 0) < 0:
-                raise self._unencodable(delta.usage, "a count must be 0 or more.")
             self._usage = latest_counts(self._usage, delta.usage)
+            self._check_counts(self._usage or delta.usage)
+        if delta.refusal:
+            self._refusal.append(delta.refusal)
         if delta.finish_reason:
             self._reason = self.reasons.get(delta.finish_reason, delta.finish_reason)
 
+    def _check_counts(self, usage: Usage) -> None:
+        totals = (usage.input_tokens, usage.output_tokens)
+        parts = (usage.cached_tokens or 0, usage.reasoning_tokens or 0)
+        if min(*(total or 0 for total in totals), *parts) < 0:
+            raise self._unencodable(usage, "a count must be 0 or more.")
+        if any(total is not None and part > total for part, total in zip(parts, totals, strict=True)):
+            rule = "the cached tokens are a part of the input tokens, and the reasoning tokens of the output tokens."
+            raise self._unencodable(usage, rule)
+
     def _with_defaults(self, answer: Answer) -> Answer:
         """Return the answer with the defaults for missing values."""
-        self._record(Delta(usage=answer.usage, finish_reason=answer.finish_reason))
+        self._record(Delta(usage=answer.usage, finish_reason=answer.finish_reason, refusal=answer.refusal))
         for position, call in enumerate(answer.tool_calls):
             self._starts_call(ToolCallDelta(position, call.id, call.name, kind=call.kind))
         calls = [replace(self._calls[at], arguments=call.arguments) for at, call in enumerate(answer.tool_calls)]
         return replace(answer, tool_calls=tuple(calls), usage=self._usage, finish_reason=self._final_reason())
 
     def _final_reason(self) -> str:
-        return self._reason or self.usual_reasons[bool(self._calls)]
+        refused = self.refused_reason if self._refusal else ""
+        return self._reason or refused or self.usual_reasons[bool(self._calls)]
 
     def _starts_call(self, fragment: ToolCallDelta) -> bool:
         """Return whether a fragment starts its call. A fragment that continues a call must agree with the first one."""

@@ -28,8 +28,8 @@ class ProviderReportError(Exception):
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(kind, message)
-        self.kind = _valid(kind)
-        self.message = _valid(message)
+        self.kind = valid_text(kind)
+        self.message = valid_text(message)
 
 
 def provider_report(error: object, data: str) -> ProviderReportError:
@@ -86,6 +86,24 @@ def report_outside_frames(text: str) -> ProviderReportError | None:
     return report_in_words(text) if isinstance(value_at_start, dict | list) else None
 
 
-def _valid(text: str) -> str:
+def report_in_form(form: Mapping[str, object], data: str) -> dict[str, object] | None:
+    """Return the error in a text if it has the form of a protocol's errors, without other fields, or None.
+
+    Args:
+        form: An error of the protocol, with any values.
+        data: The text.
+    """
+    value = first_value(data)
+    if not isinstance(value, dict) or not form.keys() <= value.keys():
+        return None
+    own, error = form["error"], value["error"]
+    if isinstance(own, dict) and isinstance(error, dict):
+        has_form = isinstance(error.get("message"), str) and ("status" in error) == ("status" in own)
+    else:
+        has_form = bool(error) and isinstance(own, str) and isinstance(error, str)
+    return {name: each for name, each in value.items() if name in form or name == "request_id"} if has_form else None
+
+
+def valid_text(text: str) -> str:
     """Return a text that can be encoded as UTF-8."""
     return text.encode(errors="replace").decode()

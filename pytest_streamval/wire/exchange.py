@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -64,6 +64,10 @@ class ParsedRequest:
     """Whether a stream reports the number of tokens."""
     endpoint: str = ""
     """The provider's endpoint, if the format depends on it."""
+    signs: bool = field(default=True, repr=False, compare=False)
+    """Whether the thinking is sent with its signature, which some providers do on request only."""
+    body: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """The JSON object of the request. Some responses repeat a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Answer:
     """The words of a refusal, if the provider separates them from the text."""
     signature: str = ""
     """The provider's signatures of the thinking."""
+    redacted: str = ""
+    """The thinking that the provider sent as opaque data only."""
 
     @classmethod
     def of(cls, deltas: Iterable[Delta]) -> Answer:
@@ -97,6 +103,7 @@ class Answer:
             next((delta.finish_reason for delta in reversed(parts) if delta.finish_reason is not None), None),
             "".join(delta.refusal for delta in parts),
             "".join(delta.signature for delta in parts),
+            "".join(delta.redacted for delta in parts),
         )
 
     def to_delta(self) -> Delta:
@@ -109,6 +116,7 @@ class Answer:
             self.finish_reason,
             refusal=self.refusal,
             signature=self.signature,
+            redacted=self.redacted,
         )
 
 
@@ -117,7 +125,7 @@ def joined_deltas(deltas: Iterable[Delta]) -> Delta:
     parts = list(deltas)
     whole = Answer.of(parts)
     calls = tuple(call for delta in parts for call in delta.tool_calls)
-    return Delta(whole.text, whole.thinking, calls, whole.usage, whole.finish_reason, whole.refusal, whole.signature)
+    return replace(whole.to_delta(), tool_calls=calls)
 
 
 def joined_or_none(deltas: Iterable[Delta | None]) -> Delta | None:
@@ -133,4 +141,6 @@ def latest_counts(before: Usage | None, report: Usage | None) -> Usage | None:
     return Usage(
         before.input_tokens if report.input_tokens is None else report.input_tokens,
         before.output_tokens if report.output_tokens is None else report.output_tokens,
+        before.cached_tokens if report.cached_tokens is None else report.cached_tokens,
+        before.reasoning_tokens if report.reasoning_tokens is None else report.reasoning_tokens,
     )

@@ -30,6 +30,7 @@ from pytest_streamval.wire.error_reports import (
     report_in_words,
     report_of_words,
     report_outside_frames,
+    valid_text,
 )
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -182,7 +183,7 @@ class FrameDecoder(ABC):
             return
         error = _report_in(left)
         if error is not None:
-            raise ProviderStreamError(self.protocol, self.text, deltas, error.kind, error.message)
+            raise self._stream_error(error, deltas, left.decode(errors="replace"))
         raise StreamTruncatedError(self.protocol, self.text, deltas, self.terminal, left)
 
     def _decode(self, frames: Sequence[EventFields], deltas: list[Delta]) -> None:
@@ -254,7 +255,11 @@ class FrameDecoder(ABC):
             if report is None:
                 return MalformedFrameError(self.protocol, self.text, deltas, frame, self._offset, str(fault))
             fault = report
-        return ProviderStreamError(self.protocol, self.text, deltas, fault.kind, fault.message)
+        return self._stream_error(fault, deltas, frame)
+
+    def _stream_error(self, report: ProviderReportError, deltas: list[Delta], frame: str) -> ProviderStreamError:
+        error = ProviderStreamError(self.protocol, report.kind, report.message, valid_text(frame))
+        return error.after(self.text, deltas)
 
     def _report(self, event: str, frame: str, fault: FrameFaultError) -> ProviderReportError | None:
         """Return the error that a frame reports which could not be read, or None."""

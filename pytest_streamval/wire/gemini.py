@@ -23,34 +23,31 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qs, quote, unquote
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
+from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, split_system, text_content
-from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.error_reports import provider_report, report_in
 from pytest_streamval.wire.exchange import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.gemini_arguments import PartialArguments
+from pytest_streamval.wire.gemini_encoder import REFUSED, GeminiEncoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     arguments_text,
     expect,
-    json_text,
     optional,
 )
-from pytest_streamval.wire.sse import sse_frame
+from pytest_streamval.wire.turns import gemini_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_streamval.wire.adapter import ChatRequest
-    from pytest_streamval.wire.encoding import Json
+    from pytest_streamval.wire.encoding import FrameEncoder, Json
 
 _PATH = re.compile(r"/v1(?:alpha|beta)?/models/([^/:?]+):(generateContent|streamGenerateContent)(?:\?.*)?")
 _INPUT = ("promptTokenCount", "toolUsePromptTokenCount")
 _OUTPUT = ("candidatesTokenCount", "thoughtsTokenCount")
 _UNSPECIFIED = {"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}  # the default values, without a meaning
-# The reasons for an output that Gemini refuses to go on with: https://ai.google.dev/api/generate-content#FinishReason
-_REFUSED = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY")
 _PARTS = "candidates[0].content.parts"
 _ROLES = MappingProxyType({"user": "user", "assistant": "model", "model": "model"})
 
@@ -153,60 +150,6 @@ class GeminiDecoder(FrameDecoder):
         return Delta(tool_calls=(self._end_call(),))
 
 
-class GeminiEncoder(CompleteCallEncoder):
-    """Encode a response in Gemini's format, with CRLF as the line end."""
-
-    protocol: ClassVar[str] = "gemini"
-    reasons: ClassVar[Mapping[str, str]] = finish_reasons(
-        stop="STOP", length="MAX_TOKENS", tool_calls="STOP", refusal="SAFETY"
-    )
-    usual_reasons: ClassVar[tuple[str, str]] = ("STOP", "STOP")
-
-    @staticmethod
-    def error(kind: str, message: str) -> Json:
-        """Return the JSON of an error, for a stream and for a response that is not streamed."""
-        return {"error": {"code": _CODES.get(kind, 500), "message": message, "status": kind}}
-
-    def _frames(self, delta: Delta) -> Iterable[Json]:
-        calls = self._partial_calls() if delta.text or delta.thinking else []
-        parts = [*map(self._call, calls), *_text_parts(delta.thinking, delta.text, delta.signature)]
-        parts += map(self._call, self._complete_calls(delta))
-        if delta.finish_reason:
-            parts += map(self._call, self._partial_calls())
-        usage_field = _counts(self._usage) if delta.usage else {}
-        if delta.refusal:
-            yield {"promptFeedback": {"blockReasonMessage": delta.refusal}, **self._ids()}
-        if parts or delta.finish_reason or usage_field:
-            yield self._response(parts, self._reason if delta.finish_reason else None, usage_field)
-
-    def _ending(self) -> Iterable[Json]:
-        parts = [*map(self._call, self._partial_calls())]
-        if parts or self._reason is None:
-            yield self._response(parts, self._final_reason(), {})
-
-    def _answer_body(self, answer: Answer) -> Json:
-        parts = [*_text_parts(answer.thinking, answer.text, answer.signature), *map(self._call, answer.tool_calls)]
-        feedback = {"promptFeedback": {"blockReasonMessage": answer.refusal}} if answer.refusal else {}
-        return {**self._response(parts, answer.finish_reason, _counts(answer.usage)), **feedback}
-
-    def _response(self, parts: list[Json], reason: str | None, usage_field: Json) -> Json:
-        candidate: Json = {"content": {"parts": parts, "role": "model"}} if parts else {}
-        if reason:
-            candidate["finishReason"] = reason
-        candidates = [{**candidate, "index": 0}] if candidate else []
-        return {**({"candidates": candidates} if candidates else {}), **usage_field, **self._ids()}
-
-    def _ids(self) -> Json:
-        return {"modelVersion": self._request.model, "responseId": self._ident}
-
-    def _call(self, call: ToolCall) -> Json:
-        ident = {} if call.id is None else {"id": call.id}
-        return {"functionCall": {**ident, "name": call.name, "args": arguments_of(self.protocol, call)}}
-
-    def _write(self, frame: Json) -> bytes:
-        return sse_frame(json_text(frame), end="\r\n")
-
-
 @dataclass(frozen=True, slots=True)
 class Gemini(Adapter):
     """The adapter for Gemini's `generateContent`. The API key is sent in `x-goog-api-key`."""
@@ -220,7 +163,7 @@ class Gemini(Adapter):
     version: str = "v1beta"
     """The version of the protocol in the path: "v1", or "v1beta" with newer features."""
 
-    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:  # noqa: ARG002  # everything is in the path
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol.
 
         A streamed response needs `alt=sse`. Without it, Gemini sends an array piece by piece, which no client here
@@ -232,14 +175,14 @@ class Gemini(Adapter):
         streamed = found[2] == "streamGenerateContent"
         if streamed and parse_qs(path.partition("?")[2]).get("alt") != ["sse"]:
             return None
-        return ParsedRequest(unquote(found[1]), stream=streamed)
+        return ParsedRequest(unquote(found[1]), stream=streamed, body=body)
 
     def _option_names(self) -> Mapping[str, str]:
         names = ("temperature", "max_new_tokens", "seed", "stop")
         return dict(zip(names, ("temperature", "maxOutputTokens", "seed", "stopSequences"), strict=True))
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        system, turns = split_system(request.turns)
+        system, turns = split_system(gemini_turns(request.turns))
         settings = request.settings
         if request.schema is not None:
             settings = {**settings, "responseMimeType": "application/json", "responseJsonSchema": request.schema}
@@ -283,7 +226,7 @@ def _refusal(candidate: Json, body: Json) -> str:
     """Return the words about a refused prompt or output."""
     feedback = body.get("promptFeedback")
     words = feedback.get("blockReasonMessage") if isinstance(feedback, dict) else None
-    if words is None and candidate.get("finishReason") in _REFUSED:
+    if words is None and candidate.get("finishReason") in REFUSED:
         words = candidate.get("finishMessage")
     return words if isinstance(words, str) else ""
 
@@ -296,36 +239,3 @@ def _content(turn: dict[str, object]) -> Json:
     if isinstance(content, list):
         return {"role": role, "parts": content}
     return {"role": role, "parts": [{"text": text_content(turn)}]}
-
-
-def _text_parts(thinking: str, text: str, signature: str) -> list[Json]:
-    """Return the parts of a text and of its thinking. The signature belongs to the first part, as Gemini sends it."""
-    parts: list[Json] = [{"text": thinking, "thought": True}] if thinking else []
-    parts += [{"text": text}] if text else []
-    if signature:
-        parts = parts or [{"text": ""}]
-        parts[0]["thoughtSignature"] = signature
-    return parts
-
-
-def _counts(usage: Usage | None) -> Json:
-    """Return the field with the known token counts, or no field."""
-    usage_field = usage or Usage()
-    fields = {"promptTokenCount": usage_field.input_tokens, "candidatesTokenCount": usage_field.output_tokens}
-    known = {field: count for field, count in fields.items() if count is not None}
-    return {"usageMetadata": {**known, "totalTokenCount": sum(known.values())}} if known else {}
-
-
-# The HTTP status codes of Google's errors: https://cloud.google.com/apis/design/errors
-_CODES: Mapping[str, int] = MappingProxyType(
-    {
-        "INVALID_ARGUMENT": 400,
-        "UNAUTHENTICATED": 401,
-        "PERMISSION_DENIED": 403,
-        "NOT_FOUND": 404,
-        "RESOURCE_EXHAUSTED": 429,
-        "INTERNAL": 500,
-        "UNAVAILABLE": 503,
-        "DEADLINE_EXCEEDED": 504,
-    }
-)

@@ -24,7 +24,9 @@ from pytest_streamval.wire.error_reports import provider_report
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import arguments_text, expect, optional
+from pytest_streamval.wire.logprobs import token_logprobs
 from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
+from pytest_streamval.wire.turns import ollama_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,7 +106,7 @@ class OllamaEncoder(CompleteCallEncoder):
     usual_reasons: ClassVar[tuple[str, str]] = ("stop", "stop")
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:  # noqa: ARG004  # the protocol has no field for a kind
+    def error(kind: str, message: str, code: str | None = None) -> Json:  # noqa: ARG004  # the protocol has no field for a kind or a code
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
         return {"error": message}
 
@@ -136,6 +138,8 @@ class OllamaEncoder(CompleteCallEncoder):
     def _line(self, text: str, thinking: str, calls: list[ToolCall]) -> Json:
         line: Json = {"model": self._request.model, "created_at": _date(self._created)}
         thinking_field = {"thinking": thinking} if thinking else {}
+        if text and self._request.body.get("logprobs") is True:
+            line["logprobs"] = token_logprobs(text, self._request.body)
         if self._request.endpoint == "generate":
             if calls:
                 raise self._unencodable(calls[0], f"{_PATHS['generate']} has no tool calls, but {_PATHS['chat']} has.")
@@ -175,6 +179,7 @@ class Ollama(Adapter):
 
     protocol: ClassVar[str] = "ollama"
     media_type: ClassVar[str] = "application/x-ndjson"
+    signs: ClassVar[bool] = False
     _decoder: ClassVar[type[FrameDecoder]] = OllamaDecoder
     _encoder: ClassVar[type[FrameEncoder]] = OllamaEncoder
 
@@ -192,7 +197,9 @@ class Ollama(Adapter):
         """
         for endpoint, own in _PATHS.items():
             if path.partition("?")[0] == own:
-                return ParsedRequest(model_in(body), stream=body.get("stream") is not False, endpoint=endpoint)
+                return ParsedRequest(
+                    model_in(body), stream=body.get("stream") is not False, endpoint=endpoint, body=body
+                )
         return None
 
     def _option_names(self) -> Mapping[str, str]:
@@ -208,7 +215,7 @@ class Ollama(Adapter):
 
     def _prompt_fields(self, turns: list[dict[str, object]]) -> Json:
         if self.endpoint == "chat":
-            return {"messages": turns}
+            return {"messages": ollama_turns(turns)}
         system, others = split_system(turns)
         if [turn["role"] for turn in others] != ["user"]:
             rule = f"{_PATHS['generate']} takes a single user message. Use {_PATHS['chat']} for a conversation."

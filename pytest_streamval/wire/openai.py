@@ -40,6 +40,7 @@ from pytest_streamval.wire.json_values import FrameFaultError, expect, optional
 from pytest_streamval.wire.openai_calls import CallPlaces
 from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
 from pytest_streamval.wire.openai_words import words_in
+from pytest_streamval.wire.turns import chat_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -127,6 +128,9 @@ class OpenAIChatDecoder(FrameDecoder):
             raise provider_report(choice["error"], data)
         fields = optional(choice.get("delta"), dict, "choices[0].delta") or {}
         text = fields.get("content")
+        if not fields and type(choice.get("text")) is str:  # the older completions
+            text = choice["text"]
+            fields = {"content": text}
         if not text and "message" in choice:
             fields = {**fields, **self._message(choice)}
             text = fields.get("content")
@@ -215,6 +219,8 @@ class OpenAIChat(Adapter):
 
     protocol: ClassVar[str] = "openai"
     synonyms: ClassVar[Mapping[str, str]] = MappingProxyType({"max_completion_tokens": "max_tokens"})
+    request_id_header: ClassVar[str] = "x-request-id"
+    signs: ClassVar[bool] = False
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIChatDecoder
     _paths: ClassVar[tuple[str, ...]] = ("/v1/chat/completions", "/chat/completions")
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIChatEncoder
@@ -240,7 +246,7 @@ class OpenAIChat(Adapter):
         return {"temperature": "temperature", "max_new_tokens": self.max_tokens, "seed": self.seed, "stop": "stop"}
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        body: Json = {"model": request.model, "messages": request.turns, **request.settings}
+        body: Json = {"model": request.model, "messages": chat_turns(request.turns), **request.settings}
         if request.schema is not None and not self.json_schemas:
             body["response_format"] = {"type": "json_object"}
         elif request.schema is not None:
@@ -257,7 +263,8 @@ class OpenAIChat(Adapter):
         if not choices:
             raise FrameFaultError("choices has no item with index 0")
         path = "choices[0].message"
-        message = expect(choices[0].get("message"), dict, path)
+        is_older = "message" not in choices[0] and type(choices[0].get("text")) is str
+        message = {"content": choices[0]["text"]} if is_older else expect(choices[0].get("message"), dict, path)
         words = words_in(message, path)
         calls = optional(message.get("tool_calls"), list, f"{path}.tool_calls") or []
         reason = optional(choices[0].get("finish_reason"), str, "choices[0].finish_reason")

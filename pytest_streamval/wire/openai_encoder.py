@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
+from pytest_streamval.wire.logprobs import token_logprobs
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
     from pytest_streamval.wire.encoding import Json
-    from pytest_streamval.wire.exchange import Answer
+    from pytest_streamval.wire.exchange import Answer, ParsedRequest
 
 
 class OpenAIChatEncoder(FrameEncoder):
     """Encode a chat completion in OpenAI's format.
 
     The role comes first. A finish reason has a frame of its own. The token counts come at the end, if the request asks
-    for them and some are known.
+    for them and some are known. If they are reported without that, they are in the last frame with a choice, because a
+    client that does not ask may read the first choice of every frame.
     """
 
     protocol: ClassVar[str] = "openai"
@@ -32,10 +34,14 @@ class OpenAIChatEncoder(FrameEncoder):
     kinds: ClassVar[tuple[str, ...]] = ("function", "function_call", "custom")
     terminator: ClassVar[bytes] = b"data: [DONE]\n\n"
 
+    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
+        super().__init__(request, ident=ident, created=created)
+        self._reported: Usage | None = None  # the token counts that were sent without a request for them
+
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error, for a stream and for a response that is not streamed."""
-        return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
     def _opening(self) -> Iterable[Json]:
         yield self._chunk({"role": "assistant", "content": None})
@@ -55,13 +61,22 @@ class OpenAIChatEncoder(FrameEncoder):
         if fields:
             yield self._chunk(fields)
         if delta.finish_reason:
-            yield self._chunk({}, self._reason)
+            yield self._last_chunk(self._reason)
 
     def _ending(self) -> Iterable[Json]:
         if self._reason is None:
-            yield self._chunk({}, self._final_reason())
+            yield self._last_chunk(self._final_reason())
         if self._usage is not None and self._request.usage:
             yield {**self._chunk({}), "choices": [], "usage": _counts(self._usage)}
+        elif self.reports_usage and self._usage != self._reported:
+            yield self._last_chunk(None)
+
+    def _last_chunk(self, reason: str | None) -> Json:
+        """Return the frame with the finish reason, and with the token counts if the request does not ask for them."""
+        if self._usage is None or self._request.usage or not self.reports_usage:
+            return self._chunk({}, reason)
+        self._reported = self._usage
+        return {**self._chunk({}, reason), "usage": _counts(self._usage)}
 
     def _answer_body(self, answer: Answer) -> Json:
         is_text = answer.text or not (answer.tool_calls or answer.refusal)
@@ -73,7 +88,8 @@ class OpenAIChatEncoder(FrameEncoder):
             message["reasoning_details"] = [_signature(answer.signature)]
         for position, call in enumerate(answer.tool_calls):
             self._add_call(message, position, call)
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+        logprobs = self._logprobs(content, answer.refusal)
+        choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": answer.finish_reason}
         usage_field = {} if answer.usage is None else {"usage": _counts(answer.usage)}
         return {**self._head("chat.completion"), "choices": [choice], **usage_field}
 
@@ -81,14 +97,29 @@ class OpenAIChatEncoder(FrameEncoder):
         return sse_frame(json_text(frame))
 
     def _chunk(self, fields: Json, reason: str | None = None) -> Json:
-        choice = {"index": 0, "delta": fields, "logprobs": None, "finish_reason": reason}
+        logprobs = self._logprobs(fields.get("content"), fields.get("refusal"))
+        choice = {"index": 0, "delta": fields, "logprobs": logprobs, "finish_reason": reason}
         # If counts come later, the frames before them have a null usage.
         usage_field = {"usage": None} if self._request.usage else {}
         return {**self._head("chat.completion.chunk"), "choices": [choice], **usage_field}
 
+    def _logprobs(self, text: object, refusal: object) -> Json | None:
+        """Return the log probabilities of the tokens, if the request asks for them and there are tokens."""
+        body = self._request.body
+        if body.get("logprobs") is not True or not (text or refusal):
+            return None
+        texts = {"content": text, "refusal": refusal}
+        return {name: token_logprobs(str(each), body) if each else None for name, each in texts.items()}
+
     def _head(self, kind: str) -> Json:
-        created = int(self._created)
-        return {"id": f"chatcmpl-{self._ident}", "object": kind, "created": created, "model": self._request.model}
+        return {
+            "id": f"chatcmpl-{self._ident}",
+            "object": kind,
+            "created": int(self._created),
+            "model": self._request.model,
+            "service_tier": served_tier(self._request.body),
+            "system_fingerprint": "fp_0123456789",
+        }
 
     def _add_fragment(self, fields: Json, fragment: ToolCallDelta) -> None:
         starts = self._starts_call(fragment)
@@ -113,6 +144,12 @@ class OpenAIChatEncoder(FrameEncoder):
             fields["function_call"] = {"name": call.name, "arguments": call.arguments}
 
 
+def served_tier(body: Mapping[str, object]) -> str:
+    """Return the tier that serves a request: the one that it asks for, if that is not "auto"."""
+    tier = body.get("service_tier")
+    return tier if isinstance(tier, str) and tier != "auto" else "default"
+
+
 _WORDS = {"function": "arguments", "custom": "input"}
 
 
@@ -129,4 +166,9 @@ def _signature(signature: str) -> Json:
 
 def _counts(usage: Usage) -> Json:
     prompt, completion = usage.input_tokens or 0, usage.output_tokens or 0
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    counts: Json = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    if usage.cached_tokens is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return counts

@@ -62,6 +62,7 @@ def read_stream(protocol: str, data: bytes | Iterable[bytes], *, strict: bool = 
         answer.finish_reason,
         answer.refusal,
         answer.signature,
+        answer.redacted,
         error,
         tuple(decoder.deviations),
     )

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming. Ever
 response holds items: a `message`, `reasoning` or a call. Each item is a `response.output_item.added`, its pieces and a
 `response.output_item.done`. `response.completed` or `response.incomplete` ends a stream and repeats all of its output.
 `response.failed` and `error` report an error. Unknown types of events, items and parts are skipped, and so are the
-tools that the server runs: a call that the client runs has a `call_id`.
+tools that the server runs: a call that the client runs has a `call_id`, or asks to approve a call of an MCP server.
 
 Every text in pieces is repeated complete. If the two differ, pieces were doubled or swapped, and the frame is
 malformed. A text that is said in one place only is read there: some compatible servers send no pieces, or fewer than
@@ -19,7 +19,7 @@ A response has no finish reason. Its status, `completed`, or the reason in `inco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
@@ -36,6 +36,8 @@ from pytest_streamval.wire.responses_items import (
     Item,
     Items,
     arguments_of_call,
+    call_id_of,
+    difference_of_texts,
     family_of,
     form_of_part,
     is_call,
@@ -44,12 +46,14 @@ from pytest_streamval.wire.responses_items import (
     same_json,
     texts_of_item,
 )
+from pytest_streamval.wire.turns import responses_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import FrameEncoder, Json
+    from pytest_streamval.wire.exchange import ParsedRequest
     from pytest_streamval.wire.responses_items import Channel, Family, PiecesForm
 
 _INPUT = ("input_tokens",)
@@ -155,7 +159,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
         else:
             missing = text.missing(part, whole)
             if missing is None:
-                raise FrameFaultError(_difference(name, whole, text.joined()))
+                raise FrameFaultError(difference_of_texts(name, whole, text.joined()))
             rest = missing
             self._note("missing-pieces", f"{name} ends with {excerpt(rest, 60)}, which had no pieces")
         if whole:
@@ -204,7 +208,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
 
     def _call_added(self, fields: Json, index: int | None, ident: str | None) -> Delta | None:
         kind = kind_of_call(fields)
-        call_id = expect(fields.get("call_id"), str, "item.call_id")
+        call_id = call_id_of(fields, "item")
         before = None if index is None else self._items.find("call", index, None)
         if before is not None and before.call_id == call_id:
             self._note("order-of-blocks", f"it starts the call {call_id} a second time")
@@ -264,7 +268,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
         return by_position if by_position is not None and not by_position.is_in_output else None
 
     def _complete_call(self, fields: Json, index: int | None, path: str, *, at_end: bool) -> Delta | None:
-        call_id = expect(fields.get("call_id"), str, f"{path}.call_id")
+        call_id = call_id_of(fields, path)
         ident = optional(fields.get("id"), str, f"{path}.id")
         item = self._items.find("call", index, call_id) or self._items.find("call", index, ident)
         is_another = item is not None and item.is_done and call_id != item.call_id
@@ -286,8 +290,8 @@ class OpenAIResponsesDecoder(FrameDecoder):
             return None
         if not whole.startswith(known):
             if item.family == "call" and not same_json(whole, known):
-                raise FrameFaultError(_difference(name, whole, known))
-            self._note("different-whole", _difference(name, whole, known))
+                raise FrameFaultError(difference_of_texts(name, whole, known))
+            self._note("different-whole", difference_of_texts(name, whole, known))
             return None
         rest = whole[len(known) :]
         if known:
@@ -318,18 +322,30 @@ class OpenAIResponses(Adapter):
     """
 
     protocol: ClassVar[str] = "openai-responses"
+    request_id_header: ClassVar[str] = "x-request-id"
     _decoder: ClassVar[type[FrameDecoder]] = OpenAIResponsesDecoder
     _paths: ClassVar[tuple[str, ...]] = ("/v1/responses", "/responses")
     _encoder: ClassVar[type[FrameEncoder]] = OpenAIResponsesEncoder
+
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
+        """Parse a request. Return None if its path does not belong to this protocol.
+
+        Encrypted reasoning is sent on request only.
+        """
+        request = Adapter.parse_request(self, path, body)  # super() fails in a dataclass with slots
+        include = body.get("include")
+        signs = isinstance(include, list) and "reasoning.encrypted_content" in include
+        return None if request is None else replace(request, signs=signs)
 
     def _option_names(self) -> Mapping[str, str]:
         return {"temperature": "temperature", "max_new_tokens": "max_output_tokens"}
 
     def _build(self, request: ChatRequest) -> tuple[str, Json]:
-        for turn in request.turns:
-            if turn["role"] not in _ROLES:
+        items = responses_items(request.turns)
+        for turn in items:
+            if turn.get("role", _ROLES[0]) not in _ROLES:
                 raise InvalidArgumentError("messages", excerpt(turn), f"The role must be one of {', '.join(_ROLES)}.")
-        body: Json = {"model": request.model, "input": [*map(_item, request.turns)], **request.settings}
+        body: Json = {"model": request.model, "input": items, **request.settings}
         if request.schema is not None:
             body["text"] = {"format": {"type": "json_schema", "name": "output", "schema": request.schema}}
         if request.stream:
@@ -345,13 +361,6 @@ class OpenAIResponses(Adapter):
         usage = decoder._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         found = [delta for delta in deltas if delta is not None]
         return Answer.of([*found, Delta(usage=usage, finish_reason=_reason(body, ""))])
-
-
-def _item(turn: Json) -> Json:
-    """Return a message as an item. An answer has the form of a response, because some servers accept no other form."""
-    if turn["role"] != "assistant" or not isinstance(turn.get("content"), str):
-        return turn
-    return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": turn["content"]}]}
 
 
 def _place(body: Json) -> tuple[int | None, str | None]:
@@ -376,10 +385,6 @@ def _delta(item: Item, channel: Channel, text: str) -> Delta | None:
         case "arguments":
             return Delta(tool_calls=(ToolCallDelta(item.call, arguments=text, kind=item.kind),))
     return Delta(thinking=text)
-
-
-def _difference(name: str, whole: str, known: str) -> str:
-    return f"{name} is {excerpt(whole, 60)}, but the sum of its pieces is {excerpt(known, 60)}"
 
 
 def _reason(response: Json, path: str) -> str | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
-from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
+from pytest_streamval.wire.logprobs import token_logprobs
+from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder, served_tier
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
@@ -19,6 +20,31 @@ if TYPE_CHECKING:
 
 _COMPLETED = "completed"
 _IN_PROGRESS = "in_progress"
+
+
+# The fields that a response repeats, with the values that stand for their absence:
+# https://platform.openai.com/docs/api-reference/responses/object
+_ECHOED: Json = {
+    "background": False,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "store": True,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}, "verbosity": "medium"},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
 
 
 class _Form(NamedTuple):
@@ -50,7 +76,8 @@ _REASONING = _Form(
 )
 _CALL = _Form("fc", "response.function_call_arguments", "arguments", "function_call")
 _CUSTOM = _Form("ctc", "response.custom_tool_call_input", "input", "custom_tool_call")
-_CALLS = {"function": _CALL, "function_call": _CALL, "custom": _CUSTOM}
+_APPROVAL = _Form("mcpr", "", "arguments", "mcp_approval_request")  # of a call of an MCP server
+_CALLS = {"function": _CALL, "function_call": _CALL, "custom": _CUSTOM, _APPROVAL.kind: _APPROVAL}
 
 
 class OpenAIResponsesEncoder(FrameEncoder):
@@ -74,9 +101,9 @@ class OpenAIResponsesEncoder(FrameEncoder):
         self._open: _Item | None = None  # the incomplete item
 
     @staticmethod
-    def error(kind: str, message: str) -> Json:
+    def error(kind: str, message: str, code: str | None = None) -> Json:
         """Return the JSON of an error. In a stream it is an event of the type `error`."""
-        return OpenAIChatEncoder.error(kind, message)
+        return OpenAIChatEncoder.error(kind, message, code)
 
     def _opening(self) -> Iterable[Json]:
         for event in ("response.created", "response.in_progress"):
@@ -85,7 +112,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
     def _frames(self, delta: Delta) -> Iterable[Json]:
         if delta.thinking:
             yield from self._text(_REASONING, delta.thinking)
-        if delta.signature:
+        if delta.signature and self._request.signs:
             yield from self._signature(delta.signature)
         if delta.text:
             yield from self._text(_MESSAGE, delta.text)
@@ -98,7 +125,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         item = self._open
         if item is None or item.form is not form or item.signature:
             yield from self._end_item(_COMPLETED)
-            item = _Item(form, self._ident, len(self._output))
+            item = self._new_item(form, self._output)
             yield from self._start_item(item)
         if not item.pieces:
             yield from item.part_event("added", "")
@@ -109,7 +136,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         item = self._open
         if item is None or item.form is not _REASONING:
             yield from self._end_item(_COMPLETED)
-            item = _Item(_REASONING, self._ident, len(self._output))
+            item = self._new_item(_REASONING, self._output)
             yield from self._start_item(item)
         item.signature += signature
 
@@ -118,7 +145,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         call = self._calls[fragment.index]
         if starts:
             yield from self._end_item(_COMPLETED)
-            yield from self._start_item(_Item(_form_of(call), self._ident, len(self._output), call))
+            yield from self._start_item(self._new_item(_form_of(call), self._output, call))
         if not fragment.arguments:
             return
         item = self._open
@@ -127,6 +154,10 @@ class OpenAIResponsesEncoder(FrameEncoder):
         piece = self._piece(item, fragment.arguments)
         if item.form.event:
             yield piece
+
+    def _new_item(self, form: _Form, output: list[Json], call: ToolCall | None = None) -> _Item:
+        """Return an item that follows the others of the output."""
+        return _Item(form, self._ident, len(output), call, self._request.body)
 
     def _start_item(self, item: _Item) -> Iterable[Json]:
         self._open = item
@@ -159,12 +190,13 @@ class OpenAIResponsesEncoder(FrameEncoder):
     def _answer_body(self, answer: Answer) -> Json:
         output: list[Json] = []
         for form, text in ((_REASONING, answer.thinking), (_MESSAGE, answer.text), (_REFUSAL, answer.refusal)):
-            if text or (form is _REASONING and answer.signature):
-                item = _Item(form, self._ident, len(output))
-                item.signature = answer.signature if form is _REASONING else ""
+            signature = answer.signature if form is _REASONING and self._request.signs else ""
+            if text or signature:
+                item = self._new_item(form, output)
+                item.signature = signature
                 output.append(item.completed(text, _COMPLETED))
         for call in answer.tool_calls:
-            item = _Item(_form_of(call), self._ident, len(output), call)
+            item = self._new_item(_form_of(call), output, call)
             output.append(item.completed(call.arguments, _COMPLETED))
         reason = self._final_reason()
         return self._response(_status(reason), output, answer.usage, reason)
@@ -177,17 +209,17 @@ class OpenAIResponsesEncoder(FrameEncoder):
             "status": status,
             "error": None,
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
-            "instructions": None,
-            "metadata": {},
             "model": self._request.model,
             "output": output,
-            "parallel_tool_calls": True,
-            "temperature": None,
-            "tool_choice": "auto",
-            "tools": [],
-            "top_p": None,
             "usage": None if usage is None else _counts(usage),
+            **self._echo(),
         }
+
+    def _echo(self) -> Json:
+        """Return the fields of the request that every response repeats."""
+        body = self._request.body
+        echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
+        return {**echo, "service_tier": served_tier(body)}
 
     def _write(self, frame: Json) -> bytes:
         kind = str(frame.get("type", "error"))
@@ -199,7 +231,9 @@ class OpenAIResponsesEncoder(FrameEncoder):
 class _Item:
     """An item of the output, and its events."""
 
-    def __init__(self, form: _Form, answer: str, index: int, call: ToolCall | None = None) -> None:
+    def __init__(
+        self, form: _Form, answer: str, index: int, call: ToolCall | None, request: Mapping[str, object]
+    ) -> None:
         """Start an item.
 
         Args:
@@ -207,7 +241,11 @@ class _Item:
             answer: The distinguishing part of the response's id.
             index: The item's position in the output.
             call: The tool call, if the item is one.
+            request: The body of the request.
         """
+        include = request.get("include")
+        has_logprobs = isinstance(include, list) and "message.output_text.logprobs" in include
+        self._asked = request if has_logprobs else None
         self.form = form
         self.ident = f"{form.prefix}_{answer}_{index}"
         self.index = index
@@ -217,7 +255,7 @@ class _Item:
 
     def text_event(self, moment: str, field: str, text: str) -> Json:
         """Return an event with text."""
-        logprobs: Json = {"logprobs": []} if self.form is _MESSAGE else {}
+        logprobs: Json = {"logprobs": self._logprobs(text)} if self.form is _MESSAGE else {}
         return {"type": f"{self.form.event}.{moment}", **self._place(), field: text, **logprobs}
 
     def part_event(self, moment: str, text: str) -> Iterable[Json]:
@@ -243,6 +281,9 @@ class _Item:
             return {"id": self.ident, "type": "reasoning", "summary": parts, **signature}
         if self.call is None:
             return {"id": self.ident, "type": "message", "status": status, "role": "assistant", "content": parts}
+        if self.form is _APPROVAL:
+            named = {"name": self.call.name, "arguments": text, "server_label": "streamval"}
+            return {"id": self.call.id, "type": self.form.kind, **named}
         common = {"id": self.ident, "type": self.form.kind, "status": status, "call_id": self.call.id}
         if not self.form.event:
             return {**common, **_action(self.call.kind, text)}
@@ -252,12 +293,15 @@ class _Item:
         part = {self.form.part_index: 0} if self.form.part else {}
         return {"item_id": self.ident, "output_index": self.index, **part}
 
+    def _logprobs(self, text: str) -> list[Json]:
+        return [] if self._asked is None else token_logprobs(text, self._asked)
+
     def _part(self, text: str) -> Json:
         if self.form is _REASONING:
             return {"type": "summary_text", "text": text}
         if self.form is _REFUSAL:
             return {"type": "refusal", "refusal": text}
-        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": self._logprobs(text)}
 
 
 def _form_of(call: ToolCall) -> _Form:
@@ -282,8 +326,8 @@ def _counts(usage: Usage) -> Json:
     prompt, output = usage.input_tokens or 0, usage.output_tokens or 0
     return {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0, "cache_write_tokens": 0},
         "output_tokens": output,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
         "total_tokens": prompt + output,
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from pytest_streamval.errors import excerpt
 from pytest_streamval.wire.json_values import arguments_text, expect, optional
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ _PARTS: dict[str, PartForm] = {
     "reasoning_text": ("reasoning", "reasoning_text", "content", "text"),
     "summary_text": ("reasoning", "summary", "summary", "text"),
 }
-_KINDS = {"function_call": "function", "custom_tool_call": "custom"}
-NAMED_KINDS = ("function", "custom")
+_APPROVAL = "mcp_approval_request"
+_KINDS = {"function_call": "function", "custom_tool_call": "custom", _APPROVAL: _APPROVAL}
+NAMED_KINDS = ("function", "custom", _APPROVAL)
 """The kinds of calls that have a name and arguments, or a text as their input. Others have an action."""
 # The fields of a call of another kind that are not its action.
 _CALL_FIELDS = {"type", "id", "call_id", "status", "created_by", "agent", "environment", "output", "execution"}
@@ -206,6 +208,12 @@ def kind_of_call(item: Json) -> str:
     return _KINDS.get(kind, kind.removesuffix("_call"))
 
 
+def call_id_of(item: Json, path: str) -> str:
+    """Return the identifier with which the client answers a call."""
+    field = "id" if item.get("type") == _APPROVAL else "call_id"
+    return expect(item.get(field), str, f"{path}.{field}")
+
+
 def name_of_call(item: Json, kind: str) -> str:
     """Return the name of a call, which is its kind if it has none."""
     return expect(item.get("name"), str, "item.name") if kind in NAMED_KINDS else kind
@@ -245,3 +253,8 @@ def same_json(first: str, second: str) -> bool:
         return bool(json.loads(first) == json.loads(second))
     except (ValueError, RecursionError):
         return False
+
+
+def difference_of_texts(name: str, whole: str, known: str) -> str:
+    """Return the words about a complete text that differs from its pieces."""
+    return f"{name} is {excerpt(whole, 60)}, but the sum of its pieces is {excerpt(known, 60)}"

@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 from functools import wraps
 
+import django
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
 PLAIN = [(b"content-type", b"text/plain")]
 SSE = [(b"content-type", b"text/event-stream")]
+urlpatterns = []  # of Django, which finds them in its ROOT_URLCONF
 
 
 def start(headers=PLAIN, status=200):
@@ -55,3 +61,12 @@ def events(*data, headers=SSE, seconds=0):
     """Return an application that sends server-sent events."""
     pieces = [part for each in data for part in (f"data: {each}\n\n", seconds)]
     return streaming(*pieces, headers=headers)
+
+
+def django_app(view):
+    """Return the application of Django with one view."""
+    if not settings.configured:
+        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None)
+        django.setup()
+    urlpatterns[:] = [path("", view)]
+    return get_asgi_application()

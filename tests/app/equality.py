@@ -11,24 +11,15 @@ import logging
 import math
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-import anyio
 import httpx2
 import uvicorn
-from fastapi import Depends, FastAPI
-from litestar import Litestar, get
-from litestar.response import Stream
-from sse_starlette import EventSourceResponse
-from starlette.applications import Starlette
-from starlette.background import BackgroundTask
-from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.routing import Route
 
 from pytest_streamval import AppClient, VirtualClock, served
 from pytest_streamval.errors import BrokenResponseError
+from tests.app.equal_applications import APPS, BEFORE_HEAD, BETWEEN, PIECES
+from tests.app.equal_sockets import SOCKET_APPS, SOCKET_WAYS, socket_in_app_client, socket_under_uvicorn
 
 PAGE = Path(__file__).parents[2] / "docs" / "uvicorn.md"
 INTRODUCTION = """\
@@ -38,17 +29,33 @@ An application sees the same under [`app_client`](applications.md) and under uvi
 `python -m tests.app.equality` runs each application in both, and writes this page. A test compares them.
 
 A row has the messages that the application received, the end of its task, the notes of its own code, and the response
-that the client got. A client leaves at the end of the response, in the middle of its request, before the head of the
-response, after the first read, while the application waits for its next piece, after the last piece, or while the
-application waits in `send`, because the client reads nothing.
+that the client got.
 
-| application | the client leaves | received | its task | its notes | response | under uvicorn |
-|---|---|---|---|---|---|---|"""
-BEFORE_HEAD, BETWEEN = 10, 10  # virtual seconds that the applications wait
+## Responses
+
+A client leaves at the end of the response, in the middle of its request, before the head of the response, after the
+first read, while the application waits for its next piece, after the last piece, or while the application waits in
+`send`, because the client reads nothing. It half-closes the connection in the middle of its request, or it still
+uploads its request when it leaves after the first read.
+
+"""
+SOCKETS = """
+## WebSockets
+
+A client leaves after the application has closed the WebSocket, in the handshake, after a message, while the application
+waits for its next one, after the last one, after a message of its own, or while the application waits in `send`. A
+connection can also be lost without a close frame. The numbers are the codes of the close frames.
+
+"""
+HEADINGS = """\
+| application | the client leaves | received | its task | its notes | {got} | under uvicorn |
+|---|---|---|---|---|---|---|
+"""
 TRANSIT = 0.001  # virtual seconds that the news of a client that has left takes, at least
 LATER = 200  # virtual seconds after which the record is read
-PIECES = 4
-EARLY = ("in its request", "before the head")
+HALF_CLOSED, UPLOADS = "half-closed in its request", "while it uploads"
+EARLY = ("in its request", "before the head", HALF_CLOSED, UPLOADS)
+HEAD = {HALF_CLOSED: BEFORE_HEAD, UPLOADS: BEFORE_HEAD + BETWEEN / 2}  # seconds after which a client leaves early
 LARGE = 4 * 2**20  # bytes of a piece that fills every buffer between an application and its client
 
 
@@ -73,13 +80,14 @@ class Recorder:
         self._app = make(self.own, size)
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
 
         async def noting_receive():
             message = await receive()
-            self.received.append(message["type"])
+            name = message["type"].rpartition(".")[2]
+            self.received.append(f"{name} {message['code']}" if "code" in message else name)
             return message
 
         try:
@@ -93,210 +101,14 @@ class Recorder:
             raise
 
 
-# Applications
-
-
-async def pieces(own, size):
-    for number in range(PIECES):
-        yield bytes([97 + number]) * size
-        if size == 1:  # otherwise, buffers decide how many pieces an application can send
-            own.append(f"piece {number}")
-        await asyncio.sleep(BETWEEN)
-
-
-async def pieces_with_finally(own, size):
-    try:
-        async for piece in pieces(own, size):
-            yield piece
-    except BaseException as error:
-        own.append(type(error).__name__)
-        raise
-    finally:
-        own.append("finally")
-
-
-def starlette(make_response, *middleware):
-    def make(own, size):
-        async def endpoint(request):
-            await asyncio.sleep(BEFORE_HEAD)
-            return make_response(own, size)
-
-        return Starlette(routes=[Route("/", endpoint)], middleware=[Middleware(each) for each in middleware])
-
-    return make
-
-
-def with_background(own, size):
-    async def later():
-        await asyncio.sleep(BETWEEN)
-        own.append("background task")
-
-    return StreamingResponse(pieces(own, size), background=BackgroundTask(later))
-
-
-def failing(own, size):
-    async def answer():
-        yield b"a" * size
-        raise LookupError
-
-    return StreamingResponse(answer())
-
-
-def failing_at_once(own, size):
-    raise LookupError
-
-
-class Passes(BaseHTTPMiddleware):
-    async def dispatch(self, request, call_next):
-        return await call_next(request)
-
-
-def raw(own, size):
-    async def app(scope, receive, send):
-        if scope["type"] != "http":
-            raise NotImplementedError
-        await receive()
-        await asyncio.sleep(BEFORE_HEAD)
-        await send({"type": "http.response.start", "status": 200})
-        async for piece in pieces(own, size):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body"})
-
-    return app
-
-
-def listening(own, size):
-    async def app(scope, receive, send):
-        if scope["type"] != "http":
-            raise NotImplementedError
-        work = asyncio.create_task(raw(own, size)(scope, receive, send))
-        await asyncio.sleep(0)
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        own.append("left" if not work.done() else "done")
-        work.cancel()
-        await asyncio.wait([work])
-
-    return app
-
-
-def careful(own, size):
-    async def app(scope, receive, send):
-        if scope["type"] != "http":
-            raise NotImplementedError
-        await asyncio.sleep(BEFORE_HEAD)
-        try:
-            await send({"type": "http.response.start", "status": 200})
-            async for piece in pieces(own, size):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body"})
-        except OSError as error:  # of servers that raise after the client has left, as ASGI 2.4 allows
-            own.append(type(error).__name__)
-
-    return app
-
-
-def answering(own, size):
-    async def app(scope, receive, send):
-        if scope["type"] != "http":
-            raise NotImplementedError
-        await asyncio.sleep(BEFORE_HEAD)
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": b"a" * size})
-        return "a result"
-
-    return app
-
-
-def failing_background(own, size):
-    async def later():
-        await asyncio.sleep(BETWEEN)
-        raise LookupError
-
-    return StreamingResponse(pieces(own, size), background=BackgroundTask(later))
-
-
-async def slow_clean_up(own, size):
-    try:
-        async for piece in pieces(own, size):
-            yield piece
-    finally:
-        with anyio.CancelScope(shield=True):
-            await asyncio.sleep(BETWEEN)
-        own.append("cleaned up")
-
-
-def fastapi(own, size):
-    app = FastAPI()
-
-    async def connection():
-        try:
-            yield "database"
-        finally:
-            own.append("closed")
-
-    @app.get("/")
-    async def chat(database=Depends(connection)):  # noqa: B008  # as in its docs
-        await asyncio.sleep(BEFORE_HEAD)
-        return StreamingResponse(pieces_with_finally(own, size))
-
-    return app
-
-
-def litestar(own, size):
-    async def chat():
-        await asyncio.sleep(BEFORE_HEAD)
-        return Stream(lambda: pieces_with_finally(own, size))
-
-    chat.__annotations__["return"] = Stream
-    return Litestar([get("/")(chat)])
-
-
-def incomplete(own, size):
-    async def app(scope, receive, send):
-        if scope["type"] != "http":
-            raise NotImplementedError
-        await asyncio.sleep(BEFORE_HEAD)
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": b"a" * size, "more_body": True})
-
-    return app
-
-
-APPS = {
-    "a generator": starlette(lambda own, size: StreamingResponse(pieces(own, size))),
-    "a generator with `finally`": starlette(lambda own, size: StreamingResponse(pieces_with_finally(own, size))),
-    "a background task": starlette(with_background),
-    "middleware of Starlette": starlette(lambda own, size: StreamingResponse(pieces_with_finally(own, size)), Passes),
-    "middleware of ASGI": starlette(
-        lambda own, size: StreamingResponse(pieces_with_finally(own, size)), GZipMiddleware
-    ),
-    "sse-starlette": starlette(
-        lambda own, size: EventSourceResponse(
-            ({"data": piece.decode()} async for piece in pieces_with_finally(own, size)), ping=3600
-        )
-    ),
-    "a clean-up that takes time": starlette(lambda own, size: StreamingResponse(slow_clean_up(own, size))),
-    "an error in a background task": starlette(failing_background),
-    "a response in one piece": starlette(lambda own, size: PlainTextResponse(b"a" * size)),
-    "FastAPI with a dependency": fastapi,
-    "Litestar": litestar,
-    "an error before the first byte": starlette(failing_at_once),
-    "an error after the first byte": starlette(failing),
-    "ASGI that ignores the disconnect": raw,
-    "ASGI that waits for the disconnect": listening,
-    "ASGI without an end": incomplete,
-    "ASGI that expects errors in `send`": careful,
-    "ASGI that returns a value": answering,
-}
-"""The applications, by name."""
-
 WAYS = (
     "at the end",
     "in its request",
+    HALF_CLOSED,
     "before the head",
     "after a read",
     "while it waits",
+    UPLOADS,
     "after the last piece",
     "in `send`",
 )
@@ -309,8 +121,8 @@ WAYS = (
 async def in_app_client(app, way):
     async with AppClient(app) as client:
         window = {"read_every": math.inf} if way == "in `send`" else {}
-        content = half_a_body() if way == "in its request" else None
-        async with client.stream("GET", "/", content=content, **window) as page:
+        headers = {"content-length": "8"} if way == HALF_CLOSED else None
+        async with client.stream("GET", "/", content=body_of(way), headers=headers, **window) as page:
             try:
                 await behave(way, page.head, page.read)
                 got = f"{page.status}, {page.end}" if way == "at the end" else "left"
@@ -328,10 +140,11 @@ async def under_uvicorn(app, way):
 
 
 async def request(client, url, way):
+    if way in HEAD:
+        return await upload(url, way)
     if way in EARLY:
-        content = half_a_body() if way == "in its request" else None
         try:
-            async with asyncio.timeout(BEFORE_HEAD / 2), client.stream("GET", url, content=content):
+            async with asyncio.timeout(BEFORE_HEAD / 2), client.stream("GET", url, content=body_of(way)):
                 return "was not left"
         except TimeoutError:
             return "left"
@@ -351,15 +164,38 @@ async def request(client, url, way):
         return f"{response.status_code}, complete" if way == "at the end" else "left"
 
 
-async def half_a_body():
-    yield b"half"
-    await asyncio.Event().wait()
+async def upload(url, way):
+    """Send a part of a request on a connection that stays open, or is half-closed, as no client of httpx2 does."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: testserver\r\ncontent-length: 8\r\n\r\nhalf")
+    if way == HALF_CLOSED:
+        await asyncio.sleep(BEFORE_HEAD / 2)
+        writer.write_eof()
+        await reader.read()
+    else:
+        await asyncio.sleep(HEAD[way])
+    writer.transport.abort()
+    return "left"
+
+
+def body_of(way):
+    """Return the request's body of a way that needs one."""
+
+    async def half_a_body():
+        yield b"half"
+        if way == HALF_CLOSED:
+            await asyncio.sleep(BEFORE_HEAD / 2)
+        else:
+            await asyncio.Event().wait()
+
+    return half_a_body() if way in {"in its request", *HEAD} else None
 
 
 async def behave(way, head, read):
     """Read as far as the client does before it leaves."""
     if way in EARLY:
-        await asyncio.sleep(BEFORE_HEAD / 2)
+        await asyncio.sleep(HEAD.get(way, BEFORE_HEAD / 2))
         return
     await head()
     if way == "in `send`":
@@ -393,16 +229,29 @@ def rows():
             yield name, way, seen(in_app_client, make, way), seen(under_uvicorn, make, way)
 
 
-def page(found):
-    """Return the page with the table."""
-    lines = [INTRODUCTION.format(uvicorn=uvicorn.__version__)]
-    for name, way, ours, theirs in found:
-        received = ", ".join(each.removeprefix("http.") for each in ours.received) or "nothing"
-        own = ", ".join(ours.own) or "nothing"
-        same = "the same" if ours == theirs else f"differs: {theirs}"
-        lines.append(f"| {name} | {way} | {received} | {ours.task} | {own} | {ours.client} | {same} |")
-    return "\n".join([*lines, ""])
+def socket_rows():
+    """Yield the rows of the WebSockets, as `rows` does."""
+    for name, make in SOCKET_APPS.items():
+        for way in SOCKET_WAYS:
+            yield name, way, seen(socket_in_app_client, make, way), seen(socket_under_uvicorn, make, way)
+
+
+def row(name, way, ours, theirs):
+    """Return a row of the table."""
+    received = ", ".join(ours.received) or "nothing"
+    own = ", ".join(ours.own) or "nothing"
+    same = "the same" if ours == theirs else f"differs: {theirs}"
+    return f"| {name} | {way} | {received} | {ours.task} | {own} | {ours.client} | {same} |\n"
+
+
+def page(found, found_sockets):
+    """Return the page with the tables."""
+    tables = [
+        HEADINGS.format(got=got) + "".join(row(*each) for each in table)
+        for got, table in (("response", found), ("its client got", found_sockets))
+    ]
+    return SOCKETS.join(tables)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(rows()), encoding="utf-8")
+    PAGE.write_text(INTRODUCTION.format(uvicorn=uvicorn.__version__) + page(rows(), socket_rows()), encoding="utf-8")

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from tests.app.equality import APPS, PAGE, WAYS, in_app_client, seen, under_uvicorn
+from tests.app.equal_applications import APPS
+from tests.app.equal_sockets import SOCKET_APPS, SOCKET_WAYS, socket_in_app_client, socket_under_uvicorn
+from tests.app.equality import PAGE, WAYS, in_app_client, row, seen, under_uvicorn
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("app", APPS)
 def test_an_application_sees_the_same_as_under_uvicorn(app, way):
     ours = seen(in_app_client, APPS[app], way)
-    assert ours == seen(under_uvicorn, APPS[app], way)
-    assert f"| {app} | {way} |" in PAGE.read_text("utf-8")
-    assert f"| {ours.task} | {', '.join(ours.own) or 'nothing'} | {ours.client} | the same |" in PAGE.read_text("utf-8")
+    theirs = seen(under_uvicorn, APPS[app], way)
+    assert ours == theirs
+    assert row(app, way, ours, theirs) in PAGE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("way", SOCKET_WAYS)
+@pytest.mark.parametrize("app", SOCKET_APPS)
+def test_an_application_with_a_websocket_sees_the_same_as_under_uvicorn(app, way):
+    ours = seen(socket_in_app_client, SOCKET_APPS[app], way)
+    theirs = seen(socket_under_uvicorn, SOCKET_APPS[app], way)
+    assert ours == theirs
+    assert row(app, way, ours, theirs) in PAGE.read_text("utf-8")
+
+
+def test_the_page_compares_twenty_applications_in_eight_ways():
+    assert len(APPS) >= 20
+    assert len(WAYS) >= 8
+    assert len(SOCKET_WAYS) >= 8

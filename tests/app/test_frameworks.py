@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import django
 import pytest
-from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.http import StreamingHttpResponse
-from django.urls import path
 from fastapi import FastAPI
 from litestar import Litestar, get
 from litestar.response import Stream
@@ -19,6 +15,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from pytest_streamval import assert_never_sent
+from tests.app.apps import django_app
 
 
 async def texts(log):
@@ -64,20 +61,14 @@ def litestar_app(log):
     return Litestar([get("/")(chat)])
 
 
-def django_app(log):
+def django_streaming_app(log):
     async def chat(request):
         return StreamingHttpResponse(texts(log))
 
-    if not settings.configured:
-        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None)
-        django.setup()
-    urlpatterns[:] = [path("", chat)]
-    return get_asgi_application()
+    return django_app(chat)
 
 
-urlpatterns = []
-
-FRAMEWORKS = [starlette_app, fastapi_app, sse_starlette_app, litestar_app, django_app]
+FRAMEWORKS = [starlette_app, fastapi_app, sse_starlette_app, litestar_app, django_streaming_app]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -237,3 +237,36 @@ async def test_a_browser_that_leaves_is_seen_by_the_provider(app_client, provide
         assert_stopped(server)
     await server.client_left(within=1)
     assert virtual_clock.elapsed == 0
+
+
+async def test_a_body_shorter_than_its_length_is_a_client_that_half_closes(app_client, virtual_clock):
+    seen = []
+
+    @http_only
+    async def app(scope, receive, send):
+        seen.append(dict(scope["headers"]).keys())
+        seen.extend([await receive() for _ in range(2)])
+
+    async def half():
+        yield b"half"
+        await asyncio.sleep(1)
+
+    async with app_client(app).stream("POST", "/", content=half(), headers={"content-length": "8"}) as page:
+        await asyncio.sleep(2)
+        assert page.end == "left"
+    assert b"transfer-encoding" not in seen[0]
+    assert seen[1:] == [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+
+
+async def test_a_body_in_pieces_as_long_as_announced_is_complete(app_client, virtual_clock):
+    @http_only
+    async def app(scope, receive, send):
+        received = b""
+        while (message := await receive())["more_body"]:
+            received += message["body"]
+        await send(start())
+        await send(body(received + message["body"], more=False))
+
+    async with app_client(app).stream("POST", "/", content=[b"ha", b"lf"], headers={"content-length": "4"}) as page:
+        await page.rest()
+    assert page.text == "half"

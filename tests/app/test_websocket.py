@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from starlette.applications import Starlette
@@ -10,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from pytest_streamval.errors import ClosedError, WebSocketClosedError, WebSocketRejectedError
+from pytest_streamval.errors import ClosedError, InvalidArgumentError, WebSocketClosedError, WebSocketRejectedError
 
 
 def serving(endpoint):
@@ -150,3 +151,85 @@ async def test_messages_of_a_websocket_in_the_wrong_order_are_errors(app_client,
     except WebSocketRejectedError:
         pass
     assert len(errors) == 1
+
+
+async def send_numbers(socket, sent=None):
+    await socket.accept()
+    for number in range(4):
+        await socket.send_text(str(number))
+        if sent is not None:
+            sent.append((number, asyncio.get_running_loop().time()))
+    await socket.close(4001)
+
+
+async def test_an_application_waits_for_a_slow_websocket(app_client, virtual_clock):
+    sent = []
+
+    async def endpoint(socket):
+        await send_numbers(socket, sent)
+
+    began = asyncio.get_running_loop().time()
+    async with app_client(serving(endpoint)).websocket("/ws", read_every=10) as socket:
+        assert [await socket.receive() for _ in range(4)] == ["0", "1", "2", "3"]
+        with pytest.raises(WebSocketClosedError, match="code 4001"):
+            await socket.receive()
+    assert [read.at for read in socket.reads] == [0, 10, 20, 30]
+    assert [(number, at - began) for number, at in sent] == [(0, 0), (1, 0), (2, 10), (3, 20)]
+
+
+async def test_a_websocket_that_reads_on_demand_makes_one_read_for_each_call(app_client, virtual_clock):
+    async with app_client(serving(send_numbers)).websocket("/ws", read_every=math.inf) as socket:
+        await asyncio.sleep(100)
+        assert socket.reads == []
+        assert await socket.receive() == "0"
+        await asyncio.sleep(100)
+        assert [read.data for read in socket.reads] == [b"0"]
+        assert [await socket.receive() for _ in range(3)] == ["1", "2", "3"]
+        with pytest.raises(WebSocketClosedError, match="code 4001"):
+            await socket.receive()
+
+
+async def test_a_slow_websocket_is_left_while_the_application_waits_in_send(app_client, virtual_clock):
+    errors = []
+
+    async def endpoint(socket):
+        try:
+            await send_numbers(socket)
+        except WebSocketDisconnect as error:
+            errors.append(error.code)
+
+    async with app_client(serving(endpoint)).websocket("/ws", read_every=math.inf) as socket:
+        await asyncio.sleep(5)
+        assert errors == []
+        await socket.leave()
+        assert errors == [1006]
+
+
+async def test_a_slow_websocket_that_is_left_has_no_timer(app_client, virtual_clock):
+    async with app_client(serving(send_numbers)).websocket("/ws", read_every=50) as socket:
+        await socket.receive()
+    assert virtual_clock.elapsed < 50
+    assert len(socket.reads) == 1
+
+
+async def test_a_client_that_leaves_a_websocket_in_its_handshake_is_seen_without_a_code(app_client, virtual_clock):
+    seen = []
+
+    async def app(scope, receive, send):
+        if scope["type"] != "websocket":
+            raise NotImplementedError
+        await receive()
+        seen.append(await receive())
+        await send({"type": "websocket.accept"})
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1), app_client(app).websocket("/ws"):
+            pass
+    assert seen == [{"type": "websocket.disconnect", "code": 1006}]
+
+
+@pytest.mark.parametrize("read_every", [-1, True, "1", math.nan])
+async def test_an_invalid_pace_of_a_websocket_is_an_error(app_client, read_every):
+    with pytest.raises(InvalidArgumentError, match="Invalid read_every"):
+        async with app_client(serving(send_numbers)).websocket("/ws", read_every=read_every):
+            pass

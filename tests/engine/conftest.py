@@ -22,6 +22,28 @@ from pytest_streamval.engine.requirement import PartialValidationResult, Require
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.model import Delta
 
+_started = set()
+
+
+def own(task):
+    """End a task at the end of the test, which may fail or be cancelled before it does so itself."""
+    _started.add(task)
+    task.add_done_callback(_started.discard)
+    return task
+
+
+@pytest.fixture(autouse=True)
+def owner(monkeypatch):
+    """End the tasks that the test has started, if they still run at its end."""
+    tasks = set()
+    monkeypatch.setitem(globals(), "_started", tasks)
+    yield
+    for task in tuple(tasks):
+        loop = task.get_loop()
+        if not task.done() and not loop.is_closed():
+            task.cancel()
+            loop.run_until_complete(asyncio.wait([task]))
+
 
 class PlayedBackend(Backend):
     """A backend that plays steps: deltas to put, exceptions to raise, and functions to call and, if needed, await."""
@@ -39,6 +61,7 @@ class PlayedBackend(Backend):
         self.asked.append(SimpleNamespace(action=action, ctx=ctx, format=format, model_options=model_options))
         self.thunk = ModelOutputThunk(action=action)
         self.thunk.start(self.produce)
+        own(self.thunk.producer)
         self.answer_ctx = ctx.add(action).add(self.thunk)
         return self.thunk, self.answer_ctx
 
@@ -189,6 +212,7 @@ def start():
     async def start_run(steps, *requirements, cleanup=None, **options):
         backend = steps if isinstance(steps, Backend) else PlayedBackend(*steps, cleanup=cleanup)
         result = await stream_with_chunking("Tell.", backend, SimpleContext(), requirements=requirements, **options)
+        own(result.task)
         return result, backend
 
     return start_run
@@ -221,6 +245,23 @@ def turns():
             await asyncio.sleep(0)
 
     return go_round
+
+
+@pytest.fixture(scope="session")
+def spawn():
+    """Start a task, which ends with the test at the latest."""
+    return lambda coroutine, **options: own(asyncio.create_task(coroutine, **options))
+
+
+@pytest.fixture(scope="session")
+def generate():
+    """Start the generation of an output, which ends with the test at the latest."""
+
+    def start_generation(thunk, produce):
+        thunk.start(produce)
+        own(thunk.producer)
+
+    return start_generation
 
 
 @pytest.fixture(scope="session")

@@ -174,8 +174,11 @@ async def test_a_result_of_a_cancelled_check_does_not_hide_the_fail(judges_of, j
     assert verdicts[1].success == "fail"
 
 
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
 @pytest.mark.parametrize("fail_fast", [False, True])
-async def test_cancelling_a_check_cancels_and_awaits_its_validators(judges_of, judge, never, turns, fail_fast, left):
+async def test_cancelling_a_check_cancels_and_awaits_its_validators(
+    judges_of, judge, never, turns, fail_fast, left, spawn
+):
     cleaned = []
 
     async def tidy(chunk):
@@ -186,7 +189,7 @@ async def test_cancelling_a_check_cancels_and_awaits_its_validators(judges_of, j
             cleaned.append(chunk)
 
     judges = judges_of(judge(tidy), judge(tidy), judge(), fail_fast=fail_fast)
-    asking = asyncio.ensure_future(judges.check("One."))
+    asking = spawn(judges.check("One."))
     await turns(3)
     asking.cancel()
     await turns(2)

@@ -390,6 +390,7 @@ async def test_a_validator_cancelled_while_its_future_is_done_ends_too(start, ju
     assert_over(result, backend, *judges)
 
 
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
 @COUNTS
 @SUSPENDING
 async def test_a_validator_that_cancels_its_own_task_ends_its_run(

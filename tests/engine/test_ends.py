@@ -126,14 +126,16 @@ async def test_a_partly_read_output_cannot_be_checked():
     class Peeking(StreamingMockBackend):
         async def generate_from_context(self, action, ctx, **options):
             thunk, ctx = await super().generate_from_context(action, ctx, **options)
-            await thunk.astream()
             kept.append(thunk)
+            await thunk.astream()
             return thunk, ctx
 
     kept = []
-    with pytest.raises(ConcurrentReadError, match="a part of it was read before"):
-        await stream_with_chunking("Go", Peeking("One. " * 50, token_size=1), SimpleContext())
-    await kept[0].cancel_generation()
+    try:
+        with pytest.raises(ConcurrentReadError, match="a part of it was read before"):
+            await stream_with_chunking("Go", Peeking("One. " * 50, token_size=1), SimpleContext())
+    finally:
+        await kept[0].cancel_generation()
 
 
 def test_text_without_a_chunk_event_is_unvalidated():
@@ -190,10 +192,12 @@ def test_an_output_can_be_cancelled_in_the_turn_in_which_a_time_limit_of_its_pro
     async def main():
         thunk = ModelOutputThunk()
         thunk.start(produce)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(5):
-                await thunk.avalue()
-        await thunk.cancel_generation()
+        try:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(5):
+                    await thunk.avalue()
+        finally:
+            await thunk.cancel_generation()
         assert thunk.producer.cancelled()
 
     virtual_clock.run(main())
@@ -204,7 +208,9 @@ def test_an_output_can_be_cancelled_in_the_turn_in_which_a_time_limit_of_its_pro
 
 @pytest.mark.parametrize("method", ["acomplete", "aexception", "astream"])
 @pytest.mark.parametrize("meanwhile", [False, True])
-async def test_a_clean_up_does_not_replace_the_cancellation_of_the_caller(start, never, turns, method, meanwhile):
+async def test_a_clean_up_does_not_replace_the_cancellation_of_the_caller(
+    start, never, turns, method, meanwhile, spawn
+):
     async def untidy():
         await turns(2)
         raise OSError("connection lost")
@@ -215,9 +221,9 @@ async def test_a_clean_up_does_not_replace_the_cancellation_of_the_caller(start,
         return await getattr(run, method)()
 
     run, backend = await start([never], cleanup=untidy)
-    caller = asyncio.create_task(wait())
+    caller = spawn(wait())
     await turns(4)
-    other = asyncio.create_task(backend.thunk.cancel_generation()) if meanwhile else None
+    other = spawn(backend.thunk.cancel_generation()) if meanwhile else None
     caller.cancel()
     await asyncio.wait([caller])
     assert caller.cancelled()
@@ -277,13 +283,13 @@ async def test_a_producer_that_continues_after_its_output_ends_with_its_run(end,
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_the_last_event_comes_after_the_producer_has_ended(start, never, turns):
+async def test_the_last_event_comes_after_the_producer_has_ended(start, never, turns, spawn):
     async def slowly():
         await turns(5)
 
     run, backend = await start([never], cleanup=slowly)
     await turns(3)
-    other = asyncio.create_task(backend.thunk.cancel_generation())
+    other = spawn(backend.thunk.cancel_generation())
     async for event in run.events():
         assert not isinstance(event, CompletedEvent) or not backend.running
     await other
@@ -342,7 +348,7 @@ async def test_a_script_that_is_played_again_does_not_grow_its_error():
     assert len(set(depths)) == 1
 
 
-async def test_every_task_that_waits_receives_the_error(start, turns):
+async def test_every_task_that_waits_receives_the_error(start, turns, spawn):
     async def later(_):
         await turns(6)
         raise ValueError("broken")
@@ -355,7 +361,7 @@ async def test_every_task_that_waits_receives_the_error(start, turns):
             return await later(chunk)
 
     run, _ = await start(["One. "], Late("late", validation_fn=lambda ctx: True))
-    waiting = [asyncio.create_task(each) for each in (run.acomplete(), run.acomplete(), read())]
+    waiting = [spawn(each) for each in (run.acomplete(), run.acomplete(), read())]
     await asyncio.wait(waiting)
     assert [str(task.exception()) for task in waiting] == ["broken"] * 3
     await run.acomplete()
@@ -389,6 +395,7 @@ async def test_a_failed_clean_up_of_a_validator_is_an_error_for_any_number_of_va
         await run.acomplete()
 
 
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_validator_that_raises_a_cancellation_is_named(start, judge, count):
     run, _ = await start(["One. "], *(judge(asyncio.CancelledError(), name=f"judge {n}") for n in range(count)))
@@ -489,9 +496,9 @@ async def _exhausted(reader):
         pass
 
 
-async def test_a_task_that_a_validator_has_started_may_wait_for_the_run(start):
+async def test_a_task_that_a_validator_has_started_may_wait_for_the_run(start, spawn):
     async def follow():
-        tasks.append(asyncio.create_task(runs[0].acomplete()))
+        tasks.append(spawn(runs[0].acomplete()))
 
     runs, tasks = [], []
     run, _ = await start(["One. ", "Two. "], Follows(follow))
@@ -566,12 +573,12 @@ def test_a_result_that_is_dropped_in_another_thread_wakes_the_loop(start, never)
 # Calling
 
 
-async def test_a_run_can_be_entered_with_and_without_await():
+async def test_a_run_can_be_entered_with_and_without_await(spawn):
     async with stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext()) as run:
         assert [chunk async for chunk in run.astream()] == ["One."]
     async with await stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext()) as run:
         assert [chunk async for chunk in run.astream()] == ["One."]
-    task = asyncio.create_task(stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext()))
+    task = spawn(stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext()))
     await (await task).acomplete()
     [run] = await asyncio.gather(stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext()))
     await run.acomplete()
@@ -644,11 +651,11 @@ async def test_a_failed_clean_up_is_noted_if_a_run_cannot_start(played, never):
     assert caught.value.__notes__ == ["The clean-up failed too: OSError: connection lost"]
 
 
-async def test_an_output_that_is_being_read_cannot_be_checked(played, never, turns):
+async def test_an_output_that_is_being_read_cannot_be_checked(played, never, turns, spawn):
     class Read(played):
         async def generate_from_context(self, action, ctx, **options):
             answer = await super().generate_from_context(action, ctx, **options)
-            readers.append(asyncio.create_task(answer[0].avalue()))
+            readers.append(spawn(answer[0].avalue()))
             await turns(2)
             return answer
 
@@ -660,7 +667,8 @@ async def test_an_output_that_is_being_read_cannot_be_checked(played, never, tur
     await asyncio.wait(readers)
 
 
-async def test_a_cancellation_while_a_producer_ends_has_a_note_about_its_clean_up(never, turns):
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
+async def test_a_cancellation_while_a_producer_ends_has_a_note_about_its_clean_up(never, turns, spawn, generate):
     async def produce(thunk):
         try:
             await never()
@@ -669,9 +677,9 @@ async def test_a_cancellation_while_a_producer_ends_has_a_note_about_its_clean_u
             raise OSError("connection lost")
 
     thunk = ModelOutputThunk()
-    thunk.start(produce)
+    generate(thunk, produce)
     await turns(1)
-    caller = asyncio.create_task(thunk.cancel_generation())
+    caller = spawn(thunk.cancel_generation())
     await turns(2)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
@@ -679,18 +687,18 @@ async def test_a_cancellation_while_a_producer_ends_has_a_note_about_its_clean_u
     assert caught.value.__notes__ == ["The clean-up failed too: OSError: connection lost"]
 
 
-async def test_a_task_of_any_kind_is_settled(turns):
+async def test_a_task_of_any_kind_is_settled(turns, spawn):
     async def slowly():
         try:
             await asyncio.get_running_loop().create_future()
         finally:
             await turns(3)
 
-    task = asyncio.create_task(slowly(), name="plain")
+    task = spawn(slowly(), name="plain")
     await turns(1)
     await settle([task])
     assert task.cancelled()
-    again = asyncio.create_task(slowly(), name="being cancelled")
+    again = spawn(slowly(), name="being cancelled")
     await turns(1)
     again.cancel()
     await turns(1)

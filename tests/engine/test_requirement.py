@@ -357,9 +357,9 @@ async def test_a_context_without_an_output_is_validated_as_an_empty_text():
     assert judge.asked[0][0].endswith("Text:\n")
 
 
-async def test_cancelling_a_validation_stops_the_judge():
+async def test_cancelling_a_validation_stops_the_judge(spawn):
     judge = Judge()
-    validation = asyncio.create_task(Requirement("No jargon").validate(judge, answered()))
+    validation = spawn(Requirement("No jargon").validate(judge, answered()))
     while judge.thunk is None or judge.thunk.deltas_read < 2:  # noqa: ASYNC110  # it is a fixed number of turns
         await asyncio.sleep(0)
     validation.cancel()

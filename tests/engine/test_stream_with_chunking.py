@@ -505,11 +505,11 @@ async def test_a_clean_up_that_fails_after_an_early_exit_is_an_error_of_its_own(
 @pytest.mark.parametrize("fail_fast", [False, True])
 @pytest.mark.parametrize("slow", [0, 3])
 async def test_a_validator_that_raises_a_cancellation_of_its_own_ends_the_run(
-    start, judge, never, turns, assert_over, peers, fail_fast, slow
+    start, judge, never, turns, assert_over, peers, fail_fast, slow, spawn
 ):
     async def wait_for_cancelled_task(chunk):
         await turns(slow)
-        task = asyncio.create_task(asyncio.sleep(0))
+        task = spawn(asyncio.sleep(0))
         task.cancel()
         await task
 
@@ -757,6 +757,7 @@ def test_a_run_ends_well_whatever_happens(
     fault,
     cancelled_after,
     by_closing,
+    spawn,
 ):
     def slow(turns_first, answer):
         return suspending(turns_first, ValueError("broken") if answer == "raise" else answer)
@@ -770,7 +771,7 @@ def test_a_run_ends_well_whatever_happens(
         played += [OSError("line cut")] * fault
         options = {"chunking": chunking, "fail_fast": fail_fast, "cleanup": lambda: turns(cleanup)}
         result, backend = await start(played, *judges, **options)
-        reader = asyncio.ensure_future(collect(result.astream(lossless=True)))
+        reader = spawn(collect(result.astream(lossless=True)))
         if cancelled_after is not None:
             await turns(cancelled_after)
             result.task.cancel()

@@ -144,11 +144,11 @@ def test_the_capacity_is_twenty_deltas():
 
 
 @pytest.mark.parametrize("delta", ["x", Delta("x"), Delta(thinking="x")], ids=["str", "Delta", "thinking"])
-async def test_put_waits_once_capacity_deltas_are_unread(delta):
+async def test_put_waits_once_capacity_deltas_are_unread(delta, spawn):
     thunk = ModelOutputThunk()
     for _ in range(CAPACITY):
         await soon(thunk.put(delta), within=3)
-    blocked = asyncio.create_task(thunk.put(delta))
+    blocked = spawn(thunk.put(delta))
     await turns()
     assert not blocked.done()
     await thunk.astream()
@@ -178,10 +178,10 @@ async def test_a_delta_counts_as_unread_until_the_reader_comes_back_for_more(rea
     assert len(sent) == CAPACITY
 
 
-async def test_a_reader_that_waits_makes_room_for_a_whole_buffer():
+async def test_a_reader_that_waits_makes_room_for_a_whole_buffer(spawn):
     thunk = await filled(*["x"] * CAPACITY, then=nothing)
     await thunk.astream()
-    blocked = asyncio.create_task(thunk.put("y"))
+    blocked = spawn(thunk.put("y"))
     await turns()
     assert not blocked.done()
     assert await soon(thunk.astream()) == "y"
@@ -197,9 +197,9 @@ async def test_a_reader_that_waits_makes_room_for_a_whole_buffer():
     ],
     ids=["close", "fail", "cancel_generation"],
 )
-async def test_ending_the_output_releases_every_blocked_put_with_thunk_closed_error(end, state, readable):
+async def test_ending_the_output_releases_every_blocked_put_with_thunk_closed_error(end, state, readable, spawn):
     thunk = await filled(*["x"] * CAPACITY, then=nothing)
-    blocked = [asyncio.create_task(thunk.put("late")) for _ in range(3)]
+    blocked = [spawn(thunk.put("late")) for _ in range(3)]
     await turns()
     ended = end(thunk)
     for put in blocked:
@@ -235,9 +235,9 @@ async def test_a_computed_output_takes_no_delta():
     assert thunk.value == "all"
 
 
-async def test_a_put_that_is_cancelled_while_it_waits_adds_nothing():
+async def test_a_put_that_is_cancelled_while_it_waits_adds_nothing(spawn):
     thunk = await filled(*["x"] * CAPACITY, then=nothing)
-    given_up, patient = (asyncio.create_task(thunk.put(text)) for text in ("given up", "patient"))
+    given_up, patient = (spawn(thunk.put(text)) for text in ("given up", "patient"))
     await turns()
     given_up.cancel()
     await asyncio.wait([given_up])
@@ -299,11 +299,11 @@ async def test_a_subclass_of_str_is_taken_for_its_characters(delta):
         (Delta(signature=b"bytes"), "bytes"),
     ],
 )
-async def test_an_invalid_delta_is_refused_and_changes_nothing(delta, kind, waiting):
+async def test_an_invalid_delta_is_refused_and_changes_nothing(delta, kind, waiting, spawn):
     thunk = await filled("before ", then=nothing)
     if waiting:
         await thunk.astream()
-    reader = asyncio.create_task(thunk.avalue()) if waiting else None
+    reader = spawn(thunk.avalue()) if waiting else None
     await turns()
     with pytest.raises(TypeError, match=f"of type {kind}. Decode bytes") as caught:
         await thunk.put(delta)
@@ -321,9 +321,9 @@ async def test_lone_surrogates_pass_unchanged():
 # Reading
 
 
-async def test_astream_waits_for_at_least_one_delta():
+async def test_astream_waits_for_at_least_one_delta(spawn):
     thunk = ModelOutputThunk()
-    reader = asyncio.create_task(thunk.astream())
+    reader = spawn(thunk.astream())
     await turns(10)
     assert not reader.done()
     await thunk.put("x")
@@ -352,10 +352,10 @@ async def test_read_deltas_returns_deltas_as_they_were_put_and_an_empty_list_at_
 
 
 @every_read
-async def test_the_end_releases_a_waiting_reader(read):
+async def test_the_end_releases_a_waiting_reader(read, spawn):
     thunk = await filled("x", then=nothing)
     await thunk.astream()
-    reader = asyncio.create_task(read(thunk))
+    reader = spawn(read(thunk))
     await turns()
     thunk.close()
     assert await soon(reader) == ("x" if read is ModelOutputThunk.avalue else "")
@@ -390,12 +390,12 @@ async def test_avalue_after_some_reads_returns_the_complete_value():
     assert await thunk.avalue() == "Hello"
 
 
-async def test_async_for_yields_no_empty_pieces():
+async def test_async_for_yields_no_empty_pieces(spawn):
     thunk = await filled("a", then=nothing)
     iterator = aiter(thunk)
     assert await anext(iterator) == "a"
     await thunk.put(Delta(thinking="hm"))
-    reader = asyncio.create_task(anext(iterator))
+    reader = spawn(anext(iterator))
     await turns()
     await thunk.put("b")
     assert await soon(reader) == "b"
@@ -425,9 +425,9 @@ async def test_leaving_async_for_keeps_the_rest_for_the_next_read():
 
 @every_read
 @pytest.mark.parametrize("first", READS.values(), ids=READS.keys())
-async def test_a_second_concurrent_read_raises_and_takes_nothing_from_the_first(first, read):
+async def test_a_second_concurrent_read_raises_and_takes_nothing_from_the_first(first, read, spawn):
     thunk = ModelOutputThunk()
-    reader = asyncio.create_task(first(thunk))
+    reader = spawn(first(thunk))
     await turns()
     with pytest.raises(ConcurrentReadError, match="one reader"):
         await soon(read(thunk))
@@ -436,10 +436,10 @@ async def test_a_second_concurrent_read_raises_and_takes_nothing_from_the_first(
     assert await soon(reader) == "all of it"
 
 
-async def test_a_cancelled_reader_makes_way_and_loses_nothing():
+async def test_a_cancelled_reader_makes_way_and_loses_nothing(spawn):
     thunk = ModelOutputThunk()
     for text in ("a", "b"):
-        reader = asyncio.create_task(thunk.astream())
+        reader = spawn(thunk.astream())
         await turns()
         await thunk.put(text)  # the reader is woken, and cancelled before it takes a step
         reader.cancel()
@@ -628,7 +628,7 @@ async def test_the_exception_of_a_started_producer_reaches_the_reader_after_the_
     assert str(thunk.error) == "connection lost"
 
 
-async def test_a_producer_that_is_cancelled_by_others_leaves_a_cancelled_output():
+async def test_a_producer_that_is_cancelled_by_others_leaves_a_cancelled_output(spawn):
     async def produce(thunk):
         await thunk.put("read ")
         await thunk.put("unread")
@@ -638,7 +638,7 @@ async def test_a_producer_that_is_cancelled_by_others_leaves_a_cancelled_output(
     thunk.start(produce)
     (producer,) = others_running()
     await thunk.astream()
-    reader = asyncio.create_task(thunk.astream())
+    reader = spawn(thunk.astream())
     await turns()
     producer.cancel()
     assert await soon(reader) == ""
@@ -840,9 +840,9 @@ async def test_reading_to_the_end_raises_the_error_and_the_text_remains_readable
     assert thunk.value == str(thunk) == "ab"
 
 
-async def test_fail_releases_a_waiting_reader_with_the_error():
+async def test_fail_releases_a_waiting_reader_with_the_error(spawn):
     thunk = ModelOutputThunk()
-    reader = asyncio.create_task(thunk.astream())
+    reader = spawn(thunk.astream())
     await turns()
     thunk.fail(OSError("gone"))
     with pytest.raises(OSError, match="gone"):
@@ -963,10 +963,10 @@ async def test_a_producer_that_never_took_a_step_never_begins():
     assert not others_running()
 
 
-async def test_cancelling_releases_a_waiting_reader():
+async def test_cancelling_releases_a_waiting_reader(spawn):
     thunk = await filled("x", then=nothing)
     await thunk.astream()
-    reader = asyncio.create_task(thunk.astream())
+    reader = spawn(thunk.astream())
     await turns()
     await thunk.cancel_generation()
     assert await soon(reader) == ""
@@ -1012,12 +1012,12 @@ async def test_cancelling_after_a_failure_was_read_keeps_the_failure():
         await thunk.avalue()
 
 
-async def test_cancelling_twice_waits_twice_and_never_disturbs_the_clean_up():
+async def test_cancelling_twice_waits_twice_and_never_disturbs_the_clean_up(spawn):
     producer = Producer(clean_up=5)
     thunk = ModelOutputThunk()
     thunk.start(producer)
     await turns()
-    first, second = (asyncio.create_task(thunk.cancel_generation(ValueError(name))) for name in ("1st", "2nd"))
+    first, second = (spawn(thunk.cancel_generation(ValueError(name))) for name in ("1st", "2nd"))
     await soon(second)
     assert producer.cleaned_up
     await soon(first)
@@ -1049,12 +1049,12 @@ async def test_an_error_of_the_clean_up_is_raised_by_cancel_generation():
     await thunk.cancel_generation()  # and only once
 
 
-async def test_an_outer_cancellation_is_raised_after_the_producer_has_ended():
+async def test_an_outer_cancellation_is_raised_after_the_producer_has_ended(spawn):
     producer = Producer(clean_up=6)
     thunk = ModelOutputThunk()
     thunk.start(producer)
     await turns()
-    canceller = asyncio.create_task(thunk.cancel_generation())
+    canceller = spawn(thunk.cancel_generation())
     await turns()
     canceller.cancel()
     await turns()
@@ -1220,7 +1220,7 @@ async def test_settle_returns_at_once_if_all_tasks_have_ended():
     assert task.result() == 42
 
 
-async def test_settle_cancels_each_task_only_once():
+async def test_settle_cancels_each_task_only_once(spawn):
     cancelled = []
 
     async def wait(name):
@@ -1235,7 +1235,7 @@ async def test_settle_cancels_each_task_only_once():
     tasks = [start_task(wait(name), name) for name in "ab"]
     await turns()
     tasks[0].cancel()
-    settling = asyncio.create_task(settle(tasks))
+    settling = spawn(settle(tasks))
     await turns(4)
     settling.cancel()
     await asyncio.wait([settling])

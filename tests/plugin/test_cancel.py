@@ -166,6 +166,18 @@ RIGHT = {
         assert [chunk async for chunk in result.astream()] == ["One.", "Two.", "Three."]
 """,
 }
+FIXTURE = """
+@pytest.fixture
+async def tasks():
+    started = []
+    yield started
+    for task in started:
+        {end}
+
+async def test_it(tasks, streaming_mock_backend):
+    tasks.append(asyncio.create_task(forever()))
+    await pause()
+"""
 WAYS = {
     "pytest-asyncio": ("async def test_it(streaming_mock_backend):\n{body}", ()),
     "anyio": (
@@ -235,6 +247,33 @@ def test_cancel_works_with_anyio(pytester: pytest.Pytester, body: str, failed: i
     pytester.makepyfile(test_it=source(body, "anyio"))
     result = run(pytester, "--streamval-cancel", "20", "-p", "anyio")
     result.assert_outcomes(passed=2 - failed, failed=failed)
+
+
+def test_a_run_that_only_the_cancelled_test_refers_to_ends_with_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it=f"""{HEAD}
+from pytest_streamval import StreamingMockBackend
+
+async def test_it():
+    backend = StreamingMockBackend("One. Two. Three.", token_size=2)
+    result = await stream_with_chunking("Go", backend, SimpleContext(), requirements=[Short()])
+    await pause()
+    await result.aclose()
+"""
+    )
+    result = run(pytester, "--streamval-cancel", "5")
+    result.stdout.fnmatch_lines(["streamval: 1 test cancelled * time*, 0 failed"])
+
+
+@pytest.mark.parametrize(
+    ("end", "failed"),
+    [("task.cancel()", 0), ("task.cancel(); await asyncio.wait([task])", 0), ("pass", 1)],
+)
+def test_a_task_that_a_fixture_holds_must_end_in_its_teardown(pytester: pytest.Pytester, end: str, failed: int) -> None:
+    pytester.makepyfile(test_it=HEAD + FIXTURE.format(end=end))
+    result = run(pytester, "--streamval-cancel", "5", "--streamval-leaks=off")
+    result.stdout.fnmatch_lines([f"streamval: 1 test cancelled * time*, {failed} failed"])
+    assert ("The cancellation left Task-" in result.stdout.str()) is bool(failed)
 
 
 def test_the_id_of_a_failure_cancels_there_again_by_itself_with_k_and_with_lf(pytester: pytest.Pytester) -> None:

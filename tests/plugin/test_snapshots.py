@@ -183,7 +183,7 @@ def test_refused(streaming_mock_backend, event_snapshot):
                 result == event_snapshot(name="unfinished")
             with pytest.raises(UnfinishedError):
                 {"a": result} == event_snapshot
-        for nonsense in (42, None, b"bytes", ["text", 42], [result], result.events(), transcribe):
+        for nonsense in (42, None, b"bytes", ["text", 42], [result, 42], result.events(), transcribe):
             with pytest.raises(InvalidArgumentError, match="It must be a result|It must be an event"):
                 assert nonsense == event_snapshot
 
@@ -269,7 +269,7 @@ def test_a_mismatch_shows_the_lines_around_the_first_difference(
         '+ chunk "new"',
         '  chunk "31."',
         '  chunk "32."',
-        "  ... 10 lines as expected",
+        "  ... 9 lines as expected",
     ]
     [_, _, before, _, old, new, *_] = shown(result, "test_long_lines")
     assert before == '  chunk "This sentence is as long as the sentences of a model  ...'

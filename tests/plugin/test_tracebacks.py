@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
+from pytest_streamval.plugin.tracebacks import shorten_tracebacks
 from tests.plugin.runs import run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
 pytest_plugins = ["pytester"]
@@ -75,3 +79,17 @@ def test_the_traceback_of_an_error_in_this_package_has_its_frames(pytester: pyte
     result = run(pytester, "--tb=short")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*pytest_streamval/scripting/script.py:*: in __post_init__", "E   TypeError: *"])
+
+
+def test_tracebacks_are_shortened_while_modules_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Modules(dict[str, ModuleType]):
+        def items(self) -> Iterator[tuple[str, ModuleType]]:  # type: ignore[override]
+            for name in self:
+                self[f"{name} in another thread"] = ModuleType("m")
+                yield name, self[name]
+
+    module = ModuleType("pytest_streamval.m")
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.modules", Modules({module.__name__: module}))
+        shorten_tracebacks()
+    assert "__tracebackhide__" in vars(module)

@@ -78,5 +78,5 @@ class Outcome:
         if kind.__module__ == "builtins":
             return kind.__name__
         modules = list(accumulate(kind.__module__.split("."), "{}.{}".format))
-        home = next(module for module in modules if getattr(sys.modules[module], kind.__name__, None) is kind)
-        return f"{home}.{kind.__name__}"
+        homes = (module for module in modules if getattr(sys.modules.get(module), kind.__name__, None) is kind)
+        return f"{next(homes, kind.__module__)}.{kind.__name__}"

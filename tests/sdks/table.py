@@ -9,8 +9,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.sdks.cases import CASES, PIECES
 from tests.sdks.certificates import few_certificates
-from tests.sdks.measuring import CASES, PIECES, TRIED, measure, versions
+from tests.sdks.measuring import TRIED, measure, versions
 from tests.sdks.page import DATA, PAGE, Table, rendered
 
 _AT_ONCE = 8  # most of the time passes in pauses between two requests

@@ -151,10 +151,13 @@ def test_a_client_raises_its_own_error_for_an_error_in_a_script(provider_server,
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_a_client_of_openai_receives_no_usage_that_it_did_not_request(provider_server, is_async):
-    server = provider_server(Script.of(*COUNTED))
+@pytest.mark.parametrize(("steps", "usage"), [(WORDS, None), (COUNTED, (11, 22))], ids=["estimated", "stated"])
+def test_a_client_of_openai_receives_usage_that_it_did_not_request_only_if_it_is_stated(
+    provider_server, is_async, steps, usage
+):
+    server = provider_server(Script.of(*steps))
     name = "chat.completions.create(stream=True)"
     (method,) = [method for method in METHODS if (method.name, method.is_async) == (name, is_async)]
     options = {"model": "m", "messages": MESSAGES, "stream": True}
     found = receive(replace(method, ask=lambda client: client.chat.completions.create(**options)), server)
-    assert (found.text, found.usage) == (TEXT, None)
+    assert (found.text, found.usage) == (TEXT, usage)

@@ -6,7 +6,8 @@ import pytest
 
 from pytest_streamval import StreamTruncatedError
 from tests.sdks.all_methods import ALL, OWN
-from tests.sdks.measuring import CASES, SHORT, TEXT, TRIED, call_under, measure, versions
+from tests.sdks.cases import CASES, SHORT, TEXT
+from tests.sdks.measuring import TRIED, call_under, measure, versions
 from tests.sdks.page import DATA, PAGE, Table, rendered
 
 TABLE = Table.loaded(DATA.read_text(encoding="utf-8"))
@@ -20,7 +21,15 @@ PACKAGES = {
     "ollama": {"ollama", "httpx", "json", "ConnectionError", "UnicodeDecodeError"},
     "pytest-streamval": {"pytest_streamval"},
 }
-HARMLESS = {"wrong_content_type", "stall", "cut_character", "one_byte_writes", "one_write", "slow_drip"}
+HARMLESS = {
+    "wrong_content_type",
+    "stall",
+    "cut_character",
+    "one_byte_writes",
+    "one_write",
+    "slow_drip",
+    "joined_frames",
+}
 AT_ONCE = 16  # threads, which spend their time waiting
 
 

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from pytest_streamval import ProviderServer, Script, VirtualClock
+from tests.sdks.cases import PIECES, SHORT
 from tests.sdks.client_methods import ClientOptions
-from tests.sdks.measuring import PIECES, SHORT, TRIED
+from tests.sdks.measuring import TRIED
 from tests.sdks.test_faults import is_measured, row_of
 
 TIMEOUT = 60.0

@@ -35,6 +35,7 @@ CLOSED = {"type": "object", "properties": {}, "required": [], "additionalPropert
 ACCEPTED = {
     "chat": chat(),
     "chat with nulls": Request(CHAT, {**chat().body, "temperature": None, "tools": None, "stream_options": None}),
+    "chat with an empty list of tools": chat(tools=[]),
     "chat with all options": chat(
         temperature=2,
         top_p=0,

@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.hostile_requests import HEADS, REQUESTS, damaged, fault_in, play, play_head, reads_of, search
-from pytest_streamval import ProviderServer
+from pytest_streamval import ProviderServer, read_stream
 from pytest_streamval.server.connection import Connection
-from tests.server.clients import BODY, CHAT, CLOSE, connect, exchange, parse, receive_all, request, silent_provider
+from tests.server.clients import (
+    BODY,
+    CHAT,
+    CLOSE,
+    connect,
+    exchange,
+    parse,
+    receive_all,
+    receive_until,
+    request,
+    silent_provider,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +76,8 @@ ANSWERED = {
     "lines that end with LF": (post(LENGTH, CLOSE).replace(b"\r\n", b"\n"), 200, ""),
     "no host": (raw("GET / HTTP/1.1", body=b""), 400, "not HTTP/1.1"),
     "two hosts": (post("host: 127.0.0.1", LENGTH), 400, "not HTTP/1.1"),
-    "HTTP/1.0": (raw("GET / HTTP/1.0", body=b""), 426, "this server speaks HTTP/1.1"),
+    "a coding in HTTP/1.0": (raw("POST / HTTP/1.0", "transfer-encoding: chunked", body=b""), 400, "HTTP/1.0, which"),
+    "HTTP/0.9": (raw("GET / HTTP/0.9", "host: 127.0.0.1", body=b""), 505, "this server speaks HTTP/1.1"),
     "HTTP/3.0": (raw("GET / HTTP/3.0", "host: 127.0.0.1", body=b""), 505, "this server speaks HTTP/1.1"),
     "another expectation": (post(LENGTH, "expect: 200-ok"), 417, "an Expect other than 100-continue"),
     "a fragment": (raw("GET /v1/models#x HTTP/1.1", "host: 127.0.0.1", body=b""), 400, "has a fragment"),
@@ -115,10 +127,76 @@ def test_a_rejected_head_request_gets_no_body(server: ProviderServer) -> None:
     assert answer.count(b"\r\n\r\n") == 1
 
 
-def test_the_upgrade_that_a_server_offers_is_named_by_connection(server: ProviderServer) -> None:
-    answer = exchange(server, raw("GET / HTTP/1.0", body=b"")).lower()
-    assert b"\r\nupgrade: http/1.1\r\n" in answer
-    assert b"\r\nconnection: upgrade\r\n" in answer
+@pytest.mark.parametrize("host", [[], ["host: 127.0.0.1"], ["host: 127.0.0.1", "connection: keep-alive"]], ids=str)
+@pytest.mark.parametrize("path", [CHAT, "/api/chat", "/v1/messages"])
+def test_a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection(
+    path: str, host: list[str], server: ProviderServer
+) -> None:
+    head, _, body = exchange(server, raw(f"POST {path} HTTP/1.0", *host, LENGTH)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close" in head.lower()
+    assert b"transfer-encoding" not in head.lower()
+    assert b"content-length" not in head.lower()
+    protocol = {CHAT: "openai", "/api/chat": "ollama", "/v1/messages": "anthropic"}[path]
+    assert read_stream(protocol, body).text == "Hello."
+    assert server.requests[0].finished
+
+
+def test_a_client_of_http_1_0_gets_other_responses_with_their_length(server: ProviderServer) -> None:
+    answer = exchange(server, raw("GET / HTTP/1.0", body=b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\ncontent-length: 17\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nOllama is running")
+    head = exchange(server, raw("HEAD / HTTP/1.0", body=b""))
+    assert head.endswith(b"\r\n\r\n")
+    refused = exchange(server, raw("GET / HTTP/1.0", "host: evil.test", body=b""))
+    assert refused.startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_client_of_http_1_1_must_name_a_host_and_of_http_1_2_is_answered(server: ProviderServer) -> None:
+    assert exchange(server, raw("GET / HTTP/1.1", body=b"")).startswith(b"HTTP/1.1 400 ")
+    assert exchange(server, raw("GET / HTTP/1.2", "host: 127.0.0.1", CLOSE, body=b"")).startswith(b"HTTP/1.1 200 ")
+
+
+JOURNALLED = {
+    "no HTTP": (b"hello\r\n\r\n", ("", "hello", 400), "not HTTP/1.1"),
+    "TLS": (b"\x16\x03\x01\r\n\r\n", ("", "\x16\x03\x01", 400), "not HTTP/1.1"),
+    "no host": (raw("GET /v1/models HTTP/1.1", body=b""), ("", "GET /v1/models HTTP/1.1", 400), "not HTTP/1.1"),
+    "a version": (raw("GET / HTTP/3.0", "host: 127.0.0.1", body=b""), ("GET", "/", 505), "HTTP/3.0"),
+    "a length": (post("content-length: 99999999999", body=b""), ("POST", CHAT, 413), "longer than"),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ("PRI", "*", 505), "speaks HTTP/1.1 only"),
+    "a broken chunk": (post("transfer-encoding: chunked", body=b"0x5\r\n"), ("POST", CHAT, 400), "not HTTP/1.1"),
+    "an early end": (post("content-length: 5", body=b""), ("POST", CHAT, 400), "ends too early"),
+    "no JSON": (post("content-length: 2", CLOSE, body=b"[]"), ("POST", CHAT, 400), "must be a JSON object"),
+    "a method": (raw(f"PUT {CHAT} HTTP/1.1", "host: 127.0.0.1", CLOSE, body=b""), ("PUT", CHAT, 405), "takes POST"),
+    "a path": (raw("GET /nothing HTTP/1.1", "host: 127.0.0.1", CLOSE, body=b""), ("GET", "/nothing", 404), "nothing"),
+    "a host": (raw("GET / HTTP/1.1", "host: evil.test", CLOSE, body=b""), ("GET", "/", 403), "evil.test"),
+    "a coding": (post("content-length: 2", "content-encoding: zip", CLOSE, body=b"{}"), ("POST", CHAT, 415), "zip"),
+}
+
+
+@pytest.mark.parametrize("case", JOURNALLED.values(), ids=JOURNALLED)
+def test_a_refused_request_is_in_the_journal_with_its_reason(
+    case: tuple[bytes, tuple[str, str, int], str], server: ProviderServer
+) -> None:
+    data, expected, reason = case
+    exchange(server, data, half_close="too early" in reason)
+    (entry,) = server.requests
+    assert (entry.method, entry.path, entry.status) == expected
+    assert reason in entry.refusal
+    assert entry.finished
+    assert not entry.client_disconnected
+
+
+def test_a_second_refused_request_of_a_connection_is_in_the_journal(server: ProviderServer) -> None:
+    with connect(server) as client:
+        client.sendall(post(LENGTH))
+        receive_until(client, b"0\r\n\r\n")
+        client.sendall(b"GET /v1 HTTP/x\r\n\r\n")
+        assert b" 400 " in receive_all(client)
+    first, second = server.requests
+    assert (first.status, first.refusal) == (200, "")
+    assert (second.method, second.path, second.status) == ("", "GET /v1 HTTP/x", 400)
 
 
 def test_a_client_that_begins_with_http2_gets_an_error_in_http2(server: ProviderServer) -> None:

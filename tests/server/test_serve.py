@@ -71,6 +71,24 @@ def test_serve_plays_scripts_and_cassettes_with_faults_and_cuts(tmp_path: Path, 
         assert b"[DONE]" not in found
 
 
+def test_serve_prints_refused_requests_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("Hello there.", encoding="utf-8")
+    with serving(str(tmp_path / "text.txt")) as (process, urls):
+        assert b" 400 " in fetch(urls["openai"], "/v1/embeddings")
+        port = int(urls["ollama"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(b"hello \x1b[31m\r\n\r\n")
+            assert b" 400 " in receive_all(client)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+    assert lines[:2] == [
+        "POST /v1/embeddings 'Hi': 400\n",
+        "  refused: Invalid input: None. It must be a text, or a list of texts.\n",
+    ]
+    assert lines[2] == "hello \\x1b[31m: 400\n"
+    assert lines[3].startswith("  refused: The request is not HTTP/1.1")
+
+
 def test_serve_answers_the_hosts_and_the_pages_that_its_options_allow(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Hello there.", encoding="utf-8")
     options = ["--allow-host", "model.test", "--allow-origin", "https://app.test"]

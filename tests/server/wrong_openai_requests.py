@@ -67,7 +67,6 @@ WRONG_OPENAI = {
             RESULT,
         ],
     ),
-    "chat with an empty list of tools": chat("Invalid 'tools': empty array.", tools=[]),
     "chat with a tool without a type": chat("Missing required parameter: 'tools[0].type'.", tools=[{"function": {}}]),
     "chat with a tool of responses": chat("Missing required parameter: 'tools[0].function'.", tools=[FUNCTION]),
     "chat with a name with a space": chat(

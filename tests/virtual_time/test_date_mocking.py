@@ -105,7 +105,7 @@ def test_other_threads_have_the_date_of_freezegun():
 
 
 def test_a_clock_starts_at_the_date_of_time_machine():
-    travel = time_machine.travel("2000-02-02 10:00", tick=False)
+    travel = time_machine.travel(dt.datetime(2000, 2, 2, 10, tzinfo=dt.UTC), tick=False)
     travel.start()
     with VirtualClock() as clock:
         clock.run(asyncio.sleep(60))

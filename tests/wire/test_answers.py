@@ -108,7 +108,7 @@ READ = {
             {**TOOL, "id": "y", "name": "g", "input": {}},
             {"type": "text", "text": "c"},
         ),
-        Answer("ac", "b", CALLS, finish_reason="end_turn", signature="Eq"),
+        Answer("ac", "b", CALLS, finish_reason="end_turn", signature="Eq", redacted="Eq"),
     ),
     "anthropic: counts": (
         "anthropic",

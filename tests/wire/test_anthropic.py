@@ -107,7 +107,7 @@ IGNORED = {
         piece("text_delta", text="a"),
         stop(),
     ],
-    "redacted thinking": [start({"type": "redacted_thinking", "data": "Eq"}), stop()],
+    "redacted thinking without data": [start({"type": "redacted_thinking"}), stop()],
     "a delta of another type": [start(TEXT), piece("citations_delta", citation={}), stop()],
     "an empty text": [start(TEXT), text(""), stop()],
     "an empty thought": [start(THINKING), piece("thinking_delta", thinking=""), stop()],

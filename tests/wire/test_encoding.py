@@ -34,7 +34,14 @@ def bodies(data):
 
 def test_the_openai_encoder_sends_role_text_reason_counts_and_the_end():
     openai = encoder("openai")
-    head = {"id": "chatcmpl-7", "object": "chat.completion.chunk", "created": 1_795_247_877, "model": "m"}
+    head = {
+        "id": "chatcmpl-7",
+        "object": "chat.completion.chunk",
+        "created": 1_795_247_877,
+        "model": "m",
+        "service_tier": "default",
+        "system_fingerprint": "fp_0123456789",
+    }
 
     def chunk(delta, reason=None):
         return {
@@ -176,8 +183,11 @@ def test_the_gemini_encoder_sends_only_data_lines():
         return {"usageMetadata": fields}
 
     assert bodies(data) == [
-        {**counts(promptTokenCount=7, candidatesTokenCount=0, totalTokenCount=7), **named},
-        {**candidate({"text": "Hm.", "thought": True}, {"text": "Hi 🍎"}), **named},
+        {
+            **candidate({"text": "Hm.", "thought": True}, {"text": "Hi 🍎"}),
+            **counts(promptTokenCount=7, candidatesTokenCount=0, totalTokenCount=7),
+            **named,
+        },
         {**candidate({"functionCall": {"id": "x", "name": "f", "args": {"a": 1}}}), **named},
         {
             **candidate(finishReason="STOP"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pytest_streamval.errors import UnencodableDeltaError
-from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, merge_tool_calls
+from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, merge_tool_calls, thoughts_in
 from pytest_streamval.wire import ADAPTERS, Answer, ParsedRequest, read_stream
 
 REQUEST = ParsedRequest("m")
@@ -143,3 +143,53 @@ def test_a_responses_stream_has_no_pieces_of_an_action():
 def test_calls_of_the_same_index_have_the_kind_of_their_first_fragment():
     fragments = [ToolCallDelta(0, "x", "f", "a", "custom"), ToolCallDelta(0, arguments="b")]
     assert merge_tool_calls(fragments) == (ToolCall("x", "f", "ab", "custom"),)
+
+
+REDACTED = [Delta(redacted="b3Bh"), Delta(thinking="Hm."), Delta(signature="x"), Delta("Yes.")]
+
+
+@pytest.mark.parametrize("from_the_wire", [read, answered])
+def test_redacted_thinking_of_anthropic_returns_from_the_wire(from_the_wire):
+    answer = from_the_wire("anthropic", *REDACTED)
+    assert (answer.text, answer.thinking, answer.signature, answer.redacted) == ("Yes.", "Hm.", "x", "b3Bh")
+    body = encoded("anthropic", *REDACTED)
+    assert b'"content_block":{"type":"redacted_thinking","data":"b3Bh"}' in body
+    empty = body.replace(b'"data":"b3Bh"', b'"data":null')
+    assert read_stream("anthropic", empty, strict=True).redacted == ""
+
+
+def test_redacted_thinking_is_left_out_by_other_providers():
+    for protocol in ("openai", "openai-responses", "gemini", "ollama"):
+        assert (read(protocol, *REDACTED).text, read(protocol, *REDACTED).redacted) == ("Yes.", "")
+
+
+def test_thoughts_end_with_their_signatures():
+    deltas = [Delta(thinking="a"), Delta("t", thinking="b", signature="x"), Delta(redacted="r"), Delta(thinking="c")]
+    assert thoughts_in(deltas) == (Delta(thinking="ab", signature="x"), Delta(redacted="r"), Delta(thinking="c"))
+    assert thoughts_in([Delta("t"), Delta(signature="x"), Delta(thinking="a", redacted="r")]) == (
+        Delta(signature="x"),
+        Delta(thinking="a"),
+        Delta(redacted="r"),
+    )
+
+
+APPROVAL = Delta(tool_calls=(ToolCallDelta(0, "mcpr_1", "delete", '{"path":"x"}', "mcp_approval_request"),))
+
+
+@pytest.mark.parametrize("from_the_wire", [read, answered])
+def test_a_request_to_approve_a_call_of_an_mcp_server_returns_from_the_wire(from_the_wire):
+    (call,) = from_the_wire("openai-responses", Delta("May I?"), APPROVAL).tool_calls
+    assert call == ToolCall("mcpr_1", "delete", '{"path":"x"}', "mcp_approval_request")
+    assert b'"server_label":"streamval"' in encoded("openai-responses", APPROVAL)
+
+
+def test_a_request_to_approve_a_call_is_read_without_its_start():
+    item = {"type": "mcp_approval_request", "id": "mcpr_1", "name": "f", "arguments": "{}", "server_label": "s"}
+    frames = [
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": {"status": "completed", "output": [item]}},
+    ]
+    body = "".join(f"data: {json.dumps(frame)}\n\n" for frame in frames).encode()
+    reading = read_stream("openai-responses", body, strict=True)
+    assert reading.error is None
+    assert reading.tool_calls == (ToolCall("mcpr_1", "f", "{}", "mcp_approval_request"),)

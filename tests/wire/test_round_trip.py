@@ -172,15 +172,22 @@ def is_whole(arguments):
 
 
 def as_gemini(deltas):
-    """Yield frames with everything, including the counts so far."""
+    """Yield frames with everything, including the counts so far. Counts alone wait for the next frame."""
     usages = iter(running_usages(deltas))
+    usage, is_known, is_owed = None, False, False
     for (before, at_once, behind), delta in with_whole_calls(deltas, lambda delta: delta.finish_reason):
         if delta is not None:
-            usage, reason = next(usages), delta.finish_reason and REASONS["gemini"][delta.finish_reason]
+            counts, reason = next(usages), delta.finish_reason and REASONS["gemini"][delta.finish_reason]
             called = before + at_once + behind
-            yield replace(delta, tool_calls=called, usage=delta.usage and usage, finish_reason=reason)
-        elif before or not any(delta.finish_reason for delta in deltas):
-            yield Delta(tool_calls=before, finish_reason=last_reason("gemini", deltas))
+            is_known |= delta.usage is not None
+            usage = counts if is_known else None
+            is_owed |= delta.usage is not None
+            is_frame = bool(delta.text or delta.thinking or called or reason)
+            sent = usage if is_frame and (is_owed or reason) else None
+            is_owed &= not is_frame
+            yield replace(delta, tool_calls=called, usage=sent, finish_reason=reason)
+        elif before or is_owed or not any(delta.finish_reason for delta in deltas):
+            yield Delta(tool_calls=before, usage=usage, finish_reason=last_reason("gemini", deltas))
 
 
 def as_ollama(deltas):

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, SamplingResult
 
 from pytest_streamval.engine.telemetry.captured import CapturedTelemetry, Measured
-from pytest_streamval.engine.telemetry.spans import is_idle
+from pytest_streamval.engine.telemetry.exporters import is_idle
 from pytest_streamval.errors import TelemetryConflictError
 
 if TYPE_CHECKING:

@@ -70,6 +70,13 @@ class CapturedTelemetry:
         ended, still_open = (", ".join(span.name for span in spans) for spans in (self._ended, self.open_spans))
         return f"<CapturedTelemetry of {ended or 'no spans'}{still_open and f'; still open: {still_open}'}>"
 
+    def clear(self) -> None:
+        """Forget all spans and measurements so far."""
+        self._collect()
+        self._open.clear()
+        self._ended.clear()
+        self._measured.clear()
+
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
         """The spans that have ended, in the order of their ends."""

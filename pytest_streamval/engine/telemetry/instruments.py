@@ -1,4 +1,4 @@
-"""The OpenTelemetry instruments that measure runs."""
+"""The OpenTelemetry instruments that measure runs and generations."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ SCOPE = "pytest_streamval"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _CHECK_SECONDS = (0.00001, 0.0001, *_SECONDS[:-3])
 _DELTAS = (0, 1, 2, 5, 10, 15, 20, 40)
+# The boundaries that the conventions for generative AI name.
+_OPERATION_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_TOKENS = tuple(4.0**power for power in range(14))
 
 
 class Instruments(NamedTuple):
-    """The instruments that measure runs."""
+    """The instruments that measure runs and generations."""
 
     checks: Counter
     failures: Counter
@@ -26,6 +29,9 @@ class Instruments(NamedTuple):
     first_chunk: Histogram
     validation: Histogram
     sent_after_failure: Histogram
+    duration: Histogram
+    tokens: Histogram
+    first_provider_chunk: Histogram
 
     @classmethod
     def of(cls, provider: MeterProvider, version: str) -> Instruments:
@@ -56,5 +62,13 @@ class Instruments(NamedTuple):
                 "{delta}",
                 "Deltas that the producer had sent and the run had not read when a failed chunk stopped it",
                 _DELTAS,
+            ),
+            measure("gen_ai.client.operation.duration", "s", "GenAI operation duration.", _OPERATION_SECONDS),
+            measure("gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", _TOKENS),
+            measure(
+                "gen_ai.client.operation.time_to_first_chunk",
+                "s",
+                "From the request to the first chunk of a streamed response, which is a delta here",
+                _OPERATION_SECONDS,
             ),
         )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 import weakref
 from bisect import bisect
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -28,24 +28,24 @@ from pytest_streamval.engine.events import (
 )
 from pytest_streamval.engine.observer import Observer
 from pytest_streamval.engine.telemetry.error_messages import message_without_text
-from pytest_streamval.engine.telemetry.instruments import SCOPE, Instruments
-from pytest_streamval.model import Usage
+from pytest_streamval.engine.telemetry.exporters import current_exporters
+from pytest_streamval.engine.telemetry.generations import request_attributes, response_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import CodeType, TracebackType
 
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
+    from pytest_streamval.engine.events import OwnChunk
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.run_view import RunView
+    from pytest_streamval.engine.telemetry.instruments import Instruments
 
     Attributes: TypeAlias = dict[str, AttributeValue]
 
 _Checked: TypeAlias = QuickCheckEvent | FullValidationEvent
-_CHECKED = {QuickCheckEvent, FullValidationEvent}
 
 SPAN = "stream_with_chunking"
 """The name of a run's span, and the label of its outcome."""
@@ -59,53 +59,17 @@ _NAMES: dict[type[StreamEvent], str] = {
     CompletedEvent: "completed",
     ErrorEvent: "exception",
 }
-_TRACE, _METRICS = "opentelemetry.trace", "opentelemetry.metrics"  # the modules that set a provider
 _EVENTS = 64  # the limit for a span, unless the variable below sets another, for SDKs too
 _EVENTS_VARIABLE = "OTEL_SPAN_EVENT_COUNT_LIMIT"
 _LATENCIES = 32  # the limit for a run, because one costs an SDK as much as three tokens cost the engine
-_PROVIDER_NAMES = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai"}  # the names of the conventions
-
-
-class _Exporters(NamedTuple):
-    """The tracer and the instruments, which are created once for the providers that are set."""
-
-    tracers: TracerProvider | None
-    meters: MeterProvider | None
-    tracer: Tracer | None
-    instruments: Instruments | None
-
-
-_exporters: _Exporters | None = None
 
 
 def telemetry() -> Telemetry | None:
     """Return an observer of one run, or None if no provider is set."""
-    global _exporters  # noqa: PLW0603  # SDKs create tracers and instruments slowly
-    trace, metrics = sys.modules.get(_TRACE), sys.modules.get(_METRICS)
-    tracers = None if trace is None else trace.get_tracer_provider()
-    meters = None if metrics is None else metrics.get_meter_provider()
-    if is_idle(tracers) and is_idle(meters):
+    exporters = current_exporters()
+    if exporters is None:
         return None
-    if _exporters is None or _exporters.tracers is not tracers or _exporters.meters is not meters:
-        _exporters = _exporters_of(tracers, meters)
-    return Telemetry(_exporters.tracer, _exporters.instruments)  # type: ignore[abstract]  # the methods that it omits do nothing
-
-
-def is_idle(provider: object) -> bool:
-    """Return whether a provider is None or a placeholder of the API, which does nothing."""
-    return provider is None or type(provider).__module__.startswith((_TRACE, _METRICS))
-
-
-def _exporters_of(tracers: TracerProvider | None, meters: MeterProvider | None) -> _Exporters:
-    from importlib.metadata import version
-
-    release = version("pytest-streamval")
-    return _Exporters(
-        tracers,
-        meters,
-        None if tracers is None or is_idle(tracers) else tracers.get_tracer(SCOPE, release),
-        None if meters is None or is_idle(meters) else Instruments.of(meters, release),
-    )
+    return Telemetry(exporters.tracer, exporters.instruments)  # type: ignore[abstract]  # the methods that it omits do nothing
 
 
 def set_span_status_error(span: Span | None, description: str) -> None:
@@ -142,15 +106,40 @@ class Telemetry(Observer):
         self._reads: list[float] = []  # the times of deltas, by the clock of the events
         self._unread = 0
 
-    def started(self, run: RunView) -> None:
-        """Open the span and make it current in the run's task, so that it is the parent of the validators' spans."""
-        self._run = weakref.ref(run)  # because the run refers to its observers
-        self._requested = time.time() - run.thunk.age
+    @contextmanager
+    def requesting(self) -> Iterator[None]:
+        """Open the span and make it current during the first request, so that it is the parent of the generation's.
+
+        An error ends the span, because there will be no run.
+        """
         if self._tracer is None:
+            yield
             return
         from opentelemetry import context, trace
 
-        self._span = self._tracer.start_span(SPAN, attributes=_start_attributes(run))
+        span = self._span = self._tracer.start_span(SPAN)
+        token = context.attach(trace.set_span_in_context(span))
+        try:
+            yield
+        except BaseException as error:
+            span.set_attribute("streamval.outcome", _outcome_of(error))
+            if not isinstance(error, asyncio.CancelledError):
+                span.set_attribute("error.type", type(error).__name__)
+                set_span_status_error(span, type(error).__name__)
+            span.end()
+            raise
+        finally:
+            context.detach(token)
+
+    def started(self, run: RunView) -> None:
+        """Make the span current in the run's task, so that it is the parent of the validators' spans."""
+        self._run = weakref.ref(run)  # because the run refers to its observers
+        self._requested = time.time() - run.thunk.age
+        if self._span is None:
+            return
+        from opentelemetry import context, trace
+
+        self._span.set_attributes(_start_attributes(run))
         context.attach(trace.set_span_in_context(self._span))  # the context ends with the task, so it is never detached
 
     def deltas(self, texts: Sequence[str]) -> None:  # noqa: ARG002  # only the time counts
@@ -174,7 +163,7 @@ class Telemetry(Observer):
                 self._span.end()
 
     def _measure(self, summary: _Summary, instruments: Instruments) -> None:
-        run, model = summary.run, _request_attributes(summary.run)
+        run, model = summary.run, request_attributes(summary.run.thunk.generation)
         for counter, counted in ((instruments.checks, summary.checks()), (instruments.failures, summary.failures())):
             for requirement, count in counted.items():
                 counter.add(count, {"streamval.requirement": requirement})
@@ -183,7 +172,7 @@ class Telemetry(Observer):
             instruments.errors.add(1, {"error.type": summary.error.exception_type})
         if run.thunk.generation.ttfb_ms is not None:
             instruments.first_delta.record(run.thunk.generation.ttfb_ms / 1000, model)
-        if (released := summary.first_release()) is not None:
+        if (released := summary.first_release) is not None:
             instruments.first_chunk.record(released - self._requested, model)
         for latency in summary.latencies():
             instruments.validation.record(latency)
@@ -208,6 +197,10 @@ class Telemetry(Observer):
             set_span_status_error(span, _failure_text(*next(pair for pair in verdicts if not pair[1]), "the output"))
 
 
+def _outcome_of(error: BaseException) -> str:
+    return "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
+
+
 def _failure_text(requirement: Requirement, result: PartialValidationResult | ValidationResult, checked: str) -> str:
     return f"{requirement.name} failed {checked}: {result.reason or 'no reason given'}"
 
@@ -226,32 +219,48 @@ class _Summary:
         self.error = next((event for event in run.history[-2:-1] if isinstance(event, ErrorEvent)), None)
         """The event of the error that ended the run, which is the last but one."""
         self._reads = reads
-        self._checked = [index for index, event in enumerate(run.history) if event.__class__ in _CHECKED]
+        self._quick: list[int] = []  # the places of the checks of chunks in the history
+        self._own: list[OwnChunk] = []  # the chunks of those that only some requirements have checked
+        self._full = 0  # validations of a complete output
+        self._failed: list[_Checked] = []
+        self.first_release: float | None = None
+        """The time of the first release, by the clock of the events, or None if nothing was released."""
+        self._count(run.history)
+
+    def _count(self, history: Sequence[StreamEvent]) -> None:
+        """Go through the history, once, because that of a long run is made again when it is read."""
+        for index, event in enumerate(history):
+            if isinstance(event, ChunkEvent):
+                if self.first_release is None:
+                    self.first_release = event.timestamp
+                continue
+            if isinstance(event, QuickCheckEvent):
+                self._quick.append(index)
+                if event.own_chunk is not None:
+                    self._own.append(event.own_chunk)
+            elif isinstance(event, FullValidationEvent):
+                self._full += 1
+            else:
+                continue
+            if not event.passed:
+                self._failed.append(event)
 
     def checks(self) -> Counter[str]:
         """Return the number of results by the class of their requirement."""
         checks: Counter[str] = Counter()
-        history = self.run.history
-        own = [event.own_chunk for index in self._checked if isinstance(event := history[index], QuickCheckEvent)]
+        checked = len(self._quick) + self._full
         for position, requirement in enumerate(self.run.requirements):
-            other = sum(each is not None and position not in each.positions for each in own)
-            checks[type(requirement).__name__] += len(self._checked) - other
+            other = sum(position not in own.positions for own in self._own)
+            checks[type(requirement).__name__] += checked - other
         return +checks
 
     def failures(self) -> Counter[str]:
         """Return the number of fails by the class of their requirement."""
-        history = cast("Sequence[_Checked]", self.run.history)
-        failed = [event for index in self._checked if not (event := history[index]).passed]
-        return Counter(name for event in failed for name in _failed(event, self.run.requirements))
-
-    def first_release(self) -> float | None:
-        """Return the time of the first release, by the clock of the events."""
-        return next((event.timestamp for event in self.run.history if isinstance(event, ChunkEvent)), None)
+        return Counter(name for event in self._failed for name in _failed(event, self.run.requirements))
 
     def latencies(self) -> Iterator[float]:
         """Yield the seconds that chunks waited for their checks, for an even sample of many."""
-        history = self.run.history
-        checks = [index for index in self._checked if isinstance(history[index], QuickCheckEvent)]
+        history, checks = self.run.history, self._quick
         for index in checks[:: -(-len(checks) // _LATENCIES) or 1]:
             end = history[index].timestamp
             read = self._reads[bisect(self._reads, end) - 1]
@@ -264,7 +273,7 @@ class _Summary:
         if self.error is not None:
             return "error"
         if isinstance(self.run.error, asyncio.CancelledError):
-            return "cancelled"
+            return _outcome_of(self.run.error)
         if self.run.streaming_failures:
             return "stopped"
         return "completed" if all(self.run.final_validations) else "invalid"
@@ -282,30 +291,19 @@ def _failed(event: _Checked, requirements: Sequence[Requirement]) -> list[str]:
 # Attributes
 
 
-def _request_attributes(run: RunView) -> Attributes:
-    """Return the attributes that the conventions define for every request."""
-    generation = run.thunk.generation
-    attributes: Attributes = {"gen_ai.operation.name": "chat"}
-    if generation.provider is not None:
-        attributes["gen_ai.provider.name"] = _PROVIDER_NAMES.get(generation.provider, generation.provider)
-    if generation.model is not None:
-        attributes["gen_ai.request.model"] = generation.model
-    return attributes
-
-
 def _start_attributes(run: RunView) -> Attributes:
     requirements = tuple(type(requirement).__name__ for requirement in run.requirements)
-    return {**_request_attributes(run), "gen_ai.request.stream": True, "streamval.requirements": requirements}
+    return {
+        **request_attributes(run.thunk.generation),
+        "gen_ai.request.stream": True,
+        "streamval.requirements": requirements,
+    }
 
 
 def _end_attributes(summary: _Summary) -> Attributes:
     run, generation = summary.run, summary.run.thunk.generation
-    usage = generation.usage or Usage()
     attributes: dict[str, AttributeValue | None] = {
-        "gen_ai.response.time_to_first_chunk": None if generation.ttfb_ms is None else generation.ttfb_ms / 1000,
-        "gen_ai.response.finish_reasons": None if generation.finish_reason is None else (generation.finish_reason,),
-        "gen_ai.usage.input_tokens": usage.input_tokens,
-        "gen_ai.usage.output_tokens": usage.output_tokens,
+        **response_attributes(generation, generation.usage),
         "streamval.outcome": summary.outcome,
         "streamval.deltas": run.thunk.deltas_read,
         "streamval.chunks": run.chunks_released,

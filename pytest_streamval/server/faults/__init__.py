@@ -32,22 +32,31 @@ from pytest_streamval.server.faults.catalog import (
     unfinished,
     wrong_content_type,
 )
+from pytest_streamval.server.faults.endings import doubled_end, no_last_blank_line
 from pytest_streamval.server.faults.fault import Fault, Faulty, named
 from pytest_streamval.server.faults.fault import all_faults as all  # noqa: A004  # read as faults.all()
+from pytest_streamval.server.faults.proxies import bad_gateway, compressed, joined_frames, keep_alives
+from pytest_streamval.server.faults.retry_after import retry_after_date, retry_after_ms
 
 __all__ = [
     "Fault",
     "Faulty",
     "all",
+    "bad_gateway",
     "bad_request",
     "close_mid_frame",
+    "compressed",
     "cut_character",
+    "doubled_end",
     "duplicated_frame",
     "empty_body",
     "headers_then_silence",
     "invalid_utf8",
+    "joined_frames",
+    "keep_alives",
     "malformed_json",
     "named",
+    "no_last_blank_line",
     "one_byte_writes",
     "one_write",
     "out_of_order",
@@ -55,6 +64,8 @@ __all__ = [
     "rate_limited",
     "refuse",
     "reset",
+    "retry_after_date",
+    "retry_after_ms",
     "server_error",
     "slow_drip",
     "stall",

@@ -25,7 +25,6 @@ _MESSAGES = {
     401: "The key was refused by a fault of this server.",
     429: "The limit of requests is reached, by a fault of this server.",
     500: "The server failed, by a fault of this server.",
-    529: "The server is overloaded, by a fault of this server.",
 }
 
 
@@ -85,10 +84,14 @@ def server_error() -> Fault:
     return Fault("server_error", status=500)
 
 
-@register("the response is a 529", _send_status, status=529)
+def _send_overload(_actions: Actions, _fault: Fault, renderer: Renderer) -> Actions:
+    return renderer.render_overload()
+
+
+@register("the response is a 529 of Anthropic, a 503 of any other provider", _send_overload)
 def overloaded() -> Fault:
-    """Respond with a 529, in the provider's format."""
-    return Fault("overloaded", status=529)
+    """Respond as the provider does that has no room for a request: a 529 from Anthropic, a 503 from any other."""
+    return Fault("overloaded")
 
 
 def _hang_after_head(actions: Actions, _fault: Fault, _renderer: Renderer) -> Actions:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.model import repr_without_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +19,16 @@ P = ParamSpec("P")
 
 _WHOLE = ("It must be a whole number, 0 or more.", int)
 _NUMBER = ("It must be a number, 0 or more.", int | float)
-_RANGES = {"after_deltas": _WHOLE, "after_bytes": _WHOLE, "seconds": _NUMBER, "retry_after": _NUMBER}
+_RANGES = {
+    "after_deltas": _WHOLE,
+    "after_bytes": _WHOLE,
+    "seconds": _NUMBER,
+    "retry_after": _NUMBER,
+    "size": _WHOLE,
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fault:
     """An error of a provider or of the network, made by the functions of `pytest_streamval.faults`."""
 
@@ -37,6 +44,12 @@ class Fault:
     """The status of the error that replaces the response."""
     retry_after: float | None = None
     """The seconds that a client should wait before it sends the request again."""
+    size: int = 0
+    """The least bytes of a write, of a fault that joins frames."""
+    coding: str | None = None
+    """The content coding of a fault that compresses the body. None lets the client choose."""
+
+    __repr__ = repr_without_defaults
 
     def __post_init__(self) -> None:
         if self.name not in KINDS:

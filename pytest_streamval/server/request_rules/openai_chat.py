@@ -131,9 +131,8 @@ def _unanswered(calls: dict[str, None], place: int) -> Iterator[Fault]:
 
 def _tools(body: Body) -> Iterator[Fault]:
     tools = body.get("tools")
-    if tools == []:
-        yield empty_array("tools")
-    elif tools is not None and not isinstance(tools, list):
+    # An empty array is taken like none: LangChain and Strands send one with each request that offers no tool.
+    if tools is not None and not isinstance(tools, list):
         yield wrong_type("tools", "an array of objects", tools)
     for place, tool in dicts_in(tools):
         path = f"tools[{place}]"

@@ -1,0 +1,1 @@
+"""Property-based tests with Hypothesis: strategies for all public values, and state machines."""
