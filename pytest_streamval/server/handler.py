@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt, unserved_path_error
@@ -24,6 +24,7 @@ from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
 from pytest_streamval.server.request_head import Problem, too_long_body
 from pytest_streamval.server.request_rules import broken_rules, error_body, refusal_of
+from pytest_streamval.server.request_rules.rule import offered_tools
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StoredRequest, nearest_adapter, route
 from pytest_streamval.server.stored_responses import StoredResponses
 from pytest_streamval.server.tracing import traced
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
+_MOST_TOOLS = 10_000  # names of tools that a server remembers
 _REFUSED = 400  # status of a request that breaks a rule of its provider
 _UNSUPPORTED = 415  # status; the answer names the codings that are known (RFC 9110, 15.5.16)
 _DEFAULT_RENDERER = Renderer(
@@ -79,6 +81,7 @@ class RequestHandler:
         self._access = access
         self._strict = strict
         self._recutter = recutter
+        self._offered_tools: dict[str, None] = {}  # by all requests so far
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
@@ -205,7 +208,10 @@ class RequestHandler:
     def _check(self, request: ServedRequest, target: OutputRequest) -> Response | None:
         """Hold a request to the provider's rules, and return the refusal of a strict server."""
         adapter, parsed, body = target
-        broken = broken_rules(adapter, parsed, body)
+        broken = broken_rules(adapter, parsed, body, self._offered_tools)
+        self._offered_tools.update(dict.fromkeys(islice(offered_tools(body), _MOST_TOOLS)))
+        while len(self._offered_tools) > _MOST_TOOLS:
+            del self._offered_tools[next(iter(self._offered_tools))]
         refusal = refusal_of(broken) if self._strict else None
         request.note_rules(broken, refusal)
         if refusal is None:
