@@ -18,7 +18,7 @@ from tests.sdks.certificates import few_certificates
 _USAGE = """\
 python -m tests.frameworks test [arguments of pytest]  run the tests of the frameworks that FRAMEWORKS names
 python -m tests.frameworks measure                     measure them under each fault, and write their page"""
-_SECONDS = "120"  # without output, until a run of the tests is ended
+_SECONDS = "600"  # without output, until a run of the tests is ended. Some frameworks repeat their requests for minutes
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
 
 def run_tests(arguments: list[str]) -> int:
     """Run the tests, and end a run that hangs."""
-    options = ["-n", "auto", "-o", "faulthandler_timeout=90", "tests/frameworks", *arguments]
+    options = ["-n", "auto", "-o", "faulthandler_timeout=500", "tests/frameworks", *arguments]
     return subprocess.run([sys.executable, "tests/watchdog/run.py", _SECONDS, *options], check=False).returncode
 
 
@@ -49,10 +49,11 @@ def write_pages() -> int:
             found = [driver for driver in chosen if driver.language == language]
             if not found:
                 continue
+            rows = measured(found)
             faults = {case.name: case.description for case in CASES}
             empty = Table(PIECES, faults, {}, [])
             old = Table.loaded(page.data.read_text(encoding="utf-8")) if page.data.exists() else empty
-            table = old._replace(faults=faults).replaced(described(found), measured(found))
+            table = old._replace(faults=faults).replaced(described(found), rows)
             page.data.write_text(table.dumped(), encoding="utf-8")
             page.path.write_text(page.rendered(table), encoding="utf-8")
             print(f"{len(table.rows)} rows in {page.data.name}, shown in {page.path.name}.")

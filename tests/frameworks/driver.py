@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from tests.frameworks.page import WAITS
 from tests.sdks.received import Outcome, Received
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 
     from pytest_streamval import ProviderServer
 
@@ -92,8 +93,15 @@ class Call:
         self.received.usage = (prompt, output)
 
 
+class WaitsError(Exception):
+    """The end of a call that waits for bytes long after its timeout."""
+
+
 class Driver(ABC):
     """A framework with one of its models."""
+
+    patience: ClassVar[float] = 60.0
+    """The seconds after which a call counts as waiting for ever."""
 
     framework: ClassVar[str]
     """The distribution of the framework."""
@@ -135,7 +143,7 @@ class Driver(ABC):
 
     def raised(self, outcome: Outcome) -> str:
         """Return the name of an error as users import it, or an empty text."""
-        return outcome.raised
+        return WAITS if isinstance(outcome.error, WaitsError) else outcome.raised
 
     @abstractmethod
     def stream(self, call: Call) -> AsyncIterator[str]:
@@ -166,7 +174,7 @@ def call_streamed(driver: Driver, call: Call) -> Outcome:
                 if call.leaves and piece:
                     return
 
-    return _outcome(main, call)
+    return _outcome(main(), driver, call)
 
 
 def call_whole(driver: Driver, call: Call) -> Outcome:
@@ -175,12 +183,21 @@ def call_whole(driver: Driver, call: Call) -> Outcome:
     async def main() -> None:
         call.received.texts.append(await driver.whole(call))
 
-    return _outcome(main, call)
+    return _outcome(main(), driver, call)
 
 
-def _outcome(main: object, call: Call) -> Outcome:
+def _outcome(main: Coroutine[Any, Any, None], driver: Driver, call: Call) -> Outcome:
+    async def limited() -> None:
+        try:
+            async with asyncio.timeout(driver.patience) as limit:
+                await main
+        except TimeoutError:
+            if limit.expired():
+                raise WaitsError from None
+            raise
+
     try:
-        asyncio.run(main())  # type: ignore[operator]
+        asyncio.run(limited())
     except Exception as error:  # noqa: BLE001  # the result is the error of the framework
         return Outcome(call.received, error)
     return Outcome(call.received, None)

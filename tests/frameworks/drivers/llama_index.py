@@ -83,6 +83,7 @@ class LlamaIndex(Driver):
     """A function agent of LlamaIndex."""
 
     framework = "llama-index-core"
+    patience = 240.0  # its model of Anthropic sends a request eleven times
     lacks = {"usage": "its agents report none"}  # noqa: RUF012  # read only
 
     def _agent(self, call: Call, *, streaming: bool) -> FunctionAgent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from strands import Agent, tool
+from strands import Agent, ModelRetryStrategy, tool
 from strands.models.anthropic import AnthropicModel
 from strands.models.gemini import GeminiModel
 from strands.models.ollama import OllamaModel
@@ -63,7 +63,10 @@ class Strands(Driver):
 
     def _agent(self, call: Call) -> Agent:
         tools = [tool(weather)] if call.tools else []
-        return Agent(model=_MODELS[self.protocol](call), tools=tools, callback_handler=None)
+        # As by default, but without its pauses of up to a minute.
+        retries = ModelRetryStrategy(initial_delay=0, max_delay=0)
+        model = _MODELS[self.protocol](call)
+        return Agent(model=model, tools=tools, callback_handler=None, retry_strategy=retries)
 
     async def stream(self, call: Call) -> AsyncIterator[str]:
         async for event in self._agent(call).stream_async(PROMPT):
