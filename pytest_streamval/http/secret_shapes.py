@@ -62,6 +62,11 @@ def _form(begin: str, row: Mapping[str, Any]) -> _Form:
     return _Form(begin, pattern, row.get("holds", ""), is_short)
 
 
+def prepare_shapes() -> None:
+    """Compile the shapes, which the first search does otherwise."""
+    _forms()
+
+
 def shaped_spans(text: str) -> Iterator[Span]:
     """Yield the spans of values in a text that look like a key or like the credentials of an address."""
     for pattern in own_patterns:
