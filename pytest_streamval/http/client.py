@@ -20,6 +20,7 @@ from pytest_streamval.errors import (
 from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.content_coding import body_decoder, describes_coded_body
 from pytest_streamval.http.response_info import response_info
+from pytest_streamval.http.secret_shapes import prepare_shapes
 from pytest_streamval.http.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ class HttpTransport:
             UndecodableBodyError: A `ValueError`. If the body came compressed, and cannot be decoded.
             MissingExtraError: An `ImportError`. If httpx2 is not installed.
         """
+        # While the request is on its way: the first use of these takes longer than a token of a fast model.
+        asyncio.get_running_loop().call_soon(prepare_shapes)
         attempts = _Attempts(self, _with_trace(request), provider)
         async with AsyncExitStack() as stack:
             connection, first = await attempts.first_success(stack)

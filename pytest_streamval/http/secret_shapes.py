@@ -63,6 +63,11 @@ def _form(begin: str, row: Mapping[str, Any]) -> _Form:
     return _Form(begin, pattern, row.get("holds", ""), is_short)
 
 
+def prepare_shapes() -> None:
+    """Compile the shapes, which the first search does otherwise."""
+    _forms()
+
+
 def long_words(text: str) -> frozenset[str]:
     """Return the words of a text that are long enough for a key."""
     return frozenset(_LONG.findall(text))
