@@ -81,6 +81,11 @@ def _register_variants(config: pytest.Config) -> None:
         from pytest_streamval.plugin.fuzzing import register_fuzzing
 
         register_fuzzing(config, count)
+    if config.getoption("--streamval-fuzz-db") is not None and not config.pluginmanager.hasplugin("streamval-variants"):
+        raise pytest.UsageError(
+            "--streamval-fuzz-db is for runs with other cuts. Add --streamval-fuzz 20, or use the ini value "
+            "streamval_fuzz_db, which other runs ignore."
+        )
 
 
 def _register_cancellation(config: pytest.Config) -> None:

@@ -254,6 +254,12 @@ def spawn():
 
 
 @pytest.fixture(scope="session")
+def own_task():
+    """End a task with the test at the latest, and return it."""
+    return own
+
+
+@pytest.fixture(scope="session")
 def generate():
     """Start the generation of an output, which ends with the test at the latest."""
 
