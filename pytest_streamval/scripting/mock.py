@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 on_backend: list[Callable[[StreamingMockBackend], None]] = []
 """Functions that are called with each new mock backend."""
 
-on_call: list[Callable[[MockCall], None]] = []
-"""Functions that are called with each call of a mock backend."""
-
 
 class MockCall:
     """One call of a mock backend, with the producer's own record of it."""
@@ -107,6 +104,10 @@ class MockCall:
     def __repr__(self) -> str:
         state = "finished" if self.finished else "cancelled" if self.cancelled else "playing"
         return f"<MockCall {state}, {self.deltas_sent} of {len(self.script.deltas)} deltas sent>"
+
+
+on_call: list[Callable[[MockCall], None]] = []
+"""Functions that are called with each call of a mock backend."""
 
 
 class StreamingMockBackend(Backend):
