@@ -36,6 +36,7 @@ class OpenAIChatEncoder(FrameEncoder):
 
     def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
         super().__init__(request, ident=ident, created=created)
+        self._tier = served_tier(request.body)
         self._reported: Usage | None = None  # the token counts that were sent without a request for them
 
     @staticmethod
@@ -117,7 +118,7 @@ class OpenAIChatEncoder(FrameEncoder):
             "object": kind,
             "created": int(self._created),
             "model": self._request.model,
-            "service_tier": served_tier(self._request.body),
+            "service_tier": self._tier,
             "system_fingerprint": "fp_0123456789",
         }
 
