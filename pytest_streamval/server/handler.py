@@ -127,7 +127,7 @@ class RequestHandler:
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
         if (actions := control_actions(incoming, self._journal)) is not None:
-            cors = self._access.response_headers(incoming.headers, is_preflight=False)
+            cors = self._access.response_headers(incoming)
             return _served_request(incoming), Response(_with_headers(actions, cors))
         readable = self._decoded(incoming)
         if isinstance(readable, Refusal):
