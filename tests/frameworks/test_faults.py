@@ -3,22 +3,39 @@
 import pytest
 
 from tests.frameworks.chosen import drivers
-from tests.frameworks.measuring import described, measured, tried
+from tests.frameworks.measuring import described, measure, measured, tried
 from tests.frameworks.page import PAGES, Table
 
 DRIVERS = drivers()
 TABLES = {language: Table.loaded(page.data.read_text(encoding="utf-8")) for language, page in PAGES.items()}
-HARMLESS = {"wrong_content_type", "stall", "cut_character", "one_byte_writes", "one_write", "slow_drip"}
+AGAIN = (
+    3  # times that a row is measured again, alone: on a busy machine, a client may wait too short for the first text
+)
+HARMLESS = {"stall", "cut_character", "one_byte_writes", "one_write", "slow_drip"}
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=str)
 def test_a_framework_behaves_under_each_fault_as_in_the_table(driver):
     table = TABLES[driver.language]
-    rows = measured([driver])
-    assert [row for row in rows if row.fault in HARMLESS and (row.raised or row.text != table.text)] == []
+    rows = [row for row in table.rows if (row.framework, row.model) == (driver.framework, driver.name)]
+    found = measured([driver])
     # Another version may behave in another way.
-    if table.frameworks[driver.framework].version == driver.version:
-        assert rows == [row for row in table.rows if (row.framework, row.model) == (driver.framework, driver.name)]
+    expected = rows if table.frameworks[driver.framework].version == driver.version else None
+    for place, each in enumerate(tried([driver])):
+        for _ in range(AGAIN):
+            if is_wrong(found[place], expected and expected[place]):
+                found[place] = measure(*each)
+    assert [row for row in found if is_wrong(row, None)] == []
+    if expected is not None:
+        assert found == expected
+
+
+def is_wrong(row, expected):
+    """Return whether a row is not the expected one, or is an error under a harmless fault."""
+    if expected is not None:
+        return row != expected
+    text = TABLES["python"].text
+    return row.fault in HARMLESS and (row.raised != "" or row.text != text)
 
 
 def test_the_table_has_all_models_and_all_cases():
