@@ -31,37 +31,45 @@ from pytest_streamval.errors.assertions import (
 from pytest_streamval.errors.base import (
     CheckFailedError,
     ClosedError,
-    EventLoopError,
     InvalidArgumentError,
     StreamvalError,
     UnknownNameError,
     raisable,
+)
+from pytest_streamval.errors.council import (
+    MemberTimeoutError,
 )
 from pytest_streamval.errors.engine import (
     ChunkingContractError,
     ConcurrentReadError,
     GenerationCancelledError,
     InvalidVerdictError,
-    MemberTimeoutError,
-    NoAcceptedAttemptError,
     NotStreamingError,
     ThunkClosedError,
     UnfinishedError,
     ValidatorTimeoutError,
-    blocking_call_error,
-    closed_session_error,
     detached_thunk_error,
-    different_loops_error,
-    event_loop_required_error,
-    event_loop_running_error,
-    foreign_run_error,
     invalid_delta_error,
     invalid_limit_error,
     reader_taken_error,
     unfinished_run_error,
     unknown_chunking_error,
     unknown_language_error,
+)
+from pytest_streamval.errors.event_loops import (
+    EventLoopError,
+    blocked_loop_error,
+    blocking_call_error,
+    different_loops_error,
+    event_loop_required_error,
+    event_loop_running_error,
+    foreign_run_error,
     unsupported_loop_error,
+)
+from pytest_streamval.errors.files import (
+    InvalidFileError,
+    invalid_part_error,
+    report_path_error,
 )
 from pytest_streamval.errors.guards import (
     leak_error,
@@ -83,26 +91,24 @@ from pytest_streamval.errors.live import (
     missing_plugin_error,
     unknown_provider_error,
 )
-from pytest_streamval.errors.scripts import (
+from pytest_streamval.errors.recordings import (
     CassetteEndedError,
-    InvalidFileError,
     MissingCassetteError,
-    ScriptExhaustedError,
-    StallTimeoutError,
-    SyncStallError,
     UnmatchedRequestError,
     hidden_request_error,
     invalid_capture_error,
     invalid_cassette_error,
-    invalid_part_error,
+    unused_cassette_error,
+)
+from pytest_streamval.errors.scripts import (
+    ScriptExhaustedError,
+    StallTimeoutError,
+    SyncStallError,
     invalid_script_error,
     playback_busy_error,
-    report_path_error,
-    unused_cassette_error,
 )
 from pytest_streamval.errors.server import (
     answer_failed_error,
-    blocked_loop_error,
     client_stayed_error,
     missing_tool_result_error,
     not_requested_error,
@@ -111,7 +117,18 @@ from pytest_streamval.errors.server import (
     unscripted_request_error,
     unserved_path_error,
 )
-from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
+from pytest_streamval.errors.session import (
+    NoAcceptedAttemptError,
+    closed_session_error,
+)
+from pytest_streamval.errors.text import (
+    described,
+    excerpt,
+    harmless,
+    harmless_json,
+    listed,
+    plural,
+)
 from pytest_streamval.errors.time import (
     FrozenClockError,
     RealTimeWarning,

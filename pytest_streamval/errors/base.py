@@ -84,16 +84,6 @@ class CheckFailedError(StreamvalError, AssertionError):
 
 
 @dataclass(eq=False, repr=False)
-class EventLoopError(StreamvalError, RuntimeError):
-    """A function was called without an event loop, in a wrong one, or in one that it would block."""
-
-    message: str
-
-    def __str__(self) -> str:
-        return self.message
-
-
-@dataclass(eq=False, repr=False)
 class ClosedError(StreamvalError, RuntimeError):
     """A session, a server or a decoder was used before it was opened or after it was closed."""
 

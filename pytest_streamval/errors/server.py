@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors.base import CheckFailedError, ClosedError, EventLoopError, check_failed
+from pytest_streamval.errors.base import CheckFailedError, ClosedError, check_failed
 from pytest_streamval.errors.guards import INTENDED
 from pytest_streamval.errors.text import excerpt, plural
 
@@ -130,12 +130,3 @@ def client_stayed_error(seconds: float, requests: Sequence[str]) -> CheckFailedE
 def server_state_error(state: str) -> ClosedError:
     """Return the error for a provider server that was used while it was not open."""
     return ClosedError(f"This provider server {state}. It is open within `with ProviderServer(...) as server:`.")
-
-
-def blocked_loop_error() -> EventLoopError:
-    """Return the error for a synchronous client in the event loop in which its server answers."""
-    return EventLoopError(
-        "A synchronous client called a provider server that answers in the event loop of the test, on a virtual clock. "
-        "The client blocks this loop, so the server cannot answer. Use the asynchronous client, or the synchronous "
-        "one in a synchronous test, whose servers have a thread."
-    )
