@@ -48,6 +48,7 @@ _HOMES = {
         "ConcurrentReadError",
         "EventLoopError",
         "FrameTooLongError",
+        "FrozenClockError",
         "GenerationCancelledError",
         "InvalidArgumentError",
         "MalformedFrameError",

@@ -57,6 +57,7 @@ from pytest_streamval.errors import ChunkingContractError as ChunkingContractErr
 from pytest_streamval.errors import ConcurrentReadError as ConcurrentReadError
 from pytest_streamval.errors import EventLoopError as EventLoopError
 from pytest_streamval.errors import FrameTooLongError as FrameTooLongError
+from pytest_streamval.errors import FrozenClockError as FrozenClockError
 from pytest_streamval.errors import GenerationCancelledError as GenerationCancelledError
 from pytest_streamval.errors import InvalidArgumentError as InvalidArgumentError
 from pytest_streamval.errors import MalformedFrameError as MalformedFrameError

@@ -161,6 +161,12 @@ def _in_base64(value: str, offset: int) -> str:
     return data[begin:end]
 
 
+def _in_lines_of_base64(value: str, end: str) -> str:
+    """Return base64 as MIME has it, in lines of 76 characters, the first of which ends inside of the value."""
+    data = base64.b64encode(b"x" * 54 + value.encode() + b"yz").decode()
+    return end.join(data[at : at + 76] for at in range(0, len(data), 76)).rstrip("=")
+
+
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "in upper case": str.upper,
@@ -174,6 +180,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "in hexadecimal": lambda value: value.encode().hex(),
     "in upper hexadecimal": lambda value: value.encode().hex().upper(),
     **{f"in base64 at {offset}": lambda value, offset=offset: _in_base64(value, offset) for offset in range(3)},
+    "in lines of base64": lambda value: _in_lines_of_base64(value, "\n"),
+    "in lines of base64 for the network": lambda value: _in_lines_of_base64(value, "\r\n"),
     "in base64 for addresses": lambda value: _in_base64(value, 0).replace("+", "-").replace("/", "_"),
 }
 """The encodings of a secret that no output may have."""

@@ -15,6 +15,7 @@ from pytest_streamval.errors import (
     ConcurrentReadError,
     ConformanceError,
     FrameTooLongError,
+    FrozenClockError,
     GenerationCancelledError,
     InvalidArgumentError,
     InvalidVerdictError,
@@ -375,6 +376,13 @@ CASES = [
         "runs a council in an event loop",
         "Call it from a plain `def` test.",
         "asyncio.to_thread(Council.ask, ...)",
+    ),
+    (
+        FrozenClockError(5.0),
+        RuntimeError,
+        "A scripted Delay(5) would wait for ever",
+        "freezegun has frozen the clock of the event loop, and nothing moves it",
+        "Use freeze_time(..., real_asyncio=True)",
     ),
     (
         VirtualDeadlockError(1.5, [("Task-1", "test_it.py:3 in test_it")], ["worker"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from pytest_streamval.errors import ProviderStreamError, UnmatchedRequestError
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.matching import CassetteMatcher
 from pytest_streamval.recordings.stream_recorder import StreamRecorder
+from pytest_streamval.report.document import Entry, Report
+from pytest_streamval.report.exchange_timelines import Exchange, timeline_of
+from pytest_streamval.report.page import page_of
 from pytest_streamval.server.handler import _served_request
 from pytest_streamval.server.incoming import IncomingRequest
 from tests.planted_secrets import ENCODINGS, PLACES, SECRETS, Planted, encodings_in
@@ -79,9 +83,27 @@ def outputs_of_a_server(secret: Planted, request: HttpRequest) -> str:
     return " ".join([repr(served), repr(incoming), served.path, str(served.headers), served.summary, *shown])
 
 
-EVERY = {"a recording": 1, "errors": 4, "a server": 1}
-"""A step in the secrets, as the errors of one request take as long as ten recordings."""
-OUTPUTS = {"a recording": outputs_of_recording, "errors": outputs_of_errors, "a server": outputs_of_a_server}
+def outputs_of_tracebacks(secret: Planted, request: HttpRequest) -> str:
+    """Return the traceback of an error about a request, as `pytest -l` shows it with the locals of all frames."""
+    del secret
+
+    def match() -> None:
+        CassetteMatcher([]).take(request, "openai")
+
+    with pytest.raises(UnmatchedRequestError) as caught:
+        match()
+    error = caught.value.with_traceback(caught.tb.tb_next)  # the frame of this test has the secret itself
+    return str(pytest.ExceptionInfo.from_exception(error).getrepr(showlocals=True, style="long"))
+
+
+OUTPUTS = {
+    "a recording": outputs_of_recording,
+    "errors": outputs_of_errors,
+    "a server": outputs_of_a_server,
+    "locals": outputs_of_tracebacks,
+}
+STEPS = {"locals": 6}
+"""A step in the secrets, as pytest takes long to show locals. Each secret is in some of the places."""
 
 
 def test_enough_secrets_are_planted() -> None:
@@ -99,7 +121,7 @@ def test_every_encoding_of_a_secret_is_found_in_an_output_that_has_it() -> None:
 def test_no_planted_secret_is_in_an_output(place: str, output: str) -> None:
     leaks = [
         (secret, found)
-        for secret in SECRETS[:: EVERY[output]]
+        for secret in SECRETS[[*PLACES].index(place) % STEPS.get(output, 1) :: STEPS.get(output, 1)]
         if (found := encodings_in(secret, OUTPUTS[output](secret, PLACES[place](secret))))
     ]
     assert leaks == []
@@ -107,7 +129,7 @@ def test_no_planted_secret_is_in_an_output(place: str, output: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_request_with_a_planted_secret_matches_its_recording(place: str) -> None:
-    for secret in SECRETS[::4]:
+    for secret in SECRETS:
         request = PLACES[place](secret)
         assert CassetteMatcher([recorded(request, b"")]).has(request, "openai"), secret
 
@@ -119,3 +141,14 @@ def test_a_planted_secret_does_not_reach_the_cache_of_a_council(tmp_path) -> Non
         cache.store(secret.value, CouncilResult(text, "raw", (ModelAnswer("a", "m", text),)))
     found = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert [secret for secret in SECRETS if secret.value.encode() in found] == []
+
+
+def test_a_planted_secret_does_not_reach_the_page_of_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaks = []
+    for secret in SECRETS:
+        monkeypatch.setenv("PLANTED_API_KEY", secret.value)
+        text = " ".join(encode(secret.value) for encode in ENCODINGS.values())
+        exchange = Exchange("response", f"POST {text}", "error", text, 0, [(0.5, text)])
+        page = page_of(Report(tests=[Entry("t.py::test", "failed", 0.5, "no", [timeline_of(exchange)])]))
+        leaks += [(secret, found) for found in [encodings_in(secret, html.unescape(page))] if found]
+    assert leaks == []

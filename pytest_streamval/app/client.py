@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from pytest_streamval.app.contexts import request_context
 from pytest_streamval.app.exchange import Exchange
 from pytest_streamval.app.lifespan import Lifespan
 from pytest_streamval.app.page import Page
+from pytest_streamval.app.page_observers import observers
 from pytest_streamval.app.requests import Body, encoded_headers, http_scope, websocket_scope
 from pytest_streamval.app.socket_exchange import SocketExchange
 from pytest_streamval.app.websocket import AppWebSocket
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.app.requests import App, Content, RequestHeaders
     from pytest_streamval.engine.tasks import OwnedTask
-    from pytest_streamval.fuzzing.recutting import ScriptRecutter
+    from pytest_streamval.fuzzing.recutting import PageRecutter, ScriptRecutter
 
 GRACE = 5.0
 """The seconds that requests have for their end when the client is closed, before they are cancelled."""
@@ -81,13 +82,13 @@ class AppClient:
         self.app = app
         """The application."""
         self.recutter: ScriptRecutter | None = None
-        """The recutter of the reads of pages, in a variant of `--streamval-fuzz`."""
-        self.pages: deque[Page] | None = None
-        """The last pages, None unless a report shows them."""
+        """The recutter of the reads of pages. None is that of the running test."""
+        self.pages: deque[Page | AppWebSocket] | None = None
+        """The last pages and WebSockets. None is those of the running test."""
         self._base = sent_deltas()
         self._states: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 
-    @asynccontextmanager
+    @request_context("async with client.stream(...) as page:")
     async def stream(
         self,
         method: str,
@@ -123,10 +124,8 @@ class AppClient:
         state = await self._started()
         scope = http_scope(method, path, self._headers(headers, body.headers), state.lifespan.state)
         exchange = Exchange(scope)
-        recut = None if self.recutter is None else self.recutter.new_page()
-        page = Page(self.app, exchange, read_every, self._base, recut)
-        if self.pages is not None:
-            self.pages.append(page)
+        page = Page(self.app, exchange, read_every, self._base, self._new_recutter())
+        self._note(page)
         uploads: list[OwnedTask[None]] = []
         if body.pieces is None:
             exchange.end_body(body.data)
@@ -174,7 +173,7 @@ class AppClient:
         """Send a POST request, as `request` does."""
         return await self.request("POST", path, json=json, content=content, headers=headers)
 
-    @asynccontextmanager
+    @request_context("async with client.websocket(...) as socket:")
     async def websocket(
         self,
         path: str,
@@ -201,6 +200,7 @@ class AppClient:
         scope = websocket_scope(path, self._headers(headers, upgrade), state.lifespan.state, list(subprotocols))
         exchange = SocketExchange(scope)
         socket = AppWebSocket(exchange, self._base, read_every)
+        self._note(socket)
         socket.task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
         try:
             await asyncio.shield(exchange.accepted)
@@ -241,6 +241,16 @@ class AppClient:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def _new_recutter(self) -> PageRecutter | None:
+        recutter = self.recutter or (observers[-1].recutter if observers else None)
+        return None if recutter is None else recutter.new_page()
+
+    def _note(self, page: Page | AppWebSocket) -> None:
+        """Let a report show a page."""
+        pages = self.pages if self.pages is not None else observers[-1].pages if observers else None
+        if pages is not None:
+            pages.append(page)
 
     async def _started(self) -> _LoopState:
         try:

@@ -19,8 +19,8 @@ HIGH_WATER = 65_536
 _MOST_DIGITS = 18  # of a length
 _ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 
-CURRENT_EXCHANGE: ContextVar[Exchange | None] = ContextVar("streamval_exchange", default=None)
-"""The request that the running task belongs to."""
+CURRENT_EXCHANGE: ContextVar[object] = ContextVar("streamval_exchange", default=None)
+"""The request or the WebSocket that the running task belongs to."""
 
 logger = logging.getLogger("pytest_streamval")
 

@@ -214,7 +214,7 @@ class Page:
         is_error = self.status is not None and self.status >= _FIRST_ERROR
         return [text._replace(is_plain=False) for text in texts] if is_error else texts
 
-    def is_of(self, exchange: Exchange | None) -> bool:
+    def is_of(self, exchange: object) -> bool:
         """Return whether this is the page of a request."""
         return self._exchange is exchange
 

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
+from pytest_streamval.app.exchange import CURRENT_EXCHANGE
 from pytest_streamval.errors import WebSocketRejectedError
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class SocketExchange:
 
     async def run(self, app: App) -> None:
         """Call the application, and close the connection after its end."""
+        CURRENT_EXCHANGE.set(self)
         try:
             await app(self.scope, self.receive, self.send)
         except (KeyboardInterrupt, SystemExit):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_streamval.app.brief_wait import settle_briefly
 from pytest_streamval.app.pace import Pace
@@ -43,6 +44,8 @@ class AppWebSocket:
         """The task of the application."""
         self.began = time.time()
         """When the WebSocket was opened, by the clock of the test."""
+        self.ended = math.inf
+        """When it ended for the client."""
         self._exchange = exchange
         self._base = base
         self._messages: deque[str | bytes] = deque()  # those that the test has not taken
@@ -65,6 +68,25 @@ class AppWebSocket:
     def shown_texts(self) -> list[ShownText]:
         """Return the texts that a browser may show, for `assert_no_unvalidated_text`."""
         return self.texts.shown_texts()
+
+    @property
+    def request(self) -> str:
+        """The path of the WebSocket."""
+        return str(self._exchange.scope["path"])
+
+    @property
+    def left(self) -> bool:
+        """Whether the client left before the application closed the WebSocket."""
+        return self._exchange.disconnected
+
+    @property
+    def end(self) -> Literal["complete", "left"] | None:
+        """How the WebSocket ended for the client: closed by the application, or left, or None while it is open."""
+        return "left" if self.left else "complete" if self._is_ended else None
+
+    def is_of(self, exchange: object) -> bool:
+        """Return whether this is the client's side of a WebSocket of the server."""
+        return self._exchange is exchange
 
     @property
     def error(self) -> BaseException | None:
@@ -123,6 +145,8 @@ class AppWebSocket:
 
     def _confirm_end(self) -> None:
         """Answer the application's close frame, as a browser does when it has read it."""
+        if not self._exchange.is_open:
+            self.ended = min(self.ended, time.time())
         if self._is_ended and not self._exchange.disconnected:
             self._loop.call_soon(self._exchange.confirm_close)
 

@@ -25,12 +25,15 @@ def fault_of(text: str) -> Fault:
     if not colon:
         return fault
     make = getattr(faults, fault.name)
-    values: dict[str, float] = {}
+    values: dict[str, float | str] = {}
     for part in rest.split(","):
         field, _, value = part.partition("=")
-        if field not in signature(make).parameters:
-            known = ", ".join(signature(make).parameters) or "no values"
+        if field not in (parameters := signature(make).parameters):
+            known = ", ".join(parameters) or "no values"
             raise InvalidArgumentError("fault", excerpt(text), f"{name} has {known}, and not {excerpt(field)}.")
+        if "str" in str(parameters[field].annotation):
+            values[field] = value
+            continue
         try:
             values[field] = int(value) if value.isdecimal() else float(value)
         except ValueError:

@@ -69,5 +69,6 @@ class ServeOutput:
             print_json(event="response", **request.as_json(number))
             return
         print_text(f"{request.summary}{f': {request.status}' if request.refusal else ''}")
-        for note in request.notes:
-            print_text("\n".join(f"  {line}" for line in note.splitlines()))
+        reason = [f"refused: {request.refusal}"] if request.refusal else request.notes
+        for line in "\n".join(reason).splitlines():
+            print_text(f"  {line}")

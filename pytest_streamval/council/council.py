@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from pytest_streamval.council.cache import CouncilCache, as_cache, cache_key
 from pytest_streamval.council.member_run import AskOptions
@@ -20,6 +20,7 @@ from pytest_streamval.errors import (
     event_loop_running_error,
     excerpt,
 )
+from pytest_streamval.http.pool import ConnectionPool
 
 if TYPE_CHECKING:
     import os
@@ -80,9 +81,12 @@ class Council(Generic[Backend_co, Synthesizer_co]):
                 provider is valid: its member answers with an error.
             UnknownNameError: If `chunking` is an unknown alias (a `ValueError`).
         """
-        self.members = cast("tuple[Member[Backend_co], ...]", make_members(models))
+        self._pool = ConnectionPool()
+        self.members = cast("tuple[Member[Backend_co], ...]", make_members(models, self._pool))
         """The members, in their order."""
-        merging = None if synthesizer is None else make_member(synthesizer, default_name="synthesizer")
+        merging = None
+        if synthesizer is not None:
+            merging = make_member(synthesizer, default_name="synthesizer", pool=self._pool)
         self.synthesizer = cast("Synthesizer_co", merging)
         """The synthesizer, or None."""
         self.cache = as_cache(cache)
@@ -235,6 +239,20 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             cache=self.cache,
             key=key,
         )
+
+    async def aclose(self) -> None:
+        """Close the connections that wait for another request. The next prompt makes new ones.
+
+        The members that the council makes from specs share their connections. They are closed with their event loop
+        too, and if the council is dropped. The connections of a backend that the council was given stay open.
+        """
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
 
     def __repr__(self) -> str:
         names = ", ".join(member.name for member in self.members)

@@ -23,20 +23,24 @@ EventType: TypeAlias = Literal[
 
 @stream_event
 class CouncilEvent(StreamEvent, sets_time=True):
-    """One event of a council."""
+    """One event of a council.
+
+    Attributes:
+        type: The kind of event. It decides which of the other fields are set.
+        member: The name of the member, or of the synthesizer, or None for `done`.
+        text: `*_delta`: the new text. The texts of a member join to the text of its answer.
+        answer: `*_done`: the complete answer.
+        result: `done`: the result.
+        check: `member_check`: the verdicts of the requirements on a chunk.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     type: EventType
-    """The kind of event. It decides which of the other fields are set."""
     member: str | None = None
-    """The name of the member, or of the synthesizer, or None for `done`."""
     text: str = ""
-    """`*_delta`: the new text. The texts of a member join to the text of its answer."""
     answer: ModelAnswer | None = None
-    """`*_done`: the complete answer."""
     result: CouncilResult | None = None
-    """`done`: the result."""
     check: QuickCheckEvent | None = None
-    """`member_check`: the verdicts of the requirements on a chunk."""
 
     @classmethod
     def in_fixed_order(cls, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:

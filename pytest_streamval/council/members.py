@@ -13,6 +13,8 @@ from pytest_streamval.live.backend import LiveBackend
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from pytest_streamval.http.pool import ConnectionPool
+
     Backend_co = TypeVar("Backend_co", bound=Backend | None, default=Backend | None, covariant=True)
 else:
     from typing import TypeVar
@@ -37,14 +39,16 @@ class Member(Generic[Backend_co]):
     """The reason why there is no backend. It becomes the error of every answer."""
 
 
-def make_member(model: Model, name: str | None = None, *, default_name: str | None = None) -> Member:
+def make_member(
+    model: Model, name: str | None = None, *, default_name: str | None = None, pool: ConnectionPool | None = None
+) -> Member:
     """Return a member for a model. An unknown provider makes a member whose answers are errors.
 
     Without a name, the spec is the name, or for other backends `default_name` or the name of the class.
     """
     if isinstance(model, str):
         try:
-            backend = LiveBackend(model)
+            backend = LiveBackend(model, pool=pool)
         except StreamvalError as error:
             return Member(name or model, model.partition(":")[2] or model, None, error)
         return Member(name or backend.spec, backend.model, backend)
@@ -58,7 +62,9 @@ def make_member(model: Model, name: str | None = None, *, default_name: str | No
     return Member(name or default_name or class_name, class_name, model)
 
 
-def make_members(models: Iterable[Model] | Mapping[str, Model]) -> tuple[Member, ...]:
+def make_members(
+    models: Iterable[Model] | Mapping[str, Model], pool: ConnectionPool | None = None
+) -> tuple[Member, ...]:
     """Return the members for a list of models, or for a mapping from names to models. Repeated names get a number."""
     given: object = models
     if isinstance(given, str | Backend) or not isinstance(given, Iterable):
@@ -67,7 +73,7 @@ def make_members(models: Iterable[Model] | Mapping[str, Model]) -> tuple[Member,
     named = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)
     members: dict[str, Member] = {}
     for name, model in named:
-        member = make_member(model, name)
+        member = make_member(model, name, pool=pool)
         unique, number = member.name, 1
         while unique in members:
             number += 1

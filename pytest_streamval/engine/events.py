@@ -196,16 +196,21 @@ class OwnChunk(NamedTuple):
 
 @stream_event
 class QuickCheckEvent(StreamEvent, sets_time=True):
-    """Every requirement has checked a chunk, or every requirement with the same chunks of its own."""
+    """Every requirement has checked a chunk, or every requirement with the same chunks of its own.
+
+    Attributes:
+        chunk_index: The chunk's number, from 0.
+        attempt: The attempt's number, from 1.
+        passed: Whether no requirement failed the chunk. A failed chunk ends the attempt, unless it is replaced.
+        results: One result for each requirement, in their order. It is `"unknown"` for requirements that check
+            other chunks.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     chunk_index: int
-    """The chunk's number, from 0."""
     attempt: int
-    """The attempt's number, from 1."""
     passed: bool
-    """Whether no requirement failed the chunk. A failed chunk ends the attempt, unless it is replaced."""
     results: tuple[PartialValidationResult, ...]
-    """One result for each requirement, in their order. It is `"unknown"` for requirements that check other chunks."""
 
     def of(self, positions: tuple[int, ...], start: int, end: int) -> Self:
         """Return this event, with the requirements that have checked the chunk, and its offsets in the output."""
@@ -236,18 +241,22 @@ _AT_ONCE = Release()
 
 @stream_event
 class ChunkEvent(StreamEvent, sets_time=True):
-    """A chunk was released to the consumer."""
+    """A chunk was released to the consumer.
+
+    Attributes:
+        text: The chunk.
+        chunk_index: The chunk's number, from 0.
+        attempt: The attempt's number, from 1.
+        start: The offset of its first character in the full text.
+        end: The offset after its last character.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     text: str
-    """The chunk."""
     chunk_index: int
-    """The chunk's number, from 0."""
     attempt: int
-    """The attempt's number, from 1."""
     start: int | None = None
-    """The offset of its first character in the full text."""
     end: int | None = None
-    """The offset after its last character."""
 
     def after(self, release: Release) -> Self:
         """Return this event, with the way of its chunk to its release."""
@@ -286,53 +295,74 @@ class ChunkEvent(StreamEvent, sets_time=True):
 
 @stream_event
 class StreamingDoneEvent(StreamEvent, sets_time=True):
-    """The stream ended naturally, and every chunk was checked."""
+    """The stream ended naturally, and every chunk was checked.
+
+    Attributes:
+        attempt: The attempt's number, from 1.
+        full_text: The complete text.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     attempt: int
-    """The attempt's number, from 1."""
     full_text: str
-    """The complete text."""
 
 
 @stream_event
 class FullValidationEvent(StreamEvent, sets_time=True):
-    """Every requirement has validated the complete text."""
+    """Every requirement has validated the complete text.
+
+    Attributes:
+        attempt: The attempt's number, from 1.
+        passed: Whether every requirement passed it.
+        results: One result for each requirement, in the order of the requirements.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     attempt: int
-    """The attempt's number, from 1."""
     passed: bool
-    """Whether every requirement passed it."""
     results: tuple[ValidationResult, ...]
-    """One result for each requirement, in the order of the requirements."""
 
 
 @stream_event
 class RetryEvent(StreamEvent, sets_time=True):
-    """Another attempt begins."""
+    """Another attempt begins. Only runs with `max_attempts` above 1 emit it.
+
+    Attributes:
+        attempt: The number of the attempt that begins, from 2.
+        reason: The reason why the previous attempt was not accepted.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     attempt: int
-    """The number of the attempt that begins, from 2."""
     reason: str
-    """The reason why the previous attempt was not accepted."""
 
 
 @stream_event
 class CompletedEvent(StreamEvent, sets_time=True):
-    """The run has ended. This is the last event of every run."""
+    """The run has ended. This is the last event of every run.
+
+    Attributes:
+        success: False after an early exit, an error or a cancellation, and if none of several attempts was
+            accepted.
+        full_text: The result's `full_text`. It contains only released text unless the stream ended naturally.
+        attempts_used: The number of attempts.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     success: bool
-    """False after an early exit, an error or a cancellation, and if none of several attempts was accepted."""
     full_text: str
-    """The result's `full_text`. It contains only released text unless the stream ended naturally."""
     attempts_used: int
-    """The number of attempts."""
 
 
 @stream_event
 class ErrorEvent(StreamEvent, sets_time=True):
-    """An exception ended the run."""
+    """An exception ended the run.
+
+    Attributes:
+        exception_type: The name of its class.
+        detail: Its message, followed by the message of each clean-up that failed too.
+        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+    """
 
     exception_type: str
-    """The name of its class."""
     detail: str
-    """Its message, followed by the message of each clean-up that failed too."""

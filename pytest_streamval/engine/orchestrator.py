@@ -206,6 +206,10 @@ class StartingRun(Coroutine[Any, Any, "StreamChunkingResult"]):
         """Close the coroutine."""
         self._coroutine.close()
 
+    def __aiter__(self) -> NoReturn:
+        msg = f"{_START_FIRST} Then write `async for chunk in run.astream():`."
+        raise TypeError(msg)
+
     def __await__(self) -> Generator[Any, Any, StreamChunkingResult]:
         return self._coroutine.__await__()
 

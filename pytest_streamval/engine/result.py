@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from pytest_streamval.engine.observer import ObserverGroup
 from pytest_streamval.engine.readers import ChunkReader, EventReader
 from pytest_streamval.engine.tasks import OwnedTask, note_cleanup, settle
-from pytest_streamval.errors import reader_taken_error
+from pytest_streamval.errors import foreign_run_error, reader_taken_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,6 +99,11 @@ class StreamChunkingResult:
         return self._run.full_text
 
     @property
+    def generated_text(self) -> str:
+        """The text that the last attempt has read so far, with its replacements, released or not."""
+        return self._run.generated_text
+
+    @property
     def streaming_failures(self) -> list[tuple[Requirement, PartialValidationResult]]:
         """The requirements, as copied for this run, that failed the chunk which stopped it, with their results.
 
@@ -158,18 +163,29 @@ class StreamChunkingResult:
 
         Raises:
             ConcurrentReadError: A `RuntimeError`. If there was a reader already.
+            EventLoopError: A `RuntimeError`. If the run belongs to another event loop, and has not ended.
         """
+        self._check_caller("astream()")
         if self._chunks_taken:
             raise reader_taken_error("astream()", "The released text is in full_text, and its chunks are in history.")
         self._chunks_taken = True
         return ChunkReader(self, lossless=lossless)
+
+    def __aiter__(self) -> NoReturn:
+        msg = (
+            f"{self!r} has two streams. Write `async for chunk in run.astream():` for its chunks, or `async for event "
+            "in run.events():` for its events."
+        )
+        raise TypeError(msg)
 
     def events(self) -> AsyncIterator[StreamEvent]:
         """Return the only reader of events, from the first to the `CompletedEvent`. It never raises the run's error.
 
         Raises:
             ConcurrentReadError: A `RuntimeError`. If there was a reader already.
+            EventLoopError: A `RuntimeError`. If the run belongs to another event loop, and has not ended.
         """
+        self._check_caller("events()")
         if self._events_taken:
             raise reader_taken_error("events()", "All events so far are in history.")
         self._events_taken = True
@@ -285,10 +301,14 @@ class StreamChunkingResult:
             state += " but not valid"
         return f"<StreamChunkingResult {state}, {len(run.history)} events>"
 
+    def _check_caller(self, method: str) -> None:
+        """Raise an error if another event loop is running than that of the run, so that it keeps its only reader."""
+        if not self.finished and asyncio._get_running_loop() not in {None, self._loop}:
+            raise foreign_run_error(method)
+
     def _check_loop(self, method: str) -> None:
         if asyncio.get_running_loop() is not self._loop:
-            msg = f"{method} was called in another event loop. Call it in the event loop that the run belongs to."
-            raise RuntimeError(msg)
+            raise foreign_run_error(method)
 
     @property
     def _error(self) -> BaseException | None:

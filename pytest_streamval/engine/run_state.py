@@ -80,6 +80,11 @@ class RunState:
         return self.attempt.full_text
 
     @property
+    def generated_text(self) -> str:
+        """The text that the current attempt has read so far, with its replacements, released or not."""
+        return self.attempt.text.up_to()
+
+    @property
     def accepted(self) -> bool:
         """Whether the stream ended naturally and every requirement accepted the complete output."""
         return self.outcome == "done" and all(self.final_validations)

@@ -54,6 +54,10 @@ class RunView(Protocol):
         """The complete text after a natural end, otherwise the text up to the end of the last released chunk."""
 
     @property
+    def generated_text(self) -> str:
+        """The text that this attempt has read so far, with its replacements, released or not."""
+
+    @property
     def chunks_released(self) -> int:
         """The number of chunks that this attempt has released."""
 

@@ -7,7 +7,7 @@ import types
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_streamval.errors import event_loop_required_error, harmless
+from pytest_streamval.errors import different_loops_error, event_loop_required_error, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterable
@@ -73,6 +73,17 @@ def current_task_is_cancelled() -> bool:
     """Return whether the current task has a request for cancellation."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def check_loop_of(task: asyncio.Task[Any] | None, shown: str) -> None:
+    """Raise an `EventLoopError` if a task that has not ended runs in another event loop.
+
+    Args:
+        task: The task that generates an output.
+        shown: The output, for the message.
+    """
+    if task is not None and not task.done() and task.get_loop() is not asyncio.get_running_loop():
+        raise different_loops_error(shown)
 
 
 async def settle(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from pytest_streamval.engine.output import OutputState, Parsed_co
 from pytest_streamval.engine.output_iterator import TextIterator
-from pytest_streamval.engine.tasks import note_cleanup, settle, start_task
+from pytest_streamval.engine.tasks import check_loop_of, note_cleanup, settle, start_task
 from pytest_streamval.errors import (
     ConcurrentReadError,
     InvalidArgumentError,
@@ -128,8 +128,10 @@ class ModelOutputThunk(OutputState, Generic[Parsed_co]):
             error: The reason, which is kept as `error`.
 
         Raises:
+            EventLoopError: A `RuntimeError`. If the output is generated in another event loop.
             Exception: If the producer's clean-up raised it.
         """
+        check_loop_of(self._producer, repr(self))
         self.abandon(error)
         if self._cancelled:
             await self.end_producer()

@@ -54,6 +54,7 @@ from pytest_streamval.errors.engine import (
     different_loops_error,
     event_loop_required_error,
     event_loop_running_error,
+    foreign_run_error,
     invalid_delta_error,
     invalid_limit_error,
     reader_taken_error,
@@ -112,6 +113,7 @@ from pytest_streamval.errors.server import (
 )
 from pytest_streamval.errors.text import described, excerpt, harmless, harmless_json, listed, plural
 from pytest_streamval.errors.time import (
+    FrozenClockError,
     RealTimeWarning,
     TelemetryConflictError,
     VirtualClockUseError,
@@ -140,6 +142,7 @@ __all__ = [
     "ConformanceError",
     "EventLoopError",
     "FrameTooLongError",
+    "FrozenClockError",
     "GenerationCancelledError",
     "InvalidArgumentError",
     "InvalidFileError",
@@ -195,6 +198,7 @@ __all__ = [
     "event_order_error",
     "example_failed_error",
     "excerpt",
+    "foreign_run_error",
     "harmless",
     "harmless_json",
     "hidden_request_error",

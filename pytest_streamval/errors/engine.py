@@ -209,11 +209,25 @@ def blocking_call_error(method: str) -> EventLoopError:
     )
 
 
+_SAME_LOOP = (
+    "If a fixture of pytest-asyncio has made it, give both the same loop: with "
+    '@pytest.mark.asyncio(loop_scope="module") at the test, or @pytest_asyncio.fixture(loop_scope="function") at the '
+    "fixture, whose scope is then the function, too."
+)
+
+
 def different_loops_error(shown: str) -> EventLoopError:
     """Return the error for an output that was awaited in another event loop than its own."""
     return EventLoopError(
         f"{shown} is generated in another event loop, and an output can be awaited only in its own. Await it there "
-        "first. When it is computed, it can be used everywhere."
+        f"first. When it is computed, it can be used everywhere. {_SAME_LOOP}"
+    )
+
+
+def foreign_run_error(method: str) -> EventLoopError:
+    """Return the error for a method of a run that was called in another event loop than that of the run."""
+    return EventLoopError(
+        f"{method} was called in another event loop. Call it in the event loop that the run belongs to. {_SAME_LOOP}"
     )
 
 

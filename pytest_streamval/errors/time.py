@@ -53,6 +53,21 @@ class VirtualClockUseError(StreamvalError, RuntimeError):
         return f"{self.fault} {self.way_out}"
 
 
+@dataclass(eq=False, repr=False)
+class FrozenClockError(StreamvalError, RuntimeError):
+    """A scripted delay waits for a clock that freezegun has frozen, and that nothing moves."""
+
+    seconds: float
+    """The length of the delay in seconds."""
+
+    def __str__(self) -> str:
+        return (
+            f"A scripted Delay({self.seconds:g}) would wait for ever: freezegun has frozen the clock of the event "
+            "loop, and nothing moves it. Use freeze_time(..., real_asyncio=True), which delays in real time, or "
+            "freeze_time(..., tick=True). The fixture virtual_clock beside the freeze moves the frozen date by itself."
+        )
+
+
 class RealTimeWarning(UserWarning):
     """An event loop in another thread runs in real time while a virtual clock is in force."""
 

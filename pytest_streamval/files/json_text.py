@@ -78,7 +78,7 @@ def parse_json(data: str | bytes, *, deepest: int = DEEPEST, finite: bool = True
         raise
     except (ValueError, RecursionError) as error:  # a number with thousands of digits, thousands of nested brackets
         raise UnreadableJsonError(str(error)) from error
-    if len(text) > deepest and text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
+    if len(text) > deepest and _has_more_brackets(text, deepest) and _is_deeper(value, deepest):
         raise UnreadableJsonError(f"it is nested more than {deepest} levels deep")
     return value
 
@@ -114,6 +114,11 @@ def _reject(word: str) -> NoReturn:
 # json.loads makes a decoder for each call with such functions, which takes longer than reading a short line
 _finite_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_reject)
 _decoder = json.JSONDecoder()
+
+
+def _has_more_brackets(text: str, number: int) -> bool:
+    brackets = text.count("[")
+    return brackets > number or brackets + text.count("{") > number
 
 
 def _is_deeper(value: object, deepest: int) -> bool:

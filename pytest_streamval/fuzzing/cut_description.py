@@ -66,6 +66,7 @@ def _source(script: Script) -> str:
 
 
 def _script_lines(cut: Cut, scripts: Sequence[RecutScript]) -> Iterator[str]:
+    has_several = sum(bool(script.content.text) for script in scripts) > 1  # as of a run with a second attempt
     for number, script in enumerate(scripts, 1):
         if cut.places is None:
             cuts, empty, only = script.division.cuts, script.division.empty, True
@@ -76,22 +77,23 @@ def _script_lines(cut: Cut, scripts: Sequence[RecutScript]) -> Iterator[str]:
             cuts, empty, only = _offsets(mine, "cut"), _offsets(mine, "empty"), not cut.is_scripted
         text = script.content.text
         if text:
-            yield _line(script, [at for at in cuts if 0 < at < len(text)], empty, only=only)
+            place = f", in stream {number} of {len(scripts)}" if has_several else ""
+            yield _line(script, [at for at in cuts if 0 < at < len(text)], empty, only=only, place=place)
 
 
 def _offsets(places: Sequence[Place], kind: str) -> tuple[int, ...]:
     return tuple(place.at for place in places if place.kind == kind)
 
 
-def _line(script: RecutScript, cuts: Sequence[int], empty: Sequence[int], *, only: bool) -> str:
+def _line(script: RecutScript, cuts: Sequence[int], empty: Sequence[int], *, only: bool, place: str) -> str:
     content = script.content
     shown = show_cuts(_with_empty(content.text, cuts, empty), _SHOWN)
     name = _NAMES[content.channel_at([*cuts, *empty])]
     if not cuts and not empty:
-        return f"Fails when {name} comes in one piece: {excerpt(content.text, _SHOWN)}"
+        return f"Fails when {name} comes in one piece{place}: {excerpt(content.text, _SHOWN)}"
     if not cuts:
-        return f"Fails with an empty delta here: {shown}"
-    return f"Fails when {name} is cut{' only' * only} here{', with empty deltas' * bool(empty)}: {shown}"
+        return f"Fails with an empty delta here{place}: {shown}"
+    return f"Fails when {name} is cut{' only' * only} here{', with empty deltas' * bool(empty)}{place}: {shown}"
 
 
 def _with_empty(text: str, cuts: Sequence[int], empty: Sequence[int]) -> list[str]:

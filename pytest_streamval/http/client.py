@@ -20,6 +20,7 @@ from pytest_streamval.errors import (
 from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.content_coding import body_decoder, describes_coded_body
 from pytest_streamval.http.response_info import response_info
+from pytest_streamval.http.secret_shapes import prepare_shapes
 from pytest_streamval.http.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from pytest_streamval.http.content_coding import BodyDecoder
+    from pytest_streamval.http.pool import ConnectionPool
     from pytest_streamval.http.request import HttpRequest
 
 logger = logging.getLogger("pytest_streamval.live")
@@ -104,16 +106,25 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """A transport over the network, with a connection of its own for each request."""
+    """A transport over the network."""
 
-    def __init__(self, timeouts: Timeouts | None = None, *, retries: int = 2, secrets: Secrets | None = None) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        *,
+        retries: int = 2,
+        secrets: Secrets | None = None,
+        pool: ConnectionPool | None = None,
+    ) -> None:
         """Create a transport.
 
         Args:
             timeouts: The time limits.
             retries: How often a request is sent again that failed before the first byte of a response's body.
             secrets: The values that must not appear in errors.
+            pool: The connections that requests reuse, or None for a new one for each request.
         """
+        self.pool = pool
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
         self.secrets = secrets or Secrets()
@@ -129,6 +140,8 @@ class HttpTransport:
             UndecodableBodyError: A `ValueError`. If the body came compressed, and cannot be decoded.
             MissingExtraError: An `ImportError`. If httpx2 is not installed.
         """
+        # While the request is on its way: the first use of these takes longer than a token of a fast model.
+        asyncio.get_running_loop().call_soon(prepare_shapes)
         attempts = _Attempts(self, _with_trace(request), provider)
         async with AsyncExitStack() as stack:
             connection, first = await attempts.first_success(stack)
@@ -140,6 +153,7 @@ class _Attempts:
     """The attempts at one request."""
 
     def __init__(self, transport: HttpTransport, request: HttpRequest, provider: str) -> None:
+        self._pool = transport.pool
         self._timeouts = transport.timeouts
         self._retries = transport.retries
         self._secrets = transport.secrets
@@ -170,6 +184,7 @@ class _Attempts:
             provider=self._provider,
             secrets=self._secrets,
             connect_timeout=self._timeouts.connect,
+            pool=self._pool,
         )
         opened.push_async_callback(connection.aclose)
         try:

@@ -1,10 +1,11 @@
-"""One request over a connection of its own. This is the only module that imports httpx2."""
+"""One request over a connection of its own or of a pool. This is the only module that imports httpx2."""
 
 from __future__ import annotations
 
 import ssl
 from contextlib import AsyncExitStack, suppress
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
     import httpx2
 
     from pytest_streamval.http.content_coding import BodyDecoder
+    from pytest_streamval.http.pool import ConnectionPool
     from pytest_streamval.http.request import HttpRequest
     from pytest_streamval.http.secrets import Secrets
 
+_MOST_IDLE = 20  # connections that wait for another request
+_LONGEST_IDLE = 60.0  # seconds that each waits
+
 
 class HttpConnection:
-    """A connection that carries one request and its response.
+    """A connection for one request and its response.
+
+    A connection of a pool goes back to it after a complete response. Otherwise it is closed.
 
     The bytes of the body are returned as they arrive. If the provider compresses them although the request does not ask
     for that, each read is decoded, and the headers are those of the decoded body. A response with an error status is a
@@ -45,6 +52,7 @@ class HttpConnection:
         connect_timeout: float | None = None,
         exact_headers: Sequence[tuple[str, str]] | None = None,
         decodes: bool = True,
+        pool: ConnectionPool | None = None,
     ) -> None:
         """Prepare a connection. Nothing is sent before `open`.
 
@@ -56,6 +64,7 @@ class HttpConnection:
             exact_headers: All headers to send, instead of those of the request and of httpx2. A name may come twice.
                 With them, the path of the address is sent as it is, too.
             decodes: Whether a compressed body is decoded. Otherwise it is returned as it arrives.
+            pool: The connections to reuse, or None for one of its own.
 
         Raises:
             MissingExtraError: If httpx2 is not installed.
@@ -64,6 +73,7 @@ class HttpConnection:
         """The status code of the response."""
         self.headers: tuple[tuple[str, str], ...] = ()
         """The headers of the response in their order, with names in lower case."""
+        self._pool = pool
         self._request = request
         self._provider = provider
         self._secrets = secrets
@@ -110,11 +120,20 @@ class HttpConnection:
 
     async def _open(self) -> None:
         __tracebackhide__ = True
-        timeout = self._httpx.Timeout(None, connect=self._connect_timeout)
-        options = _client_options(self._request.url)
-        client = self._httpx.AsyncClient(timeout=timeout, follow_redirects=False, **options)
-        await self._stack.enter_async_context(client)
-        response: httpx2.Response = await client.send(self._prepared(client), stream=True)
+        clients = None if self._pool is None else self._pool.of_loop()
+        if clients is None:
+            client = _new_client(self._httpx, self._request.url)
+            await self._stack.enter_async_context(client)
+        else:
+            self._stack.enter_context(clients.requesting())
+            url, kind = self._request.url, _kind_of(self._request.url)
+            client = clients.client(kind, lambda: _new_client(self._httpx, url))
+        request = self._prepared(client)
+        request.extensions["timeout"] = self._httpx.Timeout(None, connect=self._connect_timeout).as_dict()
+        response: httpx2.Response = await client.send(request, stream=True)
+        stream = response.extensions.get("network_stream")
+        if clients is not None and stream is not None:
+            clients.note_connection(stream.get_extra_info("client_addr"), stream.get_extra_info("server_addr"))
         self._stack.push_async_callback(self._close_response, response)
         self._chunks = response.aiter_raw()
         self.status = response.status_code
@@ -222,11 +241,27 @@ def load_httpx2(user: str) -> ModuleType:
     return httpx2
 
 
+def _new_client(httpx: ModuleType, url: str) -> httpx2.AsyncClient:
+    """Return a client. It keeps no cookies, since its requests may belong to different users."""
+    client: httpx2.AsyncClient = httpx.AsyncClient(
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=_MOST_IDLE, keepalive_expiry=_LONGEST_IDLE),
+        **_client_options(url),
+    )
+    return client
+
+
+def _kind_of(url: str) -> tuple[bool, bool]:
+    """Return whether an address is on this machine and whether it is encrypted, which decide about the client."""
+    parts = urlsplit(url)
+    return is_loopback(parts.hostname), parts.scheme == "https"
+
+
 def _client_options(url: str) -> dict[str, Any]:
     """Return the options of a client: no proxy between this machine and itself, and one TLS context for all."""
-    parts = urlsplit(url)
-    trust_env = not is_loopback(parts.hostname)
-    return {"trust_env": trust_env, "verify": tls_context() if parts.scheme == "https" else _unused_context()}
+    is_here, is_encrypted = _kind_of(url)
+    return {"trust_env": not is_here, "verify": tls_context() if is_encrypted else _unused_context()}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Escapes in texts: of JSON, which may be nested in strings of JSON to any depth, and of addresses."""
+"""Escapes in texts: of JSON, which may be nested in strings of JSON to any depth, of addresses, and ends of lines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _ESCAPE = re.compile(r"\\(?:u(?P<code>[\da-fA-F]{4})|x(?P<byte>[\da-fA-F]{2})|(?P<character>[\"'`/\\bfnrt]))")
 _PERCENT = re.compile(r"%(?P<byte>[\da-fA-F]{2})")
+_LINE_END = re.compile(r"(?<=[A-Za-z\d+/=_-])\r?\n[ \t]{0,8}(?=[A-Za-z\d+/_-])", re.ASCII)  # in base64
+_LINE = 60  # characters of a line of base64, at least: MIME has 76, and PEM 64
 _CHARACTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _DEEPEST = 16  # layers; a string of JSON at this depth has 65,535 backslashes before each quote
 
@@ -18,9 +20,17 @@ _DEEPEST = 16  # layers; a string of JSON at this depth has 65,535 backslashes b
 class Layer:
     """A text with the escapes of one kind decoded, and the places of its characters in the text."""
 
-    def __init__(self, text: str, pattern: re.Pattern[str]) -> None:
-        self.text = pattern.sub(_decoded, text)
+    def __init__(self, text: str, pattern: re.Pattern[str], *, removes: bool = False) -> None:
+        """Decode a text.
+
+        Args:
+            text: The text.
+            pattern: The escapes.
+            removes: Whether an escape stands for nothing. Otherwise it stands for one character.
+        """
+        self.text = pattern.sub("" if removes else _decoded, text)
         """The decoded text. Bytes become the characters of Latin-1."""
+        self._size = 0 if removes else 1
         self._source = text
         self._pattern = pattern
         self._points: list[int] = []
@@ -45,7 +55,7 @@ class Layer:
         shift = 0
         points, shifts = [0], [0]
         for match in self._pattern.finditer(self._source):
-            shift += match.end() - match.start() - 1
+            shift += match.end() - match.start() - self._size
             points.append(match.end() - shift)
             shifts.append(shift)
         self._points, self._shifts = points, shifts
@@ -78,6 +88,16 @@ def all_layers(text: str) -> Iterator[tuple[Layer, ...]]:
             if following is None or len(way) == _DEEPEST:
                 break
             way = (*way, following)
+
+
+def unwrapped_layer(text: str, words: Iterable[str]) -> Layer | None:
+    """Return a text without the ends of lines in base64, or None if no word is as long as such a line.
+
+    Args:
+        text: The text.
+        words: Its long words.
+    """
+    return Layer(text, _LINE_END, removes=True) if "\n" in text and max(map(len, words), default=0) >= _LINE else None
 
 
 def unescaped(text: str) -> str:

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
 from pytest_streamval.http.bodies import Treatment, treated_json, treated_text
 from pytest_streamval.http.named_values import is_ordinary
 from pytest_streamval.http.secret_names import is_secret_name
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_streamval.http.request import HttpRequest
+
+DEEPEST_BODY = DEEPEST - 1
+"""The levels of a body in a cassette, whose header is one level."""
 
 _SCHEMES = frozenset({"apikey", "basic", "bearer", "digest", "key", "token"})  # of the header Authorization
 
@@ -29,6 +33,8 @@ class RequestSecrets:
         """The secrets, to be redacted wherever they are echoed."""
         self.texts: dict[str, Found] = {}
         """The texts of the request, each with the secrets that were found in it."""
+        self.parsed: tuple[bytes, object] | None = None
+        """The body with its value, if it is JSON that a cassette can hold."""
         self.values += _in_headers(request.headers)
         self._add_url(request.url)
         self._add_body(request)
@@ -51,10 +57,16 @@ class RequestSecrets:
             return
         treatment = Treatment(self._secret, self._number, self._text, str)
         try:
-            value = json.loads(request.body)
-            treated_json(value, treatment)
+            treated_json(self._json(request.body), treatment)
         except (ValueError, RecursionError):
             treated_text(request.body.decode(errors="replace"), request.headers, treatment)
+
+    def _json(self, body: bytes) -> object:
+        try:
+            self.parsed = body, (value := parse_json(body, deepest=DEEPEST_BODY))
+        except UnreadableJsonError:
+            value = json.loads(body)
+        return value
 
     def _secret(self, name: str, value: str) -> str:
         if not is_ordinary(name, value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote_plus
 
@@ -40,8 +41,14 @@ def folded(text: str) -> str:
 
 def forms_of(values: Iterable[str]) -> tuple[Form, ...]:
     """Return all forms of secrets, longest first."""
-    found = {form for value in values for form in _forms(value)}
+    found = {form for value in values for form in _known_forms(value)}
     return tuple(sorted(found, key=lambda form: (-len(form.text), form)))
+
+
+@lru_cache(maxsize=256)
+def _known_forms(value: str) -> tuple[Form, ...]:
+    """Return the forms of a secret. Each request of a client has the same one."""
+    return tuple(_forms(value))
 
 
 def _forms(value: str) -> Iterator[Form]:

@@ -19,12 +19,13 @@ _SHORT = 4  # characters of a beginning that words have too, as `risk-` has `sk-
 _SCHEMES = ("earer ", "asic ")  # the end of the name of a scheme, before its credentials
 _CREDENTIALS = re.compile(r"\b(?:bearer|basic) ++(?P<value>[\w.~+/=-]{8,}+)", re.IGNORECASE | re.ASCII)
 _UNLIKE_A_WORD = re.compile(r"[\d.~+/=_-]|(?<=.)[A-Z]")
-_LONG = re.compile(r"\b[A-Za-z\d_.+/=-]{13,}+", re.ASCII)  # every key has such a run of characters, and few words do
-_PRIVATE_KEY = "PRIVATE KEY"
+_SHORTEST_KEY = 15
+_LONG = re.compile(rf"\b[A-Za-z\d_.+/=-]{{{_SHORTEST_KEY},}}+", re.ASCII)  # every key has such a run, and few words do
+_PRIVATE_KEY, _DASHES = "PRIVATE KEY", "-----"
 _PRIVATE_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z\d ]{0,24}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_KEY_ENDS = "-----END "
 _PRIVATE_KEY_LINES = re.compile(r"(?:[A-Za-z\d+/=\s]|\\[nr])*+")
-_USER = "://"
+_USER, _HOST = "://", "@"
 _SHORTEST_USER = 8  # characters of a user without a password that may be a token; `git@` is none
 _CREDENTIALS_OF_ADDRESS = re.compile(r"://(?P<value>[^\s/?#\"'<>\\]++)")
 
@@ -62,23 +63,54 @@ def _form(begin: str, row: Mapping[str, Any]) -> _Form:
     return _Form(begin, pattern, row.get("holds", ""), is_short)
 
 
-def shaped_spans(text: str) -> Iterator[Span]:
-    """Yield the spans of values in a text that look like a key or like the credentials of an address."""
+def prepare_shapes() -> None:
+    """Compile the shapes, which the first search does otherwise."""
+    _forms()
+
+
+def long_words(text: str) -> frozenset[str]:
+    """Return the words of a text that are long enough for a key."""
+    return frozenset(_LONG.findall(text))
+
+
+def shaped_spans(text: str, words: frozenset[str]) -> Iterator[Span]:
+    """Yield the spans of values in a text that look like a key or like the credentials of an address.
+
+    Args:
+        text: The text.
+        words: Its long words.
+    """
     for pattern in own_patterns:
         yield from (match.span() for match in pattern.finditer(text))
     if len(text) < _FEWEST:
         return
-    if runs := _LONG.findall(text):
-        joined = " ".join(set(runs))
-        for hint in _forms():
-            if hint in joined:
-                yield from _keys(text, hint)
+    for hint in _hints_in(words):
+        yield from _keys(text, hint)
     if any(map(text.__contains__, _SCHEMES)):
         yield from _after_schemes(text)
-    if _PRIVATE_KEY in text:
+    if _DASHES in text and _PRIVATE_KEY in text:
         yield from _private_keys(text)
-    if _USER in text:
+    if _HOST in text and _USER in text:
         yield from _credentials_of_addresses(text)
+
+
+@cache
+def _hints() -> Mapping[str, Sequence[str]]:
+    """Return the beginnings of keys by the sign that is in them, empty for those without one of two frequent signs."""
+    groups: dict[str, list[str]] = {"-": [], "_": [], "": []}
+    for hint in _forms():
+        groups["-" if "-" in hint else "_" if "_" in hint else ""].append(hint)
+    return groups
+
+
+def _hints_in(words: frozenset[str]) -> Iterator[str]:
+    """Yield the beginnings of keys that words have. To search for each in the complete text costs time."""
+    if not words:
+        return
+    for sign, hints in _hints().items():
+        joined = " ".join([word for word in words if sign in word] if sign else words)
+        if joined:
+            yield from [hint for hint in hints if hint in joined]
 
 
 def _keys(text: str, hint: str) -> Iterator[Span]:

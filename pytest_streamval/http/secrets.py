@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_streamval.errors import StreamvalError
-from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
+from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
 from pytest_streamval.http.bodies import Treatment, treated_json, treated_text
-from pytest_streamval.http.escapes import all_layers
-from pytest_streamval.http.request_secrets import RequestSecrets
+from pytest_streamval.http.request_secrets import DEEPEST_BODY, RequestSecrets
 from pytest_streamval.http.secret_forms import SHORTEST, find_beginnings, find_forms, folded, forms_of
 from pytest_streamval.http.secret_names import REDACTED, is_secret_name, own_names
-from pytest_streamval.http.secret_shapes import shaped_spans
+from pytest_streamval.http.secret_shapes import long_words, shaped_spans
 from pytest_streamval.http.text_secrets import found_in, outwards
 
 if TYPE_CHECKING:
@@ -69,6 +68,7 @@ class Secrets:
         self._forms = forms_of(self.values)
         self._shortest = min((len(form.text) for form in self._forms), default=sys.maxsize)
         self._texts: Mapping[str, Found] = {}
+        self._parsed: tuple[bytes, object] | None = None
 
     def __repr__(self) -> str:
         return f"<Secrets: {len(self.values)} values>"
@@ -83,7 +83,7 @@ class Secrets:
         """
         found = RequestSecrets(request)
         secrets = cls([*more, *found.values])
-        secrets._texts = found.texts
+        secrets._texts, secrets._parsed = found.texts, found.parsed
         return secrets
 
     # Texts
@@ -98,28 +98,30 @@ class Secrets:
         found = self._texts.get(text) if in_request else None
         if found is None:
             found = found_in(text, in_request=in_request)
-        known = self._known_in(text)
+        known = self._known_in(text, found)
         return _overwritten(text, [*found.spans, *known]) if known or found.spans else text
 
     def spans(self, text: str) -> Iterator[Span]:
         """Yield the spans of secrets in a response, and of the beginning of one at its end. They may overlap."""
         yield from find_beginnings(self._forms, text)
-        yield from found_in(text, in_request=False).spans
-        yield from self._known_in(text)
+        found = found_in(text, in_request=False)
+        yield from found.spans
+        yield from self._known_in(text, found)
 
     def plain_spans(self, text: str) -> Iterator[Span]:
         """Yield the spans of secrets that need neither a name nor a decoding."""
         yield from find_beginnings(self._forms, text)
         yield from find_forms(self._forms, text)
-        yield from shaped_spans(text)
+        yield from shaped_spans(text, long_words(text))
 
-    def _known_in(self, text: str) -> list[Span]:
+    def _known_in(self, text: str, found: Found) -> list[Span]:
+        """Return the spans of known secrets in a text and in its decoded texts."""
         if len(text) < self._shortest:
             return []
-        found = [*find_forms(self._forms, text)]
-        for way in all_layers(text):
-            found += [outwards(span, way) for span in find_forms(self._forms, way[-1].text)]
-        return found
+        known = find_forms(self._forms, text)
+        for way in found.ways:
+            known += [outwards(span, way) for span in find_forms(self._forms, way[-1].text)]
+        return known
 
     def message(self, text: str) -> str:
         """Return the message of an error without secrets and pieces of secrets, as it may have cut a value."""
@@ -190,9 +192,14 @@ class Secrets:
             headers: The headers of the request.
         """
         try:
-            return self.body(parse_json(body, deepest=DEEPEST - 1))  # the header of a cassette is one level
+            return self.body(self._value_of(body))
         except UnreadableJsonError:
             return treated_text(body.decode(errors="replace"), headers, self._treatment)
+
+    def _value_of(self, body: bytes) -> object:
+        if self._parsed is not None and self._parsed[0] is body:
+            return self._parsed[1]
+        return parse_json(body, deepest=DEEPEST_BODY)
 
     @property
     def _treatment(self) -> Treatment:

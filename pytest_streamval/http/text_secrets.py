@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from pytest_streamval.http.escapes import all_layers
+from pytest_streamval.http.escapes import all_layers, unwrapped_layer
 from pytest_streamval.http.named_values import named_values
-from pytest_streamval.http.secret_shapes import shaped_spans
+from pytest_streamval.http.secret_shapes import long_words, own_patterns, shaped_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     Span = tuple[int, int]
 
-_FEWEST = 5  # characters of a text with a secret and its name
+_FEWEST = 13  # characters of a text with a secret that neither a name nor an escape shows
+_SIGNS = frozenset(":=\\%")  # a shorter text with a secret has one of these
 
 
 class Found(NamedTuple):
@@ -26,6 +28,8 @@ class Found(NamedTuple):
     """Their places. They may overlap."""
     values: tuple[str, ...] = ()
     """Those that must not appear in other texts."""
+    ways: tuple[tuple[Layer, ...], ...] = ()
+    """The decoded texts in which known secrets may be, each as the layers that lead to it."""
 
 
 _NOTHING = Found()
@@ -38,18 +42,31 @@ def found_in(text: str, *, in_request: bool) -> Found:
         text: The text.
         in_request: Whether it is a text of a request, in which more names are secret.
     """
-    if len(text) < _FEWEST:
+    if len(text) < _FEWEST and not own_patterns and _SIGNS.isdisjoint(text):
         return _NOTHING
     spans: list[Span] = []
     values: list[str] = []
-    _find(text, (), spans, values, in_request=in_request)
-    for way in all_layers(text):
-        _find(way[-1].text, way, spans, values, in_request=in_request)
-    return Found(tuple(spans), tuple(values)) if spans else _NOTHING
+    ways: list[tuple[Layer, ...]] = []
+    way: tuple[Layer, ...]
+    for way in chain([()], all_layers(text)):
+        decoded = way[-1].text if way else text
+        words = long_words(decoded)
+        _find(decoded, words, way, spans, values, in_request=in_request)
+        unwrapped = unwrapped_layer(decoded, words)
+        ways += [way] * bool(way) + ([] if unwrapped is None else [(*way, unwrapped)])
+    return Found(tuple(spans), tuple(values), tuple(ways)) if spans or ways else _NOTHING
 
 
-def _find(text: str, way: tuple[Layer, ...], spans: list[Span], values: list[str], *, in_request: bool) -> None:
-    for span in shaped_spans(text):
+def _find(
+    text: str,
+    words: frozenset[str],
+    way: tuple[Layer, ...],
+    spans: list[Span],
+    values: list[str],
+    *,
+    in_request: bool,
+) -> None:
+    for span in shaped_spans(text, words):
         spans.append(outwards(span, way))
         values += _shaped(text[slice(*span)])
     for found in named_values(text, in_request=in_request):

@@ -18,6 +18,7 @@ from pytest_streamval.errors import (
     excerpt,
 )
 from pytest_streamval.http.client import HttpTransport, decoded_response
+from pytest_streamval.http.pool import ConnectionPool
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.response_info import response_info
 from pytest_streamval.http.secrets import Secrets, shown_address
@@ -40,7 +41,7 @@ class LiveBackend(Backend):
     """A backend of a real model: `LiveBackend("ollama:granite4:micro")`, `LiveBackend("openai:gpt-4.1")`.
 
     The API key is read from the environment for each request and is not stored. Cancelling an output closes its
-    connection.
+    connection. Otherwise the next request in the same event loop reuses it.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class LiveBackend(Backend):
         max_frame: int = MAX_FRAME,
         transport: Transport | None = None,
         allow_http: bool = False,
+        pool: ConnectionPool | None = None,
     ) -> None:
         """Create a backend, without sending a request.
 
@@ -68,6 +70,7 @@ class LiveBackend(Backend):
             transport: The transport of the requests. By default the network.
             allow_http: Whether a key may be sent to another machine without encryption. The variable
                 `STREAMVAL_ALLOW_HTTP` allows it for all backends.
+            pool: The connections that several backends share, as those of a council do. By default its own.
 
         Raises:
             UnknownNameError: A `ValueError`. If the provider in the spec is unknown.
@@ -82,6 +85,14 @@ class LiveBackend(Backend):
         self._max_frame = checked_max_frame(max_frame)
         self._transport = transport
         self._allow_http = allow_http
+        self._pool = pool or ConnectionPool()
+
+    async def aclose(self) -> None:
+        """Close the connections that wait for another request. The next request makes a new one.
+
+        They are closed with their event loop too, and if the backend is dropped.
+        """
+        await self._pool.aclose()
 
     @property
     def spec(self) -> str:
@@ -122,7 +133,9 @@ class LiveBackend(Backend):
             stream=streams,
         )
         request, secrets = self._authorized(wire_request)
-        transport = self._transport or HttpTransport(self._timeouts, retries=self._retries, secrets=secrets)
+        transport = self._transport or HttpTransport(
+            self._timeouts, retries=self._retries, secrets=secrets, pool=self._pool
+        )
         thunk = ModelOutputThunk(action=action)
         thunk.generation.model, thunk.generation.provider = self.model, self.provider.name
         thunk.generation.streaming = streams

@@ -56,11 +56,17 @@ def app_clients(
                 if checks_leaks:
                     raise
 
-    def forget_closed() -> None:
-        clients[:] = [client for client in clients if any(client.open_loops)]
+    of_fixtures: list[AppClient] | None = None
+
+    def begin_example() -> None:
+        """Forget the closed clients of the example before. Those of other fixtures are used again."""
+        nonlocal of_fixtures
+        if of_fixtures is None:
+            of_fixtures = list(clients)
+        clients[:] = [client for client in clients if client in of_fixtures or any(client.open_loops)]
 
     with closed_at_end(item, APPLICATIONS, close):
-        before_each_example(item, forget_closed)
+        before_each_example(item, begin_example)
         yield make
         for loop in dict.fromkeys(loop for client in clients for loop in client.open_loops):
             if not loop.is_running():  # other fixtures may have sent requests

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_streamval.plugin.failing_cuts import failing_cuts_of
+from pytest_streamval.plugin.own_mocks import OwnMocks
 from pytest_streamval.plugin.variant_reports import VariantReports
 from pytest_streamval.plugin.variant_runs import VariantRuns
 from pytest_streamval.plugin.variant_summary import VariantSummary
@@ -26,4 +27,6 @@ def register_fuzzing(config: pytest.Config, count: int) -> None:
     manager.register(Variants(count, requested, known), "streamval-variants")
     manager.register(reports, "streamval-variant-reports")
     manager.register(VariantSummary(config, reports, known, fuzzes=bool(count)), "streamval-variant-summary")
+    if count:
+        manager.register(OwnMocks(config), "streamval-own-mocks")
     manager.register(VariantRuns(reports.outcome_of, each=each), "streamval-variant-runs")

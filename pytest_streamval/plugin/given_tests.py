@@ -81,7 +81,9 @@ def _resetting(test: Any, resets: Resets) -> Any:  # noqa: ANN401  # a function 
 def _other_fixtures(item: Any) -> set[str]:  # noqa: ANN401  # as above
     """Return the fixtures of a test's arguments that have the scope of a function and are not of this plugin."""
     given = set(signature(item.function).parameters)
-    found = item._fixtureinfo.name2fixturedefs
+    # as Hypothesis finds them: the test's own knowledge has its parameters, too
+    manager = item._request._fixturemanager
+    found = manager.getfixtureinfo(node=item, func=item.function, cls=None).name2fixturedefs
     return {
         name
         for name in given.intersection(found)

@@ -81,6 +81,11 @@ def _register_variants(config: pytest.Config) -> None:
         from pytest_streamval.plugin.fuzzing import register_fuzzing
 
         register_fuzzing(config, count)
+    if config.getoption("--streamval-fuzz-db") is not None and not config.pluginmanager.hasplugin("streamval-variants"):
+        raise pytest.UsageError(
+            "--streamval-fuzz-db is for runs with other cuts. Add --streamval-fuzz 20, or use the ini value "
+            "streamval_fuzz_db, which other runs ignore."
+        )
 
 
 def _register_cancellation(config: pytest.Config) -> None:
@@ -235,6 +240,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remove the frames of this package from the traceback of a failure, and make the text of models in it harmless."""
+    if call.excinfo is not None and str(call.excinfo.value).startswith("ScopeMismatch"):
+        from pytest_streamval.plugin.scope_mismatch import add_advice
+
+        add_advice(call.excinfo.value, OURS)
     is_used = call.excinfo is not None and "pytest_streamval.errors" in sys.modules
     if is_used:
         from pytest_streamval.plugin.tracebacks import shorten_tracebacks

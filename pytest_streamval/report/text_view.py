@@ -49,10 +49,10 @@ def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
     for name, verdicts in chart.lanes():
         yield _row(name, verdicts)
     if stream.received:
-        yield _row("received", chart.marks([bar.at for bar in stream.received], "o"))
+        yield _row("received", chart.marks([(bar.at, bar.after) for bar in stream.received], "o"))
     if stream.reads:
-        yield _row("browser", chart.marks(stream.reads, "o"))
-    yield _row("", chart.axis())
+        yield _row("browser", chart.marks([(at, stream.tokens) for at in stream.reads], "o"))
+    yield _row(chart.unit, chart.axis())
     released, held = stream.text[: stream.released], stream.text[stream.released :]
     cut = "… " if len(released) > _TEXT else ""
     yield _row("text" if stream.subject else "released", cut + quoted(released[-_TEXT:]) if released else "nothing")
@@ -65,41 +65,50 @@ def _row(name: str, cells: str) -> str:
 
 
 class _Chart:
-    """Rows of columns, which divide the duration of a stream."""
+    """Rows of columns, which divide the duration of a stream, or its deltas if they came in one moment."""
 
     def __init__(self, stream: Timeline) -> None:
         self._stream = stream
         self._columns = _WIDTH - _LABEL - 4
-        self._span = max(1, stream.span)
+        self._counts_deltas = False
+        moments = {self._column(at, 0) for at in stream.times}
+        self._counts_deltas = len(stream.times) > 1 and len(moments) == 1
 
-    def _column(self, at: int) -> int:
-        return min(self._columns - 1, max(0, at * self._columns // self._span))
+    def _column(self, at: int, after: int) -> int:
+        """Return the column of something that happened at a time, after a number of deltas."""
+        done, whole = (after - 1, self._stream.tokens) if self._counts_deltas else (at, self._stream.span)
+        return min(self._columns - 1, max(0, done * self._columns // max(1, whole)))
+
+    @property
+    def unit(self) -> str:
+        """The name of the axis, empty for time."""
+        return "by number" if self._counts_deltas else ""
 
     def tokens(self, levels: str) -> str:
         """Return the row of the tokens: the more came in a column, the higher its block."""
         counts = [0] * self._columns
-        for at in self._stream.times:
-            counts[self._column(at)] += 1
+        for number, at in enumerate(self._stream.times, 1):
+            counts[self._column(at, number)] += 1
         top = max(1, *counts)
         return "".join(levels[-(-count * (len(levels) - 1) // top)] for count in counts)
 
-    def marks(self, moments: Sequence[int], sign: str) -> str:
-        """Return a row with a sign at each moment."""
+    def marks(self, moments: Sequence[tuple[int, int]], sign: str) -> str:
+        """Return a row with a sign at each moment, which has a time and a number of deltas."""
         cells = [" "] * self._columns
-        for at in moments:
-            cells[self._column(at)] = sign
+        for at, after in moments:
+            cells[self._column(at, after)] = sign
         return "".join(cells)
 
     def chunks(self) -> str:
         """Return the row of the chunks: their numbers where they were released, and a bar where the run was stopped."""
         cells = [" "] * self._columns
         for number, bar in enumerate(self._stream.chunks):
-            column = self._column(bar.at)
+            column = self._column(bar.at, bar.after)
             for place, digit in enumerate(str(number), column):
                 if place < self._columns and cells[place] == " ":
                     cells[place] = digit
         if self._stream.stop is not None:
-            cells[self._column(self._stream.stop.at)] = "|"
+            cells[self._column(self._stream.stop.at, self._stream.stop.after)] = "|"
         return "".join(cells)
 
     def lanes(self) -> Iterator[tuple[str, str]]:
@@ -114,7 +123,7 @@ class _Chart:
     def _signs(self, verdicts: Sequence[Verdict]) -> str:
         cells = [" "] * self._columns
         for verdict in verdicts:
-            column = self._column(verdict.at)
+            column = self._column(verdict.at, verdict.after)
             if cells[column] != _SIGNS["fail"]:
                 cells[column] = _SIGNS[verdict.word]
         return "".join(cells)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from pytest_streamval.errors import excerpt
 from pytest_streamval.files.typed_json import OPTIONAL
 
-Subject: TypeAlias = Literal["", "page", "response"]
+Subject: TypeAlias = Literal["", "page", "WebSocket", "response", "script", "output"]
 Outcome: TypeAlias = Literal["complete", "invalid", "stopped", "error", "cancelled", "unfinished"]
 OUTCOMES: dict[Outcome, str] = {
     "complete": "came to its end",
@@ -100,14 +100,15 @@ class Timeline:
     deviations: list[str] = field(default_factory=list, metadata=OPTIONAL)
     """The differences of the stream from its protocol that lost nothing, in words."""
     subject: Subject = field(default="", metadata=OPTIONAL)
-    """The thing whose stream it is: empty for a run, `page` or `response` for one without a run."""
+    """The thing whose stream it is: empty for a run, another word for one without a run."""
     reads: list[int] = field(default_factory=list, metadata=OPTIONAL)
     """When the browser read a piece of the page, in microseconds since the stream began."""
 
     @property
     def title(self) -> str:
         """How it ended, in words: `The page 'POST /chat' came to its end`."""
-        end = "was left by its client" if self.subject and self.outcome == "cancelled" else OUTCOMES[self.outcome]
+        reader = "reader" if self.subject in {"script", "output"} else "client"
+        end = f"was left by its {reader}" if self.subject and self.outcome == "cancelled" else OUTCOMES[self.outcome]
         return f"The {self.subject or 'stream'} {excerpt(self.asked, 40)} {end}"
 
     @property

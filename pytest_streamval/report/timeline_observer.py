@@ -64,12 +64,15 @@ class TimelineObserver(Observer):
         self._asked = ""
         self._names: list[str] = []
         self._run: RunView | None = None
+        self.outputs: set[int] = set()
+        """The identities of the outputs of all attempts."""
 
     # The observer
 
     def started(self, run: RunView) -> None:
         """Record the prompt and the names of the requirements."""
         self._run = run
+        self.outputs.add(id(run.thunk))
         self._asked = shortened(text_of(run.action))
         self._names = [requirement.name for requirement in run.requirements]
 
@@ -107,6 +110,7 @@ class TimelineObserver(Observer):
         """Record an event. Of the usual ones, only the first are kept."""
         if isinstance(event, RetryEvent):
             self._bases[event.attempt] = self._characters
+            self.outputs.update([] if self._run is None else [id(self._run.thunk)])
         is_usual = isinstance(event, ChunkEvent) or (isinstance(event, QuickCheckEvent) and event.passed)
         if not is_usual or len(self._events) < 2 * self._limits.chunks:
             self._events.append((event, self._tokens))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from pytest_streamval.engine.backend import Backend, ModelOption
@@ -17,10 +18,14 @@ from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import perform, text_of_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
+
+
+on_backend: list[Callable[[StreamingMockBackend], None]] = []
+"""Functions that are called with each new mock backend."""
 
 
 class MockCall:
@@ -44,6 +49,8 @@ class MockCall:
         """The format of the call."""
         self.model_options = model_options
         """The options of the call."""
+        self.began = time.time()
+        """When the call began, by the clock of the test."""
         self.thunk = ModelOutputThunk(action=action)
         """The output."""
         self.deltas_sent = 0
@@ -99,6 +106,10 @@ class MockCall:
         return f"<MockCall {state}, {self.deltas_sent} of {len(self.script.deltas)} deltas sent>"
 
 
+on_call: list[Callable[[MockCall], None]] = []
+"""Functions that are called with each call of a mock backend."""
+
+
 class StreamingMockBackend(Backend):
     """A backend that plays scripts instead of a model: one for each call, in order.
 
@@ -124,6 +135,8 @@ class StreamingMockBackend(Backend):
         """The calls, in order."""
         self.refused: list[ScriptExhaustedError] = []
         """The errors of the calls without a script."""
+        for listener in tuple(on_backend):
+            listener(self)
 
     @property
     def identity(self) -> str | None:
@@ -155,6 +168,8 @@ class StreamingMockBackend(Backend):
         options = dict(model_options or {})
         call = MockCall(self.scripts[len(self.calls)], action, ctx, format, options)
         self.calls.append(call)
+        for listener in tuple(on_call):
+            listener(call)
         call.thunk.generation.provider = "mock"
         call.thunk.generation.streaming = bool(options.get(ModelOption.STREAM))
         call.thunk.start(call.play)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta
+from pytest_streamval.scripting.frozen_time import pause
 from pytest_streamval.scripting.stalls import limits
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ async def perform(step: Delay | Raise | Stall | RawFrame, steps: Sequence[Step])
         steps: All steps of its script, for messages about a stall.
     """
     if isinstance(step, Delay):
-        await asyncio.sleep(step.seconds)
+        await pause(step.seconds)
     elif isinstance(step, Raise):
         fail(step)
     elif isinstance(step, Stall):

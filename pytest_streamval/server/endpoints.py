@@ -143,29 +143,37 @@ _GET = ("GET", "HEAD")
 _POST = ("POST",)
 
 
-def _at(pattern: str, methods: tuple[str, ...], content: Callable[[_Call], Content]) -> Endpoint:
-    return Endpoint(re.compile(pattern), methods, content)
-
-
 _ENDPOINTS = (
     # Ollama's clients look for this text
-    _at(r"/", _GET, lambda _: StaticResponse(b"Ollama is running", "text/plain; charset=utf-8")),
-    _at(r"/v1/embeddings", _POST, lambda call: call.facts.embedder.openai(call.body)),
-    _at(r"/v1/moderations", _POST, _moderations),
-    _at(r"/v1/responses/input_tokens", _POST, _response_tokens),
-    _at(r"/v1/messages/count_tokens", _POST, lambda call: {"input_tokens": prompt_tokens(call.body)}),
-    _at(r"/v1(?:alpha|beta)?/models", _GET, lambda call: model_list(call.facts.models)),
-    _at(r"/v1(?:alpha|beta)/models/([^/:]+)", _GET, lambda call: gemini_model(call.name)),
-    _at(r"/v1beta/models/([^/:]+):countTokens", _POST, _gemini_tokens),
-    _at(r"/v1beta/models/([^/:]+):embedContent", _POST, lambda call: call.facts.embedder.gemini(call.body)),
-    _at(r"/v1beta/models/([^/:]+):batchEmbedContents", _POST, lambda call: call.facts.embedder.gemini_batch(call.body)),
-    _at(r"/v1beta/models/([^/:]+):predict", _POST, lambda call: call.facts.embedder.vertex(call.body)),
-    _at(r"/v1/models/(.+)", _GET, lambda call: any_model(call.name)),
-    _at(r"/api/tags", _GET, lambda call: {"models": [ollama_model(name) for name in call.facts.models]}),
-    _at(r"/api/ps", _GET, lambda call: {"models": [ollama_running(name) for name in call.facts.models]}),
-    _at(r"/api/show", _POST, lambda _: ollama_details()),
-    _at(r"/api/pull", _POST, lambda call: StaticResponse(ollama_pull(call.body), "application/x-ndjson")),
-    _at(r"/api/embed", _POST, lambda call: call.facts.embedder.ollama(call.body)),
-    _at(r"/api/embeddings", _POST, lambda call: call.facts.embedder.ollama_prompt(call.body)),
-    _at(r"/(?:api/)?version", _GET, lambda _: {"version": "0.13.0"}),
+    Endpoint(re.compile(r"/"), _GET, lambda _: StaticResponse(b"Ollama is running", "text/plain; charset=utf-8")),
+    Endpoint(re.compile(r"/v1/embeddings"), _POST, lambda call: call.facts.embedder.openai(call.body)),
+    Endpoint(re.compile(r"/v1/moderations"), _POST, _moderations),
+    Endpoint(re.compile(r"/v1/responses/input_tokens"), _POST, _response_tokens),
+    Endpoint(re.compile(r"/v1/messages/count_tokens"), _POST, lambda call: {"input_tokens": prompt_tokens(call.body)}),
+    Endpoint(re.compile(r"/v1(?:alpha|beta)?/models"), _GET, lambda call: model_list(call.facts.models)),
+    Endpoint(re.compile(r"/v1(?:alpha|beta)/models/([^/:]+)"), _GET, lambda call: gemini_model(call.name)),
+    Endpoint(re.compile(r"/v1beta/models/([^/:]+):countTokens"), _POST, _gemini_tokens),
+    Endpoint(
+        re.compile(r"/v1beta/models/([^/:]+):embedContent"), _POST, lambda call: call.facts.embedder.gemini(call.body)
+    ),
+    Endpoint(
+        re.compile(r"/v1beta/models/([^/:]+):batchEmbedContents"),
+        _POST,
+        lambda call: call.facts.embedder.gemini_batch(call.body),
+    ),
+    Endpoint(re.compile(r"/v1beta/models/([^/:]+):predict"), _POST, lambda call: call.facts.embedder.vertex(call.body)),
+    Endpoint(re.compile(r"/v1/models/(.+)"), _GET, lambda call: any_model(call.name)),
+    Endpoint(
+        re.compile(r"/api/tags"), _GET, lambda call: {"models": [ollama_model(name) for name in call.facts.models]}
+    ),
+    Endpoint(
+        re.compile(r"/api/ps"), _GET, lambda call: {"models": [ollama_running(name) for name in call.facts.models]}
+    ),
+    Endpoint(re.compile(r"/api/show"), _POST, lambda _: ollama_details()),
+    Endpoint(
+        re.compile(r"/api/pull"), _POST, lambda call: StaticResponse(ollama_pull(call.body), "application/x-ndjson")
+    ),
+    Endpoint(re.compile(r"/api/embed"), _POST, lambda call: call.facts.embedder.ollama(call.body)),
+    Endpoint(re.compile(r"/api/embeddings"), _POST, lambda call: call.facts.embedder.ollama_prompt(call.body)),
+    Endpoint(re.compile(r"/(?:api/)?version"), _GET, lambda _: {"version": "0.13.0"}),
 )

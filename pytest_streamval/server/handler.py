@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt, unserved_path_error
@@ -18,11 +18,13 @@ from pytest_streamval.server.actions import Await, Disconnect, Response, SendHea
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.control import control_actions
 from pytest_streamval.server.endpoints import ServerFacts, StaticResponse
+from pytest_streamval.server.incoming import IncomingRequest
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
 from pytest_streamval.server.request_head import Problem, too_long_body
 from pytest_streamval.server.request_rules import broken_rules, error_body, refusal_of
+from pytest_streamval.server.request_rules.rule import offered_tools
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StoredRequest, nearest_adapter, route
 from pytest_streamval.server.stored_responses import StoredResponses
 from pytest_streamval.server.tracing import traced
@@ -37,12 +39,12 @@ if TYPE_CHECKING:
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
     from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
-    from pytest_streamval.server.incoming import IncomingRequest
     from pytest_streamval.server.proxy import Proxy
     from pytest_streamval.server.rule_thread import RuleResult, RuleThread
     from pytest_streamval.server.script_queue import ScriptQueue
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
+_MOST_TOOLS = 10_000  # names of tools that a server remembers
 _REFUSED = 400  # status of a request that breaks a rule of its provider
 _UNSUPPORTED = 415  # status; the answer names the codings that are known (RFC 9110, 15.5.16)
 _DEFAULT_RENDERER = Renderer(
@@ -79,6 +81,7 @@ class RequestHandler:
         self._access = access
         self._strict = strict
         self._recutter = recutter
+        self._offered_tools: dict[str, None] = {}  # by all requests so far
         self._numbers = count(1)
         self._waiting_for_rule: set[ServedRequest] = set()
         self._server: asyncio.Server | None = None
@@ -124,7 +127,8 @@ class RequestHandler:
         if (refusal := self._access.refusal(incoming)) is not None:
             return self._refuse(_served_request(incoming), incoming, refusal)
         if (actions := control_actions(incoming, self._journal)) is not None:
-            return _served_request(incoming), Response(_with_headers(actions, self._access.response_headers(incoming)))
+            cors = self._access.response_headers(incoming)
+            return _served_request(incoming), Response(_with_headers(actions, cors))
         readable = self._decoded(incoming)
         if isinstance(readable, Refusal):
             return self._refuse(_served_request(incoming._replace(body=b"")), incoming, readable)
@@ -204,7 +208,10 @@ class RequestHandler:
     def _check(self, request: ServedRequest, target: OutputRequest) -> Response | None:
         """Hold a request to the provider's rules, and return the refusal of a strict server."""
         adapter, parsed, body = target
-        broken = broken_rules(adapter, parsed, body)
+        broken = broken_rules(adapter, parsed, body, self._offered_tools)
+        self._offered_tools.update(dict.fromkeys(islice(offered_tools(body), _MOST_TOOLS)))
+        while len(self._offered_tools) > _MOST_TOOLS:
+            del self._offered_tools[next(iter(self._offered_tools))]
         refusal = refusal_of(broken) if self._strict else None
         request.note_rules(broken, refusal)
         if refusal is None:
@@ -224,7 +231,11 @@ class RequestHandler:
         failure = self._queue.add_failure(request, error)
         if has_begun:
             return iter([Disconnect("closed")])
-        return send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
+        actions = send_error(ADAPTERS[request.protocol or "openai"], 500, failure)
+        headers = self._access.response_headers(
+            IncomingRequest(request.method, request.path, list(request.headers.items()), b"")
+        )
+        return _with_headers(actions, headers) if headers else actions
 
     def _respond_with_output(self, request: ServedRequest, renderer: Renderer, incoming: IncomingRequest) -> Response:
         if self._proxy is not None:

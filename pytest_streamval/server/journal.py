@@ -126,8 +126,9 @@ class ServedRequest:
 
     @property
     def notes(self) -> list[str]:
-        """The reason of a refusal, or the warnings, for a line about this request."""
-        return [f"refused: {self.refusal}"] if self.refusal else [f"warning: {each}" for each in self.warnings]
+        """The reason of a refusal, or the warnings, each on one line."""
+        found = [f"refused: {self.refusal}"] if self.refusal else [f"warning: {each}" for each in self.warnings]
+        return [note.partition("\n")[0] for note in found]
 
     def as_json(self, number: int) -> dict[str, object]:
         """Return this request as JSON can hold it, without its secrets.

@@ -23,6 +23,8 @@ def bound_socket(port: int) -> socket.socket:
     bound = socket.socket()
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # connections inherit it; asyncio sets it only for sockets that name their protocol
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound.bind((_HOST, port))
         bound.settimeout(0)
     except OSError:

@@ -73,7 +73,7 @@ class Renderer:
 
         A request for something that no script has is refused in the provider's format.
         """
-        if reason := unserved(self.request.body):
+        if reason := unserved(self.adapter.protocol, self.request.body):
             return self.render_error(400, reason)
         return self._stream(script) if self.streams else self._respond(script)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.rendering import Renderer
 
-PATH = re.compile(r"/v1/responses/(resp_[^/]+)")
+PATH = re.compile(r"/v1/responses/(?!input_tokens$)([^/]+)")
 """The path of a response. The group is its identifier."""
 
 _PROTOCOL = "openai-responses"

@@ -61,11 +61,15 @@ class SessionLifecycle:
         try:
             await self._open.aclose()
         finally:
+            await self._close_backend()
             self._background.stop()
             if self._background.started and not self._background.is_current:
                 await wait_until_done(
                     [start_task(asyncio.to_thread(self._background.close), "streamval close session")]
                 )
+
+    async def _close_backend(self) -> None:
+        """Close the connections of the session."""
 
     def __enter__(self) -> Self:
         return self

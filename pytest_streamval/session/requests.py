@@ -52,6 +52,8 @@ class SessionRequests(SessionLifecycle, Generic[Backend_co]):
         if ctx is not None and not isinstance(ctx, Context):
             raise InvalidArgumentError("ctx", excerpt(ctx), "It must be a context, for instance ChatContext().")
         self.backend: Backend_co = backend
+        self.owns_backend = False
+        """Whether the connections of the backend are closed with the session, which has made it."""
         self.model_options = checked_options(model_options)
         self._history = History(SimpleContext() if ctx is None else ctx)
         self._chat = self._history if isinstance(ctx, ChatContext) else History(ChatContext())
@@ -138,6 +140,11 @@ class SessionRequests(SessionLifecycle, Generic[Backend_co]):
         check_loop(thunk, "The output")
         await thunk.avalue()
         return ctx
+
+    async def _close_backend(self) -> None:
+        close = getattr(self.backend, "aclose", None)
+        if self.owns_backend and close is not None:
+            await close()
 
     def _after_fork(self) -> None:
         super()._after_fork()

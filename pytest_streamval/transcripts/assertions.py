@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pytest_streamval.engine.events import ChunkEvent, ErrorEvent, QuickCheckEvent, RetryEvent, StreamEvent
 from pytest_streamval.errors import (
@@ -110,9 +110,8 @@ def _released_before_a_check(transcript: Transcript) -> set[int] | None:
 
 def _generated(source: object) -> str:
     """Return the text that a run has read, with its replacements. It is empty for events without a run."""
-    run: Any = getattr(source, "_run", source)
-    attempt: Any = getattr(run, "attempt", None)
-    return "" if attempt is None else attempt.text.up_to()
+    text = getattr(source, "generated_text", "")
+    return text if isinstance(text, str) else ""
 
 
 def _shown_texts(received: str | Iterable[str] | ShownTexts) -> list[ShownText]:
@@ -142,8 +141,12 @@ def assert_accepted(run: StreamChunkingResult | RunView) -> None:
 
     Raises:
         CheckFailedError: An `AssertionError`. If a requirement did not accept the output. It shows which one, and why.
+        InvalidArgumentError: A `TypeError`. If the argument is no run.
     """
     __tracebackhide__ = True
+    if not hasattr(run, "accepted") or not hasattr(run, "final_validations"):
+        rule = "It must be a run: the result of `await stream_with_chunking(...)`, or one of the fixture `runs`."
+        raise InvalidArgumentError("run", excerpt(run), rule)
     if run.accepted:
         return
     attempts = run.attempts

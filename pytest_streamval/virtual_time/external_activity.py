@@ -10,6 +10,8 @@ from concurrent.futures.thread import _threads_queues  # the only record of whic
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_streamval.http.pool import is_idle_connection
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Iterator
@@ -110,7 +112,7 @@ class Connections:
         for number, result in found.items():
             if isinstance(result, str):
                 self.outer.append(result)
-            elif result is not None:
+            elif result is not None and not _is_idle(result):
                 if result.here != result.there and Ends(result.there, result.here) in ours:
                     self.has_inner = True
                 elif result not in _silent:
@@ -156,6 +158,11 @@ def silent(ends: Ends) -> Iterator[None]:
         yield
     finally:
         _silent.discard(ends)
+
+
+def _is_idle(ends: Ends) -> bool:
+    """Return whether either end is one of a connection that waits for another request."""
+    return is_idle_connection(ends.here, ends.there) or is_idle_connection(ends.there, ends.here)
 
 
 def _normalized(address: Any) -> Any:  # noqa: ANN401  # its type depends on the address family

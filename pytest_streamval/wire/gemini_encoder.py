@@ -8,6 +8,7 @@ from pytest_streamval.model import Usage
 from pytest_streamval.wire.encoding import CompleteCallEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.error_kinds import error_status
 from pytest_streamval.wire.json_values import json_text
+from pytest_streamval.wire.logprobs import gemini_logprobs
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
@@ -101,12 +102,19 @@ class GeminiEncoder(CompleteCallEncoder):
         candidate: Json = {"content": {"parts": parts, "role": "model"}} if parts else {}
         if reason:
             candidate["finishReason"] = reason
+        text = "".join(str(part["text"]) for part in parts if "text" in part and "thought" not in part)
+        if text and self._has_logprobs():
+            candidate["logprobsResult"] = gemini_logprobs(text)
         if reason in REFUSED and self._refusal:
             candidate["finishMessage"] = "".join(self._refusal)
             self._refusal.clear()
         feedback = self._feedback() if reason and self._refusal else {}
         candidates = [{**candidate, "index": 0}] if candidate else []
         return {**({"candidates": candidates} if candidates else {}), **feedback, **usage_field, **self._ids()}
+
+    def _has_logprobs(self) -> bool:
+        config = self._request.body.get("generationConfig")
+        return isinstance(config, dict) and config.get("responseLogprobs") is True
 
     def _feedback(self) -> Json:
         """Return the field with the words of a refusal that is not the reason for the end."""

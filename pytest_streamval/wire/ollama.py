@@ -24,6 +24,7 @@ from pytest_streamval.wire.error_reports import provider_report
 from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import arguments_text, expect, optional
+from pytest_streamval.wire.logprobs import token_logprobs
 from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
 from pytest_streamval.wire.turns import ollama_turns
 
@@ -137,6 +138,8 @@ class OllamaEncoder(CompleteCallEncoder):
     def _line(self, text: str, thinking: str, calls: list[ToolCall]) -> Json:
         line: Json = {"model": self._request.model, "created_at": _date(self._created)}
         thinking_field = {"thinking": thinking} if thinking else {}
+        if text and self._request.body.get("logprobs") is True:
+            line["logprobs"] = token_logprobs(text, self._request.body)
         if self._request.endpoint == "generate":
             if calls:
                 raise self._unencodable(calls[0], f"{_PATHS['generate']} has no tool calls, but {_PATHS['chat']} has.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
+from pytest_streamval.wire.logprobs import token_logprobs
 from pytest_streamval.wire.sse import sse_frame
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class OpenAIChatEncoder(FrameEncoder):
 
     def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
         super().__init__(request, ident=ident, created=created)
+        self._tier = served_tier(request.body)
         self._reported: Usage | None = None  # the token counts that were sent without a request for them
 
     @staticmethod
@@ -87,7 +89,8 @@ class OpenAIChatEncoder(FrameEncoder):
             message["reasoning_details"] = [_signature(answer.signature)]
         for position, call in enumerate(answer.tool_calls):
             self._add_call(message, position, call)
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+        logprobs = self._logprobs(content, answer.refusal)
+        choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": answer.finish_reason}
         usage_field = {} if answer.usage is None else {"usage": _counts(answer.usage)}
         return {**self._head("chat.completion"), "choices": [choice], **usage_field}
 
@@ -95,10 +98,19 @@ class OpenAIChatEncoder(FrameEncoder):
         return sse_frame(json_text(frame))
 
     def _chunk(self, fields: Json, reason: str | None = None) -> Json:
-        choice = {"index": 0, "delta": fields, "logprobs": None, "finish_reason": reason}
+        logprobs = self._logprobs(fields.get("content"), fields.get("refusal"))
+        choice = {"index": 0, "delta": fields, "logprobs": logprobs, "finish_reason": reason}
         # If counts come later, the frames before them have a null usage.
         usage_field = {"usage": None} if self._request.usage else {}
         return {**self._head("chat.completion.chunk"), "choices": [choice], **usage_field}
+
+    def _logprobs(self, text: object, refusal: object) -> Json | None:
+        """Return the log probabilities of the tokens, if the request asks for them and there are tokens."""
+        body = self._request.body
+        if body.get("logprobs") is not True or not (text or refusal):
+            return None
+        texts = {"content": text, "refusal": refusal}
+        return {name: token_logprobs(str(each), body) if each else None for name, each in texts.items()}
 
     def _head(self, kind: str) -> Json:
         return {
@@ -106,7 +118,7 @@ class OpenAIChatEncoder(FrameEncoder):
             "object": kind,
             "created": int(self._created),
             "model": self._request.model,
-            "service_tier": served_tier(self._request.body),
+            "service_tier": self._tier,
             "system_fingerprint": "fp_0123456789",
         }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_streamval.wire.encoding import FrameEncoder, finish_reasons
 from pytest_streamval.wire.json_values import json_text
+from pytest_streamval.wire.logprobs import token_logprobs
 from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder, served_tier
 from pytest_streamval.wire.sse import sse_frame
 
@@ -124,7 +125,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         item = self._open
         if item is None or item.form is not form or item.signature:
             yield from self._end_item(_COMPLETED)
-            item = _Item(form, self._ident, len(self._output))
+            item = self._new_item(form, self._output)
             yield from self._start_item(item)
         if not item.pieces:
             yield from item.part_event("added", "")
@@ -135,7 +136,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         item = self._open
         if item is None or item.form is not _REASONING:
             yield from self._end_item(_COMPLETED)
-            item = _Item(_REASONING, self._ident, len(self._output))
+            item = self._new_item(_REASONING, self._output)
             yield from self._start_item(item)
         item.signature += signature
 
@@ -144,7 +145,7 @@ class OpenAIResponsesEncoder(FrameEncoder):
         call = self._calls[fragment.index]
         if starts:
             yield from self._end_item(_COMPLETED)
-            yield from self._start_item(_Item(_form_of(call), self._ident, len(self._output), call))
+            yield from self._start_item(self._new_item(_form_of(call), self._output, call))
         if not fragment.arguments:
             return
         item = self._open
@@ -153,6 +154,10 @@ class OpenAIResponsesEncoder(FrameEncoder):
         piece = self._piece(item, fragment.arguments)
         if item.form.event:
             yield piece
+
+    def _new_item(self, form: _Form, output: list[Json], call: ToolCall | None = None) -> _Item:
+        """Return an item that follows the others of the output."""
+        return _Item(form, self._ident, len(output), call, self._request.body)
 
     def _start_item(self, item: _Item) -> Iterable[Json]:
         self._open = item
@@ -187,11 +192,11 @@ class OpenAIResponsesEncoder(FrameEncoder):
         for form, text in ((_REASONING, answer.thinking), (_MESSAGE, answer.text), (_REFUSAL, answer.refusal)):
             signature = answer.signature if form is _REASONING and self._request.signs else ""
             if text or signature:
-                item = _Item(form, self._ident, len(output))
+                item = self._new_item(form, output)
                 item.signature = signature
                 output.append(item.completed(text, _COMPLETED))
         for call in answer.tool_calls:
-            item = _Item(_form_of(call), self._ident, len(output), call)
+            item = self._new_item(_form_of(call), output, call)
             output.append(item.completed(call.arguments, _COMPLETED))
         reason = self._final_reason()
         return self._response(_status(reason), output, answer.usage, reason)
@@ -226,7 +231,9 @@ class OpenAIResponsesEncoder(FrameEncoder):
 class _Item:
     """An item of the output, and its events."""
 
-    def __init__(self, form: _Form, answer: str, index: int, call: ToolCall | None = None) -> None:
+    def __init__(
+        self, form: _Form, answer: str, index: int, call: ToolCall | None, request: Mapping[str, object]
+    ) -> None:
         """Start an item.
 
         Args:
@@ -234,7 +241,11 @@ class _Item:
             answer: The distinguishing part of the response's id.
             index: The item's position in the output.
             call: The tool call, if the item is one.
+            request: The body of the request.
         """
+        include = request.get("include")
+        has_logprobs = isinstance(include, list) and "message.output_text.logprobs" in include
+        self._asked = request if has_logprobs else None
         self.form = form
         self.ident = f"{form.prefix}_{answer}_{index}"
         self.index = index
@@ -244,7 +255,7 @@ class _Item:
 
     def text_event(self, moment: str, field: str, text: str) -> Json:
         """Return an event with text."""
-        logprobs: Json = {"logprobs": []} if self.form is _MESSAGE else {}
+        logprobs: Json = {"logprobs": self._logprobs(text)} if self.form is _MESSAGE else {}
         return {"type": f"{self.form.event}.{moment}", **self._place(), field: text, **logprobs}
 
     def part_event(self, moment: str, text: str) -> Iterable[Json]:
@@ -282,12 +293,15 @@ class _Item:
         part = {self.form.part_index: 0} if self.form.part else {}
         return {"item_id": self.ident, "output_index": self.index, **part}
 
+    def _logprobs(self, text: str) -> list[Json]:
+        return [] if self._asked is None else token_logprobs(text, self._asked)
+
     def _part(self, text: str) -> Json:
         if self.form is _REASONING:
             return {"type": "summary_text", "text": text}
         if self.form is _REFUSAL:
             return {"type": "refusal", "refusal": text}
-        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": self._logprobs(text)}
 
 
 def _form_of(call: ToolCall) -> _Form:

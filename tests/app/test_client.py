@@ -174,3 +174,10 @@ async def test_a_client_works_in_anyio(app_client, anyio_backend_name):
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.mark.parametrize("name", ["stream", "websocket"])
+async def test_a_request_that_is_awaited_says_how_it_is_used(app_client, name):
+    client = app_client(streaming("One."))
+    with pytest.raises(TypeError, match=rf"context manager.*`async with client\.{name}\(\.\.\.\) as "):
+        await getattr(client, name)("GET", "/") if name == "stream" else await client.websocket("/")

@@ -51,6 +51,20 @@ async def test_a_page_has_the_same_bytes_at_the_same_times_under_each_cut(virtua
         assert read.at == next(time for end, time in ends.items() if at <= end)
 
 
+async def test_the_messages_of_a_websocket_stay_under_each_cut(virtual_clock):
+    async def app(scope, receive, send):
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.accept"})
+            for text in ("One", "Two"):
+                await send({"type": "websocket.send", "text": text})
+            await send({"type": "websocket.close"})
+
+    client = AppClient(app)
+    client.recutter = ScriptRecutter(Cut("chars"))
+    async with client, client.websocket("/") as socket:
+        assert [await socket.receive() for _ in range(2)] == ["One", "Two"]
+
+
 async def test_reads_of_one_moment_are_joined_until_the_test_has_seen_them(virtual_clock):
     async with recut_client("whole") as client:
         page = await client.get("/")

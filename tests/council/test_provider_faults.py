@@ -18,7 +18,7 @@ INVISIBLE = {"duplicated_frame", "out_of_order"}
 # The client reads the content and ignores the label.
 HARMLESS = {"wrong_content_type"}
 # These faults come before the first delta.
-WITHOUT_TEXT = {"refuse", "headers_then_silence", "empty_body"}
+WITHOUT_TEXT = {"refuse", "headers_then_silence", "empty_body", "overloaded"}
 
 
 @pytest.fixture(autouse=True)

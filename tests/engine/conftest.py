@@ -22,22 +22,23 @@ from pytest_streamval.engine.requirement import PartialValidationResult, Require
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.model import Delta
 
-_started = []
+_started = set()
 
 
 def own(task):
     """End a task at the end of the test, which may fail or be cancelled before it does so itself."""
-    _started.append(task)
+    _started.add(task)
+    task.add_done_callback(_started.discard)
     return task
 
 
 @pytest.fixture(autouse=True)
 def owner(monkeypatch):
     """End the tasks that the test has started, if they still run at its end."""
-    tasks = []
+    tasks = set()
     monkeypatch.setitem(globals(), "_started", tasks)
     yield
-    for task in tasks:
+    for task in tuple(tasks):
         loop = task.get_loop()
         if not task.done() and not loop.is_closed():
             task.cancel()
@@ -250,6 +251,12 @@ def turns():
 def spawn():
     """Start a task, which ends with the test at the latest."""
     return lambda coroutine, **options: own(asyncio.create_task(coroutine, **options))
+
+
+@pytest.fixture(scope="session")
+def own_task():
+    """End a task with the test at the latest, and return it."""
+    return own
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,7 @@ async def test_a_backend_that_returns_no_stream_raises_and_leaves_no_task(left, 
 
 @pytest.mark.streamval_not_cancelled  # it catches a cancellation
 async def test_a_run_whose_backend_never_sends_can_be_ended_in_every_way(
-    start, judge, never, turns, assert_over, loop_clock
+    start, judge, never, turns, assert_over, loop_clock, spawn
 ):
     async def limited(result):
         async with asyncio.timeout(5):
@@ -169,7 +169,7 @@ async def test_a_run_whose_backend_never_sends_can_be_ended_in_every_way(
     for end in ("aclose", "timeout", "task"):
         judges = [judge(), judge()]
         result, backend = await start([never], *judges)
-        caller = asyncio.ensure_future(limited(result))
+        caller = spawn(limited(result))
         await turns(4)
         if end == "aclose":
             await result.aclose()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from contextlib import suppress
 
 import pytest
@@ -194,6 +195,34 @@ async def test_telemetry_that_fails_never_disturbs_an_output(captured, monkeypat
     assert await (await generation("One.")).avalue() == "One."
     assert captured.open_spans == ()
     assert "The telemetry of" in caplog.text
+
+
+async def test_a_span_that_cannot_be_opened_never_disturbs_an_output(captured, monkeypatch, caplog):
+    monkeypatch.setattr(generations, "GenerationTelemetry", lambda *_: 1 / 0)
+    assert await (await generation("One.")).avalue() == "One."
+    assert captured.spans == ()
+    assert "the generation goes on without it" in caplog.text
+
+
+async def test_a_generation_has_no_telemetry_if_opentelemetry_was_never_imported(captured, monkeypatch):
+    monkeypatch.delitem(sys.modules, "opentelemetry")
+    assert await (await generation("One.")).avalue() == "One."
+    monkeypatch.undo()
+    assert captured.spans == ()
+
+
+async def test_a_run_that_is_cancelled_while_its_backend_starts_is_no_error(captured):
+    class Slow(Named):
+        async def generate_from_context(self, action, ctx, **options):
+            await asyncio.get_running_loop().create_future()
+
+    task = asyncio.ensure_future(stream_with_chunking("Tell.", Slow(), SimpleContext()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert dict(captured.span().attributes) == {"streamval.outcome": "cancelled"}
 
 
 def test_an_output_without_an_event_loop_leaves_no_span(captured):

@@ -70,13 +70,13 @@ async def test_events_returns_the_events_of_history(start, judge, when):
     assert len(events) == 9
 
 
-async def test_events_can_be_read_as_they_happen(start, judge, turns):
+async def test_events_can_be_read_as_they_happen(start, judge, turns, spawn):
     gate = asyncio.Event()
     result, _ = await start(["One. ", gate.wait], judge())
     reader = result.events()
     seen = [await anext(reader), await anext(reader)]
     assert tuple(seen) == result.history
-    waiting = asyncio.ensure_future(anext(reader))
+    waiting = spawn(anext(reader))
     await turns(5)
     assert not waiting.done()
     gate.set()
@@ -108,11 +108,13 @@ async def test_a_second_reader_is_refused_at_once(start, method, over):
 
 
 @pytest.mark.parametrize("method", ["astream", "events"])
-async def test_a_second_task_with_the_same_reader_is_refused_and_the_first_loses_nothing(start, never, turns, method):
+async def test_a_second_task_with_the_same_reader_is_refused_and_the_first_loses_nothing(
+    start, never, turns, method, spawn
+):
     gate = asyncio.Event()
     result, _ = await start([gate.wait, "One."])
     reader = getattr(result, method)()
-    first = asyncio.ensure_future(anext(reader))
+    first = spawn(anext(reader))
     await turns(3)
     with pytest.raises(RuntimeError, match=rf"{method}\(\) is being read already"):
         await anext(reader)
@@ -140,12 +142,12 @@ async def test_events_never_raises_the_error_of_the_run(start, judge, never):
         await result.acomplete()
 
 
-async def test_cancelling_a_reader_of_events_leaves_the_run_alone(start, judge, turns, assert_over):
+async def test_cancelling_a_reader_of_events_leaves_the_run_alone(start, judge, turns, assert_over, spawn):
     gate = asyncio.Event()
     result, backend = await start(["One. ", gate.wait, "Two. "])
     reader = result.events()
     await anext(reader)
-    waiting = asyncio.ensure_future(anext(reader))
+    waiting = spawn(anext(reader))
     await turns(3)
     waiting.cancel()
     await turns(2)
@@ -186,6 +188,7 @@ async def test_lossless_pieces_join_to_the_full_text(start, turns, late, chunkin
     assert "".join(got) == result.full_text == "".join(steps)
 
 
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
 @pytest.mark.parametrize("late", [False, True], ids=["while it runs", "afterwards"])
 @pytest.mark.parametrize("ends", ["early", "with an error", "cancelled"])
 async def test_lossless_pieces_join_to_the_released_text_of_a_stopped_run(start, judge, never, turns, late, ends):
@@ -325,9 +328,9 @@ async def test_events_before_the_end_remain_readable(start, never):
     assert [chunk async for chunk in result.astream()] == ["One."]
 
 
-async def test_several_tasks_may_wait_for_and_close_one_run(start, never, turns, assert_over):
+async def test_several_tasks_may_wait_for_and_close_one_run(start, never, turns, assert_over, spawn):
     result, backend = await start(["One. ", never])
-    waiting = [asyncio.ensure_future(result.acomplete()) for _ in range(3)]
+    waiting = [spawn(result.acomplete()) for _ in range(3)]
     await turns(3)
     await asyncio.gather(result.aclose(), result.aclose())
     await asyncio.gather(*waiting)
@@ -475,8 +478,9 @@ async def test_a_validator_that_suppresses_its_cancellation_does_not_keep_the_ru
 # Callers that are cancelled
 
 
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
 @pytest.mark.parametrize("how", ["acomplete", "astream", "lossless", "async with"])
-async def test_cancelling_a_caller_that_waits_stops_everything(start, never, turns, assert_over, how, judge):
+async def test_cancelling_a_caller_that_waits_stops_everything(start, never, turns, assert_over, how, judge, spawn):
     judges = [judge(), judge(never)]
     result, backend = await start(["One. ", never], *judges)
 
@@ -490,7 +494,7 @@ async def test_cancelling_a_caller_that_waits_stops_everything(start, never, tur
             async for _ in result.astream(lossless=how == "lossless"):
                 pass
 
-    caller = asyncio.ensure_future(wait())
+    caller = spawn(wait())
     await turns(6)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -504,7 +508,7 @@ async def test_cancelling_a_caller_that_waits_stops_everything(start, never, tur
 @pytest.mark.parametrize("wait", [asyncio.timeout, asyncio.wait_for])
 @pytest.mark.parametrize("through", ["acomplete", "astream"])
 async def test_an_outer_time_limit_ends_as_a_timeout(
-    start, judge, never, loop_clock, turns, assert_over, wait, through
+    start, judge, never, loop_clock, turns, assert_over, wait, through, spawn
 ):
     judges = [judge("pass", never), judge()]
     result, backend = await start(["One. ", "Two. ", never], *judges, cleanup=lambda: turns(3))
@@ -521,7 +525,7 @@ async def test_an_outer_time_limit_ends_as_a_timeout(
         async with asyncio.timeout(5):
             await read()
 
-    caller = asyncio.ensure_future(limited())
+    caller = spawn(limited())
     await turns(9)
     loop_clock.advance(6)
     with pytest.raises(TimeoutError):
@@ -581,6 +585,7 @@ SCENARIOS = {
 }
 
 
+@pytest.mark.streamval_not_cancelled  # it cancels its runs at every moment
 @pytest.mark.parametrize(("count", "through"), [(1, "acomplete"), (4, "astream")])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize(
@@ -597,7 +602,7 @@ SCENARIOS = {
     ids=lambda function: function.__name__,
 )
 async def test_a_run_cancelled_at_any_moment_ends_well(
-    start, judge, suspending, turns, never, assert_over, count, scenario, cancel, through
+    start, judge, suspending, turns, never, assert_over, count, scenario, cancel, through, spawn
 ):
     answers, final = SCENARIOS[scenario]
 
@@ -621,7 +626,7 @@ async def test_a_run_cancelled_at_any_moment_ends_well(
             judges[1] = judge(*(suspending(2, answer) for answer in answers))
         steps = ["One. ", turns, "Two. Thr", "ee", lambda: turns(2)]
         result, backend = await start(steps, *judges, cleanup=lambda: turns(2), fail_fast=scenario == "early exit")
-        caller = asyncio.ensure_future(read(result))
+        caller = spawn(read(result))
         await turns(moment)
         over = result.task.done()
         await cancel(result, caller)
@@ -640,7 +645,7 @@ async def test_a_run_cancelled_at_any_moment_ends_well(
 @pytest.mark.parametrize("wait", [asyncio.timeout, asyncio.wait_for])
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_time_limit_that_ends_a_run_at_any_moment_is_a_timeout(
-    start, judge, suspending, turns, assert_over, loop_clock, wait, count
+    start, judge, suspending, turns, assert_over, loop_clock, wait, count, spawn
 ):
     ended_by_itself = False
     for moment in itertools.count():
@@ -653,7 +658,7 @@ async def test_a_time_limit_that_ends_a_run_at_any_moment_is_a_timeout(
             async with asyncio.timeout(5):
                 await result.acomplete()
 
-        caller = asyncio.ensure_future(limited())
+        caller = spawn(limited())
         await turns(moment)
         ended_by_itself = caller.done()
         loop_clock.advance(6)
@@ -934,11 +939,11 @@ async def test_readers_can_be_closed_which_changes_nothing():
         assert len([event async for event in events]) == 3
 
 
-async def test_a_reader_that_stops_waiting_leaves_no_waiter():
+async def test_a_reader_that_stops_waiting_leaves_no_waiter(spawn):
     result = await stream_with_chunking("Go on", StreamingMockBackend(Script.of(Stall())), SimpleContext())
     events = result.events()
     for _ in range(3):
-        waiting = asyncio.ensure_future(anext(events))
+        waiting = spawn(anext(events))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
@@ -975,10 +980,10 @@ async def test_aexception_returns_none_without_an_error(start, judge, assert_ove
     assert_over(result, backend)
 
 
-async def test_aexception_waits_for_the_end(start, judge, turns):
+async def test_aexception_waits_for_the_end(start, judge, turns, spawn):
     gate = asyncio.Event()
     result, _ = await start(["One. ", gate.wait, OSError("gone")])
-    waiting = asyncio.ensure_future(result.aexception())
+    waiting = spawn(result.aexception())
     await turns(9)
     assert not waiting.done()
     gate.set()
@@ -995,9 +1000,10 @@ async def test_aexception_returns_a_cancellation_by_another_task_but_not_by_the_
     assert await result.aexception() is None
 
 
-async def test_cancelling_a_caller_of_aexception_stops_the_run(start, never, turns, assert_over):
+@pytest.mark.streamval_not_cancelled  # it catches a cancellation
+async def test_cancelling_a_caller_of_aexception_stops_the_run(start, never, turns, assert_over, spawn):
     result, backend = await start(["One. ", never])
-    waiting = asyncio.ensure_future(result.aexception())
+    waiting = spawn(result.aexception())
     await turns(5)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -1054,3 +1060,25 @@ async def test_is_fed_by_recognises_the_output_of_a_run(start, judge):
     assert not first.is_fed_by(ModelOutputThunk("One."))
     await asyncio.gather(first.acomplete(), second.acomplete())
     assert first.is_fed_by(backend.thunk)
+
+
+async def test_a_run_that_is_iterated_names_its_two_streams() -> None:
+    async with await stream_with_chunking("Hi", StreamingMockBackend("One. Two."), SimpleContext()) as run:
+        with pytest.raises(TypeError, match=r"two streams. Write `async for chunk in run\.astream\(\):`"):
+            async for _ in run:
+                pass
+        assert [chunk async for chunk in run.astream()] == ["One.", "Two."]
+
+
+async def test_the_start_of_a_run_that_is_iterated_says_how_to_start_it() -> None:
+    start = stream_with_chunking("Hi", StreamingMockBackend("One."), SimpleContext())
+    with pytest.raises(TypeError, match=r"The run has not started.*run\.astream\(\)"):
+        async for _ in start:
+            pass
+    start.close()
+
+
+async def test_the_generated_text_of_a_result_has_text_that_was_not_released() -> None:
+    async with await stream_with_chunking("Hi", StreamingMockBackend("One. Two"), SimpleContext()) as run:
+        await run.acomplete()
+        assert run.generated_text == "One. Two"

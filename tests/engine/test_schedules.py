@@ -9,16 +9,19 @@ from benchmarks.schedules.schedule import ACTIONS, CALLERS, Schedule
 from benchmarks.schedules.search import play, play_each_moment, search
 
 
+@pytest.mark.streamval_not_cancelled  # it cancels the tasks of its own event loop
 def test_no_schedule_breaks_the_contract_of_a_run():
     assert search(1_000, seed=1) == (1_000, [])
 
 
+@pytest.mark.streamval_not_cancelled  # it cancels the tasks of its own event loop
 @pytest.mark.parametrize("callers", [CALLERS[:3], CALLERS[3:]], ids=" ".join)
 def test_a_timeout_of_a_validator_in_the_same_turn_does_not_hang(callers):
     _, broken = play_each_moment(product(["plain"], ["limited"], callers, ACTIONS))
     assert broken == []
 
 
+@pytest.mark.streamval_not_cancelled  # it cancels the tasks of its own event loop
 def test_the_search_reports_a_run_that_never_ends(monkeypatch):
     async def wait_for_ever(self, chunk):
         await asyncio.Event().wait()

@@ -501,6 +501,7 @@ async def test_a_clean_up_that_fails_after_an_early_exit_is_an_error_of_its_own(
     assert_over(result, backend)
 
 
+@pytest.mark.streamval_not_cancelled  # it catches cancellations
 @pytest.mark.parametrize("peers", [0, 1, 3])
 @pytest.mark.parametrize("fail_fast", [False, True])
 @pytest.mark.parametrize("slow", [0, 3])
@@ -727,6 +728,7 @@ ANSWERS = st.sampled_from(["pass", "unknown", "fail", "raise"])
 SLOW_ANSWERS = st.lists(st.tuples(st.integers(0, 3), ANSWERS), max_size=4)
 
 
+@pytest.mark.streamval_not_cancelled  # it catches cancellations
 @given(
     steps=st.lists(st.text("ab. !\n\ud83d", max_size=5), max_size=8),
     answers=st.lists(SLOW_ANSWERS, max_size=4),

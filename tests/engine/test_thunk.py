@@ -646,14 +646,14 @@ async def test_a_producer_that_is_cancelled_by_others_leaves_a_cancelled_output(
     assert thunk.value == "read unread"
 
 
-async def test_a_producer_that_is_cancelled_after_it_closed_the_output_changes_nothing():
+async def test_a_producer_that_is_cancelled_after_it_closed_the_output_changes_nothing(generate):
     async def produce(thunk):
         await thunk.put("all")
         thunk.close()
         await asyncio.Event().wait()
 
     thunk = ModelOutputThunk()
-    thunk.start(produce)
+    generate(thunk, produce)
     await turns()
     (producer,) = others_running()
     producer.cancel()
@@ -1201,11 +1201,13 @@ async def test_a_started_task_lives_without_other_references():
         await asyncio.get_running_loop().create_future()
 
     start_task(wait(), "kept")
-    await turns()
-    gc.collect()
-    (task,) = others_running()
-    assert task.get_name() == "kept"
-    await settle([task])
+    try:
+        await turns()
+        gc.collect()
+        (task,) = others_running()
+        assert task.get_name() == "kept"
+    finally:
+        await settle(others_running())
     assert task.cancelled()
 
 
@@ -1220,7 +1222,7 @@ async def test_settle_returns_at_once_if_all_tasks_have_ended():
     assert task.result() == 42
 
 
-async def test_settle_cancels_each_task_only_once(spawn):
+async def test_settle_cancels_each_task_only_once(spawn, own_task):
     cancelled = []
 
     async def wait(name):
@@ -1232,7 +1234,7 @@ async def test_settle_cancels_each_task_only_once(spawn):
             cancelled.append(f"{name} cleaned up")
             raise
 
-    tasks = [start_task(wait(name), name) for name in "ab"]
+    tasks = [own_task(start_task(wait(name), name)) for name in "ab"]
     await turns()
     tasks[0].cancel()
     settling = spawn(settle(tasks))
@@ -1267,7 +1269,7 @@ def test_starting_a_producer_outside_of_asyncio_raises_one_clear_error():
         ModelOutputThunk().start(produce)
 
 
-async def test_a_producer_that_continues_after_its_output_can_be_ended():
+async def test_a_producer_that_continues_after_its_output_can_be_ended(generate):
     ended = False
 
     async def produce(thunk):
@@ -1279,7 +1281,7 @@ async def test_a_producer_that_continues_after_its_output_can_be_ended():
             ended = True
 
     thunk = ModelOutputThunk()
-    thunk.start(produce)
+    generate(thunk, produce)
     assert await thunk.avalue() == ""
     await thunk.cancel_generation()
     assert not ended

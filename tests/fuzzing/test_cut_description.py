@@ -52,10 +52,10 @@ def test_the_channel_of_a_cut_is_named() -> None:
 
 
 def test_only_the_scripts_with_a_place_are_described() -> None:
-    assert lines("at-3.2", "One two.", "Six ten.", "") == ["Fails when it is cut here: 'Six|· ten.'"]
+    assert lines("at-3.2", "One two.", "Six ten.", "") == ["Fails when it is cut here, in stream 2 of 3: 'Six|· ten.'"]
     assert lines("whole", "One.", "") == ["Fails when it comes in one piece: 'One.'"]
     assert lines("whole", *["One."] * 5) == [
-        *["Fails when it comes in one piece: 'One.'"] * 3,
+        *(f"Fails when it comes in one piece, in stream {number} of 5: 'One.'" for number in (1, 2, 3)),
         "... and 2 more streams",
     ]
 

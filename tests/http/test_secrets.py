@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_streamval.http import secret_shapes
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import (
     REDACTED,
@@ -100,6 +102,25 @@ def test_words_of_the_protocols_are_not_secret_in_a_response() -> None:
 )
 def test_a_known_secret_is_found_in_every_form(form: str) -> None:
     assert Secrets([KEY]).text(f"<{form}>") == f"<{REDACTED}>"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n  "])
+@pytest.mark.parametrize("columns", [64, 76])
+@pytest.mark.parametrize("before", range(0, 60, 7))
+def test_a_known_secret_is_found_in_lines_of_base64(before: int, columns: int, end: str) -> None:
+    data = base64.b64encode(b"x" * before + KEY.encode() + b"y" * 60).decode()
+    text = f"Content:\n\n{end.join(data[at : at + columns] for at in range(0, len(data), columns))}\n"
+    clean = Secrets([KEY]).text(text)
+    assert clean.count(REDACTED) == 1
+    kept = base64.b64encode(b"x" * before).decode().rstrip("=")[:-1]
+    assert "".join(clean.partition(REDACTED)[0].split()).removeprefix("Content:") in {kept, kept[:-1], kept + "4"}
+    assert Secrets([KEY]).text(json.dumps({"a": text})).count(REDACTED) == 1
+    assert Secrets(["another-key-0123"]).text(text) == text
+
+
+def test_every_known_form_of_a_key_has_a_long_word() -> None:
+    rows = json.loads(Path(secret_shapes.__file__).with_suffix(".json").read_text(encoding="utf-8"))["shapes"]
+    assert min(len(begin) + row["least"] for row in rows for begin in row["begins"]) >= secret_shapes._SHORTEST_KEY
 
 
 def test_a_secret_with_escaped_letters_is_found_in_json() -> None:

@@ -236,3 +236,46 @@ def test_the_reads_of_a_page_are_cut_in_variants(run) -> None:
     )
     result = run(BY_HAND, "--streamval-fuzz-each", "--streamval-fuzz", "3", "-k", "by_hand")
     result.stdout.re_match_lines([r"The reads were cut as  b'd\|·a\|·t.*"])
+
+
+BY_TRANSPORT = """
+import httpx2
+from pytest_streamval import StreamingASGITransport
+
+async def chat(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    await send({"type": "http.response.start", "status": 200})
+    for text in ("Once", "upon"):
+        await send({"type": "http.response.body", "body": f"data: {text}\\n\\n".encode(), "more_body": True})
+        await asyncio.sleep(10)
+    await send({"type": "http.response.body"})
+
+async def reads():
+    transport = StreamingASGITransport(chat)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://app", timeout=None) as client:
+        async with client.stream("GET", "/") as response:
+            return [read async for read in response.aiter_raw()]
+
+@pytest.mark.asyncio
+async def test_by_hand(stream_script, virtual_clock):
+    stream_script("One.").play_sync().__next__()
+    assert [read.decode() for read in await reads()] == ["data: Once\\n\\n", "data: upon\\n\\n"]
+
+@pytest.mark.asyncio
+async def test_joined(stream_script, virtual_clock):
+    stream_script("One.").play_sync().__next__()
+    assert b"".join(await reads()) == b"data: Once\\n\\ndata: upon\\n\\n"
+
+@pytest.mark.asyncio
+async def test_as_scripted(virtual_clock):
+    assert len(await reads()) == 2
+"""
+
+
+def test_the_reads_of_a_transport_are_cut_in_variants(run) -> None:
+    result = run(BY_TRANSPORT, "--streamval-fuzz", "8")
+    result.assert_outcomes(passed=12, failed=1)
+    result.stdout.re_match_lines(
+        [r"_+ test_by_hand\[cut-at-r\d+\] _+", r"Fails when the page's reads are cut here: .*"]
+    )

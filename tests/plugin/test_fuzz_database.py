@@ -78,6 +78,13 @@ def failed(result: pytest.RunResult) -> set[FailingCut]:
     return {FailingCut(f"{test}[bad]", cut) for test, cut in names}
 
 
+def test_a_database_without_fuzzing_is_a_usage_error_and_its_ini_value_is_not(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "--streamval-fuzz-db=db")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --streamval-fuzz-db is for runs with other cuts. Add --streamval-fuzz 20*"])
+    assert run(pytester, "-o", "streamval_fuzz_db=db").ret == pytest.ExitCode.OK
+
+
 def test_failing_cuts_are_kept_where_hypothesis_keeps_its_own(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--streamval-fuzz", "20")
     assert kept(pytester.path / ".hypothesis" / "examples") == failed(result) == {FailingCut(TEST, "at-7")}

@@ -205,6 +205,39 @@ def test_nothing(stream_script):
 """
 
 
+ATTEMPTS = """
+import pytest
+from pytest_streamval import PartialValidationResult, Requirement, SimpleContext, stream_with_chunking
+
+class NoSwearing(Requirement):
+    async def stream_validate(self, chunk, *, backend, ctx):
+        return PartialValidationResult("fail" if "damn" in chunk else "pass", reason="it swears")
+
+@pytest.mark.asyncio
+async def test_it(streaming_mock_backend):
+    backend = streaming_mock_backend("A damn shame. Yes.", "Good. A class act. Yes.", token_size=100)
+    requirements = [NoSwearing("no swearing")]
+    async with stream_with_chunking(
+        "Hi", backend, SimpleContext(), requirements=requirements, max_attempts=2, on_retry="hold"
+    ) as run:
+        assert [chunk async for chunk in run.astream()] == ["Good.", "A class act.", "Yes."]
+    assert any("class" in delta.text for delta in backend.calls[1].script.deltas)
+"""
+
+
+def test_the_streams_of_all_attempts_are_cut_and_told_apart(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=ATTEMPTS)
+    result = run(pytester, "--streamval-fuzz", "10")
+    result.stdout.re_match_lines(
+        [
+            r"Fails when it is cut here, in stream 2 of 2: 'Good\. A cl?a?s?\|·.*",
+            r"Passes as scripted\. .*",
+            r"Again:  pytest 'test_it\.py::test_it\[cut-at-\d+\.2\]'",
+        ]
+    )
+    result.stdout.re_match_lines([r"  NoSwearing.* X +\+.*"])  # the first attempt, then the second
+
+
 def test_thinking_tool_arguments_and_empty_deltas_are_cut_and_named(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=CHANNELS)
     result = run(pytester, "--streamval-fuzz", "20")

@@ -179,3 +179,79 @@ def test_a_report_has_pages_and_responses(pytester: pytest.Pytester, options: tu
     assert [each.texts for each in found["test_a_page"]] == [["One. ", "Two."]] * 2
     assert "".join(found["test_a_relay"][0].texts) == "One. Two."
     assert len(found["test_a_relay"][0].reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "title"),
+    [
+        (
+            "stream_script, virtual_clock",
+            "texts = [text async for text in stream_script(Script.of('One. ', Delay(5), 'Two.')).play()]",
+            "The script 'One. Two.' came to its end",
+        ),
+        (
+            "stream_script, virtual_clock",
+            "await anext(stream_script(Script.of('One. ', Delay(5), 'Two.')).play())",
+            "The script 'One. Two.' had not ended",
+        ),
+        (
+            "stream_script, virtual_clock",
+            "texts = list(stream_script(Script.of('One. ', 'Two.')).play_sync())",
+            "The script 'One. Two.' came to its end",
+        ),
+        (
+            "streaming_mock_backend, virtual_clock",
+            """backend = streaming_mock_backend(Script.of('One. ', Delay(5), 'Two.'))
+output, _ = await backend.generate_from_context('Hi', SimpleContext())
+assert await output.avalue() == 'One. Two.'""",
+            "The output 'Hi' came to its end",
+        ),
+    ],
+    ids=["played", "unfinished", "synchronous", "output"],
+)
+def test_a_script_without_a_run_has_a_picture(pytester: pytest.Pytester, arguments: str, code: str, title: str) -> None:
+    lines = failing(pytester, arguments, code)
+    assert lines[0] == title
+    assert "One." in row(lines, "text")
+
+
+def test_an_output_of_a_run_has_no_picture_of_its_own(pytester: pytest.Pytester) -> None:
+    code = """backend = streaming_mock_backend("One. BAD. ")
+run = await stream_with_chunking("Hi", backend, SimpleContext(), requirements=[NoBad()])
+await run.acomplete()"""
+    lines = failing(pytester, "streaming_mock_backend, virtual_clock", code)
+    assert lines[0] == "The stream 'Hi' was stopped by a requirement"
+
+
+def test_a_websocket_with_a_run_has_one_picture(pytester: pytest.Pytester) -> None:
+    code = """async def app(scope, receive, send):
+    if scope["type"] != "websocket":
+        return
+    await send({"type": "websocket.accept"})
+    run = await stream_with_chunking("Hi", backend, SimpleContext())
+    async with run:
+        async for chunk in run.astream():
+            await send({"type": "websocket.send", "text": chunk})
+    await send({"type": "websocket.close"})
+backend = streaming_mock_backend(Script.of("One. ", Delay(10), "Two. "))
+async with app_client(app).websocket("/ws") as socket:
+    await socket.receive()
+    await socket.receive()
+    await asyncio.sleep(1)"""
+    lines = failing(pytester, "app_client, streaming_mock_backend, virtual_clock", code)
+    assert lines[0] == "The stream 'Hi' came to its end"
+    assert row(lines, "browser").count("o") == 2
+
+
+def test_a_websocket_without_a_run_has_a_picture(pytester: pytest.Pytester) -> None:
+    code = """async def app(scope, receive, send):
+    if scope["type"] != "websocket":
+        return
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": "One. "})
+    await asyncio.sleep(10)
+async with app_client(app).websocket("/ws") as socket:
+    await socket.receive()"""
+    lines = failing(pytester, "app_client, virtual_clock", code)
+    assert lines[0] == "The WebSocket '/ws' was left by its client"
+    assert "One." in row(lines, "text")

@@ -183,14 +183,14 @@ assert not [name for name in sys.modules if name.startswith("pytest_streamval.")
             and "_lazy" not in name], sorted(sys.modules)
 from pytest_streamval import Script
 from hypothesis import find
-print(find(st.from_type(Script), lambda script: script.text == "a"))
+print(type(find(st.from_type(Script), lambda script: len(script.text) > 0)))
 """
 
 
 def test_hypothesis_registers_the_strategies_when_it_is_imported_and_loads_nothing_for_that() -> None:
     command = [sys.executable, "-W", "error", "-c", REGISTERED]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("Script(steps=('a',))\n", "")
+    assert (done.stdout, done.stderr) == ("<class 'pytest_streamval.scripting.script.Script'>\n", "")
 
 
 def test_a_version_of_hypothesis_without_a_table_of_packages_gets_all_strategies(monkeypatch) -> None:

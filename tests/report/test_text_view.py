@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_streamval.report.text_view import picture
-from pytest_streamval.report.timeline import OUTCOMES, Bar, Lane, Timeline, Verdict
+from pytest_streamval.report.timeline import OUTCOMES, Bar, Lane, Stop, Timeline, Verdict
 from tests.report.streams import NASTY, stream
 
 
@@ -75,3 +75,30 @@ def test_the_locale_decides_about_block_characters(monkeypatch: pytest.MonkeyPat
 def test_an_empty_stream_has_a_picture() -> None:
     timeline = Timeline("q", "unfinished", "", 0, 0, 0, 0, [], [], [], [], [], None)
     assert picture(timeline)[-1] == "  released          nothing"
+
+
+def test_the_columns_of_a_picture_count_deltas_that_came_in_one_moment() -> None:
+    bars = [Bar(0, 1, 0, 4), Bar(0, 3, 4, 12)]
+    lanes = [Lane("r", [Verdict("pass", None, 0, 1), Verdict("fail", "no", 0, 3)], None)]
+    stop = Stop(0, 3, "no", 1)
+    times, texts = [0, 0, 0], ["One.", "Two.", "BAD."]
+    timeline = Timeline("q", "stopped", "r failed", 0, 12, 3, 12, times, texts, bars, [bars[0]], lanes, stop)
+    timeline.reads = [0]
+    rows = {line[2:20].strip(): line[20:] for line in picture(timeline, blocks=True)[2:]}
+    assert rows["tokens"].split() == ["█", "█", "█"]
+    first, second, third = (at for at, sign in enumerate(rows["tokens"]) if sign == "█")
+    assert first == 0
+    assert third - second == second - first > 10
+    assert rows["chunks"][first] == "0"
+    assert rows["chunks"][third] == "|"
+    assert rows["r"][first] == "+"
+    assert rows["r"][third] == "X"
+    assert rows["received"] == "o"
+    assert rows["browser"].index("o") == third
+    assert rows["by number"] == "3 deltas in 0 ms; stopped after delta 3, 1 more sent"
+
+
+def test_the_columns_of_a_picture_divide_time_if_it_tells_two_deltas_apart() -> None:
+    timeline = Timeline("q", "complete", "", 10, 2, 2, 2, [0, 10], ["a", "b"], [], [], [], None)
+    assert "2 deltas in 0.01 ms" in "".join(picture(timeline))
+    assert "by number" not in "".join(picture(timeline))

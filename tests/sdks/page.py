@@ -111,7 +111,36 @@ missing end: `LiveBackend` raises `StreamTruncatedError`, and the error keeps th
 
 An application makes up for the silence of its client if it checks the end itself: no finish reason means that the
 stream is incomplete. `assert_faults_noticed` ([Every fault at once](server.md#every-fault-at-once)) tests that an
-application raises an error under each fault, or returns the same value, with one line for each fault.
+application raises an error under each fault, or returns the same value, with one line for each fault. Called with the
+plain methods above, it reports exactly the faults of this table. This application notices all but the two kinds that
+its protocol hides:
+
+```py
+import openai
+
+from pytest_streamval import Script, assert_faults_noticed
+
+
+async def tell_a_story(server):
+    messages = [{{"role": "user", "content": "Tell me a story."}}]
+    text, finish_reason = "", None
+    async with openai.AsyncOpenAI(api_key="none", base_url=server.openai_url) as client:
+        async for chunk in await client.chat.completions.create(model="gpt-4.1", messages=messages, stream=True):
+            for choice in chunk.choices:
+                text += choice.delta.content or ""
+                finish_reason = choice.finish_reason or finish_reason
+    if finish_reason is None:  # the client raises nothing: without this check, empty_body and truncate are silent
+        raise EOFError(f"The answer broke off: {{text}}")
+    return text
+
+
+def test_the_story_is_complete_or_an_error_is_raised():
+    script = Script.of("One ", "two ", "three.", finish_reason="stop")
+    assert_faults_noticed(tell_a_story, script, ignore=["duplicated_frame", "out_of_order"])
+```
+
+The subject is asynchronous, so all retries, pauses and silences of its client take virtual time. A repeated or late
+frame changes the text alone. Only a check of its form, for instance as JSON, may notice it.
 
 """
 

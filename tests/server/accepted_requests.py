@@ -72,9 +72,6 @@ ACCEPTED = {
         parallel_tool_calls=False,
     ),
     "chat with a history of tools that are gone": chat(messages=[USER, ASSISTANT, RESULT]),
-    "chat with a tool that was offered earlier": chat(
-        messages=[USER, ASSISTANT, RESULT], tools=[{"type": "function", "function": {"name": "sub"}}]
-    ),
     "chat with a custom tool": chat(tools=[{"type": "custom", "custom": {"name": "sql"}}], tool_choice="required"),
     "chat with the choice of no tool": chat(tool_choice="none"),
     "chat with an audio answer": chat(messages=[USER, {"role": "assistant", "audio": {"id": "a"}}, USER]),

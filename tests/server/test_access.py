@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_streamval import InvalidArgumentError, ProviderServer
+from pytest_streamval import Delta, InvalidArgumentError, ProviderServer, Script, ToolCallDelta
 from tests.server.clients import BODY, CHAT, CLOSE, exchange, parse
 from tests.server.test_hostile_requests import LENGTH, post, raw
 
@@ -126,3 +126,13 @@ def test_a_server_answers_the_names_and_pages_that_are_allowed() -> None:
 def test_an_invalid_list_of_names_is_rejected(options: dict[str, object]) -> None:
     with pytest.raises(InvalidArgumentError, match="allow_"):
         ProviderServer("Hello.", **options)
+
+
+def test_a_page_on_this_machine_may_read_the_error_of_a_script() -> None:
+    script = Script.of(Delta(tool_calls=(ToolCallDelta(0, "call_1", "f", "no JSON"),)))
+    with ProviderServer(script) as server:
+        body = b'{"model": "m", "messages": []}'
+        lines = ("host: 127.0.0.1", f"content-length: {len(body)}", "origin: http://localhost:5173", CLOSE)
+        answer = exchange(server, raw("POST /v1/messages HTTP/1.1", *lines, body=body))
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"\r\naccess-control-allow-origin: http://localhost:5173\r\n" in answer

@@ -213,26 +213,63 @@ def test_a_response_has_the_identifier_of_its_request(protocol: str, stream: boo
 
 UNSERVED = [
     ("openai", {"n": 2}, "n is 2"),
-    ("openai", {"logprobs": True}, "logprobs is set"),
-    ("openai", {"top_logprobs": 3}, "top_logprobs is set"),
-    ("openai-responses", {"top_logprobs": 3}, "top_logprobs is set"),
-    ("openai-responses", {"include": ["message.output_text.logprobs"]}, "include has message.output_text.logprobs"),
     ("gemini", {"generationConfig": {"candidateCount": 2}}, "candidateCount is 2"),
-    ("gemini", {"generationConfig": {"responseLogprobs": True}}, "responseLogprobs is set"),
-    ("ollama", {"logprobs": True}, "logprobs is set"),
 ]
 
 
 @either_form
 @pytest.mark.parametrize(("protocol", "fields", "words"), UNSERVED)
-def test_a_request_for_what_no_script_has_is_refused_with_words(
+def test_a_request_for_several_answers_is_refused_with_words(
     protocol: str, fields: dict[str, Any], words: str, stream: bool
 ) -> None:
     status, body = parse(answered(protocol, "Yes.", stream=stream, **fields))
     assert status == 400
     assert words in ADAPTERS[protocol].parse_error(json.dumps(body).encode()).message
-    served = {"n": 1, "logprobs": False, "top_logprobs": 0, "include": [], "generationConfig": {"candidateCount": 1}}
+    served = {"n": 1, "generationConfig": {"candidateCount": 1}}
     assert answered(protocol, "Yes.", stream=stream, **served).startswith(b"HTTP/1.1 200")
+
+
+LOGPROBS = {
+    "openai": {"logprobs": True, "top_logprobs": 2},
+    "openai-responses": {"include": ["message.output_text.logprobs"], "top_logprobs": 2},
+    "gemini": {"generationConfig": {"responseLogprobs": True, "logprobs": 2}},
+    "ollama": {"logprobs": True, "top_logprobs": 2},
+}
+
+
+def tokens_in(protocol: str, body: Any) -> list[Any]:
+    """Return the tokens with log probabilities in a frame or a response."""
+    if protocol == "openai":
+        choice = body["choices"][0] if body["choices"] else {}
+        return (choice.get("logprobs") or {}).get("content") or []
+    if protocol == "gemini":
+        return body.get("candidates", [{}])[0].get("logprobsResult", {}).get("chosenCandidates", [])
+    if protocol == "ollama":
+        return body.get("logprobs", [])
+    if body.get("type") == "response.output_text.delta":
+        return body["logprobs"]
+    return [token for item in body.get("output", ()) for part in item.get("content", ()) for token in part["logprobs"]]
+
+
+@either_form
+@pytest.mark.parametrize("protocol", LOGPROBS)
+def test_the_tokens_of_an_answer_have_made_up_log_probabilities_on_request(protocol: str, stream: bool) -> None:
+    steps = (Delta(thinking="Hm."), "One ", "two three.")
+    response = answered(protocol, *steps, stream=stream, **LOGPROBS[protocol])
+    found = [tokens_in(protocol, body) for body in (frames(response) if stream else [parse(response)[1]])]
+    tokens = [token for each in found for token in each]
+    assert "".join(token["token"] for token in tokens) == "One two three."
+    assert len(tokens) >= 3
+    assert all(token.get("logprob", token.get("logProbability")) < 0 for token in tokens)
+    assert protocol == "gemini" or all(len(token["top_logprobs"]) == 1 for token in tokens)
+    plain = answered(protocol, *steps, stream=stream)
+    assert not any(tokens_in(protocol, body) for body in (frames(plain) if stream else [parse(plain)[1]]))
+
+
+def test_a_refusal_has_log_probabilities_too() -> None:
+    body = parse(answered("openai", Delta(refusal="I cannot."), stream=False, logprobs=True))[1]
+    logprobs = body["choices"][0]["logprobs"]
+    assert (logprobs["content"], [token["token"] for token in logprobs["refusal"]]) == (None, ["I", " cannot."])
 
 
 # Calls of Ollama

@@ -146,6 +146,8 @@ def test_the_outcome_of_a_request_without_a_script_is_finished() -> None:
         exchange(server, request(None, CHAT, CLOSE))
         assert_stopped(server)
         assert (server.requests[0].status, server.requests[0].outcome) == (400, "finished")
+        assert "\n" in server.requests[0].refusal
+        assert "\n" not in repr(server.requests[0])
 
 
 def test_client_left_ends_its_thread_when_it_is_cancelled() -> None:

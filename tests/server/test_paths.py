@@ -138,6 +138,7 @@ ALLOWED: dict[str, tuple[str, str, int]] = {
     "a wrong method": ("GET", "/v1/chat/completions", 405),
     "an invalid body": ("POST", "/v1/embeddings", 400),
     "an unknown response": ("GET", "/v1/responses/resp_9", 404),
+    "an identifier of any form": ("DELETE", "/v1/responses/nothing", 404),
 }
 
 

@@ -14,7 +14,7 @@ from pytest_streamval.server.request_rules import RULES, broken_rules, refusal_o
 from pytest_streamval.wire.registry import ADAPTERS
 from tests.server.accepted_requests import ACCEPTED
 from tests.server.clients import CLOSE, exchange, parse, request
-from tests.server.sample_requests import CHAT, Request, chat, messages
+from tests.server.sample_requests import CHAT, TEXT, USER, Request, chat, messages
 from tests.server.wrong_requests import WRONG
 
 if TYPE_CHECKING:
@@ -85,11 +85,18 @@ def test_every_rule_has_a_sentence_and_a_source() -> None:
         assert rule.source.startswith("https://")
 
 
-def test_a_call_of_a_tool_that_is_not_offered_is_only_a_warning() -> None:
-    gone = ACCEPTED["chat with a tool that was offered earlier"]
-    with ProviderServer("Hello.", token_size=9, strict=True) as server:
-        send(server, gone)
-        assert "The call 'add' names no tool of the request." in server.requests[0].warnings[0]
+@pytest.mark.parametrize("name", [name for name in WRONG if "with a call of an unknown" in name])
+def test_a_strict_server_accepts_the_call_of_a_tool_that_an_earlier_request_has_offered(name: str) -> None:
+    wrong = WRONG[name]
+    earlier = {key: value for key, value in wrong.body.items() if key not in ("messages", "input", "contents")}
+    asked = (
+        {"contents": [TEXT]} if "contents" in wrong.body else {"input" if "input" in wrong.body else "messages": [USER]}
+    )
+    tools = json.loads(json.dumps(wrong.body["tools"]).replace('"sub"', '"add"'))
+    with ProviderServer("One.", "Two.", token_size=9, strict=True) as server:
+        for body in ({**earlier, **asked, "tools": tools}, wrong.body):
+            assert b" 200 " in send(server, Request(wrong.path, body)).partition(b"\r\n")[0]
+        assert not server.requests[1].warnings
 
 
 def test_an_error_of_openai_has_its_param_and_its_code() -> None:

@@ -80,11 +80,13 @@ def test_serve_prints_refused_requests_with_the_reason(tmp_path: Path) -> None:
             client.sendall(b"hello \x1b[31m\r\n\r\n")
             assert b" 400 " in receive_all(client)
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(2)]
-    assert lines[0] == (
-        "POST /v1/embeddings 'Hi': refused. Invalid input: None. It must be a text, or a list of texts.\n"
-    )
-    assert lines[1].startswith("hello \\x1b[31m: refused. The request is not HTTP/1.1")
+        lines = [process.stdout.readline() for _ in range(4)]
+    assert lines[:3] == [
+        "POST /v1/embeddings 'Hi': 400\n",
+        "  refused: Invalid input: None. It must be a text, or a list of texts.\n",
+        "hello \\x1b[31m: 400\n",
+    ]
+    assert lines[3].startswith("  refused: The request is not HTTP/1.1")
 
 
 def test_serve_answers_the_hosts_and_the_pages_that_its_options_allow(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_serve_prints_the_responses_that_its_end_breaks(tmp_path: Path) -> None:
         client.sendall(request())
         receive_until(client, b"One")
         process.terminate()
+        assert process.wait(_SECONDS) == 0
         events = [next_event(process) for _ in range(2)]
     assert [event["event"] for event in events] == ["request", "response"]
     assert events[1]["outcome"] == "broken"
@@ -251,6 +252,7 @@ def test_a_fault_is_given_with_its_values() -> None:
     assert fault_of("reset") == faults.reset()
     assert fault_of("reset:after_deltas=3") == faults.reset(after_deltas=3)
     assert fault_of("stall:seconds=0.5,after_bytes=10") == faults.stall(0.5, after_bytes=10)
+    assert fault_of("compressed:coding=deflate") == faults.compressed("deflate")
 
 
 def test_serve_plays_the_pauses_of_a_cassette_faster(tmp_path: Path) -> None:

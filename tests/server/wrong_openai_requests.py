@@ -20,7 +20,17 @@ from tests.server.sample_requests import (
     strict_format,
 )
 
+SUB = {"type": "function", "name": "sub", "parameters": {"type": "object", "properties": {}}}
+
 WRONG_OPENAI = {
+    "chat with a call of an unknown tool": chat(
+        "The call 'add' names no tool of this request or an earlier one.",
+        messages=[USER, ASSISTANT, RESULT],
+        tools=[{"type": "function", "function": {"name": "sub"}}],
+    ),
+    "responses with a call of an unknown tool": responses(
+        "The call 'add' names no tool of this request or an earlier one.", input=[USER, ITEM, OUTPUT], tools=[SUB]
+    ),
     "chat without messages": chat("Missing required parameter: 'messages'.", messages=None),
     "chat without a model": chat("you must provide a model parameter", model=None),
     "chat with no message": chat("Invalid 'messages': empty array.", messages=[]),

@@ -22,6 +22,16 @@ from tests.server.wrong_openai_requests import WRONG_OPENAI
 
 WRONG = {
     **WRONG_OPENAI,
+    "messages with a call of an unknown tool": messages(
+        "the call 'add' names no tool of this request or an earlier one",
+        messages=[USER, USE, USED],
+        tools=[{**CUSTOM, "name": "sub"}],
+    ),
+    "gemini with a call of an unknown function": gemini(
+        "names no function of this request or an earlier one",
+        contents=[TEXT, MODEL_CALL, MODEL_RESULT],
+        tools=[{"functionDeclarations": [{**DECLARATION, "name": "sub"}]}],
+    ),
     "messages without a limit": messages("max_tokens: Field required", max_tokens=None),
     "messages without messages": messages("messages: Field required", messages=None),
     "messages without a model": messages("model: Field required", model=None),

@@ -31,6 +31,7 @@ from pytest_streamval import (
     StreamingMockBackend,
     ThunkClosedError,
     Transcript,
+    assert_accepted,
     assert_event_order,
     assert_no_unvalidated_text,
     assert_stopped,
@@ -479,3 +480,9 @@ def test_the_traceback_of_an_assertion_ends_in_the_test(assertion: Callable[[], 
         assertion()
     assert caught.traceback.filter(caught)[-1].path.name == "test_assertions.py"
     assert traceback.extract_tb(caught.tb)[-1].filename.endswith("assertions.py")
+
+
+@pytest.mark.parametrize("given", ["x", None, [1], 3])
+def test_assert_accepted_takes_only_a_run(given) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Invalid run: .* It must be a run"):
+        assert_accepted(given)

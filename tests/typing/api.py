@@ -32,6 +32,7 @@ from pytest_streamval import (
     PartialValidationResult,
     ProviderServer,
     QuickCheckEvent,
+    RawFrame,
     RecordingTransport,
     ReplayTransport,
     Requirement,
@@ -73,6 +74,7 @@ from pytest_streamval.typing import (
     ProviderServerFactory,
     RunView,
     ServedRequest,
+    Step,
     StreamCassette,
     StreamingMockBackendFactory,
 )
@@ -220,6 +222,9 @@ def serve(provider_server: ProviderServerFactory) -> None:
     """Use a provider on loopback."""
     assert_type(faults.all(), list[Fault])
     assert_type(faults.reset(after_deltas=3).on("text"), Faulty)
+    assert_type(Script.tool_call("weather", {"city": "Ulm"}, id="call_1", pieces=2), Script)
+    assert_type(Script.of(RawFrame(b": ping\n\n"), "text").steps, tuple[Step, ...])
+    provider_server(embeddings={"text": [0.5, 1]}).close()
     server = provider_server("text", faults.overloaded(), Script.of("text"), fault=faults.stall(0.5), token_size=4)
     assert_type(server, ProviderServer)
     assert_type(server.openai_url, str)

@@ -1,7 +1,8 @@
 """The providers' rules about requests, as tables: one module for each protocol.
 
 A rule refuses only what its provider is known to refuse. An option that a provider ignores is no rule, and neither is a
-combination about which nothing is known.
+combination about which nothing is known. One rule is stricter than the providers: a call in the history names a tool
+that some request to the server has offered. No model has made any other call.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pytest_streamval.server.request_rules.rule import BrokenRule
 from pytest_streamval.wire.json_values import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from pytest_streamval.server.request_rules.rule import Body, RequestRule
     from pytest_streamval.wire.adapter import Adapter
@@ -36,17 +37,21 @@ RULES: Mapping[tuple[str, str], tuple[RequestRule, ...]] = {
 """The rules by the protocol and its endpoint, in the order in which they are checked."""
 
 
-def broken_rules(adapter: Adapter, request: ParsedRequest, body: Body) -> list[BrokenRule]:
+def broken_rules(
+    adapter: Adapter, request: ParsedRequest, body: Body, offered: Container[str] = ()
+) -> list[BrokenRule]:
     """Return the rules that a request breaks, each with the first place that breaks it.
 
     Args:
         adapter: The protocol.
         request: The parsed request. Its path may have the name of the model, if the body has none.
         body: The body of the request.
+        offered: The tools that earlier requests have offered. A history may have calls of them, such as a handoff from
+            one agent to another.
     """
     complete = {**body, "model": request.model} if request.model and not body.get("model") else body
     rules = RULES.get((adapter.protocol, request.endpoint), ())
-    found = ((rule, next(iter(rule.check(complete)), None)) for rule in rules)
+    found = ((rule, next((each for each in rule.check(complete) if each.tool not in offered), None)) for rule in rules)
     return [BrokenRule(rule, fault) for rule, fault in found if fault is not None]
 
 

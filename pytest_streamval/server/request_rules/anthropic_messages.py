@@ -207,7 +207,8 @@ def _unknown_calls(body: Body) -> Iterator[Fault]:
         for path, block in turn.blocks:
             name = block.get("name")
             if block.get("type") == "tool_use" and isinstance(name, str) and name not in offered:
-                yield Fault(f"{path}: the call '{shown(name)}' names no tool of the request")
+                words = f"{path}: the call '{shown(name)}' names no tool of this request or an earlier one"
+                yield Fault(words, tool=name)
 
 
 def _budget(body: Body) -> Iterator[Fault]:
@@ -273,7 +274,9 @@ RULES = (
     ),
     RequestRule("Every tool has a valid name of its own and a schema with a type.", _TOOLS, _tools),
     RequestRule("A tool choice is an object, and names a tool of the request.", _TOOLS, _tool_choice),
-    RequestRule("A call in the history names a tool of the request.", _TOOLS, _unknown_calls, refuses=False),
+    RequestRule(
+        "A call in the history names a tool that this request or an earlier one offers.", _TOOLS, _unknown_calls
+    ),
     RequestRule("max_tokens is a whole number that is not negative.", _REFERENCE, numbers("max_tokens", 0, whole=True)),
     RequestRule("The temperature is a number from 0 to 1.", _REFERENCE, numbers("temperature", 0, 1)),
     RequestRule("top_p is a number from 0 to 1.", _REFERENCE, numbers("top_p", 0, 1)),

@@ -194,7 +194,8 @@ def _unknown_calls(body: Body) -> Iterator[Fault]:
         for part in turn.parts:
             name = dict_in(_field(part, "functionCall")).get("name")
             if isinstance(name, str) and name not in declared:
-                yield Fault(f"The call `{shown(name)}` in contents[{turn.place}] names no function of the request.")
+                call = f"The call `{shown(name)}` in contents[{turn.place}]"
+                yield Fault(f"{call} names no function of this request or an earlier one.", tool=name)
 
 
 def _number(name: str, lowest: float, highest: float | None = None, *, whole: bool = False) -> Check:
@@ -239,7 +240,11 @@ RULES = (
     RequestRule("The calls of Gemini 3 have their signatures.", _SIGNATURES, _signatures),
     RequestRule("Every function has a valid name of its own.", _FUNCTIONS, _tools),
     RequestRule("The mode of calls is known, and the allowed functions are declared.", _FUNCTIONS, _tool_config),
-    RequestRule("A call in the history names a function of the request.", _FUNCTIONS, _unknown_calls, refuses=False),
+    RequestRule(
+        "A call in the history names a function that this request or an earlier one declares.",
+        _FUNCTIONS,
+        _unknown_calls,
+    ),
     RequestRule("The temperature is a number from 0 to 2.", _CONFIG, _number("temperature", 0, 2)),
     RequestRule("topP is a number from 0 to 1.", _CONFIG, _number("topP", 0, 1)),
     RequestRule("candidateCount is a whole number from 1 to 8.", _CONFIG, _number("candidateCount", 1, 8, whole=True)),

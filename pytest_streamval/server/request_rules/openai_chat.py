@@ -195,7 +195,9 @@ def _unknown_calls(body: Body) -> Iterator[Fault]:
             name = dict_in(call.get("function")).get("name")
             if isinstance(name, str) and name not in offered:
                 path = f"messages[{place}].tool_calls[{number}].function.name"
-                yield Fault(f"The call '{shown(name)}' names no tool of the request.", path)
+                yield Fault(
+                    f"The call '{shown(name)}' names no tool of this request or an earlier one.", path, tool=name
+                )
 
 
 def _stream_options(body: Body) -> Iterator[Fault]:
@@ -297,7 +299,9 @@ RULES = (
     RequestRule("A request has at most 128 tools.", _REFERENCE, at_most("tools", 128)),
     RequestRule("A tool choice names a tool of the request.", _REFERENCE, _tool_choice),
     RequestRule("Options of tools need tools.", "https://github.com/dapr/dapr-agents/issues/248", _only_with_tools),
-    RequestRule("A call in the history names a tool of the request.", _FUNCTIONS, _unknown_calls, refuses=False),
+    RequestRule(
+        "A call in the history names a tool that this request or an earlier one offers.", _FUNCTIONS, _unknown_calls
+    ),
     RequestRule(
         "Switches are true or false.", _REFERENCE, typed("a boolean", bool, "stream", "logprobs", "parallel_tool_calls")
     ),

@@ -173,7 +173,8 @@ def _unknown_calls(body: Body) -> Iterator[Fault]:
     for place, item in dicts_in(body.get("input") if offered else None):
         name = item.get("name")
         if item.get("type") == "function_call" and isinstance(name, str) and name not in offered:
-            yield Fault(f"The call '{shown(name)}' names no tool of the request.", f"input[{place}].name")
+            words = f"The call '{shown(name)}' names no tool of this request or an earlier one."
+            yield Fault(words, f"input[{place}].name", tool=name)
 
 
 def _reasoning(body: Body) -> Iterator[Fault]:
@@ -222,7 +223,9 @@ RULES = (
     ),
     RequestRule("Every tool has a type, and a function has a valid name.", _FUNCTIONS, _tools),
     RequestRule("A tool choice names a tool of the request.", _REFERENCE, _tool_choice),
-    RequestRule("A call in the history names a tool of the request.", _FUNCTIONS, _unknown_calls, refuses=False),
+    RequestRule(
+        "A call in the history names a tool that this request or an earlier one offers.", _FUNCTIONS, _unknown_calls
+    ),
     RequestRule(
         "Switches are true or false.",
         _REFERENCE,

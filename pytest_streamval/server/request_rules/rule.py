@@ -25,6 +25,8 @@ class Fault(NamedTuple):
     """The field, if the provider's errors name it."""
     code: str | None = None
     """The provider's code of the error, if it has one."""
+    tool: str | None = None
+    """The tool, if the place is a call of a tool that the request does not offer."""
 
 
 Check: TypeAlias = Callable[[Body], Iterable[Fault]]
@@ -61,6 +63,15 @@ class BrokenRule(NamedTuple):
 def shown(value: object) -> str:
     """Return a text for a message, cut if it is long, or the type of any other value."""
     return harmless(value[:_SHOWN]) if isinstance(value, str) else kind_of(value)
+
+
+def offered_tools(body: Body) -> set[str]:
+    """Return the names of the tools that a request of any protocol offers."""
+    tools = [tool for _, tool in dicts_in(body.get("tools"))]
+    kinds = ("function", "custom", "functionDeclarations", "function_declarations", "tools")
+    inner = [tool.get(kind) for tool in tools for kind in kinds]
+    nested = [each for value in inner for _, each in dicts_in([value] if isinstance(value, dict) else value)]
+    return {name for tool in (*tools, *nested) if isinstance(name := tool.get("name"), str)}
 
 
 def dicts_in(value: object) -> Iterator[tuple[int, dict[str, object]]]:

@@ -1,0 +1,1 @@
+"""The council and its command beside those of conclave."""
