@@ -35,7 +35,16 @@ def main() -> int:
 
 def run_tests(arguments: list[str]) -> int:
     """Run the tests, and end a run that hangs."""
-    options = ["-n", "auto", "-o", "faulthandler_timeout=500", "tests/frameworks", *arguments]
+    options = [
+        "-n",
+        "auto",
+        "-o",
+        "faulthandler_timeout=500",
+        "-o",
+        "streamval_stall_timeout=500",
+        "tests/frameworks",
+        *arguments,
+    ]
     return subprocess.run([sys.executable, "tests/watchdog/run.py", _SECONDS, *options], check=False).returncode
 
 
