@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import currently_in_test_context, settings
 
 from pytest_streamval.files.json_text import parse_json
+from pytest_streamval.transcripts.transcript import without_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,12 +34,12 @@ class KnownCut:
             subject: The name of the subject.
             text: The text that is cut.
         """
-        self._key = _PREFIX + sha256(f"{subject}\0{text}".encode(errors="surrogatepass")).digest()
+        self._key = _PREFIX + sha256(f"{without_addresses(subject)}\0{text}".encode(errors="surrogatepass")).digest()
         self._database: ExampleDatabase | None = None if currently_in_test_context() else settings().database
 
     def cuts(self, possible: Collection[int]) -> Iterator[Offsets]:
         """Yield the cuts that are kept. Other values, and offsets that cannot be cut, are ignored."""
-        for value in self._values():
+        for value in [] if self._database is None else list(self._database.fetch(self._key)):
             try:
                 offsets = parse_json(value)
             except ValueError:
@@ -54,9 +55,6 @@ class KnownCut:
 
     def forget(self) -> None:
         """Remove all cuts."""
-        for value in self._values():
-            if self._database is not None:
+        if self._database is not None:
+            for value in list(self._database.fetch(self._key)):
                 self._database.delete(self._key, value)
-
-    def _values(self) -> list[bytes]:
-        return [] if self._database is None else list(self._database.fetch(self._key))

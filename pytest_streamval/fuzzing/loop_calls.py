@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class CallsInLoop:
         self._loop = asyncio.get_running_loop()
         self._current: concurrent.futures.Future[object] | None = None
         self._is_cancelled = False
+        self._lock = Lock()  # so that a call either is cancelled or never begins
 
     async def run_in_thread(self, search: Callable[[], None]) -> None:
         """Run a search in a thread, and wait until it has ended, also after a cancellation."""
@@ -31,9 +33,10 @@ class CallsInLoop:
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
-            self._is_cancelled = True
-            if self._current is not None:
-                self._current.cancel()
+            with self._lock:
+                self._is_cancelled = True
+                if self._current is not None:
+                    self._current.cancel()
             await asyncio.wait([running])
             raise
 
@@ -43,10 +46,10 @@ class CallsInLoop:
         Raises:
             asyncio.CancelledError: If the caller of the search was cancelled.
         """
-        self._current = asyncio.run_coroutine_threadsafe(_result(function, pieces), self._loop)
-        if self._is_cancelled:
-            self._current.cancel()
-            raise asyncio.CancelledError
+        with self._lock:
+            if self._is_cancelled:
+                raise asyncio.CancelledError
+            self._current = asyncio.run_coroutine_threadsafe(_result(function, pieces), self._loop)
         try:
             return self._current.result()
         except BaseException:

@@ -13,6 +13,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from pytest_streamval import aassert_boundary_invariant, assert_boundary_invariant
 from pytest_streamval.errors import BoundaryVarianceError, EventLoopError, InvalidArgumentError
 from pytest_streamval.fuzzing import known_cut
+from pytest_streamval.fuzzing.loop_calls import CallsInLoop
 
 TEXT = "One two three four five six seven. Eight."
 
@@ -130,6 +131,24 @@ async def test_aassert_boundary_invariant_cancels_the_subject_when_its_caller_is
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == [[TEXT]]
+
+
+async def test_a_search_that_is_cancelled_before_its_first_call_ends_with_that_call() -> None:
+    calls, began, may_call, called = CallsInLoop(), threading.Event(), threading.Event(), []
+
+    def search() -> None:
+        began.set()
+        assert may_call.wait(60)
+        calls.call(called.append, ["One."])
+
+    task = asyncio.create_task(calls.run_in_thread(search))
+    assert await asyncio.to_thread(began.wait, 60)
+    task.cancel()
+    await asyncio.sleep(0)
+    may_call.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert called == []
 
 
 async def test_aassert_boundary_invariant_in_virtual_time(virtual_clock) -> None:
