@@ -72,13 +72,13 @@ def test_the_traceback_of_an_error_in_this_package_has_its_frames(pytester: pyte
         from pytest_streamval import Script
 
         def test_it(monkeypatch):
-            monkeypatch.setattr(module, "Step", None)
+            monkeypatch.setattr(module, "_KINDS", None)
             Script.of("One.")
         """
     )
     result = run(pytester, "--tb=short")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*pytest_streamval/scripting/script.py:*: in __post_init__", "E   TypeError: *"])
+    result.stdout.fnmatch_lines(["*pytest_streamval/scripting/script.py:*: in __post_init__", "E   AttributeError: *"])
 
 
 def test_tracebacks_are_shortened_while_modules_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
