@@ -379,6 +379,8 @@ class Connection(asyncio.Protocol):
 
     def _disconnect(self, action: Disconnect) -> None:
         self._is_ended = True
+        if self._request is not None:
+            self._request.ended = True  # before its client can see the end
         self._request = None  # it is not the client that leaves
         if action.how == "reset":
             # a connection that does not linger is reset when it is closed

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pytest_streamval import InvalidArgumentError, ProviderServer, Script, Stall, assert_stopped, faults
+from pytest_streamval import InvalidArgumentError, ProviderServer, Raise, Script, Stall, assert_stopped, faults
 from pytest_streamval.errors import CheckFailedError
 from pytest_streamval.typing import ServedRequest
 from tests.server.clients import (
@@ -131,6 +131,14 @@ def test_the_outcome_of_a_response_is_never_open_after_its_end() -> None:
         assert_stopped(server)
         assert [each.outcome for each in server.requests] == ["finished", "broken", "left", "finished"]
         assert "200, broken, 1 delta sent" in repr(server.requests[1])
+
+
+@pytest.mark.parametrize("end", [ConnectionResetError, EOFError])
+def test_the_outcome_of_a_response_is_broken_as_soon_as_its_client_sees_the_end(end: type[Exception]) -> None:
+    with ProviderServer(lambda _: Script.of("One ", Raise(end()), "two.")) as server:
+        for number in range(20):
+            ask(server, "openai")
+            assert server.requests[number].outcome == "broken"
 
 
 def test_the_outcome_of_a_response_is_broken_by_a_server_that_closes() -> None:
