@@ -112,6 +112,8 @@ def _entries(path: str) -> Any:  # noqa: ANN401  # any value of TOML or JSON
 def _rule(
     path: str, number: int, entry: object, load: Callable[[str], Script], make: Callable[[str], Script]
 ) -> ScriptRule:
+    from pytest_streamval.wire.registry import ADAPTERS
+
     place = f"Rule {number}"
     if not isinstance(entry, dict) or (unknown := [name for name in entry if name not in _FIELDS]):
         found = excerpt(entry) if not isinstance(entry, dict) else excerpt(unknown[0])
@@ -119,6 +121,9 @@ def _rule(
     for name in (*_CONDITIONS, "fault"):
         if not isinstance(entry.get(name, ""), str):
             raise InvalidFileError(path, f"{place} has the {name} {excerpt(entry[name])}", "It must be a text.")
+    if "protocol" in entry and entry["protocol"] not in ADAPTERS:
+        rule = f"It must be one of {', '.join(ADAPTERS)}."
+        raise InvalidFileError(path, f"{place} has the protocol {excerpt(entry['protocol'])}", rule)
     if ("script" in entry) == ("text" in entry):
         raise InvalidFileError(
             path, f"{place} has {'two responses' if 'script' in entry else 'no response'}", _RESPONSE

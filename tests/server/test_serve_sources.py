@@ -190,6 +190,11 @@ REFUSED = {
     "an unknown field": ("rules.toml", "[[rules]]\nscripts = 1", "Rule 1 has 'scripts'"),
     "a rule that is none": ("rules.json", '{"rules": [5]}', "Rule 1 has 5"),
     "a number as the model": ("rules.toml", "[[rules]]\nmodel = 1\ntext = 'a'", "Rule 1 has the model 1"),
+    "an unknown protocol": (
+        "rules.toml",
+        "[[rules]]\nprotocol = 'open-ai'\ntext = 'a'",
+        "Rule 1 has the protocol 'open-ai'. It must be one of anthropic",
+    ),
     "no response": ("rules.toml", "[[rules]]\nmodel = 'a'", "Rule 1 has no response"),
     "two responses": ("rules.toml", "[[rules]]\ntext = 'a'\nscript = 'b'", "Rule 1 has two responses"),
     "an empty response": ("rules.toml", "[[rules]]\ntext = []", "Rule 1 has the response []"),
