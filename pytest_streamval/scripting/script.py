@@ -12,7 +12,7 @@ from pytest_streamval.model import Delta
 from pytest_streamval.recordings.cassette import Cassette
 from pytest_streamval.scripting.playback import Playback, SyncPlayback, note_taken
 from pytest_streamval.scripting.script_file import read_steps, write_steps
-from pytest_streamval.scripting.steps import Delay, Raise, Step, text_of_step
+from pytest_streamval.scripting.steps import Delay, Raise, Step, check_calls, text_of_step
 from pytest_streamval.scripting.tool_calls import call_steps
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Script:
         if not isinstance(steps, tuple):
             rule = "It must be a tuple. Script.of(...) takes steps as arguments, Script.from_text(...) takes a text."
             raise InvalidArgumentError("steps", excerpt(steps), rule)
+        for number, step in enumerate(self.steps):
+            if isinstance(step, Delta):
+                check_calls(f"steps[{number}]", step)
         if _KINDS.issuperset(map(type, self.steps)):  # the usual case
             return
         for number, step in enumerate(self.steps):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.model import Delta
+from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.scripting.frozen_time import pause
 from pytest_streamval.scripting.stalls import limits
 
@@ -67,6 +67,22 @@ class RawFrame:
 
 Step: TypeAlias = str | Delta | Delay | Raise | Stall | RawFrame
 """The parts of a script. A `str` is a delta with text only."""
+
+
+def check_calls(place: str, delta: Delta) -> None:
+    """Check the tool calls of a delta in a script.
+
+    Args:
+        place: The place of the delta, for the error.
+        delta: The delta.
+
+    Raises:
+        InvalidArgumentError: A `ValueError`. If they are no tuple of `ToolCallDelta`.
+    """
+    calls: object = delta.tool_calls
+    if not isinstance(calls, tuple | list) or not all(isinstance(call, ToolCallDelta) for call in calls):
+        rule = "It must be a tuple of ToolCallDelta(...). A tuple of one has a comma: (ToolCallDelta(...),)."
+        raise InvalidArgumentError(f"{place}.tool_calls", excerpt(calls), rule)
 
 
 def text_of_step(step: Step) -> str:

@@ -22,6 +22,13 @@ def call_of(script: Script) -> ToolCall:
     return call
 
 
+@pytest.mark.parametrize("calls", [ToolCallDelta(0, "call_1", "weather"), ({"name": "weather"},), None])
+def test_tool_calls_of_a_script_are_a_tuple_of_tool_call_deltas(calls) -> None:
+    rule = r"Invalid steps\[1\]\.tool_calls: .*A tuple of one has a comma: \(ToolCallDelta\(\.\.\.\),\)\."
+    with pytest.raises(InvalidArgumentError, match=rule):
+        Script.of("Let me see.", Delta(tool_calls=calls))
+
+
 def test_a_tool_call_is_one_delta_by_default() -> None:
     assert Script.tool_call("weather", {"city": "Ulm"}, id="call_1").steps == (
         Delta(
