@@ -97,7 +97,7 @@ def _table(path: Path) -> dict[str, object] | None:
         return None
     except ValueError as error:  # also a character that is no UTF-8
         if path.name == _FILES[0]:
-            raise _invalid(path, "it", excerpt(str(error)), "the text of a TOML file") from error
+            raise _invalid(path, "TOML", excerpt(str(error)), "the text of a TOML file") from error
         return None  # another tool reports the error of its own file
     if path.name == _FILES[0]:
         return content

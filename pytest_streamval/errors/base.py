@@ -68,7 +68,8 @@ class UnknownNameError(StreamvalError, ValueError):
     """Sentences: the form of the name, and other choices."""
 
     def __str__(self) -> str:
-        return f"Unknown {self.kind} {self.name!r}. Choose from: {', '.join(map(repr, self.choices))}. {self.advice}"
+        known = f"Choose from: {', '.join(map(repr, self.choices))}" if self.choices else "There is none"
+        return f"Unknown {self.kind} {self.name!r}. {known}. {self.advice}"
 
 
 @dataclass(eq=False, repr=False)

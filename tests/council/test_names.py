@@ -70,6 +70,12 @@ def test_a_named_council_has_its_members_under_their_friendly_names(folder):
         Council.named("trio")
 
 
+def test_a_named_council_without_a_file_says_that_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match=r"Unknown council 'trio'\. There is none\. Councils are named in "):
+        Council.named("trio")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -82,7 +88,7 @@ def test_a_named_council_has_its_members_under_their_friendly_names(folder):
         ('[councils.a]\nmodels = ["x"]\nsynthesizer = 5', "Invalid councils.a.synthesizer in .*: 5"),
         ('[councils.a]\nmodels = ["x"]\nurl = "http://else"', "Invalid councils.a in .*http://else"),
         ("[model]\nfast = 5", "Invalid model in .*It must be one of the tables models and councils"),
-        ("[models", "Invalid it in .*It must be the text of a TOML file"),
+        ("[models", "Invalid TOML in .*It must be the text of a TOML file"),
     ],
 )
 def test_a_file_with_anything_else_than_names_is_an_error_that_names_the_place(tmp_path, text, message):
