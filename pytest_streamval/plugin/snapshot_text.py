@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.app.page import Page
@@ -82,7 +82,8 @@ def readable(data: object) -> Readable:
             return read(data)
     if isinstance(data, Iterable):
         return _of_items(list(data))
-    raise InvalidArgumentError("event_snapshot", excerpt(data), _RULE)
+    hint = " Await the coroutine." if isinstance(data, Coroutine) else ""
+    raise InvalidArgumentError("event_snapshot", excerpt(data), f"{_RULE}{hint}")
 
 
 def _of_run(run: StreamChunkingResult | Run) -> Transcript:

@@ -176,6 +176,9 @@ def test_a_snapshot_equals_events_transcripts_results_texts_and_mappings(pyteste
 
 
 REFUSED = """
+import contextlib
+
+
 def test_refused(streaming_mock_backend, event_snapshot):
     async def main():
         async with await start(streaming_mock_backend, Script.of("One. ", Stall())) as result:
@@ -186,6 +189,9 @@ def test_refused(streaming_mock_backend, event_snapshot):
         for nonsense in (42, None, b"bytes", ["text", 42], [result, 42], result.events(), transcribe):
             with pytest.raises(InvalidArgumentError, match="It must be a result|It must be an event"):
                 assert nonsense == event_snapshot
+        with contextlib.closing(transcribe(result)) as pending:
+            with pytest.raises(InvalidArgumentError, match="Await the coroutine"):
+                assert pending == event_snapshot
 
     asyncio.run(main())
     assert said("One.") == event_snapshot
