@@ -30,13 +30,14 @@ def traced(request: ServedRequest, incoming: IncomingRequest, response: Response
         finally:
             span.end(request.status, _failure(request))
 
-    return response._replace(actions=_started(span, response.actions), close=close)
+    return response._replace(actions=_spanned(span, request, response.actions), close=close)
 
 
-def _started(span: ServedSpan, actions: Actions) -> Actions:
-    """Open the span in the task of the response, and yield its actions."""
+def _spanned(span: ServedSpan, request: ServedRequest, actions: Actions) -> Actions:
+    """Open the span in the task of the response, yield its actions, and close it before the client sees the end."""
     span.start()
     yield from actions
+    span.end(request.status, None)
 
 
 def _failure(request: ServedRequest) -> str | None:

@@ -45,6 +45,13 @@ async def test_a_request_continues_in_the_provider_server_the_trace_of_its_gener
     assert generation.attributes["gen_ai.provider.name"] == "openai"
 
 
+async def test_the_span_of_a_served_response_has_ended_when_its_client_has_read_it(captured):
+    with ProviderServer(lambda _: "One.") as server:
+        for _ in range(20):
+            await ask(server)
+            assert captured.open_spans == ()
+
+
 async def test_an_error_of_a_served_response_is_the_error_of_its_span(captured):
     with (
         ProviderServer(Script.of("One."), fault=faults.reset(after_deltas=0)) as server,

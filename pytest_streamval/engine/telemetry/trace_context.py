@@ -91,21 +91,22 @@ class ServedSpan:
         context.attach(trace.set_span_in_context(self._span))  # the context ends with the task, so it is never detached
 
     def end(self, status: int | None, failure: str | None) -> None:
-        """Close the span.
+        """Close the span, if it is open.
 
         Args:
             status: The status of the response, or None if none was sent.
             failure: The kind of the failure of the response, in one word, or None.
         """
-        if self._span is None:
+        span, self._span = self._span, None
+        if span is None:
             return
         from opentelemetry.trace import Status, StatusCode
 
         if status is not None:
-            self._span.set_attribute("http.response.status_code", status)
+            span.set_attribute("http.response.status_code", status)
             if status >= _SERVER_ERROR and failure is None:
                 failure = str(status)
         if failure is not None:
-            self._span.set_attribute("error.type", failure)
-            self._span.set_status(Status(StatusCode.ERROR))
-        self._span.end()
+            span.set_attribute("error.type", failure)
+            span.set_status(Status(StatusCode.ERROR))
+        span.end()
