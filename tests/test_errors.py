@@ -444,6 +444,13 @@ CASES = [
         "Give one more",
     ),
     (
+        unscripted_request_error("POST /a", [], "", [], has_rule=True),
+        AssertionError,
+        "POST /a",
+        "Its rule returned None.",
+        "Let the rule return a script",
+    ),
+    (
         unscripted_request_error("POST /a", [("'One.'", "")], "POST /b", []),
         AssertionError,
         "script 1: 'One.', not played",

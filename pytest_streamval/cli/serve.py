@@ -60,7 +60,7 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     from contextlib import closing, suppress
 
     from pytest_streamval.cli.fault_option import fault_of
-    from pytest_streamval.cli.serve_output import ServeOutput
+    from pytest_streamval.cli.serve_output import ServeOutput, without_markers
     from pytest_streamval.cli.signals import interrupted_by_signals
 
     if (options.source is None) == (options.upstream is None):
@@ -80,7 +80,7 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             _print_requests(output)
         output.print_new()  # those that the interrupt has ended
         for unmet in server.unmet():
-            print_note(str(unmet))
+            print_note(without_markers(str(unmet)))
     return 0
 
 

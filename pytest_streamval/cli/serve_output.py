@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_streamval.cli.terminal import print_json, print_text
+from pytest_streamval.errors.guards import INTENDED
 
 if TYPE_CHECKING:
     from pytest_streamval.server import Fault, ProviderServer, ServedRequest
@@ -70,5 +71,10 @@ class ServeOutput:
             return
         print_text(f"{request.summary}{f': {request.status}' if request.refusal else ''}")
         reason = [f"refused: {request.refusal}"] if request.refusal else request.notes
-        for line in "\n".join(reason).splitlines():
+        for line in without_markers("\n".join(reason)).splitlines():
             print_text(f"  {line}")
+
+
+def without_markers(message: str) -> str:
+    """Return a message without its advice about a marker of pytest."""
+    return message.replace(f"\n{INTENDED}", "")

@@ -15,7 +15,12 @@ _SHOWN = 15  # requests or scripts that a message shows
 
 
 def unscripted_request_error(
-    request: str, scripts: Sequence[tuple[str, str]], nearest: str, differences: Sequence[tuple[str, str, str]]
+    request: str,
+    scripts: Sequence[tuple[str, str]],
+    nearest: str,
+    differences: Sequence[tuple[str, str, str]],
+    *,
+    has_rule: bool = False,
 ) -> CheckFailedError:
     """Return the error for a request that came to a provider server without a script for it.
 
@@ -24,9 +29,11 @@ def unscripted_request_error(
         scripts: The scripts, and the request for which each was played; an empty text for none.
         nearest: The earlier request that differs least; empty if there was none.
         differences: The differences from that: the field, its value now, its value then.
+        has_rule: Whether the server has a rule in place of scripts.
     """
     lines = ["A request came for which the provider server has no script:", f"  {request}"]
-    lines += ["Its scripts, one for each request:"] if scripts else ["It has no scripts."]
+    none = "Its rule returned None." if has_rule else "It has no scripts."
+    lines += ["Its scripts, one for each request:"] if scripts else [none]
     for number, (script, played) in enumerate(scripts[:_SHOWN], 1):
         lines.append(f"  script {number}: {script}, {f'played for {played}' if played else 'not played'}")
     if nearest and not differences:
@@ -35,7 +42,8 @@ def unscripted_request_error(
         lines.append(f"The nearest earlier request was {nearest}. The differences:")
         for field, now, then in differences:
             lines += [f"  {field}", f"    is now    {now}", f"    but was   {then}"]
-    lines += ["Give one more script, or a rule: provider_server(lambda request: ...).", INTENDED]
+    advice = "Give one more script, or a rule: provider_server(lambda request: ...)."
+    lines += ["Let the rule return a script for it." if has_rule else advice, INTENDED]
     return check_failed("unscripted request", lines)
 
 

@@ -174,9 +174,8 @@ class ScriptQueue:
         outputs = [each for each in earlier if each.protocol is not None and each is not request]
         found = [(list(differences("body", request.body, each.body)), each) for each in outputs]
         nearest = min(found, key=lambda each: len(each[0]), default=None)
-        if nearest is None:
-            return unscripted_request_error(request.summary, scripts, "", [])
-        return unscripted_request_error(request.summary, scripts, nearest[1].summary, nearest[0][:_MOST_SHOWN])
+        fields, before = ([], "") if nearest is None else (nearest[0][:_MOST_SHOWN], nearest[1].summary)
+        return unscripted_request_error(request.summary, scripts, before, fields, has_rule=self.rule is not None)
 
 
 def _queue_with_place(script: Script, fault: Fault | None) -> QueuedScript:

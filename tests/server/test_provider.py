@@ -229,6 +229,13 @@ def test_a_request_without_a_script_gets_an_error_of_its_provider(protocol: str)
     assert "It has no scripts." in str(unscripted)
 
 
+def test_the_error_of_a_request_without_a_script_says_that_the_rule_returned_none() -> None:
+    with ProviderServer(lambda _: None) as server:
+        ask(server, "openai")
+        (unscripted,) = server.unmet()
+    assert "Its rule returned None.\nLet the rule return a script for it." in str(unscripted)
+
+
 def test_the_error_of_a_request_without_a_script_names_the_scripts_and_the_nearest_request() -> None:
     with ProviderServer("One.") as server:
         assert ask(server, "openai") == ("One.", None)

@@ -177,6 +177,20 @@ def test_serve_chooses_the_script_by_the_rules_of_a_file(tmp_path: Path, form: s
         assert b"400" in ask(port, model="other").split(b"\r\n")[0]
 
 
+def test_serve_says_without_words_about_pytest_that_no_rule_is_for_a_request(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("[[rules]]\nmodel = 'a'\ntext = 'Hi.'", encoding="utf-8")
+    command = [sys.executable, "-W", "error", "-c", _CODE, "serve", str(tmp_path / "rules.toml"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = [process.stdout.readline() for _ in range(5)][-1]
+        assert b" 400 " in ask(int(line.rpartition(":")[2]), model="b")
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=_SECONDS)
+    assert "  refused: A request came for which" in output
+    assert "Its rule returned None.\n" in errors
+    assert "pytest" not in output + errors
+
+
 def test_serve_plays_json_without_rules_as_a_text(tmp_path: Path) -> None:
     (tmp_path / "answer.json").write_text('{"a": 1}', encoding="utf-8")
     with serving(str(tmp_path / "answer.json")) as (_, port):
