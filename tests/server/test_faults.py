@@ -114,6 +114,10 @@ def test_an_invalid_fault_raises(make: Callable[[], Fault]) -> None:
 
 
 INVALID_FOR_SERVERS = {
+    "a name with values": (
+        lambda: ProviderServer(fault="reset:after_deltas=3"),
+        "Invalid fault: 'reset:after_deltas=3'. A fault with values is a call: faults.reset(...).",
+    ),
     "no such name": (lambda: ProviderServer(fault="resett"), "Invalid fault: 'resett'. It must be one of refuse"),
     "not called": (lambda: ProviderServer(fault=faults.reset), r"Call it: faults\.reset\(\)"),
     "not called, as a rule": (lambda: ProviderServer(faults.reset), r"scripts\[0\].*Call it: faults\.reset\(\)"),

@@ -167,6 +167,9 @@ def checked_fault(given: object) -> Fault | None:
     if given is None or isinstance(given, Fault):
         return given
     if isinstance(given, str):
+        kind, colon, _ = given.partition(":")
+        if colon and kind in KINDS:
+            raise InvalidArgumentError("fault", excerpt(given), f"A fault with values is a call: faults.{kind}(...).")
         return named(given)
     check_is_called("fault", given)
     rule = "It must be a fault, such as faults.reset(), or the name of one."
