@@ -28,7 +28,7 @@ def ask(server, protocol="openai", prompt="Hi"):
 
 @pytest.fixture
 def run(pytester: pytest.Pytester):
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\naddopts = -p no:randomly\n")
 
     def run(code: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(HEAD + code)

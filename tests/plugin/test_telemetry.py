@@ -91,13 +91,17 @@ def test_streams_of_workers_belong_to_the_trace_of_the_run(pytester: pytest.Pyte
     *streams, session = _spans_of_workers(pytester, TRACED.replace("OWN_TRACES", "False"))
     name, trace, span, parent, process = session
     assert (name, parent) == ("session", "None")
-    assert [words[:2] + words[3:4] for words in streams] == [["stream_with_chunking", trace, span]] * 2
+    runs = [words for words in streams if words[0] == "stream_with_chunking"]
+    assert [words[1:2] + words[3:4] for words in runs] == [[trace, span]] * 2
+    assert [words[:2] + words[3:4] for words in streams if words not in runs] == [
+        ["chat", trace, run[2]] for run in runs
+    ]
     assert process not in {words[4] for words in streams}
 
 
 def test_a_worker_keeps_a_trace_of_its_own(pytester: pytest.Pytester) -> None:
     *streams, session = _spans_of_workers(pytester, TRACED.replace("OWN_TRACES", "True"))
-    assert len(streams) == 2
+    assert [words[0] for words in streams] == ["chat", "stream_with_chunking"] * 2
     assert session[1] not in {words[1] for words in streams}
 
 

@@ -19,7 +19,7 @@ _LONGEST = 400  # characters of a message; a longer one quotes something
 _PIECE = 8  # letters and digits of a piece that is searched for, at every place of the message
 _SHORTEST = 3  # characters of a text that a message can quote
 _MOST = 1_000_000  # characters of a text that are searched: an error is about its end
-_QUOTED = re.compile(r"(['\"`])((?:\\.|(?!\1).){3,400})\1", re.DOTALL)
+_QUOTED = re.compile(r"(['\"`])((?:\\.|(?!\1)[^\\]){3,100}+)\1", re.DOTALL)  # a longer quote has a piece
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 
 
