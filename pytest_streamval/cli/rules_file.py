@@ -131,10 +131,22 @@ def _rule(
     given = list(_texts(entry.get("script", entry.get("text"))))
     if not given or not all(isinstance(each, str) for each in given):
         raise InvalidFileError(path, f"{place} has the response {excerpt(given)}", _RESPONSE)
-    folder = Path(path).parent
-    scripts = [load(str(folder / each)) for each in given] if "script" in entry else [make(each) for each in given]
+    is_file = "script" in entry
+    scripts = [load(_beside(path, place, each)) if is_file else make(each) for each in given]
     conditions = {name: entry[name] for name in _CONDITIONS if name in entry}
     return ScriptRule(conditions, scripts, _fault(entry.get("fault")))
+
+
+def _beside(path: str, place: str, name: str) -> str:
+    """Return the path of a script in the folder of the rules, or in a folder below it."""
+    folder = Path(path).parent
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise InvalidFileError(
+            path, f"{place} has the script {excerpt(name)}", "It must be in the folder of the rules."
+        )
+    if not (folder / name).is_file():
+        raise InvalidFileError(path, f"{place} has the script {excerpt(name)}", "There is no such file.")
+    return str(folder / name)
 
 
 def _texts(value: object) -> Iterator[Any]:

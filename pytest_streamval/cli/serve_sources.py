@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.cli.rules_file import rules_in
+from pytest_streamval.errors import InvalidFileError
 
 if TYPE_CHECKING:
     from pytest_streamval.scripting.script import Script
@@ -30,6 +31,8 @@ def source_of(path: str, speed: float, fault: Fault | None) -> tuple[tuple[Rule,
         OSError: If a file cannot be read.
     """
     if Path(path).is_dir():
+        if not any(Path(path).glob("*.jsonl")):
+            raise InvalidFileError(path, "The folder has no recordings", "They are files *.jsonl.")
         return (), {"cassettes": path, "repeat": True, "speed": speed, "fault": fault}
 
     def load(file: str) -> Script:
@@ -49,7 +52,6 @@ def source_of(path: str, speed: float, fault: Fault | None) -> tuple[tuple[Rule,
 
 def _script(path: str, speed: float) -> Script:
     """Return the script in a file, which holds a script, a cassette or a plain text."""
-    from pytest_streamval.errors import InvalidFileError
     from pytest_streamval.scripting.script import Script
 
     data = Path(path).read_bytes()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import h11
 
 from pytest_streamval.errors import StallTimeoutError
+from pytest_streamval.scripting.frozen_time import pause
 from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
@@ -363,14 +364,13 @@ class Connection(asyncio.Protocol):
         if isinstance(action, Flush):
             await asyncio.sleep(0)
         elif isinstance(action, Sleep):
-            await asyncio.sleep(action.seconds)
+            await pause(action.seconds)
         elif isinstance(action, Await):
             await action.function()
         elif isinstance(action, Disconnect):
             self._disconnect(action)
         elif isinstance(action, Hang):
-            transport = self._transport
-            ends = silent_ends(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
+            ends = silent_ends(*map(self._transport.get_extra_info, ("sockname", "peername")))
             try:
                 with silent(ends):
                     await stall(action.place)

@@ -213,7 +213,16 @@ REFUSED = {
     "two responses": ("rules.toml", "[[rules]]\ntext = 'a'\nscript = 'b'", "Rule 1 has two responses"),
     "an empty response": ("rules.toml", "[[rules]]\ntext = []", "Rule 1 has the response []"),
     "a number as the response": ("rules.toml", "[[rules]]\ntext = 5", "Rule 1 has the response [5]"),
-    "a missing script": ("rules.toml", "[[rules]]\nscript = 'none.jsonl'", "No such file"),
+    "a missing script": (
+        "rules.toml",
+        "[[rules]]\nscript = 'none.jsonl'",
+        "Rule 1 has the script 'none.jsonl'. There is no such file.",
+    ),
+    "a script of another folder": (
+        "rules.toml",
+        "[[rules]]\nscript = '../a.jsonl'",
+        "'../a.jsonl'. It must be in the folder of the rules.",
+    ),
     "an unknown fault": ("rules.toml", "[[rules]]\ntext = 'a'\nfault = 'b'", "It must be one of refuse"),
     "a fault of the server": ("rules.toml", "[[rules]]\ntext = 'a'\nfault = 'refuse'", "Use --fault refuse"),
 }
@@ -227,6 +236,12 @@ def test_serve_refuses_an_invalid_file_of_rules(
     with pytest.raises(SystemExit):
         main(["serve", str(tmp_path / name)])
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_serve_refuses_a_folder_without_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", str(tmp_path)])
+    assert "The folder has no recordings" in capsys.readouterr().err
 
 
 ARGUMENTS = {
