@@ -54,7 +54,7 @@ class ReportWriter:
         if STREAMS in report.__dict__:
             streams = from_json(list[Timeline], json.loads(report.__dict__[STREAMS]))
             entry.streams += streams
-            entry.requests += report.__dict__[REQUESTS]
+            entry.requests += report.__dict__.get(REQUESTS, [])
             entry.left_out += report.__dict__[COUNT] - len(streams)
             self._streamed.add(report.nodeid)
 

@@ -73,6 +73,17 @@ def test_files_that_are_no_leftovers_of_this_machine_stay(tmp_path: Path, monkey
     assert set(names(tmp_path)) == kept | {"it.jsonl"}
 
 
+def test_a_file_of_a_process_of_another_user_is_no_leftover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(process: int, number: int) -> None:
+        raise PermissionError(process, number)
+
+    other = tmp_path / temporary_name()
+    other.write_bytes(b"")
+    monkeypatch.setattr(leftovers.os, "kill", refuse)
+    write_file(tmp_path / "it.jsonl", b"new")
+    assert set(names(tmp_path)) == {other.name, "it.jsonl"}
+
+
 def test_a_leftover_that_cannot_be_removed_stops_no_writer(tmp_path: Path) -> None:
     dead = tmp_path / temporary_name().replace(f"-{os.getpid()}-", f"-{dead_process()}-")
     dead.mkdir()

@@ -40,6 +40,8 @@ def test_council(event_snapshot):
     rounds = ((ANSWERS[0],), (ANSWERS[2],))
     assert CouncilResult("Tea?", "debate", ANSWERS[:1], "Both.", rounds=rounds) == event_snapshot(name="rounds")
     assert ANSWERS[0] == event_snapshot(name="answer")
+    text = lambda data, path: "left out" if data.name == "b" else data
+    assert CouncilResult("Tea?", "parallel", ANSWERS[:2]) == event_snapshot(name="text", matcher=text)
 
 def test_lists(event_snapshot, streaming_mock_backend, runs):
     async def main():
@@ -95,6 +97,7 @@ def test_a_snapshot_takes_everything_that_has_one_obvious_text(pytester: pytest.
             'synthesis "Both."\n'
         ),
         "council@answer.transcript": 'a: "Yes.", call f "{}"\n',
+        "council@text.transcript": 'parallel "Tea?"\na: "Yes.", call f "{}"\nleft out\n',
         "lists@output.transcript": "Four.",
         "lists@runs.transcript": f"[0]\n{ONE}\n[1]\n{THREE}",
         "lists@run.transcript": THREE,

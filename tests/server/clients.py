@@ -119,6 +119,12 @@ def server_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "streamval server"]
 
 
+def server_thread_ends() -> None:
+    """Wait for the thread, which closes a dropped server."""
+    for thread in server_threads():
+        thread.join(30)
+
+
 def wait_until(predicate: Callable[[], bool], within: float = 10.0) -> None:
     """Wait for a change in another thread that notifies nothing."""
     limit = time.monotonic() + within

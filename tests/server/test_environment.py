@@ -12,6 +12,7 @@ import pytest
 from pytest_streamval import InvalidArgumentError, ProviderServer, faults
 from pytest_streamval.errors import ClosedError
 from pytest_streamval.server.environment import environ_of
+from tests.server.clients import server_thread_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,7 @@ def test_a_server_that_refuses_connections_is_in_the_environment() -> None:
 def test_a_server_that_is_dropped_leaves_the_environment() -> None:
     with pytest.warns(ResourceWarning, match="was dropped"):
         ProviderServer("Hello.", env=True).start().__del__()
+    server_thread_ends()
     assert "OPENAI_BASE_URL" not in os.environ
 
 

@@ -22,6 +22,7 @@ from tests.server.clients import (
     receive_all,
     receive_until,
     request,
+    server_thread_ends,
     server_threads,
 )
 
@@ -221,12 +222,6 @@ def test_a_server_that_fails_to_open_releases_its_thread_and_its_port(
 
 
 # Dropping
-
-
-def server_thread_ends() -> None:
-    """Wait for the thread, which closes a dropped server."""
-    for thread in server_threads():
-        thread.join(LIMIT)
 
 
 def open_and_drop(**options: object) -> int:

@@ -193,3 +193,13 @@ def test_a_request_to_approve_a_call_is_read_without_its_start():
     reading = read_stream("openai-responses", body, strict=True)
     assert reading.error is None
     assert reading.tool_calls == (ToolCall("mcpr_1", "f", "{}", "mcp_approval_request"),)
+
+
+def test_a_signature_of_gemini_may_be_in_the_part_of_a_text():
+    reading = read("gemini", Delta("Yes.", signature="EqQ="))
+    assert (reading.text, reading.signature) == ("Yes.", "EqQ=")
+
+
+def test_a_refusal_of_gemini_after_the_finish_reason_is_in_a_frame_of_its_own():
+    data = encoded("gemini", Delta("Well.", finish_reason="stop"), Delta(refusal="No."))
+    assert json.loads(data.splitlines()[-2].removeprefix(b"data: "))["promptFeedback"] == {"blockReasonMessage": "No."}
