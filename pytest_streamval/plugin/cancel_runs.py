@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_streamval.errors import CheckFailedError, plural
-from pytest_streamval.plugin.cancelling import Cancellation
+from pytest_streamval.plugin.cancelling import DROPPED, Cancellation
 from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.held_reports import end_fixtures, run_held
@@ -62,6 +62,8 @@ class CancelRuns:
         self._requested = requested_steps(config)
         self._tests: dict[str, int] = {}  # the number of cancellations of each test
         self._failed: set[str] = set()
+        # the garbage of a cancelled test, such as a run that it has dropped, may be collected during a later one
+        config.addinivalue_line("filterwarnings", f"ignore:{DROPPED}:ResourceWarning")
 
     # Collection
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.run_view import RunView
 
+DROPPED = r"<(StreamChunkingResult|ModelOutputThunk|Session)"
+"""The beginning of the warnings about what a test has dropped."""
 _PATIENCE = 10.0  # seconds of the loop's time for the end of a cancelled test
 _TURNS = 20  # of the loop, for the end of tasks that were cancelled with the test
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -120,7 +122,7 @@ class Cancellation:
             return self._runs[-1]
 
         # a run that a cancelled test drops warns, and ends
-        warnings.filterwarnings("ignore", r"<(StreamChunkingResult|ModelOutputThunk|Session) ", ResourceWarning)
+        warnings.filterwarnings("ignore", DROPPED, ResourceWarning)
         handles: Any = Handle
         handles._run = run
         try:

@@ -573,7 +573,6 @@ def test_a_result_that_is_dropped_in_another_thread_wakes_the_loop(start, never)
 # Calling
 
 
-@pytest.mark.streamval_not_cancelled  # a cancelled gather drops the run that it has started
 async def test_a_run_can_be_entered_with_and_without_await(spawn):
     async with stream_with_chunking("Go", StreamingMockBackend("One."), SimpleContext()) as run:
         assert [chunk async for chunk in run.astream()] == ["One."]
