@@ -8,8 +8,9 @@ import pytest
 from pytest_streamval import Script, assert_faults_noticed
 from pytest_streamval.errors import CheckFailedError
 from tests.sdks.all_methods import ALL
+from tests.sdks.cases import LONG, PIECES, SHORT
 from tests.sdks.client_methods import ClientOptions
-from tests.sdks.measuring import LONG, PIECES, SHORT, TRIED, versions
+from tests.sdks.measuring import TRIED, versions
 from tests.sdks.page import DATA, Table
 
 TABLE = Table.loaded(DATA.read_text(encoding="utf-8"))
