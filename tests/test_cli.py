@@ -238,7 +238,8 @@ def test_an_interrupted_recording_keeps_the_stream_so_far(tmp_path: Path, model:
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the measurement of coverage out of the commands of a test, because its own file has no room either."""
+    """Let the commands of a test write no file of their own, neither coverage nor bytecode, for which there is no room."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
         monkeypatch.delenv(name)
 

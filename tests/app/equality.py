@@ -29,7 +29,8 @@ An application sees the same under [`app_client`](applications.md) and under uvi
 `python -m tests.app.equality` runs each application in both, and writes this page. A test compares them.
 
 A row has the messages that the application received, the end of its task, the notes of its own code, and the response
-that the client got.
+that the client got. Django receives in a task of its own: whether that has begun at the end of the response depends on
+the version of Python.
 
 ## Responses
 

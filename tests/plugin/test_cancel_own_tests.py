@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
     ("paths", "fewest"),
     [
         (["examples"], 20),
-        (["tests/engine/test_ends.py", "tests/engine/test_checks.py", "tests/engine/test_pace.py"], 90),
+        (["tests/engine/test_ends.py", "tests/engine/test_checks.py", "tests/engine/test_pace.py"], 80),
     ],
     ids=["examples", "engine"],
 )
