@@ -238,7 +238,7 @@ def test_an_interrupted_recording_keeps_the_stream_so_far(tmp_path: Path, model:
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the commands of a test write no file of their own, neither coverage nor bytecode, for which there is no room."""
+    """Let the commands of a test write neither coverage nor bytecode, because these files have no room either."""
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
         monkeypatch.delenv(name)
