@@ -1,4 +1,4 @@
-"""The provider of both contenders: each model plays its script, whatever the protocol."""
+"""The provider of both contenders: each model plays its script in every protocol."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ async def ignoring(receive, send, own, size):
 
 
 async def going_on(receive, send, own, size):
-    """Send until all is sent, whatever happens, and then after the close."""
+    """Send everything, also after errors, and again after the close."""
     messages = [{"type": "websocket.send", "bytes": bytes(size)}] * PIECES
     for message in ({"type": "websocket.accept"}, *messages, {"type": "websocket.close"}, *messages[:1]):
         try:
