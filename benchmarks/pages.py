@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pytest_streamval import StreamChunkingResult
-    from pytest_streamval.app.requests import Scope
+    from pytest_streamval.app.asgi_requests import Scope
 
 PAGES, READS = 1_000, 200
 LIMIT = 3.0  # times an event of the engine

@@ -34,7 +34,7 @@ def cases() -> dict[str, Callable[[], object]]:
     from pytest_streamval.http.secrets import Secrets
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.recordings.matching import CassetteMatcher
-    from pytest_streamval.recordings.redaction import redacted
+    from pytest_streamval.recordings.redacted_responses import redacted
     from pytest_streamval.recordings.stream_recorder import StreamRecorder, body_of, path_of
 
     def request(*contents: str) -> HttpRequest:

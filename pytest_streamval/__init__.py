@@ -10,9 +10,9 @@ Type checkers read `__init__.pyi`, which `python3 -m tools.stubs` writes from th
 from pytest_streamval._lazy import all_names, lazy_names
 
 _HOMES = {
-    "app.assertions": ("assert_never_sent", "assert_streams"),
     "app.client": ("AppClient",),
     "app.page": ("Page", "PageRead"),
+    "app.page_assertions": ("assert_never_sent", "assert_streams"),
     "app.serving": ("served",),
     "app.transport": ("StreamingASGITransport",),
     "conformance": ("check_backend", "check_chunker"),
@@ -91,7 +91,8 @@ _HOMES = {
     "session.outputs": ("wait_for_all_mots",),
     "session.session": ("Session",),
     "session.start": ("start_session",),
-    "transcripts.assertions": (
+    "transcripts.matchers": ("without_messages", "without_offsets"),
+    "transcripts.run_assertions": (
         "assert_accepted",
         "assert_event_order",
         "assert_no_unvalidated_text",
@@ -99,7 +100,6 @@ _HOMES = {
         "assert_stopped_within",
         "in_any_order",
     ),
-    "transcripts.matchers": ("without_messages", "without_offsets"),
     "transcripts.transcript": ("Transcript", "transcribe"),
     "virtual_time": ("VirtualClock",),
     "wire.reading": ("StreamReading", "read_stream"),

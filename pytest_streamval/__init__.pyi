@@ -1,10 +1,10 @@
 # Written by "python3 -m tools.stubs".
 
-from pytest_streamval.app.assertions import assert_never_sent as assert_never_sent
-from pytest_streamval.app.assertions import assert_streams as assert_streams
 from pytest_streamval.app.client import AppClient as AppClient
 from pytest_streamval.app.page import Page as Page
 from pytest_streamval.app.page import PageRead as PageRead
+from pytest_streamval.app.page_assertions import assert_never_sent as assert_never_sent
+from pytest_streamval.app.page_assertions import assert_streams as assert_streams
 from pytest_streamval.app.serving import served as served
 from pytest_streamval.app.transport import StreamingASGITransport as StreamingASGITransport
 from pytest_streamval.conformance import check_backend as check_backend
@@ -112,14 +112,14 @@ from pytest_streamval.server.fault_check import assert_faults_noticed as assert_
 from pytest_streamval.session.outputs import wait_for_all_mots as wait_for_all_mots
 from pytest_streamval.session.session import Session as Session
 from pytest_streamval.session.start import start_session as start_session
-from pytest_streamval.transcripts.assertions import assert_accepted as assert_accepted
-from pytest_streamval.transcripts.assertions import assert_event_order as assert_event_order
-from pytest_streamval.transcripts.assertions import assert_no_unvalidated_text as assert_no_unvalidated_text
-from pytest_streamval.transcripts.assertions import assert_stopped as assert_stopped
-from pytest_streamval.transcripts.assertions import assert_stopped_within as assert_stopped_within
-from pytest_streamval.transcripts.assertions import in_any_order as in_any_order
 from pytest_streamval.transcripts.matchers import without_messages as without_messages
 from pytest_streamval.transcripts.matchers import without_offsets as without_offsets
+from pytest_streamval.transcripts.run_assertions import assert_accepted as assert_accepted
+from pytest_streamval.transcripts.run_assertions import assert_event_order as assert_event_order
+from pytest_streamval.transcripts.run_assertions import assert_no_unvalidated_text as assert_no_unvalidated_text
+from pytest_streamval.transcripts.run_assertions import assert_stopped as assert_stopped
+from pytest_streamval.transcripts.run_assertions import assert_stopped_within as assert_stopped_within
+from pytest_streamval.transcripts.run_assertions import in_any_order as in_any_order
 from pytest_streamval.transcripts.transcript import Transcript as Transcript
 from pytest_streamval.transcripts.transcript import transcribe as transcribe
 from pytest_streamval.virtual_time import VirtualClock as VirtualClock

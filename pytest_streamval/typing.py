@@ -6,7 +6,7 @@ Type checkers read `typing.pyi`, which `python3 -m tools.stubs` writes from the 
 from pytest_streamval._lazy import all_names, lazy_names
 
 _HOMES = {
-    "app.requests": ("App", "Content", "RequestHeaders"),
+    "app.asgi_requests": ("App", "Content", "RequestHeaders"),
     "app.websocket": ("AppWebSocket",),
     "council": ("CouncilFactory", "CouncilStream", "Member"),
     "engine.attempt": ("Attempt",),

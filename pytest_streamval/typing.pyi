@@ -1,8 +1,8 @@
 # Written by "python3 -m tools.stubs".
 
-from pytest_streamval.app.requests import App as App
-from pytest_streamval.app.requests import Content as Content
-from pytest_streamval.app.requests import RequestHeaders as RequestHeaders
+from pytest_streamval.app.asgi_requests import App as App
+from pytest_streamval.app.asgi_requests import Content as Content
+from pytest_streamval.app.asgi_requests import RequestHeaders as RequestHeaders
 from pytest_streamval.app.websocket import AppWebSocket as AppWebSocket
 from pytest_streamval.council import CouncilFactory as CouncilFactory
 from pytest_streamval.council import CouncilStream as CouncilStream

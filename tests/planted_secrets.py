@@ -9,13 +9,13 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from pytest_streamval.http import secret_shapes
 from pytest_streamval.http.request import HttpRequest
+from pytest_streamval.http.secrets import key_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHAPES = json.loads(Path(secret_shapes.__file__).with_suffix(".json").read_text(encoding="utf-8"))["shapes"]
+SHAPES = json.loads(Path(key_shapes.__file__).with_suffix(".json").read_text(encoding="utf-8"))["shapes"]
 URL = "https://provider.example/v1/chat/completions"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 

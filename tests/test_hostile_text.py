@@ -364,7 +364,7 @@ MAY_WRITE = {
     "cli/lines.py": {"print"},  # of a console, with harmless text
     "cli/show.py": {"write"},  # a page
     "plugin/harmless_output.py": {"write_line"},
-    "plugin/stalls.py": {"write"},
+    "plugin/stall_limit.py": {"write"},
     "plugin/variant_summary.py": {"write"},  # numbers
     "server/connection.py": {"write"},  # a transport
 }

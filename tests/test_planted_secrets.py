@@ -19,7 +19,7 @@ from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.exchange_timelines import Exchange, timeline_of
 from pytest_streamval.report.page import page_of
 from pytest_streamval.server.handler import _served_request
-from pytest_streamval.server.incoming import IncomingRequest
+from pytest_streamval.server.incoming_request import IncomingRequest
 from tests.planted_secrets import ENCODINGS, PLACES, SECRETS, Planted, encodings_in
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from tests.regular_expressions import compiled_patterns, growth, inline_patterns
 SIZE = 3_200  # characters
 MADE = {
     "engine/prose/lines.py:closing_fence": closing_fence("```"),
-    "http/own_secrets.py:_pattern": None,  # the user's own
-    "http/secret_shapes.py:_form": None,  # all of them are in the cache of `_forms`, whose patterns are collected
+    "http/secrets/declared_secrets.py:_pattern": None,  # the user's own
+    "http/secrets/key_shapes.py:_form": None,  # all of them are in the cache of `_forms`, whose patterns are collected
     "plugin/cassettes.py:recorded_at": re.compile(r"it(?:\.(\d+))?\.jsonl"),
 }
 """The patterns that are made when a function is called, by its place, each with an example."""
@@ -29,7 +29,7 @@ for found, where in {
 def test_the_patterns_of_all_modules_classes_and_functions_are_found() -> None:
     places = " ".join(PATTERNS)
     for place in (
-        "http.secret_shapes._LONG",
+        "http.secrets.key_shapes._LONG",
         "engine.prose.scanner._QUICK",  # a method of a pattern
         "engine.SentenceChunker",  # an attribute of a class
         "virtual_time/task_locations.py",  # a call of `re.split`

@@ -12,7 +12,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from syrupy.data import Snapshot, SnapshotCollection
 
 from pytest_streamval import Cassette, CouncilCache, CouncilResult, Read, Script
-from pytest_streamval.fuzzing.failing_cuts import FailingCut, FailingCuts, fetched
+from pytest_streamval.fuzzing.failing_cut_database import FailingCut, FailingCuts, fetched
 from pytest_streamval.plugin.snapshot import TranscriptSnapshotExtension
 from pytest_streamval.recordings.replacement import NewRecordings
 from pytest_streamval.report.cassette_document import report_of

@@ -28,9 +28,9 @@ from pytest_streamval import (
 )
 from pytest_streamval.errors import InvalidFileError
 from pytest_streamval.files.typed_json import to_json
-from pytest_streamval.fuzzing.failing_cuts import FailingCut, FailingCuts
+from pytest_streamval.fuzzing.failing_cut_database import FailingCut, FailingCuts
 from pytest_streamval.plugin.snapshot import TranscriptSnapshotExtension
-from pytest_streamval.recordings.capture import cassette_in, load_captures
+from pytest_streamval.recordings.captured_responses import cassette_in, load_captures
 from pytest_streamval.recordings.terminal_view import View
 from pytest_streamval.report.cassette_document import report_of
 from pytest_streamval.report.document import Entry, Report

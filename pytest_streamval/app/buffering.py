@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pytest_streamval.app.asgi_requests import App, Message, Scope
     from pytest_streamval.app.page import Page
-    from pytest_streamval.app.requests import App, Message, Scope
 
 _TURNS = 50  # turns of the event loop in which a middleware passes a message on
 _SECONDS = 2.0  # for a middleware that waits for something else

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from pytest_streamval.app.contexts import request_context
-from pytest_streamval.app.exchange import Exchange
+from pytest_streamval.app.asgi_requests import Body, encoded_headers, http_scope, websocket_scope
+from pytest_streamval.app.client_contexts import request_context
+from pytest_streamval.app.http_exchange import Exchange
 from pytest_streamval.app.lifespan import Lifespan
 from pytest_streamval.app.page import Page
 from pytest_streamval.app.page_observers import observers
-from pytest_streamval.app.requests import Body, encoded_headers, http_scope, websocket_scope
-from pytest_streamval.app.socket_exchange import SocketExchange
 from pytest_streamval.app.websocket import AppWebSocket
+from pytest_streamval.app.websocket_exchange import SocketExchange
 from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import InvalidArgumentError, app_still_running_error, event_loop_required_error, excerpt
 from pytest_streamval.guards.source_locations import location_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
-    from pytest_streamval.app.requests import App, Content, RequestHeaders
+    from pytest_streamval.app.asgi_requests import App, Content, RequestHeaders
     from pytest_streamval.engine.tasks import OwnedTask
     from pytest_streamval.fuzzing.recutting import PageRecutter, ScriptRecutter
 

@@ -10,7 +10,7 @@ from pytest_streamval.engine.tasks import settle, start_task
 from pytest_streamval.errors import LifespanError
 
 if TYPE_CHECKING:
-    from pytest_streamval.app.requests import App, Message
+    from pytest_streamval.app.asgi_requests import App, Message
 
 logger = logging.getLogger("pytest_streamval")
 

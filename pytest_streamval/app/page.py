@@ -17,8 +17,8 @@ from pytest_streamval.scripting.sent_deltas import sent_deltas
 from pytest_streamval.transcripts.transcript import quoted
 
 if TYPE_CHECKING:
-    from pytest_streamval.app.exchange import Exchange
-    from pytest_streamval.app.requests import App, Scope
+    from pytest_streamval.app.asgi_requests import App, Scope
+    from pytest_streamval.app.http_exchange import Exchange
     from pytest_streamval.fuzzing.recutting import PageRecutter
     from pytest_streamval.transcripts.validated_text import ShownText
     from pytest_streamval.wire.sse import ServerSentEvent

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-    from pytest_streamval.app.requests import App
+    from pytest_streamval.app.asgi_requests import App
 
 _HOST = "127.0.0.1"
 _BACKLOG = 1_024

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import httpx2
     from httpx2 import AsyncBaseTransport
 
-    from pytest_streamval.app.requests import App
+    from pytest_streamval.app.asgi_requests import App
 else:
     AsyncBaseTransport = object  # the class is there without httpx2, which calls the same methods
 

@@ -17,7 +17,7 @@ from pytest_streamval.errors import ClosedError, WebSocketClosedError
 from pytest_streamval.scripting.sent_deltas import sent_deltas
 
 if TYPE_CHECKING:
-    from pytest_streamval.app.socket_exchange import SocketExchange
+    from pytest_streamval.app.websocket_exchange import SocketExchange
     from pytest_streamval.transcripts.validated_text import ShownText
 
 _GOING_AWAY = 1001

@@ -83,7 +83,7 @@ def _streams(options: argparse.Namespace) -> Iterator[_Found]:
     from pathlib import Path
 
     from pytest_streamval.errors import invalid_capture_error
-    from pytest_streamval.recordings.capture import cassette_in, load_captures
+    from pytest_streamval.recordings.captured_responses import cassette_in, load_captures
     from pytest_streamval.recordings.stream_recorder import numbered
 
     path = "standard input" if options.file == _STANDARD_INPUT else options.file

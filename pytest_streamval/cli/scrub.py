@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
 
 def _scrub(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Remove the secrets from each file. A file without secrets is not written."""
-    from pytest_streamval.http.own_secrets import declared
+    from pytest_streamval.http.secrets.declared_secrets import declared
     from pytest_streamval.recordings.cassette import Cassette
     from pytest_streamval.recordings.scrubbing import scrubbed
 

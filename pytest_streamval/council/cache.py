@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_streamval.council import prompts
-from pytest_streamval.council.redaction import contains_key
+from pytest_streamval.council.redacted_keys import contains_key
 from pytest_streamval.council.results import CouncilResult
 from pytest_streamval.errors import InvalidArgumentError, described, excerpt, harmless
 from pytest_streamval.files.json_text import parse_json

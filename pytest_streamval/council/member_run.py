@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from pytest_streamval.council.events import CouncilEvent, EventType
-from pytest_streamval.council.redaction import describe_error, redact
+from pytest_streamval.council.redacted_keys import describe_error, redact
 from pytest_streamval.council.results import ModelAnswer
 from pytest_streamval.engine.attempt_starter import checked_answer
 from pytest_streamval.engine.backend import Backend, ModelOption

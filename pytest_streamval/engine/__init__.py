@@ -15,11 +15,11 @@ from pytest_streamval.engine.events import (
     StreamEvent,
     StreamingDoneEvent,
 )
+from pytest_streamval.engine.generation_reports import report_of
 from pytest_streamval.engine.observer import Observer, observing
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.output import GenerationMetadata
 from pytest_streamval.engine.prose import ProseChunker
-from pytest_streamval.engine.reports import report_of
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.retries import Restart

@@ -9,7 +9,7 @@ from typing import Any, Self, SupportsIndex, TypeAlias
 
 from pytest_streamval.engine.component import Action, as_action
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.engine.weak import WeakObjects
+from pytest_streamval.engine.weak_objects import WeakObjects
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 
 logger = logging.getLogger("pytest_streamval")

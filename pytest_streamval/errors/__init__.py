@@ -6,6 +6,7 @@ an error are its attributes and its `args`, so that it survives `pickle` on its 
 
 from pytest_streamval.errors.app import (
     BrokenResponseError,
+    ClientDisconnected,
     LifespanError,
     WebSocketClosedError,
     WebSocketRejectedError,
@@ -154,6 +155,7 @@ __all__ = [
     "CassetteEndedError",
     "CheckFailedError",
     "ChunkingContractError",
+    "ClientDisconnected",
     "ClosedError",
     "ConcurrentReadError",
     "ConformanceError",

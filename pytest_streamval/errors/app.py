@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _SHOWN = 400  # characters of a page that a message shows
 
 
+class ClientDisconnected(OSError):  # noqa: N818  # the name in uvicorn
+    """Raised in `send` of an application whose client has left, as uvicorn and the ASGI specification do."""
+
+
 @dataclass(eq=False, repr=False)
 class BrokenResponseError(StreamvalError, ConnectionError):
     """The application ended in the middle of its response. A client sees a connection that was closed too early."""

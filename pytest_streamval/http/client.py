@@ -20,8 +20,8 @@ from pytest_streamval.errors import (
 from pytest_streamval.http.connection import HttpConnection
 from pytest_streamval.http.content_coding import body_decoder, describes_coded_body
 from pytest_streamval.http.response_info import response_info
-from pytest_streamval.http.secret_shapes import prepare_shapes
 from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http.secrets.key_shapes import prepare_shapes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.context import Context
     from pytest_streamval.http.client import HttpResponse, Timeouts, Transport
     from pytest_streamval.model import Delta
-    from pytest_streamval.wire.exchange import WireRequest
     from pytest_streamval.wire.frames import FrameDecoder
+    from pytest_streamval.wire.request_and_answer import WireRequest
 
 
 class LiveBackend(Backend):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.component import CBlock, Message
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.wire.turns import MADE_UP, calling_turn, result_turn
+from pytest_streamval.wire.tool_turns import MADE_UP, calling_turn, result_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_streamval.app.client import AppClient
 from pytest_streamval.errors import CheckFailedError
 from pytest_streamval.plugin.async_tests import APPLICATIONS, closed_at_end
-from pytest_streamval.plugin.exchanges import exchanges_of
 from pytest_streamval.plugin.given_tests import before_each_example
+from pytest_streamval.plugin.page_and_server_streams import exchanges_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_streamval.app.requests import App
+    from pytest_streamval.app.asgi_requests import App
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
 
 

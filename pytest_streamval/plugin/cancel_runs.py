@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_streamval.errors import CheckFailedError, plural
-from pytest_streamval.plugin.cancelling import DROPPED, Cancellation
+from pytest_streamval.plugin.cancellation import DROPPED, Cancellation
 from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.held_reports import end_fixtures, run_held

@@ -31,12 +31,12 @@ from pytest_streamval.live.replay_transport import ReplayTransport
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.given_tests import before_each_example
 from pytest_streamval.plugin.outcome import watched
-from pytest_streamval.plugin.summary import CASSETTES
+from pytest_streamval.plugin.stream_summary import CASSETTES
 from pytest_streamval.plugin.variant_ids import is_variant, scripted_id, scripted_name
 from pytest_streamval.plugin.variants import recutter_of
 from pytest_streamval.recordings.cassette import FOLDER, Cassette
 from pytest_streamval.recordings.matching import CassetteMatcher, request_summary
-from pytest_streamval.recordings.modes import RecordMode
+from pytest_streamval.recordings.record_modes import RecordMode
 from pytest_streamval.recordings.replacement import NewRecordings
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ import pytest
 
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.files.typed_json import to_json
-from pytest_streamval.plugin.exchanges import ObservedRun, begin_exchanges, exchanges_of, forget_exchanges
 from pytest_streamval.plugin.journals import SECTION
-from pytest_streamval.plugin.summary import COUNT
+from pytest_streamval.plugin.page_and_server_streams import ObservedRun, begin_exchanges, exchanges_of, forget_exchanges
+from pytest_streamval.plugin.stream_summary import COUNT
 from pytest_streamval.report.text_view import picture
 from pytest_streamval.report.timeline_observer import FOR_A_PAGE, FOR_A_PICTURE, TimelineObserver
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator
 
-    from pytest_streamval.plugin.exchanges import SeenExchanges
+    from pytest_streamval.plugin.page_and_server_streams import SeenExchanges
     from pytest_streamval.report.timeline import Timeline
 
 _PAGE_STREAMS = 1_000  # streams of one test that a page shows
@@ -47,7 +47,7 @@ class StreamCollector:
     def _new_observer(self) -> TimelineObserver:
         self._count += 1
         observer = TimelineObserver(FOR_A_PAGE if self._for_page else FOR_A_PICTURE)
-        module = sys.modules.get("pytest_streamval.app.exchange")  # loaded if an application was called
+        module = sys.modules.get("pytest_streamval.app.http_exchange")  # loaded if an application was called
         self._runs.append(ObservedRun(observer, None if module is None else module.CURRENT_EXCHANGE.get()))
         return observer
 

@@ -129,7 +129,7 @@ def live_backend(request: pytest.FixtureRequest) -> LiveBackend:
     """The live backend that `--streamval-backend` names, for tests marked ollama or e2e."""
     if not request.config.getoption("--streamval-live"):
         from pytest_streamval.plugin.live_markers import HOW_TO_RUN
-        from pytest_streamval.plugin.summary import add_summary
+        from pytest_streamval.plugin.stream_summary import add_summary
 
         add_summary(request.config)
         pytest.skip(f"needs a live model: {HOW_TO_RUN}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.plugin.failing_cuts import failing_cuts_of
+from pytest_streamval.plugin.failing_cuts_option import failing_cuts_of
 from pytest_streamval.plugin.own_mocks import OwnMocks
 from pytest_streamval.plugin.variant_reports import VariantReports
 from pytest_streamval.plugin.variant_runs import VariantRuns

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_streamval.plugin.fixtures import GUARDED, OURS
 from pytest_streamval.plugin.options import LIVE_MARKERS, add_options, configure, live_marker_names
-from pytest_streamval.scripting.stalls import limits
+from pytest_streamval.scripting.stall_hook import limits
 
 if TYPE_CHECKING:
     import asyncio
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _limited_stall(config: pytest.Config, silence: asyncio.Future[None], place: str) -> AbstractContextManager[None]:
-    from pytest_streamval.plugin.stalls import limited
+    from pytest_streamval.plugin.stall_limit import limited
 
     return limited(config, silence, place)
 
@@ -119,7 +119,7 @@ def _register_report(config: pytest.Config) -> None:
 
 
 def _add_summary(config: pytest.Config) -> None:
-    from pytest_streamval.plugin.summary import add_summary
+    from pytest_streamval.plugin.stream_summary import add_summary
 
     add_summary(config)
 
@@ -182,7 +182,7 @@ def _find_unused_cassettes(config: pytest.Config, items: list[pytest.Item]) -> N
     is_part = any("::" in word for word in config.args) or getattr(config.option, "lf", False)
     if not is_part and any("stream_cassette" in getattr(item, "fixturenames", ()) for item in items):
         from pytest_streamval.plugin.cassettes import unused_recordings
-        from pytest_streamval.plugin.summary import report_unused
+        from pytest_streamval.plugin.stream_summary import report_unused
 
         report_unused(config, unused_recordings(items, config.invocation_params.dir))
 
@@ -231,7 +231,7 @@ def _given_test(item: pytest.Item) -> AbstractContextManager[None]:
 
 
 def _ended_stalls() -> list[StallTimeoutError]:
-    module = sys.modules.get("pytest_streamval.plugin.stalls")  # loaded if a script has stalled
+    module = sys.modules.get("pytest_streamval.plugin.stall_limit")  # loaded if a script has stalled
     return [] if module is None else module.take_ended()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_streamval.recordings.modes import MODES
+from pytest_streamval.recordings.record_modes import MODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,7 +133,7 @@ def configure(config: pytest.Config) -> None:
 
 def _declare_secrets(config: pytest.Config, lines: Sequence[str]) -> None:
     from pytest_streamval.errors import InvalidArgumentError
-    from pytest_streamval.http.own_secrets import declared
+    from pytest_streamval.http.secrets.declared_secrets import declared
 
     stack = ExitStack()
     try:

@@ -13,7 +13,7 @@ from pytest_streamval.files.typed_json import from_json
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.plugin.collecting import REQUESTS, STREAMS
 from pytest_streamval.plugin.harmless_output import write_line
-from pytest_streamval.plugin.summary import COUNT
+from pytest_streamval.plugin.stream_summary import COUNT
 from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.timeline import Timeline
 from pytest_streamval.report.write import SUFFIX_RULE, has_suffix_of_report, write_report

@@ -10,10 +10,10 @@ import pytest
 
 from pytest_streamval.guards.tracking import untracked
 from pytest_streamval.plugin.async_tests import SERVERS, closed_at_end, is_async_test
-from pytest_streamval.plugin.exchanges import exchanges_of
 from pytest_streamval.plugin.file_names import file_name_of_test
 from pytest_streamval.plugin.given_tests import before_each_example
 from pytest_streamval.plugin.outcome import watched
+from pytest_streamval.plugin.page_and_server_streams import exchanges_of
 from pytest_streamval.plugin.variant_ids import scripted_id, scripted_name
 from pytest_streamval.recordings.cassette import FOLDER
 from pytest_streamval.server.provider import ProviderServer

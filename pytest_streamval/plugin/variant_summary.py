@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.errors import listed, plural
-from pytest_streamval.fuzzing.failing_cuts import FailingCut
+from pytest_streamval.fuzzing.failing_cut_database import FailingCut
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.variant_facts import VariantFacts
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE
@@ -17,7 +17,7 @@ from pytest_streamval.plugin.variants import AS_SCRIPTED, SOURCES
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from pytest_streamval.fuzzing.failing_cuts import FailingCuts
+    from pytest_streamval.fuzzing.failing_cut_database import FailingCuts
     from pytest_streamval.plugin.variant_reports import FuzzedTest, VariantReports
 
 _MANY = 200  # variants from which progress is shown

@@ -9,13 +9,13 @@ import pytest
 
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
-from pytest_streamval.plugin.failing_cuts import WORKER_INPUT
+from pytest_streamval.plugin.failing_cuts_option import WORKER_INPUT
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, cuts_in, id_of_cut, split_id
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pytest_streamval.fuzzing.failing_cuts import FailingCuts
+    from pytest_streamval.fuzzing.failing_cut_database import FailingCuts
 
 SOURCES = ("streaming_mock_backend", "stream_script", "stream_cassette", "provider_server", "app_client")
 """The fixtures whose streams are cut."""

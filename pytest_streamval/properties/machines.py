@@ -17,7 +17,7 @@ from pytest_streamval.engine.events import CompletedEvent, ErrorEvent
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.fuzzing.strategies import texts
+from pytest_streamval.fuzzing.text_strategies import texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

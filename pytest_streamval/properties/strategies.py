@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.fuzzing.strategies import byte_splits, cuts, scripts, texts, tokenizations
+from pytest_streamval.fuzzing.text_strategies import byte_splits, cuts, scripts, texts, tokenizations
 from pytest_streamval.server import faults as _faults
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.errors import UnmatchedRequestError, excerpt
 from pytest_streamval.http.content_coding import decoded_request
-from pytest_streamval.http.secret_names import REDACTED
 from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http.secrets.secret_names import REDACTED
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
 from pytest_streamval.wire.prompts import prompt_of
 from pytest_streamval.wire.registry import ADAPTERS

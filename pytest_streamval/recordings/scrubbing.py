@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.secret_names import REDACTED
 from pytest_streamval.http.secrets import Secrets, keys_in_environment, shown_address
+from pytest_streamval.http.secrets.secret_names import REDACTED
 from pytest_streamval.recordings.cassette import Read
-from pytest_streamval.recordings.redaction import redacted
+from pytest_streamval.recordings.redacted_responses import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

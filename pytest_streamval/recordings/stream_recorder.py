@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, described
 from pytest_streamval.recordings.cassette import Cassette, Ending, Read
-from pytest_streamval.recordings.redaction import redacted
+from pytest_streamval.recordings.redacted_responses import redacted
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_streamval.engine.chunkers import SentenceChunker
 from pytest_streamval.errors import described
 from pytest_streamval.report.document import Entry, Report
-from pytest_streamval.report.redaction import without_secrets
+from pytest_streamval.report.redacted_timelines import without_secrets
 from pytest_streamval.report.timeline import Bar, Outcome, Timeline
 from pytest_streamval.report.timeline_observer import shortened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.report.redaction import without_secrets
+from pytest_streamval.report.redacted_timelines import without_secrets
 from pytest_streamval.report.timeline import Outcome, Subject, Timeline
 from pytest_streamval.report.timeline_observer import shortened
 

@@ -15,7 +15,7 @@ from pytest_streamval.engine.events import (
     RetryEvent,
 )
 from pytest_streamval.engine.observer import Observer
-from pytest_streamval.report.redaction import without_secrets
+from pytest_streamval.report.redacted_timelines import without_secrets
 from pytest_streamval.report.text_edits import Edit, TextEdits
 from pytest_streamval.report.timeline import Bar, Lane, Outcome, Stop, Timeline, Verdict
 

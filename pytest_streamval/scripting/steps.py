@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.scripting.frozen_time import pause
-from pytest_streamval.scripting.stalls import limits
+from pytest_streamval.scripting.stall_hook import limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

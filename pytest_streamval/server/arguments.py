@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
-from pytest_streamval.recordings.modes import RecordMode
+from pytest_streamval.recordings.record_modes import RecordMode
 
 _HIGHEST_PORT = 65_535
 

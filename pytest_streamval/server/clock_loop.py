@@ -8,7 +8,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.tasks import settle
-from pytest_streamval.server.blocked_loop import BlockedLoopWatch
+from pytest_streamval.server.blocking_clients import BlockedLoopWatch
 from pytest_streamval.virtual_time.clock import on_loop
 
 if TYPE_CHECKING:

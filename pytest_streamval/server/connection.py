@@ -17,7 +17,7 @@ from pytest_streamval.scripting.frozen_time import pause
 from pytest_streamval.scripting.sent_deltas import note_sent
 from pytest_streamval.scripting.steps import stall
 from pytest_streamval.server.actions import Await, Disconnect, Flush, Hang, SendData, SendHead, Sleep
-from pytest_streamval.server.incoming import IncomingRequest, incoming_request
+from pytest_streamval.server.incoming_request import IncomingRequest, incoming_request
 from pytest_streamval.server.listening import peer_of
 from pytest_streamval.server.request_head import (
     HTTP2_REFUSAL,

@@ -11,7 +11,7 @@ from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
     from pytest_streamval.server.actions import Actions
-    from pytest_streamval.server.incoming import IncomingRequest
+    from pytest_streamval.server.incoming_request import IncomingRequest
     from pytest_streamval.server.journal import Journal
 
 PREFIX = "/__streamval/"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.recordings.stream_recorder import StreamRecorder
     from pytest_streamval.server.actions import Actions
-    from pytest_streamval.server.incoming import IncomingRequest
+    from pytest_streamval.server.incoming_request import IncomingRequest
     from pytest_streamval.server.rendering import Renderer
 
 _VERSION = "/v1"

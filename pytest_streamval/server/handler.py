@@ -13,12 +13,11 @@ from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.stream_recorder import body_of, path_of
-from pytest_streamval.server.access import Refusal, is_preflight
 from pytest_streamval.server.actions import Await, Disconnect, Response, SendHead
 from pytest_streamval.server.connection import Connection
 from pytest_streamval.server.control import control_actions
 from pytest_streamval.server.endpoints import ServerFacts, StaticResponse
-from pytest_streamval.server.incoming import IncomingRequest
+from pytest_streamval.server.incoming_request import IncomingRequest
 from pytest_streamval.server.journal import Journal, ServedRequest
 from pytest_streamval.server.rechunking import recut
 from pytest_streamval.server.rendering import Renderer, send_all, send_error
@@ -28,20 +27,21 @@ from pytest_streamval.server.request_rules.rule import offered_tools
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StoredRequest, nearest_adapter, route
 from pytest_streamval.server.stored_responses import StoredResponses
 from pytest_streamval.server.tracing import traced
+from pytest_streamval.server.web_access import Refusal, is_preflight
 from pytest_streamval.wire.error_kinds import error_kind
-from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.prompts import prompt_tokens
 from pytest_streamval.wire.registry import ADAPTERS
+from pytest_streamval.wire.request_and_answer import ParsedRequest
 
 if TYPE_CHECKING:
     import socket
 
     from pytest_streamval.fuzzing.recutting import ScriptRecutter
-    from pytest_streamval.server.access import AccessRules
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.proxy import Proxy
     from pytest_streamval.server.rule_thread import RuleResult, RuleThread
     from pytest_streamval.server.script_queue import ScriptQueue
+    from pytest_streamval.server.web_access import AccessRules
 
 _ACCEPTING = 3  # turns of the event loop from accepting a connection to its `connection_made`
 _MOST_TOOLS = 10_000  # names of tools that a server remembers

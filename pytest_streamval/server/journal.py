@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_streamval.errors import excerpt, plural
 from pytest_streamval.http.secrets import Secrets
-from pytest_streamval.server.newest import Newest
+from pytest_streamval.server.newest_items import Newest
 from pytest_streamval.wire.prompts import prompt_of
 
 if TYPE_CHECKING:

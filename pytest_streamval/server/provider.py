@@ -12,7 +12,6 @@ from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.errors import (
     server_state_error,
 )
-from pytest_streamval.server.access import AccessRules
 from pytest_streamval.server.addresses import ServerAddresses
 from pytest_streamval.server.arguments import (
     check_journal_limit,
@@ -21,7 +20,6 @@ from pytest_streamval.server.arguments import (
     checked_models,
     checked_switch,
 )
-from pytest_streamval.server.assertions import ServerAssertions
 from pytest_streamval.server.clock_loop import ClockLoop
 from pytest_streamval.server.embeddings import Embedder
 from pytest_streamval.server.endpoints import ServerFacts
@@ -31,8 +29,10 @@ from pytest_streamval.server.handler import RequestHandler
 from pytest_streamval.server.journal import Journal
 from pytest_streamval.server.listening import BACKLOG, address_of, bound_socket
 from pytest_streamval.server.proxy import proxy_of
+from pytest_streamval.server.request_assertions import ServerAssertions
 from pytest_streamval.server.script_queue import ScriptQueue
 from pytest_streamval.server.thread_home import ThreadHome
+from pytest_streamval.server.web_access import AccessRules
 from pytest_streamval.virtual_time.time_source import active
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from pytest_streamval.server.actions import Disconnect, Flush, Hang, Response, S
 from pytest_streamval.server.arguments import checked_mode
 from pytest_streamval.server.forwarding import ForwardedRequest, Upstream, end_to_end, request_to
 from pytest_streamval.server.framing import split_frames
-from pytest_streamval.server.newest import Newest
+from pytest_streamval.server.newest_items import Newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     from pytest_streamval.errors import StreamvalError
     from pytest_streamval.http.request import HttpRequest
-    from pytest_streamval.recordings.modes import RecordMode
+    from pytest_streamval.recordings.record_modes import RecordMode
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.faults.fault import Fault
-    from pytest_streamval.server.incoming import IncomingRequest
+    from pytest_streamval.server.incoming_request import IncomingRequest
     from pytest_streamval.server.journal import ServedRequest
     from pytest_streamval.server.rendering import Renderer
 

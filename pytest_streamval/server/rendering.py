@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_streamval.model import Delta
 from pytest_streamval.scripting.steps import Delay, Raise, RawFrame, Stall, is_raw_body, place_of_stall
 from pytest_streamval.server.actions import Hang, SendData, SendHead, Sleep
-from pytest_streamval.server.defaults import states_usage, with_signatures, with_usage
-from pytest_streamval.server.failures import Failure, disconnect_for, failure_of
+from pytest_streamval.server.provider_defaults import states_usage, with_signatures, with_usage
+from pytest_streamval.server.scripted_failures import Failure, disconnect_for, failure_of
 from pytest_streamval.wire.error_kinds import error_kind, overload_of
-from pytest_streamval.wire.exchange import Answer
+from pytest_streamval.wire.request_and_answer import Answer
 from pytest_streamval.wire.unserved import unserved
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_streamval.scripting.steps import Step
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.wire.adapter import Adapter
-    from pytest_streamval.wire.exchange import ParsedRequest
+    from pytest_streamval.wire.request_and_answer import ParsedRequest
 
 JSON = "application/json"
 """The content type of every response that is not a stream."""

@@ -12,10 +12,10 @@ from pytest_streamval.server.embeddings import InvalidInputError
 from pytest_streamval.server.endpoints import ServerFacts, StaticResponse, endpoint_at
 from pytest_streamval.server.paths import nearest_paths, provider_path
 from pytest_streamval.server.stored_responses import PATH as STORED
-from pytest_streamval.wire.exchange import ParsedRequest
 from pytest_streamval.wire.json_values import FrameFaultError, parse_object
 from pytest_streamval.wire.openai_completions import OpenAICompletions
 from pytest_streamval.wire.registry import ADAPTERS
+from pytest_streamval.wire.request_and_answer import ParsedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,7 +24,7 @@ from pytest_streamval.scripting.script import Script, as_script
 from pytest_streamval.scripting.steps import text_of_step
 from pytest_streamval.server.faults.fault import Fault, Faulty, check_is_called
 from pytest_streamval.server.journal import ServedRequest
-from pytest_streamval.server.newest import Newest
+from pytest_streamval.server.newest_items import Newest
 from pytest_streamval.server.rule_thread import RuleResult, RuleThread
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pytest_streamval.http.request import joined_headers
 if TYPE_CHECKING:
     from pytest_streamval.engine.telemetry.trace_context import ServedSpan
     from pytest_streamval.server.actions import Actions, Response
-    from pytest_streamval.server.incoming import IncomingRequest
+    from pytest_streamval.server.incoming_request import IncomingRequest
     from pytest_streamval.server.journal import ServedRequest
 
 

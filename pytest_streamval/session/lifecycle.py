@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from pytest_streamval.engine.owners import dropped, opened
 from pytest_streamval.engine.tasks import start_task
-from pytest_streamval.engine.weak import WeakObjects
+from pytest_streamval.engine.weak_objects import WeakObjects
 from pytest_streamval.session.background import BackgroundLoop
 from pytest_streamval.session.open_generations import OpenGenerations, wait_until_done
 

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.tasks import settle, start_task
-from pytest_streamval.engine.weak import WeakObjects
+from pytest_streamval.engine.weak_objects import WeakObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -19,9 +19,9 @@ from pytest_streamval.session.arguments import (
     instruction_about,
     make_instruction,
 )
-from pytest_streamval.session.attempts import Attempts
 from pytest_streamval.session.history import HistoryObserver
-from pytest_streamval.session.requests import Backend_co, SessionRequests
+from pytest_streamval.session.instruct_attempts import Attempts
+from pytest_streamval.session.session_requests import Backend_co, SessionRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

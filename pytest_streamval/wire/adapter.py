@@ -15,19 +15,19 @@ from pytest_streamval.errors import (
     excerpt,
 )
 from pytest_streamval.wire.error_reports import ProviderReportError, provider_report, report_in_form
-from pytest_streamval.wire.exchange import ParsedRequest, WireRequest
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     json_text,
     parse_object,
 )
+from pytest_streamval.wire.request_and_answer import ParsedRequest, WireRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_streamval.wire.encoding import FrameEncoder, Json
-    from pytest_streamval.wire.exchange import Answer, Messages
     from pytest_streamval.wire.frames import FrameDecoder
+    from pytest_streamval.wire.request_and_answer import Answer, Messages
 
 _OPTIONS = {"stream", "system_prompt", "temperature", "max_new_tokens", "seed", "stop"}
 

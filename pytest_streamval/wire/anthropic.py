@@ -25,7 +25,6 @@ from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, split_system
 from pytest_streamval.wire.anthropic_encoder import AnthropicMessagesEncoder
 from pytest_streamval.wire.error_reports import provider_report
-from pytest_streamval.wire.exchange import Answer, joined_or_none
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -34,7 +33,8 @@ from pytest_streamval.wire.json_values import (
     frame_type,
     optional,
 )
-from pytest_streamval.wire.turns import anthropic_turns
+from pytest_streamval.wire.request_and_answer import Answer, joined_or_none
+from pytest_streamval.wire.tool_turns import anthropic_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta, ToolCallDelta
     from pytest_streamval.wire.encoding import Json
-    from pytest_streamval.wire.exchange import Answer, ParsedRequest
+    from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 _EMPTY: Mapping[str, Json] = MappingProxyType({"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}})
 

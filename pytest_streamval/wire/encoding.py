@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pytest_streamval.errors import UnencodableDeltaError, excerpt, invalid_delta_error
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
-from pytest_streamval.wire.exchange import latest_counts
 from pytest_streamval.wire.json_values import json_text
+from pytest_streamval.wire.request_and_answer import latest_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_streamval.wire.exchange import Answer, ParsedRequest
+    from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 Json: TypeAlias = dict[str, object]
 

@@ -26,7 +26,6 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, split_system, text_content
 from pytest_streamval.wire.error_reports import provider_report, report_in
-from pytest_streamval.wire.exchange import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.gemini_arguments import PartialArguments
 from pytest_streamval.wire.gemini_encoder import REFUSED, GeminiEncoder
@@ -36,7 +35,8 @@ from pytest_streamval.wire.json_values import (
     expect,
     optional,
 )
-from pytest_streamval.wire.turns import gemini_turns
+from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest, joined_deltas
+from pytest_streamval.wire.tool_turns import gemini_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

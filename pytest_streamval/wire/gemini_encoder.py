@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta, ToolCall
     from pytest_streamval.wire.encoding import Json
-    from pytest_streamval.wire.exchange import Answer, ParsedRequest
+    from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 REFUSED = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY")
 """The reasons for an output that Gemini refuses to go on with:

@@ -21,12 +21,12 @@ from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.adapter import Adapter, model_in, split_system, text_content
 from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.error_reports import provider_report
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import arguments_text, expect, optional
 from pytest_streamval.wire.logprobs import token_logprobs
 from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
-from pytest_streamval.wire.turns import ollama_turns
+from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
+from pytest_streamval.wire.tool_turns import ollama_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -34,13 +34,13 @@ from pytest_streamval.wire.error_reports import (
     report_in_words,
     report_without_output,
 )
-from pytest_streamval.wire.exchange import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.frames import DONE, FrameDecoder
 from pytest_streamval.wire.json_values import FrameFaultError, expect, optional
 from pytest_streamval.wire.openai_calls import CallPlaces
 from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
 from pytest_streamval.wire.openai_words import words_in
-from pytest_streamval.wire.turns import chat_turns
+from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest, joined_deltas
+from pytest_streamval.wire.tool_turns import chat_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_streamval.wire.encoding import FrameEncoder, Json
-    from pytest_streamval.wire.exchange import Answer, ParsedRequest
+    from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 _PATH = "/v1/completions"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import InvalidArgumentError, WireError, excerpt
-from pytest_streamval.wire.exchange import Answer
 from pytest_streamval.wire.registry import ADAPTERS
+from pytest_streamval.wire.request_and_answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from pytest_streamval.wire.anthropic import AnthropicMessages
 from pytest_streamval.wire.gemini import Gemini
 from pytest_streamval.wire.ollama import Ollama
 from pytest_streamval.wire.openai import OpenAIChat
-from pytest_streamval.wire.responses import OpenAIResponses
+from pytest_streamval.wire.openai_responses import OpenAIResponses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

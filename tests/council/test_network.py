@@ -10,7 +10,7 @@ import pytest
 from pytest_streamval import Council, Delta, LiveBackend, Usage, recording, replaying
 from pytest_streamval.http.client import Timeouts
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
+from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 from tests.loopback import answering, chunk, head, silent
 
 PROTOCOLS = ("anthropic", "gemini", "ollama", "openai")

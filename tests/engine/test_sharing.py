@@ -15,7 +15,7 @@ from pytest_streamval import (
 from pytest_streamval.engine import observer as observer_module
 from pytest_streamval.engine.context import NO_REQUEST, requested_by
 from pytest_streamval.engine.observer import Observer, ObserverGroup, observing
-from pytest_streamval.engine.weak import WeakObjects
+from pytest_streamval.engine.weak_objects import WeakObjects
 
 
 def test_changes_of_the_observers_while_runs_begin_lose_no_observer(monkeypatch):

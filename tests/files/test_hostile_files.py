@@ -14,7 +14,7 @@ from benchmarks.hostile_files.search import fault_of, hostile_file, search
 from pytest_streamval import Cassette, Script
 from pytest_streamval.cli import main
 from pytest_streamval.errors import InvalidFileError
-from pytest_streamval.recordings.capture import load_captures
+from pytest_streamval.recordings.captured_responses import load_captures
 from pytest_streamval.report.document import Report
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
 from pytest_streamval.fuzzing.cuts import Cut
-from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut, FailingCuts, fetched, without_password
+from pytest_streamval.fuzzing.failing_cut_database import _KEY, FailingCut, FailingCuts, fetched, without_password
 
 ONE, OTHER = FailingCut("t.py::test_it[a]", "chars"), FailingCut("t.py::test_it[b]", "17")
 

@@ -23,7 +23,7 @@ from pytest_streamval.errors import (
     InvalidArgumentError,
     UnknownNameError,
 )
-from pytest_streamval.fuzzing import strategies
+from pytest_streamval.fuzzing import text_strategies
 from pytest_streamval.fuzzing.invariance import assert_boundary_invariant
 from pytest_streamval.scripting.script import Script
 from tests.fuzzing.planted import (
@@ -101,7 +101,7 @@ NOT_ASYNC = tuple(subject for subject in (*CORRECT, *BUILT_IN) if not asyncio.is
 
 
 @settings(max_examples=40, deadline=None)
-@given(pieces=strategies.tokenizations())
+@given(pieces=text_strategies.tokenizations())
 def test_a_correct_subject_has_the_same_result_for_any_pieces(pieces: list[str]) -> None:
     for subject in NOT_ASYNC:
         assert played(subject, pieces) == played(subject, ["".join(pieces)])
@@ -123,7 +123,7 @@ def test_tokenizations_find_a_planted_bug_too(planted: Planted) -> None:
     with asyncio.Runner() as runner:
         whole = outcome([planted.text])
         find(
-            strategies.tokenizations(planted.text),
+            text_strategies.tokenizations(planted.text),
             lambda pieces: outcome(pieces) != whole,
             settings=settings(FINDING, phases=[Phase.generate]),
         )
@@ -132,7 +132,7 @@ def test_tokenizations_find_a_planted_bug_too(planted: Planted) -> None:
 @pytest.mark.parametrize("reader", PLANTED_READERS, ids=lambda reader: reader.__name__)
 def test_byte_splits_find_a_planted_bug_in_a_reader_of_bytes(reader: Callable[[list[bytes]], object]) -> None:
     data = "naïve".encode()
-    smallest = find(strategies.byte_splits(data), lambda reads: reader(reads) != reader([data]), settings=FINDING)
+    smallest = find(text_strategies.byte_splits(data), lambda reads: reader(reads) != reader([data]), settings=FINDING)
     assert len(smallest) == 2
 
 

@@ -15,10 +15,10 @@ import pytest
 
 from pytest_streamval.errors import ProviderStatusError, ProviderTimeoutError, ProviderUnreachableError
 from pytest_streamval.http import client as transport
-from pytest_streamval.http import retry_after, secret_shapes
+from pytest_streamval.http import retry_after
 from pytest_streamval.http.client import HttpTransport, Timeouts
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http.secrets import Secrets, key_shapes
 from tests.loopback import answering, chunk, head, silent
 
 if TYPE_CHECKING:
@@ -263,9 +263,9 @@ async def test_an_outer_timeout_stays_a_timeout_error(provider) -> None:
 
 
 async def test_a_transport_compiles_the_shapes_of_secrets_while_it_waits_for_the_response(provider) -> None:
-    secret_shapes._forms.cache_clear()
+    key_shapes._forms.cache_clear()
     async with (
         provider(COMPLETE) as served,
         HttpTransport().stream(HttpRequest(served.url), provider="test"),
     ):
-        assert secret_shapes._forms.cache_info().currsize == 1
+        assert key_shapes._forms.cache_info().currsize == 1

@@ -8,7 +8,7 @@ from pytest_streamval import Cassette
 from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.matching import CassetteMatcher, differences
-from pytest_streamval.recordings.redaction import redacted
+from pytest_streamval.recordings.redacted_responses import redacted
 from tests.regular_expressions import growth
 
 SIZE = 4_000

@@ -11,15 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.http import secret_shapes
 from pytest_streamval.http.request import HttpRequest
-from pytest_streamval.http.secrets import (
-    REDACTED,
-    Secrets,
-    is_secret_name,
-    keys_in_environment,
-)
-from pytest_streamval.recordings.redaction import redacted
+from pytest_streamval.http.secrets import Secrets, key_shapes, keys_in_environment
+from pytest_streamval.http.secrets.secret_names import REDACTED, is_secret_name
+from pytest_streamval.recordings.redacted_responses import redacted
 from pytest_streamval.scripting.script import pieces_of
 from pytest_streamval.wire.openai import OpenAIChatDecoder
 
@@ -119,8 +114,8 @@ def test_a_known_secret_is_found_in_lines_of_base64(before: int, columns: int, e
 
 
 def test_every_known_form_of_a_key_has_a_long_word() -> None:
-    rows = json.loads(Path(secret_shapes.__file__).with_suffix(".json").read_text(encoding="utf-8"))["shapes"]
-    assert min(len(begin) + row["least"] for row in rows for begin in row["begins"]) >= secret_shapes._SHORTEST_KEY
+    rows = json.loads(Path(key_shapes.__file__).with_suffix(".json").read_text(encoding="utf-8"))["shapes"]
+    assert min(len(begin) + row["least"] for row in rows for begin in row["begins"]) >= key_shapes._SHORTEST_KEY
 
 
 def test_a_secret_with_escaped_letters_is_found_in_json() -> None:

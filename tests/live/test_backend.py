@@ -30,7 +30,7 @@ from pytest_streamval.errors import MissingKeyError, ProviderUnreachableError
 from pytest_streamval.http.client import HttpTransport
 from pytest_streamval.live.backend import LiveBackend
 from pytest_streamval.live.providers import PROVIDERS
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
+from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 from tests.loopback import answering, chunk, head, openai_frames, silent
 
 PROTOCOLS = ("anthropic", "gemini", "ollama", "openai", "openai-responses")

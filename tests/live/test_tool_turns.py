@@ -15,7 +15,7 @@ from pytest_streamval import (
     ToolCallDelta,
 )
 from pytest_streamval.wire import ADAPTERS
-from pytest_streamval.wire.turns import calling_turn, result_turn
+from pytest_streamval.wire.tool_turns import calling_turn, result_turn
 
 THOUGHTS = (Delta(thinking="Hm, "), Delta(thinking="well."), Delta(signature="c2ln"))
 CALLS = Delta(tool_calls=(ToolCallDelta(0, "a", "look", '{"at":1}'), ToolCallDelta(1, "b", "wait", "{}")))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from pytest_streamval.fuzzing.failing_cuts import FailingCut, FailingCuts
-from pytest_streamval.plugin.failing_cuts import WORKER_INPUT, failing_cuts_of
+from pytest_streamval.fuzzing.failing_cut_database import FailingCut, FailingCuts
+from pytest_streamval.plugin.failing_cuts_option import WORKER_INPUT, failing_cuts_of
 
 
 def test_a_worker_receives_the_failing_cuts_of_its_controller():

@@ -16,7 +16,7 @@ from fakeredis import TcpFakeServer
 from hypothesis.database import DirectoryBasedExampleDatabase
 from redis import Redis
 
-from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut, fetched
+from pytest_streamval.fuzzing.failing_cut_database import _KEY, FailingCut, fetched
 from tests.plugin.test_fuzz import INI, MISSES_A_CUT_WORD, PASSES, outcomes, run
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_all_workers_collect_the_cuts_that_the_controller_knew(pytester: pytest.
     pytester.makeconftest(
         f"""
         from hypothesis.database import DirectoryBasedExampleDatabase
-        from pytest_streamval.fuzzing.failing_cuts import _KEY, FailingCut
+        from pytest_streamval.fuzzing.failing_cut_database import _KEY, FailingCut
 
         def pytest_configure(config):
             if hasattr(config, "workerinput"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pytest_streamval.http.secret_names import own_names
-from pytest_streamval.http.secret_shapes import own_patterns
+from pytest_streamval.http.secrets.key_shapes import own_patterns
+from pytest_streamval.http.secrets.secret_names import own_names
 from tests.plugin.runs import run
 
 if TYPE_CHECKING:

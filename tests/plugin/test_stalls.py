@@ -11,7 +11,7 @@ import pytest
 
 from pytest_streamval import Script, Stall, VirtualClock
 from pytest_streamval.errors import StallTimeoutError
-from pytest_streamval.plugin import stalls
+from pytest_streamval.plugin import stall_limit
 from pytest_streamval.scripting import steps
 
 pytest_plugins = ["pytester"]
@@ -167,7 +167,7 @@ async def begin() -> asyncio.Task[list[str]]:
 @pytest.fixture
 def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     notices: list[str] = []
-    monkeypatch.setattr(stalls, "_write", lambda config, text: notices.append(text))
+    monkeypatch.setattr(stall_limit, "_write", lambda config, text: notices.append(text))
     return notices
 
 
@@ -180,8 +180,8 @@ def test_a_stall_is_reported_after_five_seconds_and_ends_after_a_minute(notices:
         runner.get_loop().fire()  # the cancelled timers do nothing
     place = "steps[1] of the script 'So far', a Stall,"
     assert notices[0] == f"{place} has been silent for 5 s of real time. The test fails at 60 s."
-    assert stalls.take_ended() == [caught.value]
-    assert stalls.take_ended() == []
+    assert stall_limit.take_ended() == [caught.value]
+    assert stall_limit.take_ended() == []
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
     assert (str(copy), copy.place, copy.seconds) == (str(caught.value), place, 60)
 
@@ -194,7 +194,7 @@ def test_a_stall_is_not_ended_on_a_virtual_clock_that_started_after_it(notices: 
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 runner.run(asyncio.wait_for(reading, None))
-    assert (notices, stalls.take_ended()) == ([], [])
+    assert (notices, stall_limit.take_ended()) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["terminal", "worker", "no terminal"])
@@ -214,12 +214,12 @@ def test_the_notice_of_a_stall_is_not_captured(kind: str) -> None:
     config = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=plugins.get))
     if kind == "worker":
         config.workerinput = {}
-    stalls._write(config, "notice")
+    stall_limit._write(config, "notice")
     assert done == ["off", "notice" if kind == "terminal" else "\nnotice\n", "on"]
 
 
 def test_the_notice_of_a_stall_without_plugins_goes_to_the_error_output(capsys: pytest.CaptureFixture[str]) -> None:
-    stalls._write(SimpleNamespace(pluginmanager=SimpleNamespace(getplugin={}.get)), "notice")
+    stall_limit._write(SimpleNamespace(pluginmanager=SimpleNamespace(getplugin={}.get)), "notice")
     assert capsys.readouterr().err == "\nnotice\n"
 
 

@@ -58,9 +58,9 @@ def test_a_run_without_fixtures_loads_few_modules(tmp_path: Path, test: str, ini
         "pytest_streamval.plugin.hooks",
         "pytest_streamval.plugin.options",
         "pytest_streamval.recordings",
-        "pytest_streamval.recordings.modes",  # an enum, for the choices of an option
+        "pytest_streamval.recordings.record_modes",  # an enum, for the choices of an option
         "pytest_streamval.scripting",
-        "pytest_streamval.scripting.stalls",  # a list, for the limit of stalls
+        "pytest_streamval.scripting.stall_hook",  # a list, for the limit of stalls
         *more,
     }
 

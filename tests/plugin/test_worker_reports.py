@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_streamval.files.typed_json import to_json
-from pytest_streamval.fuzzing.failing_cuts import FailingCuts
+from pytest_streamval.fuzzing.failing_cut_database import FailingCuts
 from pytest_streamval.plugin.collecting import STREAMS, StreamCollector, with_picture
-from pytest_streamval.plugin.failing_cuts import WORKER_INPUT
+from pytest_streamval.plugin.failing_cuts_option import WORKER_INPUT
 from pytest_streamval.plugin.report import ReportWriter
-from pytest_streamval.plugin.summary import CASSETTES, COUNT, UNUSED, Summary
+from pytest_streamval.plugin.stream_summary import CASSETTES, COUNT, UNUSED, Summary
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
 from pytest_streamval.plugin.variant_reports import VariantReports
 from pytest_streamval.plugin.variant_summary import VariantSummary

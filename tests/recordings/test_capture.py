@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_streamval import Cassette, Read
 from pytest_streamval.errors import InvalidFileError
-from pytest_streamval.recordings.capture import Capture, cassette_in, load_captures
+from pytest_streamval.recordings.captured_responses import Capture, cassette_in, load_captures
 from tests.compression import CODINGS, Flushing, zstd
 from tests.loopback import openai_frames
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_streamval import InvalidArgumentError
-from pytest_streamval.recordings.modes import MODES, RecordMode
+from pytest_streamval.recordings.record_modes import MODES, RecordMode
 
 NONE, ONCE, NEW, ALL = RecordMode
 

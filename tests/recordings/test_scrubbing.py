@@ -9,9 +9,9 @@ import pytest
 
 from pytest_streamval import Cassette, InvalidArgumentError, Read
 from pytest_streamval.cli import main
-from pytest_streamval.http.own_secrets import declared
-from pytest_streamval.http.secret_names import is_secret_name
 from pytest_streamval.http.secrets import Secrets
+from pytest_streamval.http.secrets.declared_secrets import declared
+from pytest_streamval.http.secrets.secret_names import is_secret_name
 from pytest_streamval.recordings.scrubbing import scrubbed
 
 STREAMS = Path(__file__).parent.parent / "data" / "streams"

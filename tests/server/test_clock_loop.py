@@ -25,7 +25,7 @@ from pytest_streamval import (
     faults,
 )
 from pytest_streamval.errors import ProviderTimeoutError
-from pytest_streamval.server import blocked_loop
+from pytest_streamval.server import blocking_clients
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
 
@@ -230,7 +230,7 @@ def test_a_dropped_server_whose_loop_never_ran_closes(virtual_clock):
 
 @pytest.mark.streamval_allow_unplayed
 async def test_a_synchronous_client_in_the_loop_of_its_server_is_an_error(provider_server, virtual_clock, monkeypatch):
-    monkeypatch.setattr(blocked_loop, "_PERIOD", 0.01)
+    monkeypatch.setattr(blocking_clients, "_PERIOD", 0.01)
     server = provider_server("One.")
     await asyncio.sleep(0)
     with pytest.raises(urllib.error.HTTPError) as caught:

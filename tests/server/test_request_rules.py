@@ -20,7 +20,7 @@ from tests.server.wrong_requests import WRONG
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_streamval.wire.exchange import ParsedRequest
+    from pytest_streamval.wire.request_and_answer import ParsedRequest
 
 ALL_RULES = [(key, rule) for key, rules in RULES.items() for rule in rules]
 

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_streamval.model import Delta, Usage
 from pytest_streamval.wire.detection import protocol_of_body, protocol_of_path
-from pytest_streamval.wire.exchange import Answer, ParsedRequest
 from pytest_streamval.wire.registry import ADAPTERS
+from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 BODIES = sorted((Path(__file__).parent.parent / "data" / "wire").glob("*.body"))
 REQUEST = ParsedRequest(model="m")

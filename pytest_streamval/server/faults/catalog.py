@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.server.actions import Disconnect, Hang, SendData, SendHead, Sleep
 from pytest_streamval.server.faults.fault import Fault, register
-from pytest_streamval.server.faults.places import yield_before, yield_until_data
+from pytest_streamval.server.faults.fault_places import yield_before, yield_until_data
 from pytest_streamval.server.framing import join_data, split_frames, split_writes
 from pytest_streamval.wire.json_values import json_text
 

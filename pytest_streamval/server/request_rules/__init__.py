@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.server.request_rules.rule import Body, RequestRule
     from pytest_streamval.wire.adapter import Adapter
-    from pytest_streamval.wire.exchange import ParsedRequest
+    from pytest_streamval.wire.request_and_answer import ParsedRequest
 
 RULES: Mapping[tuple[str, str], tuple[RequestRule, ...]] = {
     ("openai", ""): _OPENAI,

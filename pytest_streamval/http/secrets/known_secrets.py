@@ -10,18 +10,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_streamval.errors import StreamvalError
 from pytest_streamval.files.json_text import UnreadableJsonError, parse_json
-from pytest_streamval.http.bodies import Treatment, treated_json, treated_text
-from pytest_streamval.http.request_secrets import DEEPEST_BODY, RequestSecrets
-from pytest_streamval.http.secret_forms import SHORTEST, find_beginnings, find_forms, folded, forms_of
-from pytest_streamval.http.secret_names import REDACTED, is_secret_name, own_names
-from pytest_streamval.http.secret_shapes import long_words, shaped_spans
-from pytest_streamval.http.text_secrets import found_in, outwards
+from pytest_streamval.http.secrets.encoded_forms import SHORTEST, find_beginnings, find_forms, folded, forms_of
+from pytest_streamval.http.secrets.key_shapes import long_words, shaped_spans
+from pytest_streamval.http.secrets.request_secrets import DEEPEST_BODY, RequestSecrets
+from pytest_streamval.http.secrets.secret_names import REDACTED, is_secret_name, own_names
+from pytest_streamval.http.secrets.text_secrets import found_in, outwards
+from pytest_streamval.http.secrets.treated_bodies import Treatment, treated_json, treated_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_streamval.http.request import HttpRequest
-    from pytest_streamval.http.text_secrets import Found
+    from pytest_streamval.http.secrets.text_secrets import Found
 
     Span = tuple[int, int]
 

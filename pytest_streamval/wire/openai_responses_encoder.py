@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
     from pytest_streamval.wire.encoding import Json
-    from pytest_streamval.wire.exchange import Answer, ParsedRequest
+    from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 _COMPLETED = "completed"
 _IN_PROGRESS = "in_progress"

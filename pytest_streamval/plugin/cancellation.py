@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.errors import CheckFailedError, cancellation_error, described
 from pytest_streamval.guards.reachability import find_reachable
-from pytest_streamval.transcripts.assertions import assert_no_unvalidated_text
+from pytest_streamval.transcripts.run_assertions import assert_no_unvalidated_text
 from pytest_streamval.transcripts.transcript import Transcript
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pytest_streamval.app.requests import App, Message, Scope
+    from pytest_streamval.app.asgi_requests import App, Message, Scope
 
 HIGH_WATER = 65_536
 """The bytes of a request's body that a server keeps before it stops to read, as in uvicorn."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from pytest_streamval.http.named_values import is_secret_number
-from pytest_streamval.http.secret_names import is_secret_name
+from pytest_streamval.http.secrets.assigned_values import is_secret_number
+from pytest_streamval.http.secrets.secret_names import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

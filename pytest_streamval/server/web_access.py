@@ -19,7 +19,7 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_streamval.server.incoming import IncomingRequest
+    from pytest_streamval.server.incoming_request import IncomingRequest
 
 ANY = "*"
 """The name that allows all hosts or origins."""

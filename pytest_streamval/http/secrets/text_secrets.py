@@ -6,14 +6,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from pytest_streamval.http.escapes import all_layers, unwrapped_layer
-from pytest_streamval.http.named_values import named_values
-from pytest_streamval.http.secret_shapes import long_words, own_patterns, shaped_spans
+from pytest_streamval.http.secrets.assigned_values import named_values
+from pytest_streamval.http.secrets.escapes import all_layers, unwrapped_layer
+from pytest_streamval.http.secrets.key_shapes import long_words, own_patterns, shaped_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_streamval.http.escapes import Layer
+    from pytest_streamval.http.secrets.escapes import Layer
 
     Span = tuple[int, int]
 

@@ -9,8 +9,8 @@ from pytest_streamval.engine.backend import Backend, checked_options
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
 from pytest_streamval.errors import GenerationCancelledError, InvalidArgumentError, closed_session_error, excerpt
 from pytest_streamval.session.arguments import as_output
-from pytest_streamval.session.attempts import validate_all
 from pytest_streamval.session.history import History
+from pytest_streamval.session.instruct_attempts import validate_all
 from pytest_streamval.session.lifecycle import SessionLifecycle
 from pytest_streamval.session.outputs import check_loop, resolve, stop_output
 

@@ -21,7 +21,7 @@ from pytest_streamval.http.retry_after import seconds_to_wait
 from pytest_streamval.http.secrets import Secrets, keys_in_environment
 from pytest_streamval.recordings.cassette import LONGEST, STATUSES, Cassette, Read, is_header
 from pytest_streamval.recordings.har import har_entries
-from pytest_streamval.recordings.redaction import redacted
+from pytest_streamval.recordings.redacted_responses import redacted
 from pytest_streamval.recordings.stream_recorder import StreamRecorder
 from pytest_streamval.wire.detection import protocol_of_body, protocol_of_path
 

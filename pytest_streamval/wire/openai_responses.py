@@ -26,11 +26,10 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter
 from pytest_streamval.wire.error_reports import ProviderReportError, provider_report
-from pytest_streamval.wire.exchange import Answer, joined_or_none
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import FrameFaultError, expect, frame_type, optional
-from pytest_streamval.wire.responses_encoder import OpenAIResponsesEncoder
-from pytest_streamval.wire.responses_items import (
+from pytest_streamval.wire.openai_responses_encoder import OpenAIResponsesEncoder
+from pytest_streamval.wire.openai_responses_items import (
     NAMED_KINDS,
     PIECES,
     Item,
@@ -46,15 +45,16 @@ from pytest_streamval.wire.responses_items import (
     same_json,
     texts_of_item,
 )
-from pytest_streamval.wire.turns import responses_items
+from pytest_streamval.wire.request_and_answer import Answer, joined_or_none
+from pytest_streamval.wire.tool_turns import responses_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_streamval.wire.adapter import ChatRequest
     from pytest_streamval.wire.encoding import FrameEncoder, Json
-    from pytest_streamval.wire.exchange import ParsedRequest
-    from pytest_streamval.wire.responses_items import Channel, Family, PiecesForm
+    from pytest_streamval.wire.openai_responses_items import Channel, Family, PiecesForm
+    from pytest_streamval.wire.request_and_answer import ParsedRequest
 
 _INPUT = ("input_tokens",)
 _OUTPUT = ("output_tokens",)

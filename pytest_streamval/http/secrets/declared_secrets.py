@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
-from pytest_streamval.http.secret_names import forget_names, own_names
-from pytest_streamval.http.secret_shapes import own_patterns
+from pytest_streamval.http.secrets.key_shapes import own_patterns
+from pytest_streamval.http.secrets.secret_names import forget_names, own_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,8 +13,8 @@ from collections import defaultdict
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from pytest_streamval.http.escapes import json_layer, unescaped
-from pytest_streamval.http.named_values import named_values
+from pytest_streamval.http.secrets.assigned_values import named_values
+from pytest_streamval.http.secrets.escapes import json_layer, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

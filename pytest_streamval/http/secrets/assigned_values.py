@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_streamval.http.escapes import unescaped
-from pytest_streamval.http.secret_forms import folded
-from pytest_streamval.http.secret_names import (
+from pytest_streamval.http.secrets.encoded_forms import folded
+from pytest_streamval.http.secrets.escapes import unescaped
+from pytest_streamval.http.secrets.secret_names import (
     REDACTED,
     STEMS,
     STEMS_IN_REQUESTS,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pytest_streamval.files.json_text import DEEPEST, UnreadableJsonError, parse_json
-from pytest_streamval.http.bodies import Treatment, treated_json, treated_text
-from pytest_streamval.http.named_values import is_ordinary
-from pytest_streamval.http.secret_names import is_secret_name
-from pytest_streamval.http.text_secrets import Found, found_in
+from pytest_streamval.http.secrets.assigned_values import is_ordinary
+from pytest_streamval.http.secrets.secret_names import is_secret_name
+from pytest_streamval.http.secrets.text_secrets import Found, found_in
+from pytest_streamval.http.secrets.treated_bodies import Treatment, treated_json, treated_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_streamval.errors import MissingExtraError
-from pytest_streamval.fuzzing.failing_cuts import FailingCut, FailingCuts, without_password
+from pytest_streamval.fuzzing.failing_cut_database import FailingCut, FailingCuts, without_password
 
 OPTION = "--streamval-fuzz-db"
 WORKER_INPUT = "streamval_failing_cuts"

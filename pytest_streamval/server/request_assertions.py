@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import client_stayed_error
 from pytest_streamval.server.arguments import check_times
-from pytest_streamval.server.requested import requested
+from pytest_streamval.server.request_search import requested
 from pytest_streamval.server.tool_results import request_with_result
 
 if TYPE_CHECKING:

@@ -7,23 +7,19 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pytest_streamval.app.exchange import CURRENT_EXCHANGE
-from pytest_streamval.errors import WebSocketRejectedError
+from pytest_streamval.app.http_exchange import CURRENT_EXCHANGE
+from pytest_streamval.errors import ClientDisconnected, WebSocketRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_streamval.app.requests import App, Message, Scope
+    from pytest_streamval.app.asgi_requests import App, Message, Scope
 
 _FORBIDDEN = 403
 _SERVER_ERROR = 500
 _LOST, _NO_CODE = 1006, 1005
 
 logger = logging.getLogger("pytest_streamval")
-
-
-class ClientDisconnected(OSError):  # noqa: N818  # the name in uvicorn
-    """Raised in `send` of an application whose client has left, as uvicorn and the ASGI specification do."""
 
 
 class SocketExchange:
