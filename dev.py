@@ -18,7 +18,7 @@ from pathlib import Path
 
 OLDEST: "tuple[int, int]" = (3, 11)  # This project needs Python 3.11 or newer: try "python3.11 dev.py"
 
-TOX = "tox>=4.25,<5"
+TOX = ("tox>=4.25,<5", "tox-uv>=1.29")  # uv installs an environment in a tenth of the time that pip takes
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = "dev-stamp"  # Written into .venv last: an environment without it is incomplete.
@@ -70,7 +70,7 @@ def python_of(venv: Path) -> Path:
 
 def stamp_for(venv: Path) -> "list[str]":
     """Return the stamp of an environment: the interpreter, the place and the tool that it depends on."""
-    return [sys.version.split()[0], sys.base_prefix, str(venv), TOX]
+    return [sys.version.split()[0], sys.base_prefix, str(venv), " ".join(TOX)]
 
 
 def read_stamp(venv: Path) -> "list[str]":
@@ -83,7 +83,7 @@ def read_stamp(venv: Path) -> "list[str]":
 
 def is_fresh(venv: Path) -> bool:
     """Return whether an environment is complete, and made for this interpreter, this place and this tox."""
-    return read_stamp(venv) == stamp_for(venv) and succeeds([str(python_of(venv)), "-c", "import tox.run"])
+    return read_stamp(venv) == stamp_for(venv) and succeeds([str(python_of(venv)), "-c", "import tox.run, tox_uv"])
 
 
 def succeeds(command: "list[str]") -> bool:
@@ -148,7 +148,7 @@ def pip_for(venv: Path) -> "list[str]":
 def install(pip: "list[str]") -> None:
     """Install tox. Show the output of pip only if it fails."""
     done = subprocess.run(
-        [*pip, "--disable-pip-version-check", "install", "--quiet", TOX],
+        [*pip, "--disable-pip-version-check", "install", "--quiet", *TOX],
         # A setting to install into the home directory would contradict the environment.
         env={**os.environ, "PIP_USER": "0"},
         stdin=subprocess.DEVNULL,

@@ -164,7 +164,7 @@ def test_an_environment_whose_tox_is_broken_is_stale(dev, home, monkeypatch):
     monkeypatch.setattr(dev, "succeeds", lambda command: bool(commands.append(command)))
     stamped(dev, home)
     assert not dev.is_fresh(home)
-    assert commands == [[str(dev.python_of(home)), "-c", "import tox.run"]]
+    assert commands == [[str(dev.python_of(home)), "-c", "import tox.run, tox_uv"]]
 
 
 def test_success_is_the_exit_code(dev):
@@ -272,7 +272,7 @@ def ran(dev, monkeypatch):
 def test_tox_is_installed_silently(dev, ran, capsys):
     ran.stdout = b"WARNING: something"
     dev.install(["pip"])
-    assert ran.commands == [["pip", "--disable-pip-version-check", "install", "--quiet", dev.TOX]]
+    assert ran.commands == [["pip", "--disable-pip-version-check", "install", "--quiet", *dev.TOX]]
     assert ran.options[0]["env"]["PIP_USER"] == "0"
     assert capsys.readouterr() == ("", "")
 
