@@ -162,8 +162,12 @@ def install(pip: "list[str]") -> None:
 
 
 def run_tox(python: Path, name: str, arguments: "list[str]") -> int:
-    """Replace this process by tox, so that its signals and its exit code are those of this command."""
-    command = [str(python), "-m", "tox", "run", "-q", "-c", str(ROOT / "tox.ini"), "-e", name]
+    """Replace this process by tox, so that its signals and its exit code are those of this command.
+
+    Several environments run two at a time. Of these, tox shows the output of those that fail.
+    """
+    run = ["run-parallel", "--parallel", "2", "--parallel-no-spinner"] if "," in name else ["run", "-q"]
+    command = [str(python), "-m", "tox", *run, "-c", str(ROOT / "tox.ini"), "-e", name]
     if arguments:
         command += ["--", *arguments]
     if os.name == "posix":

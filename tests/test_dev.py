@@ -302,6 +302,17 @@ def test_the_script_replaces_itself_by_tox(dev, monkeypatch, arguments, tail):
     assert calls == [("/v/bin/python", command)]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere tox runs as a child")
+def test_several_environments_run_two_at_a_time(dev, monkeypatch):
+    calls = []
+    monkeypatch.setattr(dev.os, "execv", lambda *call: calls.append(call))
+    monkeypatch.setattr(dev.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
+    dev.run_tox(Path("/v/bin/python"), "lint,types", [])
+    how = ["run-parallel", "--parallel", "2", "--parallel-no-spinner"]
+    command = ["/v/bin/python", "-m", "tox", *how, "-c", str(ROOT / "tox.ini"), "-e", "lint,types"]
+    assert calls == [("/v/bin/python", command)]
+
+
 def test_several_environments_go_to_tox_together(dev, monkeypatch):
     calls = []
     monkeypatch.setattr(dev, "ensure", lambda _: Path("python"))
