@@ -284,7 +284,7 @@ CASES = [
         AssertionError,
         "2 spans with the name 'mine'",
         "Ended: other, mine. Still open: none.",
-        "To choose from several, use spans.",
+        "To choose from several, pass kind= to span(), or use spans.",
     ),
     (
         missing_plugin_error("event_snapshot", "syrupy", "'syrupy>=7'"),

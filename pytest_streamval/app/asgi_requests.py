@@ -70,10 +70,9 @@ def _scope(
     if not target.startswith(("/", "http://", "https://", "ws://", "wss://")):
         raise InvalidArgumentError("path", excerpt(target), "It must be a path that starts with /, such as '/chat'.")
     path = parts.path or "/"
-    if parts.netloc and not any(name == b"host" for name, _ in headers):
-        headers = [(b"host", parts.netloc.encode()), *headers]
-    elif not any(name == b"host" for name, _ in headers):
-        headers = [(b"host", HOST.encode()), *headers]
+    if not any(name == b"host" for name, _ in headers):
+        host = parts.netloc.rpartition("@")[2] or HOST  # without credentials, which a client never sends there
+        headers = [(b"host", host.encode()), *headers]
     return {
         "type": kind,
         "asgi": {**_VERSIONS, "spec_version": spec_version},

@@ -11,6 +11,7 @@ from pytest_streamval.app.http_exchange import Exchange
 from pytest_streamval.app.lifespan import Lifespan
 from pytest_streamval.app.page import Page
 from pytest_streamval.app.page_observers import observers
+from pytest_streamval.app.page_spans import end_span, traced
 from pytest_streamval.app.websocket import AppWebSocket
 from pytest_streamval.app.websocket_exchange import SocketExchange
 from pytest_streamval.engine.tasks import settle, start_task
@@ -131,11 +132,13 @@ class AppClient:
             exchange.end_body(body.data)
         else:
             uploads.append(start_task(_upload(body.pieces, exchange), f"streamval app: body of {page.request}"))
-        page.task = self._run(state, exchange.run(self.app), page.request)
+        with traced(page, scope):
+            page.task = self._run(state, exchange.run(self.app), page.request)
         try:
             await page.wait_for_head()
             yield page
         finally:
+            end_span(page)
             await settle(uploads)
             await page.leave()
             page.stop_reading()
@@ -201,11 +204,13 @@ class AppClient:
         exchange = SocketExchange(scope)
         socket = AppWebSocket(exchange, self._base, read_every)
         self._note(socket)
-        socket.task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
+        with traced(socket, scope):
+            socket.task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
         try:
             await asyncio.shield(exchange.accepted)
             yield socket
         finally:
+            end_span(socket)
             await socket.leave()
 
     # The lifespan

@@ -19,6 +19,7 @@ from pytest_streamval.transcripts.transcript import quoted
 if TYPE_CHECKING:
     from pytest_streamval.app.asgi_requests import App, Scope
     from pytest_streamval.app.http_exchange import Exchange
+    from pytest_streamval.app.page_spans import PageSpan
     from pytest_streamval.fuzzing.recutting import PageRecutter
     from pytest_streamval.transcripts.validated_text import ShownText
     from pytest_streamval.wire.sse import ServerSentEvent
@@ -109,6 +110,8 @@ class Page:
         """All reads so far."""
         self.task: asyncio.Task[None]
         """The task of the application."""
+        self.span: PageSpan | None = None
+        """Its span, None without telemetry."""
         self._taken = 0  # the number of reads that the test has taken
         self._recut = recut
         self._last_read = -math.inf  # the time of the last read
@@ -323,6 +326,8 @@ class Page:
         if self._is_ended() and self._upstream_at_end is None:
             self._upstream_at_end, self.ended = self.upstream, time.time()
             self.stop_reading()
+            if self.span is not None:
+                self.span.end()
         self._pace.wake()
 
     def stop_reading(self) -> None:

@@ -17,6 +17,7 @@ from pytest_streamval.errors import ClosedError, WebSocketClosedError
 from pytest_streamval.scripting.sent_deltas import sent_deltas
 
 if TYPE_CHECKING:
+    from pytest_streamval.app.page_spans import PageSpan
     from pytest_streamval.app.websocket_exchange import SocketExchange
     from pytest_streamval.transcripts.validated_text import ShownText
 
@@ -46,6 +47,8 @@ class AppWebSocket:
         """When the WebSocket was opened, by the clock of the test."""
         self.ended = math.inf
         """When it ended for the client."""
+        self.span: PageSpan | None = None
+        """Its span, None without telemetry."""
         self._exchange = exchange
         self._base = base
         self._messages: deque[str | bytes] = deque()  # those that the test has not taken
@@ -54,6 +57,11 @@ class AppWebSocket:
         exchange.on_change = self._on_change
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response to the handshake: 101 if the application accepts, None before its answer."""
+        return self._exchange.status
 
     @property
     def subprotocol(self) -> str | None:
@@ -147,6 +155,8 @@ class AppWebSocket:
         """Answer the application's close frame, as a browser does when it has read it."""
         if not self._exchange.is_open:
             self.ended = min(self.ended, time.time())
+        if self._is_ended and self.span is not None:
+            self.span.end()
         if self._is_ended and not self._exchange.disconnected:
             self._loop.call_soon(self._exchange.confirm_close)
 

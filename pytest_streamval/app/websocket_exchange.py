@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.app.asgi_requests import App, Message, Scope
 
-_FORBIDDEN = 403
+_SWITCHED, _FORBIDDEN = 101, 403
 _SERVER_ERROR = 500
 _LOST, _NO_CODE = 1006, 1005
 
@@ -39,6 +39,8 @@ class SocketExchange:
         """The messages that the client has not read."""
         self.has_window = False
         """Whether the application waits while the client has unread messages."""
+        self.status: int | None = None
+        """The status of the response to the handshake, None before it."""
         self.close_code = _LOST
         self.close_reason = ""
         self.disconnected = False
@@ -178,6 +180,7 @@ class SocketExchange:
             if not message.get("more_body", False):
                 self._reject(status, b"".join(body))
         elif self._response is None and kind == "websocket.accept":
+            self.status = _SWITCHED
             self.accepted.set_result(message.get("subprotocol"))
         elif self._response is None and kind == "websocket.close":
             self._inbox.put_nowait({"type": "websocket.disconnect", "code": _LOST})
@@ -190,6 +193,7 @@ class SocketExchange:
 
     def _reject(self, status: int, body: bytes) -> None:
         if not self.accepted.done():
+            self.status = status
             self.accepted.set_exception(WebSocketRejectedError(self.scope["path"], status, body))
             self.accepted.exception()  # the client may have left
             self._is_closed = True

@@ -102,8 +102,8 @@ def unexpected_spans_error(name: str, ended: Sequence[str], still_open: Sequence
     """
     text = (
         f"{list(ended).count(name)} spans with the name {name!r} have ended, and span() returns the only one. Ended: "
-        f"{listed(dict.fromkeys(ended))}. Still open: {listed(dict.fromkeys(still_open))}. To choose from several, use "
-        "spans."
+        f"{listed(dict.fromkeys(ended))}. Still open: {listed(dict.fromkeys(still_open))}. To choose from several, "
+        "pass kind= to span(), or use spans."
     )
     return check_failed("unexpected spans", [text])
 

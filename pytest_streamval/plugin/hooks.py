@@ -244,6 +244,9 @@ def pytest_runtest_makereport(
         from pytest_streamval.plugin.scope_mismatch import add_advice
 
         add_advice(call.excinfo.value, OURS)
+    spans = sys.modules.get("pytest_streamval.engine.telemetry.client_spans")
+    if spans is not None and call.when == "teardown":
+        spans.end_open_spans()  # of pages whose event loop ended before them
     is_used = call.excinfo is not None and "pytest_streamval.errors" in sys.modules
     if is_used:
         from pytest_streamval.plugin.tracebacks import shorten_tracebacks

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.trace import SpanKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +88,25 @@ class CapturedTelemetry:
         """The spans that have not ended, in the order of their beginnings."""
         return tuple(self._open.values())
 
-    def span(self, name: str = SPAN) -> ReadableSpan:
+    def span(self, name: str = SPAN, *, kind: SpanKind | None = None) -> ReadableSpan:
         """Return the only ended span with a name.
+
+        Args:
+            name: The name, by default that of a run.
+            kind: Only spans of this kind count, for example `SpanKind.CLIENT` for the span of a page if the application
+                makes a span of the same name.
 
         Raises:
             CheckFailedError: An `AssertionError`. If there is no such span, or more than one.
         """
-        spans = [span for span in self._ended if span.name == name]
+        spans = [span for span in self._ended if span.name == name and kind in {None, span.kind}]
         if len(spans) != 1:
-            ended, still_open = ([span.name for span in spans] for spans in (self._ended, self.open_spans))
-            raise unexpected_spans_error(name, ended, still_open)
+            wanted = name if kind is None else f"{name} ({kind.name})"
+            ended, still_open = (
+                [each.name if kind is None else f"{each.name} ({each.kind.name})" for each in spans]
+                for spans in (self._ended, self.open_spans)
+            )
+            raise unexpected_spans_error(wanted, ended, still_open)
         return spans[0]
 
     @property

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_streamval.engine.telemetry.client_spans import parent_context
 from pytest_streamval.engine.telemetry.exporters import current_exporters
 from pytest_streamval.model import Usage
 
@@ -89,6 +90,7 @@ class GenerationTelemetry:
 
             self._span = exporters.tracer.start_span(
                 _span_name(output.generation),
+                parent_context(),
                 kind=SpanKind.CLIENT,
                 attributes=request_attributes(output.generation),
                 start_time=_nanoseconds(time.time() - output.age),

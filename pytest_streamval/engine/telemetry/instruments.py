@@ -15,6 +15,8 @@ _CHECK_SECONDS = (0.00001, 0.0001, *_SECONDS[:-3])
 _DELTAS = (0, 1, 2, 5, 10, 15, 20, 40)
 # The boundaries that the conventions for generative AI name.
 _OPERATION_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+# The boundaries that the conventions for HTTP name.
+_REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _TOKENS = tuple(4.0**power for power in range(14))
 
 
@@ -32,6 +34,8 @@ class Instruments(NamedTuple):
     duration: Histogram
     tokens: Histogram
     first_provider_chunk: Histogram
+    request_duration: Histogram
+    first_read: Histogram
 
     @classmethod
     def of(cls, provider: MeterProvider, version: str) -> Instruments:
@@ -71,4 +75,6 @@ class Instruments(NamedTuple):
                 "From the request to the first chunk of a streamed response, which is a delta here",
                 _OPERATION_SECONDS,
             ),
+            measure("http.client.request.duration", "s", "Duration of HTTP client requests.", _REQUEST_SECONDS),
+            measure("streamval.page.time_to_first_read", "s", "From a request to its first read", _SECONDS),
         )

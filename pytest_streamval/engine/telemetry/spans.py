@@ -27,6 +27,7 @@ from pytest_streamval.engine.events import (
     StreamingDoneEvent,
 )
 from pytest_streamval.engine.observer import Observer
+from pytest_streamval.engine.telemetry.client_spans import parent_context
 from pytest_streamval.engine.telemetry.error_messages import message_without_text
 from pytest_streamval.engine.telemetry.exporters import current_exporters
 from pytest_streamval.engine.telemetry.generations import request_attributes, response_attributes
@@ -117,7 +118,7 @@ class Telemetry(Observer):
             return
         from opentelemetry import context, trace
 
-        span = self._span = self._tracer.start_span(SPAN)
+        span = self._span = self._tracer.start_span(SPAN, parent_context())
         token = context.attach(trace.set_span_in_context(span))
         try:
             yield

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from pytest_streamval.engine.telemetry.client_spans import only_page
 from pytest_streamval.engine.telemetry.exporters import current_exporters
 
 if TYPE_CHECKING:
@@ -59,15 +60,20 @@ class ServedSpan:
 
     @classmethod
     def of(cls, headers: Mapping[str, str], method: str, path: str) -> ServedSpan | None:
-        """Return the span of a request, or None if its client sends no trace, or no provider of tracers is set.
+        """Return the span of a request, or None if it belongs to no trace, or no provider of tracers is set.
+
+        A request without a trace belongs to that of the only open page, if there is one.
 
         Args:
             headers: The headers of the request, with names in lower case.
             method: Its method.
             path: Its path.
         """
-        if "traceparent" not in headers or (exporters := current_exporters()) is None or exporters.tracer is None:
+        if (exporters := current_exporters()) is None or exporters.tracer is None:
             return None
+        if "traceparent" not in headers:
+            page = only_page()
+            return None if page is None else cls(exporters.tracer, page, method, path)
         from opentelemetry import trace
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
