@@ -162,8 +162,8 @@ def test_a_stream_of_gemini_without_sse_is_an_array() -> None:
     for path in ("/v1beta/models/m:streamGenerateContent", "/models/m:streamGenerateContent?alt=json"):
         with ProviderServer(Script.of("Hello.", "Bye.")) as server:
             body = json.loads(b"".join(chunks_of(exchange(server, request({"contents": []}, path, CLOSE)))))
-            texts = [part["text"] for each in body for part in each["candidates"][0].get("content", {}).get("parts", [])]
-            assert texts == ["Hello.", "Bye."]
+            contents = [each["candidates"][0].get("content", {"parts": []}) for each in body]
+            assert [part["text"] for content in contents for part in content["parts"]] == ["Hello.", "Bye."]
             assert body[-1]["candidates"][0]["finishReason"] == "STOP"
             assert (server.requests[0].protocol, server.requests[0].stream) == ("gemini", True)
 
