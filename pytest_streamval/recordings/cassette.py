@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_streamval.errors import WireError, excerpt, invalid_cassette_error
 from pytest_streamval.files.json_text import UnreadableJsonError, json_line, parse_json
 from pytest_streamval.files.writing import write_file
+from pytest_streamval.wire.json_array import starts_array
 from pytest_streamval.wire.prompts import prompt_of
 from pytest_streamval.wire.registry import ADAPTERS
 
@@ -160,7 +161,8 @@ class Cassette:
         """Whether it is a stream. A response may also be one JSON object, like the report of an error."""
         kinds = [value for name, value in self.header.get("headers") or () if name.lower() == "content-type"]
         is_json = any(kind.partition(";")[0].strip().lower() == "application/json" for kind in kinds)
-        return not is_json and not self._is_refusal()
+        # Gemini's stream without `alt=sse` is a JSON array.
+        return (not is_json or starts_array(self.body) is True) and not self._is_refusal()
 
     @property
     def _last(self) -> float:

@@ -24,7 +24,7 @@ def split_frames(actions: Actions, renderer: Renderer) -> Actions:
     Deltas that arrive with several frames count with the last of them. The body is sent in chunks, as its length may
     change.
     """
-    pattern = _LINE if renderer.adapter.media_type == "application/x-ndjson" else _FRAME
+    pattern = _FRAME if renderer.adapter.media_type == "text/event-stream" else _LINE
     for action in actions:
         if isinstance(action, SendHead):
             yield action._replace(length=None)

@@ -24,8 +24,8 @@ from pytest_streamval.server.rendering import Renderer, send_all, send_error
 from pytest_streamval.server.request_head import Problem, too_long_body
 from pytest_streamval.server.request_rules import broken_rules, error_body, refusal_of
 from pytest_streamval.server.request_rules.rule import offered_tools
-from pytest_streamval.server.routes import ErrorResponse, OutputRequest, StoredRequest, nearest_adapter, route
-from pytest_streamval.server.stored_responses import StoredResponses
+from pytest_streamval.server.routes import ErrorResponse, OutputRequest, nearest_adapter, route
+from pytest_streamval.server.stored_responses import StoredRequest, StoredResponses
 from pytest_streamval.server.tracing import traced
 from pytest_streamval.server.web_access import Refusal, is_preflight
 from pytest_streamval.wire.error_kinds import error_kind
@@ -184,7 +184,7 @@ class RequestHandler:
             request.model = target.model
             return send_all(200, target.body, target.media_type)
         if isinstance(target, StoredRequest):
-            return self._stored.respond(target.method, target.ident, stream=target.stream)
+            return self._stored.respond(target)
         request.note_refusal(target.message)
         if target.error is not None:
             return send_error(target.adapter, target.status, self._queue.add_failure(request, target.error))
@@ -208,7 +208,8 @@ class RequestHandler:
     def _check(self, request: ServedRequest, target: OutputRequest) -> Response | None:
         """Hold a request to the provider's rules, and return the refusal of a strict server."""
         adapter, parsed, body = target
-        broken = broken_rules(adapter, parsed, body, self._offered_tools)
+        stored = None if self._proxy else self._stored  # a proxy's provider stores them itself
+        broken = broken_rules(adapter, parsed, body, self._offered_tools, stored)
         self._offered_tools.update(dict.fromkeys(islice(offered_tools(body), _MOST_TOOLS)))
         while len(self._offered_tools) > _MOST_TOOLS:
             del self._offered_tools[next(iter(self._offered_tools))]

@@ -21,11 +21,15 @@ PATHS = (
     "POST /v1/responses",
     "POST /v1/responses/input_tokens",
     "GET /v1/responses/ID",
+    "DELETE /v1/responses/ID",
+    "POST /v1/responses/ID/cancel",
+    "GET /v1/responses/ID/input_items",
     "POST /v1/embeddings",
     "POST /v1/moderations",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
     "POST /v1beta/models/MODEL:streamGenerateContent?alt=sse",
+    "POST /v1beta/models/MODEL:streamGenerateContent",
     "POST /v1beta/models/MODEL:generateContent",
     "POST /v1beta/models/MODEL:countTokens",
     "POST /v1beta/models/MODEL:embedContent",
@@ -63,7 +67,8 @@ PREFIXES = (
 )
 """The paths before those of OpenAI and Anthropic that other providers and gateways have."""
 
-_OF_OPENAI = r"chat/completions|completions|responses(?:/[^/]+)?|embeddings|moderations|models(?:/.+)?"
+_RESPONSES = r"responses(?:/[^/]+(?:/cancel|/input_items)?)?"
+_OF_OPENAI = rf"chat/completions|completions|{_RESPONSES}|embeddings|moderations|models(?:/.+)?"
 _OF_ANTHROPIC = r"messages(?:/count_tokens)?"
 _PREFIXED = re.compile(rf"(?:{'|'.join(map(re.escape, PREFIXES))})/({_OF_OPENAI}|{_OF_ANTHROPIC})")
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/(chat/completions|completions|embeddings)")

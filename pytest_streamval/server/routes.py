@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qs
 
 from pytest_streamval.errors import described
 from pytest_streamval.server.embeddings import InvalidInputError
 from pytest_streamval.server.endpoints import ServerFacts, StaticResponse, endpoint_at
 from pytest_streamval.server.paths import nearest_paths, provider_path
-from pytest_streamval.server.stored_responses import PATH as STORED
+from pytest_streamval.server.stored_responses import METHODS, StoredRequest
+from pytest_streamval.wire.gemini import GeminiArray
 from pytest_streamval.wire.json_values import FrameFaultError, parse_object
 from pytest_streamval.wire.openai_completions import OpenAICompletions
 from pytest_streamval.wire.registry import ADAPTERS
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.paths import ProviderPath
     from pytest_streamval.wire.adapter import Adapter
 
-_ADAPTERS = (*ADAPTERS.values(), OpenAICompletions())
-_WITHOUT_SSE = " without ?alt=sse, where Gemini sends a JSON array"
-_STREAM = re.compile(r"/v1beta/models/[^/:]+:streamGenerateContent")
+_ADAPTERS = (*ADAPTERS.values(), OpenAICompletions(), GeminiArray())
 _ICON = "/favicon.ico"  # browsers request it by themselves
 
 
@@ -35,14 +32,6 @@ class OutputRequest(NamedTuple):
     adapter: Adapter
     request: ParsedRequest
     body: Mapping[str, object]
-
-
-class StoredRequest(NamedTuple):
-    """A request for a response that was sent before."""
-
-    method: str
-    ident: str
-    stream: bool = False
 
 
 class ErrorResponse(NamedTuple):
@@ -76,10 +65,9 @@ def route(
     if adapter is not None:
         return _output_request(adapter, method, path, own, content)
     bare = own.path.partition("?")[0]
-    if found := STORED.fullmatch(bare):
-        methods = ("GET", "DELETE")
-        stream = parse_qs(own.path.partition("?")[2]).get("stream") == ["true"]
-        return StoredRequest(method, found[1], stream) if method in methods else _wrong_method(method, path, methods)
+    if (stored := StoredRequest.of(method, own.path)) is not None:
+        methods = METHODS[stored.part]
+        return stored if method in methods else _wrong_method(method, path, methods)
     return _respond(method, path, bare, content, facts)
 
 
@@ -121,7 +109,7 @@ def _parse(content: bytes) -> Mapping[str, object] | str:
 def _respond(method: str, path: str, own: str, content: bytes, facts: ServerFacts) -> ErrorResponse | StaticResponse:
     endpoint = endpoint_at(own)
     if endpoint is None:
-        return _unserved(method, path, nearest_paths(own), _WITHOUT_SSE if _STREAM.fullmatch(own) else "")
+        return _unserved(method, path, nearest_paths(own))
     if method not in endpoint.methods:
         return _wrong_method(method, path, endpoint.methods)
     body = _parse(content) if endpoint.has_body else {}
@@ -135,8 +123,8 @@ def _respond(method: str, path: str, own: str, content: bytes, facts: ServerFact
         return ErrorResponse(nearest_adapter(path), 500, described(error), error=error)
 
 
-def _unserved(method: str, path: str, advice: str, condition: str = "") -> ErrorResponse:
-    message = f"There is nothing at {method} {path.partition('?')[0]}{condition}. {advice}"
+def _unserved(method: str, path: str, advice: str) -> ErrorResponse:
+    message = f"There is nothing at {method} {path.partition('?')[0]}. {advice}"
     return ErrorResponse(nearest_adapter(path), 404, message, is_unserved=path != _ICON)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from pytest_streamval.wire.json_array import JSONArrayDecoder, starts_array
 from pytest_streamval.wire.registry import ADAPTERS
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def _frames(body: bytes) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the name and the JSON object of each frame. A frame that has none is skipped."""
     if (whole := _json_object(body)) is not None:
         yield "", whole
+        return
+    if starts_array(body):  # Gemini's stream without `alt=sse`
+        objects = (_json_object(data.encode()) for _, data, *_ in JSONArrayDecoder().frames(body))
+        yield from (("", each) for each in objects if each is not None)
         return
     name = ""
     for line in body.splitlines():

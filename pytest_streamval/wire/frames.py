@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.errors import WireError
     from pytest_streamval.model import DeviationKind
+    from pytest_streamval.wire.json_array import JSONArrayDecoder
     from pytest_streamval.wire.ndjson import NDJSONDecoder
     from pytest_streamval.wire.sse import EventFields
 
@@ -83,7 +84,7 @@ class FrameDecoder(ABC):
         self.deviations: list[Deviation] = []
         """The deviations so far, at most ten of each kind."""
         self._strict = strict
-        self._framing = self.framing()
+        self._framing: SSEDecoder | NDJSONDecoder | JSONArrayDecoder = self.framing()
         self._texts: list[str] = []
         self._state = ""  # why the decoder decodes nothing more, once it does not
         self._offset = 0  # of the frame that is read
@@ -164,7 +165,7 @@ class FrameDecoder(ABC):
 
     def _decode_end(self, deltas: list[Delta]) -> bytes:
         """Decode the frames that the end of the body completes, and return the bytes of an incomplete frame."""
-        if self.framing is not SSEDecoder:
+        if not isinstance(self._framing, SSEDecoder):
             left, frames = self._framing.end()
         elif self._strict:
             left, frames = self._framing.flush(), []

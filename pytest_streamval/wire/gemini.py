@@ -1,9 +1,10 @@
-"""Gemini's `streamGenerateContent` with `alt=sse`, and `generateContent`.
+"""Gemini's `streamGenerateContent`, and `generateContent`.
 
 Source: https://ai.google.dev/api/generate-content. Every frame is a `GenerateContentResponse`, and so is a response
-that is not streamed. Frames are `data:` lines and nothing else, and none is marked as the last one. A stream ends with
-its body. It is complete if it had a `finishReason`, or a `blockReason` if the prompt was refused. Frames after that,
-for example with the last token counts, are read, and the last reason is used.
+that is not streamed. With `alt=sse`, frames are `data:` lines and nothing else. Without it, they are the objects of a
+JSON array. None is marked as the last one. A stream ends with its body. It is complete if it had a `finishReason`, or a
+`blockReason` if the prompt was refused. Frames after that, for example with the last token counts, are read, and the
+last reason is used.
 
 The JSON of protocol buffers leaves out default values, so `index`, `content`, `parts` and counts of 0 can be missing.
 Parts with `thought` are thinking. Function calls come complete or, on request, in pieces (`partialArgs`). A signature
@@ -28,7 +29,8 @@ from pytest_streamval.wire.adapter import Adapter, split_system, text_content
 from pytest_streamval.wire.error_reports import provider_report, report_in
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.gemini_arguments import PartialArguments
-from pytest_streamval.wire.gemini_encoder import REFUSED, GeminiEncoder
+from pytest_streamval.wire.gemini_encoder import REFUSED, GeminiArrayEncoder, GeminiEncoder
+from pytest_streamval.wire.json_array import JSONArrayDecoder, starts_array
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
     arguments_text,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.encoding import FrameEncoder, Json
 
 _PATH = re.compile(r"/v1(?:alpha|beta)?/models/([^/:?]+):(generateContent|streamGenerateContent)(?:\?.*)?")
+_STREAMED = "streamGenerateContent"
 _INPUT = ("promptTokenCount", "toolUsePromptTokenCount")
 _OUTPUT = ("candidatesTokenCount", "thoughtsTokenCount")
 _UNSPECIFIED = {"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}  # the default values, without a meaning
@@ -64,6 +67,24 @@ class GeminiDecoder(FrameDecoder):
         self._next_call = 0
         self._partial: PartialArguments | None = None  # of the call that is not complete yet
         self._partial_names: tuple[str | None, str] = (None, "")  # its id and its name
+        self._start: bytes | None = b""  # the first bytes, until they show the framing
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """Decode the next bytes of the body, as `FrameDecoder` does. The first ones show the framing."""
+        if self._start is None or self._state or not isinstance(data, bytes):
+            return super().feed(data)
+        start = self._start + data
+        is_array = starts_array(start)
+        self._start = start if is_array is None else None
+        if is_array:
+            self._framing = JSONArrayDecoder(max_frame=self.max_frame)
+        return super().feed(start if is_array is not None else b"")
+
+    def close(self) -> list[Delta]:
+        """End the stream, at the end of the body."""
+        start, self._start = self._start, None
+        deltas = super().feed(start) if start and not self._state else []
+        return deltas + super().close()
 
     def _read(self, data: str, event: str) -> Delta | None:
         if data[:1] == "[" and self._ends_another_protocol(data):
@@ -166,16 +187,12 @@ class Gemini(Adapter):
     def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
         """Parse a request. Return None if its path does not belong to this protocol.
 
-        A streamed response needs `alt=sse`. Without it, Gemini sends an array piece by piece, which no client here
-        reads.
+        A stream without `alt=sse` belongs to `GeminiArray`.
         """
         found = _PATH.fullmatch(path)
-        if found is None:
+        if found is None or _is_array(path, found):
             return None
-        streamed = found[2] == "streamGenerateContent"
-        if streamed and parse_qs(path.partition("?")[2]).get("alt") != ["sse"]:
-            return None
-        return ParsedRequest(unquote(found[1]), stream=streamed, body=body)
+        return ParsedRequest(unquote(found[1]), stream=found[2] == _STREAMED, body=body)
 
     def _option_names(self) -> Mapping[str, str]:
         names = ("temperature", "max_new_tokens", "seed", "stop")
@@ -201,6 +218,30 @@ class Gemini(Adapter):
         if delta is None or not decoder.done:
             raise FrameFaultError("it has no finishReason")
         return Answer.of([delta])
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiArray(Gemini):
+    """The server's side of a stream without `alt=sse`: a JSON array, whose objects arrive one after another.
+
+    Clients that read it are rare, such as https://github.com/simonw/llm-gemini. Its errors are arrays too.
+    """
+
+    media_type: ClassVar[str] = "application/json"
+    _encoder: ClassVar[type[FrameEncoder]] = GeminiArrayEncoder
+
+    def parse_request(self, path: str, body: Mapping[str, object]) -> ParsedRequest | None:
+        """Parse a request for a stream without `alt=sse`. Return None for any other path."""
+        found = _PATH.fullmatch(path)
+        return ParsedRequest(unquote(found[1]), body=body) if found and _is_array(path, found) else None
+
+    def encode_error(self, kind: str, message: str, code: str | None = None) -> bytes:
+        """Return the body of a response that reports an error, an array of one object."""
+        return b"[" + Gemini.encode_error(self, kind, message, code) + b"]"
+
+
+def _is_array(path: str, found: re.Match[str]) -> bool:
+    return found[2] == _STREAMED and parse_qs(path.partition("?")[2]).get("alt") != ["sse"]
 
 
 def _candidate(body: dict[str, object]) -> dict[str, object]:

@@ -133,6 +133,23 @@ class GeminiEncoder(CompleteCallEncoder):
         return sse_frame(json_text(frame), end="\r\n")
 
 
+class GeminiArrayEncoder(GeminiEncoder):
+    """Encode a response as a JSON array, with a line for each of its objects."""
+
+    terminator: ClassVar[bytes] = b"]"
+
+    def __init__(self, request: ParsedRequest, *, ident: str = "1", created: float = 0.0) -> None:
+        super().__init__(request, ident=ident, created=created)
+        self._separator = "["
+
+    def _write(self, frame: Json) -> bytes:
+        separator, self._separator = self._separator, ","
+        return f"{separator}{json_text(frame)}\r\n".encode()
+
+    def _fail(self, subject: str, frame: Json) -> bytes:
+        return super()._fail(subject, frame) + self.terminator
+
+
 def _text_parts(thinking: str, text: str) -> list[Json]:
     """Return the parts of a text and of its thinking."""
     parts: list[Json] = [{"text": thinking, "thought": True}] if thinking else []

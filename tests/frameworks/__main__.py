@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from tests.frameworks.chosen import drivers
+from tests.frameworks.chosen import drivers, running
 from tests.frameworks.measuring import described, measured
 from tests.frameworks.page import PAGES, Table
 from tests.sdks.cases import CASES, PIECES
@@ -58,7 +58,8 @@ def write_pages() -> int:
             found = [driver for driver in chosen if driver.language == language]
             if not found:
                 continue
-            rows = measured(found)
+            with running(found):
+                rows = measured(found)
             faults = {case.name: case.description for case in CASES}
             empty = Table(PIECES, faults, {}, [])
             old = Table.loaded(page.data.read_text(encoding="utf-8")) if page.data.exists() else empty

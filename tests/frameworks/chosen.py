@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.frameworks.driver import Driver
 
 _QUIET = {
@@ -32,3 +35,13 @@ def drivers() -> list[Driver]:
         )
         raise RuntimeError(message)
     return [driver for name in names for driver in import_module(f"tests.frameworks.drivers.{name}").DRIVERS]
+
+
+@contextmanager
+def running(chosen: list[Driver]) -> Iterator[None]:
+    """Start the processes of frameworks, and end them at the end of the context."""
+    with ExitStack() as stack:
+        for driver in chosen:
+            stack.callback(driver.close)
+            driver.start()
+        yield

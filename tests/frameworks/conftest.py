@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from tests.frameworks.chosen import drivers
+from tests.frameworks.chosen import drivers, running
 from tests.sdks.certificates import few_certificates
 
 
@@ -18,7 +18,6 @@ def pytest_configure(config):
 def _frameworks(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         few_certificates(tmp_path_factory.mktemp("certificates"), patch.setenv)
-        for driver in drivers():
-            driver.start()
-        yield
+        with running(drivers()):
+            yield
     gc.collect()  # clients that frameworks leave unclosed, while warnings are ignored

@@ -102,6 +102,8 @@ class Driver(ABC):
 
     patience: ClassVar[float] = 60.0
     """The seconds after which a call counts as waiting for ever."""
+    shortest: ClassVar[float] = 0.0
+    """The least seconds to wait for bytes that will not arrive. A proxy takes time for those that will."""
 
     framework: ClassVar[str]
     """The distribution of the framework."""
@@ -131,7 +133,10 @@ class Driver(ABC):
         return version(self.framework)
 
     def start(self) -> None:  # noqa: B027  # most have none
-        """Start the process of the framework, if it has one."""
+        """Start the process of the framework, if it has one. It may run already."""
+
+    def close(self) -> None:  # noqa: B027  # most have none
+        """End the process of the framework, and wait for its end."""
 
     def written(self, steps: Sequence[Any]) -> list[Any]:
         """Return the steps of a script in the form that the framework expects of a model's text."""

@@ -36,7 +36,7 @@ def tried(drivers: Iterable[Driver]) -> list[tuple[Driver, str, Case]]:
 def measure(driver: Driver, form: str, case: Case) -> Row:
     """Return a row of the table, with the default retries of the framework."""
     with ProviderServer(lambda _: Script.of(*driver.written(PIECES)), fault=case.fault) as server:
-        outcome = CALLERS[form](driver, Call(server, driver.protocol, case.seconds))
+        outcome = CALLERS[form](driver, Call(server, driver.protocol, max(case.seconds, driver.shortest)))
         requests = sum(1 for request in server.requests if request.protocol)
     return Row(driver.framework, driver.name, form, case.name, driver.raised(outcome), outcome.received.text, requests)
 

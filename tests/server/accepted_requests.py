@@ -86,7 +86,6 @@ ACCEPTED = {
         input=[USER, {"type": "reasoning", "id": "rs_1", "summary": []}, ITEM, OUTPUT],
         tools=[FUNCTION, {"type": "web_search"}],
     ),
-    "responses with an earlier response": responses(input=[OUTPUT], previous_response_id="resp_1"),
     "responses with a tool of a namespace": responses(
         tools=[{"type": "namespace", "name": "math", "tools": [FUNCTION]}],
         tool_choice={"type": "function", "name": "add"},

@@ -42,7 +42,6 @@ REFUSED = {
     "an unknown path of Ollama": (request(None, "/api/nothing", CLOSE), 404, "There is nothing at POST /api/nothing"),
     "an unknown path of Anthropic": (request(None, "/v1/messages/nothing", CLOSE), 404, "There is nothing"),
     "an unknown path of Gemini": (request(None, "/v1beta/nothing", CLOSE), 404, "There is nothing"),
-    "an array from Gemini": (request(None, "/v1/models/m:streamGenerateContent", CLOSE), 404, "without ?alt=sse"),
     "an unknown path of an address": (request(None, "http://other/", CLOSE), 405, "POST / is not served"),
     "a path that is nearly right": (
         request(None, "/v1/v1/chat/completions", CLOSE),

@@ -158,15 +158,14 @@ def test_azure_requires_its_version() -> None:
         assert "api-version" in str(next(server.unmet()))
 
 
-def test_only_a_stream_of_gemini_without_sse_gets_the_hint() -> None:
-    with ProviderServer() as server:
-        for path in ("/v1beta/models/m:streamGenerateContent", "/models/m:streamGenerateContent?alt=json"):
-            message = parse(exchange(server, request({}, path, CLOSE)))[1]["error"]["message"]
-            assert "without ?alt=sse" in message
-            assert "streamGenerateContent?alt=sse" in message
-        for path in ("/v3/models/m:streamGenerateContent?alt=sse", "/v1beta/m:streamGenerateContent?alt=sse"):
-            message = parse(exchange(server, request({}, path, CLOSE)))[1]["error"]["message"]
-            assert "without ?alt=sse" not in message
+def test_a_stream_of_gemini_without_sse_is_an_array() -> None:
+    for path in ("/v1beta/models/m:streamGenerateContent", "/models/m:streamGenerateContent?alt=json"):
+        with ProviderServer(Script.of("Hello.", "Bye.")) as server:
+            body = json.loads(b"".join(chunks_of(exchange(server, request({"contents": []}, path, CLOSE)))))
+            contents = [each["candidates"][0].get("content", {"parts": []}) for each in body]
+            assert [part["text"] for content in contents for part in content["parts"]] == ["Hello.", "Bye."]
+            assert body[-1]["candidates"][0]["finishReason"] == "STOP"
+            assert (server.requests[0].protocol, server.requests[0].stream) == ("gemini", True)
 
 
 ERRORS = {

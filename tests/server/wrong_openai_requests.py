@@ -135,6 +135,9 @@ WRONG_OPENAI = {
     "chat with a low penalty": chat("Expected a value >= -2", presence_penalty=-2.5),
     "chat with no completion": chat("Invalid 'max_completion_tokens'", max_completion_tokens=0),
     "chat with many logprobs": chat("Expected a value <= 20", logprobs=True, top_logprobs=21),
+    "responses with an unknown earlier response": responses(
+        "Previous response with id 'resp_0' not found.", previous_response_id="resp_0"
+    ),
     "responses without an input": responses("Missing required parameter: 'input'.", input=None),
     "responses with an empty input": responses('One of "input" or', input=[]),
     "responses with a number": responses("Invalid type for 'input'", input=5),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_streamval.server.actions import Await, Disconnect, Hang, SendData
 from pytest_streamval.server.faults.fault import Fault, register
 from pytest_streamval.server.framing import split_frames
+from pytest_streamval.server.rendering import JSON
 
 if TYPE_CHECKING:
     from pytest_streamval.server.actions import Actions
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _double_end(actions: Actions, _fault: Fault, renderer: Renderer) -> Actions:
-    if not renderer.streams:
+    if not renderer.streams or renderer.adapter.media_type == JSON:  # a JSON array has one end
         yield from actions
         return
     last = b""
@@ -29,7 +30,10 @@ def _double_end(actions: Actions, _fault: Fault, renderer: Renderer) -> Actions:
 
 @register("the frame that ends the stream is sent twice", _double_end, ruins=False)
 def doubled_end() -> Fault:
-    """Send the last frame of the stream twice, such as `data: [DONE]`. A response that is not streamed has none."""
+    """Send the last frame of the stream twice, such as `data: [DONE]`.
+
+    A response that is not streamed has none, and neither has Gemini's JSON array.
+    """
     return Fault("doubled_end")
 
 

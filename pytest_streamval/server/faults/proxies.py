@@ -32,15 +32,17 @@ def bad_gateway() -> Fault:
 
 # Comments of server-sent events are what OpenRouter and DeepSeek send while they wait, and `ping` is Anthropic's own
 # event. DeepSeek sends empty lines before a response that is not streamed: https://api-docs.deepseek.com/faq
-_KEEP_ALIVES = {"anthropic": b'event: ping\ndata: {"type": "ping"}\n\n', "ollama": b"\n"}
+_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 _COMMENT = b": keep-alive\n\n"
 _EMPTY_LINES = b"\n" * 3
 
 
 def _keep_alive(actions: Actions, _fault: Fault, renderer: Renderer) -> Actions:
-    if renderer.streams:
-        return _separate(split_frames(actions, renderer), _KEEP_ALIVES.get(renderer.adapter.protocol, _COMMENT))
-    return _begin_with(actions, _EMPTY_LINES)
+    if not renderer.streams:
+        return _begin_with(actions, _EMPTY_LINES)
+    if renderer.adapter.media_type != "text/event-stream":
+        return _separate(split_frames(actions, renderer), b"\n")
+    return _separate(split_frames(actions, renderer), _PING if renderer.adapter.protocol == "anthropic" else _COMMENT)
 
 
 def _separate(actions: Actions, between: bytes) -> Actions:

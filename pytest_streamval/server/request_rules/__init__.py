@@ -22,7 +22,7 @@ from pytest_streamval.wire.json_values import json_text
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from pytest_streamval.server.request_rules.rule import Body, RequestRule
+    from pytest_streamval.server.request_rules.rule import Body, Fault, RequestRule
     from pytest_streamval.wire.adapter import Adapter
     from pytest_streamval.wire.request_and_answer import ParsedRequest
 
@@ -38,7 +38,11 @@ RULES: Mapping[tuple[str, str], tuple[RequestRule, ...]] = {
 
 
 def broken_rules(
-    adapter: Adapter, request: ParsedRequest, body: Body, offered: Container[str] = ()
+    adapter: Adapter,
+    request: ParsedRequest,
+    body: Body,
+    offered: Container[str] = (),
+    stored: Container[str] | None = None,
 ) -> list[BrokenRule]:
     """Return the rules that a request breaks, each with the first place that breaks it.
 
@@ -48,10 +52,15 @@ def broken_rules(
         body: The body of the request.
         offered: The tools that earlier requests have offered. A history may have calls of them, such as a handoff from
             one agent to another.
+        stored: The identifiers of the responses that a request can refer to, or None if they are not known.
     """
+
+    def is_known(fault: Fault) -> bool:
+        return fault.tool in offered if fault.response is None else stored is None or fault.response in stored
+
     complete = {**body, "model": request.model} if request.model and not body.get("model") else body
     rules = RULES.get((adapter.protocol, request.endpoint), ())
-    found = ((rule, next((each for each in rule.check(complete) if each.tool not in offered), None)) for rule in rules)
+    found = ((rule, next((each for each in rule.check(complete) if not is_known(each)), None)) for rule in rules)
     return [BrokenRule(rule, fault) for rule, fault in found if fault is not None]
 
 
@@ -69,7 +78,7 @@ def error_body(adapter: Adapter, kind: str, broken: BrokenRule) -> bytes:
         broken: The rule that the request breaks.
     """
     body = json.loads(adapter.encode_error(kind, str(broken)))
-    error = body["error"]
+    error = body["error"] if isinstance(body, dict) else None  # Gemini has arrays too, without a field for these
     if isinstance(error, dict) and "param" in error:
         error.update(param=broken.fault.param, code=broken.fault.code)
     return json_text(body).encode()

@@ -119,6 +119,14 @@ def _idents(items: list[dict[str, object]], kind: str) -> dict[str, None]:
     return dict.fromkeys(ident for ident in found if isinstance(ident, str))
 
 
+def _previous(body: Body) -> Iterator[Fault]:
+    """Yield the reference to an earlier response, which may be known."""
+    ident = body.get("previous_response_id")
+    if isinstance(ident, str) and ident:
+        words = f"Previous response with id '{shown(ident)}' not found."
+        yield Fault(words, "previous_response_id", "previous_response_not_found", response=ident)
+
+
 def _model(body: Body) -> Iterator[Fault]:
     if not body.get("model") and not body.get("prompt"):
         yield missing("model")
@@ -220,6 +228,11 @@ RULES = (
         "Every call has its output, and every output follows its call.",
         "https://github.com/agentscope-ai/AgentTeams/issues/299",
         _pairs,
+    ),
+    RequestRule(
+        'The previous response is one that this server has sent, without "store": false.',
+        "https://github.com/maximhq/bifrost/issues/2441",
+        _previous,
     ),
     RequestRule("Every tool has a type, and a function has a valid name.", _FUNCTIONS, _tools),
     RequestRule("A tool choice names a tool of the request.", _REFERENCE, _tool_choice),

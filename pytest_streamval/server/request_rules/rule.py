@@ -27,6 +27,8 @@ class Fault(NamedTuple):
     """The provider's code of the error, if it has one."""
     tool: str | None = None
     """The tool, if the place is a call of a tool that the request does not offer."""
+    response: str | None = None
+    """The identifier, if the place is that of an earlier response."""
 
 
 Check: TypeAlias = Callable[[Body], Iterable[Fault]]

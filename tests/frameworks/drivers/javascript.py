@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import json
 import subprocess
-from functools import cache
 from itertools import count
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.frameworks.driver import Call, Driver
 from tests.frameworks.page import WAITS
@@ -46,7 +44,6 @@ class Node:
         self._numbers = count()
         self._queues: dict[int, Queue[dict[str, Any]]] = {}
         Thread(target=self._read, daemon=True).start()
-        atexit.register(self._close)
 
     def call(self, options: dict[str, Any]) -> Queue[dict[str, Any]]:
         """Begin a call, and return the queue of its output."""
@@ -63,19 +60,17 @@ class Node:
         for queue in self._queues.values():
             queue.put({"error": {"name": "ended", "message": "The process of Node has ended."}})
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the process, and wait for its end."""
         self._process.stdin.close()
         self._process.wait()
 
 
-node = cache(Node)
-"""The process of this run."""
-
-
 class JavaScript(Driver):
-    """A client for Node."""
+    """A client for Node. All share one process of Node."""
 
     language = "javascript"
+    _node: ClassVar[Node | None] = None
 
     def __init__(self, framework: str, name: str, protocol: str, **options: Any) -> None:
         super().__init__(name, protocol, **options)
@@ -87,14 +82,19 @@ class JavaScript(Driver):
         return str(json.loads(package.read_text(encoding="utf-8"))["version"])
 
     def start(self) -> None:
-        node()
+        JavaScript._node = JavaScript._node or Node()
+
+    def close(self) -> None:
+        if JavaScript._node is not None:
+            JavaScript._node.close()
+            JavaScript._node = None
 
     def raised(self, outcome: Outcome) -> str:
         return getattr(outcome.error, "name", "") or super().raised(outcome)
 
     async def _messages(self, call: Call, form: str, *, leaves: bool = False) -> AsyncIterator[dict[str, Any]]:
         options = {"url": call.url, "model": call.model, "seconds": call.seconds}
-        queue = node().call(
+        queue = self._node.call(
             {
                 "driver": f"{self.framework} {self.name}",
                 "form": form,

@@ -123,7 +123,9 @@ class LlamaIndex(Driver):
 
 DRIVERS = [
     LlamaIndex("OpenAI", "openai"),
-    LlamaIndex("OpenAIResponses", "openai-responses"),
+    LlamaIndex(
+        "OpenAIResponses", "openai-responses", {"thinking": "its asynchronous calls leave it out of the second turn"}
+    ),
     LlamaIndex("Anthropic", "anthropic"),
     LlamaIndex("GoogleGenAI", "gemini"),
     LlamaIndex("Ollama", "ollama"),
