@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 from pytest_streamval import read_stream
 from pytest_streamval.errors import (
@@ -20,6 +19,7 @@ from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.wire.detection import protocol_of_body
 from pytest_streamval.wire.gemini import Gemini, GeminiArray
 from pytest_streamval.wire.json_array import JSONArrayDecoder, starts_array
+from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
 
 PATH = "/v1beta/models/m:streamGenerateContent"
 DELTAS = [
