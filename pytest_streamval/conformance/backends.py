@@ -36,7 +36,7 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> BackendChecks:
         factory: Returns a new backend, or an awaitable of one, from each of its 15 calls. Each backend is called once
             and produces some text. More than 20 deltas check more, as 20 fit into an output that is not read. Backends
             that produce the same text show whether text is lost.
-        timeout: The seconds of the event loop's clock after which a check has failed.
+        timeout: The seconds of the event loop's clock after which a check of the backend has failed.
 
     Raises:
         ConformanceError: An `AssertionError`. If a rule is broken. It has the rule, the call, and the expected and the

@@ -137,7 +137,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             rounds: The number of rounds of a debate.
 
         Raises:
-            InvalidArgumentError: If an argument is invalid.
+            InvalidArgumentError: If the members, the mode or another argument of the council is invalid.
             asyncio.CancelledError: If the caller is cancelled. Every member has stopped by then.
         """
         return await self.new_run(prompt, _mode(mode, synthesize=synthesize), rounds=rounds, streams=False).run()
@@ -209,7 +209,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         return _run("stream_sync", follow)
 
     def new_run(self, prompt: str, mode: str, *, rounds: int = 2, streams: bool = True) -> CouncilRun:
-        """Return a run of this council that has not started yet."""
+        """Return a `CouncilRun` that has not started yet."""
         given: object = prompt
         if not isinstance(given, str):
             raise InvalidArgumentError("prompt", excerpt(given), "It must be a str.")

@@ -32,7 +32,7 @@ class CouncilEvent(StreamEvent, sets_time=True):
         answer: `*_done`: the complete answer.
         result: `done`: the result.
         check: `member_check`: the verdicts of the requirements on a chunk.
-        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+        timestamp: The time of the member's event in seconds since the epoch. It is no part of a comparison.
     """
 
     type: EventType
@@ -48,7 +48,7 @@ class CouncilEvent(StreamEvent, sets_time=True):
         return per_member(event for event in events if isinstance(event, CouncilEvent))
 
     def __str__(self) -> str:
-        """Return the line that a transcript shows for this event."""
+        """Return the line that a transcript shows for this event of a council."""
         owner = f"{self.member}: " if self.type.startswith("member") else ""
         kind = self.type.removeprefix("member_").replace("_", " ")
         if self.answer is not None:

@@ -30,9 +30,9 @@ class UnreadableJsonError(ValueError):
     def __init__(self, reason: str, at: int = 0, *, verdict: str = "Unreadable") -> None:
         super().__init__(reason, at)
         self.reason = reason
-        """The fault, as a sentence without its point."""
+        """The fault of the JSON text, as a sentence without its point."""
         self.at = at
-        """The offset in the text, in characters, 0 if it is unknown."""
+        """The offset of the fault in the JSON text, in characters, 0 if it is unknown."""
         self.fault = f"{verdict} JSON: {reason}"
         """The same, as a message of its own."""
 

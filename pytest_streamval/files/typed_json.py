@@ -90,6 +90,6 @@ def _require(valid: bool, rule: str, value: object, where: tuple[str | int, ...]
 
 
 def _path(where: tuple[str | int, ...]) -> str:
-    """Return a path as JavaScript writes it, such as `tests[0].streams[2].why`."""
+    """Return the path of a JSON value as JavaScript writes it, such as `tests[0].streams[2].why`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     return "".join(parts).removeprefix(".") or "it"

@@ -90,7 +90,7 @@ class LiveBackend(Backend):
     async def aclose(self) -> None:
         """Close the connections that wait for another request. The next request makes a new one.
 
-        They are closed with their event loop too, and if the backend is dropped.
+        The connections of a live backend are closed with their event loop too, and if it is dropped.
         """
         await self._pool.aclose()
 

@@ -53,7 +53,7 @@ class TimelineObserver(Observer):
         self._token_limit = limits.tokens
         self._missed_tokens = self._missed_characters = 0
         self.began = time.time()
-        """When the run began, by the clock of the events, which a virtual clock controls."""
+        """The beginning of the timeline, by the clock of the events, which a virtual clock controls."""
         self._released = 0
         self._times: list[float] = []
         self._texts: list[str] = []
@@ -199,7 +199,7 @@ class TimelineObserver(Observer):
         failed = [(name, reason) for name, (word, reason) in results if word == "fail"]
         return "; ".join(f"{name} failed {what}{f': {reason}' if reason else ''}" for name, reason in failed)
 
-    # The text of all attempts
+    # The text of all attempts in the timeline
 
     def _edits(self) -> Iterator[Edit]:
         """Yield the replacements, and for each retry a line in the place of the text that was not released."""

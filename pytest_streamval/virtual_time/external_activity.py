@@ -166,7 +166,7 @@ def _is_idle(ends: Ends) -> bool:
 
 
 def _normalized(address: Any) -> Any:  # noqa: ANN401  # its type depends on the address family
-    """Return an address without the prefix with which one of two ends may write IPv4 as IPv6."""
+    """Return the address of an end of a connection without the prefix that writes IPv4 as IPv6."""
     return (address[0].removeprefix("::ffff:"), address[1]) if isinstance(address, tuple) else address
 
 
