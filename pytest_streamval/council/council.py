@@ -140,7 +140,9 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             InvalidArgumentError: If the members, the mode or another argument of the council is invalid.
             asyncio.CancelledError: If the caller is cancelled. Every member has stopped by then.
         """
-        return await self.new_run(prompt, _mode(mode, synthesize=synthesize), rounds=rounds, streams=False).run()
+        return await self.new_run(
+            prompt, _council_mode(mode, synthesize=synthesize), rounds=rounds, streams=False
+        ).run()
 
     def ask_stream(self, prompt: str, synthesize: bool = True, *, mode: str | None = None) -> CouncilStream:  # noqa: FBT001, FBT002  # as designed
         """Return the events as they happen: `async for event in council.ask_stream(prompt)`.
@@ -155,7 +157,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         Raises:
             InvalidArgumentError: If an argument is invalid, or the mode does not stream.
         """
-        chosen = _mode(mode, synthesize=synthesize)
+        chosen = _council_mode(mode, synthesize=synthesize)
         if chosen not in STREAMED:
             rule = f"A stream has the mode {' or '.join(STREAMED)}. Await ask(..., mode={chosen!r}) instead."
             raise InvalidArgumentError("mode", excerpt(chosen), rule)
@@ -259,7 +261,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         return f"<Council of {names}{'' if self.synthesizer is None else f', synthesized by {self.synthesizer.name}'}>"
 
 
-def _mode(mode: str | None, *, synthesize: bool) -> str:
+def _council_mode(mode: str | None, *, synthesize: bool) -> str:
     if mode is None:
         return "synthesize" if synthesize else "raw"
     if mode not in MODES:

@@ -66,7 +66,7 @@ class ModelAnswer:
 
     @property
     def _instead(self) -> str:
-        """The description of the parts that an answer without text has."""
+        """The description of the parts that a member's answer without text has."""
         if self.refusal:
             return f", but a refusal: {excerpt(self.refusal)}"
         if self.tool_calls:
