@@ -101,8 +101,8 @@ class Trial:
         _, before, _ = self._requests[-1]
         entries = ctx.as_list()
         if entries[: len(before)] != before or _ACTION not in entries or ctx.last_output() is not thunk:
-            expected = f"{_kinds([*before, _ACTION, thunk])}, the last one being the output"
-            raise self.error(rules.CONTEXT, expected, f"{_kinds(entries)} in the context that it returned")
+            expected = f"{_kinds_of_entries([*before, _ACTION, thunk])}, the last one being the output"
+            raise self.error(rules.CONTEXT, expected, f"{_kinds_of_entries(entries)} in the context that it returned")
         return thunk
 
     async def read(self, thunk: ModelOutputThunk, *read: str) -> str:
@@ -137,7 +137,9 @@ class Trial:
         for ctx, before, options in self._requests:
             if ctx.as_list() != before:
                 raise self.error(
-                    rules.CONTEXT, f"{_kinds(before)} in the context that it was given", _kinds(ctx.as_list())
+                    rules.CONTEXT,
+                    f"{_kinds_of_entries(before)} in the context that it was given",
+                    _kinds_of_entries(ctx.as_list()),
                 )
             if options not in (None, {ModelOption.STREAM: True}):
                 raise self.error(rules.OPTIONS, excerpt({ModelOption.STREAM: True}), excerpt(options))
@@ -178,14 +180,14 @@ async def is_read_late(trial: Trial) -> None:
 
 async def stops_before_it_begins(trial: Trial) -> None:
     """Cancel a generation before the first step of its producer."""
-    await _cancel(trial, await trial.start_stream(), "", "at once")
+    await _cancel_generation(trial, await trial.start_stream(), "", "at once")
 
 
 async def stops_while_it_waits(trial: Trial) -> None:
     """Cancel a generation whose producer waits for room, or is busy."""
     thunk = await trial.start_stream()
     await pass_turns(TURNS)
-    await _cancel(trial, thunk, "", f"after {TURNS} turns of the event loop without a read")
+    await _cancel_generation(trial, thunk, "", f"after {TURNS} turns of the event loop without a read")
 
 
 async def stops_after_a_read(trial: Trial) -> None:
@@ -194,7 +196,7 @@ async def stops_after_a_read(trial: Trial) -> None:
     trial.begin("thunk.astream()")
     read = await thunk.astream()
     if not thunk.is_computed():
-        await _cancel(trial, thunk, read, f"after {excerpt(read)}")
+        await _cancel_generation(trial, thunk, read, f"after {excerpt(read)}")
 
 
 async def stops_when_a_run_is_left(trial: Trial) -> None:
@@ -207,12 +209,12 @@ async def stops_when_a_run_is_left(trial: Trial) -> None:
 
 async def feeds_a_run_of_a_str(trial: Trial) -> None:
     """Run the generation of a str to its end."""
-    await _run(trial, _PROMPT)
+    await _run_generation(trial, _PROMPT)
 
 
 async def feeds_a_run_of_an_instruction(trial: Trial) -> None:
     """Run the generation of a component to its end."""
-    await _run(trial, _ACTION)
+    await _run_generation(trial, _ACTION)
 
 
 async def generates_beside_another(trial: Trial) -> None:
@@ -236,7 +238,7 @@ async def continues_when_another_stops(trial: Trial) -> None:
     other, thunk = await trial.start_stream(), await trial.start_stream()
     trial.begin("thunk.astream() of two outputs", rules.SHARES_NOTHING)
     read = await thunk.astream()
-    await _cancel(trial, other, "", "while another output was read")
+    await _cancel_generation(trial, other, "", "while another output was read")
     text = await trial.read(thunk, read)
     trial.begin("thunk.astream() while another output was cancelled")
     trial.check_text(rules.SHARES_NOTHING, text)
@@ -274,7 +276,7 @@ async def pass_turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def _run(trial: Trial, action: Instruction | str) -> None:
+async def _run_generation(trial: Trial, action: Instruction | str) -> None:
     backend = await trial.new_backend()
     trial.begin(f"stream_with_chunking({type(action).__name__}, backend, ctx, chunking='word')", rules.RUNS)
     result = await stream_with_chunking(action, backend, SimpleContext(), chunking="word")
@@ -282,7 +284,7 @@ async def _run(trial: Trial, action: Instruction | str) -> None:
     trial.check_text(rules.RUNS, result.full_text)
 
 
-async def _cancel(trial: Trial, thunk: ModelOutputThunk, read: str, when: str) -> None:
+async def _cancel_generation(trial: Trial, thunk: ModelOutputThunk, read: str, when: str) -> None:
     trial.begin(f"thunk.cancel_generation() {when}", rules.STOPS)
     await thunk.cancel_generation()
     state = (thunk.is_computed(), thunk.cancelled, thunk.value)
@@ -299,5 +301,5 @@ def _is_within(part: str, text: str) -> bool:
     return all(letter in rest for letter in part)
 
 
-def _kinds(entries: Sequence[object]) -> str:
+def _kinds_of_entries(entries: Sequence[object]) -> str:
     return f"[{', '.join(type(entry).__name__ for entry in entries)}]"

@@ -36,7 +36,7 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> BackendChecks:
         factory: Returns a new backend, or an awaitable of one, from each of its 15 calls. Each backend is called once
             and produces some text. More than 20 deltas check more, as 20 fit into an output that is not read. Backends
             that produce the same text show whether text is lost.
-        timeout: The seconds of the event loop's clock after which a check has failed.
+        timeout: The seconds of the event loop's clock after which a check of the backend has failed.
 
     Raises:
         ConformanceError: An `AssertionError`. If a rule is broken. It has the rule, the call, and the expected and the
@@ -51,10 +51,10 @@ def check_backend(factory: Factory, *, timeout: float = 10.0) -> BackendChecks:
     if not (isinstance(seconds, int | float) and seconds > 0):
         raise InvalidArgumentError("timeout", excerpt(timeout), "It must be a number of seconds above 0.")
     if _is_in_asyncio():
-        return BackendChecks(_check(factory, timeout))
+        return BackendChecks(_check_contract(factory, timeout))
     if sys.get_asyncgen_hooks().firstiter is not None:  # every event loop sets it
         raise event_loop_required_error("check_backend()")
-    asyncio.run(_check(factory, timeout))
+    asyncio.run(_check_contract(factory, timeout))
     return BackendChecks(None)
 
 
@@ -98,13 +98,13 @@ class BackendChecks(Coroutine[Any, Any, None]):
         return iter(()) if self._checks is None else self._checks.__await__()  # type: ignore[return-value]  # an iterator
 
 
-async def _check(factory: Factory, timeout: float) -> None:  # noqa: ASYNC109  # the name of the argument
+async def _check_contract(factory: Factory, timeout: float) -> None:  # noqa: ASYNC109  # the name of the argument
     known: list[str] = []
     for check in CHECKS:
-        await _run(check, Trial(factory, known), timeout)
+        await _run_backend_check(check, Trial(factory, known), timeout)
 
 
-async def _run(check: Check, trial: Trial, seconds: float) -> None:
+async def _run_backend_check(check: Check, trial: Trial, seconds: float) -> None:
     """Run a check in a new task, and check that it leaves no task."""
 
     async def run_in_trial() -> None:
@@ -118,7 +118,7 @@ async def _run(check: Check, trial: Trial, seconds: float) -> None:
         trial.check_requests()
         await _check_no_task_is_left(trial)
     finally:
-        await _end(task, trial, seconds)
+        await _end_task(task, trial, seconds)
 
 
 def _raise_fault(trial: Trial, task: asyncio.Task[None], seconds: float) -> None:
@@ -158,7 +158,7 @@ def _tasks_of(trial: Trial) -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if is_of_trial(task)}
 
 
-async def _end(task: asyncio.Task[None], trial: Trial, seconds: float) -> None:
+async def _end_task(task: asyncio.Task[None], trial: Trial, seconds: float) -> None:
     """End the tasks of a check. If all is well there are none."""
     left = {task, *_tasks_of(trial)}
     for each in left:

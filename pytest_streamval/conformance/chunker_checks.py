@@ -75,7 +75,7 @@ class ChunkerOutput(NamedTuple):
         return [chunk for chunks in (*self.fed, self.flushed) for chunk in chunks]
 
 
-def _play(chunker: Chunker, pieces: Sequence[str]) -> ChunkerOutput:
+def _play_chunker(chunker: Chunker, pieces: Sequence[str]) -> ChunkerOutput:
     return ChunkerOutput([chunker.feed(piece) for piece in pieces], chunker.flush())
 
 
@@ -97,8 +97,8 @@ def check_parallel_streams(checked: CheckedStrategy, pieces: list[str]) -> None:
     """Check that another open stream changes no chunk."""
     strategy = checked.strategy
     try:
-        _play(strategy.chunker(), list(OTHER))
-        alone = _play(strategy.chunker(), pieces).chunks
+        _play_chunker(strategy.chunker(), list(OTHER))
+        alone = _play_chunker(strategy.chunker(), pieces).chunks
     except Exception:  # noqa: BLE001  # as above
         return
     try:
@@ -107,8 +107,8 @@ def check_parallel_streams(checked: CheckedStrategy, pieces: list[str]) -> None:
         expected = "no exception, as without another stream beside it"
         raise RuleBrokenError(rules.STATELESS, expected, rules.show_exception(error), error) from error
     if beside != alone:
-        expected = f"{_show(alone, beside)}, as without another stream beside it"
-        raise RuleBrokenError(rules.STATELESS, expected, _show(beside, alone))
+        expected = f"{_show_chunks(alone, beside)}, as without another stream beside it"
+        raise RuleBrokenError(rules.STATELESS, expected, _show_chunks(beside, alone))
 
 
 def _check_new_chunkers(strategy: ChunkingStrategy) -> None:
@@ -136,15 +136,15 @@ def _play_beside_another(strategy: ChunkingStrategy, pieces: list[str]) -> Chunk
 
 def check_cuts(checked: CheckedStrategy, pieces: list[str]) -> None:
     """Check the chunks of a text, and that they do not depend on the cuts."""
-    played = _play(checked.strategy.chunker(), pieces)
+    played = _play_chunker(checked.strategy.chunker(), pieces)
     _check_places(played, pieces)
-    uncut = _play(checked.strategy.chunker(), ["".join(pieces)])
+    uncut = _play_chunker(checked.strategy.chunker(), ["".join(pieces)])
     if uncut.chunks != played.chunks:
-        expected = f"{_show(uncut.chunks, played.chunks)}, as for the text in one piece"
-        raise RuleBrokenError(rules.INVARIANT, expected, _show(played.chunks, uncut.chunks))
+        expected = f"{_show_chunks(uncut.chunks, played.chunks)}, as for the text in one piece"
+        raise RuleBrokenError(rules.INVARIANT, expected, _show_chunks(played.chunks, uncut.chunks))
     if len(uncut.flushed) != len(played.flushed):
-        expected = f"{_show(uncut.flushed)} from flush(), as for the text in one piece"
-        raise RuleBrokenError(rules.INVARIANT, expected, f"{_show(played.flushed)} from flush()")
+        expected = f"{_show_chunks(uncut.flushed)} from flush(), as for the text in one piece"
+        raise RuleBrokenError(rules.INVARIANT, expected, f"{_show_chunks(played.flushed)} from flush()")
 
 
 def _check_places(played: ChunkerOutput, pieces: list[str]) -> None:
@@ -176,14 +176,14 @@ def _is_part_of(text: str, chunk: Chunk) -> bool:
 
 def check_empty_deltas(checked: CheckedStrategy, pieces: list[str]) -> None:
     """Check that empty deltas between the pieces change nothing."""
-    plain = _play(checked.strategy.chunker(), pieces)
-    played = _play(checked.strategy.chunker(), with_empties(pieces))
+    plain = _play_chunker(checked.strategy.chunker(), pieces)
+    played = _play_chunker(checked.strategy.chunker(), with_empties(pieces))
     surplus = [found for found in played.fed[::2] if found != []]
     if surplus:
         raise RuleBrokenError(rules.EMPTY, "[] for each empty delta", excerpt(surplus[0], _SHOWN))
     if played.chunks != plain.chunks:
-        expected = f"{_show(plain.chunks, played.chunks)}, as without the empty deltas"
-        raise RuleBrokenError(rules.EMPTY, expected, _show(played.chunks, plain.chunks))
+        expected = f"{_show_chunks(plain.chunks, played.chunks)}, as without the empty deltas"
+        raise RuleBrokenError(rules.EMPTY, expected, _show_chunks(played.chunks, plain.chunks))
 
 
 def with_empties(pieces: list[str]) -> list[str]:
@@ -195,7 +195,7 @@ def check_split(checked: CheckedStrategy, pieces: list[str]) -> None:
     """Check that the chunks after each piece are those that `split` returns for the text so far."""
     if not checked.is_incremental():
         return
-    played, split = _play(checked.strategy.chunker(), pieces), _play(checked.split_chunker(), pieces)
+    played, split = _play_chunker(checked.strategy.chunker(), pieces), _play_chunker(checked.split_chunker(), pieces)
     text, emitted, expected = "", [], []
     for piece, chunks, complete in zip(pieces, played.fed, split.fed, strict=True):
         text += piece
@@ -215,7 +215,7 @@ def check_delay(checked: CheckedStrategy, pieces: list[str]) -> None:
     """Check that every chunk is emitted at the latest at the end of the word after it."""
     if not checked.bounded_delay:
         return
-    played = _play(checked.strategy.chunker(), pieces)
+    played = _play_chunker(checked.strategy.chunker(), pieces)
     text, now = "".join(pieces), 0
     for piece, chunks in zip((*pieces, None), (*played.fed, played.flushed), strict=True):
         for chunk in chunks:
@@ -232,7 +232,7 @@ def _texts(chunks: list[Chunk]) -> list[str]:
     return [chunk.text for chunk in chunks]
 
 
-def _show(chunks: list[Chunk], other: Sequence[Chunk] = ()) -> str:
+def _show_chunks(chunks: list[Chunk], other: Sequence[Chunk] = ()) -> str:
     """Return the texts of chunks, with their places if the texts of the other chunks are the same."""
     texts = _texts(chunks)
     if texts == _texts(list(other)):

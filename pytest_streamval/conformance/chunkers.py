@@ -66,7 +66,7 @@ def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = ()
             break it, and the expected and the actual result. An exception of the strategy is its cause.
         InvalidArgumentError: A `TypeError`. If the strategy is not a strategy, or `texts` is not a list of str.
     """
-    checked = CheckedStrategy(_strategy(strategy), bounded_delay)
+    checked = CheckedStrategy(_checked_strategy(strategy), bounded_delay)
     own = _own_texts(texts)
     texts_in_pieces = [*map(_cuts_of, own), *_corpus_in_pieces()]
     uncut: list[_Cuts] = [cuts[:1] for cuts in texts_in_pieces]
@@ -80,13 +80,13 @@ def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = ()
         (check_delay, finest),
     ):
         for pieces in chain.from_iterable(tried):
-            _try(checked, check, list(pieces))
+            _try_pieces(checked, check, list(pieces))
     if checked.is_incremental():
         for unit in (*_UNITS, *filter(None, own[:2])):
             _try_growth(checked, unit)
 
 
-def _strategy(strategy: object) -> ChunkingStrategy:
+def _checked_strategy(strategy: object) -> ChunkingStrategy:
     if isinstance(strategy, str):
         strategy = resolve_chunking(strategy)
     if isinstance(strategy, ChunkingStrategy):
@@ -123,7 +123,7 @@ def _cuts_of(text: str) -> _Cuts:
     return tuple(found)
 
 
-def _try(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> None:
+def _try_pieces(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> None:
     """Run a check on pieces. If it finds a violation, raise the error for the smallest pieces that show it."""
     first = _violation(checked, check, pieces)
     if first is None:
@@ -138,7 +138,9 @@ def _try(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> None:
         return True
 
     smallest = smallest_pieces(pieces, fails)
-    _raise(checked, violations[-1], show_cuts(with_empties(smallest) if check is check_empty_deltas else smallest))
+    _raise_violation(
+        checked, violations[-1], show_cuts(with_empties(smallest) if check is check_empty_deltas else smallest)
+    )
 
 
 def _violation(checked: CheckedStrategy, check: _Check, pieces: list[str]) -> Violation | None:
@@ -163,7 +165,7 @@ def _engine_violation(error: ChunkingContractError) -> Violation:
     return Violation(rule, _EXPECTED[rule], f"{error.strategy} {error.fault}", error)
 
 
-def _raise(checked: CheckedStrategy, violation: Violation, example: str) -> NoReturn:
+def _raise_violation(checked: CheckedStrategy, violation: Violation, example: str) -> NoReturn:
     name, rule = excerpt(checked.strategy), violation.rule
     error = ConformanceError(name, rule.words, example, violation.expected, violation.came, rule.way_out)
     raise error from violation.cause
@@ -179,4 +181,4 @@ def _try_growth(checked: CheckedStrategy, unit: str) -> None:
             return
         times = ", ".join(f"{seconds * 1000:.1f}" for seconds in quarters)
         violation = Violation(rules.LINEAR, "as much time for each quarter of the text", f"{times} ms for the quarters")
-    _raise(checked, violation, f"{excerpt(unit)} over and over, in deltas of {DELTA} characters")
+    _raise_violation(checked, violation, f"{excerpt(unit)} over and over, in deltas of {DELTA} characters")

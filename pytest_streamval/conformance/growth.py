@@ -35,15 +35,15 @@ def growing_quarters(strategy: ChunkingStrategy, unit: str) -> tuple[float, ...]
     """
     with _no_garbage_collection():
         deltas = _FEWEST
-        quarters = _quarters(strategy, unit, deltas)
+        quarters = _times_of_quarters(strategy, unit, deltas)
         while not _is_decided(quarters, deltas):
             deltas *= 2
-            quarters = _quarters(strategy, unit, deltas)
+            quarters = _times_of_quarters(strategy, unit, deltas)
         for size in (deltas, 2 * deltas):  # in a longer text, a single change of the work is at another place
-            if _grow(quarters):
-                runs = (_quarters(strategy, unit, size) for _ in range(_RUNS))
+            if _do_times_grow(quarters):
+                runs = (_times_of_quarters(strategy, unit, size) for _ in range(_RUNS))
                 quarters = tuple(map(min, zip(*runs, strict=True)))
-    return quarters if _grow(quarters) else None
+    return quarters if _do_times_grow(quarters) else None
 
 
 def _is_decided(quarters: tuple[float, ...], deltas: int) -> bool:
@@ -53,10 +53,10 @@ def _is_decided(quarters: tuple[float, ...], deltas: int) -> bool:
         return True
     if quarters[-1] < _FLAT * quarters[0]:
         return seconds > (_LONG if deltas < _ENOUGH else _VISIBLE)
-    return seconds > _VISIBLE and _grow(quarters)
+    return seconds > _VISIBLE and _do_times_grow(quarters)
 
 
-def _grow(quarters: tuple[float, ...]) -> bool:
+def _do_times_grow(quarters: tuple[float, ...]) -> bool:
     """Return whether each quarter took longer than the one before, and the last one much longer than the first.
 
     If the first quarter is too short for the clock, the result is False.
@@ -65,7 +65,7 @@ def _grow(quarters: tuple[float, ...]) -> bool:
     return rising and quarters[-1] > _GROWN * quarters[0] > 0
 
 
-def _quarters(strategy: ChunkingStrategy, unit: str, deltas: int) -> tuple[float, ...]:
+def _times_of_quarters(strategy: ChunkingStrategy, unit: str, deltas: int) -> tuple[float, ...]:
     text = "".join(islice(cycle(unit), deltas * DELTA))
     pieces = [text[at : at + DELTA] for at in range(0, len(text), DELTA)]
     feed = strategy.chunker().feed

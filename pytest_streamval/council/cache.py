@@ -65,7 +65,7 @@ class CouncilCache:
             if self._exists():
                 with self._connected() as connection:
                     row = connection.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
-                return None if row is None else CouncilResult.from_dict({**_object(row[0]), "cached": True})
+                return None if row is None else CouncilResult.from_dict({**_cached_object(row[0]), "cached": True})
         return None
 
     def store(self, key: str, result: CouncilResult) -> None:
@@ -167,7 +167,7 @@ def as_cache(cache: CouncilCache | str | os.PathLike[str] | bool | None) -> Coun
     raise InvalidArgumentError("cache", excerpt(cache), "It must be a CouncilCache, the path of a file, True, or None.")
 
 
-def _object(text: object) -> dict[str, object]:
+def _cached_object(text: object) -> dict[str, object]:
     """Return the object in a stored result."""
     found = parse_json(text) if isinstance(text, str) else None
     if not isinstance(found, dict):
@@ -202,34 +202,36 @@ def cache_key(
             "prompt": prompt,
             "mode": mode,
             "rounds": rounds,
-            "members": [[member.name, _identity(member.backend)] for member in members],
-            "synthesizer": synthesizer and [synthesizer.name, _identity(synthesizer.backend)],
-            "options": _plain(dict(model_options)),
+            "members": [[member.name, _identity_of_backend(member.backend)] for member in members],
+            "synthesizer": synthesizer and [synthesizer.name, _identity_of_backend(synthesizer.backend)],
+            "options": _cache_key_part(dict(model_options)),
         }
     except NoKeyError:
         return None
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode(errors="surrogatepass")).hexdigest()
 
 
-def _identity(backend: object) -> str:
+def _identity_of_backend(backend: object) -> str:
     identity = getattr(backend, "identity", None)
     if not isinstance(identity, str):
         raise NoKeyError
     return identity
 
 
-def _plain(value: object) -> object:
+def _cache_key_part(value: object) -> object:
     """Return a JSON value that differs for different values."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [type(value).__name__, [_plain(item) for item in value]]
+        return [type(value).__name__, [_cache_key_part(item) for item in value]]
     if isinstance(value, set | frozenset):
-        return [type(value).__name__, sorted(map(_plain, value), key=repr)]
+        return [type(value).__name__, sorted(map(_cache_key_part, value), key=repr)]
     if isinstance(value, dict):
-        return {"dict": sorted(([_plain(name), _plain(item)] for name, item in value.items()), key=repr)}
+        return {
+            "dict": sorted(([_cache_key_part(name), _cache_key_part(item)] for name, item in value.items()), key=repr)
+        }
     if is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
-        items = [[item.name, _plain(getattr(value, item.name))] for item in fields(value)]
+        items = [[item.name, _cache_key_part(getattr(value, item.name))] for item in fields(value)]
         return [kind.__module__, kind.__qualname__, items]
     raise NoKeyError

@@ -137,10 +137,12 @@ class Council(Generic[Backend_co, Synthesizer_co]):
             rounds: The number of rounds of a debate.
 
         Raises:
-            InvalidArgumentError: If an argument is invalid.
+            InvalidArgumentError: If the members, the mode or another argument of the council is invalid.
             asyncio.CancelledError: If the caller is cancelled. Every member has stopped by then.
         """
-        return await self.new_run(prompt, _mode(mode, synthesize=synthesize), rounds=rounds, streams=False).run()
+        return await self.new_run(
+            prompt, _council_mode(mode, synthesize=synthesize), rounds=rounds, streams=False
+        ).run()
 
     def ask_stream(self, prompt: str, synthesize: bool = True, *, mode: str | None = None) -> CouncilStream:  # noqa: FBT001, FBT002  # as designed
         """Return the events as they happen: `async for event in council.ask_stream(prompt)`.
@@ -155,7 +157,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         Raises:
             InvalidArgumentError: If an argument is invalid, or the mode does not stream.
         """
-        chosen = _mode(mode, synthesize=synthesize)
+        chosen = _council_mode(mode, synthesize=synthesize)
         if chosen not in STREAMED:
             rule = f"A stream has the mode {' or '.join(STREAMED)}. Await ask(..., mode={chosen!r}) instead."
             raise InvalidArgumentError("mode", excerpt(chosen), rule)
@@ -209,7 +211,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         return _run("stream_sync", follow)
 
     def new_run(self, prompt: str, mode: str, *, rounds: int = 2, streams: bool = True) -> CouncilRun:
-        """Return a run of this council that has not started yet."""
+        """Return a `CouncilRun` that has not started yet."""
         given: object = prompt
         if not isinstance(given, str):
             raise InvalidArgumentError("prompt", excerpt(given), "It must be a str.")
@@ -259,7 +261,7 @@ class Council(Generic[Backend_co, Synthesizer_co]):
         return f"<Council of {names}{'' if self.synthesizer is None else f', synthesized by {self.synthesizer.name}'}>"
 
 
-def _mode(mode: str | None, *, synthesize: bool) -> str:
+def _council_mode(mode: str | None, *, synthesize: bool) -> str:
     if mode is None:
         return "synthesize" if synthesize else "raw"
     if mode not in MODES:

@@ -32,7 +32,7 @@ class CouncilEvent(StreamEvent, sets_time=True):
         answer: `*_done`: the complete answer.
         result: `done`: the result.
         check: `member_check`: the verdicts of the requirements on a chunk.
-        timestamp: The time of the event in seconds since the epoch. It is no part of a comparison.
+        timestamp: The time of the member's event in seconds since the epoch. It is no part of a comparison.
     """
 
     type: EventType
@@ -48,17 +48,17 @@ class CouncilEvent(StreamEvent, sets_time=True):
         return per_member(event for event in events if isinstance(event, CouncilEvent))
 
     def __str__(self) -> str:
-        """Return the line that a transcript shows for this event."""
+        """Return the line that a transcript shows for this event of a council."""
         owner = f"{self.member}: " if self.type.startswith("member") else ""
         kind = self.type.removeprefix("member_").replace("_", " ")
         if self.answer is not None:
-            return f"{owner}{kind} {_summary(self.answer)}"
+            return f"{owner}{kind} {_answer_summary(self.answer)}"
         if self.result is not None:
             return f"{kind} {self.result.mode}, {len(self.result.usable_answers)} usable of {len(self.result.answers)}"
         if self.check is not None:
-            reasons = [_quoted(result.reason) for result in self.check.results if result.reason is not None]
+            reasons = [_quoted_answer(result.reason) for result in self.check.results if result.reason is not None]
             return f"{owner}check {', '.join(['passed' if self.check.passed else 'FAILED', *reasons])}"
-        return f"{owner}{kind} {_quoted(self.text)}"
+        return f"{owner}{kind} {_quoted_answer(self.text)}"
 
 
 def per_member(events: Iterable[CouncilEvent]) -> list[CouncilEvent]:
@@ -77,16 +77,16 @@ def per_member(events: Iterable[CouncilEvent]) -> list[CouncilEvent]:
     return [*sorted(of_members, key=lambda event: rank.get(event.member or "", -1)), *others]
 
 
-def _summary(answer: ModelAnswer) -> str:
+def _answer_summary(answer: ModelAnswer) -> str:
     facts = [f"{len(answer.text):,} characters"]
     if answer.error is not None:
-        facts.append(f"error {_quoted(answer.error)}")
+        facts.append(f"error {_quoted_answer(answer.error)}")
     if answer.failed_requirement is not None:
-        facts.append(f"FAILED {_quoted(answer.failed_requirement)}")
+        facts.append(f"FAILED {_quoted_answer(answer.failed_requirement)}")
     if answer.finish_reason is not None:
         facts.append(f"finished by {answer.finish_reason}")
     return ", ".join(facts)
 
 
-def _quoted(text: str) -> str:
+def _quoted_answer(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)

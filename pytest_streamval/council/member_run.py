@@ -72,7 +72,7 @@ class MemberRun:
     channel: EventChannel | None
     """Receives the events."""
     cached: ModelAnswer | None
-    """The answer of an earlier run, which replaces the request. The requirements still check it."""
+    """The cached answer of this member, which replaces the request. The requirements still check it."""
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _began: float = field(default=0.0, init=False)  # in the time of the loop
     _answer: ModelAnswer | None = field(default=None, init=False)

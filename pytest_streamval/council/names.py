@@ -84,12 +84,12 @@ def find_names(folder: str | os.PathLike[str] | None = None) -> NamedModels:
     for place in (start, *start.parents):
         for name in _FILES:
             path = place / name
-            if (table := _table(path)) is not None:
-                return _names(path, table)
+            if (table := _streamval_table(path)) is not None:
+                return _named_models(path, table)
     return NamedModels()
 
 
-def _table(path: Path) -> dict[str, object] | None:
+def _streamval_table(path: Path) -> dict[str, object] | None:
     """Return the table with names in a file, or None if it has none."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def _table(path: Path) -> dict[str, object] | None:
         return None
     except ValueError as error:  # also a character that is no UTF-8
         if path.name == _FILES[0]:
-            raise _invalid(path, "TOML", excerpt(str(error)), "the text of a TOML file") from error
+            raise _invalid_name(path, "TOML", excerpt(str(error)), "the text of a TOML file") from error
         return None  # another tool reports the error of its own file
     if path.name == _FILES[0]:
         return content
@@ -106,37 +106,37 @@ def _table(path: Path) -> dict[str, object] | None:
     return table if isinstance(table, dict) else None
 
 
-def _names(path: Path, table: dict[str, object]) -> NamedModels:
+def _named_models(path: Path, table: dict[str, object]) -> NamedModels:
     for key, value in table.items():
         if key not in _KEYS:
-            raise _invalid(path, key, excerpt(value), f"one of the tables {' and '.join(_KEYS)}")
+            raise _invalid_name(path, key, excerpt(value), f"one of the tables {' and '.join(_KEYS)}")
     models, councils = (_strings_to(path, key, table.get(key, {})) for key in _KEYS)
     specs = {}
     for name, spec in models.items():
         if not isinstance(spec, str) or ":" in name:
             rule = 'a friendly name without a colon and a spec, such as fast = "openai:gpt-4.1-mini"'
-            raise _invalid(path, f"models.{name}", excerpt(spec), rule)
+            raise _invalid_name(path, f"models.{name}", excerpt(spec), rule)
         specs[name] = spec
-    return NamedModels(specs, {name: _council(path, name, value) for name, value in councils.items()}, path)
+    return NamedModels(specs, {name: _named_council(path, name, value) for name, value in councils.items()}, path)
 
 
-def _council(path: Path, name: str, value: object) -> NamedCouncil:
+def _named_council(path: Path, name: str, value: object) -> NamedCouncil:
     rule = 'a table such as {models = ["fast", "openai:gpt-4.1"], synthesizer = "fast"}'
     if not isinstance(value, dict) or not value.keys() <= {"models", "synthesizer"}:
-        raise _invalid(path, f"councils.{name}", excerpt(value), rule)
+        raise _invalid_name(path, f"councils.{name}", excerpt(value), rule)
     models, synthesizer = value.get("models"), value.get("synthesizer")
     if not isinstance(models, list) or not models or not all(isinstance(each, str) for each in models):
-        raise _invalid(path, f"councils.{name}.models", excerpt(models), "a list of one name or spec or more")
+        raise _invalid_name(path, f"councils.{name}.models", excerpt(models), "a list of one name or spec or more")
     if synthesizer is not None and not isinstance(synthesizer, str):
-        raise _invalid(path, f"councils.{name}.synthesizer", excerpt(synthesizer), "a name or a spec")
+        raise _invalid_name(path, f"councils.{name}.synthesizer", excerpt(synthesizer), "a name or a spec")
     return NamedCouncil(tuple(models), synthesizer)
 
 
 def _strings_to(path: Path, key: str, value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise _invalid(path, key, excerpt(value), "a table")
+        raise _invalid_name(path, key, excerpt(value), "a table")
     return value
 
 
-def _invalid(path: Path, place: str, value: str, rule: str) -> InvalidArgumentError:
+def _invalid_name(path: Path, place: str, value: str, rule: str) -> InvalidArgumentError:
     return InvalidArgumentError(f"{place} in {path}", value, f"It must be {rule}.")

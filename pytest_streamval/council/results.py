@@ -20,9 +20,9 @@ class ModelAnswer:
     model: str
     """The provider's name of the model."""
     text: str = ""
-    """The text, or after an error or a failed check the text released before that."""
+    """The text of the member's answer, or after an error or a failed check the text released before that."""
     error: str | None = None
-    """The class and the message of the error that ended the answer early, without secrets."""
+    """The class and the message of the error that ended the member's answer early, without secrets."""
     failed_requirement: str | None = None
     """The requirements that the answer failed, with their reasons."""
     latency_s: float = field(default=0.0, compare=False)
@@ -36,7 +36,7 @@ class ModelAnswer:
     tool_calls: tuple[ToolCall, ...] = ()
     """The model's tool calls, empty if the answer was cut."""
     refusal: str = ""
-    """The words of a refusal, if the provider separates them from the text, empty if the answer was cut."""
+    """The words of the member's refusal, if its provider separates them from the text, empty if the answer was cut."""
     signature: str = ""
     """The provider's signatures of the thinking, empty if the answer was cut."""
 
@@ -66,7 +66,7 @@ class ModelAnswer:
 
     @property
     def _instead(self) -> str:
-        """The description of the parts that an answer without text has."""
+        """The description of the parts that a member's answer without text has."""
         if self.refusal:
             return f", but a refusal: {excerpt(self.refusal)}"
         if self.tool_calls:

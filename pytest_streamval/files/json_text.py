@@ -30,9 +30,9 @@ class UnreadableJsonError(ValueError):
     def __init__(self, reason: str, at: int = 0, *, verdict: str = "Unreadable") -> None:
         super().__init__(reason, at)
         self.reason = reason
-        """The fault, as a sentence without its point."""
+        """The fault of the JSON text, as a sentence without its point."""
         self.at = at
-        """The offset in the text, in characters, 0 if it is unknown."""
+        """The offset of the fault in the JSON text, in characters, 0 if it is unknown."""
         self.fault = f"{verdict} JSON: {reason}"
         """The same, as a message of its own."""
 
@@ -100,19 +100,19 @@ def _decoded(data: bytes) -> str:
         raise UnreadableJsonError(reason, verdict="Invalid") from error
 
 
-def _finite(digits: str) -> float:
+def _finite_number(digits: str) -> float:
     number = float(digits)
     if not isfinite(number):
         raise UnreadableJsonError(f"{excerpt(digits)[1:-1]} is not a finite number")
     return number
 
 
-def _reject(word: str) -> NoReturn:
+def _reject_constant(word: str) -> NoReturn:
     raise UnreadableJsonError(f"{word} is not a number of JSON")
 
 
 # json.loads makes a decoder for each call with such functions, which takes longer than reading a short line
-_finite_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_reject)
+_finite_decoder = json.JSONDecoder(parse_float=_finite_number, parse_constant=_reject_constant)
 _decoder = json.JSONDecoder()
 
 
@@ -124,11 +124,11 @@ def _has_more_brackets(text: str, number: int) -> bool:
 def _is_deeper(value: object, deepest: int) -> bool:
     level: Iterable[object] = [value]
     for _ in range(deepest + 1):
-        level = list(chain.from_iterable(map(_parts, level)))
+        level = list(chain.from_iterable(map(_parts_of_json, level)))
         if not level:
             return False
     return True
 
 
-def _parts(value: object) -> Iterable[object]:
+def _parts_of_json(value: object) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -45,29 +45,29 @@ def from_json(kind: Any, value: Any, *where: str | int) -> Any:  # noqa: ANN401 
     """
     if kind in _SCALARS:
         rule, types = _SCALARS[kind]
-        _require(type(value) in types and not _is_too_large(value), rule, value, where)
+        _require_valid_json(type(value) in types and not _is_too_large(value), rule, value, where)
         return value
     arguments = get_args(kind)
     if NoneType in arguments:
         return None if value is None else from_json(arguments[0], value, *where)
     if get_origin(kind) is Literal:
-        _require(value in arguments, f"one of {', '.join(arguments)}", value, where)
+        _require_valid_json(value in arguments, f"one of {', '.join(arguments)}", value, where)
         return value
     if get_origin(kind) in {list, tuple}:
-        _require(isinstance(value, list), "a list", value, where)
+        _require_valid_json(isinstance(value, list), "a list", value, where)
         items = (from_json(arguments[0], item, *where, at) for at, item in enumerate(value))
         return get_origin(kind)(items)
     annotations = _annotations(kind)
     if issubclass(kind, tuple):
         size = len(annotations)
-        _require(isinstance(value, list) and len(value) == size, f"a list of {size}", value, where)
+        _require_valid_json(isinstance(value, list) and len(value) == size, f"a list of {size}", value, where)
         pairs = zip(annotations.values(), value, strict=True)
         return kind(*(from_json(each, item, *where, at) for at, (each, item) in enumerate(pairs)))
-    _require(isinstance(value, dict), "an object", value, where)
+    _require_valid_json(isinstance(value, dict), "an object", value, where)
     optional = {each.name for each in fields(kind) if each.metadata == OPTIONAL}
     for name in annotations:
         if name not in value and name not in optional:
-            raise ValueError(f"{_path(where)} has no {name!r}")
+            raise ValueError(f"{_json_path(where)} has no {name!r}")
     given = {name: each for name, each in annotations.items() if name in value}
     return kind(**{name: from_json(each, value[name], *where, name) for name, each in given.items()})
 
@@ -84,12 +84,12 @@ def _annotations(kind: Any) -> dict[str, Any]:  # noqa: ANN401  # as above
     return {name: found[name] for name in names}
 
 
-def _require(valid: bool, rule: str, value: object, where: tuple[str | int, ...]) -> None:  # noqa: FBT001  # private
+def _require_valid_json(valid: bool, rule: str, value: object, where: tuple[str | int, ...]) -> None:  # noqa: FBT001  # private
     if not valid:
-        raise ValueError(f"{_path(where)} is {excerpt(value)}, it must be {rule}")
+        raise ValueError(f"{_json_path(where)} is {excerpt(value)}, it must be {rule}")
 
 
-def _path(where: tuple[str | int, ...]) -> str:
-    """Return a path as JavaScript writes it, such as `tests[0].streams[2].why`."""
+def _json_path(where: tuple[str | int, ...]) -> str:
+    """Return the path of a JSON value as JavaScript writes it, such as `tests[0].streams[2].why`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     return "".join(parts).removeprefix(".") or "it"

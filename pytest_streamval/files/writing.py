@@ -26,7 +26,7 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         OSError: If the file cannot be written. It names the file, and an older file stays as it was.
     """
-    with _naming(path):
+    with _naming_path_in_errors(path):
         if _is_special(path):
             Path(path).write_bytes(data)
             return
@@ -41,7 +41,7 @@ def prepare_file(path: str | os.PathLike[str], data: bytes) -> PreparedFile:
     Raises:
         OSError: If the file cannot be written. It names the file, and nothing is left of the data.
     """
-    with _naming(path):
+    with _naming_path_in_errors(path):
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
         old = _old_file(target)
@@ -67,7 +67,7 @@ class PreparedFile(NamedTuple):
         Raises:
             OSError: If that fails. It names the file, and the older file stays as it was.
         """
-        with _naming(self.target):
+        with _naming_path_in_errors(self.target):
             try:
                 self.temporary.replace(self.target)
             except BaseException:
@@ -106,7 +106,7 @@ def _write_new(path: Path, data: bytes, old: os.stat_result | None) -> None:
             left = left[file.write(left) :]
         if old is not None:
             _keep_permissions(path, old)
-        _sync(descriptor)
+        _sync_file(descriptor)
 
 
 def _keep_permissions(path: Path, old: os.stat_result) -> None:
@@ -122,12 +122,12 @@ def _sync_folder(folder: Path) -> None:
     except PermissionError:
         return
     try:
-        _sync(descriptor)
+        _sync_file(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _sync(descriptor: int) -> None:
+def _sync_file(descriptor: int) -> None:
     """Write a file or a folder to the disk. Some file systems over a network cannot do that."""
     try:
         os.fsync(descriptor)
@@ -145,7 +145,7 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
 
 
 @contextmanager
-def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+def _naming_path_in_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """Name a file in the errors of its writing. They would name the temporary file, or none."""
     try:
         yield

@@ -90,7 +90,7 @@ class LiveBackend(Backend):
     async def aclose(self) -> None:
         """Close the connections that wait for another request. The next request makes a new one.
 
-        They are closed with their event loop too, and if the backend is dropped.
+        The connections of a live backend are closed with their event loop too, and if it is dropped.
         """
         await self._pool.aclose()
 
@@ -129,7 +129,7 @@ class LiveBackend(Backend):
             [*turns_of([*ctx.view_for_generation(), action])],
             model=self.model,
             options=options,
-            schema=_schema(format),
+            schema=_output_schema(format),
             stream=streams,
         )
         request, secrets = self._authorized(wire_request)
@@ -170,9 +170,9 @@ class LiveBackend(Backend):
         decoder.max_frame = self._max_frame
         try:
             await self._decode(thunk, response, decoder)
-            await _put(thunk, decoder.close())
+            await _put_live_deltas(thunk, decoder.close())
         except WireError as error:
-            await _put(thunk, error.deltas)  # those of the same read before the fault
+            await _put_live_deltas(thunk, error.deltas)  # those of the same read before the fault
             raise
         finally:
             thunk.generation.deviations = tuple(decoder.deviations)
@@ -180,12 +180,12 @@ class LiveBackend(Backend):
     async def _decode(self, thunk: ModelOutputThunk, response: HttpResponse, decoder: FrameDecoder) -> None:
         try:
             async for data in response.reads:
-                await _put(thunk, decoder.feed(data))
+                await _put_live_deltas(thunk, decoder.feed(data))
         except ProviderUnreachableError as broken:
             if decoder.done:
                 return  # the stream had ended before the connection broke
             try:
-                await _put(thunk, decoder.close())
+                await _put_live_deltas(thunk, decoder.close())
             except StreamTruncatedError as truncated:
                 raise truncated from broken
             raise
@@ -196,19 +196,19 @@ class LiveBackend(Backend):
             body += data
             if len(body) > self._max_frame:
                 raise FrameTooLongError(self._adapter.protocol, "", (), 0, self._max_frame)
-        await _put(thunk, [self._adapter.parse_response(bytes(body)).to_delta()])
+        await _put_live_deltas(thunk, [self._adapter.parse_response(bytes(body)).to_delta()])
 
     def __repr__(self) -> str:
         return f"<LiveBackend {self.spec} at {shown_address(self.address)}>"
 
 
-async def _put(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
+async def _put_live_deltas(thunk: ModelOutputThunk, deltas: Iterable[Delta]) -> None:
     for delta in deltas:
         if not thunk.try_put(delta):
             await thunk.put(delta)
 
 
-def _schema(form: object | None) -> Mapping[str, object] | None:
+def _output_schema(form: object | None) -> Mapping[str, object] | None:
     """Return the JSON schema of a format: the format itself, or that of a class of pydantic."""
     if form is None or isinstance(form, Mapping):
         return form

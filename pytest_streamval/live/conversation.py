@@ -41,7 +41,7 @@ def turns_of(entries: Iterable[Entry]) -> Iterator[dict[str, object]]:
                 open_calls.append(call if call.id else replace(call, id=f"{MADE_UP}{number}"))
             yield calling_turn(str(entry), entry.thoughts, open_calls)
         else:
-            yield _turn(entry)
+            yield _turn_of_entry(entry)
     yield from _without_result(open_calls)
 
 
@@ -49,7 +49,7 @@ def _without_result(calls: Iterable[ToolCall]) -> Iterator[dict[str, object]]:
     return (result_turn(call, _NO_RESULT) for call in calls)
 
 
-def _turn(entry: Entry) -> dict[str, object]:
+def _turn_of_entry(entry: Entry) -> dict[str, object]:
     if isinstance(entry, ModelOutputThunk):
         return {"role": "assistant", "content": str(entry) or entry.refusal}
     if isinstance(entry, Message):

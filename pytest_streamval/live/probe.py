@@ -39,7 +39,7 @@ def probe(backend: LiveBackend) -> ProviderUnreachableError | None:
         return _unavailable(backend, f"GET {url}: {error}")
     if status in {401, 403}:
         return _unavailable(backend, f"GET {url} answered {status}: the key in {provider.keys[0]} is not accepted")
-    models = _models(body) if status == 200 else None  # noqa: PLR2004  # OK; a server without a list may still answer
+    models = _listed_models(body) if status == 200 else None  # noqa: PLR2004  # OK; a server without a list may still answer
     if models and not any(_is_same(backend.model, model) for model in models):
         known = ", ".join(sorted(models)[:8])
         remedy = f"ollama pull {backend.model}" if provider.name == "ollama" else "name one of these"
@@ -71,7 +71,7 @@ def _unavailable(backend: LiveBackend, fault: str) -> ProviderUnreachableError:
     return backend_unavailable_error(backend.spec, shown_address(backend.address), fault, remedy)
 
 
-def _models(body: bytes) -> set[str] | None:
+def _listed_models(body: bytes) -> set[str] | None:
     """Return the names in a list of models, or None if the body is not one."""
     try:
         found = parse_json(body)

@@ -62,9 +62,9 @@ class Provider:
     def address(self, base_url: str | None, environment: Mapping[str, str] | None = None) -> str:
         """Return the address of the provider: the given one, the one in the environment, or the usual one."""
         __tracebackhide__ = True
-        get = _variables(environment)
+        get = _environment_variables(environment)
         found = base_url or next(filter(None, map(get, self.urls)), None)
-        return self.url if found is None else _completed(found, self.url)
+        return self.url if found is None else _completed_address(found, self.url)
 
     def endpoint(self, address: str, path: str) -> str:
         """Return the URL of a path."""
@@ -79,13 +79,13 @@ class Provider:
             MissingKeyError: A `LookupError`. If there is none and the address is the provider's usual one.
         """
         __tracebackhide__ = True
-        found = next(filter(None, map(_variables(environment), self.keys)), None)
+        found = next(filter(None, map(_environment_variables(environment), self.keys)), None)
         if found is None and self.keys and self._is_official(address):
             raise MissingKeyError(self.name, self.keys)
         return found
 
 
-def _variables(environment: Mapping[str, str] | None) -> Callable[[str], str | None]:
+def _environment_variables(environment: Mapping[str, str] | None) -> Callable[[str], str | None]:
     """Return the function that returns a variable. It has no `repr` with values, which tracebacks with locals show."""
     return os.environ.get if environment is None else environment.get
 
@@ -118,7 +118,7 @@ _MISTRAL = OpenAIChat(seed="random_seed", stream_options=False)
 _DEEPSEEK = OpenAIChat(json_schemas=False)
 
 
-def _compatible(
+def _openai_compatible(
     name: str,
     url: str,
     adapter: Adapter | None = None,
@@ -138,7 +138,7 @@ PROVIDERS = {
     for provider in (
         Provider("ollama", Ollama(), "http://127.0.0.1:11434", (), ("OLLAMA_HOST",)),
         # Its newer models refuse max_tokens, but many compatible servers know only that name.
-        _compatible("openai", "https://api.openai.com", official=OpenAIChat(max_tokens="max_completion_tokens")),
+        _openai_compatible("openai", "https://api.openai.com", official=OpenAIChat(max_tokens="max_completion_tokens")),
         Provider(
             "openai-responses", OpenAIResponses(), "https://api.openai.com", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",)
         ),
@@ -156,12 +156,12 @@ PROVIDERS = {
             ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             ("GOOGLE_GEMINI_BASE_URL",),
         ),
-        _compatible("xai", "https://api.x.ai"),
-        _compatible("perplexity", "https://api.perplexity.ai", versioned=False),
-        _compatible("groq", "https://api.groq.com/openai"),
-        _compatible("deepseek", "https://api.deepseek.com", _DEEPSEEK),
-        _compatible("mistral", "https://api.mistral.ai", _MISTRAL),
-        _compatible("together", "https://api.together.xyz"),
+        _openai_compatible("xai", "https://api.x.ai"),
+        _openai_compatible("perplexity", "https://api.perplexity.ai", versioned=False),
+        _openai_compatible("groq", "https://api.groq.com/openai"),
+        _openai_compatible("deepseek", "https://api.deepseek.com", _DEEPSEEK),
+        _openai_compatible("mistral", "https://api.mistral.ai", _MISTRAL),
+        _openai_compatible("together", "https://api.together.xyz"),
     )
 }
 """The known providers, by name. Any other compatible server is `openai:MODEL` with an address."""
@@ -182,7 +182,7 @@ def parse_spec(spec: str) -> tuple[Provider, str]:
     return PROVIDERS[name], model
 
 
-def _completed(address: str, usual: str) -> str:
+def _completed_address(address: str, usual: str) -> str:
     """Return an address with its scheme and port. `OLLAMA_HOST`, for example, may lack them."""
     address = address.strip()
     url = address if "://" in address else f"http://{address}"

@@ -78,7 +78,7 @@ class RecordingTransport:
             Exception: If the inner transport raises it.
         """
         path = numbered(self.path, next(self._numbers))
-        path.parent.mkdir(parents=True, exist_ok=True)  # before anything is sent, as it may fail
+        path.parent.mkdir(parents=True, exist_ok=True)  # before a request is sent, as this may fail
         readable = decoded_request(request)
         recorder = StreamRecorder(
             readable,

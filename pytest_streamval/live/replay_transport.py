@@ -70,7 +70,9 @@ class ReplayTransport:
         """
         if not speed > 0:
             raise InvalidArgumentError("speed", excerpt(speed), "It must be above 0. math.inf leaves out the pauses.")
-        self.matcher = cassettes if isinstance(cassettes, CassetteMatcher) else CassetteMatcher(_loaded(cassettes))
+        self.matcher = (
+            cassettes if isinstance(cassettes, CassetteMatcher) else CassetteMatcher(_loaded_cassettes(cassettes))
+        )
         """The recordings, and those of them that were played."""
         self.speed = speed
         self.cut = cut
@@ -117,7 +119,7 @@ def replaying(
     return with_transport(backend, ReplayTransport(cassettes, speed=speed, cut=cut))
 
 
-def _loaded(cassettes: Recorded | Iterable[Recorded]) -> Iterator[Cassette]:
+def _loaded_cassettes(cassettes: Recorded | Iterable[Recorded]) -> Iterator[Cassette]:
     for each in [cassettes] if isinstance(cassettes, Cassette | str | PathLike) else cassettes:
         yield each if isinstance(each, Cassette) else Cassette.load(each)
 

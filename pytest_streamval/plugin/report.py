@@ -31,7 +31,7 @@ class ReportWriter:
             InvalidFileError: A `ValueError`. If it cannot.
         """
         self.path = Path(path).absolute()
-        if fault := _fault(self.path):
+        if fault := _report_path_fault(self.path):
             raise report_path_error(path, fault)
         self.failure: OSError | None = None
         """The reason why it could not be written at the end of the run."""
@@ -50,7 +50,7 @@ class ReportWriter:
         elif report.failed or (report.skipped and entry.outcome == "passed"):
             entry.outcome = report.outcome
         if report.failed and not entry.message:
-            entry.message = _message(report)
+            entry.message = _failure_message(report)
         if STREAMS in report.__dict__:
             streams = from_json(list[Timeline], json.loads(report.__dict__[STREAMS]))
             entry.streams += streams
@@ -83,14 +83,14 @@ class ReportWriter:
             write_line(terminalreporter, f"streamval: report of {streams}{lost}: {self.path}")
 
 
-def _message(report: pytest.TestReport) -> str:
+def _failure_message(report: pytest.TestReport) -> str:
     """Return the message of a failure, without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
     message = Secrets(keys_in_environment()).text(str(report.longrepr if crash is None else crash.message))
     return message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]} ..."
 
 
-def _fault(path: Path) -> str:
+def _report_path_fault(path: Path) -> str:
     """Return the reason why a report cannot be written to a path, if there is one."""
     if not has_suffix_of_report(path):
         return SUFFIX_RULE

@@ -74,7 +74,7 @@ def requirements(verdicts: Sequence[Verdict] = _VERDICTS, *, max_size: int = 8) 
         max_size: The most chunks with a verdict of their own.
 
     Raises:
-        InvalidArgumentError: A `ValueError`. If an argument is invalid.
+        InvalidArgumentError: A `ValueError`. If an argument of the strategy is invalid.
     """
     given: object = verdicts
     if isinstance(given, str) or not verdicts or not set(verdicts) <= set(_VERDICTS):
@@ -113,7 +113,7 @@ def cuts_of_all(texts: Mapping[str, str] | Sequence[str]) -> SearchStrategy[Any]
         texts: The texts by their names, or in a list. The cuts have the same names or the same order.
 
     Raises:
-        InvalidArgumentError: A `TypeError`. If there is no text, or one of them is not a str.
+        InvalidArgumentError: A `TypeError`. If the strategy gets no text, or one of the texts is not a str.
     """
     given: object = texts
     if isinstance(given, str) or not isinstance(given, Mapping | Sequence) or not given:

@@ -37,7 +37,7 @@ class Entry:
     run: str = ""
     """The name of its run, in a report of several runs."""
     requests: list[str] = field(default_factory=list, metadata=OPTIONAL)
-    """Lines about the requests that its provider servers received."""
+    """Lines of the report about the requests that the test's provider servers received."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Report:
     tests_run: int = 0
     """The number of all tests, including those that streamed nothing."""
     lost: list[str] = field(default_factory=list)
-    """One sentence for each thing that is missing."""
+    """One sentence for each thing that the report lacks."""
 
     @property
     def streams(self) -> int:
@@ -82,8 +82,8 @@ class Report:
         """Read a part, which `write_report` has written to a file whose name ends in `.json`.
 
         Raises:
-            InvalidFileError: A `ValueError`. If the file is no such part.
-            OSError: If the file cannot be read.
+            InvalidFileError: A `ValueError`. If the file is no part of a report.
+            OSError: If the part of a report cannot be read.
         """
         data = Path(path).read_bytes()
         try:

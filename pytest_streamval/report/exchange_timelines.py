@@ -35,7 +35,7 @@ class Exchange(NamedTuple):
 def timeline_of(exchange: Exchange) -> Timeline:
     """Return the timeline of a page or a response, without secrets."""
     texts = [text for _, text in exchange.texts]
-    times = [_since(exchange.began, at) for at, _ in exchange.texts]
+    times = [_milliseconds_since(exchange.began, at) for at, _ in exchange.texts]
     size = sum(map(len, texts))
     timeline = Timeline(
         asked=shortened(exchange.asked),
@@ -64,9 +64,9 @@ def with_reads(timeline: Timeline, began: float, reads: Sequence[float]) -> Time
         began: The time of its beginning, in seconds.
         reads: The times of the reads, in seconds.
     """
-    moments = [_since(began, at) for at in reads[:_MOST_READS]]
+    moments = [_milliseconds_since(began, at) for at in reads[:_MOST_READS]]
     return replace(timeline, reads=moments, span=max(timeline.span, *moments[-1:], 0))
 
 
-def _since(began: float, at: float) -> int:
+def _milliseconds_since(began: float, at: float) -> int:
     return max(0, round((at - began) * 1e6))

@@ -39,13 +39,13 @@ def page_of(report: Report, *, title: str = "Streams") -> str:
         lost=[harmless(sentence) for sentence in report.lost],
         report=report,
         style=Markup(style),  # noqa: S704  # a file of this package
-        style_hash=_hash(style),
+        style_hash=_script_hash(style),
         script=Markup(script),  # noqa: S704  # files of this package
-        script_hash=_hash(script),
+        script_hash=_script_hash(script),
         data=Markup(data),  # noqa: S704  # it is escaped
     )
 
 
-def _hash(source: str) -> str:
+def _script_hash(source: str) -> str:
     """Return the hash by which the page's content security policy allows a style or a script, and no other."""
     return f"sha256-{b64encode(sha256(source.encode()).digest()).decode()}"

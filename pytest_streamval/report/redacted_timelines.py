@@ -23,13 +23,13 @@ def without_secrets(timeline: Timeline) -> Timeline:
         timeline,
         asked=secrets.text(timeline.asked),
         why=secrets.text(timeline.why),
-        texts=_overwritten(timeline.texts, secrets),
-        lanes=[_lane(lane, secrets) for lane in timeline.lanes],
+        texts=_redacted_texts(timeline.texts, secrets),
+        lanes=[_redacted_lane(lane, secrets) for lane in timeline.lanes],
         stop=stop and stop._replace(reason=secrets.text(stop.reason)),
     )
 
 
-def _overwritten(texts: list[str], secrets: Secrets) -> list[str]:
+def _redacted_texts(texts: list[str], secrets: Secrets) -> list[str]:
     text = "".join(texts)
     spans = list(secrets.spans(text))
     if not spans:
@@ -41,14 +41,14 @@ def _overwritten(texts: list[str], secrets: Secrets) -> list[str]:
     return [clean[start:end] for start, end in pairwise(accumulate(map(len, texts), initial=0))]
 
 
-def _lane(lane: Lane, secrets: Secrets) -> Lane:
+def _redacted_lane(lane: Lane, secrets: Secrets) -> Lane:
     final = lane.final
     return lane._replace(
         name=secrets.text(lane.name),
-        verdicts=[_verdict(verdict, secrets) for verdict in lane.verdicts],
-        final=final and _verdict(final, secrets),
+        verdicts=[_redacted_verdict(verdict, secrets) for verdict in lane.verdicts],
+        final=final and _redacted_verdict(final, secrets),
     )
 
 
-def _verdict(verdict: Verdict, secrets: Secrets) -> Verdict:
+def _redacted_verdict(verdict: Verdict, secrets: Secrets) -> Verdict:
     return verdict if verdict.reason is None else verdict._replace(reason=secrets.text(verdict.reason))

@@ -26,7 +26,7 @@ def exchange_of_playback(playback: _Playback, began: float) -> Exchange:
         began: The time at which it was made, in seconds.
     """
     outcome: Outcome = "complete" if playback.finished else "cancelled" if playback.closed else "unfinished"
-    texts = list(_sent(playback.script, playback.deltas_sent, began))
+    texts = list(_sent_deltas(playback.script, playback.deltas_sent, began))
     return Exchange("script", playback.script.text, outcome, "", began, texts)
 
 
@@ -36,11 +36,11 @@ def exchange_of_call(call: MockCall) -> Exchange:
     why = ""
     if call.thunk.error is not None and not call.cancelled:
         outcome, why = "error", f"{type(call.thunk.error).__name__}: {described(call.thunk.error)}"
-    texts = list(_sent(call.script, call.deltas_sent, call.began))
+    texts = list(_sent_deltas(call.script, call.deltas_sent, call.began))
     return Exchange("output", text_of(call.action), outcome, why, call.began, texts)
 
 
-def _sent(script: PlayableScript, deltas: int, began: float) -> Iterator[tuple[float, str]]:
+def _sent_deltas(script: PlayableScript, deltas: int, began: float) -> Iterator[tuple[float, str]]:
     """Yield the first deltas of a script, each with its time."""
     at = began
     for step in script.steps:

@@ -31,10 +31,10 @@ def picture(stream: Timeline, *, more: int = 0, blocks: bool | None = None) -> l
     """
     if blocks is None:
         blocks = locale.getencoding().lower() in {"utf-8", "utf8"}
-    return [fitted(escaped(line), _WIDTH) for line in _lines(stream, more, BLOCKS if blocks else LETTERS)]
+    return [fitted(escaped(line), _WIDTH) for line in _picture_lines(stream, more, BLOCKS if blocks else LETTERS)]
 
 
-def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
+def _picture_lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
     chart = _Chart(stream)
     others = f" (and {more:,} more)" if more else ""
     yield f"{stream.title}{others}"
@@ -42,25 +42,27 @@ def _lines(stream: Timeline, more: int, levels: str) -> Iterator[str]:
         yield f"  {harmless(stream.why).replace(chr(10), ' ')}"
     if stream.deviations:
         rest = len(stream.deviations) - 1
-        yield _row("odd", harmless(stream.deviations[0]) + (f" (and {rest} more)" if rest else ""))
-    yield _row("tokens", chart.tokens(levels))
+        yield _picture_row("odd", harmless(stream.deviations[0]) + (f" (and {rest} more)" if rest else ""))
+    yield _picture_row("tokens", chart.tokens(levels))
     if not stream.subject:
-        yield _row("chunks", chart.chunks())
+        yield _picture_row("chunks", chart.chunks())
     for name, verdicts in chart.lanes():
-        yield _row(name, verdicts)
+        yield _picture_row(name, verdicts)
     if stream.received:
-        yield _row("received", chart.marks([(bar.at, bar.after) for bar in stream.received], "o"))
+        yield _picture_row("received", chart.marks([(bar.at, bar.after) for bar in stream.received], "o"))
     if stream.reads:
-        yield _row("browser", chart.marks([(at, stream.tokens) for at in stream.reads], "o"))
-    yield _row(chart.unit, chart.axis())
+        yield _picture_row("browser", chart.marks([(at, stream.tokens) for at in stream.reads], "o"))
+    yield _picture_row(chart.unit, chart.axis())
     released, held = stream.text[: stream.released], stream.text[stream.released :]
     cut = "… " if len(released) > _TEXT else ""
-    yield _row("text" if stream.subject else "released", cut + quoted(released[-_TEXT:]) if released else "nothing")
+    yield _picture_row(
+        "text" if stream.subject else "released", cut + quoted(released[-_TEXT:]) if released else "nothing"
+    )
     if stream.outcome not in {"complete", "invalid"} and held.strip():
-        yield _row("not released", quoted(held[:_TEXT]) + (" …" if len(held) > _TEXT else ""))
+        yield _picture_row("not released", quoted(held[:_TEXT]) + (" …" if len(held) > _TEXT else ""))
 
 
-def _row(name: str, cells: str) -> str:
+def _picture_row(name: str, cells: str) -> str:
     return f"  {fitted(harmless(name), _LABEL - 1):{_LABEL}}{cells}".rstrip()
 
 

@@ -98,7 +98,7 @@ class Timeline:
     stop: Stop | None
     """When and why the run stopped its generation, if it did."""
     deviations: list[str] = field(default_factory=list, metadata=OPTIONAL)
-    """The differences of the stream from its protocol that lost nothing, in words."""
+    """The deviations of the timeline's stream from its protocol that lost nothing, in words."""
     subject: Subject = field(default="", metadata=OPTIONAL)
     """The thing whose stream it is: empty for a run, another word for one without a run."""
     reads: list[int] = field(default_factory=list, metadata=OPTIONAL)

@@ -53,7 +53,7 @@ class TimelineObserver(Observer):
         self._token_limit = limits.tokens
         self._missed_tokens = self._missed_characters = 0
         self.began = time.time()
-        """When the run began, by the clock of the events, which a virtual clock controls."""
+        """The beginning of the timeline, by the clock of the events, which a virtual clock controls."""
         self._released = 0
         self._times: list[float] = []
         self._texts: list[str] = []
@@ -195,11 +195,11 @@ class TimelineObserver(Observer):
     def _failures(self, event: FullValidationEvent | QuickCheckEvent) -> str:
         """Return the requirements that failed a chunk or the complete output, with their reasons."""
         what = f"chunk {event.chunk_index}" if isinstance(event, QuickCheckEvent) else "the complete output"
-        results = zip(self._names, map(_verdict, event.results), strict=True)
+        results = zip(self._names, map(_timeline_verdict, event.results), strict=True)
         failed = [(name, reason) for name, (word, reason) in results if word == "fail"]
         return "; ".join(f"{name} failed {what}{f': {reason}' if reason else ''}" for name, reason in failed)
 
-    # The text of all attempts
+    # The text of all attempts in the timeline
 
     def _edits(self) -> Iterator[Edit]:
         """Yield the replacements, and for each retry a line in the place of the text that was not released."""
@@ -251,7 +251,7 @@ class TimelineObserver(Observer):
         own: list[Verdict] = []  # on the chunks of this requirement since the last release
         for event, after in self._events:
             if isinstance(event, QuickCheckEvent | FullValidationEvent):
-                verdict = Verdict(*_verdict(event.results[place]), self._since(event.timestamp), after)
+                verdict = Verdict(*_timeline_verdict(event.results[place]), self._since(event.timestamp), after)
                 if isinstance(event, FullValidationEvent):
                     final = verdict
                 elif event.own_chunk is None:
@@ -264,7 +264,7 @@ class TimelineObserver(Observer):
         return Lane(name, verdicts, final)
 
 
-def _verdict(result: PartialValidationResult | ValidationResult) -> tuple[str, str | None]:
+def _timeline_verdict(result: PartialValidationResult | ValidationResult) -> tuple[str, str | None]:
     word = result.success
     reason = None if result.reason is None else shortened(str(result.reason))
     return word if isinstance(word, str) else "pass" if word else "fail", reason

@@ -17,7 +17,7 @@ SUFFIX_RULE = "the name must end in .html for a page, or in .json for a part"
 
 
 def has_suffix_of_report(path: str | PathLike[str]) -> bool:
-    """Return whether a file has a name from which `write_report` knows its form."""
+    """Return whether `write_report` knows the form of a report by the name of its file."""
     return Path(path).suffix in {".html", ".json"}
 
 
@@ -25,7 +25,7 @@ def write_report(report: Report, path: str | PathLike[str]) -> None:
     """Write a report: a page if the file's name ends in `.html`, otherwise a part, which `Report.load` reads.
 
     Raises:
-        OSError: If the file cannot be written.
+        OSError: If the report cannot be written.
     """
     if Path(path).suffix == ".html":
         from pytest_streamval.report.page import page_of

@@ -21,7 +21,7 @@ class Delay:
     """A pause of the producer."""
 
     seconds: float
-    """The duration in seconds."""
+    """The duration of the pause in seconds."""
 
     def __post_init__(self) -> None:
         seconds: object = self.seconds

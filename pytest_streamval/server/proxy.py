@@ -79,7 +79,7 @@ class Proxy:
         self.recordings: Newest[Cassette] = Newest(limit)
         """The new recordings, in the order in which the responses ended."""
         self.failures: Newest[CheckFailedError] = Newest(limit)
-        """The errors of the requests that reached no provider."""
+        """The errors of the requests that the proxy could not forward."""
         self._upstream = None if upstream is None else Upstream(upstream)
         self._folder = None if folder is None else Path(folder)
         if self._folder is not None and (self._folder.is_file() or (upstream is None and not self._folder.is_dir())):

@@ -57,11 +57,11 @@ def make_instruction(
 ) -> tuple[Instruction, list[Requirement]]:
     """Return an instruction with its variables filled in, and copies of its requirements."""
     _check_variables(variables)
-    text = _fill("description", checked_text("description", description), variables)
+    text = _filled_variables("description", checked_text("description", description), variables)
     copies = [copy(each) for each in checked_requirements(requirements)]
     for each in copies:
         if each.description:
-            each.description = _fill("requirement", each.description, variables)
+            each.description = _filled_variables("requirement", each.description, variables)
     lines = (each.format_for_llm() for each in copies if not each.check_only)
     return Instruction(text, tuple(line for line in lines if line)), copies
 
@@ -93,7 +93,7 @@ def _check_variables(variables: object) -> None:
     raise InvalidArgumentError("user_variables", excerpt(variables), rule)
 
 
-def _fill(argument: str, text: str, variables: Mapping[str, object] | None) -> str:
+def _filled_variables(argument: str, text: str, variables: Mapping[str, object] | None) -> str:
     """Replace each `{{ variable }}` by its value, once: a variable in a value is text. None replaces nothing."""
     if variables is None:
         return text

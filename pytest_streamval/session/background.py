@@ -81,10 +81,10 @@ class BackgroundLoop:
                 answer.set_exception(asyncio.CancelledError())
 
         loop = self._started_loop(method)
-        interrupted = _interrupts()  # called before the coroutine runs, so that it sees every interrupt
+        interrupted = _keyboard_interrupts()  # called before the coroutine runs, so that it sees every interrupt
         try:
             self._submit(method, loop, start)
-            _wait(answer, interrupted)
+            _wait_for_answer(answer, interrupted)
         except ClosedError:
             raise
         except BaseException:
@@ -102,7 +102,7 @@ class BackgroundLoop:
             begun, self._closing = self._closing, True
             thread = self._thread
         if thread is not None and not begun:
-            thread.loop.call_soon_threadsafe(lambda: start_task(_end(thread), "streamval end"))
+            thread.loop.call_soon_threadsafe(lambda: start_task(_end_background_loop(thread), "streamval end"))
 
     def close(self) -> None:
         """Stop the loop and all its tasks, and wait for the end of its thread."""
@@ -133,7 +133,7 @@ class BackgroundLoop:
             loop.call_soon_threadsafe(start)
 
 
-async def _end(thread: LoopThread) -> None:
+async def _end_background_loop(thread: LoopThread) -> None:
     await settle(asyncio.all_tasks() - {asyncio.current_task()})
     thread.stop()
 
@@ -147,7 +147,7 @@ def _copy_outcome(task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -
         answer.set_result(task.result())
 
 
-def _interrupts() -> Callable[[], bool] | None:
+def _keyboard_interrupts() -> Callable[[], bool] | None:
     """Return a function that checks for a cancellation of the caller's own task, or None outside of an event loop.
 
     In an event loop, Ctrl-C only cancels the main task, which cannot react during a blocking call.
@@ -159,7 +159,7 @@ def _interrupts() -> Callable[[], bool] | None:
     return lambda: task.cancelling() > before
 
 
-def _wait(answer: concurrent.futures.Future[T], interrupted: Callable[[], bool] | None) -> None:
+def _wait_for_answer(answer: concurrent.futures.Future[T], interrupted: Callable[[], bool] | None) -> None:
     """Wait for an answer, and raise a `CancelledError` if the caller's own task is cancelled."""
     if interrupted is None:
         concurrent.futures.wait([answer])

@@ -81,11 +81,11 @@ class OpenGenerations:
         try:
             await wait_until_done(closing)
         except asyncio.CancelledError:
-            for failure in _failures([*closing, *producers]):
+            for failure in _failures_of_generations([*closing, *producers]):
                 logger.exception("The clean-up of a cancelled session failed.", exc_info=failure)
             raise
         self.stop()
-        _raise_all(_failures([*closing, *producers]))
+        _raise_all(_failures_of_generations([*closing, *producers]))
 
     def _open_runs(self) -> list[StreamChunkingResult]:
         return [result for result in self._runs if not result.task.done()]
@@ -131,7 +131,7 @@ def _call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], object
         loop.call_soon_threadsafe(function)
 
 
-def _failures(tasks: Iterable[asyncio.Task[Any]]) -> list[BaseException]:
+def _failures_of_generations(tasks: Iterable[asyncio.Task[Any]]) -> list[BaseException]:
     found = [failure for task in tasks if not task.cancelled() and (failure := task.exception()) is not None]
     return list(dict.fromkeys(found))
 

@@ -212,7 +212,7 @@ class Session(SessionRequests[Backend_co]):
 
         Raises:
             EventLoopError: If the output is generated in another event loop (a `RuntimeError`).
-            InvalidArgumentError: If there is no output yet.
+            InvalidArgumentError: If the session has no output yet.
         """
         begin = partial(self.avalidate, requirements, output, model_options=model_options)
         return self._background.call("validate", begin)

@@ -61,12 +61,12 @@ def start_session(
         InvalidArgumentError: If an argument is invalid, or the name of an option is misspelt (a `TypeError` and a
             `ValueError`).
     """
-    session = Session(_backend(backend, model_options), ctx=ctx, model_options=model_options)
+    session = Session(_session_backend(backend, model_options), ctx=ctx, model_options=model_options)
     session.owns_backend = backend is None or isinstance(backend, str)
     return session
 
 
-def _backend(given: object, model_options: Mapping[str, object] | None) -> Backend:
+def _session_backend(given: object, model_options: Mapping[str, object] | None) -> Backend:
     if isinstance(given, Backend):
         return given
     if given is None or isinstance(given, str):

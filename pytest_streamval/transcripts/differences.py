@@ -31,17 +31,17 @@ def difference(expected: Sequence[str], found: Sequence[str], *, width: int | No
         return
     rest = min(len(expected), len(found)) - start
     end = common_length(expected[: -rest - 1 : -1], found[: -rest - 1 : -1])
-    yield from _before(expected[:start], width)
+    yield from _lines_before(expected[:start], width)
     first = expected[start : len(expected) - end]
     second = found[start : len(found) - end]
-    changes = list(_changes(first[:_WINDOW], second[:_WINDOW], width))
+    changes = list(_changed_lines(first[:_WINDOW], second[:_WINDOW], width))
     yield from changes[:_SHOWN]
     more = sum(line[0] != " " for line in changes[_SHOWN:])
     more += max(0, len(first) - _WINDOW) + max(0, len(second) - _WINDOW)
     if more:
         yield f"  ... {plural(more, 'line')} more not as expected"
     else:
-        yield from _equal(expected[len(expected) - end :], width)
+        yield from _equal_lines(expected[len(expected) - end :], width)
 
 
 def common_length(first: Sequence[str], second: Sequence[str]) -> int:
@@ -50,35 +50,35 @@ def common_length(first: Sequence[str], second: Sequence[str]) -> int:
     return next((at for at, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
-def _before(lines: Sequence[str], width: int | None) -> Iterator[str]:
+def _lines_before(lines: Sequence[str], width: int | None) -> Iterator[str]:
     hidden = lines[:-_CONTEXT]
     if hidden:
         heading = next((f", the last below {line}" for line in reversed(hidden) if line.startswith("[")), "")
         yield f"  ... {plural(len(hidden), 'line')} as expected{heading}"
-    yield from _equal(lines[-_CONTEXT:], width)
+    yield from _equal_lines(lines[-_CONTEXT:], width)
 
 
-def _equal(lines: Sequence[str], width: int | None) -> Iterator[str]:
-    yield from (f"  {_shortened(line, 0, width and _CONTEXT_WIDTH)}" for line in lines[:_CONTEXT])
+def _equal_lines(lines: Sequence[str], width: int | None) -> Iterator[str]:
+    yield from (f"  {_shortened_line(line, 0, width and _CONTEXT_WIDTH)}" for line in lines[:_CONTEXT])
     if len(lines) > _CONTEXT:
         yield f"  ... {plural(len(lines) - _CONTEXT, 'line')} as expected"
 
 
-def _changes(expected: Sequence[str], found: Sequence[str], width: int | None) -> Iterator[str]:
+def _changed_lines(expected: Sequence[str], found: Sequence[str], width: int | None) -> Iterator[str]:
     """Yield the lines that differ, each next to its counterpart, and a few equal ones between them."""
     for tag, a, a_end, b, b_end in SequenceMatcher(None, expected, found, autojunk=False).get_opcodes():
         if tag == "equal":
-            yield from _equal(expected[a:a_end], width)
+            yield from _equal_lines(expected[a:a_end], width)
             continue
         for old, new in zip_longest(expected[a:a_end], found[b:b_end]):
             at = common_length(old or "", new or "")
             if old is not None:
-                yield f"- {_shortened(old, at, width)}"
+                yield f"- {_shortened_line(old, at, width)}"
             if new is not None:
-                yield f"+ {_shortened(new, at, width)}"
+                yield f"+ {_shortened_line(new, at, width)}"
 
 
-def _shortened(line: str, at: int, width: int | None) -> str:
+def _shortened_line(line: str, at: int, width: int | None) -> str:
     """Return the beginning of a line and the part around an offset, in `width` characters."""
     if width is None or len(line) <= width:
         return line

@@ -32,14 +32,16 @@ def without_messages(data: Any, path: object = ()) -> Any:  # noqa: ANN401  # as
     """
     del path
     if isinstance(data, ErrorEvent):
-        return _changed(data, detail=_MASK)
+        return _changed_event(data, detail=_MASK)
     if isinstance(data, RetryEvent):
-        return _changed(data, reason=_MASK)
+        return _changed_event(data, reason=_MASK)
     if isinstance(data, QuickCheckEvent | FullValidationEvent):
-        return _changed(data, results=tuple(map(_without_reason, data.results)))
+        return _changed_event(data, results=tuple(map(_without_reason, data.results)))
     if isinstance(data, StreamEvent):  # of a council
         parts = {name: getattr(data, name, None) for name in ("answer", "check")}
-        return _changed(data, **{name: without_messages(part) for name, part in parts.items() if part is not None})
+        return _changed_event(
+            data, **{name: without_messages(part) for name, part in parts.items() if part is not None}
+        )
     if is_dataclass(data) and hasattr(data, "failed_requirement") and not isinstance(data, type):  # a ModelAnswer
         answer: Any = data
         error = answer.error and f"{answer.error.partition(':')[0]}: {_MASK}"
@@ -56,13 +58,13 @@ def without_offsets(data: Any, path: object = ()) -> Any:  # noqa: ANN401  # as 
     """
     del path
     if isinstance(data, ChunkEvent):
-        return _changed(data, start=None, end=None)
+        return _changed_event(data, start=None, end=None)
     if isinstance(data, QuickCheckEvent) and data.own_chunk is not None:
         return _PLACE.sub("check ", Transcript([data]).lines[0])
     return data
 
 
-def _changed(event: StreamEvent, **fields: object) -> StreamEvent:
+def _changed_event(event: StreamEvent, **fields: object) -> StreamEvent:
     """Return a copy of an event with other fields and the same details."""
     made = copy(event)
     for name, value in fields.items():

@@ -53,7 +53,7 @@ def assert_no_unvalidated_text(transcript: TranscriptSource, received: str | Ite
         CheckFailedError: An `AssertionError`. If other text was received. It shows the text and the reason.
     """
     __tracebackhide__ = True
-    generated = _generated(transcript)
+    generated = _generated_text(transcript)
     transcript = Transcript.of(transcript)
     texts = _shown_texts(received)
     lines = transcript.lines
@@ -108,7 +108,7 @@ def _released_before_a_check(transcript: Transcript) -> set[int] | None:
     return too_early if has_own else None
 
 
-def _generated(source: object) -> str:
+def _generated_text(source: object) -> str:
     """Return the text that a run has read, with its replacements. It is empty for events without a run."""
     text = getattr(source, "generated_text", "")
     return text if isinstance(text, str) else ""
@@ -151,7 +151,7 @@ def assert_accepted(run: StreamChunkingResult | RunView) -> None:
         return
     attempts = run.attempts
     faults = [
-        f"{each.name} failed {'a chunk' if len(attempts) == 1 else f'attempt {attempt.number}'}: {_reason(verdict)}"
+        f"{each.name} failed {'a chunk' if len(attempts) == 1 else f'attempt {attempt.number}'}: {_why_failed(verdict)}"
         for attempt in attempts
         for each, verdict in attempt.failures
         if not (len(attempts) == 1 and run.final_validations)
@@ -159,13 +159,13 @@ def assert_accepted(run: StreamChunkingResult | RunView) -> None:
     if len(attempts) == 1:
         verdicts = zip(run.requirements, run.final_validations, strict=False)
         rejections = [(each, verdict) for each, verdict in verdicts if not verdict]
-        faults += [f"{each.name} rejected the complete output: {_reason(verdict)}" for each, verdict in rejections]
+        faults += [f"{each.name} rejected the complete output: {_why_failed(verdict)}" for each, verdict in rejections]
     errors = [event for event in run.history if isinstance(event, ErrorEvent)]
     faults += [f"{error.exception_type}: {error.detail}" for error in errors]
     raise not_accepted_error(run.outcome or "running", faults, run.full_text)
 
 
-def _reason(verdict: PartialValidationResult | ValidationResult) -> str:
+def _why_failed(verdict: PartialValidationResult | ValidationResult) -> str:
     return verdict.reason or "no reason given"
 
 
@@ -250,11 +250,11 @@ class in_any_order:  # noqa: N801  # it reads as a word of the assertion
     """Expected events in any order among each other: `in_any_order(ChunkEvent, "check FAILED")`."""
 
     def __init__(self, *expected: Expected) -> None:
-        _check("in_any_order", expected)
+        _check_event_order("in_any_order", expected)
         self.expected = expected
 
     def __repr__(self) -> str:
-        return f"in_any_order({', '.join(map(_name, self.expected))})"
+        return f"in_any_order({', '.join(map(_expected_event, self.expected))})"
 
 
 Expected: TypeAlias = "type[StreamEvent] | StreamEvent | str | Callable[[StreamEvent], bool]"
@@ -274,26 +274,26 @@ def assert_event_order(transcript: TranscriptSource, *expected: Expected | in_an
         InvalidArgumentError: A `TypeError`. If no event is expected, or if an argument cannot be an event.
     """
     __tracebackhide__ = True
-    _check("expected", expected)
+    _check_event_order("expected", expected)
     transcript = Transcript.of(transcript)
     rows = list(zip(transcript.events, transcript.lines, strict=True))
     at = 0
     found: list[int] = []
     for number, item in enumerate(expected):
         group = item.expected if isinstance(item, in_any_order) else (item,)
-        places = _find(rows, at, group)
+        places = _find_in_any_order(rows, at, group)
         found.extend(sorted(places.values()))
         if len(places) < len(group):
             missing = next(each for index, each in enumerate(group) if index not in places)
-            names = list(map(_name, expected))
+            names = list(map(_expected_event, expected))
             if len(group) > 1:
-                names[number] = f"{_name(missing)} of {names[number]}"
-            earlier = [row for row in range(at) if row not in found and _matches(rows[row], missing)]
+                names[number] = f"{_expected_event(missing)} of {names[number]}"
+            earlier = [row for row in range(at) if row not in found and _matches_event(rows[row], missing)]
             raise event_order_error(names, number, [line for _, line in rows], found, earlier)
         at = max(places.values()) + 1
 
 
-def _check(argument: str, expected: Sequence[Expected | in_any_order]) -> None:
+def _check_event_order(argument: str, expected: Sequence[Expected | in_any_order]) -> None:
     """Raise an error for expectations that no event, or every event, would match."""
     rule = (
         "It must have at least one event, in the expected order: a class of events, an event, the beginning of its "
@@ -308,7 +308,9 @@ def _check(argument: str, expected: Sequence[Expected | in_any_order]) -> None:
             raise InvalidArgumentError(argument, excerpt(item), rule)
 
 
-def _find(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[Expected]) -> dict[int, int]:
+def _find_in_any_order(
+    rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[Expected]
+) -> dict[int, int]:
     """Return the rows from `start` on that match expected events in any order, with as few rows as possible.
 
     Returns:
@@ -319,7 +321,7 @@ def _find(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[E
     def assign(row: int, tried: set[int]) -> bool:
         """Assign the row to an expected event, if necessary by moving other events to other rows."""
         for number, item in enumerate(group):
-            if number in tried or not _matches(rows[row], item):
+            if number in tried or not _matches_event(rows[row], item):
                 continue
             tried.add(number)
             if number not in owner or assign(owner[number], tried):
@@ -334,7 +336,7 @@ def _find(rows: Sequence[tuple[StreamEvent, str]], start: int, group: Sequence[E
     return owner
 
 
-def _matches(row: tuple[StreamEvent, str], expected: Expected) -> bool:
+def _matches_event(row: tuple[StreamEvent, str], expected: Expected) -> bool:
     event, line = row
     if isinstance(expected, type):
         return isinstance(event, expected)
@@ -345,7 +347,7 @@ def _matches(row: tuple[StreamEvent, str], expected: Expected) -> bool:
     return bool(expected(event))
 
 
-def _name(expected: Expected | in_any_order) -> str:
+def _expected_event(expected: Expected | in_any_order) -> str:
     if isinstance(expected, type) or (callable(expected) and hasattr(expected, "__name__")):
         return expected.__name__
     return repr(expected)

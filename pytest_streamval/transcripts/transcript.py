@@ -120,7 +120,7 @@ class Transcript:
                 if isinstance(event, RetryEvent):
                     before_retry = end or before_retry
                     end = 0
-                yield _line(event)
+                yield _transcript_line(event)
 
     def difference(self, expected: Transcript, *, width: int | None = _WIDTH) -> list[str]:
         """Return the lines around the first difference: `-` from the expected transcript, `+` from this one.
@@ -191,15 +191,15 @@ def _full_texts(events: Iterable[StreamEvent]) -> dict[int, str]:
     return texts
 
 
-def _line(event: StreamEvent) -> str:
+def _transcript_line(event: StreamEvent) -> str:
     match event:
         case QuickCheckEvent():
             results, place, own = event.results, "", event.own_chunk
             if own is not None:
                 results, place = tuple(results[position] for position in own.positions), f"of {own.start}-{own.end} "
-            line = f"check {place}{'passed' if event.passed else 'FAILED'}{_verdicts(results)}"
+            line = f"check {place}{'passed' if event.passed else 'FAILED'}{_shown_verdicts(results)}"
         case FullValidationEvent():
-            line = f"validation {'passed' if event.passed else 'FAILED'}{_verdicts(event.results)}"
+            line = f"validation {'passed' if event.passed else 'FAILED'}{_shown_verdicts(event.results)}"
         case RetryEvent():
             line = f"retry {_repeatable(event.reason)}"
         case ErrorEvent():
@@ -214,7 +214,7 @@ def _line(event: StreamEvent) -> str:
     return line
 
 
-def _verdicts(results: tuple[PartialValidationResult, ...] | tuple[ValidationResult, ...]) -> str:
+def _shown_verdicts(results: tuple[PartialValidationResult, ...] | tuple[ValidationResult, ...]) -> str:
     words = []
     for result in results:
         verdict = result.success

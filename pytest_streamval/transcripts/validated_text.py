@@ -12,7 +12,7 @@ class ShownText(NamedTuple):
     """A text that a page may show."""
 
     name: str
-    """Where it is: the body, the data of events, or the strings at one path of their JSON."""
+    """The place of the consumer's text: the body, the data of events, or strings at a path of their JSON."""
     text: str
     """The text."""
     is_plain: bool

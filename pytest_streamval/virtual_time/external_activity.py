@@ -44,7 +44,7 @@ class ExternalActivity:
             self.calls = [call for call in self.calls if not call.done()]
             found += ["a call in an executor" for call in self.calls if call.get_loop() is loop]
         if threading.active_count() > 1:
-            found += [_phrase(thread) for thread in threading.enumerate() if self._may_wake(thread)]
+            found += [_described_thread(thread) for thread in threading.enumerate() if self._may_wake(thread)]
         if self.requests:
             self.requests = [request for request in self.requests if not request.done()]
             del found[: self._blocked_threads()]  # each has a phrase of its own, and all phrases are alike
@@ -86,7 +86,7 @@ class ExternalActivity:
         return not thread.daemon or thread.name.startswith(_CHILD_WATCHER)
 
 
-def _phrase(thread: threading.Thread) -> str:
+def _described_thread(thread: threading.Thread) -> str:
     return "a subprocess" if thread.name.startswith(_CHILD_WATCHER) else f"the thread {thread.name!r}"
 
 
@@ -106,9 +106,12 @@ class Connections:
         """A phrase for each file descriptor whose other end is outside the loop."""
         self.has_inner = False
         """Whether both ends of a connection are in the loop."""
-        found = {number: _examine(number) for number in watched}
+        found = {number: _examine_descriptor(number) for number in watched}
         # A loop stops watching an end while its reader is slow, so the ends of all transports count.
-        ours = {*found.values(), *(_examine(number) for number in _transports(loop) if number not in found)}
+        ours = {
+            *found.values(),
+            *(_examine_descriptor(number) for number in _transport_descriptors(loop) if number not in found),
+        }
         for number, result in found.items():
             if isinstance(result, str):
                 self.outer.append(result)
@@ -116,16 +119,16 @@ class Connections:
                 if result.here != result.there and Ends(result.there, result.here) in ours:
                     self.has_inner = True
                 elif result not in _silent:
-                    self.outer.append(f"the connection to {_address(result.there, number)}")
+                    self.outer.append(f"the connection to {_shown_address(result.there, number)}")
 
 
-def _transports(loop: Any) -> list[int]:  # noqa: ANN401  # its private parts are read
+def _transport_descriptors(loop: Any) -> list[int]:  # noqa: ANN401  # its private parts are read
     """Return the file descriptors of a loop's open transports. The number of a closed one may have been reused."""
     transports = list(loop._transports.items())
     return [number for number, transport in transports if transport.get_extra_info("socket").fileno() == number]
 
 
-def _examine(number: int) -> Ends | str | None:
+def _examine_descriptor(number: int) -> Ends | str | None:
     """Return the ends of a connection, a phrase for other file descriptors, or None for a listening socket."""
     try:
         sock = socket.socket(fileno=number)
@@ -135,9 +138,9 @@ def _examine(number: int) -> Ends | str | None:
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             return None
         here = sock.getsockname()
-        return Ends(_normalized(here), _normalized(sock.getpeername()))
+        return Ends(_normalized_address(here), _normalized_address(sock.getpeername()))
     except OSError:
-        return f"the socket at {_address(_normalized(here), number)}, which has no peer"
+        return f"the socket at {_shown_address(_normalized_address(here), number)}, which has no peer"
     finally:
         sock.detach()  # other code owns the descriptor
 
@@ -147,7 +150,7 @@ _silent: set[Ends] = set()  # the ends of connections on which a server of this 
 
 def silent_ends(server: Any, client: Any) -> Ends:  # noqa: ANN401  # addresses depend on the address family
     """Return the ends of a connection of a server, as its client sees them."""
-    return Ends(_normalized(client), _normalized(server))
+    return Ends(_normalized_address(client), _normalized_address(server))
 
 
 @contextmanager
@@ -165,12 +168,12 @@ def _is_idle(ends: Ends) -> bool:
     return is_idle_connection(ends.here, ends.there) or is_idle_connection(ends.there, ends.here)
 
 
-def _normalized(address: Any) -> Any:  # noqa: ANN401  # its type depends on the address family
-    """Return an address without the prefix with which one of two ends may write IPv4 as IPv6."""
+def _normalized_address(address: Any) -> Any:  # noqa: ANN401  # its type depends on the address family
+    """Return the address of an end of a connection without the prefix that writes IPv4 as IPv6."""
     return (address[0].removeprefix("::ffff:"), address[1]) if isinstance(address, tuple) else address
 
 
-def _address(address: Any, number: int) -> str:  # noqa: ANN401  # as above
+def _shown_address(address: Any, number: int) -> str:  # noqa: ANN401  # as above
     if isinstance(address, tuple):
         return f"{address[0]}:{address[1]}"
     return repr(address) if address else f"an unnamed socket, file descriptor {number}"

@@ -126,9 +126,9 @@ _FAKES: dict[str, Any] = {
 }
 
 
-def _excluded() -> tuple[frozenset[str], tuple[str, ...]]:
+def _excluded_modules() -> tuple[frozenset[str], tuple[str, ...]]:
     """Return the modules that keep the real functions."""
     return REAL_TIME_PACKAGES, (f"{__package__}.", *date_mocking.ignored_packages())
 
 
-_modules = ModulePatcher(_excluded)
+_modules = ModulePatcher(_excluded_modules)

@@ -28,7 +28,7 @@ _WRAPPERS = {"coroutine_wrapper", "async_generator_asend", "async_generator_athr
 
 def waiting_tasks(loop: asyncio.AbstractEventLoop) -> tuple[tuple[str, str], ...]:
     """Return the name and the location of every task that waits in a loop, sorted by name."""
-    found = [(task.get_name(), _location(task)) for task in asyncio.all_tasks(loop)]
+    found = [(task.get_name(), _task_location(task)) for task in asyncio.all_tasks(loop)]
     return tuple(sorted(found, key=lambda task: natural_key(task[0])))
 
 
@@ -40,7 +40,7 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 def frames_of(awaited: Any) -> Iterator[FrameType]:  # noqa: ANN401  # any awaitable
     """Yield the frames of a coroutine and of the objects that it awaits, outermost first."""
     while awaited is not None:
-        frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
+        frame = _first_attribute(awaited, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             yield frame
         if type(awaited).__name__ in _WRAPPERS:
@@ -48,7 +48,7 @@ def frames_of(awaited: Any) -> Iterator[FrameType]:  # noqa: ANN401  # any await
         elif frame is not None and frame.f_code is eager._carry_on.__code__:
             awaited = frame.f_locals["inner"]
         else:
-            awaited = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await", "_inner")
+            awaited = _first_attribute(awaited, "cr_await", "gi_yieldfrom", "ag_await", "_inner")
 
 
 def callers_of(frame: FrameType | None) -> Iterator[FrameType]:
@@ -68,7 +68,7 @@ def is_user_code(code: CodeType) -> bool:
     return INSTALLED not in code.co_filename and not code.co_filename.startswith((_STANDARD, PACKAGE))
 
 
-def _location(task: asyncio.Task[Any]) -> str:
+def _task_location(task: asyncio.Task[Any]) -> str:
     """Return the user's line in which a task is suspended, and the line of a library that it has called."""
     frames = list(frames_of(task.get_coro()))
     if not frames:
@@ -76,15 +76,15 @@ def _location(task: asyncio.Task[Any]) -> str:
     frames = [frame for frame in frames if not is_standard_library(frame.f_code)] or frames
     own = [frame for frame in frames if is_user_code(frame.f_code)]
     if not own or own[-1] is frames[-1]:
-        return _line(frames[-1])
-    return f"{_line(own[-1])}, in {_line(frames[-1])}"
+        return _line_of_frame(frames[-1])
+    return f"{_line_of_frame(own[-1])}, in {_line_of_frame(frames[-1])}"
 
 
-def _first(owner: object, *names: str) -> Any:  # noqa: ANN401  # a frame or any awaitable
+def _first_attribute(owner: object, *names: str) -> Any:  # noqa: ANN401  # a frame or any awaitable
     return next((getattr(owner, name) for name in names if hasattr(owner, name)), None)
 
 
-def _line(frame: FrameType) -> str:
+def _line_of_frame(frame: FrameType) -> str:
     name = frame.f_code.co_filename
     if INSTALLED in name:
         name = name.rpartition(INSTALLED)[2]

@@ -254,7 +254,7 @@ class SlowCache(CouncilCache):
 
     def store(self, key, result) -> None:
         self.started.set()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         super().store(key, result)
 
 

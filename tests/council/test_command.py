@@ -245,9 +245,9 @@ def interrupted(model: type[Model], *words: str, first: Sequence[str] = ()) -> t
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert sorted(process.stdout.readline() for _ in first) == sorted(first)  # members interleave
-        assert model.begun.wait(10)
+        assert model.begun.wait(60)
         process.send_signal(signal.SIGINT)
-        output = process.communicate(timeout=10)
+        output = process.communicate(timeout=60)
     assert process.returncode == 130
     return output
 
@@ -262,7 +262,7 @@ def test_an_interrupt_of_ask_stops_every_member_and_prints_the_text_so_far(model
 
 def test_an_interrupt_of_ask_json_prints_the_result_so_far(model, capsys) -> None:
     def interrupt() -> None:
-        assert model.begun.wait(10)
+        assert model.begun.wait(60)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -283,7 +283,7 @@ def test_ask_ends_quietly_if_its_pipe_is_closed(model) -> None:
         stderr=subprocess.PIPE,
     )
     process.stdout.close()
-    assert process.wait(10) == 141
+    assert process.wait(60) == 141
     assert process.stderr.read() == b""
     process.stderr.close()
 

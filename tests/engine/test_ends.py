@@ -449,6 +449,20 @@ async def test_a_run_is_not_followed_in_another_event_loop(start, never, method)
     await run.aclose()
 
 
+@pytest.mark.parametrize("method", ["astream", "events"])
+async def test_a_reader_of_a_run_does_not_wait_in_another_event_loop(start, never, method):
+    run, _ = await start([never])
+    reader = getattr(run, method)()
+
+    async def follow():
+        async with asyncio.timeout(10):  # if the reader waited, for an event of the other loop
+            async for _ in reader:
+                pass
+
+    assert f"{method}() was called in another event loop" in str(in_another_loop(follow()))
+    await run.aclose()
+
+
 class Follows(Requirement):
     """Follows the run that it is a part of."""
 

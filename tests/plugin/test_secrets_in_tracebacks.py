@@ -106,7 +106,7 @@ class Provider(BaseHTTPRequestHandler):
         start = f"data: {json.dumps(frame)}\n\n"
         what = self.path.split("/")[1]
         if what == "silent":
-            self.left.wait(20)
+            self.left.wait(60)
             return
         body = {
             "refuses": json.dumps({"error": {"message": echo}}),
