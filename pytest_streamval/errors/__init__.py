@@ -7,6 +7,7 @@ an error are its attributes and its `args`, so that it survives `pickle` on its 
 from pytest_streamval.errors.app import (
     BrokenResponseError,
     LifespanError,
+    NotJsonError,
     WebSocketClosedError,
     WebSocketRejectedError,
     app_still_running_error,
@@ -173,6 +174,7 @@ __all__ = [
     "MissingExtraError",
     "MissingKeyError",
     "NoAcceptedAttemptError",
+    "NotJsonError",
     "NotStreamingError",
     "ProviderResponseError",
     "ProviderStatusError",
