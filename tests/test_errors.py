@@ -27,6 +27,7 @@ from pytest_streamval.errors import (
     MissingCassetteError,
     MissingKeyError,
     NoAcceptedAttemptError,
+    NotJsonError,
     NotStreamingError,
     ProviderResponseError,
     ProviderStatusError,
@@ -141,6 +142,20 @@ CASES = [
         "The response to GET /chat broke off: the application raised KeyError: 'x'.",
         "A client gets 'One.' and then a connection that is closed too early.",
         "The error is in page.error",
+    ),
+    (
+        NotJsonError("GET /chat", "text/event-stream", "data: 1\n\n", 1, "Expecting value: line 1 column 1 (char 0)"),
+        ValueError,
+        "The body of GET /chat is not JSON: Expecting value",
+        "Its content type is 'text/event-stream'",
+        "It has 1 server-sent event: use page.events",
+    ),
+    (
+        NotJsonError("GET /chat", "", "One.", 0, "Expecting value"),
+        ValueError,
+        "The body of GET /chat is not JSON: Expecting value.",
+        "It has no content type: 'One.'.",
+        "Use page.text",
     ),
     (
         LifespanError("startup", "no database"),

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
+import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
-from pytest_streamval import Cassette, CouncilResult, ModelAnswer, ProviderStatusError
+from pytest_streamval import (
+    AppClient,
+    Cassette,
+    CouncilResult,
+    ModelAnswer,
+    ProviderStatusError,
+    Raise,
+    Script,
+    SimpleContext,
+    StreamingMockBackend,
+    stream_with_chunking,
+)
+from pytest_streamval.app.asgi_requests import is_header
 from pytest_streamval.council.cache import CouncilCache
-from pytest_streamval.errors import ProviderStreamError, UnmatchedRequestError
+from pytest_streamval.engine.telemetry.trace_context import ServedSpan
+from pytest_streamval.errors import BrokenResponseError, ProviderStreamError, UnmatchedRequestError
+from pytest_streamval.http.request import joined_headers
 from pytest_streamval.http.secrets import Secrets
 from pytest_streamval.recordings.matching import CassetteMatcher
 from pytest_streamval.recordings.stream_recorder import StreamRecorder
@@ -23,7 +41,11 @@ from pytest_streamval.server.incoming_request import IncomingRequest
 from tests.planted_secrets import ENCODINGS, PLACES, SECRETS, Planted, encodings_in
 
 if TYPE_CHECKING:
-    from pytest_streamval.http.request import HttpRequest
+    from collections.abc import Mapping
+
+    from pytest_streamval.app.asgi_requests import Receive, Scope, Send
+    from pytest_streamval.http.request import Headers, HttpRequest
+    from pytest_streamval.typing import CapturedTelemetry
 
 FEWEST = 200
 
@@ -125,6 +147,69 @@ def test_no_planted_secret_is_in_an_output(place: str, output: str) -> None:
         if (found := encodings_in(secret, OUTPUTS[output](secret, PLACES[place](secret))))
     ]
     assert leaks == []
+
+
+FAULTS = ("connection lost", "{}", "no {} here", "bad request: '{}'")
+"""The errors of a provider's client, in which a secret stands."""
+
+
+def _sendable(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that HTTP can send: a value has no line break and no character outside of Latin-1."""
+    return {name: value for name, value in headers.items() if is_header(name, value)}
+
+
+def _sent_headers(scope: Scope) -> Headers:
+    return joined_headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+
+
+async def _send(secret: Planted, request: HttpRequest) -> None:
+    """Stream an answer with a secret for a request with it, in a page, in a run and in a served response."""
+    text = " ".join(encode(secret.value) for encode in ENCODINGS.values())
+    named = f"{secret.name}={secret.value}" if secret.name else secret.value
+    error = LookupError(FAULTS[len(secret.value) % len(FAULTS)].format(named))
+    target = f"/v1/chat/completions?key={quote(secret.value)}"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        served = ServedSpan.of(_sent_headers(scope), "POST", target)
+        assert served is not None
+        served.start()
+        body = (await receive())["body"].decode(errors="replace")
+        backend = StreamingMockBackend(Script.of(f"{text} ", Raise(error)))
+        async with stream_with_chunking(body, backend, SimpleContext(), chunking="word") as run:
+            with suppress(LookupError):
+                await run.acomplete()
+        served.end(500, None)
+        await send({"type": "http.response.start", "status": 401, "headers": [(b"x-echo", b"no")]})
+        await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+        raise LookupError(text)
+
+    place, _, query = request.url.partition("?")
+    in_path = f"{place}/{quote(secret.value, safe='')}?{query}"
+    async with AppClient(app) as client:
+        for url in (request.url, in_path) if secret.name == "" else (request.url,):
+            headers = _sendable(request.headers)
+            async with client.stream("POST", url, content=request.body, headers=headers) as page:
+                with suppress(BrokenResponseError):
+                    await page.rest()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_planted_secret_is_in_telemetry(place: str, captured: CapturedTelemetry, caplog) -> None:
+    caplog.set_level(logging.CRITICAL + 1)
+
+    async def send_all() -> None:
+        for secret in SECRETS:
+            await _send(secret, PLACES[place](secret))
+
+    asyncio.run(send_all())
+    names = {span.name for span in captured.spans}
+    assert {"stream_with_chunking", "chat", "POST /v1/chat/completions"} <= names
+    assert captured.open_spans == ()
+    exported = "\n".join([*(span.to_json() for span in captured.spans), repr(captured.metrics)])
+    decoded = exported.encode().decode("unicode_escape")
+    assert [found for secret in SECRETS for found in [encodings_in(secret, f"{exported} {decoded}")] if found] == []
 
 
 @pytest.mark.parametrize("place", PLACES)

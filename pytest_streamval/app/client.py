@@ -12,6 +12,7 @@ from pytest_streamval.app.lifespan import Lifespan
 from pytest_streamval.app.page import Page
 from pytest_streamval.app.page_observers import observers
 from pytest_streamval.app.page_spans import end_span, traced
+from pytest_streamval.app.uploads import uploading
 from pytest_streamval.app.websocket import AppWebSocket
 from pytest_streamval.app.websocket_exchange import SocketExchange
 from pytest_streamval.engine.tasks import settle, start_task
@@ -121,30 +122,22 @@ class AppClient:
             InvalidArgumentError: If an argument is invalid (a `TypeError` and a `ValueError`).
             LifespanError: A `RuntimeError`. If the application failed to start.
         """
-        body = Body(json, content)
+        body = Body(method, json, content)
         state = await self._started()
         scope = http_scope(method, path, self._headers(headers, body.headers), state.lifespan.state)
         exchange = Exchange(scope)
         page = Page(self.app, exchange, read_every, self._base, self._new_recutter())
         self._note(page)
-        uploads: list[OwnedTask[None]] = []
-        if body.pieces is None:
-            exchange.end_body(body.data)
-        else:
-            uploads.append(start_task(_upload(body.pieces, exchange), f"streamval app: body of {page.request}"))
         with traced(page, scope):
             page.task = self._run(state, exchange.run(self.app), page.request)
         try:
-            await page.wait_for_head()
-            yield page
+            async with uploading(body, exchange, page.request):
+                await page.wait_for_head()
+                yield page
         finally:
             end_span(page)
-            await settle(uploads)
             await page.leave()
             page.stop_reading()
-        for upload in uploads:
-            if not upload.cancelled() and (error := upload.exception()) is not None:
-                raise error
 
     async def request(
         self,
@@ -284,13 +277,6 @@ class AppClient:
         if b"content-length" in names:
             names.add(b"transfer-encoding")
         return [*(each for each in (*_HEADERS, *more) if each[0] not in names), *given]
-
-
-async def _upload(pieces: AsyncIterator[bytes], exchange: Exchange) -> None:
-    """Send the pieces of a body."""
-    async for piece in pieces:
-        await exchange.feed(piece)
-    exchange.end_pieces()
 
 
 async def _ended(running: list[_Running]) -> list[tuple[str, str]]:

@@ -8,6 +8,8 @@ from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_streamval.app.framing import ResponseFraming
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -61,6 +63,8 @@ class Exchange:
         self._body = bytearray()
         self._body_left = _declared_length(scope)  # bytes that the client has announced and not sent
         self._more_body = True
+        self._is_started = False  # the application has begun to send a response
+        self._framing: ResponseFraming | None = None
         self._news = asyncio.Event()  # something for `receive`
         self._drained = asyncio.Event()
         self._body_taken = asyncio.Event()
@@ -174,19 +178,24 @@ class Exchange:
         kind = message["type"]
         if self.status is None:
             _check_kind(kind, "http.response.start")
-            self.headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-            self.status = message["status"]
+            self._is_started = True
+            self._framing = ResponseFraming(self.scope["method"], message)
+            self.headers, self.status = self._framing.headers, self._framing.status
             self.on_change()
         elif self.is_complete:
             msg = f"Unexpected ASGI message {kind!r} sent, after response already completed."
             raise RuntimeError(msg)
         else:
             _check_kind(kind, "http.response.body")
-            self._add(bytes(message.get("body", b"")), is_last=not message.get("more_body", False))
+            self._add(b"".join((message.get("body", b""),)), is_last=not message.get("more_body", False))
 
     def _add(self, data: bytes, *, is_last: bool) -> None:
-        if data and self.scope["method"] != "HEAD":
+        framing = cast("ResponseFraming", self._framing)
+        framing.add(len(data))
+        if data and framing.has_body:
             self.unread.append(data)
+        if is_last:
+            framing.end()
         self.is_complete = is_last
         if is_last:
             self._news.set()
@@ -198,17 +207,18 @@ class Exchange:
         if not self.is_open:
             return
         self.fault = fault
-        if self.status is None:
+        if not self._is_started:
             await self.send({"type": "http.response.start", "status": 500, "headers": _ERROR_HEADERS})
             await self.send({"type": "http.response.body", "body": b"Internal Server Error"})
         else:
             self._break(fault)
 
     def _break(self, fault: str) -> None:
-        """Close the connection from the side of the server."""
+        """Close the connection from the side of the server. A client with all announced bytes does not notice it."""
         self.fault = fault
         if self.is_open:
-            self.is_broken = True
+            self.is_complete = self._framing is not None and self._framing.is_satisfied
+            self.is_broken = not self.is_complete
             self._wake()
 
 

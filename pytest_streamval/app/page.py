@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pytest_streamval.app.brief_wait import settle_briefly, wait_briefly
 from pytest_streamval.app.pace import Pace
 from pytest_streamval.app.page_text import BODY, PageText, TextSearch
-from pytest_streamval.errors import BrokenResponseError, InvalidArgumentError, excerpt, plural, text_missing_error
+from pytest_streamval.errors import (
+    BrokenResponseError,
+    InvalidArgumentError,
+    NotJsonError,
+    excerpt,
+    plural,
+    text_missing_error,
+)
 from pytest_streamval.scripting.sent_deltas import sent_deltas
 from pytest_streamval.transcripts.transcript import quoted
 
@@ -150,9 +157,13 @@ class Page:
         """Return the body as parsed JSON.
 
         Raises:
-            JSONDecodeError: A `ValueError`. If it is not JSON.
+            NotJsonError: A `ValueError`. If it is not JSON. It names the content type.
         """
-        return json.loads(self.content)
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError) as error:
+            kind = self.headers.get("content-type", "")
+            raise NotJsonError(self.request, kind, self.text, len(self.events), str(error)) from error
 
     @property
     def complete(self) -> bool:

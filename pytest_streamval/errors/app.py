@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors.base import CheckFailedError, StreamvalError, check_failed
-from pytest_streamval.errors.text import excerpt, listed
+from pytest_streamval.errors.text import excerpt, listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,32 @@ class BrokenResponseError(StreamvalError, ConnectionError):
             f"The response to {self.request} broke off: {self.reason}. A client gets {excerpt(self.text)} and then a "
             "connection that is closed too early. The error is in page.error, and the text in page.text."
         )
+
+
+@dataclass(eq=False, repr=False)
+class NotJsonError(StreamvalError, ValueError):
+    """The body of a page is not JSON."""
+
+    request: str
+    """The method and the path."""
+    content_type: str
+    """The content type of the response, empty if it has none."""
+    text: str
+    """The body so far."""
+    events: int
+    """The number of its server-sent events."""
+    reason: str
+    """The fault of the body."""
+
+    def __str__(self) -> str:
+        kind = f"Its content type is {self.content_type!r}" if self.content_type else "It has no content type"
+        if self.events:
+            advice = (
+                f"It has {plural(self.events, 'server-sent event')}: use page.events, such as page.events[0].json()."
+            )
+        else:
+            advice = "Use page.text, and read a page to its end before page.json()."
+        return f"The body of {self.request} is not JSON: {self.reason}. {kind}: {excerpt(self.text)}. {advice}"
 
 
 @dataclass(eq=False, repr=False)

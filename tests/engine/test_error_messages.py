@@ -43,6 +43,29 @@ def test_a_message_without_text_of_the_run_is_exported(message):
     assert exported(message) == message
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Incorrect API key provided: swordfis",
+        "invalid password=swordfis",
+        "no Bearer swordfis",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "cannot reach redis://me:pw@host",
+        "no sk-proj-aB3dE5gH7jK9",
+        "no c3dvcmRmaXNoZXNhYg",
+        "unknown tenant of acme",
+    ],
+)
+def test_a_message_that_may_have_a_secret_is_not_exported(message, monkeypatch):
+    monkeypatch.setenv("ACME_API_KEY", "t of acme")
+    assert exported(message) == ""
+
+
+@pytest.mark.parametrize("message", ["8192 tokens are too many", "'key'", "no such key", "retry in 5 s: busy"])
+def test_a_message_about_keys_and_tokens_without_a_secret_is_exported(message):
+    assert exported(message) == message
+
+
 def test_a_long_message_is_not_exported_because_it_quotes_something():
     assert exported("x" * 401) == ""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval import errors
 from pytest_streamval.engine.component import text_of
+from pytest_streamval.engine.telemetry.possible_secrets import may_have_secret
 from pytest_streamval.errors import StreamvalError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)",
 
 
 def message_without_text(name: str, message: str, run: RunView) -> str:
-    """Return the message of an error, or an empty text if it may quote the prompt or the model.
+    """Return the message of an error, or an empty text if it may quote the prompt or the model, or have a secret.
 
     Messages of this package's own errors show values and frames, so they are left out. The search ignores case,
     punctuation, spaces, and the escapes of `repr` and JSON.
@@ -35,6 +36,8 @@ def message_without_text(name: str, message: str, run: RunView) -> str:
         run: The run that it ended.
     """
     if isinstance(run.error, StreamvalError) or hasattr(errors, name) or len(message) > _LONGEST:
+        return ""
+    if may_have_secret(message):
         return ""
     return "" if any(_quotes(message, text) for text in _texts(run)) else message
 

@@ -31,6 +31,7 @@ from pytest_streamval.engine.telemetry.client_spans import parent_context
 from pytest_streamval.engine.telemetry.error_messages import message_without_text
 from pytest_streamval.engine.telemetry.exporters import current_exporters
 from pytest_streamval.engine.telemetry.generations import request_attributes, response_attributes
+from pytest_streamval.engine.telemetry.possible_secrets import may_have_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -203,7 +204,10 @@ def _outcome_of(error: BaseException) -> str:
 
 
 def _failure_text(requirement: Requirement, result: PartialValidationResult | ValidationResult, checked: str) -> str:
-    return f"{requirement.name} failed {checked}: {result.reason or 'no reason given'}"
+    reason = result.reason or "no reason given"
+    if may_have_secret(reason):
+        reason = "its reason may have a secret"
+    return f"{requirement.name} failed {checked}: {reason}"
 
 
 class _Summary:
