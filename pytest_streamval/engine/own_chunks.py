@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 class Track:
     """One way to chunk the output, and the requirements that check these chunks."""
 
-    __slots__ = ("checked", "chunker", "decided", "end", "part")
+    __slots__ = ("checked", "chunker", "decided", "end", "number", "part")
 
-    def __init__(self, chunker: Chunker, part: Part) -> None:
+    def __init__(self, number: int, chunker: Chunker, part: Part) -> None:
+        self.number = number
+        """Its number, from 0. The first one makes the chunks that are released."""
         self.chunker = chunker
         self.part = part
         self.decided: list[Chunk] = []
@@ -109,30 +111,33 @@ def _in_order(ready: list[Batch]) -> list[Batch]:
     """Divide lists of chunks, so that the chunks of all of them are in order."""
     if len(ready) < 2:  # noqa: PLR2004
         return ready
-    lengths = [len(found) for _, found in ready]
-    longest = lengths.index(max(lengths))
-    track, chunks = ready[longest]
-    others = [
-        (chunk[2], -chunk[1], index, chunk)
-        for index, (_, found) in enumerate(ready)
-        if index != longest
-        for chunk in found
-    ]
+    longest = ready[0]
+    for batch in ready:
+        if len(batch[1]) > len(longest[1]):
+            longest = batch
+    track, chunks = longest
+    others = [(other, chunk) for other, found in ready if other is not track for chunk in found]
     if len(others) > 1:
-        others.sort()
+        others.sort(key=_order)
     batches: list[Batch] = []
     place = 0
-    for end, start, index, chunk in others:
+    for other, chunk in others:
+        end = chunk[2]
         count = bisect_left(chunks, end, place, key=_END_OF_CHUNK)
-        if count < len(chunks) and chunks[count][2] == end and (-chunks[count][1], longest) < (start, index):
+        if count < len(chunks) and chunks[count][2] == end and _order((track, chunks[count])) < _order((other, chunk)):
             count += 1
         if count > place:
             batches.append((track, chunks[place:count]))
             place = count
-        batches.append((ready[index][0], (chunk,)))
+        batches.append((other, (chunk,)))
     if place < len(chunks):
         batches.append((track, chunks[place:]))
     return batches
+
+
+def _order(chunk: tuple[Track, Chunk]) -> tuple[int, int, int]:
+    track, (_, start, end) = chunk
+    return end, -start, track.number
 
 
 class OwnChunksAttempt(AttemptState):
@@ -177,8 +182,8 @@ class OwnChunksAttempt(AttemptState):
         waiting, start_check = self.waiting, self.validators.start_check
         self._join_first(batches)
         for track, chunks in batches:
-            part, positions, is_released = track.part, track.part.positions, track is self.tracks[0]
-            releases = self._may_release(track)
+            part, positions, is_released = track.part, track.part.positions, not track.number
+            releases = self._blocking is None or self._blocking is track
             for index, chunk in enumerate(chunks, track.checked):
                 text, start, end = chunk
                 if not self.is_plain:
@@ -201,7 +206,7 @@ class OwnChunksAttempt(AttemptState):
                 if releases and waiting:
                     track.end = end
                     emit_all(self.settle())
-                    releases = self._may_release(track)
+                    releases = self._blocking is None or self._blocking is track
             track.checked += len(chunks)
             track.end = end
         return True
@@ -259,10 +264,6 @@ class OwnChunksAttempt(AttemptState):
         self._unsettled.replace(start, chunk.end, replacement)
 
     # The release
-
-    def _may_release(self, track: Track) -> bool:
-        """Return whether the next check of a track can release a chunk."""
-        return self._blocking is None or self._blocking is track
 
     def settle(self, *, at_end: bool = False) -> Sequence[ChunkEvent]:
         """Release the chunks that every requirement has checked, or all of them at the end of the output."""
