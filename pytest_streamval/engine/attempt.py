@@ -12,7 +12,7 @@ from pytest_streamval.engine.events import ChunkEvent, Release
 from pytest_streamval.engine.output_text import OutputText, TextSoFar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pytest_streamval.engine.chunking import Chunker
     from pytest_streamval.engine.context import Context
@@ -229,13 +229,13 @@ class AttemptState:
 
     # The release
 
-    def add(self, chunk: Chunk, *, replaced: bool) -> Iterator[ChunkEvent]:
+    def add(self, chunk: Chunk, *, replaced: bool) -> Sequence[ChunkEvent]:
         """Add the chunk that was checked, and return the events of the chunks that are released now."""
         text = self.checked.text if replaced else chunk.text[self._overlap :]
         self._overlap = 0
         return self.hold(text, (chunk.start, chunk.end), replaced=replaced)
 
-    def hold(self, text: str, source: tuple[int, int], *, replaced: bool) -> Iterator[ChunkEvent]:
+    def hold(self, text: str, source: tuple[int, int], *, replaced: bool) -> Sequence[ChunkEvent]:
         """Add a text that was checked, and return the events of the chunks that are released now.
 
         Args:
@@ -247,18 +247,20 @@ class AttemptState:
         self._held = held = self._held or deque()
         index = self.chunks_checked - 1
         held.append(_HeldChunk(text, end - len(text), end, index, source, replaced, time.time()))
+        released = []
         while held and self._is_due(held[0], end):
-            yield self._released(held.popleft())
+            released.append(self._released(held.popleft()))
+        return released
 
-    def settle(self, *, at_end: bool = False) -> Iterator[ChunkEvent]:
+    def settle(self, *, at_end: bool = False) -> Sequence[ChunkEvent]:
         """Return the events of the chunks that are released now, because all requirements have checked them."""
         del at_end
-        return iter(())
+        return ()
 
-    def rest(self) -> Iterator[ChunkEvent]:
+    def rest(self) -> Sequence[ChunkEvent]:
         """Return the events of all chunks that are still held."""
-        while held := self._held:
-            yield self._released(held.popleft())
+        held, self._held = self._held, ()
+        return [self._released(chunk) for chunk in held]
 
     def _is_due(self, chunk: _HeldChunk, checked_end: int) -> bool:
         holdback = self.holdback

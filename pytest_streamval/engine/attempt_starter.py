@@ -92,7 +92,12 @@ class AttemptStarter:
                 released_end=released_end,
             )
             if isinstance(attempt, OwnChunksAttempt):
-                attempt.use([Track(chunker, validators.part(positions)) for chunker, positions in tracks])
+                attempt.use(
+                    [
+                        Track(number, chunker, validators.part(positions))
+                        for number, (chunker, positions) in enumerate(tracks)
+                    ]
+                )
         except BaseException as error:
             await stop_after(error, thunk)
             raise

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import ClassVar
 
 from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.errors import InvalidArgumentError, excerpt, unknown_chunking_error
+
+_chunk = partial(tuple.__new__, Chunk)  # the constructor of a NamedTuple takes twice as long
 
 
 class _BoundaryChunker(Chunker):
@@ -24,6 +27,8 @@ class _BoundaryChunker(Chunker):
     _leading: ClassVar[bool] = True  # whether separators before the first chunk are skipped
 
     def __init__(self) -> None:
+        self._find_boundary = self._boundary.search
+        self._skip_separators = self._separators.match
         self._pieces: list[str] = []
         self._start = 0  # the offset of the fragment
         self._tail = ""
@@ -31,47 +36,51 @@ class _BoundaryChunker(Chunker):
         self._between = self._leading
 
     def feed(self, text: str) -> list[Chunk]:
+        # no attributes in the loop: CPython finds them slowly in a method that objects of several classes call in turn
         window = self._tail + text
+        length, offset, pieces = len(window), self._offset, self._pieces
+        find_boundary, skip_separators = self._find_boundary, self._skip_separators
+        between, start = self._between, self._start
         chunks: list[Chunk] = []
         position = 0
         while True:
-            if self._between:
-                position = self._separators.match(window, position).end()  # type: ignore[union-attr]  # it matches the empty text
-                if position == len(window) or (position == len(window) - 1 and window[position] == "\r"):
+            if between:
+                position = skip_separators(window, position).end()  # type: ignore[union-attr]  # it matches the empty text
+                if position == length or (position == length - 1 and window[position] == "\r"):
                     break  # the next text may continue the separator
-                self._between = False
-                self._start = self._offset + position
-            boundary = self._boundary.search(window, position)
+                between = False
+                start = offset + position
+            boundary = find_boundary(window, position)
             if boundary is None:
-                end = max(position, len(window) - self._reach)
+                end = max(position, length - self._reach)
                 if end > position:
-                    self._pieces.append(window[position:end])
+                    pieces.append(window[position:end])
                 position = end
                 break
             end = boundary.start(1)
-            self._append_chunk(window[position:end], chunks)
-            self._between = True
+            if pieces:
+                pieces.append(window[position:end])
+                chunks.append(_chunk(("".join(pieces), start, offset + end)))
+                pieces.clear()
+            elif end > position:
+                chunks.append(_chunk((window[position:end], start, offset + end)))
+            between = True
             position = end
+        self._between, self._start = between, start
         self._tail = window[position:]
-        self._offset += position
+        self._offset = offset + position
         return chunks
 
     def flush(self) -> list[Chunk]:
         chunks: list[Chunk] = []
         if self._between:
             self._start = self._offset
-        self._append_chunk(self._tail, chunks)
-        self._tail = ""
-        return chunks
-
-    def _append_chunk(self, last: str, chunks: list[Chunk]) -> None:
-        """Append the fragment with its last piece as a chunk, unless it is empty."""
-        if self._pieces:
-            self._pieces.append(last)
-            last = "".join(self._pieces)
-            self._pieces.clear()
+        last = "".join([*self._pieces, self._tail])
         if last:
             chunks.append(Chunk(last, self._start, self._start + len(last)))
+        self._pieces.clear()
+        self._tail = ""
+        return chunks
 
 
 class _SentenceBoundaryChunker(_BoundaryChunker):
@@ -88,6 +97,7 @@ class _SentenceBoundaryChunker(_BoundaryChunker):
 
 
 class _WordBoundaryChunker(_BoundaryChunker):
+    finds_words = True
     _boundary = re.compile(r"(\s)")
     _separators = re.compile(r"\s*")
     _reach = 0

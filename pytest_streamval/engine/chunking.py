@@ -39,6 +39,8 @@ class Chunker(ABC):
 
     joins_deltas: ClassVar[bool] = False
     """Whether the chunks are known to be delta-invariant, so that several deltas can be fed as one text."""
+    finds_words: ClassVar[bool] = False
+    """Whether the chunks are the words of the text, without the white space between them."""
 
     @abstractmethod
     def feed(self, text: str) -> list[Chunk]:

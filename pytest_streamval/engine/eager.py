@@ -58,7 +58,15 @@ class EagerStarter:
         """The position of the coroutine that was started last."""
 
     async def run_one(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await a coroutine in the caller's task, but in a copy of its context.
+        """Await a coroutine in the caller's task, but in a copy of its context. Raises like `start_one`."""
+        result, rest = self.start_one(coroutine)
+        return cast("T", result) if rest is None else await rest
+
+    def start_one(self, coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, Coroutine[Any, Any, T] | None]:
+        """Run the first step of a coroutine in the caller's task, but in a copy of its context.
+
+        Returns:
+            Its result and None, or None and the rest to await if it has suspended.
 
         Raises:
             BaseException: If the coroutine raised it.
@@ -70,10 +78,15 @@ class EagerStarter:
         try:
             awaited = context.run(coroutine.send, None)
         except StopIteration as end:
-            result: T = end.value
-        else:
-            result = await _carry_on(coroutine, context, awaited)
-        if home.cancelling() > before:
+            if home.cancelling() > before:
+                raise asyncio.CancelledError from None
+            return end.value, None
+        return None, self._rest(coroutine, context, awaited, before)
+
+    async def _rest(self, coroutine: Coroutine[Any, Any, T], context: Context, awaited: object, before: int) -> T:
+        """Await the rest of a coroutine, as far as the task has not been cancelled more often than before."""
+        result = await _carry_on(coroutine, context, awaited)
+        if cast("asyncio.Task[Any]", self._home).cancelling() > before:
             raise asyncio.CancelledError
         return result
 

@@ -35,7 +35,7 @@ class EventHistory(Sequence[StreamEvent]):
     made again, equal to the first one, whenever it is read.
     """
 
-    __slots__ = ("_blocks", "append", "packed", "recent")
+    __slots__ = ("_blocks", "append", "extend", "packed", "recent")
 
     def __init__(self) -> None:
         self._blocks: list[_Block] = []
@@ -45,6 +45,8 @@ class EventHistory(Sequence[StreamEvent]):
         """The events after them."""
         self.append = self.recent.append
         """Add an event."""
+        self.extend = self.recent.extend
+        """Add events."""
 
     def pack(self, most: int) -> None:
         """Pack older events while there are as many objects as `most`."""

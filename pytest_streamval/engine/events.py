@@ -139,7 +139,8 @@ def _set_time_in_new(cls: type[StreamEvent]) -> None:
 
 
 _timestamp: Any = vars(StreamEvent)["timestamp"]  # the slot
-_details: Any = vars(StreamEvent)["_details"]  # the same
+set_details: Any = vars(StreamEvent)["_details"].__set__
+"""Set the details of an event, as `QuickCheckEvent.of` and `ChunkEvent.after` do."""
 
 
 def set_time(event: StreamEvent, seconds: float) -> None:
@@ -183,7 +184,7 @@ def _set_state(event: Any, state: tuple[list[object], object]) -> None:  # noqa:
     for each, value in zip(fields(event), values, strict=True):
         object.__setattr__(event, each.name, value)
     if details is not None:
-        object.__setattr__(event, "_details", details)
+        set_details(event, details)
 
 
 class OwnChunk(NamedTuple):
@@ -214,7 +215,7 @@ class QuickCheckEvent(StreamEvent, sets_time=True):
 
     def of(self, positions: tuple[int, ...], start: int, end: int) -> Self:
         """Return this event, with the requirements that have checked the chunk, and its offsets in the output."""
-        _details.__set__(self, (positions, start, end))
+        set_details(self, (positions, start, end))
         return self
 
     @property
@@ -260,7 +261,7 @@ class ChunkEvent(StreamEvent, sets_time=True):
 
     def after(self, release: Release) -> Self:
         """Return this event, with the way of its chunk to its release."""
-        object.__setattr__(self, "_details", release)
+        set_details(self, release)
         return self
 
     @property

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Coroutine
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pytest_streamval.engine.attempt import Holdback
 from pytest_streamval.engine.attempt_starter import AttemptStarter, stop_after
@@ -58,10 +58,9 @@ def stream_with_chunking(
 ) -> StartingRun:
     """Start a generation and check its output chunk by chunk during the stream.
 
-    One background task reads the output. It passes each new chunk to the `stream_validate` methods of all requirements
-    at the same time. Unless one of them returns `"fail"`, the chunk is then released to the consumer. A fail stops the
-    generation. At the natural end, the rest of the text is checked in the same way, and the `validate` methods check
-    the complete output.
+    One background task reads the output. The `stream_validate` methods of all requirements check each new chunk at the
+    same time. Unless one of them returns `"fail"`, the chunk is released to the consumer. At the natural end, the
+    `validate` methods check the complete output.
 
     Args:
         action: The request. A string becomes a `CBlock`.
@@ -74,64 +73,56 @@ def stream_with_chunking(
         fail_fast: Whether the first fail of a chunk cancels its other checks. By default all of them return a result.
         model_options: Options for the generation, besides `ModelOption.STREAM`.
         pace: A function that is awaited before each read of the output, in the run's task. Until it returns, nothing is
-            read, and the producer waits when its buffer is full. Without it, no reader delays the run.
-        holdback: The number of further chunks that are checked before a chunk is released, or of characters, as in
-            `"20 characters"`. If a later check fails, the chunks that are held back are never released.
-        max_attempts: The largest number of attempts. If a requirement fails a chunk or the complete output, the
-            generation is stopped and another one begins. Errors and cancellations are never retried.
-        on_retry: The effect of another attempt on the consumer. `"restart"`: `astream()` returns a `Restart`, and the
-            chunks before it are void. `"hold"`: only an accepted attempt is released, after its last check.
-            `"continue"`: the released text stands, and the next attempt continues it.
-        repair: A function `repair(action, failures, released_text)` that returns the request of the next attempt. By
-            default this is the request with the failed requirements, their reasons and the accepted text.
+            read. Without it, no reader delays the run.
+        holdback: The number of further chunks that are checked before a chunk is released, or `"20 characters"`.
+        max_attempts: The largest number of attempts. A fail of a chunk or of the complete output begins the next one.
+        on_retry: `"restart"`: `astream()` returns a `Restart`, which voids the chunks before it. `"hold"`: only an
+            accepted attempt is released. `"continue"`: the next attempt continues the released text.
+        repair: Returns the request of the next attempt, `repair(action, failures, released_text)`. By default, that
+            adds the failed requirements, their reasons and the accepted text to `action`.
 
     Returns:
         The start of the run, which is awaited or entered: `async with stream_with_chunking(...) as run:`. Both return
-        the `StreamChunkingResult`. Read it with `astream()` or `events()`, or wait with `acomplete()`. The generation
-        stops if the `async with` is left early.
+        the `StreamChunkingResult`. The generation stops if the `async with` is left early.
 
     Raises:
         UnknownNameError: A `ValueError`. If `chunking` is an unknown alias.
         InvalidArgumentError: A `TypeError` and a `ValueError`. If an argument is invalid.
         NotStreamingError: A `RuntimeError`. If the backend returned a computed output.
     """
+    checks = _Checks(requirements, validation_backend, validator_timeout, fail_fast)
+    held = checked_holdback(holdback, until_accepted=on_retry == "hold")
+    retries = RetryPolicy(max_attempts, on_retry, repair)
     return StartingRun(
-        _start(
-            action,
-            backend,
-            ctx,
-            requirements=requirements,
-            chunking=chunking,
-            validation_backend=validation_backend,
-            validator_timeout=validator_timeout,
-            fail_fast=fail_fast,
-            model_options=model_options,
-            pace=pace,
-            holdback=checked_holdback(holdback, until_accepted=on_retry == "hold"),
-            retries=RetryPolicy(max_attempts, on_retry, repair),
-        )
+        _start(action, backend, ctx, checks, chunking, options=model_options, pace=pace, holdback=held, retries=retries)
     )
+
+
+class _Checks(NamedTuple):
+    """The arguments of a run about its checks."""
+
+    requirements: Sequence[Requirement] | None
+    backend: Backend | None
+    timeout: float | None
+    fail_fast: bool
 
 
 async def _start(
     action: Action | str,
     backend: Backend,
     ctx: Context,
-    *,
-    requirements: Sequence[Requirement] | None,
+    checks: _Checks,
     chunking: str | ChunkingStrategy | None,
-    validation_backend: Backend | None,
-    validator_timeout: float | None,
-    fail_fast: bool,
-    model_options: Mapping[str, object] | None,
+    *,
+    options: Mapping[str, object] | None,
     pace: Callable[[RunView], Awaitable[None]] | None,
     holdback: Holdback,
     retries: RetryPolicy,
 ) -> StreamChunkingResult:
     resolve_chunking(chunking)  # for its errors
-    judge = backend if validation_backend is None else validation_backend
+    judge = backend if checks.backend is None else checks.backend
     _check_request(action, ctx, backend=backend, validation_backend=judge)
-    check_timeout("validator_timeout", validator_timeout)
+    check_timeout("validator_timeout", checks.timeout)
     if pace is not None and not callable(pace):
         rule = "It must be an asynchronous function of the run, pace(run), or None."
         raise InvalidArgumentError("pace", excerpt(pace), rule)
@@ -139,11 +130,11 @@ async def _start(
         backend=backend,
         judge=judge,
         ctx=ctx,
-        requirements=checked_requirements(requirements),
+        requirements=checked_requirements(checks.requirements),
         chunking=chunking,
-        options={**checked_options(model_options), ModelOption.STREAM: True},
-        timeout=validator_timeout,
-        fail_fast=fail_fast,
+        options={**checked_options(options), ModelOption.STREAM: True},
+        timeout=checks.timeout,
+        fail_fast=checks.fail_fast,
         holdback=holdback,
     )
     action = as_action(action)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.chunking import Chunk
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.observer import ObserverGroup
-    from pytest_streamval.engine.own_chunks import Decided
     from pytest_streamval.engine.requirement import Requirement
     from pytest_streamval.engine.retries import RetryPolicy
     from pytest_streamval.engine.run_view import Outcome, RunView
@@ -133,7 +132,7 @@ class Run(RunState):
         thunk, chunker = attempt.thunk, attempt.chunker
         check: Callable[[list[Any]], Awaitable[bool]] = self._check
         if isinstance(attempt, OwnChunksAttempt):
-            check = partial(self._check_own_chunks, attempt)
+            check = partial(attempt.check, self._emit, self._emit_all)
         while not thunk.is_computed():
             if pace is not None:
                 await pace(self)
@@ -141,17 +140,21 @@ class Run(RunState):
             if observers is not None:
                 observers.notify_of_deltas(deltas)
             if not await self._feed(texts_to_feed(deltas) if chunker.joins_deltas else deltas, check):
-                return False
+                return self._stop()
         if thunk.cancelled:
             raise GenerationCancelledError from thunk.error
         if not await check(chunker.flush()):
-            return False
+            return self._stop()
         self._emit_all(attempt.settle(at_end=True))
         attempt.natural_end = self.completed = True
         if not attempt.holdback.until_accepted:
             self._emit_all(attempt.rest())
         self._emit(StreamingDoneEvent(attempt.number, attempt.text.up_to()))
         return True
+
+    def _stop(self) -> bool:
+        self.streaming_failures += self.attempt.failures
+        return False
 
     async def _feed(self, texts: Iterable[str], check: Callable[[list[Any]], Awaitable[bool]]) -> bool:
         """Chunk texts and check the chunks, up to the first that stops the stream (False)."""
@@ -169,25 +172,22 @@ class Run(RunState):
         """Check and release chunks in order, up to the first that stops the stream (False)."""
         attempt = self.attempt
         number, is_plain = attempt.number, attempt.is_plain
-        validators = attempt.validators if attempt.validators.requirements else None
+        check, part = attempt.validators.check, attempt.validators.all
         if attempt.kept and not attempt.chunks_checked and chunks:
             attempt.join(chunks[0])
         for chunk in chunks:
             text, start, end = chunk
             index = attempt.chunks_checked
             passed = True
-            if validators is not None:
+            if part.positions:
                 attempt.checked = chunk
-                results = await validators.check(text)
-                for result in results:
-                    if result.success == "fail":
-                        passed = False
+                results = await check(text, part)
+                passed = part.passed
                 if not passed:
                     results = await attempt.replace(chunk, results)
                     is_plain = attempt.is_plain
                 self._emit(QuickCheckEvent(index, number, passed, results))
                 if attempt.failures:
-                    self.streaming_failures += attempt.failures
                     return False
             attempt.chunks_checked = index + 1
             if is_plain:
@@ -197,37 +197,6 @@ class Run(RunState):
             else:
                 self._emit_all(attempt.add(chunk, replaced=not passed))
         self.history.pack(MANY)
-        return True
-
-    async def _check_own_chunks(self, attempt: OwnChunksAttempt, decided: list[Decided]) -> bool:
-        """Check the chunks of requirements in order, and release the run's chunks that all have checked."""
-        tracks, number, check, waiting = attempt.tracks, attempt.number, attempt.validators.check, attempt.waiting
-        if attempt.kept and not attempt.has_joined and decided:
-            attempt.join(decided[0][-1])
-        for end, _, track_index, chunk in decided:
-            track = tracks[track_index]
-            part, text = track.part, chunk.text if attempt.is_plain else attempt.text_of(chunk)
-            if part.positions and text:
-                attempt.checked = chunk
-                results = await check(text, part)
-                passed = True
-                for result in results:
-                    if result.success == "fail":
-                        passed = False
-                if not passed:
-                    results = await attempt.replace(chunk, results, part.positions)
-                event = QuickCheckEvent(track.checked, number, passed, attempt.expanded(track, results))
-                self._emit(event.of(part.positions, chunk.start, end))
-                if attempt.failures:
-                    self.streaming_failures += attempt.failures
-                    return False
-            track.checked += 1
-            track.end = end
-            if track_index == 0:
-                waiting.append(chunk)
-            if waiting and (attempt.blocking is None or attempt.blocking is track):
-                self._emit_all(attempt.settle())
-        attempt.forget_settled()
         return True
 
     async def _validate(self) -> bool:

@@ -9,7 +9,7 @@ from pytest_streamval.engine.event_history import EventHistory
 from pytest_streamval.errors import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from pytest_streamval.engine.attempt import Attempt, AttemptState, Failure
     from pytest_streamval.engine.component import Action
@@ -110,19 +110,27 @@ class RunState:
 
     # The events
 
-    def _emit_all(self, events: Iterable[StreamEvent]) -> None:
-        for event in events:
-            self._emit(event)
+    def _emit_all(self, events: Sequence[StreamEvent]) -> None:
+        """Emit events that happen at the same time."""
+        if self.observers is not None and self.observers.sees_events:
+            for event in events:
+                self._emit(event)
+        elif events:
+            self.history.extend(events)
+            self._wake_readers()
 
     def _emit(self, event: StreamEvent) -> None:
         self.history.append(event)
         if self._waiters:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            self._wake_readers()
         if (observers := self.observers) is not None and observers.sees_events:
             observers.notify("event", event)
+
+    def _wake_readers(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def next_event(self) -> None:
         """Wait until an event is emitted."""

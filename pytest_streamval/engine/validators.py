@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from pytest_streamval.engine.eager import EagerStarter
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
@@ -18,34 +18,51 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.eager_tasks import Turn
 
+Results: TypeAlias = "tuple[PartialValidationResult, ...]"
+
 R = TypeVar("R", PartialValidationResult, ValidationResult)
 
+_UNKNOWN = PartialValidationResult("unknown")
 _CANCELLED = PartialValidationResult("unknown", reason="cancelled: another requirement failed this chunk first")
 
 
 class Part:
     """Some of the requirements of a group, which check the same chunks."""
 
-    __slots__ = ("_previous", "positions", "requirements", "validators")
+    __slots__ = ("_of", "expanded", "is_alone", "passed", "positions", "previous", "requirements", "validators")
 
-    def __init__(
-        self,
-        positions: tuple[int, ...],
-        requirements: tuple[Requirement, ...],
-        validators: Sequence[Callable[..., Coroutine[Any, Any, PartialValidationResult]]],
-    ) -> None:
+    def __init__(self, positions: tuple[int, ...], group: Sequence[Requirement]) -> None:
         self.positions = positions
         """Their positions among the requirements of the group."""
-        self.requirements = requirements
-        self.validators = validators
+        self.requirements = tuple(group[position] for position in positions)
+        self.validators = [_as_coroutine_function(each, "stream_validate") for each in self.requirements]
         """Their methods `stream_validate`, as coroutine functions."""
-        self._previous: tuple[PartialValidationResult, ...] = ()
+        self.is_alone = len(positions) == 1
+        self.previous: Results = ()
+        """Their results on the last chunk."""
+        self.passed = True
+        """Whether none of these is a fail."""
+        self.expanded: Results | None = None
+        """The same with one result for each requirement of the group, if they were requested."""
+        self._of = len(group)
 
-    def shared(self, results: tuple[PartialValidationResult, ...]) -> tuple[PartialValidationResult, ...]:
+    def shared(self, results: Results) -> Results:
         """Return the previous tuple if it is equal, so that the history contains one object for most chunks."""
-        if results != self._previous:
-            self._previous = results
-        return self._previous
+        if results != self.previous:
+            self.previous = results
+            self.passed = all(result.success != "fail" for result in results)
+            self.expanded = None
+        return self.previous
+
+    def expand(self, results: Results) -> Results:
+        """Return a result for each requirement of the group: `"unknown"` for those that check other chunks."""
+        if results is self.previous and self.expanded is not None:
+            return self.expanded
+        known = dict(zip(self.positions, results, strict=True))
+        expanded = tuple(known.get(position, _UNKNOWN) for position in range(self._of))
+        if results is self.previous:
+            self.expanded = expanded
+        return expanded
 
 
 class ValidatorGroup:
@@ -75,7 +92,8 @@ class ValidatorGroup:
         """
         self.requirements = tuple(requirements)
         self._asked = self.requirements  # those of this round
-        self._all = self.part(range(len(self.requirements)))
+        self.all = self.part(range(len(self.requirements)))
+        """All of them, which check the same chunks."""
         self.cleanup_failures: list[BaseException] = []
         """The errors that the clean-up of cancelled validators raised."""
         self._backend = backend
@@ -87,29 +105,49 @@ class ValidatorGroup:
 
     def part(self, positions: Iterable[int]) -> Part:
         """Return some of the requirements, which check chunks together."""
-        positions = tuple(positions)
-        chosen = tuple(self.requirements[position] for position in positions)
-        return Part(positions, chosen, [_as_coroutine_function(each, "stream_validate") for each in chosen])
+        return Part(tuple(positions), self.requirements)
 
-    async def check(self, chunk: str, part: Part | None = None) -> tuple[PartialValidationResult, ...]:
+    async def check(self, chunk: str, part: Part | None = None) -> Results:
         """Return the result of every requirement on a chunk, in their order, or of a part of them."""
-        part = self._all if part is None else part
-        self._asked, validators = part.requirements, part.validators
-        backend, ctx = self._backend, self._ctx
-        if len(validators) == 1 and self._timeout is None:
-            starter = cast("EagerStarter", self._starter)
-            try:
-                result = await starter.run_one(validators[0](chunk, backend=backend, ctx=ctx))
-            except (Exception, asyncio.CancelledError) as error:
-                self._note_validator(error, "stream_validate", 0, chunk)
-                raise
-            if not isinstance(result, PartialValidationResult):
-                raise _invalid_result(self._asked[0], "stream_validate", result, PartialValidationResult)
-            return part.shared((result,))
+        results, rest = self.start_check(chunk, self.all if part is None else part)
+        return results if rest is None else await rest
+
+    def start_check(self, chunk: str, part: Part) -> tuple[Results, Coroutine[Any, Any, Results] | None]:
+        """Check a chunk as far as that is possible without waiting.
+
+        Returns:
+            The results and None, or no results and the rest of the check to await.
+        """
+        starter = self._starter
+        if not part.is_alone or self._timeout is not None or starter is None:
+            return (), self._check_together(chunk, part)
+        self._asked = part.requirements
+        try:
+            result, rest = starter.start_one(part.validators[0](chunk, backend=self._backend, ctx=self._ctx))
+        except (Exception, asyncio.CancelledError) as error:
+            self._note_validator(error, "stream_validate", 0, chunk)
+            raise
+        return ((), self._rest_of_check(rest, chunk, part)) if rest is not None else (self._checked(result, part), None)
+
+    async def _rest_of_check(self, rest: Coroutine[Any, Any, object], chunk: str, part: Part) -> Results:
+        try:
+            result = await rest
+        except (Exception, asyncio.CancelledError) as error:
+            self._note_validator(error, "stream_validate", 0, chunk)
+            raise
+        return self._checked(result, part)
+
+    def _checked(self, result: object, part: Part) -> Results:
+        if not isinstance(result, PartialValidationResult):
+            raise _invalid_result(part.requirements[0], "stream_validate", result, PartialValidationResult)
+        return part.shared((result,))
+
+    async def _check_together(self, chunk: str, part: Part) -> Results:
+        self._asked = part.requirements
         coroutines: list[Coroutine[Any, Any, PartialValidationResult]] = []
         try:
-            for validate in validators:
-                coroutines.append(validate(chunk, backend=backend, ctx=ctx))  # noqa: PERF401  # see _close
+            for validate in part.validators:
+                coroutines.append(validate(chunk, backend=self._backend, ctx=self._ctx))  # noqa: PERF401  # see _close
         except BaseException:
             _close(coroutines)
             raise

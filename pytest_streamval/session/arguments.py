@@ -1,16 +1,19 @@
-"""Checks and conversions of the arguments of a session's methods: each raises an `InvalidArgumentError`."""
+"""Checks and conversions of the arguments of sessions: each raises an `InvalidArgumentError`."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING
 
+from pytest_streamval.engine.backend import Backend
 from pytest_streamval.engine.component import CBlock, Component, Instruction, text_of
 from pytest_streamval.engine.orchestrator import checked_requirements
 from pytest_streamval.engine.thunk import ModelOutputThunk
-from pytest_streamval.errors import InvalidArgumentError, excerpt, listed
+from pytest_streamval.errors import InvalidArgumentError, UnknownNameError, excerpt, listed
+from pytest_streamval.scripting.script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +21,37 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.requirement import Requirement
 
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def make_backend(given: object, model_options: Mapping[str, object] | None) -> Backend:
+    """Return the backend of a session: the given one, or one for a spec, a script or a list of scripts."""
+    if isinstance(given, Backend):
+        return given
+    if given is None or isinstance(given, str):
+        return _live_backend(given, model_options)
+    if isinstance(given, Script | list | tuple):
+        from pytest_streamval.scripting.mock import StreamingMockBackend
+
+        return StreamingMockBackend(*([given] if isinstance(given, Script) else given))
+    rule = 'It must be a Backend, a spec such as "ollama:granite4:micro", or a Script, or a list of them, for the mock.'
+    if isinstance(given, type):
+        rule += f" This is a class. Pass an instance, {given.__name__}(...)."
+    raise InvalidArgumentError("backend", excerpt(given), rule)
+
+
+def _live_backend(spec: str | None, model_options: Mapping[str, object] | None) -> Backend:
+    from pytest_streamval.live.backend import LiveBackend
+    from pytest_streamval.live.providers import DEFAULT
+
+    url = None
+    if spec is None:  # the address belongs to the chosen backend only
+        spec, url = os.environ.get("STREAMVAL_BACKEND") or DEFAULT, os.environ.get("STREAMVAL_URL")
+    try:
+        # the backend also gets the options, for direct calls of session.backend
+        return LiveBackend(spec, base_url=url, model_options=model_options)
+    except UnknownNameError as error:
+        error.add_note("To let the mock send a text, pass a script: start_session(Script.from_text(...)).")
+        raise
 
 
 def checked_text(argument: str, text: object) -> str:

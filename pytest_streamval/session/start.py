@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from pytest_streamval.engine.backend import Backend
-from pytest_streamval.errors import InvalidArgumentError, UnknownNameError, excerpt
-from pytest_streamval.scripting.script import Script
+from pytest_streamval.session.arguments import make_backend
 from pytest_streamval.session.session import Session
 
 if TYPE_CHECKING:
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_streamval.engine.context import Context
     from pytest_streamval.live.backend import LiveBackend
     from pytest_streamval.scripting.mock import StreamingMockBackend
+    from pytest_streamval.scripting.script import Script
 
 B = TypeVar("B", bound=Backend)
 
@@ -61,36 +60,6 @@ def start_session(
         InvalidArgumentError: If an argument is invalid, or the name of an option is misspelt (a `TypeError` and a
             `ValueError`).
     """
-    session = Session(_session_backend(backend, model_options), ctx=ctx, model_options=model_options)
+    session = Session(make_backend(backend, model_options), ctx=ctx, model_options=model_options)
     session.owns_backend = backend is None or isinstance(backend, str)
     return session
-
-
-def _session_backend(given: object, model_options: Mapping[str, object] | None) -> Backend:
-    if isinstance(given, Backend):
-        return given
-    if given is None or isinstance(given, str):
-        return _live_backend(given, model_options)
-    if isinstance(given, Script | list | tuple):
-        from pytest_streamval.scripting.mock import StreamingMockBackend
-
-        return StreamingMockBackend(*([given] if isinstance(given, Script) else given))
-    rule = 'It must be a Backend, a spec such as "ollama:granite4:micro", or a Script, or a list of them, for the mock.'
-    if isinstance(given, type):
-        rule += f" This is a class. Pass an instance, {given.__name__}(...)."
-    raise InvalidArgumentError("backend", excerpt(given), rule)
-
-
-def _live_backend(spec: str | None, model_options: Mapping[str, object] | None) -> Backend:
-    from pytest_streamval.live.backend import LiveBackend
-    from pytest_streamval.live.providers import DEFAULT
-
-    url = None
-    if spec is None:  # the address belongs to the chosen backend only
-        spec, url = os.environ.get("STREAMVAL_BACKEND") or DEFAULT, os.environ.get("STREAMVAL_URL")
-    try:
-        # the backend also gets the options, for direct calls of session.backend
-        return LiveBackend(spec, base_url=url, model_options=model_options)
-    except UnknownNameError as error:
-        error.add_note("To let the mock send a text, pass a script: start_session(Script.from_text(...)).")
-        raise
