@@ -125,6 +125,7 @@ DeviationKind: TypeAlias = Literal[
     "missing-finish-reason",
     "missing-pieces",
     "name-in-pieces",
+    "not-streamed",
     "order-of-blocks",
     "repeated-choice",
     "repeated-end",
@@ -132,6 +133,7 @@ DeviationKind: TypeAlias = Literal[
     "split-surrogate",
     "unframed-line",
     "usage-value",
+    "value-type",
     "wrong-event",
 ]
 """The kinds of deviations. `docs/protocols.md` explains each one."""
@@ -190,7 +192,10 @@ def thoughts_in(deltas: Iterable[Delta]) -> tuple[Delta, ...]:
 def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:
     """Join fragments into one call for each index, in the order in which the calls began.
 
-    The pieces of a name join too, until the arguments begin. A fragment that repeats the name adds nothing to it.
+    The pieces of a name join too, until the arguments begin, but a first name can come after them
+    (https://github.com/vercel/ai/issues/14722). A fragment that repeats the name adds nothing to it. An empty object
+    before the arguments of a function is left out: some servers send it first
+    (https://github.com/openai/openai-agents-js/pull/712).
     """
     calls: dict[int, list[ToolCallDelta]] = {}
     for fragment in fragments:
@@ -199,11 +204,19 @@ def merge_tool_calls(fragments: list[ToolCallDelta]) -> tuple[ToolCall, ...]:
         ToolCall(
             id=next((part.id for part in parts if part.id is not None), None),
             name=_joined_name(parts),
-            arguments="".join(part.arguments for part in parts),
+            arguments=_joined_arguments(parts),
             kind=next((part.kind for part in parts if part.kind != "function"), "function"),
         )
         for parts in calls.values()
     )
+
+
+def _joined_arguments(parts: list[ToolCallDelta]) -> str:
+    pieces = [part.arguments for part in parts if part.arguments]
+    is_json = all(part.kind in ("function", "function_call") for part in parts)
+    if is_json and len(pieces) > 1 and pieces[0].strip() == "{}" and pieces[1][0] == "{":
+        del pieces[0]
+    return "".join(pieces)
 
 
 def _joined_name(parts: list[ToolCallDelta]) -> str | None:
@@ -214,6 +227,6 @@ def _joined_name(parts: list[ToolCallDelta]) -> str | None:
         if name is not None and (not pieces or len(name) != length or name != "".join(pieces)):
             pieces.append(name)
             length += len(name)
-        if part.arguments or pieces == [""]:
+        if pieces and (part.arguments or not pieces[0]):
             break  # a name after that is another name for the call, and an empty name is a name
     return "".join(pieces) if pieces else None

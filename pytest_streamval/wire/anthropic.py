@@ -6,10 +6,16 @@ blocks, each with `content_block_start`, `content_block_delta`s and `content_blo
 skipped, as the documentation asks of clients. So are citations and the tools that the server runs.
 
 An order of frames is malformed if the decoder would have to guess the text, or would lose some: a delta of a block that
-has never started, a second message. An order that loses nothing is noted: an index that is used again after the stop of
-its block (https://github.com/anthropics/anthropic-sdk-typescript/issues/879), two blocks that are open at once, a block
-that is still open at the end, a `message_start` that is doubled or late. llama.cpp sometimes leaves out
-`message_start`, and proxies leave out the names of the events, which the data repeats.
+has never started, a second message, arguments in a block that is no call. An order that loses nothing is noted:
+
+- an index that is used again after the stop of its block
+  (https://github.com/anthropics/anthropic-sdk-typescript/issues/879)
+- two blocks that are open at once, a block that is still open at the end, a `message_start` that is doubled or late
+- text in the block of a call (https://github.com/sgl-project/sglang/issues/24293), or thinking in a block of text
+  (https://github.com/BerriAI/litellm/issues/29518)
+- a text in the start of a block that its deltas repeat (MiniMax: https://github.com/cline/cline/pull/9215)
+
+llama.cpp sometimes leaves out `message_start`, and proxies leave out the names of the events, which the data repeats.
 
 The tokens of the prompt are `input_tokens` and those read from and written to the cache, which Anthropic counts
 separately. Amazon Bedrock reports its own counts in `message_stop`, which are read if there are no others.
@@ -24,7 +30,7 @@ from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, split_system
 from pytest_streamval.wire.anthropic_encoder import AnthropicMessagesEncoder
-from pytest_streamval.wire.error_reports import provider_report
+from pytest_streamval.wire.error_reports import ProviderReportError, provider_report, report_without_output
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import (
     FrameFaultError,
@@ -58,13 +64,14 @@ _BLOCKS = {block for block, _ in _DELTAS.values()}
 class _Block:
     """A content block so far."""
 
-    __slots__ = ("arguments", "call", "ident", "is_open", "kind")
+    __slots__ = ("arguments", "call", "ident", "is_open", "kind", "start")
 
     def __init__(self, kind: str, ident: str = "", call: int = -1) -> None:
         self.kind = kind
         self.ident = ident
         self.call = call  # its position among the calls, if it is one
         self.arguments = ""  # those in its start, until a delta has some
+        self.start = ""  # the text in its start, until a delta comes
         self.is_open = True
 
 
@@ -88,6 +95,10 @@ class AnthropicMessagesDecoder(FrameDecoder):
         if data[:1] == "[" and self._ends_another_protocol(data):
             return None
         body = self._object(data)
+        if "type" not in body and event == "message":
+            report = report_without_output(body, data)
+            if report is not None:
+                raise report
         match body.get("type") or frame_type(event, body):
             case "content_block_delta":
                 return self._block_delta(body)
@@ -95,8 +106,15 @@ class AnthropicMessagesDecoder(FrameDecoder):
                 return self._block_start(body)
             case "content_block_stop":
                 return self._block_stop(body)
+            case "message":
+                return self._whole_message(body)
             case kind:
                 return self._message_event(kind, body, event, data)
+
+    def _whole_message(self, body: Json) -> Delta | None:
+        """Read a complete message in place of a stream."""
+        start = self._message_start({"message": body})
+        return joined_or_none([start, self._message_delta({"delta": body}), self._message_stop({})])
 
     def _message_event(self, kind: object, body: Json, event: str, data: str) -> Delta | None:
         match kind:
@@ -152,7 +170,8 @@ class AnthropicMessagesDecoder(FrameDecoder):
         if kind == "redacted_thinking":
             return _redacted(fields, "content_block")
         text = fields.get(kind) if kind in _BLOCKS else None
-        content = self._content(block, kind, optional(text, str, f"content_block.{kind}") or "")
+        block.start = optional(text, str, f"content_block.{kind}") or ""
+        content = self._content(block, kind, block.start)
         if kind == "thinking":
             signature = optional(fields.get("signature"), str, "content_block.signature") or ""
             content = joined_or_none([content, self._content(block, "signature", signature)])
@@ -163,9 +182,8 @@ class AnthropicMessagesDecoder(FrameDecoder):
         name = expect(fields.get("name"), str, "content_block.name")
         block = self._blocks[index] = _Block("tool_use", ident, self._next_call)
         self._next_call += 1
-        arguments = optional(fields.get("input"), dict, "content_block.input")
-        if arguments:
-            block.arguments = arguments_text(arguments, "content_block.input")
+        if fields.get("input"):
+            block.arguments = self._arguments(fields["input"], "content_block.input", dict)
         return Delta(tool_calls=(ToolCallDelta(block.call, ident, name),))
 
     def _block_delta(self, body: Json) -> Delta | None:
@@ -177,7 +195,8 @@ class AnthropicMessagesDecoder(FrameDecoder):
         if block is None:
             raise FrameFaultError(f"content block {index} is not open")
         # Nearly every frame is one of these, and needs no more checks.
-        if delta.get("type") == "text_delta" and block.kind == "text" and block.is_open and type(text) is str:
+        kind = delta.get("type")
+        if kind == "text_delta" and block.kind == "text" and block.is_open and type(text) is str and not block.start:
             return Delta(text) if text else None
         return self._other_delta(index, block, delta)
 
@@ -189,8 +208,16 @@ class AnthropicMessagesDecoder(FrameDecoder):
             return None
         wanted, field = _DELTAS[kind]
         if block.kind != wanted:
-            raise FrameFaultError(f"it is a {kind} in a block of type {block.kind}")
-        return self._content(block, field, expect(delta.get(field), str, f"delta.{field}"))
+            fault = f"it is a {kind} in a block of type {block.kind}"
+            if wanted == "tool_use":
+                raise FrameFaultError(fault)
+            self._note("wrong-event", fault)
+        text = expect(delta.get(field), str, f"delta.{field}")
+        start, block.start = block.start if field == block.kind else "", ""
+        if start and text.startswith(start):
+            self._note("repeated-whole", f"the start of content block {index} is repeated: {excerpt(start)}")
+            text = text[len(start) :]
+        return self._content(block, field, text)
 
     @staticmethod
     def _content(block: _Block, field: str, text: str) -> Delta | None:
@@ -225,12 +252,14 @@ class AnthropicMessagesDecoder(FrameDecoder):
 
     def _message_delta(self, body: Json) -> Delta | None:
         delta = expect(body.get("delta"), dict, "delta")
-        reason = optional(delta.get("stop_reason"), str, "delta.stop_reason") or None
+        reason = self._reason(delta.get("stop_reason"), "delta.stop_reason")
         usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         refusal = _explanation(delta)
         return Delta(usage=usage, finish_reason=reason, refusal=refusal) if usage or reason or refusal else None
 
     def _message_stop(self, body: Json) -> Delta | None:
+        if not (self._has_started or self._blocks or self._has_reason or self.done):
+            raise ProviderReportError("an empty stream", f"The stream has nothing but {self.terminal}")
         self.done = True
         rest = self._flush()
         usage = self._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")

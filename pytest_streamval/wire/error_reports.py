@@ -2,7 +2,9 @@
 
 Sources: `error` at the top of a frame (OpenAI, Anthropic, Gemini, Ollama), an object of the type "error" (vLLM,
 LiteLLM), `code` and `message` (DashScope), `error_code` and `error_msg` (Qianfan), a line `error: {...}` between the
-frames (llama.cpp), and words that are no JSON, such as a Python dictionary or `[ERROR] ...`.
+frames (llama.cpp), `base_resp` with a code (MiniMax: https://github.com/infiniflow/ragflow/pull/17292), a list of
+`errors` (Cloudflare), `ErrorMsg` and `Response.Error` (Hunyuan), the name of an exception as a field (Bedrock), and
+words that are no JSON, such as a Python dictionary or `[ERROR] ...`.
 """
 
 from __future__ import annotations
@@ -17,8 +19,12 @@ if TYPE_CHECKING:
 
 _UNKNOWN = "an error"
 _NO_WORDS = "The provider gave no message."
-_KIND_FIELDS = ("type", "status", "code", "error_code")
-_MESSAGE_FIELDS = ("message", "msg", "error_msg")
+_KIND_FIELDS = ("type", "status", "code", "error_code", "status_code", "statusCode", "Code")
+_MESSAGE_FIELDS = ("message", "msg", "error_msg", "status_msg", "Message", "Msg")
+_CODE_FIELDS = ("code", "error_code", "status_code", "statusCode")
+_SUCCESS = (None, 0, "0", 200, "200", "")
+_LEAST_STATUS = 400  # of an error
+_BESIDE_A_MESSAGE = {*_MESSAGE_FIELDS, "type", "param", "request_id", "requestId", "RequestId"}
 # "error" among the first words of a text that is no JSON, but not as a field without a value.
 _ERROR_WORDS = re.compile(r"\A\W*+(?:\w++\W++){0,3}?error\b(?!\W*(?:null|None|false|False)\b)", re.IGNORECASE)
 
@@ -49,14 +55,43 @@ def report_in(body: Mapping[str, object], data: str) -> ProviderReportError | No
         return provider_report(error, data)
     if "error" in (body.get("object"), body.get("type")):
         return provider_report(body, data)
+    base = body.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        return provider_report(base, data)
     return None
 
 
 def report_without_output(body: Mapping[str, object], data: str) -> ProviderReportError | None:
     """Return the error in a frame that has no part of an output, or None."""
-    has_message = any(isinstance(body.get(field), str) and body[field] for field in _MESSAGE_FIELDS)
-    has_code = any(body.get(field) for field in ("code", "error_code", "status_code"))
-    return provider_report(body, data) if (has_message and has_code) or body.get("detail") else None
+    nested = _nested_error(body)
+    if nested is not None:
+        return provider_report(nested, data)
+    if not any(isinstance(body.get(field), str) and body[field] for field in _MESSAGE_FIELDS):
+        return provider_report(body, data) if body.get("detail") else None
+    status = body.get("status")
+    is_failure = (isinstance(status, int) and status >= _LEAST_STATUS) or body.get("success") is False
+    has_code = any(body.get(field) not in _SUCCESS for field in _CODE_FIELDS)
+    return provider_report(body, data) if is_failure or has_code or body.get("detail") or _is_bare(body) else None
+
+
+def _is_bare(body: Mapping[str, object]) -> bool:
+    """Return whether a frame has a message and nothing else, at most the name of an error as its type."""
+    kind = body.get("type", "error")
+    is_error = isinstance(kind, str) and any(word in kind.lower() for word in ("error", "exception"))
+    return is_error and body.keys() <= _BESIDE_A_MESSAGE
+
+
+def _nested_error(body: Mapping[str, object]) -> object:
+    """Return the error inside of a field of another name, or None."""
+    response = body.get("Response")
+    errors = body.get("errors")
+    found = [
+        body.get("ErrorMsg"),
+        response.get("Error") if isinstance(response, dict) else None,
+        errors[0] if isinstance(errors, list) and errors else None,
+        *(value for name, value in body.items() if name.endswith("Exception")),
+    ]
+    return next((error for error in found if isinstance(error, dict) and error), None)
 
 
 def report_in_words(data: str) -> ProviderReportError | None:
@@ -84,6 +119,14 @@ def report_outside_frames(text: str) -> ProviderReportError | None:
         return report_of_words(value)
     value_at_start = first_value(text)
     return report_in_words(text) if isinstance(value_at_start, dict | list) else None
+
+
+def report_in_rest(text: str) -> ProviderReportError | None:
+    """Return the error after the last frame, or None: plain JSON, or an event that has no blank line."""
+    name, _, rest = text.partition("\n")
+    if name.replace(" ", "").rstrip() == "event:error":
+        return report_of_words(rest.partition("data:")[2])
+    return report_outside_frames(text)
 
 
 def report_in_form(form: Mapping[str, object], data: str) -> dict[str, object] | None:

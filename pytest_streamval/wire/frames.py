@@ -11,7 +11,6 @@ surrogate pair is in it.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
@@ -24,9 +23,10 @@ from pytest_streamval.errors import (
     decoder_closed_error,
     excerpt,
 )
-from pytest_streamval.model import Delta, Deviation, Usage
+from pytest_streamval.model import Delta, Deviation
 from pytest_streamval.wire.error_reports import (
     ProviderReportError,
+    report_in_rest,
     report_in_words,
     report_of_words,
     report_outside_frames,
@@ -38,8 +38,18 @@ from pytest_streamval.wire.json_values import (
     load_object,
     may_hold_surrogates,
 )
+from pytest_streamval.wire.secondary_values import SecondaryValues
 from pytest_streamval.wire.sse import SSEDecoder, checked_max_frame
 from pytest_streamval.wire.surrogates import SurrogateJoiner
+from pytest_streamval.wire.unusual_bodies import (
+    DONE,
+    first_object,
+    has_nothing,
+    is_done,
+    is_keep_alive_name,
+    lines_of_frame,
+    objects_of_body,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,13 +60,10 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.ndjson import NDJSONDecoder
     from pytest_streamval.wire.sse import EventFields
 
-DONE = "[DONE]"
-"""The frame that ends OpenAI's chat completions. Gateways send it in other protocols too."""
-_KEEP_ALIVES = re.compile("ping|heart.?beat|keep.?alive", re.IGNORECASE)
 _MOST = 10  # deviations of one kind that are kept
 
 
-class FrameDecoder(ABC):
+class FrameDecoder(SecondaryValues, ABC):
     """Decode one stream of one provider: call `feed` for each read, and `close` at the end of the body.
 
     An error ends a decoder. `feed` then raises `ClosedError`, as it does after `close`. `close` never reports an
@@ -79,6 +86,7 @@ class FrameDecoder(ABC):
 
     def __init__(self, *, strict: bool = False) -> None:
         """Create a decoder. A strict one raises a `MalformedFrameError` at the first deviation."""
+        SecondaryValues.__init__(self)
         self.done = False
         """Whether the frame that ends a stream has been read."""
         self.deviations: list[Deviation] = []
@@ -92,7 +100,6 @@ class FrameDecoder(ABC):
         self._skipped = ""  # the first frame or line that was not read
         self._has_reason = False  # whether a finish reason has been read
         self._joiner: SurrogateJoiner | None = None  # from the first frame that may hold halves of surrogate pairs
-        self._counts: dict[str, int] = {}  # the latest count of each kind of token
 
     @property
     def max_frame(self) -> int:
@@ -179,13 +186,37 @@ class FrameDecoder(ABC):
 
     def _end_early(self, left: bytes, deltas: list[Delta]) -> None:
         """Accept the end of a body without an end frame if nothing is missing, or raise."""
-        if self._has_reason and not self._strict and not left.strip():
-            self._note("missing-end", f"the body ends without {self.terminal}, but after a finish reason")
+        if not self._strict and not left.strip() and self._is_finished():
+            last = "a finish reason" if self._has_reason else "token counts"
+            self._note("missing-end", f"the body ends without {self.terminal}, but after {last}")
+            if not self._has_reason:
+                self._note("missing-finish-reason", "token counts end the stream, but no frame had a finish_reason")
             return
-        error = _report_in(left)
+        if not self._strict and self._read_body(left, deltas):
+            self._note("not-streamed", "the body is a complete answer, and no stream")
+            return
+        error = report_in_rest(left.decode(errors="replace"))
         if error is not None:
             raise self._stream_error(error, deltas, left.decode(errors="replace"))
         raise StreamTruncatedError(self.protocol, self.text, deltas, self.terminal, left)
+
+    def _is_finished(self) -> bool:
+        """Return whether nothing but the end frame is missing."""
+        return self._has_reason
+
+    def _read_body(self, left: bytes, deltas: list[Delta]) -> bool:
+        """Read a body that is a complete answer in JSON, and return whether it is one."""
+        try:
+            found = [self._read(each, "message") for each in objects_of_body(left)]
+        except (FrameFaultError, ProviderReportError):
+            return False
+        join = self._joiner.join if self._joiner else lambda delta: delta
+        new = [joined for joined in (join(delta) for delta in found if delta is not None) if joined is not None]
+        if not self.done and not any(delta.finish_reason for delta in new):
+            return False
+        deltas += new
+        self._texts += [delta.text for delta in new]
+        return True
 
     def _decode(self, frames: Sequence[EventFields], deltas: list[Delta]) -> None:
         for event, frame, _, _, offset, intact in frames:
@@ -198,6 +229,8 @@ class FrameDecoder(ABC):
                 if self._joiner is not None and delta is not None:
                     delta = self._joiner.join(delta)
             except (FrameFaultError, ProviderReportError) as fault:
+                if isinstance(fault, NotAnObjectError) and self._decode_lines(frame, offset, deltas):
+                    continue
                 error = self._error(event, frame, fault, deltas)
                 if error is None:
                     continue
@@ -209,6 +242,14 @@ class FrameDecoder(ABC):
                     self._texts.append(delta.text)
                 if delta.finish_reason:
                     self._has_reason = True
+
+    def _decode_lines(self, frame: str, offset: int, deltas: list[Delta]) -> bool:
+        """Decode the frames of a server that leaves out the blank lines, and return whether they are such."""
+        lines = [] if self._strict else lines_of_frame(frame)
+        if lines:
+            self._note("missing-blank-line", f"{len(lines)} frames have no blank line between them")
+            self._decode([("message", line, "", None, offset, True) for line in lines], deltas)
+        return bool(lines)
 
     @abstractmethod
     def _read(self, data: str, event: str) -> Delta | None:
@@ -224,7 +265,7 @@ class FrameDecoder(ABC):
             return self._read_outside(data)
         is_after_end = self.done and not self.open_ended
         if is_after_end:
-            is_end = data.rstrip() == DONE == self.terminal.removeprefix("the frame ")
+            is_end = is_done(data) and self.terminal.removeprefix("the frame ") == DONE
             kind: DeviationKind = "repeated-end" if is_end else "frame-after-end"
             self._note(kind, f"it follows {self.terminal}, which ends the stream")
         if not intact:
@@ -241,7 +282,7 @@ class FrameDecoder(ABC):
             raise error
         self._note("unframed-line", f"it belongs to no field of a frame: {excerpt(text)}")
         with suppress(NotAnObjectError):
-            return self._read(text, "message")
+            return self._read(text if is_done(text) else first_object(text) or text, "message")
         self._skipped = self._skipped or text
         return None
 
@@ -274,16 +315,18 @@ class FrameDecoder(ABC):
             return False
         if self.done and not self.open_ended:
             return True
+        if not isinstance(fault, NotAnObjectError):
+            return False
         is_foreign = event != "message" and not event.startswith(self.own_events or ("message",))
-        is_alive = _KEEP_ALIVES.search(event) or not frame.startswith("{")
-        if isinstance(fault, NotAnObjectError) and is_foreign and is_alive:
+        is_alive = is_keep_alive_name(event) or not frame.startswith("{")
+        if (is_foreign and is_alive) or has_nothing(frame):
             self._note("keep-alive", f"the event {excerpt(event)} has no JSON object as its data: {excerpt(frame)}")
             return True
         return False
 
     def _ends_another_protocol(self, data: str) -> bool:
         """Return whether a frame is the end mark of chat completions, which gateways send in other protocols too."""
-        if data.rstrip() != DONE:
+        if not is_done(data):
             return False
         self._note("end-of-another-protocol", f"{DONE} ends OpenAI's chat completions")
         return True
@@ -305,47 +348,3 @@ class FrameDecoder(ABC):
         noted = self._noted[kind] = self._noted.get(kind, 0) + 1
         if noted <= _MOST:
             self.deviations.append(Deviation(kind, self._offset, detail))
-
-    def _read_usage(self, usage: object, inputs: Sequence[str], outputs: Sequence[str], path: str) -> Usage | None:
-        """Return the token counts after a report. A count that it leaves out keeps its value.
-
-        Args:
-            usage: The report, or None.
-            inputs: The fields whose sum is the number of input tokens.
-            outputs: The fields whose sum is the number of output tokens.
-            path: The path of the report in the frame, or "" if the frame is the report.
-        """
-        if usage is None:
-            return None
-        if not isinstance(usage, dict):
-            self._note("usage-value", f"{path} is {excerpt(usage)}, not an object with counts")
-            return None
-        prefix = f"{path}." if path else ""
-        for field in (*inputs, *outputs):
-            count = usage.get(field)
-            if type(count) is not int or count < 0:
-                count = None if count is None else self._unusual_count(count, f"{prefix}{field}")
-            if count is not None:
-                self._counts[field] = count
-        return Usage(self._sum(inputs), self._sum(outputs)) if self._counts else None
-
-    def _unusual_count(self, value: object, path: str) -> int | None:
-        """Return the number of tokens in a value of another type, or None if it is none."""
-        self._note("usage-value", f"{path} is {excerpt(value)}, not a whole number, 0 or more")
-        with suppress(ValueError, OverflowError):
-            number = float(value) if isinstance(value, str | float) else -1.0
-            return int(number) if number >= 0 and number.is_integer() else None
-        return None
-
-    def _sum(self, fields: Sequence[str]) -> int | None:
-        counts = [self._counts[field] for field in fields if field in self._counts]
-        return sum(counts) if counts else None
-
-
-def _report_in(left: bytes) -> ProviderReportError | None:
-    """Return the error in the bytes after the last frame: plain JSON, or an event that has no blank line."""
-    text = left.decode(errors="replace")
-    name, _, rest = text.partition("\n")
-    if name.replace(" ", "").rstrip() == "event:error":
-        return report_of_words(rest.partition("data:")[2])
-    return report_outside_frames(text)

@@ -12,7 +12,8 @@ can be in any part. Parts that are neither text nor a function call are skipped,
 the candidate with index 0 is read.
 
 Gemini counts thoughts apart from the output, and the results of its own tools apart from the prompt. Here they are
-included. An error comes as a frame, or as plain JSON between the frames.
+included. An error comes as a frame, or as plain JSON between the frames. Code Assist has each response in a field
+`response` (https://github.com/Vanszs/VansRouter/pull/59). Without `alt=sse`, a stream is one JSON array.
 """
 
 from __future__ import annotations
@@ -26,17 +27,12 @@ from urllib.parse import parse_qs, quote, unquote
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter, split_system, text_content
-from pytest_streamval.wire.error_reports import provider_report, report_in
+from pytest_streamval.wire.error_reports import provider_report, report_in, report_without_output
 from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.gemini_arguments import PartialArguments
 from pytest_streamval.wire.gemini_encoder import REFUSED, GeminiArrayEncoder, GeminiEncoder
 from pytest_streamval.wire.json_array import JSONArrayDecoder, starts_array
-from pytest_streamval.wire.json_values import (
-    FrameFaultError,
-    arguments_text,
-    expect,
-    optional,
-)
+from pytest_streamval.wire.json_values import FrameFaultError, expect, optional
 from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.tool_turns import gemini_turns
 
@@ -50,6 +46,7 @@ _PATH = re.compile(r"/v1(?:alpha|beta)?/models/([^/:?]+):(generateContent|stream
 _STREAMED = "streamGenerateContent"
 _INPUT = ("promptTokenCount", "toolUsePromptTokenCount")
 _OUTPUT = ("candidatesTokenCount", "thoughtsTokenCount")
+_FIELDS = {"candidates", "usageMetadata", "promptFeedback"}  # at least one of them is in each response
 _UNSPECIFIED = {"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}  # the default values, without a meaning
 _PARTS = "candidates[0].content.parts"
 _ROLES = MappingProxyType({"user": "user", "assistant": "model", "model": "model"})
@@ -91,16 +88,19 @@ class GeminiDecoder(FrameDecoder):
             return None
         body = self._object(data)
         report = provider_report(body.get("error") or body, data) if event == "error" else report_in(body, data)
+        inner = body.get("response")
+        if report is None and not body.keys() & _FIELDS and not isinstance(inner, dict):
+            report = report_without_output(body, data)
         if report is not None:
             raise report
-        return self._response(body)
+        return self._response(inner if isinstance(inner, dict) else body)
 
     def _response(self, body: Json) -> Delta | None:
         candidate = _candidate(body)
         content = candidate.get("content")
         said = None if content is None else self._content(content)
         usage = self._read_usage(body.get("usageMetadata"), _INPUT, _OUTPUT, "usageMetadata")
-        reason = _reason(candidate, body)
+        reason = self._end_reason(candidate, body)
         if reason:
             self.done = True
         refusal = _refusal(candidate, body) if reason or "promptFeedback" in body else ""
@@ -108,6 +108,14 @@ class GeminiDecoder(FrameDecoder):
             return said
         end = Delta(usage=usage, finish_reason=reason, refusal=refusal)
         return end if said is None else joined_deltas([said, end])
+
+    def _end_reason(self, candidate: Json, body: Json) -> str | None:
+        """Return the reason why the output ended, or why there is none. Return None if the frame has no reason."""
+        reason = candidate.get("finishReason")
+        if reason is None and body.get("promptFeedback") is not None:
+            feedback = expect(body["promptFeedback"], dict, "promptFeedback")
+            return _known(self._reason(feedback.get("blockReason"), "promptFeedback.blockReason"))
+        return _known(self._reason(reason, "candidates[0].finishReason"))
 
     def _content(self, content: object) -> Delta | None:
         """Return the text, the thinking with its signatures, and the tool calls of a candidate."""
@@ -144,8 +152,7 @@ class GeminiDecoder(FrameDecoder):
             index, self._next_call = self._next_call, self._next_call + 1
             name = expect(call.get("name"), str, f"{path}.name")
             if not continues and call.get("partialArgs") is None:
-                arguments = optional(call.get("args"), dict, f"{path}.args") or {}
-                yield ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.args"))
+                yield ToolCallDelta(index, ident, name, self._arguments(call.get("args"), f"{path}.args", dict))
                 return
             yield ToolCallDelta(index, ident, name)
             self._partial, self._partial_names = PartialArguments(), (ident, name)
@@ -254,13 +261,8 @@ def _candidate(body: dict[str, object]) -> dict[str, object]:
     return {}
 
 
-def _reason(candidate: dict[str, object], body: dict[str, object]) -> str | None:
-    """Return the reason why the output ended, or why there is none. Return None if the frame has no reason."""
-    reason = optional(candidate.get("finishReason"), str, "candidates[0].finishReason")
-    if reason is None and body.get("promptFeedback") is not None:
-        feedback = expect(body["promptFeedback"], dict, "promptFeedback")
-        reason = optional(feedback.get("blockReason"), str, "promptFeedback.blockReason")
-    return reason if reason and reason not in _UNSPECIFIED else None
+def _known(reason: str | None) -> str | None:
+    return None if reason in _UNSPECIFIED else reason
 
 
 def _refusal(candidate: Json, body: Json) -> str:

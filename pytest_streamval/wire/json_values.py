@@ -112,6 +112,14 @@ def arguments_text(arguments: object, path: str) -> str:
         raise FrameFaultError(f"{path} is not JSON ({error})") from error
 
 
+def same_json(first: str, second: str) -> bool:
+    """Return whether two texts are JSON of the same value."""
+    try:
+        return bool(json.loads(first) == json.loads(second))
+    except (ValueError, RecursionError):
+        return False
+
+
 def _describe(value: object) -> str:
     # The repr of a deeply nested value could fail, and is of little use.
     return _KINDS[type(value)] if isinstance(value, dict | list) else excerpt(value, _DESCRIBED)

@@ -22,7 +22,7 @@ from pytest_streamval.wire.adapter import Adapter, model_in, split_system, text_
 from pytest_streamval.wire.encoding import CompleteCallEncoder, FrameEncoder, arguments_of, finish_reasons
 from pytest_streamval.wire.error_reports import provider_report
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.json_values import arguments_text, expect, optional
+from pytest_streamval.wire.json_values import expect, optional
 from pytest_streamval.wire.logprobs import token_logprobs
 from pytest_streamval.wire.ndjson import NDJSONDecoder, ndjson_line
 from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest
@@ -72,7 +72,7 @@ class OllamaDecoder(FrameDecoder):
         usage = reason = None
         if optional(body.get("done"), bool, "done"):
             usage = self._read_usage(body, (_INPUT,), (_OUTPUT,), "")
-            reason = optional(body.get("done_reason"), str, "done_reason") or None
+            reason = self._reason(body.get("done_reason"), "done_reason")
             self.done = True
         if text or thinking or tool_calls or usage or reason:
             return Delta(text, thinking, tool_calls, usage, reason)
@@ -88,8 +88,8 @@ class OllamaDecoder(FrameDecoder):
         index, self._next_call = self._next_call, self._next_call + 1
         ident = optional(call.get("id"), str, f"{path}.id") or None
         name = expect(function.get("name"), str, f"{path}.function.name")
-        arguments = optional(function.get("arguments"), dict, f"{path}.function.arguments") or {}
-        return ToolCallDelta(index, ident, name, arguments_text(arguments, f"{path}.function.arguments"))
+        arguments = self._arguments(function.get("arguments"), f"{path}.function.arguments", dict)
+        return ToolCallDelta(index, ident, name, arguments)
 
 
 class OllamaEncoder(CompleteCallEncoder):

@@ -9,7 +9,8 @@ the last frame is `[DONE]`. Compatible servers differ, and every difference that
   the calls. `function_call` is the form of calls before there were several.
 - `usage` can be in a frame of its own (OpenAI, llama.cpp), in the finish frame (DeepSeek), in every frame
   (Perplexity), in the choice (Moonshot) or in `x_groq` (Groq). `finish_reason` can come early or in every frame
-  (proxies of Gemini). Text after it is text, and the last reason is used.
+  (proxies of Gemini), or be an object (SGLang). Text after it is text, and the last reason is used.
+- A frame can be inside of a field `data` (https://github.com/smallmain/vscode-unify-chat-provider/pull/71).
 - An error can be at the top of a frame, in its choice, in the delta, or in `x_groq`. The finish reason `error` is one
   too. A stream without any choices is an error.
 
@@ -34,13 +35,14 @@ from pytest_streamval.wire.error_reports import (
     report_in_words,
     report_without_output,
 )
-from pytest_streamval.wire.frames import DONE, FrameDecoder
+from pytest_streamval.wire.frames import FrameDecoder
 from pytest_streamval.wire.json_values import FrameFaultError, expect, optional
 from pytest_streamval.wire.openai_calls import CallPlaces
 from pytest_streamval.wire.openai_encoder import OpenAIChatEncoder
-from pytest_streamval.wire.openai_words import words_in
+from pytest_streamval.wire.openai_words import THINKING, words_in
 from pytest_streamval.wire.request_and_answer import Answer, ParsedRequest, joined_deltas
 from pytest_streamval.wire.tool_turns import chat_turns
+from pytest_streamval.wire.unusual_bodies import DONE, is_done
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,8 +51,11 @@ if TYPE_CHECKING:
     from pytest_streamval.wire.encoding import FrameEncoder, Json
 
 _LEGACY = "function_call"  # names the only call of the older form among the calls
+_NO_ID = "null"  # of every call of Mistral's first models
+_CALLS = ("tool_calls", "function_call")
 _INPUT = ("prompt_tokens",)
 _OUTPUT = ("completion_tokens",)
+_OTHER = ("input_tokens", "output_tokens")
 
 
 class OpenAIChatDecoder(FrameDecoder):
@@ -63,17 +68,21 @@ class OpenAIChatDecoder(FrameDecoder):
         super().__init__(strict=strict)
         self._calls = CallPlaces(self._note)
         self._has_output = False  # whether a frame had choices or counts
-        self._has_more = False  # whether thinking or a call has been read
+        self._has_thinking = False
+        self._has_call = False
+        self._counted = -1  # the offset of the last frame with counts and without choices
 
     def _read(self, data: str, event: str) -> Delta | None:
-        if data[:1] == "[" and data.rstrip() == DONE:
+        if data[:1] != "{" and is_done(data):
             self._end()
             return None
         body = self._object(data)
+        if "choices" not in body and isinstance(inner := body.get("data"), dict) and "choices" in inner:
+            body = inner
         report = provider_report(body, data) if event == "error" else report_in(body, data)
         if report is not None:
             raise report
-        usage = self._read_usage(body["usage"], _INPUT, _OUTPUT, "usage") if "usage" in body else None
+        usage = self._usage(body["usage"], "usage") if "usage" in body else None
         if "x_groq" in body:
             usage = self._read_groq(body["x_groq"], data) or usage
         choices = body.get("choices")
@@ -98,7 +107,26 @@ class OpenAIChatDecoder(FrameDecoder):
         fields = optional(value, dict, "x_groq") or {}
         if fields.get("error"):
             raise provider_report(fields["error"], data)
-        return self._read_usage(fields.get("usage"), _INPUT, _OUTPUT, "x_groq.usage")
+        return self._usage(fields.get("usage"), "x_groq.usage")
+
+    def _usage(self, value: object, path: str) -> Usage | None:
+        """Return the counts, which some servers name as in OpenAI's other protocol."""
+        names = _INPUT + _OUTPUT
+        if isinstance(value, dict) and not any(value.get(name) for name in names):
+            value = {
+                **value,
+                **{name: value[other] for name, other in zip(names, _OTHER, strict=True) if other in value},
+            }
+        return self._read_usage(value, _INPUT, _OUTPUT, path)
+
+    def _is_finished(self) -> bool:
+        """Return whether nothing but the end is missing.
+
+        Servers send a frame of counts alone at the end, also those that leave out the finish reason and `[DONE]`:
+        https://github.com/earendil-works/pi/pull/7441.
+        """
+        has_content = bool(self._texts or self._has_thinking or self._has_call)
+        return self._has_reason or (has_content and self._counted == self._offset)
 
     def _without_choices(self, body: Json, usage: Usage | None, data: str, event: str) -> Delta | None:
         """Read a frame without choices: of token counts, or one that a gateway adds."""
@@ -107,6 +135,7 @@ class OpenAIChatDecoder(FrameDecoder):
             raise report
         if usage is not None:
             self._has_output = True
+            self._counted = self._offset
             return Delta(usage=usage)
         if event == "message":
             self._note("frame-without-choices", f"it has no choices: {excerpt(data)}")
@@ -116,6 +145,7 @@ class OpenAIChatDecoder(FrameDecoder):
     def _joined(self, choices: list[Json], usage: Usage | None, data: str) -> Delta | None:
         """Return one delta for no choice or for several: https://github.com/microsoft/vscode/issues/290853."""
         if not choices:
+            self._counted = self._offset if usage else self._counted
             return Delta(usage=usage) if usage else None
         self._note("repeated-choice", f"choices has {len(choices)} items with index 0")
         different = [choice for number, choice in enumerate(choices) if choice not in choices[:number]]
@@ -138,13 +168,14 @@ class OpenAIChatDecoder(FrameDecoder):
         if finish_reason is None and len(fields) == 1 and type(text) is str and "usage" not in choice:
             return Delta(text, usage=usage) if text or usage else None  # as nearly every frame
         if usage is None and "usage" in choice:  # Moonshot
-            usage = self._read_usage(choice["usage"], _INPUT, _OUTPUT, "choices[0].usage")
-        return self._any_delta(fields, usage, optional(finish_reason, str, "choices[0].finish_reason") or None, data)
+            usage = self._usage(choice["usage"], "choices[0].usage")
+        return self._any_delta(fields, usage, self._reason(finish_reason, "choices[0].finish_reason"), data)
 
     def _any_delta(self, fields: Json, usage: Usage | None, reason: str | None, data: str) -> Delta | None:
         words = words_in(fields, "choices[0].delta")
         tool_calls = self._tool_calls(fields)
-        self._has_more = self._has_more or bool(words.thinking or tool_calls)
+        self._has_thinking = self._has_thinking or bool(words.thinking)
+        self._has_call = self._has_call or bool(tool_calls)
         if fields.get("error"):
             raise provider_report(fields["error"], data)
         if reason == "error":
@@ -157,15 +188,16 @@ class OpenAIChatDecoder(FrameDecoder):
         message = choice.get("message")
         if not isinstance(message, dict):
             return {}
+        known_fields = [*(_CALLS if self._has_call else ()), *(THINKING if self._has_thinking else ())]
+        new = {name: value for name, value in message.items() if name not in known_fields}
         text, known = message.get("content"), self.text
-        if not known and not self._has_more:
-            return message
-        if not text:
-            return {}
-        if isinstance(text, str) and text.startswith(known):
-            return {"content": text[len(known) :]}
-        self._note("different-whole", f"message.content is {excerpt(text)}, but its pieces are {excerpt(known)}")
-        return {}
+        if not known:
+            return new
+        if text and isinstance(text, str) and text.startswith(known):
+            return {**new, "content": text[len(known) :]}
+        if text:
+            self._note("different-whole", f"message.content is {excerpt(text)}, but its pieces are {excerpt(known)}")
+        return {**new, "content": None}
 
     def _tool_calls(self, fields: Json) -> tuple[ToolCallDelta, ...]:
         calls = fields.get("tool_calls")
@@ -182,9 +214,10 @@ class OpenAIChatDecoder(FrameDecoder):
         named = optional(call.get(kind), dict, f"{path}.{kind}") or {}
         ident = optional(call.get("id"), str, f"{path}.id") or None
         name = optional(named.get("name"), str, f"{path}.{kind}.name") or None
-        arguments = optional(named.get(words), str, f"{path}.{kind}.{words}") or ""
+        arguments = self._arguments(named.get(words), f"{path}.{kind}.{words}", str)
         index = self._index(call.get("index"), f"{path}.index")
-        place = self._calls.place(index, ident, name, arguments)
+        own_ident = None if ident == _NO_ID else ident
+        place, arguments = self._calls.place(index, own_ident, name, arguments, kind)
         return ToolCallDelta(place, ident, name, arguments, kind) if ident or name or arguments else None
 
     def _index(self, value: object, path: str) -> int | None:
@@ -205,8 +238,8 @@ class OpenAIChatDecoder(FrameDecoder):
         path = "choices[0].delta.function_call"
         call = expect(value, dict, path)
         name = optional(call.get("name"), str, f"{path}.name") or None
-        arguments = optional(call.get("arguments"), str, f"{path}.arguments") or ""
-        place = self._calls.place(None, _LEGACY, None, arguments)
+        arguments = self._arguments(call.get("arguments"), f"{path}.arguments", str)
+        place, arguments = self._calls.place(None, _LEGACY, None, arguments)
         return ToolCallDelta(place, None, name, arguments, "function_call") if name or arguments else None
 
 
@@ -258,7 +291,7 @@ class OpenAIChat(Adapter):
         return self._paths[0], body
 
     def _parse_answer(self, body: Json) -> Answer:
-        usage = OpenAIChatDecoder(strict=True)._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
+        usage = OpenAIChatDecoder(strict=True)._usage(body.get("usage"), "usage")
         choices = _first_choices(expect(body.get("choices"), list, "choices"))
         if not choices:
             raise FrameFaultError("choices has no item with index 0")

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_streamval.wire.json_values import same_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_streamval.model import DeviationKind
 
 
+_BEFORE_AN_OBJECT = (":", ",", "[")  # the characters after which a value can begin
+
+
 class _Call:
     """The facts about a call so far."""
 
-    __slots__ = ("ident", "last", "name", "place")
+    __slots__ = ("ident", "is_cumulative", "last", "length", "name", "pieces", "place")
 
     def __init__(self, place: int) -> None:
         self.place = place
         self.ident: str | None = None
         self.name: str | None = None
         self.last = ""  # the last character of the arguments
+        self.pieces: list[str] = []  # of the arguments
+        self.length = 0  # of the arguments
+        self.is_cumulative = False  # whether each piece begins with everything before it
+
+    def known(self) -> str:
+        """Return the arguments so far."""
+        self.pieces = ["".join(self.pieces)]
+        return self.pieces[0]
 
 
 class CallPlaces:
@@ -38,14 +51,17 @@ class CallPlaces:
         self._next = 0  # the place after all calls
         self._last: _Call | None = None
 
-    def place(self, index: int | None, ident: str | None, name: str | None, arguments: str) -> int:
-        """Return the place of the call of a fragment, from 0.
+    def place(
+        self, index: int | None, ident: str | None, name: str | None, arguments: str, kind: str = "function"
+    ) -> tuple[int, str]:
+        """Return the place of the call of a fragment, from 0, and the part of its arguments that is new.
 
         Args:
             index: The index in the fragment.
             ident: The id in the fragment.
             name: The name in the fragment, or a piece of it.
             arguments: The piece of the arguments in the fragment.
+            kind: The kind of the call. The arguments of a "custom" call are any text.
         """
         call = self._call(index, ident, name, arguments)
         if index is not None:
@@ -54,9 +70,39 @@ class CallPlaces:
             self._by_id[ident] = call
             call.ident = call.ident or ident
         call.name = call.name or name
-        call.last = arguments.rstrip()[-1:] or call.last
         self._last = call
-        return call.place
+        may_repeat = call.length and arguments[:1] == "{" and kind != "custom"
+        new = self._unrepeated(call, arguments) if may_repeat else arguments
+        if new:
+            call.last = new.rstrip()[-1:] or call.last
+            call.pieces.append(new)
+            call.length += len(new)
+        return call.place, new
+
+    def _unrepeated(self, call: _Call, arguments: str) -> str:
+        """Return the new part of a piece that begins as an object, after other pieces.
+
+        Some servers repeat the complete arguments at the end of a call
+        (https://github.com/anomalyco/opencode/pull/17339), others everything so far in each piece
+        (https://github.com/NousResearch/hermes-agent/pull/35718), and some begin with an empty object
+        (https://github.com/openai/openai-agents-js/pull/712), which is left out when the fragments are merged. An
+        object cannot begin after another object, a key or a string, so these pieces continue no arguments.
+        """
+        if 2 * len(arguments) < call.length:  # too short for a repetition, also with other spaces
+            return arguments
+        known = call.known()
+        is_longer = len(arguments) > len(known) and arguments.startswith(known)
+        if is_longer and (call.is_cumulative or call.last not in _BEFORE_AN_OBJECT):
+            call.is_cumulative = True
+            self._note("repeated-whole", f"a piece of the call {call.place} repeats the arguments before it")
+            return arguments[len(known) :]
+        if call.last == "}" and same_json(known, arguments):
+            self._note("repeated-whole", f"the complete arguments of the call {call.place} are repeated")
+            return ""
+        if known.strip() == "{}":
+            self._note("repeated-whole", f"the arguments of the call {call.place} begin with an empty object")
+            call.pieces, call.length = [], 0
+        return arguments
 
     def _call(self, index: int | None, ident: str | None, name: str | None, arguments: str) -> _Call:
         known = self._by_id.get(ident) if ident else None

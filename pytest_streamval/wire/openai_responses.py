@@ -14,6 +14,8 @@ Thinking is the summary of it, the reasoning itself (open models), or both. Encr
 OpenAI's servers nest an error in `error`, its documentation does not: both are read. `[DONE]` belongs to chat
 completions, but some proxies send it.
 
+A few servers end a stream with `response.done` (https://github.com/can1357/oh-my-pi/pull/4692).
+
 A response has no finish reason. Its status, `completed`, or the reason in `incomplete_details` replaces it.
 """
 
@@ -25,16 +27,24 @@ from typing import TYPE_CHECKING, ClassVar
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.wire.adapter import Adapter
-from pytest_streamval.wire.error_reports import ProviderReportError, provider_report
+from pytest_streamval.wire.error_reports import report_without_output
 from pytest_streamval.wire.frames import FrameDecoder
-from pytest_streamval.wire.json_values import FrameFaultError, expect, frame_type, optional
+from pytest_streamval.wire.json_values import FrameFaultError, expect, frame_type, optional, same_json
 from pytest_streamval.wire.openai_responses_encoder import OpenAIResponsesEncoder
+from pytest_streamval.wire.openai_responses_events import (
+    delta_of,
+    failure_in,
+    part_of,
+    place_of,
+    reason_of,
+    text_of_piece,
+)
 from pytest_streamval.wire.openai_responses_items import (
     NAMED_KINDS,
     PIECES,
     Item,
     Items,
-    arguments_of_call,
+    action_of_call,
     call_id_of,
     difference_of_texts,
     family_of,
@@ -42,7 +52,6 @@ from pytest_streamval.wire.openai_responses_items import (
     is_call,
     kind_of_call,
     name_of_call,
-    same_json,
     texts_of_item,
 )
 from pytest_streamval.wire.request_and_answer import Answer, joined_or_none
@@ -58,6 +67,7 @@ if TYPE_CHECKING:
 
 _INPUT = ("input_tokens",)
 _OUTPUT = ("output_tokens",)
+_OTHER = ("prompt_tokens", "completion_tokens")  # the names in chat completions, which some servers keep
 _OTHER_THINKING: Mapping[Channel, Channel] = {"summary": "reasoning_text", "reasoning_text": "summary"}
 _ROLES = ("user", "assistant", "system", "developer")
 
@@ -80,7 +90,10 @@ class OpenAIResponsesDecoder(FrameDecoder):
         if data[:1] == "[" and self._ends_another_protocol(data):
             return None
         body = self._object(data)
-        kind = body.get("type") or frame_type(event, body)
+        kind = body.get("type")
+        if not kind and body.get("object") == "response":
+            return self._end({"response": body}, "completed", data)  # a complete response in place of a stream
+        kind = kind or _type_of_untyped(body, event, data)
         if kind == "response.output_text.delta":
             text = body.get("delta")
             place = (body.get("item_id"), body.get("output_index"), body.get("content_index"))
@@ -104,23 +117,25 @@ class OpenAIResponsesDecoder(FrameDecoder):
                 return self._item_done(body)
             case "response.content_part.done" | "response.reasoning_summary_part.done":
                 return self._part_done(body)
-            case "response.completed" | "response.incomplete":
-                return self._end(body, kind.removeprefix("response."), data)
+            case "response.completed" | "response.incomplete" | "response.done":
+                return self._end(body, kind.removeprefix("response.").replace("done", "completed"), data)
             case "response.failed" | "response.error" | "error":
-                raise _failure(body, data)
+                raise failure_in(body, data)
         if body.get("error"):
-            raise _failure(body, data)
+            raise failure_in(body, data)
         return None
 
     # Texts in pieces
 
     def _piece(self, pieces: PiecesForm, prefix: str, body: Json) -> Delta | None:
-        index, ident = _place(body)
+        index, ident = place_of(body)
         item = self._item_of(pieces, prefix, index, ident)
         if item.is_done and index is not None and self._items.find(pieces.family, index, None) is None:
             item = self._items.add(Item(pieces.family), index, ident)  # another item with the same id
-        text = expect(body.get("delta"), str, "delta")
-        part = _part(pieces, body)
+        text = text_of_piece(body)
+        part = part_of(pieces, body)
+        if item.text(pieces.channel).begins_again(text):
+            self._note("repeated-whole", "the arguments begin again after an empty object")
         if item.text(pieces.channel).was_ahead(text):
             self._note("order-of-blocks", f"it comes after the complete text that it is a piece of: {excerpt(text)}")
             return None
@@ -128,17 +143,17 @@ class OpenAIResponsesDecoder(FrameDecoder):
         found.append(text)
         if pieces.channel == "text":
             self._last, self._last_pieces = (body.get("item_id"), body.get("output_index"), part), found
-        return _delta(item, pieces.channel, text)
+        return delta_of(item, pieces.channel, text)
 
     def _repeated(self, pieces: PiecesForm, prefix: str, body: Json) -> Delta | None:
         """Read a complete text at its own end."""
         whole = optional(body.get(pieces.field), str, pieces.field) or ""
-        index, ident = _place(body)
+        index, ident = place_of(body)
         item = self._items.find(pieces.family, index, ident) or self._repeated_item(pieces, whole)
         if item is not None and index is not None and item is not self._items.find(pieces.family, index, None):
             self._note("repeated-whole", f"{pieces.field} repeats pieces from another position, not from {index}")
         item = item or self._item_of(pieces, prefix, index, ident)
-        return self._missing_rest(item, pieces.channel, _part(pieces, body), whole, pieces.field)
+        return self._missing_rest(item, pieces.channel, part_of(pieces, body), whole, pieces.field)
 
     def _repeated_item(self, pieces: PiecesForm, whole: str) -> Item | None:
         """Return the last item if this is the complete text of it, under another place."""
@@ -164,7 +179,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
             self._note("missing-pieces", f"{name} ends with {excerpt(rest, 60)}, which had no pieces")
         if whole:
             text.end(part, whole, rest)
-        return _delta(item, channel, rest)
+        return delta_of(item, channel, rest)
 
     def _item_of(self, pieces: PiecesForm, prefix: str, index: int | None, ident: str | None) -> Item:
         """Return the item of a text. A call must have started, because nothing else names it."""
@@ -186,7 +201,7 @@ class OpenAIResponsesDecoder(FrameDecoder):
         if form is None:
             return None
         family, channel, _, field = form
-        index, ident = _place(body)
+        index, ident = place_of(body)
         item = self._items.find(family, index, ident)
         if item is None:
             item = next((each for each in self._items.of(family)[-1:] if each.joined(channel)), None)
@@ -217,9 +232,9 @@ class OpenAIResponsesDecoder(FrameDecoder):
             self._note("call-identity", f"it starts the call {call_id} at the position of {before.call_id}")
         call = ToolCallDelta(len(self._items.of("call")), call_id, name_of_call(fields, kind), "", kind)
         item = self._items.add(Item("call", call.index, kind, call_id), index, ident, call_id)
-        arguments = arguments_of_call(fields, kind, "item") if kind in NAMED_KINDS else ""
+        arguments = self._arguments_of_call(fields, kind, "item") if kind in NAMED_KINDS else ""
         if arguments:
-            item.text("arguments").pieces(0).append(arguments)
+            item.text("arguments").start(arguments)
         return Delta(tool_calls=(ToolCallDelta(call.index, call.id, call.name, arguments, kind),))
 
     def _item_done(self, body: Json) -> Delta | None:
@@ -277,8 +292,15 @@ class OpenAIResponsesDecoder(FrameDecoder):
             started = self._call_added(fields, index, ident)
             item = self._items.of("call")[-1]
         item.is_done, item.is_in_output = True, at_end
-        arguments = arguments_of_call(fields, kind_of_call(fields), path)
+        arguments = self._arguments_of_call(fields, kind_of_call(fields), path)
         return joined_or_none([started, self._rest_of_item(item, "arguments", arguments, f"{path}.arguments")])
+
+    def _arguments_of_call(self, fields: Json, kind: str, path: str) -> str:
+        """Return the arguments of a complete call: a text, or the JSON of its action."""
+        if kind not in NAMED_KINDS:
+            return action_of_call(fields, path)
+        field = "input" if kind == "custom" else "arguments"
+        return self._arguments(fields.get(field), f"{path}.{field}", str)
 
     def _rest_of_item(self, item: Item, channel: Channel, whole: str, name: str) -> Delta | None:
         """Return the rest of a text of a complete item that had no pieces, or None."""
@@ -297,19 +319,19 @@ class OpenAIResponsesDecoder(FrameDecoder):
         if known:
             self._note("missing-pieces", f"{name} ends with {excerpt(rest, 60)}, which had no pieces")
         item.text(channel).end(0, whole, rest)
-        return _delta(item, channel, rest)
+        return delta_of(item, channel, rest)
 
     def _end(self, body: Json, status: str, data: str) -> Delta | None:
         response = expect(body.get("response"), dict, "response")
         if response.get("error") or response.get("status") == "failed":
-            raise _failure(body, data)
+            raise failure_in(body, data)
         output = optional(response.get("output"), list, "response.output") or []
         items = [expect(item, dict, "response.output[]") for item in output]
         rest = joined_or_none(
             [self._complete(item, number, "response.output[]", at_end=True) for number, item in enumerate(items)]
         )
-        usage = self._read_usage(response.get("usage") or body.get("usage"), _INPUT, _OUTPUT, "response.usage")
-        reason = _reason(response, "response.") or status
+        usage = self._read_usage(response.get("usage") or body.get("usage"), _INPUT, _OUTPUT, "response.usage", _OTHER)
+        reason = reason_of(response, "response.") or status
         self.done = True
         return joined_or_none([rest, Delta(usage=usage, finish_reason=reason)])
 
@@ -360,41 +382,12 @@ class OpenAIResponses(Adapter):
         deltas = [decoder._complete(item, number, "output[]", at_end=True) for number, item in enumerate(items)]
         usage = decoder._read_usage(body.get("usage"), _INPUT, _OUTPUT, "usage")
         found = [delta for delta in deltas if delta is not None]
-        return Answer.of([*found, Delta(usage=usage, finish_reason=_reason(body, ""))])
+        return Answer.of([*found, Delta(usage=usage, finish_reason=reason_of(body, ""))])
 
 
-def _place(body: Json) -> tuple[int | None, str | None]:
-    """Return the position and the id of the item of an event."""
-    return optional(body.get("output_index"), int, "output_index"), optional(body.get("item_id"), str, "item_id")
-
-
-def _part(pieces: PiecesForm, body: Json) -> int:
-    """Return the position of the part of an event."""
-    return optional(body.get(pieces.part), int, pieces.part) or 0 if pieces.part else 0
-
-
-def _delta(item: Item, channel: Channel, text: str) -> Delta | None:
-    """Return the delta for a text of an item."""
-    if not text:
-        return None
-    match channel:
-        case "text":
-            return Delta(text)
-        case "refusal":
-            return Delta(refusal=text)
-        case "arguments":
-            return Delta(tool_calls=(ToolCallDelta(item.call, arguments=text, kind=item.kind),))
-    return Delta(thinking=text)
-
-
-def _reason(response: Json, path: str) -> str | None:
-    details = optional(response.get("incomplete_details"), dict, f"{path}incomplete_details") or {}
-    reason = optional(details.get("reason"), str, f"{path}incomplete_details.reason")
-    return reason or optional(response.get("status"), str, f"{path}status") or None
-
-
-def _failure(body: Json, data: str) -> ProviderReportError:
-    """Return the error of a frame: nested, inside a response, or bare."""
-    response = body.get("response")
-    nested = body.get("error") or (response.get("error") if isinstance(response, dict) else None)
-    return provider_report(nested or {name: value for name, value in body.items() if name != "type"}, data)
+def _type_of_untyped(body: Json, event: str, data: str) -> str:
+    """Return the type of a frame whose data does not name it, or raise the error that it reports."""
+    report = report_without_output(body, data) if event == "message" else None
+    if report is not None:
+        raise report
+    return frame_type(event, body)

@@ -2,9 +2,10 @@
 
 Thinking is in `reasoning_content` (DeepSeek, llama.cpp, vLLM), `reasoning` (OpenRouter, Groq), `reasoning_text`
 (GitHub Copilot), `thinking`, or only in the blocks of `reasoning_details` (OpenRouter) or `thinking_blocks` (LiteLLM).
-Some servers send the same text under several names, and the first is read. Mistral's thinking models send `content` as
-a list of parts. Signatures are in those blocks, in `reasoning_opaque` (GitHub Copilot), or in `extra_content` (Gemini's
-endpoint), there also beside a tool call.
+Some servers send the same text under several names, and the first is read. It can be an object with a `text` or a
+`signature` (Envoy, for Amazon Bedrock: https://github.com/envoyproxy/ai-gateway/pull/1222). Mistral's thinking models
+and Databricks send `content` as a list of parts. Signatures are in those blocks, in `reasoning_opaque` (GitHub
+Copilot), or in `extra_content` (Gemini's endpoint), there also beside a tool call.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _THINKING = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 _BLOCKS = ("reasoning_details", "thinking_blocks")
+THINKING = _THINKING + _BLOCKS
+"""The fields with thinking."""
 
 
 class Words(NamedTuple):
@@ -37,36 +40,53 @@ class Words(NamedTuple):
 
 def words_in(fields: Json, path: str) -> Words:
     """Return the texts of a message or a delta at this path of its frame."""
-    thinking = _thinking(fields, path)
+    thinking, signed = _thinking(fields, path)
     content = fields.get("content")
-    text, in_parts, refused = content if isinstance(content, str) else "", "", ""
+    in_content = Words(content if isinstance(content, str) else "", "", "", "")
     if isinstance(content, list):
-        text, in_parts, refused = _parts(content, f"{path}.content[]")
+        in_content = _parts(content, f"{path}.content[]")
     elif content is not None:
         expect(content, str, f"{path}.content")
-    thinking += in_parts
-    signature = "".join(_signatures(fields))
+    thinking += in_content.thinking
+    signature = "".join((signed, in_content.signature, *_signatures(fields)))
     if not thinking:
         thinking = "".join(_block_texts(fields))
-    return Words(text, thinking, (optional(fields.get("refusal"), str, f"{path}.refusal") or "") + refused, signature)
+    refusal = optional(fields.get("refusal"), str, f"{path}.refusal") or ""
+    return Words(in_content.text, thinking, refusal + in_content.refusal, signature)
 
 
-def _thinking(fields: Json, path: str) -> str:
+def _thinking(fields: Json, path: str) -> tuple[str, str]:
+    """Return the thinking under the first of its names, and its signature if it is an object."""
     value = next((fields[name] for name in _THINKING if fields.get(name)), None)
-    return optional(value, str, f"{path}.reasoning_content") or ""
+    path = f"{path}.reasoning_content"
+    if not isinstance(value, dict):
+        return optional(value, str, path) or "", ""
+    text, signature = (optional(value.get(name), str, f"{path}.{name}") or "" for name in ("text", "signature"))
+    return text, signature
 
 
-def _parts(parts: list[object], path: str) -> tuple[str, str, str]:
-    """Return the text, thinking and refusal in parts. Parts of other types, such as references, are skipped."""
-    texts: dict[object, list[str]] = {"text": [], "thinking": [], "refusal": []}
+def _parts(parts: list[object], path: str) -> Words:
+    """Return the texts in parts. Parts of other types, such as references, are skipped.
+
+    Databricks has thinking as a `reasoning` with a `summary`:
+    https://docs.databricks.com/aws/en/machine-learning/model-serving/query-reason-models.
+    """
+    texts: dict[object, list[str]] = {"text": [], "thinking": [], "refusal": [], "signature": []}
     for value in parts:
         part = expect(value, dict, path)
         kind = part.get("type")
         if kind in ("text", "refusal"):  # a value of JSON may be unhashable
             texts[kind].append(expect(part.get(kind), str, f"{path}.{kind}"))
+        elif kind == "thinking" and isinstance(part.get(kind), str):
+            texts[kind].append(part[kind])
         elif kind == "thinking":
-            texts[kind].append(_parts(expect(part.get("thinking"), list, path), path)[0])
-    return "".join(texts["text"]), "".join(texts["thinking"]), "".join(texts["refusal"])
+            texts[kind].append(_parts(expect(part.get("thinking"), list, path), path).text)
+        elif kind == "reasoning":
+            for summary in optional(part.get("summary"), list, f"{path}.summary") or ():
+                fields = expect(summary, dict, f"{path}.summary[]")
+                texts["thinking"].append(optional(fields.get("text"), str, f"{path}.summary[].text") or "")
+                texts["signature"].append(optional(fields.get("signature"), str, f"{path}.summary[].signature") or "")
+    return Words(*("".join(texts[name]) for name in Words._fields))
 
 
 def _blocks(fields: Json) -> Iterator[Json]:

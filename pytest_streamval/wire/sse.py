@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from pytest_streamval.errors import FrameTooLongError, InvalidArgumentError, decoder_closed_error, excerpt
+from pytest_streamval.wire.unusual_bodies import is_complete
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,7 +147,7 @@ class SSEDecoder:
         block = [line for line in (*self._lines_of_frame(), last) if line and not line.startswith(b":")]
         frame = self._interpret(block, self._start)
         self._outside.clear()
-        if frame is not None and _is_complete(frame[1]):
+        if frame is not None and is_complete(frame[1]):
             self.flush()
             return b"", [frame]
         self.flush()
@@ -300,15 +301,6 @@ class SSEDecoder:
 
 def _events(frames: Iterable[EventFields]) -> list[ServerSentEvent]:
     return [ServerSentEvent(*frame) for frame in frames if frame[0]]
-
-
-def _is_complete(data: str) -> bool:
-    """Return whether the data of a frame is complete, so that only a line end can follow it."""
-    try:
-        json.loads(data)
-    except (ValueError, RecursionError):
-        return data.rstrip() == "[DONE]"
-    return True
 
 
 def checked_max_frame(max_frame: int) -> int:

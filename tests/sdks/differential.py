@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections import Counter
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +27,12 @@ from ollama import Client
 from openai import OpenAI
 
 from pytest_streamval import Delta, StreamReading, ToolCallDelta, Usage, read_stream
-from pytest_streamval.errors import MalformedFrameError, StreamTruncatedError
+from pytest_streamval.errors import (
+    MalformedFrameError,
+    ProviderStreamError,
+    StreamTruncatedError,
+    UnencodableDeltaError,
+)
 from pytest_streamval.wire import ADAPTERS, NDJSONDecoder, ParsedRequest, SSEDecoder
 
 if TYPE_CHECKING:
@@ -46,6 +53,26 @@ SCRIPTS = (
         Delta(usage=Usage(3, 4)),
     ],
     [Delta("One two three."), Delta(finish_reason="length")],
+    [Delta(thinking="So.", signature="EqQB"), Delta("Yes."), Delta(tool_calls=(ToolCallDelta(0, "a", "now", "{}"),))],
+    [Delta(refusal="I can"), Delta(refusal="not."), Delta(finish_reason="stop")],
+    [
+        Delta(tool_calls=(ToolCallDelta(0, "a", "code", "x = ", "custom"), ToolCallDelta(0, arguments="1"))),
+        Delta(tool_calls=(ToolCallDelta(1, "b", "city", '{"a": 1}'),), usage=Usage(3, 4)),
+    ],
+)
+# Items of tools that OpenAI runs, which no decoder makes a call of, beside one that the client approves.
+_MCP_ITEMS = (
+    {"type": "mcp_list_tools", "id": "l", "server_label": "s", "tools": []},
+    {"type": "mcp_call", "id": "m", "server_label": "s", "name": "f", "arguments": "{}", "output": "o", "error": None},
+    {
+        "type": "message",
+        "id": "t",
+        "role": "assistant",
+        "status": "completed",
+        "content": [
+            {"type": "output_text", "text": "Done.", "annotations": [], "logprobs": []},
+        ],
+    },
 )
 
 
@@ -72,7 +99,10 @@ def streams(protocol: str) -> Iterator[list[Frame]]:
     """Yield the streams to mutate: encoded, recorded and reported ones."""
     for deltas in SCRIPTS:
         encoder = ADAPTERS[protocol].encoder(ParsedRequest("m"), created=1_795_247_877.5)
-        yield frames(protocol, b"".join([*map(encoder.encode, deltas), encoder.finish()]))
+        with suppress(UnencodableDeltaError):  # a refusal, or a custom call
+            yield frames(protocol, b"".join([*map(encoder.encode, deltas), encoder.finish()]))
+    if protocol == "openai-responses":
+        yield list(_mcp_stream())
     for path in sorted((DATA / "streams").glob(f"{protocol}-*.jsonl")):
         _, *reads = map(json.loads, path.read_text(encoding="utf-8").splitlines())
         recorded = frames(protocol, b"".join(read["text"].encode() for read in reads))
@@ -80,6 +110,23 @@ def streams(protocol: str) -> Iterator[list[Frame]]:
     for path in sorted((DATA / "wire").glob("*.json")):
         if json.loads(path.read_text(encoding="utf-8"))["protocol"] == protocol:
             yield frames(protocol, path.with_suffix(".body").read_bytes())
+    for line in (DATA / "reported_streams.jsonl").read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        with suppress(ValueError):  # an unframed line
+            if case["protocol"] == protocol:
+                yield frames(protocol, case["body"].encode())
+
+
+def _mcp_stream() -> Iterator[Frame]:
+    response = {"id": "r", "object": "response", "created_at": 1, "model": "m", "status": "in_progress", "output": []}
+    bodies: list[dict[str, Any]] = [{"type": "response.created", "response": response}]
+    for number, item in enumerate(_MCP_ITEMS):
+        bodies.append({"type": "response.output_item.added", "output_index": number, "item": item})
+        bodies.append({"type": "response.output_item.done", "output_index": number, "item": item})
+    end = {**response, "status": "completed", "output": list(_MCP_ITEMS)}
+    bodies.append({"type": "response.completed", "response": end})
+    for number, body in enumerate(bodies):
+        yield Frame(body["type"], {**body, "sequence_number": number})
 
 
 def frames(protocol: str, body: bytes) -> list[Frame]:
@@ -122,7 +169,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 def mutants(protocol: str, number: int, seed: int = 0) -> Iterator[Mutant]:
     """Yield changed streams, the same ones for the same seed."""
     random = Random(f"{protocol} {seed}")  # noqa: S311  # for repeatable mutants
-    sources = [each for each in streams(protocol) if each]
+    sources = [each for each in streams(protocol) if any(isinstance(frame.data, dict) and frame.data for frame in each)]
     for _ in range(number):
         given = deepcopy(random.choice(sources))
         change = random.choice([*_FIELD_CHANGES, *_FRAME_CHANGES, _cut])
@@ -131,7 +178,9 @@ def mutants(protocol: str, number: int, seed: int = 0) -> Iterator[Mutant]:
 
 
 def _field_of(random: Random, given: list[Frame]) -> tuple[int, Any, tuple[Any, ...]]:
-    number = random.choice([number for number, frame in enumerate(given) if isinstance(frame.data, dict)])
+    number = random.choice(
+        [number for number, frame in enumerate(given) if isinstance(frame.data, dict) and frame.data]
+    )
     path = random.choice(list(places(given[number].data)))
     holder = given[number].data
     for key in path[:-1]:
@@ -165,6 +214,14 @@ def _double(random: Random, protocol: str, given: list[Frame]) -> tuple[str, byt
     return f"frame {number} with {path} twice", encoded(protocol, given)
 
 
+def _retype(random: Random, protocol: str, given: list[Frame]) -> tuple[str, bytes]:
+    number, holder, path = _field_of(random, given)
+    value = holder[path[-1]]
+    others = [None, "", {}, [], 0, str(value), [value], {"type": value}]
+    holder[path[-1]] = random.choice(others)
+    return f"frame {number} with {path} = {holder[path[-1]]!r}", encoded(protocol, given)
+
+
 def _double_frame(random: Random, protocol: str, given: list[Frame]) -> tuple[str, bytes]:
     number = random.randrange(len(given))
     given.insert(number, given[number])
@@ -189,7 +246,7 @@ def _cut(random: Random, protocol: str, given: list[Frame]) -> tuple[str, bytes]
     return f"cut at byte {end} of {len(body)}", body[:end]
 
 
-_FIELD_CHANGES = (_drop, _rename, _move, _double)
+_FIELD_CHANGES = (_drop, _rename, _move, _double, _retype)
 _FRAME_CHANGES = (_double_frame, _swap, _lose)
 
 
@@ -249,7 +306,9 @@ def _openai(client: Any) -> Content:
             delta = choice.delta
             content.text += (delta and delta.content) or ""
             for call in (delta and delta.tool_calls) or []:
-                function = call.function
+                function, custom = call.function, getattr(call, "custom", None)
+                if isinstance(custom, dict):  # the types of the client lack it
+                    content.add(call.index, custom.get("name"), custom.get("input") or "")
                 content.add(call.index, function and function.name, (function and function.arguments) or "")
             content.reason = choice.finish_reason or content.reason
     return content
@@ -264,6 +323,8 @@ def _responses(client: Any) -> Content:
     for item in response.output:
         if item.type == "function_call":
             content.add(len(content.calls), item.name, item.arguments or "")
+        elif item.type == "custom_tool_call":
+            content.add(len(content.calls), item.name, item.input or "")
     return content
 
 
@@ -321,7 +382,9 @@ def official(mutant: Mutant) -> Content | None:
     """Return the content that the client read, or None if it raised or saw no end of the output."""
     _Served.body = mutant.body
     try:
-        content = _READERS[mutant.protocol](_client(mutant.protocol))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydantic warns of values of other types
+            content = _READERS[mutant.protocol](_client(mutant.protocol))
     except Exception:  # noqa: BLE001  # any error of a client says that it did not read the stream
         return None
     return content if content.reason else None
@@ -370,6 +433,10 @@ def _has_nameless_calls(theirs: Content, ours: StreamReading) -> bool:
     return ours.error is None and any(not name for name, _ in theirs.whole_calls)
 
 
+def _is_error_of_the_provider(_: Content, ours: StreamReading) -> bool:
+    return isinstance(ours.error, ProviderStreamError)
+
+
 def _is_malformed(*faults: str) -> Callable[[Content, StreamReading], bool]:
     return lambda _, ours: (
         isinstance(ours.error, MalformedFrameError) and any(map(ours.error.fault.__contains__, faults))
@@ -378,6 +445,8 @@ def _is_malformed(*faults: str) -> Callable[[Content, StreamReading], bool]:
 
 REASONS: dict[str, Callable[[Content, StreamReading], bool]] = {
     "the reading here says more": _says_more,
+    "an error that the client takes for a part of the output": _is_error_of_the_provider,
+    "pieces and calls that repeat what was read are read once": _notes("repeated-whole"),
     "calls with one index and two ids are two calls": _notes("call-identity"),
     "halves of surrogate pairs are joined or replaced": _notes("split-surrogate", "lone-surrogate"),
     "calls that the client takes apart, or leaves without a name, are one call": _has_nameless_calls,
@@ -387,6 +456,7 @@ REASONS: dict[str, Callable[[Content, StreamReading], bool]] = {
     "the body ends inside of a frame": _ends_inside_a_frame,
     "the pieces contradict the complete text, and have been passed on": _is_malformed("but the sum of its pieces is"),
     "a piece of another type than its block, which the client leaves out": _is_malformed("in a block of type"),
+    "a value of another type, of which the output depends": _is_malformed(", not a", ", not true or false"),
     "a field is missing, without which a part of the output is lost": _is_malformed("is missing"),
     "a piece of a block or a call that has never started": _is_malformed("is not open", "call that has started"),
 }

@@ -150,15 +150,14 @@ FAULTS = {
     "a call without a name": (said(tool_calls=[{"function": {}}]), "message.tool_calls[].function.name is missing"),
     "a call with an id of a wrong type": (said(tool_calls=[call(id=5)]), "message.tool_calls[].id is 5, not a string"),
     "arguments of a wrong type": (
-        said(tool_calls=[call(arguments="{}")]),
-        "message.tool_calls[].function.arguments is '{}', not an object",
+        said(tool_calls=[call(arguments="[]")]),
+        "message.tool_calls[].function.arguments is '[]', not an object",
     ),
     "arguments that JSON does not have": (
         said(tool_calls=[call(arguments={"a": float("inf")})]),
         "arguments is not JSON (Out",
     ),
     "an end of a wrong type": ({"done": "yes"}, "done is 'yes', not true or false"),
-    "a reason of a wrong type": ({"done": True, "done_reason": 5}, "done_reason is 5, not a string"),
 }
 
 

@@ -18,7 +18,9 @@ from pytest_streamval.wire import ADAPTERS, Answer, StreamReading
 from tests.loopback import answering, chunk, head
 
 FOLDER = Path(__file__).parents[1] / "data" / "wire"
-CASES = sorted(path.stem for path in FOLDER.glob("*.json"))
+LINES = (FOLDER.parent / "reported_streams.jsonl").read_text(encoding="utf-8").splitlines()
+MORE = {fields["name"]: fields for fields in map(json.loads, LINES)}
+CASES = sorted(path.stem for path in FOLDER.glob("*.json")) + list(MORE)
 # The largest number of pairs of places at which a stream is cut.
 MOST_PAIRS = 300
 cases = pytest.mark.parametrize("name", CASES)
@@ -26,6 +28,8 @@ cases = pytest.mark.parametrize("name", CASES)
 
 @cache
 def case(name):
+    if name in MORE:
+        return MORE[name]["protocol"], MORE[name]["body"].encode(), MORE[name]["expected"]
     facts = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return facts["protocol"], (FOLDER / f"{name}.body").read_bytes(), facts["expected"]
 
@@ -39,6 +43,7 @@ def assert_as_expected(reading, expected):
     found = {
         "text": reading.text,
         "thinking": reading.thinking,
+        "signature": reading.signature,
         "finish_reason": reading.finish_reason,
         "usage": usage,
         "error": None if reading.error is None else type(reading.error).__name__,
@@ -67,7 +72,7 @@ def cut(body, *places):
 
 
 def test_the_reported_streams_exist():
-    assert len(CASES) == 37
+    assert (len(CASES) - len(MORE), len(MORE)) == (37, len(LINES))
     assert {case(name)[0] for name in CASES} <= set(ADAPTERS)
 
 
@@ -114,7 +119,8 @@ async def test_a_reported_stream_is_read_as_expected_over_a_socket(name, provide
         except WireError as caught:
             error = caught
     output = thunk.as_delta()
-    fields = {name: getattr(output, name) for name in ("text", "thinking", "usage", "finish_reason", "refusal")}
+    names = ("text", "thinking", "usage", "finish_reason", "refusal", "signature")
+    fields = {name: getattr(output, name) for name in names}
     reading = StreamReading(**fields, tool_calls=thunk.tool_calls, error=error)
     assert_as_expected(reading, expected)
     assert thunk.generation.deviations == read_stream(protocol, body).deviations
