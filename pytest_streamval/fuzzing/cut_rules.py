@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import count
+from functools import cache, lru_cache
+from hashlib import shake_128
+from itertools import compress, count
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ _STARTS: Final = {
     "atoms": re.compile(r"[^\W\d_]+|\d+|[^\S\n\r]+|.", re.DOTALL),
     "tokens": re.compile(r" ?[^\W\d_]{1,7}|\s+(?=\S)|\s+| ?[^\w\s]{1,3}|\d{1,3}| ?\w"),
 }
-_DENSITIES = (1 / 2, 1 / 4, 1 / 8, 1 / 32)  # the share of the possible offsets in a random cut of a text
+_DENSITIES = (1 / 2, 1 / 4, 1 / 8, 1 / 8, 1 / 16, 1 / 16, 1 / 32, 1 / 32)  # the shares of the offsets of a random cut
+_AT_BOUNDARIES = 1 / 4  # the least share of the offsets next to a character other than a letter or a digit
+_BYTES_OF_CHOICE = 8  # random bytes for the choice of a share
 _BYTE_DENSITIES = (1 / 4, 1 / 16, 1 / 64)  # the same for bytes
 
 
@@ -194,20 +197,29 @@ def _inside_pairs(text: str) -> set[int]:
 
 
 def _random_offsets(text: str, seed: int) -> list[int]:
-    chance = random.Random(f"{seed} {text!r}")  # noqa: S311  # repeatable chance, not secrets
-    density = chance.choice(_DENSITIES)
-    possible, chances = _chances(text, density)
-    draw = chance.random
-    drawn = [offset for offset, limit in zip(possible, chances, strict=True) if draw() < limit]
-    return drawn or chance.sample(possible, min(1, len(possible)))
+    inside, at_boundaries = _offsets_by_kind(text)
+    draws = shake_128(f"{seed} {text}".encode(errors="surrogatepass")).digest(len(text) + _BYTES_OF_CHOICE)
+    choice = int.from_bytes(draws[-_BYTES_OF_CHOICE:])
+    density = _DENSITIES[choice % len(_DENSITIES)]
+    drawn = [*compress(inside, draws.translate(_below(density)))]
+    drawn += compress(at_boundaries, draws[len(inside) :].translate(_below(max(density, _AT_BOUNDARIES))))
+    drawn.sort()
+    possible = [] if drawn else [*inside, *at_boundaries]
+    return drawn or possible[choice // len(_DENSITIES) % max(1, len(possible)) :][:1]
 
 
 @lru_cache(maxsize=64)
-def _chances(text: str, density: float) -> tuple[list[int], list[float]]:
-    """Return the possible offsets of a text, and the chance of each to be cut, which is higher at boundaries."""
+def _offsets_by_kind(text: str) -> tuple[list[int], list[int]]:
+    """Return the possible offsets of a text: those inside words, and those at boundaries, which are cut more often."""
     possible = possible_offsets(text)
-    likely, at_boundaries = set(boundary_offsets(text, possible)), max(density, 1 / 3)
-    return possible, [at_boundaries if offset in likely else density for offset in possible]
+    at_boundaries = boundary_offsets(text, possible)
+    return sorted({*possible}.difference(at_boundaries)), at_boundaries
+
+
+@cache
+def _below(share: float) -> bytes:
+    """Return the table for `bytes.translate` that makes 1 of the given share of all bytes, and 0 of the others."""
+    return bytes(number < share * 256 for number in range(256))
 
 
 def _random_parts(seed: int) -> Callable[[bytes], list[int]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_streamval.engine.observer import observing
 from pytest_streamval.guards.discovery import SearchArea, live_threads, lost_objects, open_objects, open_owners
 from pytest_streamval.guards.leak_kinds import LiveThread, PendingTimer
+from pytest_streamval.guards.origins import forget_collected
 from pytest_streamval.guards.reachability import find_reachable
 from pytest_streamval.guards.tracking import TrackedRun, Tracker, current, on_loop_end
 from pytest_streamval.guards.unplayed import PreparedScripts
@@ -67,6 +68,7 @@ class Guard:
         self._undo.close()
         self.fixtures.close()
         self.test.close()
+        forget_collected()
 
     # During the test
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _ANYIO = f"{INSTALLED}anyio"  # starts tasks on behalf of its callers, as asyncio does
 
+_ENDS_OF_LOOPS = frozenset(  # the code of tasks that end at once
+    getattr(asyncio.BaseEventLoop, name).__code__ for name in ("shutdown_asyncgens", "shutdown_default_executor")
+)
+
 # by the id of the task: when a task is collected, weak references to it are dead already
 _of_libraries: dict[int, Callable[[], asyncio.Task[Any] | None]] = {}
 
@@ -48,6 +52,7 @@ def create_task(original: Callable[..., asyncio.Task[Any]]) -> Callable[..., asy
         if (
             code is not None
             and not code.co_filename.startswith(PACKAGE)
+            and code not in _ENDS_OF_LOOPS
             and not is_user_code(code)
             and _is_installed(_creator(sys._getframe(1)))
         ):

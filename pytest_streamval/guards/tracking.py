@@ -21,7 +21,7 @@ from weakref import WeakSet, WeakValueDictionary, ref
 from pytest_streamval.engine.observer import ResultObserver
 from pytest_streamval.engine.owners import on_drop, on_open
 from pytest_streamval.engine.thunk import on_drop as on_output_drop
-from pytest_streamval.guards.origins import create_task, forget_collected, is_of_library, timer_of
+from pytest_streamval.guards.origins import create_task, is_of_library, timer_of
 from pytest_streamval.guards.source_locations import SourceLocation, is_in_package_task
 from pytest_streamval.transcripts.transcript import on_empty
 from pytest_streamval.virtual_time.task_locations import callers_of, is_user_code
@@ -76,12 +76,10 @@ class Tracker:
         self.open = False
         for number in [number for number, each in _generators.items() if each.tracker is self]:
             del _generators[number]
-        forget_collected()
         self.loops.clear()
-        self.earlier.clear()
-        lists = (self.timers, self.owners, self.threads, self.dropped, self.destroyed, self.outputs, self.runs)
-        for records in lists:
-            records.clear()
+        self.earlier = WeakSet()
+        self.timers, self.owners, self.threads, self.dropped = [], [], [], []
+        self.destroyed, self.outputs, self.runs = [], [], []
 
     def generators(self) -> list[TrackedGenerator]:
         """Return the asynchronous generators that were begun, in any state."""

@@ -96,7 +96,10 @@ class CancelRuns:
 
     def _reports(self, item: pytest.Item, step: int, nextitem: pytest.Item | None) -> Sequence[pytest.TestReport]:
         if step:
-            return _described(item, _run(item, step, nextitem), step, 1)
+            run = _run(item, step, nextitem)
+            if not run.cancellation.place:
+                _skip(item, run, step)
+            return _described(item, run, step, int(bool(run.cancellation.place)))
         whole = _run(item, None, item.parent)
         places = places_in(whole.cancellation, self._count)
         if whole.has_failed or not places:
@@ -163,7 +166,8 @@ class CancelRuns:
         """Print the number of cancellations."""
         cancelled = {test: count for test, count in self._tests.items() if count}
         if not cancelled:
-            write_line(terminalreporter, "streamval: no test was cancelled: none has an event loop")
+            why = "none has an event loop" if self._count else "none has the requested step"
+            write_line(terminalreporter, f"streamval: no test was cancelled: {why}")
             return
         times = plural(sum(cancelled.values()), "time")
         failed = len(self._failed)
@@ -210,6 +214,17 @@ def _run(item: pytest.Item, at: int | None, nextitem: Any) -> _CancelledRun:  # 
     cancellation = Cancellation(at, partial(_holders, item))
     item.stash[_CANCELLATION] = cancellation
     return _CancelledRun(run_held(item, nextitem), cancellation)
+
+
+def _skip(item: pytest.Item, run: _CancelledRun, step: int) -> None:
+    """Report a test as skipped that has passed without the requested cancellation."""
+    steps = run.cancellation.steps
+    why = f"its event loop ran {plural(steps, 'step')}" if steps else "no event loop ran"
+    for report in run.reports:
+        if report.when == "call" and report.passed:
+            path, line, _ = report.location
+            reason = f"not cancelled: it ended before step {step}, as {why}"
+            report.outcome, report.longrepr = "skipped", (str(item.config.rootpath / path), (line or 0) + 1, reason)
 
 
 def _holders(item: Any) -> list[object]:  # noqa: ANN401  # a test of any kind

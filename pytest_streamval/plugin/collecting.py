@@ -36,7 +36,7 @@ class StreamCollector:
     """The plugin that records timelines: of all tests for a page, of tests with certain fixtures for a picture."""
 
     def __init__(self, fixtures: Collection[str], *, for_page: bool) -> None:
-        self._fixtures = fixtures
+        self._fixtures = frozenset(fixtures)
         self._for_page = for_page
         self._most = _PAGE_STREAMS if for_page else _PICTURE_STREAMS
         self._runs: deque[ObservedRun] = deque(maxlen=self._most)
@@ -54,7 +54,7 @@ class StreamCollector:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Start to observe the streams of a test."""
-        if self._for_page or not set(self._fixtures).isdisjoint(getattr(item, "fixturenames", ())):
+        if self._for_page or not self._fixtures.isdisjoint(getattr(item, "fixturenames", ())):
             self._observing.enter_context(observing(self._new_observer))
             begin_exchanges(item, self._most)
 

@@ -46,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.stash[LIVE_RUN] = live_run = LiveRun(config)
         config.pluginmanager.register(live_run, "streamval-live")
+    else:
+        _refuse_backend(config)
     _register_variants(config)
     _register_cancellation(config)
     if config.getoption("--streamval-report"):
@@ -81,11 +83,14 @@ def _register_variants(config: pytest.Config) -> None:
         from pytest_streamval.plugin.fuzzing import register_fuzzing
 
         register_fuzzing(config, count)
-    if config.getoption("--streamval-fuzz-db") is not None and not config.pluginmanager.hasplugin("streamval-variants"):
-        raise pytest.UsageError(
-            "--streamval-fuzz-db is for runs with other cuts. Add --streamval-fuzz 20, or use the ini value "
-            "streamval_fuzz_db, which other runs ignore."
-        )
+    if not is_last and not config.pluginmanager.hasplugin("streamval-variants"):
+        if config.getoption("--streamval-fuzz-db") is not None:
+            raise pytest.UsageError(
+                "--streamval-fuzz-db is for runs with other cuts. Add --streamval-fuzz 20, or use the ini value "
+                "streamval_fuzz_db, which other runs ignore."
+            )
+        if config.getoption("--streamval-fuzz-each"):
+            raise pytest.UsageError("--streamval-fuzz-each is for runs with other cuts. Add --streamval-fuzz 20.")
 
 
 def _register_cancellation(config: pytest.Config) -> None:
@@ -102,6 +107,16 @@ def _register_cancellation(config: pytest.Config) -> None:
 
         if count or requested_steps(config):
             config.pluginmanager.register(CancelRuns(config, count), "streamval-cancel")
+
+
+def _refuse_backend(config: pytest.Config) -> None:
+    """Refuse the options that an offline run would ignore."""
+    for name in ("backend", "url"):
+        if config.getoption(f"--streamval-{name}") is not None:
+            raise pytest.UsageError(
+                f"--streamval-{name} is for runs with a live model. Add --streamval-live, or use the ini value "
+                f"streamval_{name}, which other runs ignore."
+            )
 
 
 def _register_report(config: pytest.Config) -> None:

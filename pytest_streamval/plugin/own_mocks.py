@@ -8,6 +8,7 @@ import pytest
 
 from pytest_streamval.errors import listed, plural
 from pytest_streamval.plugin.harmless_output import write_line
+from pytest_streamval.plugin.variant_facts import note_for_last_report
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE
 from pytest_streamval.plugin.variants import AS_SCRIPTED
 from pytest_streamval.scripting.mock import on_backend
@@ -26,28 +27,25 @@ class OwnMocks:
 
     def __init__(self, config: pytest.Config) -> None:
         self._tests: set[str] = set()
-        self._made = False
+        self._item: Any = None
         on_backend.append(self._note)
         config.add_cleanup(lambda: on_backend.remove(self._note))
 
     def _note(self, backend: StreamingMockBackend) -> None:
         del backend
-        self._made = True
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Forget the mocks of the test before."""
-        self._made = False
-        return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:  # noqa: ANN401  # of any kind
-        """Attach to the last report of a test without variants that it has made a mock of its own."""
-        report = yield
+        item = self._item
         is_fuzzed = CUT_FIXTURE in getattr(item, "fixturenames", ())  # or a line of its own says why not
-        if report.when == "teardown" and self._made and not is_fuzzed and item.get_closest_marker(AS_SCRIPTED) is None:
-            report.__dict__[_FACT] = True  # the controller of pytest-xdist has no items
-        return report
+        if item is not None and not is_fuzzed and item.get_closest_marker(AS_SCRIPTED) is None:
+            note_for_last_report(item, _FACT)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the run of a variant
+    def pytest_runtest_protocol(self, item: Any) -> Generator[None, object, object]:  # noqa: ANN401  # of any kind
+        """Remember the running test."""
+        self._item = item
+        try:
+            return (yield)
+        finally:
+            self._item = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the tests."""

@@ -6,15 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
+
 from pytest_streamval.errors import described
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    import pytest
-
 _ATTRIBUTE = "streamval_variant"
+_OF_LAST_REPORT = pytest.StashKey[dict[str, bool]]()
 _CHANGING = re.compile(r"0x[0-9a-fA-F]+|\d+")  # the parts of a message that differ from run to run
 
 
@@ -81,6 +82,17 @@ class VariantFacts:
         facts = {name: getattr(self, name) for name in self.__slots__}
         facts["failure"] = None if self.failure is None else list(self.failure)
         report.__dict__[_ATTRIBUTE] = facts
+
+
+def note_for_last_report(item: pytest.Item, name: str) -> None:
+    """Note that an attribute of the test's last report is to be True. The controller of pytest-xdist has no items."""
+    item.stash.setdefault(_OF_LAST_REPORT, {})[name] = True
+
+
+def attach_notes(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Set the attributes that were noted."""
+    notes: dict[str, bool] = item.stash.get(_OF_LAST_REPORT, {})
+    report.__dict__.update(notes)
 
 
 def _first_line(text: str) -> str:

@@ -12,7 +12,7 @@ from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_l
 from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
 from pytest_streamval.plugin.held_reports import end_fixtures, run_held
 from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
-from pytest_streamval.plugin.variant_facts import Failure, VariantFacts
+from pytest_streamval.plugin.variant_facts import Failure, VariantFacts, attach_notes
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, command, cut_of, scripted_id
 from pytest_streamval.plugin.variants import AS_SCRIPTED, forget_recutter, recutter_of, set_trial
 
@@ -77,6 +77,8 @@ class VariantRuns:
             if recutter is not None:
                 facts.channels = sorted(recutter.channels)
             facts.attach(report)
+        if report.when == "teardown":
+            attach_notes(item, report)
         return report
 
     def _reports(self, item: pytest.Item, cut: Cut, nextitem: pytest.Item | None) -> list[pytest.TestReport]:

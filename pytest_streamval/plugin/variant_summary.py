@@ -10,12 +10,12 @@ import pytest
 from pytest_streamval.errors import listed, plural
 from pytest_streamval.fuzzing.failing_cut_database import FailingCut
 from pytest_streamval.plugin.harmless_output import write_line
-from pytest_streamval.plugin.variant_facts import VariantFacts
+from pytest_streamval.plugin.variant_facts import VariantFacts, note_for_last_report
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE
 from pytest_streamval.plugin.variants import AS_SCRIPTED, SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_streamval.fuzzing.failing_cut_database import FailingCuts
     from pytest_streamval.plugin.variant_reports import FuzzedTest, VariantReports
@@ -25,7 +25,6 @@ _STEPS = 10  # lines of progress in a run
 _LISTED = 5  # tests that a line names
 _UNREACHED = "streamval_unreached"  # an attribute of the last report of a test that could not be fuzzed
 _CHANNELS = {"arguments": "tool arguments"}  # names for a person
-_IS_UNREACHED = pytest.StashKey[bool]()
 
 
 class VariantSummary:
@@ -61,15 +60,7 @@ class VariantSummary:
         """Mark a test that takes a stream but has no variants, unless a marker asks for that."""
         is_cut = fixturedef.argname != CUT_FIXTURE or hasattr(request, "param")
         if not is_cut and request.node.get_closest_marker(AS_SCRIPTED) is None:
-            request.node.stash[_IS_UNREACHED] = True
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach to the last report of a test that it could not be fuzzed."""
-        report = yield
-        if report.when == "teardown" and item.stash.get(_IS_UNREACHED, False):
-            report.__dict__[_UNREACHED] = True  # the controller of pytest-xdist has no items
-        return report
+            note_for_last_report(request.node, _UNREACHED)
 
     @pytest.hookimpl(trylast=True)  # after pytest has printed the outcome, before a line of progress
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

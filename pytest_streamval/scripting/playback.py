@@ -105,7 +105,11 @@ class Playback(_Playback):
         return self
 
     async def __anext__(self) -> str:
-        self._begin_read()
+        try:  # as `_begin_read`, whose call would take a seventh of the time
+            self._turn.pop()
+        except IndexError:
+            raise ConcurrentReadError(self._made_by) from None
+        self.started = True
         try:
             for step in self._steps:
                 if isinstance(step, str):  # the usual case first

@@ -35,22 +35,17 @@ class Script:
         if not isinstance(steps, tuple):
             rule = "It must be a tuple. Script.of(...) takes steps as arguments, Script.from_text(...) takes a text."
             raise InvalidArgumentError("steps", excerpt(steps), rule)
+        kinds = set(map(type, self.steps))
+        if kinds == {str}:  # the usual case
+            return
         for number, step in enumerate(self.steps):
             if isinstance(step, Delta):
                 check_calls(f"steps[{number}]", step)
-        if _KINDS.issuperset(map(type, self.steps)):  # the usual case
+        if _KINDS.issuperset(kinds):
             return
         for number, step in enumerate(self.steps):
             if not isinstance(step, Step):
-                hint = ""
-                if isinstance(step, type):
-                    hint = f" For an instance of this class, write {step.__name__}(...)."
-                elif isinstance(step, BaseException):
-                    hint = " For a failure, write Raise(...)."
-                elif isinstance(step, bytes):
-                    hint = " For bytes as they are, write RawFrame(...)."
-                rule = f"It must be a str, a Delta, a Delay, a Raise, a Stall or a RawFrame.{hint}"
-                raise InvalidArgumentError(f"steps[{number}]", excerpt(step), rule)
+                raise _not_a_step(number, step)
 
     @classmethod
     def of(cls, *steps: Step, finish_reason: str | None = None) -> Script:
@@ -230,6 +225,18 @@ def pieces_of(text: str, offsets: Iterable[int]) -> list[str]:
         rule = f"It must be a place in the text, from 0 to its {len(text)} characters."
         raise InvalidArgumentError("offset", excerpt(outside), rule)
     return [text[start:end] for start, end in pairwise(ends)]
+
+
+def _not_a_step(number: int, given: object) -> InvalidArgumentError:
+    hint = ""
+    if isinstance(given, type):
+        hint = f" For an instance of this class, write {given.__name__}(...)."
+    elif isinstance(given, BaseException):
+        hint = " For a failure, write Raise(...)."
+    elif isinstance(given, bytes):
+        hint = " For bytes as they are, write RawFrame(...)."
+    rule = f"It must be a str, a Delta, a Delay, a Raise, a Stall or a RawFrame.{hint}"
+    return InvalidArgumentError(f"steps[{number}]", excerpt(given), rule)
 
 
 def _finished(steps: tuple[Step, ...], finish_reason: str) -> tuple[Step, ...]:

@@ -155,7 +155,7 @@ def test_a_named_cut_divides_a_text_by_its_rule(name: str, text: str, expected: 
 
 
 def test_a_numbered_cut_divides_a_text_at_the_same_offsets_each_time() -> None:
-    assert CutRule("random", 1).offsets("One two. Three four.") == [1, 3, 6, 7, 9, 10, 12, 15, 17, 18, 19]
+    assert CutRule("random", 1).offsets("One two. Three four.") == [3, 9]
     assert Cut("7").of_text(TEXT) == Cut("7").of_text(TEXT)
 
 

@@ -284,6 +284,22 @@ def test_the_id_of_a_failure_cancels_there_again_by_itself_with_k_and_with_lf(py
         assert re.findall(r"^FAILED (\S+)", again.stdout.str(), re.MULTILINE) == [name], options
 
 
+@pytest.mark.parametrize("options", [(), ("-n", "1")])
+def test_a_test_that_ends_before_the_requested_cancellation_is_skipped(
+    pytester: pytest.Pytester, options: Sequence[str]
+) -> None:
+    pytester.makepyfile(test_it=f"{HEAD}\nasync def test_it():\n    await pause()\n\ndef test_sync():\n    pass\n")
+    result = run(pytester, "-rs", "-k", "cancel-99999", *options)
+    result.assert_outcomes(skipped=2, deselected=0 if options else 2)
+    result.stdout.re_match_lines_random(
+        [
+            r"SKIPPED \[1\] test_it\.py:\d+: not cancelled: it ended before step 99999, as its event loop ran \d+ .*",
+            r"SKIPPED \[1\] test_it\.py:\d+: not cancelled: it ended before step 99999, as no event loop ran",
+        ]
+    )
+    assert plugin_lines(result)[-1] == "no test was cancelled: none has the requested step"
+
+
 def test_workers_cancel_like_one_process(pytester: pytest.Pytester) -> None:
     result = cancelled(pytester, FAULTY["swallows"], "pytest-asyncio", "-n", "2")
     result.assert_outcomes(passed=1, failed=1)
@@ -338,6 +354,9 @@ def test_a_parametrised_test_keeps_its_ids(pytester: pytest.Pytester) -> None:
     [
         (["--streamval-cancel=-1"], "*Invalid --streamval-cancel: -1.*"),
         (["--streamval-cancel=3", "--streamval-fuzz=3"], "*Use one.*"),
+        (["--streamval-fuzz-each"], "ERROR: --streamval-fuzz-each is for runs with other cuts. Add *"),
+        (["--streamval-backend=openai:m"], "ERROR: --streamval-backend is for runs with a live model. Add *"),
+        (["--streamval-url=http://127.0.0.1:1"], "ERROR: --streamval-url is for runs with a live model. Add *"),
     ],
 )
 def test_invalid_options_are_usage_errors(pytester: pytest.Pytester, options: Sequence[str], message: str) -> None:
