@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Run an environment of this project on a bare machine: `python3 dev.py NAME [arguments]`.
 
-This script creates `.venv` if it is missing or stale, installs tox into it, and runs the environment NAME of tox.ini.
-It needs only Python and pip. An old Python has to get far enough to report which version is needed: the syntax is that
-of Python 3.6, and Python 2 stops at the line of `OLDEST` and shows it.
+This script creates `.venv` if it is missing or stale, installs tox and uv into it, and runs the environment NAME of
+tox.ini. It needs only Python and pip. An old Python has to get far enough to report which version is needed: the syntax
+is that of Python 3.6, and Python 2 stops at the line of `OLDEST` and shows it.
 """
 
 import configparser
