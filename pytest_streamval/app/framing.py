@@ -41,6 +41,8 @@ class ResponseFraming:
             msg = f"Invalid status of a response: {self.status!r}. It must be a number from 200 to 599."
             raise RuntimeError(msg)
         self._left = 0 if self.status in _WITHOUT_BODY else _announced(self.headers) if self.has_body else None
+        self.is_limited = self._left is not None
+        """Whether the length of the body is known."""
 
     @property
     def is_satisfied(self) -> bool:

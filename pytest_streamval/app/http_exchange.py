@@ -64,7 +64,7 @@ class Exchange:
         self._body_left = _declared_length(scope)  # bytes that the client has announced and not sent
         self._more_body = True
         self._is_started = False  # the application has begun to send a response
-        self._framing: ResponseFraming | None = None
+        self._framing: ResponseFraming  # from the head of the response on
         self._news = asyncio.Event()  # something for `receive`
         self._drained = asyncio.Event()
         self._body_taken = asyncio.Event()
@@ -187,11 +187,13 @@ class Exchange:
             raise RuntimeError(msg)
         else:
             _check_kind(kind, "http.response.body")
-            self._add(b"".join((message.get("body", b""),)), is_last=not message.get("more_body", False))
+            data = message.get("body", b"")
+            self._add(data if type(data) is bytes else b"".join((data,)), is_last=not message.get("more_body", False))
 
     def _add(self, data: bytes, *, is_last: bool) -> None:
-        framing = cast("ResponseFraming", self._framing)
-        framing.add(len(data))
+        framing = self._framing
+        if framing.is_limited:
+            framing.add(len(data))
         if data and framing.has_body:
             self.unread.append(data)
         if is_last:
@@ -217,7 +219,7 @@ class Exchange:
         """Close the connection from the side of the server. A client with all announced bytes does not notice it."""
         self.fault = fault
         if self.is_open:
-            self.is_complete = self._framing is not None and self._framing.is_satisfied
+            self.is_complete = self.status is not None and self._framing.is_satisfied
             self.is_broken = not self.is_complete
             self._wake()
 
