@@ -76,7 +76,11 @@ class CombinedChunker(Chunker):
             decided = track.decided
             if track is not words and (chunks := track.chunker.feed(text)):
                 decided += chunks
-            if decided and (count := bisect_right(decided, self._certain_end, key=_END_OF_CHUNK)):
+            if not decided:
+                continue
+            # the last word is the last complete one
+            count = len(decided) - 1 if track is words else bisect_right(decided, self._certain_end, key=_END_OF_CHUNK)
+            if count:
                 ready.append((track, decided[:count]))
                 del decided[:count]
         return _in_order(ready)
@@ -179,7 +183,7 @@ class OwnChunksAttempt(AttemptState):
             emit_all: Emits events that happen at the same time.
             batches: The chunks.
         """
-        waiting, start_check = self.waiting, self.validators.start_check
+        number, waiting, start_check = self.number, self.waiting, self.validators.start_check
         self._join_first(batches)
         for track, chunks in batches:
             part, positions, is_released = track.part, track.part.positions, not track.number
@@ -196,7 +200,7 @@ class OwnChunksAttempt(AttemptState):
                     passed, expanded = part.passed, part.expanded
                     if not passed:
                         results, expanded = await self.replace(chunk, results, positions), None
-                    event = QuickCheckEvent(index, self.number, passed, expanded or part.expand(results))
+                    event = QuickCheckEvent(index, number, passed, expanded or part.expand(results))
                     set_details(event, (positions, start, end))
                     emit(event)
                     if self.failures:
