@@ -164,7 +164,8 @@ class OwnChunksAttempt(AttemptState):
         self._has_joined = False
         self.waiting: list[Chunk] = []
         """The chunks to release that a requirement has not checked completely."""
-        self._blocking: Track | None = None  # the only track whose next check can release one, if that is known
+        # the only track whose next check can release one, if that is known, or a new chunk that begins before its end
+        self._blocking: Track | None = None
         self._settled = 0  # the offset in the output after the text that no edit can change any more
         self._reader = TextReader(self.text)
         self._so_far = ""  # the text so far at the last call
@@ -187,7 +188,7 @@ class OwnChunksAttempt(AttemptState):
         self._join_first(batches)
         for track, chunks in batches:
             part, positions, is_released = track.part, track.part.positions, not track.number
-            releases = self._blocking is None or self._blocking is track
+            blocking = self._blocking
             for index, chunk in enumerate(chunks, track.checked):
                 text, start, end = chunk
                 if not self.is_plain:
@@ -207,10 +208,10 @@ class OwnChunksAttempt(AttemptState):
                         return False
                 if is_released:
                     waiting.append(chunk)
-                if releases and waiting:
+                if waiting and (blocking is None or blocking is track or (is_released and blocking.end >= start)):
                     track.end = end
                     emit_all(self.settle())
-                    releases = self._blocking is None or self._blocking is track
+                    blocking = self._blocking
             track.checked += len(chunks)
             track.end = end
         return True
@@ -283,8 +284,7 @@ class OwnChunksAttempt(AttemptState):
                 count += 1
         released, index = waiting[:count], self.chunks_checked
         del waiting[:count]
-        # a new chunk to release ends after all that its own track has checked, if that checks any
-        self._blocking = last if waiting or self._checking[-1] is self.tracks[0] else None
+        self._blocking = last
         if released:
             self.chunks_checked = self.chunks_released = index + count
             self._settled = self.released_end = released[-1].end
