@@ -32,6 +32,15 @@ def against_queue(chunking: str, *requirements: Requirement) -> tuple[float, str
     return found.median, f"{found.low:.2f}-{found.high:.2f}, {found.seconds / TOKENS * 1e6:.2f} µs a token"
 
 
+def with_own_chunks(chunking: str, dearer: str, *others: str) -> tuple[float, str]:
+    """Compare requirements that check different chunks with the dearest one of them alone."""
+    script = prose(TOKENS)
+    alone = [Passing(chunking=dearer)]
+    together = [*alone, *(Passing(chunking=other) for other in others)]
+    found = compare(partial(engine, script, chunking, together), partial(engine, script, chunking, alone), rounds=15)
+    return found.median, f"{found.low:.2f}-{found.high:.2f}"
+
+
 def many_streams() -> tuple[float, str]:
     """Compare many runs at once with one hand-over of as many tokens, token for token."""
     script, whole = prose(SHORT), prose(TOKENS)
@@ -88,6 +97,8 @@ CASES: list[Case] = [
     ("prose, 1 requirement", 1.8, "x queue", partial(against_queue, "prose", Passing())),
     ("words, 4 requirements", 8.0, "x queue", partial(against_queue, "word", *[Passing() for _ in range(4)])),
     ("words, 4 that suspend", 20.0, "x queue", partial(against_queue, "word", *[Suspending() for _ in range(4)])),
+    ("words and sentences", 1.2, "x words", partial(with_own_chunks, "word", "word", "sentence")),
+    ("the same in sentences", 1.2, "x words", partial(with_own_chunks, "sentence", "word", "sentence")),
     ("1,000 streams, 1 requirement", 2.2, "x queue", many_streams),
     *[
         (f"no boundary, {chunking}", 1.2, "x prose", partial(without_boundary, chunking))

@@ -76,7 +76,11 @@ class CombinedChunker(Chunker):
             decided = track.decided
             if track is not words and (chunks := track.chunker.feed(text)):
                 decided += chunks
-            if decided and (count := bisect_right(decided, self._certain_end, key=_END_OF_CHUNK)):
+            if not decided:
+                continue
+            # the last word is the last complete one
+            count = len(decided) - 1 if track is words else bisect_right(decided, self._certain_end, key=_END_OF_CHUNK)
+            if count:
                 ready.append((track, decided[:count]))
                 del decided[:count]
         return _in_order(ready)
@@ -160,7 +164,8 @@ class OwnChunksAttempt(AttemptState):
         self._has_joined = False
         self.waiting: list[Chunk] = []
         """The chunks to release that a requirement has not checked completely."""
-        self._blocking: Track | None = None  # the only track whose next check can release one, if that is known
+        # the only track whose next check can release one, if that is known, or a new chunk that begins before its end
+        self._blocking: Track | None = None
         self._settled = 0  # the offset in the output after the text that no edit can change any more
         self._reader = TextReader(self.text)
         self._so_far = ""  # the text so far at the last call
@@ -179,11 +184,11 @@ class OwnChunksAttempt(AttemptState):
             emit_all: Emits events that happen at the same time.
             batches: The chunks.
         """
-        waiting, start_check = self.waiting, self.validators.start_check
+        number, waiting, start_check = self.number, self.waiting, self.validators.start_check
         self._join_first(batches)
         for track, chunks in batches:
             part, positions, is_released = track.part, track.part.positions, not track.number
-            releases = self._blocking is None or self._blocking is track
+            blocking = self._blocking
             for index, chunk in enumerate(chunks, track.checked):
                 text, start, end = chunk
                 if not self.is_plain:
@@ -196,17 +201,17 @@ class OwnChunksAttempt(AttemptState):
                     passed, expanded = part.passed, part.expanded
                     if not passed:
                         results, expanded = await self.replace(chunk, results, positions), None
-                    event = QuickCheckEvent(index, self.number, passed, expanded or part.expand(results))
+                    event = QuickCheckEvent(index, number, passed, expanded or part.expand(results))
                     set_details(event, (positions, start, end))
                     emit(event)
                     if self.failures:
                         return False
                 if is_released:
                     waiting.append(chunk)
-                if releases and waiting:
+                if waiting and (blocking is None or blocking is track or (is_released and blocking.end >= start)):
                     track.end = end
                     emit_all(self.settle())
-                    releases = self._blocking is None or self._blocking is track
+                    blocking = self._blocking
             track.checked += len(chunks)
             track.end = end
         return True
@@ -279,8 +284,7 @@ class OwnChunksAttempt(AttemptState):
                 count += 1
         released, index = waiting[:count], self.chunks_checked
         del waiting[:count]
-        # a new chunk to release ends after all that its own track has checked, if that checks any
-        self._blocking = last if waiting or self._checking[-1] is self.tracks[0] else None
+        self._blocking = last
         if released:
             self.chunks_checked = self.chunks_released = index + count
             self._settled = self.released_end = released[-1].end

@@ -109,8 +109,17 @@ class ValidatorGroup:
 
     async def check(self, chunk: str, part: Part | None = None) -> Results:
         """Return the result of every requirement on a chunk, in their order, or of a part of them."""
-        results, rest = self.start_check(chunk, self.all if part is None else part)
-        return results if rest is None else await rest
+        part = self.all if part is None else part
+        starter = self._starter
+        if not part.is_alone or self._timeout is not None or starter is None:
+            return await self._check_together(chunk, part)
+        self._asked = part.requirements
+        try:
+            result = await starter.run_one(part.validators[0](chunk, backend=self._backend, ctx=self._ctx))
+        except (Exception, asyncio.CancelledError) as error:
+            self._note_validator(error, "stream_validate", 0, chunk)
+            raise
+        return self._checked(result, part)
 
     def start_check(self, chunk: str, part: Part) -> tuple[Results, Coroutine[Any, Any, Results] | None]:
         """Check a chunk as far as that is possible without waiting.
@@ -127,7 +136,12 @@ class ValidatorGroup:
         except (Exception, asyncio.CancelledError) as error:
             self._note_validator(error, "stream_validate", 0, chunk)
             raise
-        return ((), self._rest_of_check(rest, chunk, part)) if rest is not None else (self._checked(result, part), None)
+        if rest is not None:
+            return (), self._rest_of_check(rest, chunk, part)
+        previous = part.previous
+        if previous and result is previous[0]:  # most results are one shared object
+            return previous, None
+        return self._checked(result, part), None
 
     async def _rest_of_check(self, rest: Coroutine[Any, Any, object], chunk: str, part: Part) -> Results:
         try:

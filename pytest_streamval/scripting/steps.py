@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from pytest_streamval.errors import InvalidArgumentError, excerpt
+from pytest_streamval.errors import InvalidArgumentError, ProviderStreamError, excerpt, listed
 from pytest_streamval.model import Delta, ToolCallDelta
 from pytest_streamval.scripting.frozen_time import pause
 from pytest_streamval.scripting.stall_hook import limits
@@ -40,6 +40,12 @@ class Raise:
         exc: object = self.exc
         if not isinstance(exc, BaseException) and not (isinstance(exc, type) and issubclass(exc, BaseException)):
             raise InvalidArgumentError("exc", excerpt(exc), "It must be an exception or a class of exceptions.")
+        if isinstance(exc, ProviderStreamError):
+            from pytest_streamval.wire.registry import ADAPTERS
+
+            if exc.provider not in ADAPTERS:
+                rule = f"The provider of a ProviderStreamError must be a protocol: {listed(ADAPTERS)}."
+                raise InvalidArgumentError("exc", f"ProviderStreamError({excerpt(exc.provider)}, ...)", rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -40,9 +41,12 @@ def _check_name(argument: str, given: object) -> None:
 
 
 def _json_of(arguments: Mapping[str, object] | str) -> str:
-    """Return the JSON text of arguments. A text is returned as it is."""
+    """Return the JSON text of arguments. A text is returned as it is, also if it is broken JSON."""
     given: object = arguments
     if isinstance(given, str):
+        if _is_json_of_no_object(given):
+            rule = 'The arguments of a tool are a JSON object. Pass a dict, or a text such as \'{"city": "Paris"}\'.'
+            raise InvalidArgumentError("arguments", excerpt(given), rule)
         return given
     if not isinstance(given, Mapping):
         raise InvalidArgumentError("arguments", excerpt(given), "They must be a dict, or a JSON text.")
@@ -52,3 +56,10 @@ def _json_of(arguments: Mapping[str, object] | str) -> str:
         raise InvalidArgumentError(
             "arguments", excerpt(given), f"JSON must be able to express them ({error})."
         ) from error
+
+
+def _is_json_of_no_object(text: str) -> bool:
+    try:
+        return not isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

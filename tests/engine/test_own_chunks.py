@@ -12,6 +12,7 @@ from pytest_streamval import (
     ProseChunker,
     QuickCheckEvent,
     Requirement,
+    Script,
     SimpleContext,
     StreamingMockBackend,
     ValidationResult,
@@ -386,3 +387,56 @@ async def test_an_unknown_chunking_of_a_class_raises_before_the_generation():
     with pytest.raises(ValueError, match="sentances"):
         await stream_with_chunking("Go", backend, SimpleContext(), requirements=[Wrong()])
     assert backend.calls == []
+
+
+class Failing(Requirement):
+    """Fails the chunks that contain a word."""
+
+    async def stream_validate(self, chunk, *, backend, ctx):
+        return PartialValidationResult("fail" if "bad" in chunk else "pass")
+
+
+RELEASED = {
+    "line": (("sentence", None), "One. \nTwo. \nbad \nend", ["One. ", "Two. "]),  # the sentences end before the lines
+    "word": ((None, "word"), "One two bad end", ["One", "two"]),  # a delta may end where a word ends
+    "sentence": (("word",), "One two. Three. bad", ["One two.", "Three."]),  # no requirement checks the sentences
+    "paragraph": (("sentence", "word"), "One two.\n\nThree. \n\nbad", ["One two.", "Three. "]),
+}
+
+
+@pytest.mark.parametrize(("run_chunking", "chunkings", "text", "released"), [(key, *RELEASED[key]) for key in RELEASED])
+async def test_a_chunk_is_released_before_the_next_check_if_all_own_chunks_up_to_its_end_have_passed(
+    run_chunking, chunkings, text, released
+):
+    for size in (1, 2, 3, len(text)):
+        requirements = [Failing(name=str(chunking), chunking=chunking) for chunking in chunkings]
+        backend = StreamingMockBackend(Script.from_text(text, size))
+        async with stream_with_chunking(
+            "Go", backend, SimpleContext(), requirements=requirements, chunking=run_chunking
+        ) as run:
+            assert [chunk async for chunk in run.astream()] == released, size
+
+
+async def test_requirements_with_own_chunks_see_the_text_that_an_attempt_continues():
+    seen = []
+
+    class Asking(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            seen.append(str(ctx.last_output()))
+            return (
+                PartialValidationResult("fail", replacement="") if chunk == "two." else PartialValidationResult("pass")
+            )
+
+    backend = StreamingMockBackend("One two. bad", "Three two. four.")
+    async with stream_with_chunking(
+        "Go",
+        backend,
+        SimpleContext(),
+        requirements=[Asking(name="words", chunking="word"), Failing(name="sentences", chunking="sentence")],
+        chunking="word",
+        max_attempts=2,
+        on_retry="continue",
+    ) as run:
+        await run.acomplete()
+    assert run.full_text == "One  Three  four."
+    assert seen == ["One", "One two.", "One  bad", "One  Three", "One  Three two.", "One  Three  four."]

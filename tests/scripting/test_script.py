@@ -13,6 +13,7 @@ from pytest_streamval import (
     Delay,
     Delta,
     InvalidArgumentError,
+    ProviderStreamError,
     Raise,
     Script,
     Stall,
@@ -216,3 +217,9 @@ def test_recut_moves_the_boundaries_of_a_recorded_stream(path: Path) -> None:
     cut = script.recut(range(0, len(script.text), 3))
     assert cut.text == script.text
     assert _marks(cut) == _marks(script)
+
+
+def test_a_script_refuses_the_error_of_an_unknown_protocol() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"ProviderStreamError\('opnai', \.\.\.\).*a protocol: .*openai"):
+        Raise(ProviderStreamError("opnai", "server_error", "No."))
+    assert Raise(ProviderStreamError("openai", "server_error", "No.")).exc

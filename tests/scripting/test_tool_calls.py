@@ -75,6 +75,8 @@ INVALID: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "a name that is no text": ((5, {}), {}, "name: 5"),
     "an empty id": (("f", {}), {"id": ""}, "id: ''"),
     "a list of arguments": (("f", [1]), {}, r"arguments: \[1\]\. They must be a dict, or a JSON text"),
+    "the JSON text of a list": (("f", "[1]"), {}, r"arguments: '\[1\]'\. The arguments of a tool are a JSON object"),
+    "the JSON text of a number": (("f", "5"), {}, "arguments: '5'"),
     "bytes": (("f", b"{}"), {}, "They must be a dict"),
     "a value that is not in JSON": (("f", {"a": {1}}), {}, "JSON must be able to express them"),
     "NaN": (("f", {"a": float("nan")}), {}, "JSON must be able to express them"),
@@ -88,3 +90,8 @@ INVALID: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
 def test_an_invalid_tool_call_raises(args: tuple[Any, ...], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         Script.tool_call(*args, **options)
+
+
+def test_a_tool_call_may_have_broken_json() -> None:
+    for text in ('{"city": ', "no JSON", "[" * 100_000):
+        assert call_of(Script.tool_call("f", text)).arguments == text
