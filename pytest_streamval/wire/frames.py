@@ -40,6 +40,7 @@ from pytest_streamval.wire.json_values import (
 )
 from pytest_streamval.wire.sse import SSEDecoder, checked_max_frame
 from pytest_streamval.wire.surrogates import SurrogateJoiner
+from pytest_streamval.wire.usage_details import UsageDetails, latest_details, usage_details
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,7 @@ class FrameDecoder(ABC):
         self._has_reason = False  # whether a finish reason has been read
         self._joiner: SurrogateJoiner | None = None  # from the first frame that may hold halves of surrogate pairs
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
+        self._details = UsageDetails()
 
     @property
     def max_frame(self) -> int:
@@ -327,7 +329,10 @@ class FrameDecoder(ABC):
                 count = None if count is None else self._unusual_count(count, f"{prefix}{field}")
             if count is not None:
                 self._counts[field] = count
-        return Usage(self._sum(inputs), self._sum(outputs)) if self._counts else None
+        if not self._counts:
+            return None
+        self._details = latest_details(self._details, usage_details(self.protocol, usage))
+        return Usage(self._sum(inputs), self._sum(outputs), *self._details)
 
     def _unusual_count(self, value: object, path: str) -> int | None:
         """Return the number of tokens in a value of another type, or None if it is none."""
