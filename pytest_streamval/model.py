@@ -25,9 +25,9 @@ class Usage:
     output_tokens: int | None = None
     """The number of tokens generated so far, or None if the provider did not report it."""
     cached_tokens: int | None = None
-    """The number of tokens of the prompt that came from the provider's cache. A script states it, no decoder does."""
+    """The number of tokens of the prompt that came from the provider's cache, or None if there were none."""
     reasoning_tokens: int | None = None
-    """The number of generated tokens that are thinking. A script states it, no decoder does."""
+    """The number of generated tokens that are thinking, or None if there were none."""
 
     __repr__ = repr_without_defaults
 

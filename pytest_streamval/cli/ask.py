@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from pytest_streamval.cli.terminal import (
@@ -15,10 +16,12 @@ from pytest_streamval.cli.terminal import (
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from pytest_streamval.cli.lines import Lines
     from pytest_streamval.cli.terminal import Commands
     from pytest_streamval.council import Council, CouncilResult, CouncilStream
+    from pytest_streamval.council.names import NamedModels
 
 _MODES = ("synthesize", "raw", "debate", "adversarial")  # those of council.council, which is slow to import
 _STREAMED = _MODES[:2]
@@ -65,6 +68,8 @@ def _ask(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
     if options.stream and options.mode not in _STREAMED:
         parser.error(f"Invalid --mode with --stream: {options.mode!r}. It must be {' or '.join(_STREAMED)}.")
+    if options.timeout is not None and not 0 < options.timeout < inf:
+        parser.error(f"Invalid timeout: {options.timeout:g}. It must be a number of seconds above 0.")
     try:
         council = _council(parser, options)
         streams = options.stream and not options.json
@@ -106,6 +111,7 @@ def _council(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Co
         parser.error("a member is required: -m/--model SPEC, or -c/--council NAME of a council in streamval.toml")
     specs = [*named.models, *(models or [])]
     synthesizer = synthesizer or named.synthesizer
+    _check_names(parser, names, [*specs, *([synthesizer] if synthesizer else [])])
     return Council(
         names.members(specs),
         synthesizer=None if synthesizer is None else names.spec(synthesizer),
@@ -113,6 +119,28 @@ def _council(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Co
         timeout=options.timeout,
         model_options=model_options_of(options),
     )
+
+
+def _check_names(parser: argparse.ArgumentParser, names: NamedModels, given: Sequence[str]) -> None:
+    """Exit with 2 if a name is neither a spec nor a friendly name, or if no spec is valid.
+
+    A spec with an unknown provider among valid ones is a member that gives no answer.
+    """
+    from pytest_streamval.errors import UnknownNameError
+    from pytest_streamval.live.providers import parse_spec
+
+    errors: dict[str, UnknownNameError] = {}
+    for name in given:
+        try:
+            parse_spec(names.spec(name))
+        except UnknownNameError as error:
+            errors[name] = error
+    wrong = [name for name in errors if ":" not in names.spec(name)]
+    if len(errors) == len(set(given)):
+        wrong += errors
+    if wrong:
+        own = f"The names in {names.path} are {', '.join(names.models)}." if names.models else ""
+        parser.error(f"{errors[wrong[0]]} {own or 'There are no names of models in streamval.toml.'}")
 
 
 async def _follow(events: CouncilStream, lines: Lines | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _COMMANDS = (ask, providers, record, show, check, replay, scrub, report, serve, faults)
 _PIPE_CLOSED = 141  # the exit code that a shell gives to a command killed by SIGPIPE
 _INTERRUPTED = 130  # the same for SIGINT
+_NUMBER = re.compile(r"\A\[(?:Errno|WinError) -?\d+\] ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,8 +40,8 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are harmless in a terminal with any arguments."""
 
     def error(self, message: str) -> NoReturn:
-        """Print an error, and exit with 2."""
-        super().error(harmless(message))
+        """Print an error, and exit with 2. The numbers of errors of the system say nothing to a reader."""
+        super().error(harmless(_NUMBER.sub("", message)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import errno
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_streamval.cli.terminal import add_json_option, print_note
+from pytest_streamval.cli.terminal import add_json_option
 
 if TYPE_CHECKING:
     import argparse
@@ -60,11 +60,13 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     from contextlib import closing, suppress
 
     from pytest_streamval.cli.fault_option import fault_of
-    from pytest_streamval.cli.serve_output import ServeOutput, without_markers
+    from pytest_streamval.cli.serve_output import ServeOutput
     from pytest_streamval.cli.signals import interrupted_by_signals
 
     if (options.source is None) == (options.upstream is None):
         parser.error("Give either a SOURCE to play or --upstream URL to pass requests on.")
+    if not options.speed > 0:
+        parser.error(f"Invalid --speed: {options.speed:g}. It must be above 0. --fast skips the pauses.")
     if options.record is not None and options.upstream is None:
         parser.error("-o (or --record) records the answers of an upstream: give --upstream URL too.")
     with interrupted_by_signals():
@@ -79,8 +81,7 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             output.start(options.source or options.upstream, fault)
             _print_requests(output)
         output.print_new()  # those that the interrupt has ended
-        for unmet in server.unmet():
-            print_note(without_markers(str(unmet)))
+        output.print_failures()
     return 0
 
 
@@ -98,16 +99,8 @@ def _server(options: argparse.Namespace, fault: Fault | None) -> ProviderServer:
     }
     if options.upstream is not None:
         return ProviderServer(upstream=options.upstream, cassettes=options.record, fault=fault, **shared)
-    rules, more = source_of(options.source, _speed(options), fault)
+    rules, more = source_of(options.source, inf if options.fast else options.speed, fault)
     return ProviderServer(*rules, **more, **shared)
-
-
-def _speed(options: argparse.Namespace) -> float:
-    from pytest_streamval.server.arguments import check_numbers
-
-    speed: float = inf if options.fast else options.speed
-    check_numbers(speed=speed, body_limit=0, port=0)
-    return speed
 
 
 def _start(parser: argparse.ArgumentParser, server: ProviderServer, port: int) -> None:

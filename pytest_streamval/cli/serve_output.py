@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_streamval.cli.terminal import print_json, print_text
-from pytest_streamval.errors.guards import INTENDED
+from pytest_streamval.cli.terminal import print_json, print_note, print_text
+from pytest_streamval.errors import CheckFailedError
+from pytest_streamval.errors.guards import without_marker
 
 if TYPE_CHECKING:
     from pytest_streamval.server import Fault, ProviderServer, ServedRequest
 
 _PROVIDERS = ("openai", "anthropic", "gemini", "ollama")
+_BEFORE_RESPONSE = {"status": None, "outcome": "open", "deltas_sent": 0, "bytes_sent": 0}
 
 
 class ServeOutput:
@@ -56,7 +58,7 @@ class ServeOutput:
         for number, request in enumerate(requests, self._seen - len(requests)):
             self._pending[number] = request
             if self._as_json:
-                print_json(event="request", **request.as_json(number))
+                print_json(event="request", **{**request.as_json(number), **_BEFORE_RESPONSE})
         for number, request in tuple(self._pending.items()):
             is_done = request.ended or (request.status is not None and not self._as_json)
             if is_done:
@@ -71,10 +73,11 @@ class ServeOutput:
             return
         print_text(f"{request.summary}{f': {request.status}' if request.refusal else ''}")
         reason = [f"refused: {request.refusal}"] if request.refusal else request.notes
-        for line in without_markers("\n".join(reason)).splitlines():
+        for line in "\n".join(reason).splitlines():
             print_text(f"  {line}")
 
-
-def without_markers(message: str) -> str:
-    """Return a message without its advice about a marker of pytest."""
-    return message.replace(f"\n{INTENDED}", "")
+    def print_failures(self) -> None:
+        """Print the failures of the server itself. The refusals of requests are printed with them already."""
+        for unmet in self._server.unmet():
+            if isinstance(unmet, CheckFailedError) and unmet.kind == "answer failed":
+                print_note(without_marker(str(unmet)))

@@ -80,8 +80,11 @@ def add_prompt(parser: argparse.ArgumentParser) -> None:
 
 
 def prompt_of(options: argparse.Namespace) -> str:
-    """Return the prompt that `add_prompt` has parsed."""
-    return sys.stdin.read() if options.prompt == "-" else str(options.prompt)
+    """Return the prompt that `add_prompt` has parsed, or exit with 2 if it is empty."""
+    prompt = sys.stdin.read() if options.prompt == "-" else str(options.prompt)
+    if not prompt.strip():
+        options.parser.error("The prompt is empty. Give a text, or - to read it from standard input.")
+    return prompt
 
 
 def model_options_of(options: argparse.Namespace) -> dict[str, object]:

@@ -15,6 +15,11 @@ _LEAKS = 10  # leaks that a message shows
 INTENDED = "If this is intended, mark the test with @pytest.mark.streamval_allow_unplayed."
 
 
+def without_marker(message: str) -> str:
+    """Return a message without its advice about a marker of pytest, for readers who run no test."""
+    return message.replace(f"\n{INTENDED}", "")
+
+
 def leak_error(leaks: Sequence[tuple[str, str, str]]) -> CheckFailedError:
     """Return the error for a test that ended while things that it had started went on.
 

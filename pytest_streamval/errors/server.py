@@ -32,7 +32,7 @@ def unscripted_request_error(
         has_rule: Whether the server has a rule in place of scripts.
     """
     lines = ["A request came for which the provider server has no script:", f"  {request}"]
-    none = "Its rule returned None." if has_rule else "It has no scripts."
+    none = "Its rule has none for this request." if has_rule else "It has no scripts."
     lines += ["Its scripts, one for each request:"] if scripts else [none]
     for number, (script, played) in enumerate(scripts[:_SHOWN], 1):
         lines.append(f"  script {number}: {script}, {f'played for {played}' if played else 'not played'}")
@@ -43,7 +43,7 @@ def unscripted_request_error(
         for field, now, then in differences:
             lines += [f"  {field}", f"    is now    {now}", f"    but was   {then}"]
     advice = "Give one more script, or a rule: provider_server(lambda request: ...)."
-    lines += ["Let the rule return a script for it." if has_rule else advice, INTENDED]
+    lines += ["Add a script for it to the rule." if has_rule else advice, INTENDED]
     return check_failed("unscripted request", lines)
 
 

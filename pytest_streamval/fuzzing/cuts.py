@@ -119,7 +119,8 @@ class Cut:
             name in _NAMED or (name.isdecimal() and int(name) > 0) or _places_of(name) is not None
         )
         if not is_name:
-            rule = f"It must be {', '.join(_NAMED)}, a number from 1, or offsets such as at-3-7, as a str."
+            rule = f"It must be {', '.join(_NAMED)}, a number from 1, or offsets such as at-3-7"
+            rule += "." if isinstance(name, str) else ", as a str."
             raise InvalidArgumentError("name", excerpt(name), rule)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.fuzzing.cuts import Cut
@@ -82,4 +83,7 @@ def checked_cut(cut: Cut | ScriptRecutter | str | None) -> ScriptRecutter | None
     """Return the recutter for a cut, or None without a cut."""
     if cut is None or isinstance(cut, ScriptRecutter):
         return cut
-    return ScriptRecutter(cut if isinstance(cut, Cut) else Cut(cut))
+    try:
+        return ScriptRecutter(cut if isinstance(cut, Cut) else Cut(cut))
+    except InvalidArgumentError as error:
+        raise replace(error, argument="cut") from None

@@ -9,6 +9,7 @@ from itertools import chain, count, islice
 from typing import TYPE_CHECKING
 
 from pytest_streamval.errors import CheckFailedError, UndecodableBodyError, excerpt, unserved_path_error
+from pytest_streamval.errors.guards import without_marker
 from pytest_streamval.http.content_coding import CODINGS, decoded_request
 from pytest_streamval.http.request import HttpRequest, joined_headers
 from pytest_streamval.http.secrets import Secrets
@@ -272,8 +273,9 @@ class RequestHandler:
         except BaseException as error:  # noqa: BLE001  # a rule is the user's code, and may raise anything
             return renderer.render_error(500, self._queue.add_failure(request, error))
         if isinstance(script, CheckFailedError):
-            request.note_refusal(str(script))
-            return renderer.render_error(400, str(script))
+            words = without_marker(str(script))
+            request.note_refusal(words)
+            return renderer.render_error(400, words)
         self._stored.keep(renderer, script.script, request.body)
         actions = renderer.render(script.script)
         if script.fault is None:

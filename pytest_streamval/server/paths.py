@@ -77,6 +77,12 @@ _ENDPOINT = re.compile(rf"{_PROJECT}/endpoints/[^/]+/(chat/completions)")
 _PUBLISHED = re.compile(
     rf"(?:{_PROJECT}|/v1(?:beta1)?)/publishers/(?P<publisher>[^/]+)/models/(?P<model>[^/:]+)(?P<method>:\w+)?"
 )
+_OTHER_APIS = re.compile(
+    r"/(?:(?:upload/)?v1(?:alpha|beta)?|api)/(?:messages/)?(assistants|audio|batches|blobs|cachedContents|containers|"
+    r"conversations|copy|create|delete|evals|files|fine_tuning|images|organization|push|realtime|skills|threads|tunedModels|"
+    r"uploads|vector_stores|videos)(?![^/:?])"
+)
+"""The APIs of providers that have nothing to do with a stream of a model, whose names may be like those of paths."""
 _METHODS = "generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents|predict"
 _GEMINI = re.compile(rf"(?:/v1(?:alpha|beta)?)?(/models/[^/:]+:(?:{_METHODS}))")
 _CLAUDE = {":rawPredict", ":streamRawPredict"}
@@ -129,7 +135,13 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], ProviderPath
 
 
 def nearest_paths(path: str) -> str:
-    """Return a sentence with the served path that is most like an unknown one, or with all paths if none is like it."""
+    """Return a sentence with the served path that is most like an unknown one, or with all paths if none is like it.
+
+    A path of another API of the providers is like none.
+    """
+    if found := _OTHER_APIS.match(path):
+        name = found[1].replace("_", " ")
+        return f"This server plays outputs of models, and has no API for {name}. Give the application another double."
     named = _NAMES.sub("MODEL", path.partition("?")[0][:_LONGEST])
 
     def likeness(served: str) -> tuple[bool, float]:

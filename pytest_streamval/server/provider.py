@@ -60,6 +60,41 @@ class ProviderServer(ServerAssertions, ServerAddresses):
     Use `with ProviderServer("Hello.") as server:` and give the client `server.openai_url` or one of its siblings. The
     server runs in a thread of its own, so that synchronous clients work too. `requests` holds all requests, with the
     producer's own record of each response.
+
+    Args:
+        scripts: The responses, one for each request, in order: a script, a text, a fault, or a fault on a script.
+            Alternatively one function, which receives the `ServedRequest` and returns one of these, or None for a
+            request without a script.
+        fault: The fault of all responses, or its name. A fault that ruins a response strikes again if the client
+            repeats the request.
+        cut: Other boundaries of the texts and the bytes: `whole`, `chars` and every byte, `words` and every frame,
+            or the number of a rule, as in `--streamval-fuzz`.
+        token_size: The characters in each delta of a text.
+        upstream: The address of a real provider, on this machine or with https. Requests are forwarded to it. Its
+            responses are passed on read for read, and are recorded in `recordings`.
+        cassettes: The folder of recordings, which are replayed, and to which new ones are written.
+        record: The requests that are forwarded: `none` replays everything, `once` records everything if there is no
+            recording yet, `new` (the default with an upstream) records requests that have no recording, and `all`
+            replaces all recordings.
+        speed: The factor by which a replay is faster than the recording. `math.inf`, the default, skips the pauses.
+        models: The names of the models that the server lists. It answers for every other name, too.
+        embeddings: The vectors of texts, a dict or a quick function. Other texts get made vectors.
+        body_limit: The most bytes that the body of a request may have.
+        port: The port on loopback, 0 for any free port.
+        allow_hosts: The names, besides those of this machine, by which clients may address the server in `Host`.
+        allow_origins: The origins, besides those on this machine, whose web pages may use the server. `"*"` allows
+            all, here and in `allow_hosts`.
+        journal_limit: The most bytes of requests that `requests` keeps. The oldest are forgotten, but never the
+            newest one. None keeps all.
+        strict: Whether to refuse requests that the provider would refuse, in its words. Otherwise the broken rules
+            are in `request.warnings`.
+        env: Whether to set the variables in `environ` while the server is open, so that clients find it by
+            themselves.
+        repeat: Whether a recording may be replayed again and again. By default, each answers one request.
+
+    Raises:
+        InvalidArgumentError: A `ValueError`. If an argument is invalid.
+        MissingExtraError: An `ImportError`. If requests are forwarded, and httpx2 is not installed.
     """
 
     __test__ = False  # pytest must not collect it
@@ -85,43 +120,6 @@ class ProviderServer(ServerAssertions, ServerAddresses):
         env: bool = False,
         repeat: bool = False,
     ) -> None:
-        """Create a server. It opens with `with` or `start()`.
-
-        Args:
-            scripts: The responses, one for each request, in order: a script, a text, a fault, or a fault on a script.
-                Alternatively one function, which receives the `ServedRequest` and returns one of these, or None for a
-                request without a script.
-            fault: The fault of all responses, or its name. A fault that ruins a response strikes again if the client
-                repeats the request.
-            cut: Other boundaries of the texts and the bytes: `whole`, `chars` and every byte, `words` and every frame,
-                or the number of a rule, as in `--streamval-fuzz`.
-            token_size: The characters in each delta of a text.
-            upstream: The address of a real provider, on this machine or with https. Requests are forwarded to it. Its
-                responses are passed on read for read, and are recorded in `recordings`.
-            cassettes: The folder of recordings, which are replayed, and to which new ones are written.
-            record: The requests that are forwarded: `none` replays everything, `once` records everything if there is no
-                recording yet, `new` (the default with an upstream) records requests that have no recording, and `all`
-                replaces all recordings.
-            speed: The factor by which a replay is faster than the recording. `math.inf`, the default, skips the pauses.
-            models: The names of the models that the server lists. It answers for every other name, too.
-            embeddings: The vectors of texts, a dict or a quick function. Other texts get made vectors.
-            body_limit: The most bytes that the body of a request may have.
-            port: The port on loopback, 0 for any free port.
-            allow_hosts: The names, besides those of this machine, by which clients may address the server in `Host`.
-            allow_origins: The origins, besides those on this machine, whose web pages may use the server. `"*"` allows
-                all, here and in `allow_hosts`.
-            journal_limit: The most bytes of requests that `requests` keeps. The oldest are forgotten, but never the
-                newest one. None keeps all.
-            strict: Whether to refuse requests that the provider would refuse, in its words. Otherwise the broken rules
-                are in `request.warnings`.
-            env: Whether to set the variables in `environ` while the server is open, so that clients find it by
-                themselves.
-            repeat: Whether a recording may be replayed again and again. By default, each answers one request.
-
-        Raises:
-            InvalidArgumentError: A `ValueError`. If an argument is invalid.
-            MissingExtraError: An `ImportError`. If requests are forwarded, and httpx2 is not installed.
-        """
         recut, fault = checked_cut(cut), checked_fault(fault)
         check_numbers(speed=speed, body_limit=body_limit, port=port)
         check_journal_limit(journal_limit)

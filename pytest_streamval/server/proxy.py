@@ -44,7 +44,10 @@ if TYPE_CHECKING:
     from pytest_streamval.server.rendering import Renderer
 
 _FILE = "stream.jsonl"
-_HOW_TO_RECORD = "To record this request, give the provider as upstream, with record='new'."
+_HOW_TO_RECORD = (
+    "To record this request, give the provider as upstream, with record='new' (on the command line: "
+    "streamval serve --upstream URL -o FOLDER)."
+)
 
 
 class Proxy:

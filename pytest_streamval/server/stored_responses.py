@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_streamval.server.actions import Actions
     from pytest_streamval.server.rendering import Renderer
 
-PATH = re.compile(r"/v1/responses/(?!input_tokens$)([^/]+)(?:/(cancel|input_items))?")
+PATH = re.compile(r"/v1/responses/(?!(?:input_tokens|compact)$)([^/]+)(?:/(cancel|input_items))?")
 """The path of a response, or of a part of it. The groups are its identifier and the part."""
 METHODS = {None: ("GET", "DELETE"), "cancel": ("POST",), "input_items": ("GET",)}
 """The methods of the path, by its part."""

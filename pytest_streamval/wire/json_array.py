@@ -14,8 +14,8 @@ from pytest_streamval.wire.sse import MAX_FRAME, checked_max_frame
 if TYPE_CHECKING:
     from pytest_streamval.wire.sse import EventFields
 
-_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[[ \t\r\n]*[{\]]")
-_MAYBE_START = re.compile(rb"(?:\xef(?:\xbb\xbf?)?)?[ \t\r\n]*(?:\[[ \t\r\n]*)?")
+_START = re.compile(rb"\A(?:\xef\xbb\xbf)?[ \t\r\n]*\[[ \t\r\n]*[{\]]")
+_MAYBE_START = re.compile(rb"\A(?:\xef(?:\xbb\xbf?)?)?[ \t\r\n]*(?:\[[ \t\r\n]*)?")
 _LONGEST_START = 64  # bytes, after which a body that has not begun is no array
 _MARK = re.compile(rb'\\.|["{}]', re.DOTALL)
 _BETWEEN = b"\xef\xbb\xbf \t\r\n[],"  # the bytes between two objects

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_streamval.errors import excerpt
 from pytest_streamval.model import Usage
 from pytest_streamval.wire.json_values import arguments_text, first_value, optional
+from pytest_streamval.wire.usage_details import UsageDetails, latest_details, usage_details
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 class SecondaryValues:
     """The reading of these values, for the decoders of all protocols."""
 
+    protocol: ClassVar[str]
+
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}  # the latest count of each kind of token
+        self._details = UsageDetails()
 
     @abstractmethod
     def _note(self, kind: DeviationKind, detail: str) -> None:
@@ -69,6 +73,7 @@ class SecondaryValues:
         if not isinstance(usage, dict):
             self._note("usage-value", f"{path} is {excerpt(usage)}, not an object with counts")
             return None
+        self._details = latest_details(self._details, usage_details(self.protocol, usage))
         if others and all(usage.get(field) is None for field in (*inputs, *outputs)):
             usage = {field: usage.get(other) for field, other in zip((*inputs, *outputs), others, strict=True)}
         prefix = f"{path}." if path else ""
@@ -78,7 +83,9 @@ class SecondaryValues:
                 count = None if count is None else self._unusual_count(count, f"{prefix}{field}")
             if count is not None:
                 self._counts[field] = count
-        return Usage(self._sum(inputs), self._sum(outputs)) if self._counts else None
+        if not self._counts:
+            return None
+        return Usage(self._sum(inputs), self._sum(outputs), *self._details)
 
     def _unusual_count(self, value: object, path: str) -> int | None:
         """Return the number of tokens in a value of another type, or None if it is none."""

@@ -314,3 +314,14 @@ def test_providers_lists_every_provider_and_prints_no_key(monkeypatch, capsys) -
     assert facts["gemini"]["key_found_in"] == "GOOGLE_API_KEY"
     assert facts["openai"]["key_found_in"] is None
     assert facts["anthropic"]["protocol"] == "anthropic"
+
+
+def test_ask_names_the_friendly_names_for_one_that_is_unknown(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "streamval.toml").write_text('[models]\nfast = "ollama:m"\nsmart = "ollama:n"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exited:
+        main(["ask", "Hi", "-m", "fsat"])
+    assert exited.value.code == 2
+    shown = capsys.readouterr().err
+    assert "Unknown backend 'fsat'" in shown
+    assert "streamval.toml are fast, smart." in shown

@@ -105,6 +105,9 @@ class Driver(ABC):
     shortest: ClassVar[float] = 0.0
     """The least seconds to wait for bytes that will not arrive. A proxy takes time for those that will."""
 
+    races: ClassVar[frozenset[str]] = frozenset()
+    """The names of the cases in which two things happen at the same time, so that the outcome differs."""
+
     framework: ClassVar[str]
     """The distribution of the framework."""
     language: ClassVar[str] = "python"

@@ -223,6 +223,10 @@ With the argument `measure`, they repeat the measurements, and write this page a
 The script has the deltas {pieces}. Most faults strike after the first one.
 A cell has the error, the text that the caller received, and the number of requests if there was more than one.
 [The page of the SDKs](sdks.md#the-faults) describes the faults.
+
+LiteLLM's proxy (`litellm[proxy]`) is a process of its own, which official clients use. If a connection breaks
+(`close_mid_frame`, `reset`, `unfinished`), the proxy may notice it before or after it has passed the text on. These
+cells show one of its outcomes.
 """
 
 FRAMEWORKS = Page("frameworks", _INTRODUCTION)

@@ -17,17 +17,22 @@ HARMLESS = {"stall", "cut_character", "one_byte_writes", "one_write", "slow_drip
 @pytest.mark.parametrize("driver", DRIVERS, ids=str)
 def test_a_framework_behaves_under_each_fault_as_in_the_table(driver):
     table = TABLES[driver.language]
-    rows = [row for row in table.rows if (row.framework, row.model) == (driver.framework, driver.name)]
-    found = measured([driver])
+    rows = [settled(driver, row) for row in table.rows if (row.framework, row.model) == (driver.framework, driver.name)]
+    found = [settled(driver, row) for row in measured([driver])]
     # Another version may behave in another way.
     expected = rows if table.frameworks[driver.framework].version == driver.version else None
     for place, each in enumerate(tried([driver])):
         for _ in range(AGAIN):
             if is_wrong(found[place], expected and expected[place]):
-                found[place] = measure(*each)
+                found[place] = settled(driver, measure(*each))
     assert [row for row in found if is_wrong(row, None)] == []
     if expected is not None:
         assert found == expected
+
+
+def settled(driver, row):
+    """Return a row without an outcome that differs from call to call."""
+    return row._replace(raised="", text="", requests=0) if row.fault in driver.races else row
 
 
 def is_wrong(row, expected):

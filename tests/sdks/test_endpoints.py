@@ -178,3 +178,19 @@ def test_a_client_of_ollama_uses_the_other_endpoints(provider_server):
         assert client.show("anything").capabilities
         assert list(client.embed("e", "Hello.", dimensions=4).embeddings[0]) == made_vector("Hello.", 4)
         assert list(client.embeddings("e", "Hello.").embedding) == made_vector("Hello.", 768)
+
+
+def test_stored_responses_are_used_with_the_official_client(provider_server):
+    server = provider_server("One.", "Two.", strict=True)
+    with openai.OpenAI(base_url=server.openai_url, api_key="none", max_retries=0) as client:
+        first = client.responses.create(model="m", input="Hi", background=True)
+        assert client.responses.cancel(first.id).status == "completed"
+        (item,) = client.responses.input_items.list(first.id)
+        assert item.content[0].text == "Hi"
+        second = client.responses.create(model="m", input="Go.", previous_response_id=first.id)
+        with pytest.raises(openai.BadRequestError, match="synchronous"):
+            client.responses.cancel(second.id)
+        client.responses.delete(first.id)
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.responses.create(model="m", input="Go.", previous_response_id=first.id)
+    assert caught.value.code == "previous_response_not_found"

@@ -168,6 +168,36 @@ def test_a_stream_of_gemini_without_sse_is_an_array() -> None:
             assert (server.requests[0].protocol, server.requests[0].stream) == ("gemini", True)
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("POST /v1/files", "files"),
+        ("POST /v1/messages/batches", "batches"),
+        ("POST /v1/audio/speech", "audio"),
+        ("GET /v1/realtime?model=m", "realtime"),
+        ("POST /v1/vector_stores", "vector stores"),
+        ("GET /v1/assistants/asst_1", "assistants"),
+        ("POST /upload/v1beta/files", "files"),
+        ("POST /v1beta/cachedContents", "cachedContents"),
+        ("DELETE /api/delete", "delete"),
+    ],
+)
+def test_another_api_of_a_provider_fails_the_test_and_is_named(line: str, name: str) -> None:
+    method, _, path = line.partition(" ")
+    with ProviderServer("Hello.") as server:
+        status, body = parse(exchange(server, request({}, path, CLOSE, method=method)))
+        error = next(iter(server.unmet()))
+    assert status == 404
+    for text in (json.dumps(body), str(error)):
+        assert f"This server plays outputs of models, and has no API for {name}." in text
+        assert "nearest" not in text
+
+
+def test_a_path_that_begins_like_another_api_names_the_nearest() -> None:
+    assert nearest_paths("/api/deleted") == nearest_paths("/api/dele")
+    assert "This server plays" not in nearest_paths("/v1/filesystem")
+
+
 ERRORS = {
     "/api/v1/nothing": "openai",
     "/api/nothing": "ollama",

@@ -233,7 +233,7 @@ def test_the_error_of_a_request_without_a_script_says_that_the_rule_returned_non
     with ProviderServer(lambda _: None) as server:
         ask(server, "openai")
         (unscripted,) = server.unmet()
-    assert "Its rule returned None.\nLet the rule return a script for it." in str(unscripted)
+    assert "Its rule has none for this request.\nAdd a script for it to the rule." in str(unscripted)
 
 
 def test_the_error_of_a_request_without_a_script_names_the_scripts_and_the_nearest_request() -> None:

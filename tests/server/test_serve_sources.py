@@ -109,6 +109,7 @@ def test_serve_prints_requests_and_responses_as_json(tmp_path: Path) -> None:
         ("response", 0),
         ("response", 1),
     ]
+    assert {(event["status"], event["outcome"]) for event in events if event["event"] == "request"} == {(None, "open")}
     last = {event["number"]: event for event in events if event["event"] == "response"}
     assert (last[0]["status"], last[0]["outcome"], last[0]["fault"]) == (200, "finished", "truncate")
     assert last[0]["prompt"] == "Say \x1b[2J hello"
@@ -183,12 +184,16 @@ def test_serve_says_without_words_about_pytest_that_no_rule_is_for_a_request(tmp
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = [process.stdout.readline() for _ in range(5)][-1]
-        assert b" 400 " in ask(int(line.rpartition(":")[2]), model="b")
+        response = ask(int(line.rpartition(":")[2]), model="b")
+        assert b" 400 " in response
+        assert b"pytest" not in response
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=_SECONDS)
     assert "  refused: A request came for which" in output
-    assert "Its rule returned None.\n" in errors
-    assert "pytest" not in output + errors
+    assert output.count("A request came for which") == 1
+    assert "  Its rule has none for this request.\n  Add a script for it to the rule.\n" in output
+    assert errors == ""
+    assert "pytest" not in output
 
 
 def test_serve_plays_json_without_rules_as_a_text(tmp_path: Path) -> None:
@@ -248,7 +253,7 @@ ARGUMENTS = {
     "no source": ([], "Give either a SOURCE"),
     "two sources": (["a", "--upstream", "http://127.0.0.1:1"], "Give either a SOURCE"),
     "recordings of nothing": (["a", "--record", "b"], "give --upstream URL too"),
-    "no speed": (["a", "--speed", "0"], "Invalid speed: 0.0. It must be more than 0"),
+    "no speed": (["a", "--speed", "0"], "Invalid --speed: 0. It must be above 0."),
     "two speeds": (["a", "--speed", "2", "--fast"], "not allowed with"),
     "an unknown value": (["a", "--fault", "reset:after=3"], "reset has after_deltas, after_bytes, and not 'after'"),
     "no number": (["a", "--fault", "reset:after_deltas=x"], "It must be a name of a fault, with its values"),

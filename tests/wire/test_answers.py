@@ -113,7 +113,7 @@ READ = {
     "anthropic: counts": (
         "anthropic",
         anthropic(usage={"input_tokens": 3, "cache_read_input_tokens": 4, "output_tokens": 2}),
-        Answer(usage=Usage(7, 2), finish_reason="end_turn"),
+        Answer(usage=Usage(7, 2, cached_tokens=4), finish_reason="end_turn"),
     ),
     "gemini: text": ("gemini", gemini({"text": "a"}), Answer("a", finish_reason="STOP")),
     "gemini: several parts": (

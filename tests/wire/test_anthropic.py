@@ -140,7 +140,7 @@ USAGES = {
     "input tokens that are corrected": ([message(input_tokens=3), end(input_tokens=4, output_tokens=2)], Usage(4, 2)),
     "tokens of the cache are input tokens": (
         [message(input_tokens=1, cache_read_input_tokens=50, cache_creation_input_tokens=7), end(output_tokens=2)],
-        Usage(58, 2),
+        Usage(58, 2, cached_tokens=50),
     ),
     "input tokens never reported": ([message(output_tokens=1)], Usage(None, 1)),
 }

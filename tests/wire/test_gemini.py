@@ -70,7 +70,7 @@ READ = {
     "counts": (counts(promptTokenCount=3, candidatesTokenCount=2, totalTokenCount=5), Delta(usage=Usage(3, 2))),
     "thoughts belong to the output": (
         counts(candidatesTokenCount=2, thoughtsTokenCount=5),
-        Delta(usage=Usage(None, 7)),
+        Delta(usage=Usage(None, 7, reasoning_tokens=5)),
     ),
     "results of tools belong to the prompt": (
         counts(promptTokenCount=3, toolUsePromptTokenCount=4),
@@ -118,7 +118,11 @@ def test_the_gemini_decoder_numbers_the_calls_of_all_frames():
 
 def test_the_gemini_decoder_keeps_counts_that_a_later_report_leaves_out():
     first, second = counts(promptTokenCount=3, thoughtsTokenCount=1), counts(candidatesTokenCount=2)
-    assert [each.usage for each in decode(first, second, STOP)] == [Usage(3, 1), Usage(3, 3), None]
+    assert [each.usage for each in decode(first, second, STOP)] == [
+        Usage(3, 1, reasoning_tokens=1),
+        Usage(3, 3, reasoning_tokens=1),
+        None,
+    ]
 
 
 def test_the_gemini_decoder_reads_frames_after_a_finish_reason_and_the_last_reason():

@@ -19,7 +19,7 @@ from pytest_streamval.server.request_rules.openai_words import (
 from pytest_streamval.server.request_rules.rule import Fault, RequestRule, dict_in, dicts_in, is_number, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_streamval.server.request_rules.rule import Body
 
@@ -129,7 +129,13 @@ def _unanswered(calls: dict[str, None], place: int) -> Iterator[Fault]:
         yield Fault(f"{words} {rest}", f"messages.[{place}].role")
 
 
-def _tools(body: Body) -> Iterator[Fault]:
+def tool_faults(body: Body, function_faults: Callable[[dict[str, object], str], Iterator[Fault]]) -> Iterator[Fault]:
+    """Yield the faults in the tools of a request.
+
+    Args:
+        body: The body of the request.
+        function_faults: The faults of a tool that is a function, and of its path.
+    """
     tools = body.get("tools")
     # An empty array is taken like none: LangChain and Strands send one with each request that offers no tool.
     if tools is not None and not isinstance(tools, list):
@@ -139,11 +145,19 @@ def _tools(body: Body) -> Iterator[Fault]:
         if tool.get("type") is None:
             yield missing(f"{path}.type")
         elif tool["type"] == "function":
-            function = tool.get("function")
-            if function is None:
-                yield missing(f"{path}.function")
-            elif isinstance(function, dict):
-                yield from name_faults(function, f"{path}.function")
+            yield from function_faults(tool, path)
+
+
+def _tools(body: Body) -> Iterator[Fault]:
+    return tool_faults(body, _function_faults)
+
+
+def _function_faults(tool: dict[str, object], path: str) -> Iterator[Fault]:
+    function = tool.get("function")
+    if function is None:
+        yield missing(f"{path}.function")
+    elif isinstance(function, dict):
+        yield from name_faults(function, f"{path}.function")
 
 
 def name_faults(function: dict[str, object], path: str) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.server.request_rules.openai_chat import REASONING, name_faults
+from pytest_streamval.server.request_rules.openai_chat import REASONING, name_faults, tool_faults
 from pytest_streamval.server.request_rules.openai_words import (
     missing,
     numbers,
@@ -146,15 +146,7 @@ def _unknown(body: Body) -> Iterator[Fault]:
 
 
 def _tools(body: Body) -> Iterator[Fault]:
-    tools = body.get("tools")
-    if tools is not None and not isinstance(tools, list):
-        yield wrong_type("tools", "an array of objects", tools)
-    for place, tool in dicts_in(tools):
-        path = f"tools[{place}]"
-        if tool.get("type") is None:
-            yield missing(f"{path}.type")
-        elif tool["type"] == "function":
-            yield from name_faults(tool, path)
+    return tool_faults(body, name_faults)
 
 
 def _offered(body: Body) -> set[str]:

@@ -32,6 +32,7 @@ class ProxyDriver(Driver):
 
     framework = "litellm[proxy]"
     shortest = 6.0
+    races = frozenset({"close_mid_frame", "reset", "unfinished", "unfinished(after_deltas=99)"})
     _proxy: ClassVar[LiteLLMProxy | None] = None
 
     @property
