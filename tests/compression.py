@@ -30,6 +30,7 @@ CODINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "br": ("br", brotli.compress),
     "zstd": ("zstd", zstd.compress),
     "gzip, br": ("gzip, br", lambda data: brotli.compress(gzip.compress(data))),
+    "None, GZIP": ("None, GZIP", gzip.compress),
     "identity, zstd, deflate": ("identity, zstd,deflate", lambda data: zlib.compress(zstd.compress(data))),
     "gzip members": ("gzip", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]) + b"\0\0"),
     "zstd frames": ("zstd", lambda data: zstd.compress(data[:9]) + zstd.compress(data[9:])),

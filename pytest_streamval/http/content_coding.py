@@ -26,6 +26,7 @@ CODINGS = ("gzip", "deflate", "br", "zstd")
 
 _HEADER = "content-encoding"
 _DESCRIBES_CODED = frozenset({_HEADER, "content-length", "content-md5", "content-digest"})
+_PLAIN = {"", "identity", "none"}  # "none" is no coding, but how applications switch the compression of streams off
 _ALIASES = {"x-gzip": "gzip"}  # RFC 9110, 8.4.1.3
 _MOST_CODINGS = 5  # of one body, as in curl and httpx2
 _PIECE = 1 << 18  # bytes that are decoded at a time
@@ -114,7 +115,7 @@ def decoded_request(request: HttpRequest) -> HttpRequest:
 
 def _names(coding: str) -> list[str]:
     names = (name.strip().lower() for name in coding.split(","))
-    return [_ALIASES.get(name, name) for name in names if name not in {"", "identity"}]
+    return [_ALIASES.get(name, name) for name in names if name not in _PLAIN]
 
 
 # One coding

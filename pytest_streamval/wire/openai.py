@@ -20,6 +20,7 @@ this index in one frame, which are read in their order. `logprobs` are not read,
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -148,8 +149,7 @@ class OpenAIChatDecoder(FrameDecoder):
             self._counted = self._offset if usage else self._counted
             return Delta(usage=usage) if usage else None
         self._note("repeated-choice", f"choices has {len(choices)} items with index 0")
-        different = [choice for number, choice in enumerate(choices) if choice not in choices[:number]]
-        deltas = [self._delta(choice, usage, data) for choice in different]
+        deltas = [self._delta(choice, usage, data) for choice in _different(choices)]
         found = [delta for delta in deltas if delta is not None]
         return joined_deltas(found) if found else None
 
@@ -329,6 +329,14 @@ def _read_function_call(message: Json) -> Iterable[ToolCall]:
             optional(arguments, str, f"{path}.arguments") or "",
             "function_call",
         )
+
+
+def _different(choices: list[Json]) -> Iterable[Json]:
+    """Return the choices without those that are equal to another one, in linear time."""
+    try:
+        return {json.dumps(choice): choice for choice in choices}.values()
+    except RecursionError:
+        return choices
 
 
 def _first_choices(choices: list[object]) -> list[Json]:

@@ -257,7 +257,9 @@ class OpenAIResponsesDecoder(FrameDecoder):
         ident = optional(fields.get("id"), str, f"{path}.id")
         if family == "call":
             return self._complete_call(fields, index, path, at_end=at_end)
-        item = self._item_of_complete(family, fields, index, path) or self._items.add(Item(family), index, ident)
+        item = self._item_of_complete(family, fields, index, path, at_end=at_end) or self._items.add(
+            Item(family), index, ident
+        )
         item.is_done, item.is_in_output = True, at_end
         self._last = None
         texts = texts_of_item(fields, family, path).items()
@@ -268,14 +270,16 @@ class OpenAIResponsesDecoder(FrameDecoder):
             deltas.append(Delta(signature=signature))
         return joined_or_none(deltas)
 
-    def _item_of_complete(self, family: Family, fields: Json, index: int | None, path: str) -> Item | None:
+    def _item_of_complete(
+        self, family: Family, fields: Json, index: int | None, path: str, *, at_end: bool
+    ) -> Item | None:
         """Return the item that a complete one repeats: by its id, its text or its position. None if it is new."""
         ident = optional(fields.get("id"), str, f"{path}.id")
         by_position = self._items.find(family, index, ident)
         if by_position is not None and not by_position.is_in_output and by_position is self._items.named(family, ident):
             return by_position
         texts = texts_of_item(fields, family, path)
-        for item in self._items.of(family) if any(texts.values()) else ():
+        for item in self._items.near(family, at_end=at_end) if any(texts.values()) else ():
             if not item.is_in_output and all(item.joined(each).strip() == texts[each].strip() for each in texts):
                 if item is not by_position:
                     self._note("repeated-whole", f"{path} repeats another item under another id")

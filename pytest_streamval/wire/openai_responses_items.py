@@ -34,6 +34,7 @@ _APPROVAL = "mcp_approval_request"
 _KINDS = {"function_call": "function", "custom_tool_call": "custom", _APPROVAL: _APPROVAL}
 NAMED_KINDS = ("function", "custom", _APPROVAL)
 """The kinds of calls that have a name and arguments, or a text as their input. Others have an action."""
+_MOST_NEAR = 64
 _EMPTY = "{}"  # in the start of each call of some gateways, which is left out when the pieces are merged
 # The fields of a call of another kind that are not its action.
 _CALL_FIELDS = {"type", "id", "call_id", "status", "created_by", "agent", "environment", "output", "execution"}
@@ -166,10 +167,23 @@ class Items:
     def __init__(self) -> None:
         self._named: dict[tuple[Family, int | None, str | None], Item] = {}
         self._items: dict[Family, list[Item]] = {"message": [], "reasoning": [], "call": []}
+        self._unnamed: dict[Family, int] = dict.fromkeys(self._items, 0)  # the first item that no output has named
 
     def of(self, family: Family) -> list[Item]:
         """Return the items of a kind in the order of their beginnings."""
         return self._items[family]
+
+    def near(self, family: Family, *, at_end: bool) -> list[Item]:
+        """Return the items of a kind that a complete one may repeat under another id, in their order.
+
+        These are the last ones or, in the output at the end, the first ones that it has not named yet. Their number is
+        bounded, so that the time for a stream of many items is linear.
+        """
+        items, first = self._items[family], self._unnamed[family]
+        while first < len(items) and items[first].is_in_output:
+            first += 1
+        self._unnamed[family] = first
+        return items[first : first + _MOST_NEAR] if at_end else items[-_MOST_NEAR:]
 
     def find(self, family: Family, index: int | None, ident: str | None) -> Item | None:
         """Return the item with this id or, if the id is unknown, with this position. None if both are unknown."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 
-from pytest_streamval.wire.json_values import first_value, json_text
+from pytest_streamval.wire.json_values import first_value
 
 DONE = "[DONE]"
 """The frame that ends OpenAI's chat completions. Gateways send it in other protocols too."""
@@ -49,13 +49,18 @@ def objects_of_body(left: bytes) -> list[str]:
     if isinstance(value, dict) and "\N{REPLACEMENT CHARACTER}" not in text:
         return [text]
     found = value if isinstance(value, list) else []
-    return [json_text(each) for each in found] if all(isinstance(each, dict) for each in found) else []
+    try:
+        return [json.dumps(each) for each in found] if all(isinstance(each, dict) for each in found) else []
+    except RecursionError:
+        return []
 
 
 def first_object(text: str) -> str | None:
     """Return the JSON object at the start of a text, with other text after it, or None."""
-    value = first_value(text)
-    return json_text(value) if isinstance(value, dict) else None
+    try:
+        return json.dumps(value) if isinstance(value := first_value(text), dict) else None
+    except RecursionError:
+        return None
 
 
 def is_complete(data: str) -> bool:

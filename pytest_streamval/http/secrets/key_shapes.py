@@ -20,7 +20,14 @@ _SCHEMES = ("earer ", "asic ")  # the end of the name of a scheme, before its cr
 _CREDENTIALS = re.compile(r"\b(?:bearer|basic) ++(?P<value>[\w.~+/=-]{8,}+)", re.IGNORECASE | re.ASCII)
 _UNLIKE_A_WORD = re.compile(r"[\d.~+/=_-]|(?<=.)[A-Z]")
 _SHORTEST_KEY = 15
-_LONG = re.compile(rf"\b[A-Za-z\d_.+/=-]{{{_SHORTEST_KEY},}}+", re.ASCII)  # every key has such a run, and few words do
+_OF_KEYS = r"A-Za-z\d_.+/=-"
+# Every key has a run of so many of these characters, and few words do. One match takes the shorter words before it too,
+# which halves the time of prose, and the last match is empty.
+_LONG = re.compile(
+    rf"(?:[{_OF_KEYS}]{{0,{_SHORTEST_KEY - 1}}}+[^{_OF_KEYS}]++)*+"
+    rf"(?:([{_OF_KEYS}]{{{_SHORTEST_KEY},}}+)|[{_OF_KEYS}]{{0,{_SHORTEST_KEY - 1}}}+\Z)",
+    re.ASCII,
+)
 _PRIVATE_KEY, _DASHES = "PRIVATE KEY", "-----"
 _PRIVATE_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z\d ]{0,24}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_KEY_ENDS = "-----END "
@@ -70,7 +77,7 @@ def prepare_shapes() -> None:
 
 def long_words(text: str) -> frozenset[str]:
     """Return the words of a text that are long enough for a key."""
-    return frozenset(_LONG.findall(text))
+    return frozenset(filter(None, _LONG.findall(text)))
 
 
 def shaped_spans(text: str, words: frozenset[str]) -> Iterator[Span]:
