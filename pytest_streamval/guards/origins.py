@@ -62,9 +62,16 @@ def create_task(original: Callable[..., asyncio.Task[Any]]) -> Callable[..., asy
     return create_task
 
 
-def is_of_library(task: asyncio.Task[Any]) -> bool:
-    """Return whether the code of a task and the code that started it both belong to installed packages."""
-    return id(task) in _of_libraries and _of_libraries[id(task)]() in {task, None}
+def is_of_library(task: asyncio.Task[Any], *, is_destroyed: bool = False) -> bool:
+    """Return whether the code of a task and the code that started it both belong to installed packages.
+
+    Args:
+        task: The task.
+        is_destroyed: Whether the task is being destroyed. Weak references to it may be dead then. Otherwise a dead
+            one is that of an earlier task with this id, because not every task begins in `create_task`.
+    """
+    found = _of_libraries.get(id(task))
+    return found is not None and found() in ({task, None} if is_destroyed else {task})
 
 
 def forget_collected() -> None:

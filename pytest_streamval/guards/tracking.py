@@ -298,7 +298,7 @@ def _call_exception_handler(original: Callable[..., None]) -> Callable[..., None
         task = context.get("task")
         if isinstance(task, asyncio.Task) and not task.done() and "destroyed" in str(context.get("message")):
             tracker = context_of(task).get(current)
-            if tracker is not None and tracker.open and tracker.leaks and not is_of_library(task):
+            if tracker is not None and tracker.open and tracker.leaks and not is_of_library(task, is_destroyed=True):
                 tracker.destroyed.append(task)
                 return
         original(loop, context)

@@ -15,7 +15,7 @@ from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancellation import DROPPED, Cancellation
 from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
-from pytest_streamval.plugin.held_reports import end_fixtures, run_held
+from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held
 from pytest_streamval.plugin.subtest_counts import move_subtests
 from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command
 
@@ -213,6 +213,7 @@ def _spread(steps: Sequence[int], count: int) -> Sequence[int]:
 def _run(item: pytest.Item, at: int | None, nextitem: Any) -> _CancelledRun:  # noqa: ANN401  # a test or its collector
     cancellation = Cancellation(at, partial(_holders, item))
     item.stash[_CANCELLATION] = cancellation
+    restart_time_limit(item.config)
     return _CancelledRun(run_held(item, nextitem), cancellation)
 
 

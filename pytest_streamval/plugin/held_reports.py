@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from _pytest.assertion import util
+from _pytest.faulthandler import fault_handler_stderr_fd_key, get_timeout_config_value
 from _pytest.runner import CallInfo, get_reraise_exceptions, runtestprotocol
 
 from pytest_streamval.plugin.subtest_counts import forget_subtests
@@ -28,6 +30,13 @@ def run_held(item: pytest.Item, nextitem: Any, *, is_quiet: bool = False) -> lis
     with _held_reports(item.session) as reports, _quiet(item) if is_quiet else nullcontext():
         runtestprotocol(item, nextitem=nextitem)
     return reports
+
+
+def restart_time_limit(config: pytest.Config) -> None:
+    """Give the next run of a test all of `faulthandler_timeout`, which pytest gives to all runs of a test together."""
+    if fault_handler_stderr_fd_key in config.stash and (seconds := get_timeout_config_value(config)) > 0:
+        file, ends = config.stash[fault_handler_stderr_fd_key], config.getini("faulthandler_exit_on_timeout")
+        faulthandler.dump_traceback_later(seconds, file=file, exit=bool(ends))
 
 
 def end_fixtures(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines
 from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
-from pytest_streamval.plugin.held_reports import end_fixtures, run_held
+from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held
 from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts, attach_notes
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, command, cut_of, scripted_id
@@ -107,6 +107,7 @@ class VariantRuns:
 
         def trial(*cuts: Cut | None) -> CutRun:
             set_trial(item, *cuts)
+            restart_time_limit(item.config)
             return _run(item, item.parent, is_quiet=True).compared(failure)
 
         if self._outcome_of(scripted_id(item)) is None and trial(None).fails_alike:

@@ -242,10 +242,10 @@ async def test_a_validator_may_work_in_a_thread(start, judge, assert_over, count
 
 @COUNTS
 @pytest.mark.parametrize("kind", ["future", "task", "shielded task", "event", "lock"])
-async def test_validators_can_wait_for_the_same_object(start, judge, turns, assert_over, count, kind):
+async def test_validators_can_wait_for_the_same_object(start, judge, turns, spawn, assert_over, count, kind):
     loop = asyncio.get_running_loop()
     future = loop.create_future()
-    task = asyncio.ensure_future(turns(9))
+    task = spawn(turns(9))
     event = asyncio.Event()
     lock = asyncio.Lock()
 
@@ -265,7 +265,7 @@ async def test_validators_can_wait_for_the_same_object(start, judge, turns, asse
 
     judges = [judge(wait, wait) for _ in range(count)]
     result, backend = await start(["One. ", "Two. "], *judges)
-    other = asyncio.ensure_future(wait("besides"))
+    other = spawn(wait("besides"))
     await turns(4)
     future.set_result("pass")
     event.set()

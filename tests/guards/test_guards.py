@@ -6,6 +6,7 @@ import contextvars
 import gc
 import threading
 from contextlib import ExitStack
+from weakref import ref
 
 import pytest
 
@@ -18,6 +19,7 @@ from pytest_streamval import (
     stream_with_chunking,
 )
 from pytest_streamval.guards import Guard
+from pytest_streamval.guards.origins import _of_libraries
 from pytest_streamval.guards.tracking import TrackedGenerator, _generators, context_of, current, install
 
 
@@ -35,6 +37,28 @@ def leaks(guard):
 
 
 # Tracking
+
+
+def test_the_guard_finds_a_run_whose_task_has_the_id_of_a_task_of_a_library_that_is_gone():
+    """The task of a run does not begin in `create_task`, which forgets the earlier task."""
+    guard = Guard(list)
+
+    class Gone:
+        pass
+
+    async def leave_a_run():
+        run = await start(StreamingMockBackend(Script.of("One. ", Stall())))
+        await asyncio.sleep(0)
+        _of_libraries.update({id(task): ref(Gone()) for task in asyncio.all_tasks()})
+        return run
+
+    with asyncio.Runner() as runner:
+        kept = runner.run(guard.tracking_test(leave_a_run)())
+        found = leaks(guard)
+        _of_libraries.clear()
+    guard.close()
+    assert [what.partition(":")[0] for what in found] == ["a StreamChunkingResult neither completed nor closed"]
+    del kept
 
 
 def test_tracking_is_installed_until_the_stack_is_closed():

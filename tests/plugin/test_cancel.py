@@ -376,6 +376,38 @@ def test_cancel_ends_the_fixtures_of_a_module_whose_last_test_has_no_event_loop(
     result.stdout.fnmatch_lines(["E*AssertionError: the fixture ends", "streamval: 1 test cancelled * 0 failed"])
 
 
+@pytest.mark.parametrize(("limit", "restarts"), [("600", True), ("0", False)])
+def test_each_run_of_a_cancelled_test_has_the_time_limit_of_one_test(
+    pytester: pytest.Pytester, limit: str, restarts: bool
+) -> None:
+    pytester.makepyfile(
+        conftest="""
+import faulthandler
+
+STARTED = []
+original = faulthandler.dump_traceback_later
+
+def started(seconds, **options):
+    STARTED.append((seconds, options["exit"]))
+    original(seconds, **options)
+
+faulthandler.dump_traceback_later = started
+""",
+        test_it=f"{HEAD}\nRUNS = []\n\nasync def test_it():\n    RUNS.append(1)\n    await pause()\n",
+        test_later="""
+import conftest, test_it
+
+def test_limits():
+    print("LIMITS", len(test_it.RUNS), conftest.STARTED)
+""",
+    )
+    options = ("-o", f"faulthandler_timeout={limit}", "-o", "faulthandler_exit_on_timeout=true", "-s")
+    output = run(pytester, "--streamval-cancel", "5", "-p", "no:randomly", *options).stdout.str()
+    runs, started = re.search(r"LIMITS (\d+) (.*)", output).groups()
+    tests = 3  # the one of asyncio as scripted and cancelled, and the last one
+    assert started == str([(600.0, True)] * (int(runs) - 1 + tests) if restarts else [])
+
+
 def test_cancel_uses_the_snapshot_of_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it=f"{HEAD}\n@pytest.mark.parametrize('n', [1])\n"
