@@ -1,5 +1,6 @@
 """Requirements that check chunks of their own, under random texts, cuts and verdicts."""
 
+import asyncio
 import random
 
 import pytest
@@ -440,3 +441,42 @@ async def test_requirements_with_own_chunks_see_the_text_that_an_attempt_continu
         await run.acomplete()
     assert run.full_text == "One  Three  four."
     assert seen == ["One", "One two.", "One  bad", "One  Three", "One  Three two.", "One  Three  four."]
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+async def test_an_error_of_a_requirement_with_own_chunks_names_the_requirement(suspends):
+    class Broken(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            if suspends:
+                await asyncio.sleep(0)
+            raise ZeroDivisionError
+
+    requirements = [Broken(name="broken", chunking="word"), Failing(name="sentences")]
+    run = await stream_with_chunking(
+        "Go", StreamingMockBackend("One two."), SimpleContext(), requirements=requirements, chunking="sentence"
+    )
+    with pytest.raises(ZeroDivisionError) as caught:
+        await run.acomplete()
+    assert caught.value.__notes__ == ["Raised by broken.stream_validate() about the chunk 'One'."]
+
+
+async def test_requirements_with_own_chunks_show_the_fail_of_a_replacement():
+    class Replacing(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("fail", replacement="bad")
+
+    class Strict(Requirement):
+        async def stream_validate(self, chunk, *, backend, ctx):
+            return PartialValidationResult("fail", replacement=None if chunk == "bad" else "good")
+
+    requirements = [Replacing(chunking="word"), Strict(chunking="word"), Failing(name="sentences")]
+    async with stream_with_chunking(
+        "Go", StreamingMockBackend("One two."), SimpleContext(), requirements=requirements, chunking="sentence"
+    ) as run:
+        await run.acomplete()
+    [check] = [event for event in run.history if isinstance(event, QuickCheckEvent)]
+    assert [(result.success, result.replacement) for result in check.results] == [
+        ("fail", "bad"),
+        ("fail", None),
+        ("unknown", None),
+    ]
