@@ -8,7 +8,7 @@ from itertools import accumulate, chain, count, repeat
 from operator import attrgetter, sub
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent, StreamEvent, set_time
+from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent, StreamEvent, make_check, make_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -105,9 +105,7 @@ class _Chunks:
         first = self._first
         text = self._text[self._ends[row - 1] if row else 0 : self._ends[row]]
         start = (first.start or 0) + self._starts[row]
-        event = ChunkEvent(text, first.chunk_index + row, first.attempt, start, start + len(text))
-        set_time(event, self._times[row])
-        return event
+        return make_chunk(self._times[row], text, first.chunk_index + row, first.attempt, start, start + len(text))
 
 
 class _Checks:
@@ -125,9 +123,8 @@ class _Checks:
         return cls(events) if _is_row(events) and all(event.passed is True for event in events) else events
 
     def __getitem__(self, row: int) -> QuickCheckEvent:
-        event = QuickCheckEvent(self._first.chunk_index + row, self._first.attempt, True, self._results[row])  # noqa: FBT003  # passed
-        set_time(event, self._times[row])
-        return event
+        first = self._first
+        return make_check(self._times[row], first.chunk_index + row, first.attempt, True, self._results[row])  # noqa: FBT003  # passed
 
 
 def _is_row(events: Sequence[ChunkEvent | QuickCheckEvent]) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast, dataclas
 from pytest_streamval.engine.event_values import event_of, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
 
@@ -143,11 +143,6 @@ set_details: Any = vars(StreamEvent)["_details"].__set__
 """Set the details of an event, as `QuickCheckEvent.of` and `ChunkEvent.after` do."""
 
 
-def set_time(event: StreamEvent, seconds: float) -> None:
-    """Give an event the time of an equal one, from which it is copied."""
-    _timestamp.__set__(event, seconds)
-
-
 E = TypeVar("E")
 
 
@@ -160,17 +155,34 @@ def stream_event(cls: type[E]) -> type[E]:
     """
     made: Any = dataclass(frozen=True, slots=True)(cls)
     arguments = [item for item in fields(made) if item.init]
-    scope = {f"set_{item.name}": getattr(made, item.name).__set__ for item in fields(made)}
-    scope |= {f"default_{item.name}": item.default for item in arguments}
+    scope = {f"default_{item.name}": item.default for item in arguments}
     scope["time"] = time  # each call looks its function up, because a virtual clock replaces it
     names = (item.name + ("" if item.default is MISSING else f"=default_{item.name}") for item in arguments)
-    assignments = "".join(f"    set_{item.name}(self, {item.name})\n" for item in arguments)
-    source = f"def __init__(self, {', '.join(names)}):\n    set_timestamp(self, time.time())\n{assignments}"
-    exec(source, scope)  # noqa: S102  # from the names of the fields above, as `dataclass` itself does
-    scope["__init__"].__annotations__ = {item.name: item.type for item in arguments}
-    scope["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
-    made.__init__ = scope["__init__"]
+    source = f"def __init__(self, {', '.join(names)}):\n    set_timestamp(self, time.time())\n"
+    init = _function_that_sets_fields(made, "__init__", source, scope)
+    init.__annotations__ = {item.name: item.type for item in arguments}
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    made.__init__ = init
     return cast("type[E]", made)
+
+
+def constructor_with_time(cls: type[E], *, has_details: bool = False) -> Callable[..., E]:
+    """Return a function that makes an event from its time, its details if it has some, and its fields."""
+    names = ", ".join(item.name for item in fields(cast("Any", cls)) if item.init)
+    source = f"def make(seconds, {names}):\n    self = new(cls)\n    set_timestamp(self, seconds)\n"
+    if has_details:
+        source = source.replace("(seconds, ", "(seconds, details, ") + "    set_details(self, details)\n"
+    scope = {"new": object.__new__, "cls": cls, "set_details": set_details}
+    return cast("Callable[..., E]", _function_that_sets_fields(cls, "make", source, scope))
+
+
+def _function_that_sets_fields(cls: Any, name: str, beginning: str, scope: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return a function that sets the slots of an event, `self`, after its beginning. It returns the event."""
+    scope |= {f"set_{item.name}": getattr(cls, item.name).__set__ for item in fields(cls)}
+    assignments = "".join(f"    set_{item.name}(self, {item.name})\n" for item in fields(cls) if item.init)
+    end = "" if name == "__init__" else "    return self\n"
+    exec(beginning + assignments + end, scope)  # noqa: S102  # from names of fields, as `dataclass` itself does
+    return scope[name]
 
 
 def _state_of(event: Any) -> tuple[list[object], object]:  # noqa: ANN401  # of a dataclass below
@@ -367,3 +379,11 @@ class ErrorEvent(StreamEvent, sets_time=True):
 
     exception_type: str
     detail: str
+
+
+make_check = constructor_with_time(QuickCheckEvent)
+"""Make a `QuickCheckEvent` of a given time."""
+make_own_check = constructor_with_time(QuickCheckEvent, has_details=True)
+"""Make a `QuickCheckEvent` of a given time, with the details of a chunk that only some requirements have checked."""
+make_chunk = constructor_with_time(ChunkEvent)
+"""Make a `ChunkEvent` of a given time."""

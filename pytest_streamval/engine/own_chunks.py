@@ -6,20 +6,22 @@ so a chunk is checked when the word after it is complete. Until then, a chunk th
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, bisect_right
+from math import inf
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.engine.attempt import AttemptState
 from pytest_streamval.engine.chunking import Chunk, Chunker
-from pytest_streamval.engine.events import ChunkEvent, QuickCheckEvent, set_details
+from pytest_streamval.engine.events import make_chunk, make_own_check
 from pytest_streamval.engine.output_text import TextReader
 from pytest_streamval.engine.unsettled_text import UnsettledText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_streamval.engine.events import StreamEvent
+    from pytest_streamval.engine.events import ChunkEvent, StreamEvent
     from pytest_streamval.engine.unsettled_text import Edit
     from pytest_streamval.engine.validators import Part
 
@@ -188,7 +190,7 @@ class OwnChunksAttempt(AttemptState):
         self._join_first(batches)
         for track, chunks in batches:
             part, positions, is_released = track.part, track.part.positions, not track.number
-            blocking = self._blocking
+            releasable = self._releasable(track)
             for index, chunk in enumerate(chunks, track.checked):
                 text, start, end = chunk
                 if not self.is_plain:
@@ -201,20 +203,26 @@ class OwnChunksAttempt(AttemptState):
                     passed, expanded = part.passed, part.expanded
                     if not passed:
                         results, expanded = await self.replace(chunk, results, positions), None
-                    event = QuickCheckEvent(index, number, passed, expanded or part.expand(results))
-                    set_details(event, (positions, start, end))
-                    emit(event)
-                    if self.failures:
+                    results = expanded or part.expand(results)
+                    emit(make_own_check(time.time(), (positions, start, end), index, number, passed, results))
+                    if not passed and self.failures:
                         return False
                 if is_released:
                     waiting.append(chunk)
-                if waiting and (blocking is None or blocking is track or (is_released and blocking.end >= start)):
+                if waiting and start <= releasable:
                     track.end = end
                     emit_all(self.settle())
-                    blocking = self._blocking
+                    releasable = self._releasable(track)
             track.checked += len(chunks)
             track.end = end
         return True
+
+    def _releasable(self, track: Track) -> float:
+        """Return the last offset at which a chunk of a track may begin, so that its check can release a chunk."""
+        blocking = self._blocking
+        if blocking is None or blocking is track:
+            return inf
+        return -1 if track.number else blocking.end
 
     def _join_first(self, batches: Sequence[Batch]) -> None:
         if self.kept and batches and not self._has_joined:
@@ -289,8 +297,8 @@ class OwnChunksAttempt(AttemptState):
             self.chunks_checked = self.chunks_released = index + count
             self._settled = self.released_end = released[-1].end
             self._unsettled.forget(self._settled)
-        number = self.number
-        return [ChunkEvent(text, at, number, start, end) for at, (text, start, end) in enumerate(released, index)]
+        number, now = self.number, time.time()
+        return [make_chunk(now, text, at, number, start, end) for at, (text, start, end) in enumerate(released, index)]
 
     def _settle_edited(self, checked_end: int, *, at_end: bool) -> Sequence[ChunkEvent]:
         events: list[ChunkEvent] = []
