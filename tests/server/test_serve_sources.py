@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SECONDS = 60  # until a process must have ended
-_CODE = "from pytest_streamval.cli import main; raise SystemExit(main())"
+# A run of the tests may ignore SIGHUP, as under nohup.
+_CODE = (
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+    "from pytest_streamval.cli import main; raise SystemExit(main())"
+)
 
 
 @contextmanager
@@ -41,7 +45,10 @@ def serving(*arguments: str, end: int = signal.SIGTERM) -> Iterator[tuple[subpro
             yield process, json.loads(line)["port"]
         finally:
             process.send_signal(end)
-            assert process.wait(_SECONDS) == 0
+            try:
+                assert process.wait(_SECONDS) == 0
+            finally:
+                process.kill()
 
 
 def next_event(process: subprocess.Popen[str]) -> dict[str, Any]:
