@@ -15,7 +15,7 @@ from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancellation import DROPPED, Cancellation
 from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
-from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held
+from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held, skip_passed
 from pytest_streamval.plugin.subtest_counts import move_subtests
 from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command
 
@@ -221,11 +221,7 @@ def _skip(item: pytest.Item, run: _CancelledRun, step: int) -> None:
     """Report a test as skipped that has passed without the requested cancellation."""
     steps = run.cancellation.steps
     why = f"its event loop ran {plural(steps, 'step')}" if steps else "no event loop ran"
-    for report in run.reports:
-        if report.when == "call" and report.passed:
-            path, line, _ = report.location
-            reason = f"not cancelled: it ended before step {step}, as {why}"
-            report.outcome, report.longrepr = "skipped", (str(item.config.rootpath / path), (line or 0) + 1, reason)
+    skip_passed(item, run.reports, f"not cancelled: it ended before step {step}, as {why}")
 
 
 def _holders(item: Any) -> list[object]:  # noqa: ANN401  # a test of any kind

@@ -18,7 +18,8 @@ CUT_FIXTURE = "_streamval_cut"
 CANCEL_FIXTURE = "_streamval_cancellation"
 """The fixture that is parametrised with the places of a cancellation: 0 for all, or the number of a step."""
 
-_CUT = r"cut-(?P<name>whole|chars|words|[1-9]\d*|(?:only-)?at-[\w.]+(?:-[\w.]+)*)"
+_PLACE = r"(?:joined|apart|(?:[br]?\d+|\d+e)(?:\.\d+)?)"
+_CUT = rf"cut-(?P<name>whole|chars|words|[1-9]\d*|(?:only-)?at-{_PLACE}(?:-{_PLACE})*)"
 _ID = re.compile(rf"(?P<before>[\[-]){_CUT}\]")
 _CANCEL_ID = re.compile(r"(?P<before>[\[-])cancel(?:-[1-9]\d*)?\]$")
 _WORD = re.compile(rf"(?<![\w-]){_CUT}(?![\w-])")
