@@ -17,7 +17,7 @@ from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held, skip_passed
 from pytest_streamval.plugin.subtest_counts import move_subtests
-from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command
+from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command, name_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -41,7 +41,7 @@ def requested_steps(config: pytest.Config) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for word in [*config.args, *failed]:
         if match := _ID.search(word):
-            found.setdefault(re.split(r"\[", word.rpartition("::")[2])[0], set()).add(int(match[1]))
+            found.setdefault(name_in(word).partition("[")[0], set()).add(int(match[1]))
     for match in _WORD.finditer(getattr(config.option, "keyword", "") or ""):
         found.setdefault("", set()).add(int(match[1]))
     return found

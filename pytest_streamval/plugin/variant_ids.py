@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def split_id(nodeid: str) -> tuple[str, str] | None:
     return nodeid[: match.start()] + end, match["name"]
 
 
+def name_in(nodeid: str) -> str:
+    """Return the name of a test in its id. Its parameters may contain anything."""
+    before, bracket, parameters = nodeid.partition("[")
+    return before.rpartition("::")[2] + bracket + parameters
+
+
 def cuts_in(words: str) -> Iterator[str]:
     """Yield the names of the cuts in an expression of -k."""
     for match in _WORD.finditer(words):
@@ -80,7 +87,7 @@ def command(config: pytest.Config, nodeid: str) -> str:
     """Return the command that runs a test again, from the directory in which pytest was started."""
     path, separator, name = nodeid.partition("::")
     here = os.path.relpath(config.rootpath / path, config.invocation_params.dir).replace(os.sep, "/")
-    return f"pytest '{here}{separator}{name}'"
+    return f"pytest {shlex.quote(f'{here}{separator}{name}')}"
 
 
 def _scripted(item: pytest.Item, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,3 +133,39 @@ def test_a_variant_that_fails_as_scripted_does_not_depend_on_the_cut(pytester: p
     run(pytester, "--streamval-fuzz", "3", "-k", "own_words")
     lines = plugin_lines(run(pytester, "--streamval-fuzz", "3", "-k", "own_words"))
     assert not [line for line in lines if "had failed before" in line]
+
+
+@pytest.mark.parametrize("option", ["fuzz", "cancel"])
+def test_the_command_of_a_failure_runs_it_again_whatever_its_parameters_contain(
+    pytester: pytest.Pytester, option: str
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+import asyncio
+import contextlib
+import pytest
+
+@pytest.mark.parametrize("word", ["a::b", "it's", 'a "b" $c', "[x]-y", "a/b"])
+async def test_it(stream_script, word):
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    assert len([*stream_script("One two.", token_size=99).play_sync()]) == 1
+"""
+    )
+    result = run(pytester, f"--streamval-{option}", "5")
+    commands = [shlex.split(line.removeprefix("Again:  ")) for line in result.outlines if line.startswith("Again:")]
+    assert len(commands) == 5
+    for program, nodeid in commands:
+        assert program == "pytest"
+        run(pytester, nodeid).assert_outcomes(failed=1)
+
+
+def test_a_failure_without_a_traceback_keeps_its_message_in_the_last_lines(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="import pytest\n\n@pytest.mark.xfail(strict=True)\ndef test_it(stream_script):\n"
+        "    [*stream_script('One.').play_sync()]"
+    )
+    result = run(pytester)
+    result.stdout.re_match_lines(
+        [r"\[XPASS\(strict\)\] ", "The script 'One.' .*", r"FAILED test_it\.py::test_it - \[XPASS.*"]
+    )
