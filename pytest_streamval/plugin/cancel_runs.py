@@ -13,6 +13,7 @@ import pytest
 
 from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancellation import DROPPED, Cancellation
+from pytest_streamval.plugin.cancelled_subtests import cancellation_passes_subtests
 from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
 from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held, skip_passed
@@ -123,6 +124,7 @@ class CancelRuns:
             return (yield)
         with ExitStack() as undo:
             undo.enter_context(cancellation.applied())
+            undo.enter_context(cancellation_passes_subtests(lambda: bool(cancellation.place)))
             function = pyfuncitem.obj
             if iscoroutinefunction(function):
                 pyfuncitem.obj = cancellation.of_coroutine(function)
