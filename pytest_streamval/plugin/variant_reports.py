@@ -136,6 +136,7 @@ class VariantReports:
             if parts is not None and parts[1] in self.collected.get(parts[0], ()):
                 facts = VariantFacts(*parts, Failure("", "the worker crashed", ""))
                 facts.attach(report)
+                report.sections.append((_SECTION, f"Again:  {command(self._config, report.nodeid)}"))
         return facts
 
     def _group(self, test: FuzzedTest, report: pytest.TestReport, facts: VariantFacts, *, is_first: bool) -> None:
