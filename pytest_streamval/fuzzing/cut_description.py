@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.errors import excerpt
+from pytest_streamval.errors import excerpt, plural
 from pytest_streamval.fuzzing.cuts import MARK, show_cuts
 from pytest_streamval.scripting.script import pieces_of
 
@@ -42,6 +42,34 @@ def failing_cut_lines(cut: Cut, recutter: ScriptRecutter) -> list[str]:
     if len(lines) > _STREAMS:
         lines[_STREAMS:] = [f"... and {len(lines) - _STREAMS} more streams"]
     return lines or ["Fails, though no stream was cut."]
+
+
+def unreached_place(cut: Cut, recutter: ScriptRecutter) -> str:
+    """Return the first place of a cut outside of a test's streams: `99999: the stream has 492 characters`.
+
+    Return an empty string if there is none, as for a rule.
+
+    Args:
+        cut: The cut.
+        recutter: The recutter of a run under the cut, with its streams.
+    """
+    outside = ((place, _beyond(place, recutter)) for place in cut.places or () if place.at)
+    return next((f"{place}: {why}" for place, why in outside if why), "")
+
+
+def _beyond(place: Place, recutter: ScriptRecutter) -> str:
+    """Return the reason for which a place is outside of the streams, an empty string if it is inside."""
+    if place.kind in {"byte", "read"}:
+        name, bodies = ("response", recutter.bodies) if place.kind == "byte" else ("page", recutter.pages)
+        longest = max((len(body.data) for body in bodies), default=0)
+        why = f"the longest {name} has {plural(longest, 'byte')}" if bodies else f"there was no {name}"
+        return "" if place.at < longest else why
+    streams = len(recutter.scripts)
+    if place.script > streams:
+        return f"the test has {plural(streams, 'stream')}" if streams else "there was no stream"
+    size = recutter.scripts[place.script - 1].content.size
+    name = "the stream" if streams == 1 else f"stream {place.script} of {streams}"
+    return "" if place.at < size + (place.kind == "empty") else f"{name} has {plural(size, 'character')}"
 
 
 def stream_lines(recutter: ScriptRecutter) -> Iterator[str]:

@@ -117,9 +117,15 @@ class ScriptRecutter:
     @property
     def channels(self) -> set[str]:
         """The channels that had content to cut, without the numbers of tool calls."""
-        names = {name.partition(" ")[0] for each in self.scripts for name in each.content.channels}
-        of_bytes = {"bytes": self.bodies, "reads": self.pages}
+        names = {name.partition(" ")[0] for each in self._cut_scripts for name in each.content.channels}
+        of_bytes = {"bytes": [] if self.byte_cut is None else self.bodies, "reads": self.pages}
         return names | {name for name, bodies in of_bytes.items() if any(len(body.data) > 1 for body in bodies)}
+
+    @property
+    def _cut_scripts(self) -> Sequence[RecutScript]:
+        """The scripts, none if all places of the cut are in bytes."""
+        places = () if self.cut is None else self.cut.places
+        return [] if places and all(place.kind in {"byte", "read"} for place in places) else self.scripts
 
     @property
     def is_repeated(self) -> bool:

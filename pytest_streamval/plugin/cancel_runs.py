@@ -13,11 +13,12 @@ import pytest
 
 from pytest_streamval.errors import CheckFailedError, plural
 from pytest_streamval.plugin.cancellation import DROPPED, Cancellation
+from pytest_streamval.plugin.cancelled_subtests import cancellation_passes_subtests
 from pytest_streamval.plugin.guards import finalizers_of, has_teardown
 from pytest_streamval.plugin.harmless_output import write_line
-from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held
+from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held, skip_passed
 from pytest_streamval.plugin.subtest_counts import move_subtests
-from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command
+from pytest_streamval.plugin.variant_ids import CANCEL_FIXTURE, cancelled_step_of, command, name_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -41,7 +42,7 @@ def requested_steps(config: pytest.Config) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for word in [*config.args, *failed]:
         if match := _ID.search(word):
-            found.setdefault(re.split(r"\[", word.rpartition("::")[2])[0], set()).add(int(match[1]))
+            found.setdefault(name_in(word).partition("[")[0], set()).add(int(match[1]))
     for match in _WORD.finditer(getattr(config.option, "keyword", "") or ""):
         found.setdefault("", set()).add(int(match[1]))
     return found
@@ -123,6 +124,7 @@ class CancelRuns:
             return (yield)
         with ExitStack() as undo:
             undo.enter_context(cancellation.applied())
+            undo.enter_context(cancellation_passes_subtests(lambda: bool(cancellation.place)))
             function = pyfuncitem.obj
             if iscoroutinefunction(function):
                 pyfuncitem.obj = cancellation.of_coroutine(function)
@@ -221,11 +223,7 @@ def _skip(item: pytest.Item, run: _CancelledRun, step: int) -> None:
     """Report a test as skipped that has passed without the requested cancellation."""
     steps = run.cancellation.steps
     why = f"its event loop ran {plural(steps, 'step')}" if steps else "no event loop ran"
-    for report in run.reports:
-        if report.when == "call" and report.passed:
-            path, line, _ = report.location
-            reason = f"not cancelled: it ended before step {step}, as {why}"
-            report.outcome, report.longrepr = "skipped", (str(item.config.rootpath / path), (line or 0) + 1, reason)
+    skip_passed(item, run.reports, f"not cancelled: it ended before step {step}, as {why}")
 
 
 def _holders(item: Any) -> list[object]:  # noqa: ANN401  # a test of any kind

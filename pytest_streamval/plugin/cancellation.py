@@ -18,7 +18,7 @@ from traceback import clear_frames, walk_tb
 from typing import TYPE_CHECKING, Any
 
 from pytest_streamval.engine.observer import observing
-from pytest_streamval.errors import CheckFailedError, cancellation_error, described
+from pytest_streamval.errors import CheckFailedError, cancellation_error, described, excerpt
 from pytest_streamval.guards.reachability import find_reachable
 from pytest_streamval.transcripts.run_assertions import assert_no_unvalidated_text
 from pytest_streamval.transcripts.transcript import Transcript
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DROPPED = r"<(StreamChunkingResult|ModelOutputThunk|Session)"
 """The beginning of the warnings about what a test has dropped."""
 _PATIENCE = 10.0  # seconds of the loop's time for the end of a cancelled test
+_SHOWN = 120  # characters of an error or a line of code
 _TURNS = 20  # of the loop, for the end of tasks that were cancelled with the test
 _PACKAGE = str(Path(__file__).parent.parent)
 _LIBRARIES = (str(Path(asyncio.__file__).parent.parent), _PACKAGE, "<")
@@ -241,13 +242,16 @@ class Cancellation:
 
     def _release(self, task: asyncio.Task[Any]) -> None:
         """Note the error of a task that has ended, and release the local variables that its traceback keeps."""
-        if task.done():
-            try:
-                task.result()
-            except BaseException as error:  # noqa: BLE001  # of the test
-                if not task.cancelled():
-                    self._replaced_by = f"{type(error).__name__}: {described(error)}{_raised_at(error)}"
-                _clear_frames_of(error)
+        if not task.done():
+            return
+        try:
+            error = task.exception()  # result() would take the traceback away if it was called before
+        except asyncio.CancelledError as cancelled:
+            _clear_frames_of(cancelled)
+            return
+        if error is not None:
+            self._replaced_by = f"{type(error).__name__}: {_short(described(error))}{_raised_at(error)}"
+            _clear_frames_of(error)
 
     # The steps
 
@@ -310,9 +314,15 @@ def place_of(task: asyncio.Task[Any]) -> str:
 def _line(code: CodeType, number: int) -> str:
     """Return a line of code with its place: `tests/test_it.py:3 in read: await queue.get()`."""
     path = code.co_filename.removeprefix(f"{Path.cwd()}/")
-    return f"{path}:{number} in {code.co_name}: {linecache.getline(code.co_filename, number).strip()}".removesuffix(
-        ": "
-    )
+    source = linecache.getline(code.co_filename, number).strip()
+    if len(source) > _SHOWN:
+        source = f"{source[:_SHOWN]} ..."
+    return f"{path}:{number} in {code.co_name}: {source}".removesuffix(": ")
+
+
+def _short(message: str) -> str:
+    """Return a message in one line, cut in the middle if it is long."""
+    return message if len(message) <= _SHOWN and "\n" not in message else excerpt(message, _SHOWN)
 
 
 def _raised_at(error: BaseException) -> str:

@@ -114,5 +114,5 @@ def with_picture(longrepr: Any, text: str) -> Any:  # noqa: ANN401  # pytest has
         entry = longrepr.reprtraceback.reprentries[0]
         entry.lines = [f"{text}\n\n", *entry.lines]
     elif isinstance(longrepr, str):
-        return f"{text}\n\n{longrepr}"
+        return f"{longrepr}\n\n{text}"  # pytest's summary has its first line
     return longrepr

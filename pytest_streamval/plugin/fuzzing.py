@@ -29,4 +29,4 @@ def register_fuzzing(config: pytest.Config, count: int) -> None:
     manager.register(VariantSummary(config, reports, known, fuzzes=bool(count)), "streamval-variant-summary")
     if count:
         manager.register(OwnMocks(config), "streamval-own-mocks")
-    manager.register(VariantRuns(reports.outcome_of, each=each), "streamval-variant-runs")
+    manager.register(VariantRuns(count, reports.outcome_of, each=each), "streamval-variant-runs")

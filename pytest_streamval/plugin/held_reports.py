@@ -13,7 +13,7 @@ from _pytest.runner import CallInfo, get_reraise_exceptions, runtestprotocol
 from pytest_streamval.plugin.subtest_counts import forget_subtests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pytest
 
@@ -30,6 +30,14 @@ def run_held(item: pytest.Item, nextitem: Any, *, is_quiet: bool = False) -> lis
     with _held_reports(item.session) as reports, _quiet(item) if is_quiet else nullcontext():
         runtestprotocol(item, nextitem=nextitem)
     return reports
+
+
+def skip_passed(item: pytest.Item, reports: Iterable[pytest.TestReport], reason: str) -> None:
+    """Report a test as skipped that has passed, as it was not run in the requested way."""
+    for report in reports:
+        if report.when == "call" and report.passed:
+            path, line, _ = report.location
+            report.outcome, report.longrepr = "skipped", (str(item.config.rootpath / path), (line or 0) + 1, reason)
 
 
 def restart_time_limit(config: pytest.Config) -> None:

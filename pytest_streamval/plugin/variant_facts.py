@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -11,7 +14,6 @@ import pytest
 from pytest_streamval.errors import described
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Self
 
 _ATTRIBUTE = "streamval_variant"
@@ -31,15 +33,14 @@ class Failure(NamedTuple):
 
     @classmethod
     def of(cls, report: pytest.TestReport, call: pytest.CallInfo[None], root: Path) -> Failure:
-        """Return the failure of a phase. Its path is relative to a root."""
+        """Return the failure of a phase. Its path is relative to a root, or to that of a library."""
         excinfo = call.excinfo
         if excinfo is None:
             return cls(report.when, _CHANGING.sub("", _first_line(report.longreprtext)), "")
         if getattr(excinfo.value, "pytrace", True) is False:
             return cls(report.when, _CHANGING.sub("", _first_line(described(excinfo.value))), excinfo.typename)
         frame = excinfo.traceback[-1]
-        path = str(frame.path).removeprefix(f"{root}/")
-        return cls(report.when, f"{path}:{frame.lineno + 1}", excinfo.typename)
+        return cls(report.when, f"{_shortened(str(frame.path), root)}:{frame.lineno + 1}", excinfo.typename)
 
     def __str__(self) -> str:
         phase = "" if self.when == "call" else f" in the {self.when}"
@@ -64,6 +65,10 @@ class VariantFacts:
     """Whether the failure has happened again under the same cut."""
     grouped: bool = False
     """Whether the failure belongs to the report of another variant."""
+    fails_as_scripted: bool = False
+    """Whether the test has failed in the same way as scripted, so that the failure does not depend on the cut."""
+    is_uncut: bool = False
+    """Whether the cut is outside of the test's streams, which were therefore not cut there."""
     channels: list[str] | None = None
     """The channels of the test's streams that could be cut."""
 
@@ -93,6 +98,13 @@ def attach_notes(item: pytest.Item, report: pytest.TestReport) -> None:
     """Set the attributes that were noted."""
     notes: dict[str, bool] = item.stash.get(_OF_LAST_REPORT, {})
     report.__dict__.update(notes)
+
+
+def _shortened(path: str, root: Path) -> str:
+    """Return a path relative to the root, or to the folder of the library to which it belongs."""
+    folders = [str(root), str(Path(os.__file__).parent), *(each for each in sys.path if each.endswith("-packages"))]
+    inside = [folder for folder in folders if path.startswith(f"{folder}/")]
+    return path.removeprefix(f"{max(inside, key=len)}/") if inside else path
 
 
 def _first_line(text: str) -> str:

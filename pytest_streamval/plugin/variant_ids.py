@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ CUT_FIXTURE = "_streamval_cut"
 CANCEL_FIXTURE = "_streamval_cancellation"
 """The fixture that is parametrised with the places of a cancellation: 0 for all, or the number of a step."""
 
-_CUT = r"cut-(?P<name>whole|chars|words|[1-9]\d*|(?:only-)?at-[\w.]+(?:-[\w.]+)*)"
+_PLACE = r"(?:joined|apart|(?:[br]?\d+|\d+e)(?:\.\d+)?)"
+_CUT = rf"cut-(?P<name>whole|chars|words|[1-9]\d*|(?:only-)?at-{_PLACE}(?:-{_PLACE})*)"
 _ID = re.compile(rf"(?P<before>[\[-]){_CUT}\]")
 _CANCEL_ID = re.compile(r"(?P<before>[\[-])cancel(?:-[1-9]\d*)?\]$")
 _WORD = re.compile(rf"(?<![\w-]){_CUT}(?![\w-])")
@@ -40,6 +42,12 @@ def split_id(nodeid: str) -> tuple[str, str] | None:
         return None
     end = "" if match["before"] == "[" else "]"
     return nodeid[: match.start()] + end, match["name"]
+
+
+def name_in(nodeid: str) -> str:
+    """Return the name of a test in its id. Its parameters may contain anything."""
+    before, bracket, parameters = nodeid.partition("[")
+    return before.rpartition("::")[2] + bracket + parameters
 
 
 def cuts_in(words: str) -> Iterator[str]:
@@ -79,7 +87,7 @@ def command(config: pytest.Config, nodeid: str) -> str:
     """Return the command that runs a test again, from the directory in which pytest was started."""
     path, separator, name = nodeid.partition("::")
     here = os.path.relpath(config.rootpath / path, config.invocation_params.dir).replace(os.sep, "/")
-    return f"pytest '{here}{separator}{name}'"
+    return f"pytest {shlex.quote(f'{here}{separator}{name}')}"
 
 
 def _scripted(item: pytest.Item, name: str) -> str:

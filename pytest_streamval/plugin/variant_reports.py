@@ -20,6 +20,7 @@ _GROUPED = "more failing cuts"  # the category of variants that fail like anothe
 _SECTION = "streamval: cut"
 _NAMED = 3  # cuts that a line names
 _LISTED = 5  # ways to fail that a line names
+_PAST = {"Fails": "Failed once", " is ": " was ", " are ": " were ", " comes ": " came ", " come ": " came "}
 
 
 @dataclass(slots=True)
@@ -28,8 +29,12 @@ class FuzzedTest:
 
     scripted: Failure | bool | None = None
     """The failure as scripted, True if it has passed, None if it did not run."""
+    fails_as_scripted: bool = False
+    """Whether a variant that failed was run as scripted, and failed in the same way."""
     ran: dict[str, bool] = field(default_factory=dict)
     """The names of the cuts that ran, and whether the variant was not skipped."""
+    uncut: set[str] = field(default_factory=set)
+    """The names of the cuts that are outside of its streams."""
     failures: dict[str, Failure] = field(default_factory=dict)
     """The first failure under each cut."""
     shown: str | None = None
@@ -46,7 +51,8 @@ class FuzzedTest:
     @property
     def depends_on_cut(self) -> bool:
         """Whether the test passes as scripted and fails under another cut."""
-        return bool(self.failures) and not isinstance(self.scripted, Failure) and self.repeats
+        fails_anyway = self.fails_as_scripted or isinstance(self.scripted, Failure)
+        return bool(self.failures) and not fails_anyway and self.repeats
 
 
 class VariantReports:
@@ -109,8 +115,11 @@ class VariantReports:
         if report.when == "call" or facts.failure is not None:
             self.ran += facts.cut not in test.ran
             test.ran[facts.cut] = test.ran.get(facts.cut, False) or not report.skipped
-        if facts.channels is not None:
+        if facts.is_uncut:
+            test.uncut.add(facts.cut)
+        elif facts.channels is not None:
             test.channels = (test.channels or set()) | set(facts.channels)
+        test.fails_as_scripted |= facts.fails_as_scripted
         if facts.failure is not None:
             is_first = facts.cut not in test.failures
             self.failed += is_first
@@ -127,6 +136,7 @@ class VariantReports:
             if parts is not None and parts[1] in self.collected.get(parts[0], ()):
                 facts = VariantFacts(*parts, Failure("", "the worker crashed", ""))
                 facts.attach(report)
+                report.sections.append((_SECTION, f"Again:  {command(self._config, report.nodeid)}"))
         return facts
 
     def _group(self, test: FuzzedTest, report: pytest.TestReport, facts: VariantFacts, *, is_first: bool) -> None:
@@ -209,7 +219,16 @@ def _lines(facts: VariantFacts, config: pytest.Config) -> list[str]:
     again = f"Again:  {command(config, _id_with(facts.test, str(facts.smallest)))}"
     if facts.repeats:
         return [*facts.lines, again]
-    return [*facts.lines, "It passed when it was run again under the same cut: this failure does not repeat.", again]
+    once = "It passed when it was run again under the same cut: this failure does not repeat."
+    return [*map(_in_the_past, facts.lines), once, again]
+
+
+def _in_the_past(line: str) -> str:
+    """Return the description of a cut under which a test has failed only once."""
+    words, colon, content = line.partition(": ")
+    for now, then in _PAST.items():
+        words = words.replace(now, then)
+    return f"{words}{colon}{content}"
 
 
 def _id_with(test: str, cut: str) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines
+from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines, unreached_place
+from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.fuzzing.smallest_cut import CutRun, smallest_cut
-from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held
+from pytest_streamval.plugin.held_reports import end_fixtures, restart_time_limit, run_held, skip_passed
 from pytest_streamval.plugin.tracebacks import short_tracebacks, shorten_assertion
 from pytest_streamval.plugin.variant_facts import Failure, VariantFacts, attach_notes
 from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, command, cut_of, scripted_id
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from pytest_streamval.fuzzing.cuts import Cut
-    from pytest_streamval.fuzzing.recutting import ScriptRecutter
 
 _FAILURES = pytest.StashKey[list[Failure]]()
 
@@ -28,14 +28,16 @@ _FAILURES = pytest.StashKey[list[Failure]]()
 class VariantRuns:
     """The plugin that runs the variants, in the process of the tests."""
 
-    def __init__(self, outcome_of: Callable[[str], bool | None], *, each: bool) -> None:
+    def __init__(self, count: int, outcome_of: Callable[[str], bool | None], *, each: bool) -> None:
         """Create the plugin.
 
         Args:
+            count: The number of variants of each test. Those with a larger number are requested by their ids.
             outcome_of: Returns False for a test that has failed in this process, also as a variant, True for one that
                 has passed as scripted, and None for any other.
             each: Whether each variant that fails is reported as it is.
         """
+        self._count = count
         self._outcome_of = outcome_of
         self._each = each
         self._different: dict[str, int] = {}  # the number of different cuts of the tests that have only a few
@@ -50,7 +52,7 @@ class VariantRuns:
         if cut is None:
             for report in run_held(item, nextitem):
                 item.ihook.pytest_runtest_logreport(report=report)
-        elif cut.number is None or cut.number <= self._different.get(scripted_id(item), cut.number):
+        elif self._is_requested(cut) or int(cut.name) <= self._different.get(scripted_id(item), self._count):
             for report in self._reports(item, cut, nextitem):
                 item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
@@ -85,9 +87,11 @@ class VariantRuns:
         """Run a variant. Return its reports, or if it is the first that fails, those of the smallest cut."""
         has_failed = self._outcome_of(scripted_id(item)) is False
         run = _run(item, nextitem, is_quiet=has_failed and not self._each)
-        if run.recutter is not None and run.recutter.is_repeated and cut.number is not None:
-            self._different[scripted_id(item)] = cut.number - 1
+        if run.recutter is not None and run.recutter.is_repeated and not self._is_requested(cut):
+            self._different[scripted_id(item)] = int(cut.name) - 1
             return []
+        if not run.failures and self._is_requested(cut):
+            return _skipped_if_uncut(item, cut, run)
         if not run.failures or self._each or has_failed or run.recutter is None or not run.recutter.channels:
             return run.reports
         try:
@@ -100,6 +104,10 @@ class VariantRuns:
             set_trial(item, cut)
         return [*reports, *end_fixtures(item, nextitem)]
 
+    def _is_requested(self, cut: Cut) -> bool:
+        """Return whether a cut is requested by its id or known to fail, so that its test has to say that it ran."""
+        return cut.number is None or cut.number > self._count
+
     def _smallest(
         self, item: pytest.Item, cut: Cut, first: _Run, nextitem: pytest.Item | None
     ) -> list[pytest.TestReport]:
@@ -111,7 +119,8 @@ class VariantRuns:
             return _run(item, item.parent, is_quiet=True).compared(failure)
 
         if self._outcome_of(scripted_id(item)) is None and trial(None).fails_alike:
-            return _with_facts(first, _facts_of(item, cut, cut, ["Fails as scripted, too."]))
+            facts = _facts_of(item, cut, cut, ["Fails as scripted, too."])
+            return _with_facts(first, replace(facts, fails_as_scripted=True))
         found = smallest_cut(cut, first.compared(failure), trial)
         if found.repeats:
             set_trial(item, found.cut)
@@ -121,6 +130,19 @@ class VariantRuns:
                 return _with_facts(last, _facts_of(item, cut, found.cut, lines))
         lines = [] if first.recutter is None else failing_cut_lines(cut, first.recutter)
         return _with_facts(first, _facts_of(item, cut, cut, lines, repeats=False))
+
+
+def _skipped_if_uncut(item: pytest.Item, cut: Cut, run: _Run) -> list[pytest.TestReport]:
+    """Return the reports of a variant that has passed, as skipped if its cut is outside of its streams or repeated."""
+    recutter = run.recutter or ScriptRecutter(cut)
+    place = unreached_place(cut, recutter)
+    if place:
+        skip_passed(item, run.reports, f"not cut at {place}")
+    elif cut.number is not None and recutter.is_repeated:
+        skip_passed(item, run.reports, f"not cut: number {cut.name} is the same cut as a smaller one")
+    else:
+        return run.reports
+    return _with_facts(run, VariantFacts(scripted_id(item), cut.name, is_uncut=True))
 
 
 def _explanation(item: pytest.Item, recutter: ScriptRecutter) -> str:

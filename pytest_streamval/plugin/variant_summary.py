@@ -87,8 +87,9 @@ class VariantSummary:
     # The end of the run
 
     def pytest_sessionfinish(self) -> None:
-        """Forget the cuts under which a test passes now."""
-        for variant in self._fixed():
+        """Forget the cuts under which a test passes now, and those outside of its streams."""
+        uncut = [each for each in self._repeated() if each.cut in self._reports.tests[each.test].uncut]
+        for variant in [*self._fixed(), *uncut]:
             self._known.drop(variant)
         self._known.check()
 

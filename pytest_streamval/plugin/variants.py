@@ -10,7 +10,7 @@ import pytest
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
 from pytest_streamval.plugin.failing_cuts_option import WORKER_INPUT
-from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, cuts_in, id_of_cut, split_id
+from pytest_streamval.plugin.variant_ids import CUT_FIXTURE, cut_of, cuts_in, id_of_cut, name_in, split_id
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -86,7 +86,7 @@ class RequestedCuts:
         self._of_tests: dict[str, dict[str, list[Cut]]] = {}
         for nodeid in [*config.args, *_last_failed(config)]:
             if (parts := split_id(nodeid)) is not None:
-                name = parts[0].rpartition("::")[2] if "[" not in parts[0] else _name_in(parts[0])
+                name = name_in(parts[0])
                 tests = self._of_tests.setdefault(name.partition("[")[0], {})
                 tests.setdefault(name, []).append(Cut(parts[1]))
 
@@ -102,12 +102,6 @@ class RequestedCuts:
         """Return the cuts of a test as scripted."""
         function = item.name.partition("[")[0]
         return [*self._of_tests.get(function, {}).get(item.name, ()), *self._of_all]
-
-
-def _name_in(nodeid: str) -> str:
-    """Return the name of a test with parameters, which may contain anything."""
-    before, bracket, parameters = nodeid.partition("[")
-    return before.rpartition("::")[2] + bracket + parameters
 
 
 def _last_failed(config: pytest.Config) -> list[str]:

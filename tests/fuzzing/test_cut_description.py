@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_streamval import Delta, Script
-from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines
+from pytest_streamval.fuzzing.cut_description import failing_cut_lines, stream_lines, unreached_place
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.fuzzing.recutting import ScriptRecutter
 
@@ -111,3 +111,34 @@ def test_the_reads_of_a_page_are_described(cut: str, expected: str) -> None:
         assert page is None or b"".join(piece for piece, _ in page.pieces(event)) == event
     assert failing_cut_lines(Cut(cut), recutter) == [expected]
     assert all(line.startswith("The reads were cut as  b'data") for line in stream_lines(recutter))
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        ("at-7", ""),
+        ("at-8", "8: the stream has 8 characters"),
+        ("at-8e", ""),
+        ("only-at-0", ""),
+        ("at-3-99-100", "99: the stream has 8 characters"),
+        ("at-1.2", "1.2: the test has 1 stream"),
+        ("at-b2", ""),
+        ("at-b3", "b3: the longest response has 3 bytes"),
+        ("at-r1", "r1: there was no page"),
+        ("2", ""),
+    ],
+)
+def test_the_first_place_of_a_cut_outside_of_the_streams_is_described(cut: str, expected: str) -> None:
+    recutter = ScriptRecutter(Cut(cut))
+    recutter.script("One two.")
+    recutter.new_body().add(b"abc", [])
+    assert unreached_place(Cut(cut), recutter) == expected
+
+
+def test_a_place_in_one_of_several_streams_or_in_none_is_outside_with_the_reason() -> None:
+    recutter = ScriptRecutter(Cut("at-1"))
+    assert unreached_place(Cut("at-1"), recutter) == "1: there was no stream"
+    assert unreached_place(Cut("at-b1"), recutter) == "b1: there was no response"
+    recutter.script("One.")
+    recutter.script("A")
+    assert unreached_place(Cut("at-3-1.2"), recutter) == "1.2: stream 2 of 2 has 1 character"

@@ -422,3 +422,42 @@ def test_cancel_uses_the_snapshot_of_the_test(pytester: pytest.Pytester) -> None
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["streamval: 1 test cancelled * 0 failed"])
     result.stdout.no_fnmatch_line("*snapshot failed*")
+
+
+SUBTESTS = """
+async def test_it(subtests):
+    for number in range(2):
+        with subtests.test(number=number):
+            {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "failed"),
+    [("await pause()", 0), ("with suppress(BaseException): await pause()", 1)],
+    ids=["right", "swallows"],
+)
+def test_a_cancellation_passes_through_subtests(pytester: pytest.Pytester, body: str, failed: int) -> None:
+    pytester.makepyfile(test_it=HEAD + SUBTESTS.format(body=body))
+    result = run(pytester, "--streamval-cancel", "20")
+    result.stdout.fnmatch_lines([f"streamval: 1 test cancelled * time*, {failed} failed"])
+    assert "SUBFAILED" not in result.stdout.str()
+
+
+def test_a_cancellation_passes_through_the_subtests_of_asyncio_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it=f"{HEAD}\ndef test_it(subtests):\n    for _ in range(2):\n        with subtests.test():\n"
+        "            asyncio.run(pause())\n"
+    )
+    result = run(pytester, "--streamval-cancel", "20")
+    result.stdout.fnmatch_lines(["streamval: 1 test cancelled * time*, 0 failed"])
+
+
+@pytest.mark.parametrize("message", ["no " * 200, "first line\nsecond line"])
+def test_a_long_error_in_the_place_of_the_cancellation_is_elided(pytester: pytest.Pytester, message: str) -> None:
+    body = f"try:\n        await pause()\n    except BaseException:\n        raise ValueError({message!r})"
+    pytester.makepyfile(test_it=f"{HEAD}\nasync def test_it():\n    {body}\n")
+    result = run(pytester, "--streamval-cancel", "5")
+    lines = [line for line in result.outlines if line.startswith("The cancellation was replaced by ValueError: '")]
+    assert lines
+    assert all(len(line) < 360 and "test_it.py:" in line for line in lines)

@@ -69,6 +69,7 @@ def test_a_variant_whose_worker_crashed_counts_and_is_kept(pytester: pytest.Pyte
     pytester.makepyfile(test_it=CRASHES)
     result = run(pytester, "--streamval-fuzz", "4", "-n", "1", "-o", "faulthandler_timeout=60")
     assert "8 variants of 2 tests ran, 1 failed" in plugin_lines(result)
+    result.stdout.fnmatch_lines(["Again:  pytest 'test_it.py::test_crash[[]cut-4]'"])
     again = run(pytester, "--streamval-fuzz", "1", "--collect-only", "-q")
     assert again.outlines[:2] == ["test_it.py::test_crash", "test_it.py::test_crash[cut-4]"]
 

@@ -109,6 +109,17 @@ def test_it(stream_script):
         1,
         [r"Passes as scripted\. Fails under \d+ of 20 other cuts .*, in 2 ways: AssertionError at .*, ValueError .*"],
     ),
+    "in a library": (
+        """
+import json
+
+def test_it(stream_script):
+    for piece in stream_script("[1]", token_size=20).play_sync():
+        json.loads(piece) if piece != "]" else 1 / 0
+""",
+        1,
+        [r"Passes as .*, in 2 ways: (JSONDecodeError at json/decoder\.py:\d+|, |ZeroDivisionError at .*:6)+\."],
+    ),
     "only once": (
         """
 counts = []
@@ -119,7 +130,7 @@ def test_it(stream_script):
 """,
         1,
         [
-            r"Fails when it is cut only here, with empty deltas: .*",
+            r"Failed once when it was cut only here, with empty deltas: .*",
             r"It passed when it was run again under the same cut: this failure does not repeat\.",
             r"Again:  pytest 'test_it\.py::test_it\[cut-2\]'",
         ],

@@ -224,7 +224,7 @@ def test_a_test_without_streams_shows_no_picture(pytester: pytest.Pytester) -> N
     run(pytester).stdout.no_fnmatch_line("The stream *")
 
 
-def test_a_failure_that_is_plain_text_shows_the_picture_above_it(pytester: pytest.Pytester) -> None:
+def test_a_failure_that_is_plain_text_shows_the_picture_below_it(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("""
         import pytest
 
@@ -236,7 +236,7 @@ def test_a_failure_that_is_plain_text_shows_the_picture_above_it(pytester: pytes
             return report
     """)
     pytester.makepyfile(test_it=FAILING)
-    run(pytester).stdout.fnmatch_lines([*PICTURE, "", "in short: no"])
+    run(pytester).stdout.fnmatch_lines(["in short: no", "", *PICTURE, "FAILED test_it.py::* - in short: no"])
 
 
 # Another machine

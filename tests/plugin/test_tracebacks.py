@@ -69,11 +69,11 @@ def test_the_traceback_of_an_error_in_this_package_has_its_frames(pytester: pyte
     pytester.makepyfile(
         """
         import pytest_streamval.scripting.script as module
-        from pytest_streamval import Script
+        from pytest_streamval import Delta, Script
 
         def test_it(monkeypatch):
             monkeypatch.setattr(module, "_KINDS", None)
-            Script.of("One.")
+            Script.of(Delta("One."))
         """
     )
     result = run(pytester, "--tb=short")
