@@ -178,6 +178,9 @@ class Exchange:
         kind = message["type"]
         if self.status is None:
             _check_kind(kind, "http.response.start")
+            if self._is_started:
+                msg = "The response has no valid head, so that no message can follow."
+                raise RuntimeError(msg)
             self._is_started = True
             self._framing = ResponseFraming(self.scope["method"], message)
             self.headers, self.status = self._framing.headers, self._framing.status
@@ -187,14 +190,17 @@ class Exchange:
             raise RuntimeError(msg)
         else:
             _check_kind(kind, "http.response.body")
-            data = message.get("body", b"")
-            self._add(data if type(data) is bytes else b"".join((data,)), is_last=not message.get("more_body", False))
+            self._add(message.get("body", b""), is_last=not message.get("more_body", False))
 
-    def _add(self, data: bytes, *, is_last: bool) -> None:
+    def _add(self, data: Any, *, is_last: bool) -> None:  # noqa: ANN401  # as the application sends it
         framing = self._framing
+        if not framing.has_body:
+            data = b""
         if framing.is_limited:
             framing.add(len(data))
-        if data and framing.has_body:
+        if type(data) is not bytes and (data or framing.is_limited):  # a server never looks at another empty value
+            data = b"".join((data,))
+        if data:
             self.unread.append(data)
         if is_last:
             framing.end()
