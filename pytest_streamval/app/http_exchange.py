@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_streamval.app.framing import ResponseFraming
+from pytest_streamval.engine.tasks import current_task_is_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,7 +136,7 @@ class Exchange:
             raise
         except BaseException as error:
             self.error = error
-            if getattr(asyncio.current_task(), "stopping", False):  # by the client, at the end of the test
+            if is_cut_off(error):
                 self._break("its task was cancelled")
                 raise
             logger.exception("The application raised an error on %s %s.", *self.request)
@@ -228,6 +229,12 @@ class Exchange:
             self.is_complete = self.status is not None and self._framing.is_satisfied
             self.is_broken = not self.is_complete
             self._wake()
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Return whether the running task ends because its client has stopped it, or its event loop comes to its end."""
+    stopped: bool = getattr(asyncio.current_task(), "stopping", False)
+    return stopped or (isinstance(error, asyncio.CancelledError) and current_task_is_cancelled())
 
 
 def _check_kind(kind: str, expected: str) -> None:
