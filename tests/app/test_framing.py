@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import json
 import logging
 
@@ -328,12 +327,6 @@ async def test_json_of_an_empty_page_is_an_error(app_client):
     page = await app_client(streaming()).get("/")
     with pytest.raises(NotJsonError, match=r"'text/plain'.*Use page\.text"):
         page.json()
-
-
-async def test_a_compressed_page_has_the_bytes_that_left(app_client):
-    data = gzip.compress(b"One.")
-    page = await app_client(streaming(data, headers=[(b"content-encoding", b"gzip")])).get("/")
-    assert gzip.decompress(page.content) == b"One."
 
 
 async def test_an_upload_of_parts_reaches_an_application_below_a_path(app_client):
