@@ -186,11 +186,18 @@ CASES = [
         "Its text:\n  'One.'",
     ),
     (
-        app_still_running_error(5, [("GET /chat", "at app.py:7 in chat")]),
+        app_still_running_error(5, [("GET /chat", "at app.py:7 in chat")], were_left=True),
         AssertionError,
         "GET /chat, at app.py:7 in chat",
         "still worked on requests 5 s after its client was closed",
         "Await request.is_disconnected() between chunks",
+    ),
+    (
+        app_still_running_error(5, [("GET /chat", "at app.py:7 in chat")], were_left=False),
+        AssertionError,
+        "GET /chat, at app.py:7 in chat",
+        "still worked on requests 5 s after its client was closed",
+        "End the context of a page",
     ),
     (
         ThunkClosedError("cancelled"),

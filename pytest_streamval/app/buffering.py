@@ -8,6 +8,8 @@ from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from pytest_streamval.app.coded_bodies import ReadDecoder
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -68,8 +70,10 @@ class _Probe:
         self.sent = asyncio.Event()
         self.has_passed = False
         self._is_received = False
-        self._head = {"type": "http.response.start", "status": page.status or 200, "headers": list(page.headers.raw)}
-        self._data = page.content or b"One."
+        headers = [(name, value) for name, value in page.headers.raw if name != b"content-encoding"]
+        self._head = {"type": "http.response.start", "status": page.status or 200, "headers": headers}
+        self._data = page.decoded_content or b"One."
+        self._decoder: ReadDecoder
 
     async def app(self, scope: Scope, receive: Callable[[], Any], send: Callable[[Message], Any]) -> None:
         """Send the head and two pieces, with a pause in which the first piece can leave."""
@@ -91,8 +95,11 @@ class _Probe:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(self, message: Message) -> None:
-        """Note that a piece has left."""
-        if message["type"] == "http.response.body" and message.get("body"):
+        """Note that a piece has left. The first bytes of a compressed body have no text."""
+        if message["type"] == "http.response.start":
+            pairs = message.get("headers", ())
+            self._decoder = ReadDecoder({bytes(name).decode(): bytes(value).decode("latin-1") for name, value in pairs})
+        elif message["type"] == "http.response.body" and self._decoder.feed(message.get("body", b"")):
             self.sent.set()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pytest_streamval.app.asgi_requests import Body, encoded_headers, http_scope, websocket_scope
 from pytest_streamval.app.client_contexts import request_context
@@ -39,6 +39,7 @@ class _Running(NamedTuple):
     """A task of the application."""
 
     task: OwnedTask[None]
+    exchange: Exchange | SocketExchange
     request: str
 
 
@@ -129,7 +130,7 @@ class AppClient:
         page = Page(self.app, exchange, read_every, self._base, self._new_recutter())
         self._note(page)
         with traced(page, scope):
-            page.task = self._run(state, exchange.run(self.app), page.request)
+            page.task = self._run(state, exchange, page.request)
         try:
             async with uploading(body, exchange, page.request):
                 await page.wait_for_head()
@@ -198,7 +199,7 @@ class AppClient:
         socket = AppWebSocket(exchange, self._base, read_every)
         self._note(socket)
         with traced(socket, scope):
-            socket.task = self._run(state, exchange.run(self.app), f"WEBSOCKET {scope['path']}")
+            socket.task = self._run(state, exchange, f"WEBSOCKET {scope['path']}")
         try:
             await asyncio.shield(exchange.accepted)
             yield socket
@@ -221,11 +222,11 @@ class AppClient:
         if state is None:
             return
         try:
-            late = await _ended(state.running)
+            late, were_left = await _ended(state.running)
         finally:
             await state.lifespan.stop()
         if late:
-            raise app_still_running_error(GRACE, late)
+            raise app_still_running_error(GRACE, late, were_left=were_left)
 
     @property
     def open_loops(self) -> list[asyncio.AbstractEventLoop]:
@@ -263,9 +264,9 @@ class AppClient:
         await state.start()
         return state
 
-    def _run(self, state: _LoopState, coroutine: Any, request: str) -> OwnedTask[None]:  # noqa: ANN401  # a coroutine
-        task: OwnedTask[None] = start_task(coroutine, f"streamval app: {request}")
-        running = _Running(task, request)
+    def _run(self, state: _LoopState, exchange: Exchange | SocketExchange, request: str) -> OwnedTask[None]:
+        task: OwnedTask[None] = start_task(exchange.run(self.app), f"streamval app: {request}")
+        running = _Running(task, exchange, request)
         state.running.append(running)
         task.add_done_callback(lambda _: state.running.remove(running))
         return task
@@ -279,14 +280,21 @@ class AppClient:
         return [*(each for each in (*_HEADERS, *more) if each[0] not in names), *given]
 
 
-async def _ended(running: list[_Running]) -> list[tuple[str, str]]:
-    """Wait for the end of tasks, and cancel those that go on. Return their requests and their places."""
+async def _ended(running: list[_Running]) -> tuple[list[tuple[str, str]], bool]:
+    """Wait for the end of tasks, and cancel those that go on.
+
+    Return the requests and the places of these, and whether their clients have left.
+    """
     if not running:
-        return []
-    late: list[tuple[str, str]] = []
+        return [], True
+    late: list[_Running] = []
+    places: list[str] = []
+    were_left = True
     try:
         await asyncio.wait([each.task for each in running], timeout=GRACE)
-        late = [(each.request, location_of(each.task.get_coro())) for each in running if not each.task.done()]
+        late = [each for each in running if not each.task.done()]
+        places = [location_of(each.task.get_coro()) for each in late]
+        were_left = not any(each.exchange.is_open for each in late)
     finally:
         await settle([each.task for each in running])
-    return late
+    return [(each.request, place) for each, place in zip(late, places, strict=True)], were_left

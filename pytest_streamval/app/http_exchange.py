@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_streamval.app.framing import ResponseFraming
+from pytest_streamval.engine.tasks import current_task_is_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,7 +136,7 @@ class Exchange:
             raise
         except BaseException as error:
             self.error = error
-            if getattr(asyncio.current_task(), "stopping", False):  # by the client, at the end of the test
+            if is_cut_off(error):
                 self._break("its task was cancelled")
                 raise
             logger.exception("The application raised an error on %s %s.", *self.request)
@@ -178,6 +179,9 @@ class Exchange:
         kind = message["type"]
         if self.status is None:
             _check_kind(kind, "http.response.start")
+            if self._is_started:
+                msg = "The response has no valid head, so that no message can follow."
+                raise RuntimeError(msg)
             self._is_started = True
             self._framing = ResponseFraming(self.scope["method"], message)
             self.headers, self.status = self._framing.headers, self._framing.status
@@ -187,14 +191,17 @@ class Exchange:
             raise RuntimeError(msg)
         else:
             _check_kind(kind, "http.response.body")
-            data = message.get("body", b"")
-            self._add(data if type(data) is bytes else b"".join((data,)), is_last=not message.get("more_body", False))
+            self._add(message.get("body", b""), is_last=not message.get("more_body", False))
 
-    def _add(self, data: bytes, *, is_last: bool) -> None:
+    def _add(self, data: Any, *, is_last: bool) -> None:  # noqa: ANN401  # as the application sends it
         framing = self._framing
+        if not framing.has_body:
+            data = b""
         if framing.is_limited:
             framing.add(len(data))
-        if data and framing.has_body:
+        if type(data) is not bytes and (data or framing.is_limited):  # a server never looks at another empty value
+            data = b"".join((data,))
+        if data:
             self.unread.append(data)
         if is_last:
             framing.end()
@@ -222,6 +229,12 @@ class Exchange:
             self.is_complete = self.status is not None and self._framing.is_satisfied
             self.is_broken = not self.is_complete
             self._wake()
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Return whether the running task ends because its client has stopped it, or its event loop comes to its end."""
+    stopped: bool = getattr(asyncio.current_task(), "stopping", False)
+    return stopped or (isinstance(error, asyncio.CancelledError) and current_task_is_cancelled())
 
 
 def _check_kind(kind: str, expected: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_streamval.app.brief_wait import settle_briefly, wait_briefly
+from pytest_streamval.app.coded_bodies import ReadDecoder, check_coding, decoded_pieces
 from pytest_streamval.app.pace import Pace
 from pytest_streamval.app.page_text import BODY, PageText, TextSearch
 from pytest_streamval.errors import (
@@ -123,6 +124,7 @@ class Page:
         self._recut = recut
         self._last_read = -math.inf  # the time of the last read
         self._texts = PageText()
+        self._decoder: ReadDecoder | None = None  # of the body, from the first look at its text on
         self._decoded = 0  # the number of reads that are in `_texts`
         self._is_text_ended = False
 
@@ -140,13 +142,18 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The body so far, decoded as UTF-8."""
+        """The body so far, as a browser reads it: decompressed, and decoded as UTF-8."""
         return self.texts.text(BODY)
 
     @property
     def content(self) -> bytes:
-        """The bytes of the body so far."""
+        """The bytes of the body so far, as they left the application."""
         return b"".join(read.data for read in self.reads)
+
+    @property
+    def decoded_content(self) -> bytes:
+        """The bytes of the body so far, decompressed."""
+        return b"".join(decoded_pieces(self.headers, (read.data for read in self.reads)))
 
     @property
     def events(self) -> list[ServerSentEvent]:
@@ -160,7 +167,7 @@ class Page:
             NotJsonError: A `ValueError`. If it is not JSON. It names the content type.
         """
         try:
-            return json.loads(self.content)
+            return json.loads(self.decoded_content)
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "")
             raise NotJsonError(self.request, kind, self.text, len(self.events), str(error)) from error
@@ -205,8 +212,10 @@ class Page:
     @property
     def texts(self) -> PageText:
         """The text in all its forms."""
+        if self.reads and self._decoder is None:
+            self._decoder = ReadDecoder(self.headers)
         for read in self.reads[self._decoded :]:
-            self._texts.feed(read.data)
+            self._texts.feed(self._decoder.feed(read.data))  # type: ignore[union-attr]  # there since the first read
         self._decoded = len(self.reads)
         if self.complete and not self._is_text_ended:
             self._is_text_ended = True
@@ -224,6 +233,7 @@ class Page:
 
     def shown_texts(self) -> list[ShownText]:
         """Return the texts that a browser may show, for `assert_no_unvalidated_text`."""
+        check_coding(self.headers)
         texts = self.texts.shown_texts()
         is_error = self.status is not None and self.status >= _FIRST_ERROR
         return [text._replace(is_plain=False) for text in texts] if is_error else texts

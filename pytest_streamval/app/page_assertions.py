@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 from pytest_streamval.app.buffering import buffering_middleware
+from pytest_streamval.app.coded_bodies import check_coding, decoded_pieces
 from pytest_streamval.app.page import Page
 from pytest_streamval.app.page_text import PageText
 from pytest_streamval.app.websocket import AppWebSocket
@@ -29,7 +30,8 @@ def assert_never_sent(page: Page | AppWebSocket | str | bytes | Iterable[str | b
     """Assert that texts never left the application.
 
     A text is found in the headers, in the body, in the joined data of the events, and in the joined strings at each
-    path of their JSON. So no cut hides it. Escapes of JSON, HTML and addresses are decoded, also inside of each other.
+    path of their JSON. So no cut hides it. A compressed body is decompressed. Escapes of JSON, HTML and addresses are
+    decoded, also inside of each other.
 
     Args:
         page: A page, a WebSocket, or the received text as one piece or in pieces.
@@ -72,7 +74,8 @@ def assert_streams(page: Page, *, within: float | None = None) -> None:
     given: object = page
     if not isinstance(given, Page):
         raise InvalidArgumentError("page", excerpt(given), "It must be a page of app_client.")
-    first = next((read for read in page.reads if read.data.strip()), None)
+    texts = decoded_pieces(page.headers, (read.data for read in page.reads))  # a compressed read may have no text yet
+    first = next((read for read, text in zip(page.reads, texts, strict=False) if text.strip()), None)
     if first is None:
         raise not_streamed_error(page.request, "no text has left it", [])
     if within is not None and first.at > within:
@@ -89,6 +92,7 @@ def assert_streams(page: Page, *, within: float | None = None) -> None:
 
 def _forms(page: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # as in assert_never_sent
     if isinstance(page, Page):
+        check_coding(page.headers)
         yield "the headers", "\n".join(f"{name}: {value}" for name, value in page.headers.items())
     texts = page.texts if isinstance(page, Page | AppWebSocket) else _texts_of(page)
     for name in texts.forms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from contextlib import contextmanager, nullcontext
@@ -29,6 +30,7 @@ class TracedPage(Protocol):
     ended: float
     reads: list[Any]
     span: PageSpan | None
+    task: asyncio.Task[None]
 
     @property
     def status(self) -> int | None:
@@ -166,6 +168,8 @@ def _route(scope: Scope) -> str | None:
 def _outcome(page: TracedPage, *, by_client: bool) -> str:
     if page.left:
         return "left"
+    if isinstance(page.error, asyncio.CancelledError) and page.task.cancelling():
+        return "open"  # at the end of the test or of its event loop
     if page.error is not None or page.end == "broken":
         return "failed"
     if page.end == "complete":

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pytest_streamval.app.http_exchange import CURRENT_EXCHANGE
+from pytest_streamval.app.http_exchange import CURRENT_EXCHANGE, is_cut_off
 from pytest_streamval.errors import ClientDisconnected, WebSocketRejectedError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class SocketExchange:
             return
         except BaseException as error:
             self.error = error
-            if getattr(asyncio.current_task(), "stopping", False):
+            if is_cut_off(error):
                 raise
             logger.exception("The application raised an error on the WebSocket %s.", self.scope["path"])
         finally:

@@ -124,22 +124,27 @@ def text_missing_error(request: str, wanted: str, found: str, end: str) -> Check
     return check_failed("text missing", lines)
 
 
-def app_still_running_error(seconds: float, requests: Sequence[tuple[str, str]]) -> CheckFailedError:
+def app_still_running_error(
+    seconds: float, requests: Sequence[tuple[str, str]], *, were_left: bool
+) -> CheckFailedError:
     """Return the error for an application that did not end its requests.
 
     Args:
         seconds: The seconds that it had.
         requests: Each request with its state, and the line of the application that waits.
+        were_left: Whether their clients have left.
     """
+    ignored = (
+        "An application that ignores the disconnect of its client goes on to use its provider. Await "
+        "request.is_disconnected() between chunks, or cancel the work when receive() returns http.disconnect."
+    )
+    opened = "Their clients have not left. End the context of a page with async with, or await page.leave()."
     return check_failed(
         "leak",
         [
             f"The application still worked on requests {seconds:g} s after its client was closed:",
             *(f"  {request}, {place}" for request, place in requests),
-            (
-                "An application that ignores the disconnect of its client goes on to use its provider. Await "
-                "request.is_disconnected() between chunks, or cancel the work when receive() returns http.disconnect."
-            ),
+            ignored if were_left else opened,
             "If this is intended, mark the test with @pytest.mark.streamval_allow_leaks.",
         ],
     )

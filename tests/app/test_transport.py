@@ -84,3 +84,38 @@ async def test_a_broken_response_is_an_error_of_httpx2(virtual_clock):
     async with client_of(app) as client:
         with pytest.raises(httpx2.RemoteProtocolError, match="returned before the end of its response"):
             await client.get("/")
+
+
+@http_only
+async def guarded(scope, receive, send):
+    """Ask for a digest, and answer with the body of the request that has one."""
+    data, more = b"", True
+    while more:
+        message = await receive()
+        data, more = data + message.get("body", b""), message.get("more_body", False)
+    credentials = dict(scope["headers"]).get(b"authorization", b"").decode()
+    if credentials.startswith(("Basic dXNlcjpwYXNz", "Digest username=")):
+        await send(start())
+        await send(body(f"{credentials.split()[0]}: {data.decode()}", more=False))
+    else:
+        challenge = b'Digest realm="chat", nonce="n", qop="auth", algorithm=SHA-256'
+        await send(start([(b"www-authenticate", challenge)], 401))
+        await send(body("No.", more=False))
+
+
+@pytest.mark.parametrize("auth", [httpx2.BasicAuth("user", "pass"), httpx2.DigestAuth("user", "pass")])
+async def test_a_client_of_httpx2_sends_its_credentials(virtual_clock, auth):
+    async with client_of(guarded) as client:
+        assert (await client.post("/", content=b"Hi")).status_code == 401
+        response = await client.post("/", content=b"Hi", auth=auth)
+    assert response.text == f"{type(auth).__name__.removesuffix('Auth')}: Hi"
+
+
+async def test_each_read_of_httpx2_has_its_own_timeout(virtual_clock):
+    async with client_of(streaming("a", 4, "b", 4, "c", 6, "d")) as client, client.stream("GET", "/") as response:
+        texts = response.aiter_text()
+        seen = [(await anext(texts), virtual_clock.elapsed) for _ in "abc"]
+        with pytest.raises(httpx2.ReadTimeout, match="5 s"):
+            await anext(texts)
+        assert virtual_clock.elapsed == 13
+    assert seen == [("a", 0), ("b", 4), ("c", 8)]

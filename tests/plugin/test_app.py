@@ -124,6 +124,24 @@ def test_a_test_fails_if_the_application_ignores_that_its_client_has_left(run) -
     )
 
 
+def test_a_test_fails_if_it_leaves_a_page_open(run) -> None:
+    code = """
+KEPT = []
+
+async def test_it(client, virtual_clock):
+    KEPT.append(client.stream("GET", "/deaf"))
+    await (await KEPT[0].__aenter__()).until("One.")
+"""
+    result = run(code, "--asyncio-mode", "auto")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*  GET /deaf, at test_a_test_fails_if_it*.py:* in app: await asyncio.sleep(3600)",
+            "*Their clients have not left. End the context of a page with async with, or await page.leave().",
+        ]
+    )
+
+
 def test_the_clean_up_of_a_cancelled_application_is_awaited(run) -> None:
     code = f"@pytest.mark.streamval_allow_leaks{LEFT.replace('PATH', 'stubborn')}"
     code += "\ndef test_the_log():\n    assert log == ['startup', 'cleaned up', 'shutdown']\n"

@@ -105,6 +105,78 @@ def test_a_worker_keeps_a_trace_of_its_own(pytester: pytest.Pytester) -> None:
     assert session[1] not in {words[1] for words in streams}
 
 
+OPEN_PAGES = """
+import asyncio
+from pathlib import Path
+import pytest
+from pytest_streamval import AppClient
+
+KEPT = []
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+    elif scope["path"] != "/before-the-head":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"One.", "more_body": True})
+    await asyncio.Event().wait()
+
+async def leave_open(path, client):
+    KEPT.append(client.websocket(path) if path == "/socket" else client.stream("GET", path))
+    page = await KEPT[-1].__aenter__()
+    if path not in ("/socket", "/before-the-head"):
+        await page.until("One.")
+
+@pytest.mark.parametrize("path", ["/page", "/socket", "/before-the-head"])
+async def test_a_loop_that_ends(path):
+    await leave_open(path, AppClient(app))
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_loop_that_goes_on():
+    await leave_open("/loop-goes-on", AppClient(app))
+
+def test_a_loop_of_the_test():
+    KEPT.append(asyncio.new_event_loop())
+    KEPT[-1].run_until_complete(leave_open("/own-loop", AppClient(app)))
+
+@pytest.mark.streamval_allow_leaks
+async def test_the_fixture(app_client, virtual_clock):
+    await leave_open("/fixture", app_client(app))
+
+def test_all_spans_have_ended():
+    lines = Path("spans.txt").read_text().splitlines()
+    paths = ["page", "socket", "before-the-head", "loop-goes-on", "own-loop", "fixture"]
+    assert lines == [f"GET /{path} open None UNSET" for path in paths]
+"""
+TO_FILE = """
+from pathlib import Path
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+
+class ToFile(SpanExporter):
+    def export(self, spans):
+        with Path("spans.txt").open("a") as file:
+            for span in spans:
+                attributes = span.attributes
+                shown = [span.name, attributes["streamval.outcome"], attributes.get("error.type")]
+                print(*shown, span.status.status_code.name, file=file)
+
+def pytest_configure(config):
+    trace.set_tracer_provider(TracerProvider())
+    trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(ToFile()))
+"""
+
+
+def test_a_page_that_is_open_at_the_end_of_its_test_has_a_span_that_says_so(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    pytester.makeconftest(TO_FILE)
+    pytester.makepyfile(OPEN_PAGES)
+    run_in_new_process(pytester, "-p", "no:cacheprovider").assert_outcomes(passed=7)
+
+
 def test_the_fixture_without_opentelemetry_names_the_extra_to_install(
     pytester: pytest.Pytester,
 ) -> None:
