@@ -469,8 +469,8 @@ CASES = [
         unscripted_request_error("POST /a", [], "", [], has_rule=True),
         AssertionError,
         "POST /a",
-        "Its rule returned None.",
-        "Let the rule return a script",
+        "Its rule has none for this request.",
+        "Add a script for it to the rule",
     ),
     (
         unscripted_request_error("POST /a", [("'One.'", "")], "POST /b", []),
