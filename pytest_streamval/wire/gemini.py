@@ -93,7 +93,7 @@ class GeminiDecoder(FrameDecoder):
             report = report_without_output(body, data)
         if report is not None:
             raise report
-        return self._response(inner if isinstance(inner, dict) else body)
+        return self._response({**inner, **body} if isinstance(inner, dict) else body)
 
     def _response(self, body: Json) -> Delta | None:
         candidate = _candidate(body)

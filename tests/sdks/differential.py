@@ -263,11 +263,11 @@ class Content:
     calls: dict[object, list[str]] = field(default_factory=dict)
     """The name and the pieces of the arguments of each call."""
 
-    def add(self, key: object, name: str | None, arguments: str) -> None:
-        """Add a fragment of a call."""
+    def add(self, key: object, name: str | None, arguments: object) -> None:
+        """Add a fragment of a call. A client passes values of other types on."""
         known = self.calls.setdefault(key, [""])
         known[0] += name or ""
-        known.append(arguments)
+        known.append(text_of(arguments))
 
     @property
     def whole_calls(self) -> list[tuple[str, Any]]:
@@ -330,10 +330,10 @@ def _responses(client: Any) -> Content:
 
 def _anthropic(client: Any) -> Content:
     with client.messages.stream(model="m", max_tokens=9, messages=_MESSAGES) as stream:
-        for _ in stream:
-            pass
+        kinds = {event.type for event in stream}
         message = stream.get_final_message()
-    content = Content(reason=message.stop_reason)
+    # the first event alone ends nothing, even if it has a reason
+    content = Content(reason=message.stop_reason if kinds & {"message_delta", "message_stop"} else None)
     for block in message.content:
         if block.type == "text":
             content.text += block.text
@@ -387,7 +387,7 @@ def official(mutant: Mutant) -> Content | None:
             content = _READERS[mutant.protocol](_client(mutant.protocol))
     except Exception:  # noqa: BLE001  # any error of a client says that it did not read the stream
         return None
-    return content if content.reason else None
+    return content if content.reason and isinstance(content.reason, str) else None
 
 
 # The comparison
@@ -457,6 +457,7 @@ REASONS: dict[str, Callable[[Content, StreamReading], bool]] = {
     "the pieces contradict the complete text, and have been passed on": _is_malformed("but the sum of its pieces is"),
     "a piece of another type than its block, which the client leaves out": _is_malformed("in a block of type"),
     "a value of another type, of which the output depends": _is_malformed(", not a", ", not true or false"),
+    "a piece of arguments without its place, which the client leaves out": _is_malformed("not the place of a value"),
     "a field is missing, without which a part of the output is lost": _is_malformed("is missing"),
     "a piece of a block or a call that has never started": _is_malformed("is not open", "call that has started"),
 }

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from pytest_streamval import read_stream
 from pytest_streamval.errors import MalformedFrameError, ProviderStreamError, StreamTruncatedError
 from pytest_streamval.model import Delta, ToolCallDelta, Usage
 from pytest_streamval.wire import GeminiDecoder
@@ -232,3 +233,12 @@ def test_a_malformed_gemini_frame_raises_with_its_offset_and_the_text(frame, fau
         decoder.feed(body)
     assert fault in caught.value.fault
     assert (caught.value.offset, caught.value.text) == (len(before), "a")
+
+
+def test_fields_beside_a_wrapped_gemini_response_are_read_with_it():
+    frames = (
+        {"response": {"candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}},
+        {"response": {"usageMetadata": {"promptTokenCount": 3}}, "candidates": [{"finishReason": "STOP"}]},
+    )
+    found = read_stream("gemini", b"".join(f"data: {json.dumps(frame)}\n\n".encode() for frame in frames))
+    assert (found.text, found.finish_reason, found.usage, found.error) == ("Hi", "STOP", Usage(3), None)
