@@ -52,18 +52,18 @@ class ServeOutput:
         return bool(self._pending)
 
     def print_new(self) -> None:
-        """Print the news about the requests since the last call."""
-        before = self._seen
-        self._seen, requests = self._server.requests_after(before)
-        for number, request in enumerate(requests, self._seen - len(requests)):
-            self._pending[number] = request
+        """Print the news about the requests since the last call. After an interrupt, the next call prints the rest."""
+        seen, requests = self._server.requests_after(self._seen)
+        for number, request in enumerate(requests, seen - len(requests)):
             if self._as_json:
                 print_json(event="request", **{**request.as_json(number), **_BEFORE_RESPONSE})
+            self._pending[number] = request
+            self._seen = number + 1
+        self._seen = seen
         for number, request in tuple(self._pending.items()):
-            is_done = request.ended or (request.status is not None and not self._as_json)
-            if is_done:
-                del self._pending[number]
+            if request.ended or (request.status is not None and not self._as_json):
                 self._print_done(number, request)
+                self._pending.pop(number)
         sys.stdout.flush()
 
     def _print_done(self, number: int, request: ServedRequest) -> None:

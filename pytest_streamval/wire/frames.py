@@ -48,7 +48,7 @@ from pytest_streamval.wire.unusual_bodies import (
     is_done,
     is_keep_alive_name,
     lines_of_frame,
-    objects_of_body,
+    object_of_body,
 )
 
 if TYPE_CHECKING:
@@ -206,12 +206,14 @@ class FrameDecoder(SecondaryValues, ABC):
 
     def _read_body(self, left: bytes, deltas: list[Delta]) -> bool:
         """Read a body that is a complete answer in JSON, and return whether it is one."""
+        body = object_of_body(left)
         try:
-            found = [self._read(each, "message") for each in objects_of_body(left)]
+            delta = None if body is None else self._read(body, "message")
         except (FrameFaultError, ProviderReportError):
             return False
-        join = self._joiner.join if self._joiner else lambda delta: delta
-        new = [joined for joined in (join(delta) for delta in found if delta is not None) if joined is not None]
+        if delta is not None and self._joiner:
+            delta = self._joiner.join(delta)
+        new = [] if delta is None else [delta]
         if not self.done and not any(delta.finish_reason for delta in new):
             return False
         deltas += new

@@ -1,9 +1,8 @@
 """Frames and bodies in a form that is not the protocol's, but has all of the content.
 
 Sources: data that is empty (https://github.com/openai/openai-python/issues/2722) or null
-(https://github.com/NousResearch/hermes-agent/pull/80822) as a keep-alive, a complete answer in place of a stream
-(https://github.com/decolua/9router/issues/3492), and Gemini's array without `alt=sse`
-(https://github.com/simonw/llm-gemini/issues/97).
+(https://github.com/NousResearch/hermes-agent/pull/80822) as a keep-alive, and a complete answer in place of a stream
+(https://github.com/decolua/9router/issues/3492).
 """
 
 from __future__ import annotations
@@ -42,17 +41,10 @@ def lines_of_frame(data: str) -> list[str]:
     return lines if are_frames else []
 
 
-def objects_of_body(left: bytes) -> list[str]:
-    """Return the JSON objects of a body that is one object, or an array of them. Return none for any other body."""
+def object_of_body(left: bytes) -> str | None:
+    """Return the JSON object that a complete body is, or None for any other body."""
     text = left.decode(errors="replace")
-    value = _whole_value(text)
-    if isinstance(value, dict) and "\N{REPLACEMENT CHARACTER}" not in text:
-        return [text]
-    found = value if isinstance(value, list) else []
-    try:
-        return [json.dumps(each) for each in found] if all(isinstance(each, dict) for each in found) else []
-    except RecursionError:
-        return []
+    return text if isinstance(_whole_value(text), dict) and "\N{REPLACEMENT CHARACTER}" not in text else None
 
 
 def first_object(text: str) -> str | None:

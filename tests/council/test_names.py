@@ -99,10 +99,10 @@ def test_a_file_with_anything_else_than_names_is_an_error_that_names_the_place(t
 
 def test_ask_takes_friendly_names_and_named_councils(folder, capsys, monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")  # a port on which nothing listens
-    for words in (["-m", "smart"], ["-c", "default", "--mode", "raw"], []):
+    for words in (["-m", "fast"], ["-c", "default", "--mode", "raw"], []):
         assert main(["ask", "Say it.", "--json", "--no-cache", *words]) == 1
     one, named, default = map(json.loads, capsys.readouterr().out.splitlines())
-    assert [answer["name"] for answer in one["answers"]] == ["smart"]
+    assert [answer["name"] for answer in one["answers"]] == ["fast"]
     assert [answer["name"] for answer in named["answers"]] == ["fast", "smart"]
     assert [answer["name"] for answer in default["answers"]] == ["fast", "smart"]
     assert default["mode"] == "synthesize"

@@ -370,7 +370,7 @@ READ = {
         ),
     },
     "gemini": {
-        "an array": (json.dumps([parts({"text": "a"}), parts({"text": "b"}), FINISHED]).encode(), ["not-streamed"]),
+        "an array": (json.dumps([parts({"text": "a"}), parts({"text": "b"}), FINISHED]).encode(), []),
         "a complete answer": (json.dumps(parts({"text": "ab"}, finishReason="STOP")).encode(), ["not-streamed"]),
         "an answer inside of a field": (sse({"response": parts({"text": "ab"})}, {"response": FINISHED}), []),
         "a reason of a wrong type": (sse(parts({"text": "ab"}, finishReason=1), FINISHED), ["value-type"]),

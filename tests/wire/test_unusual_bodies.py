@@ -81,7 +81,6 @@ def test_json_that_is_too_deep_to_be_written_is_no_answer(monkeypatch):
         raise RecursionError
 
     bodies = {
-        b'[{"candidates": [{"finishReason": "STOP"}]}]': ("gemini", StreamTruncatedError),
         json.dumps(ANSWER).encode() + DONE: ("openai", StreamTruncatedError),
         sse({"choices": [{"delta": {"content": "a"}}] * 2}, delta("stop")) + DONE: ("openai", type(None)),
     }
