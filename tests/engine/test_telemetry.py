@@ -179,6 +179,13 @@ async def test_a_failed_final_validation_marks_the_span_too(start, judge, captur
     assert span.attributes["streamval.outcome"] == "invalid"
 
 
+async def test_the_reason_of_a_requirement_is_not_exported_if_it_may_have_a_key(start, judge, captured):
+    verdict = ValidationResult(result=False, reason="the judge refused: api_key=swordfish")
+    result, _ = await start(["One. "], judge(final=verdict, name="last"))
+    await result.acomplete()
+    assert captured.span().status.description == "Judge('last') failed the output: its reason may have a secret"
+
+
 async def test_attempts_and_replacements_and_delays_are_reported(start, judge, captured):
     replaced = PartialValidationResult("fail", replacement="!")
     first = judge("pass", replaced, "pass", "fail", final=False)
