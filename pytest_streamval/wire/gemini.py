@@ -89,7 +89,7 @@ class GeminiDecoder(FrameDecoder):
         body = self._object(data)
         report = provider_report(body.get("error") or body, data) if event == "error" else report_in(body, data)
         inner = body.get("response")
-        if report is None and not body.keys() & _FIELDS and not isinstance(inner, dict):
+        if report is None and _FIELDS.isdisjoint(body) and not isinstance(inner, dict):
             report = report_without_output(body, data)
         if report is not None:
             raise report
