@@ -177,7 +177,7 @@ def constructor_with_time(cls: type[E], *, has_details: bool = False) -> Callabl
 
 
 def _function_that_sets_fields(cls: Any, name: str, beginning: str, scope: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Return a function that sets the slots of an event, `self`, after its beginning. It returns the event."""
+    """Return a function that sets the slots of an event, `self`. Unless it is `__init__`, it returns the event."""
     scope |= {f"set_{item.name}": getattr(cls, item.name).__set__ for item in fields(cls)}
     assignments = "".join(f"    set_{item.name}(self, {item.name})\n" for item in fields(cls) if item.init)
     end = "" if name == "__init__" else "    return self\n"
