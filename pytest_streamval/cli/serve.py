@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_streamval.cli.serve_output import ServeOutput
+    from pytest_streamval.cli.signals import Interrupts
     from pytest_streamval.cli.terminal import Commands
     from pytest_streamval.server import Fault, ProviderServer
 
@@ -61,7 +62,7 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
     from pytest_streamval.cli.fault_option import fault_of
     from pytest_streamval.cli.serve_output import ServeOutput
-    from pytest_streamval.cli.signals import interrupted_by_signals
+    from pytest_streamval.cli.signals import Interrupts
 
     if (options.source is None) == (options.upstream is None):
         parser.error("Give either a SOURCE to play or --upstream URL to pass requests on.")
@@ -69,7 +70,8 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.error(f"Invalid --speed: {options.speed:g}. It must be above 0. --fast skips the pauses.")
     if options.record is not None and options.upstream is None:
         parser.error("-o (or --record) records the answers of an upstream: give --upstream URL too.")
-    with interrupted_by_signals():
+    interrupts = Interrupts()
+    with interrupts.received():
         try:
             fault = None if options.fault is None else fault_of(options.fault)
             server = _server(options, fault)
@@ -79,7 +81,7 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         output = ServeOutput(server, as_json=options.json)
         with closing(server), suppress(KeyboardInterrupt):
             output.start(options.source or options.upstream, fault)
-            _print_requests(output)
+            _print_requests(output, interrupts)
         output.print_new()  # those that the interrupt has ended
         output.print_failures()
     return 0
@@ -112,8 +114,9 @@ def _start(parser: argparse.ArgumentParser, server: ProviderServer, port: int) -
         parser.error(f"The port {port} is in use. Give another one with --port N, or --port 0 for any free port.")
 
 
-def _print_requests(output: ServeOutput) -> NoReturn:
-    """Print each request, until an interrupt."""
+def _print_requests(output: ServeOutput, interrupts: Interrupts) -> NoReturn:
+    """Print each request, until an interrupt. It waits for the end of a line, so that none is lost or repeated."""
     while True:
         output.wait(_SOON if output.is_waiting else _WAIT)
-        output.print_new()
+        with interrupts.held():
+            output.print_new()

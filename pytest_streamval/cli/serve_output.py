@@ -52,7 +52,7 @@ class ServeOutput:
         return bool(self._pending)
 
     def print_new(self) -> None:
-        """Print the news about the requests since the last call. After an interrupt, the next call prints the rest."""
+        """Print the news about the requests since the last call."""
         seen, requests = self._server.requests_after(self._seen)
         for number, request in enumerate(requests, seen - len(requests)):
             if self._as_json:

@@ -37,24 +37,52 @@ def cancelled_by_signals(task: asyncio.Task[Any], received: list[int]) -> Iterat
         yield
 
 
+class Interrupts:
+    """The interrupts of a command: Ctrl-C, SIGTERM and SIGHUP raise `KeyboardInterrupt` in its main thread.
+
+    While the command holds them, the first one waits. The second one does not, in case the command hangs.
+    """
+
+    def __init__(self) -> None:
+        self._held = False
+        self._waiting = False
+
+    @contextmanager
+    def received(self) -> Iterator[None]:
+        """Receive the signals. After the first one, SIGTERM and SIGHUP do not disturb the clean-up."""
+
+        def receive(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            if self._held and not self._waiting:
+                self._waiting = True
+            else:
+                _interrupt()
+
+        with _handled(receive, signal.SIGINT):
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let an interrupt wait until the end of the block."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._waiting:
+            _interrupt()
+
+
+def _interrupt() -> NoReturn:
+    for number in _numbers():
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 @contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` at the first SIGTERM or SIGHUP. Later ones do not disturb the clean-up."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        del number, frame
-        for each in _numbers():
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    with _handled(interrupt):
-        yield
-
-
-@contextmanager
-def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+def _handled(handler: Callable[[int, FrameType | None], object], *more: int) -> Iterator[None]:
     with ExitStack() as undo:
-        for number in _numbers():
+        for number in (*_numbers(), *more):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 undo.callback(signal.signal, number, signal.signal(number, handler))
         yield

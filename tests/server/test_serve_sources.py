@@ -18,6 +18,7 @@ from pytest_streamval import Delay, ProviderServer, Script, Stall, faults
 from pytest_streamval.cli import main
 from pytest_streamval.cli.fault_option import fault_of
 from pytest_streamval.cli.serve_sources import source_of
+from pytest_streamval.cli.signals import Interrupts
 from tests.server.clients import BODY, CHAT, CLOSE, exchange, receive_all, receive_until, request
 
 if TYPE_CHECKING:
@@ -31,11 +32,26 @@ _CODE = (
     "from pytest_streamval.cli import main; raise SystemExit(main())"
 )
 
+# A signal arrives as soon as the line of a request is printed.
+_INTERRUPTED = """
+from pytest_streamval.cli import serve_output
+from pytest_streamval.cli.terminal import print_json
+
+def print_and_interrupt(**fields):
+    print_json(**fields)
+    if fields["event"] == "request":
+        signal.raise_signal(signal.SIGTERM)
+
+serve_output.print_json = print_and_interrupt
+"""
+
 
 @contextmanager
-def serving(*arguments: str, end: int = signal.SIGTERM) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def serving(
+    *arguments: str, end: int = signal.SIGTERM, code: str = _CODE
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run `streamval serve --json`, and yield the process and its port. A signal ends it."""
-    command = [sys.executable, "-W", "error", "-c", _CODE, "serve", *arguments, "--json", "--port", "0"]
+    command = [sys.executable, "-W", "error", "-c", code, "serve", *arguments, "--json", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -137,6 +153,35 @@ def test_serve_prints_the_responses_that_its_end_breaks(tmp_path: Path) -> None:
         events.append(next_event(process))
     assert [event["event"] for event in events] == ["request", "response"]
     assert events[1]["outcome"] == "broken"
+
+
+def test_serve_prints_no_request_twice_when_a_signal_arrives_after_its_line(tmp_path: Path) -> None:
+    Script.of("One ", Stall()).dump(tmp_path / "script.jsonl")
+    imports, _, call = _CODE.rpartition("from ")
+    with (
+        serving(str(tmp_path / "script.jsonl"), code=f"{imports}\n{_INTERRUPTED}\nfrom {call}") as (process, port),
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+    ):
+        client.sendall(request())
+        assert process.wait(_SECONDS) == 0
+        assert process.stdout is not None
+        events = [json.loads(line) for line in process.stdout]
+    assert [(event["event"], event["number"]) for event in events] == [("request", 0), ("response", 0)]
+
+
+def test_held_interrupts_wait_for_the_end_of_the_block_but_for_a_second_one() -> None:
+    done = []
+    interrupts = Interrupts()
+    with interrupts.received():
+        with pytest.raises(KeyboardInterrupt), interrupts.held():
+            signal.raise_signal(signal.SIGINT)
+            done.append("a line")
+        with pytest.raises(KeyboardInterrupt), interrupts.held():
+            signal.raise_signal(signal.SIGINT)
+            done.append("nothing, since one interrupt waited before")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert done == ["a line"]
 
 
 def test_serve_prints_the_reason_of_a_refusal(tmp_path: Path) -> None:
