@@ -47,12 +47,28 @@ class FuzzedTest:
     """The channels that were cut, None if no variant has ended."""
     report: pytest.TestReport | None = None
     """The report of the failure that is shown."""
+    scripted_report: pytest.TestReport | None = None
+    """The report of the failure as scripted."""
+
+    @property
+    def fails_when_cut(self) -> bool:
+        """Whether the test passes as scripted and fails under another cut."""
+        return bool(self.failures) and not self.fails_anyway and self.repeats
+
+    @property
+    def passing(self) -> list[str]:
+        """The names of the cuts under which the test has passed."""
+        return [name for name, is_run in self.ran.items() if is_run and not {name} & {*self.failures, *self.uncut}]
 
     @property
     def depends_on_cut(self) -> bool:
-        """Whether the test passes as scripted and fails under another cut."""
-        fails_anyway = self.fails_as_scripted or isinstance(self.scripted, Failure)
-        return bool(self.failures) and not fails_anyway and self.repeats
+        """Whether the test passes in one way of cutting its streams, and fails in another."""
+        return self.fails_when_cut or (self.fails_anyway and bool(self.passing))
+
+    @property
+    def fails_anyway(self) -> bool:
+        """Whether the test fails as scripted, too."""
+        return self.fails_as_scripted or isinstance(self.scripted, Failure)
 
 
 class VariantReports:
@@ -110,6 +126,7 @@ class VariantReports:
         if facts.cut is None:
             _note_scripted(test, report, facts.failure)
             if facts.failure in test.failures.values() and not self._each:
+                test.scripted_report = None
                 _demote(report, facts, counts=True)  # in a random order, a variant may have failed before it
             return
         if report.when == "call" or facts.failure is not None:
@@ -174,17 +191,21 @@ class VariantReports:
     def pytest_sessionfinish(self) -> None:
         """Add the number of failing cuts to each failure."""
         for test in self.tests.values():
-            report = test.report
-            if report is None or (isinstance(test.scripted, Failure) and test.smallest is not None):
-                continue  # it says that the test fails as scripted
-            if isinstance(test.scripted, Failure):
-                report.sections.append((_SECTION, "Fails as scripted, too."))
-            elif test.smallest is not None and test.repeats:
-                sections = report.sections
-                at = next((n for n, (name, _) in enumerate(sections) if name == _SECTION), None)
-                if at is not None:
-                    *head, again = sections[at][1].split("\n")
-                    sections[at] = (_SECTION, "\n".join([*head, *counted(test), again]))
+            if test.scripted_report is not None and test.passing and not self._each:
+                test.scripted_report.sections.append((_SECTION, "\n".join(counted(test))))
+            if test.report is not None:
+                _complete(test, test.report)
+
+
+def _complete(test: FuzzedTest, report: pytest.TestReport) -> None:
+    """Add the outcome as scripted and the number of failing cuts to the report of a test's failure."""
+    if isinstance(test.scripted, Failure) and test.smallest is None:
+        report.sections.append((_SECTION, "Fails as scripted, too."))
+    elif test.smallest is not None and test.repeats and (test.passing or not test.fails_anyway):
+        at = next((n for n, (name, _) in enumerate(report.sections) if name == _SECTION), None)
+        if at is not None:
+            *head, again = report.sections[at][1].split("\n")
+            report.sections[at] = (_SECTION, "\n".join([*head, *counted(test), again]))
 
 
 def _demote(report: pytest.TestReport, facts: VariantFacts, *, counts: bool) -> None:
@@ -198,7 +219,7 @@ def counted(test: FuzzedTest) -> list[str]:
     """Return the line about the other cuts of a test that depends on the cut, none if no other ran."""
     others = [cut for cut in test.ran if cut not in {test.smallest, _number_of_whole(test.smallest)}]
     failing = [cut for cut in others if cut in test.failures]
-    scripted = "Passes as scripted. " if test.scripted is True else ""
+    scripted = "Passes as scripted. " if test.scripted is True else "Fails as scripted. " * (test.report is None)
     if not others:
         return [scripted.rstrip()] if scripted else []
     if not failing:
@@ -243,7 +264,7 @@ def _parameters(nodeid: str) -> str:
 
 
 def _note_scripted(test: FuzzedTest, report: pytest.TestReport, failure: Failure | None) -> None:
-    if failure is not None:
-        test.scripted = test.scripted if isinstance(test.scripted, Failure) else failure
+    if failure is not None and not isinstance(test.scripted, Failure):
+        test.scripted, test.scripted_report = failure, report
     elif report.when == "call" and report.passed and test.scripted is None:
         test.scripted = True

@@ -70,7 +70,7 @@ class VariantSummary:
         facts = VariantFacts.of(report)
         if facts is not None and facts.failure is not None:
             test = self._reports.tests[facts.test]
-            if test.depends_on_cut:
+            if test.fails_when_cut:
                 self._known.keep(FailingCut(facts.test, test.smallest or str(test.shown or facts.cut)))
         if self._reports.ran > self._ran:
             self._ran = self._reports.ran

@@ -335,6 +335,27 @@ def test_a_test_that_fails_as_scripted_is_one_failure_in_any_order(pytester: pyt
     assert any(line.startswith("0 of 2 tests depend on the cut") for line in plugin_lines(result))
 
 
+@pytest.mark.parametrize("order", ["as collected", "reversed"])
+def test_a_test_that_fails_as_scripted_and_passes_under_other_cuts_depends_on_the_cut(
+    pytester: pytest.Pytester, order: str
+) -> None:
+    if order == "reversed":
+        pytester.makeconftest("def pytest_collection_modifyitems(items):\n    items.reverse()\n")
+    pytester.makepyfile(
+        test_it="""
+        def test_it(stream_script):
+            pieces = list(stream_script("Some <b>bold</b> text.", token_size=7).play_sync())
+            assert any("<b>" in piece for piece in pieces)
+        """
+    )
+    result = run(pytester, "--streamval-fuzz", "4")
+    result.assert_outcomes(failed=1, passed=2)
+    scripted = "Fails as scripted. Fails under 2 of 4 other cuts (2, 4), always the same way."
+    variant = "Fails under 1 of 3 other cuts (2), always the same way."
+    assert (scripted if order == "as collected" else variant) in result.outlines
+    assert any(line.startswith("1 of 1 test depends on the cut") for line in plugin_lines(result))
+
+
 def test_a_failure_that_does_not_repeat_leaves_no_fixtures_to_the_next_module(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="runs = []\n\ndef test_it(stream_script):\n    list(stream_script('Hello there.').play_sync())\n"
