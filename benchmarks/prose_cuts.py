@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_streamval.engine.prose import ProseChunker
 
 if TYPE_CHECKING:
-    from pytest_streamval.engine.chunking import Chunk
+    from pytest_streamval.engine.chunking_strategy import Chunk
 
 PROSE: Final = (
     "At 5 a.m. Mr. Smith went to the bank. He left at 6 P.M. Mr. Smith then went home. ",

@@ -18,8 +18,7 @@ _HOMES = {
     "conformance": ("check_backend", "check_chunker"),
     "council": ("Council", "CouncilCache", "CouncilEvent", "CouncilResult", "ModelAnswer", "per_member"),
     "engine.backend": ("Backend", "ModelOption"),
-    "engine.chunkers": ("LineChunker", "ParagraphChunker", "SentenceChunker", "WordChunker"),
-    "engine.chunking": ("Chunk", "Chunker", "ChunkingStrategy"),
+    "engine.chunking_strategy": ("Chunk", "Chunker", "ChunkingStrategy"),
     "engine.component": ("CBlock", "Component", "Instruction", "Message"),
     "engine.context": ("ChatContext", "Context", "SimpleContext"),
     "engine.events": (
@@ -39,6 +38,7 @@ _HOMES = {
     "engine.requirement": ("PartialValidationResult", "Requirement", "ValidationResult"),
     "engine.result": ("StreamChunkingResult",),
     "engine.retries": ("Restart",),
+    "engine.simple_chunkers": ("LineChunker", "ParagraphChunker", "SentenceChunker", "WordChunker"),
     "engine.telemetry.spans": ("set_span_status_error",),
     "engine.thunk": ("ModelOutputThunk",),
     "errors": (

@@ -17,13 +17,9 @@ from pytest_streamval.council import ModelAnswer as ModelAnswer
 from pytest_streamval.council import per_member as per_member
 from pytest_streamval.engine.backend import Backend as Backend
 from pytest_streamval.engine.backend import ModelOption as ModelOption
-from pytest_streamval.engine.chunkers import LineChunker as LineChunker
-from pytest_streamval.engine.chunkers import ParagraphChunker as ParagraphChunker
-from pytest_streamval.engine.chunkers import SentenceChunker as SentenceChunker
-from pytest_streamval.engine.chunkers import WordChunker as WordChunker
-from pytest_streamval.engine.chunking import Chunk as Chunk
-from pytest_streamval.engine.chunking import Chunker as Chunker
-from pytest_streamval.engine.chunking import ChunkingStrategy as ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk as Chunk
+from pytest_streamval.engine.chunking_strategy import Chunker as Chunker
+from pytest_streamval.engine.chunking_strategy import ChunkingStrategy as ChunkingStrategy
 from pytest_streamval.engine.component import CBlock as CBlock
 from pytest_streamval.engine.component import Component as Component
 from pytest_streamval.engine.component import Instruction as Instruction
@@ -49,6 +45,10 @@ from pytest_streamval.engine.requirement import Requirement as Requirement
 from pytest_streamval.engine.requirement import ValidationResult as ValidationResult
 from pytest_streamval.engine.result import StreamChunkingResult as StreamChunkingResult
 from pytest_streamval.engine.retries import Restart as Restart
+from pytest_streamval.engine.simple_chunkers import LineChunker as LineChunker
+from pytest_streamval.engine.simple_chunkers import ParagraphChunker as ParagraphChunker
+from pytest_streamval.engine.simple_chunkers import SentenceChunker as SentenceChunker
+from pytest_streamval.engine.simple_chunkers import WordChunker as WordChunker
 from pytest_streamval.engine.telemetry.spans import set_span_status_error as set_span_status_error
 from pytest_streamval.engine.thunk import ModelOutputThunk as ModelOutputThunk
 from pytest_streamval.errors import CassetteEndedError as CassetteEndedError

@@ -28,7 +28,7 @@ def _replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
     """Play a cassette through the engine."""
     import asyncio
 
-    from pytest_streamval.engine.chunkers import resolve_chunking
+    from pytest_streamval.engine.simple_chunkers import resolve_chunking
     from pytest_streamval.errors import plural
     from pytest_streamval.scripting.script import Script
     from pytest_streamval.scripting.steps import Delay

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_streamval.conformance import rules
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.errors import excerpt
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from pytest_streamval.conformance.chunker_checks import (
 )
 from pytest_streamval.conformance.corpus import corpus
 from pytest_streamval.conformance.growth import DELTA, growing_quarters
-from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, excerpt
 from pytest_streamval.fuzzing.cuts import Cut, show_cuts
 from pytest_streamval.fuzzing.shrinking import smallest_pieces
@@ -51,9 +51,9 @@ _Cuts: TypeAlias = "tuple[tuple[str, ...], ...]"  # one text, in the pieces of e
 def check_chunker(strategy: ChunkingStrategy | str, *, texts: Iterable[str] = (), bounded_delay: bool = True) -> None:
     """Check the contract of a chunking strategy with many texts under many cuts, which takes about a second.
 
-    The rules are those of `pytest_streamval.engine.chunking`. The texts are the same each time. Rule 4 is measured, and
-    only if the strategy defines `chunker`. A strategy that has only `split` and `flush` receives the complete text
-    after every delta, so its interface makes it quadratic.
+    The rules are those of `pytest_streamval.engine.chunking_strategy`. The texts are the same each time. Rule 4 is
+    measured, and only if the strategy defines `chunker`. A strategy that has only `split` and `flush` receives the
+    complete text after every delta, so its interface makes it quadratic.
 
     Args:
         strategy: An instance, or the alias of a built-in strategy.

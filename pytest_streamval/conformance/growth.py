@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_streamval.engine.chunking import ChunkingStrategy
+    from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
 
 DELTA = 4
 """The number of characters in a delta, about as many as in a token of a model."""

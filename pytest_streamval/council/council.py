@@ -13,8 +13,8 @@ from pytest_streamval.council.names import DEFAULT, find_names
 from pytest_streamval.council.run import CouncilRun
 from pytest_streamval.council.stream import CouncilStream
 from pytest_streamval.engine.backend import Backend
-from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.orchestrator import check_timeout, checked_requirements
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 from pytest_streamval.errors import (
     InvalidArgumentError,
     event_loop_running_error,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.council.events import CouncilEvent
     from pytest_streamval.council.results import CouncilResult
-    from pytest_streamval.engine.chunking import ChunkingStrategy
+    from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
     from pytest_streamval.engine.requirement import Requirement
     from pytest_streamval.live.backend import LiveBackend
 

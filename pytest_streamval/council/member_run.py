@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.council.event_channel import EventChannel
     from pytest_streamval.council.members import Member
-    from pytest_streamval.engine.chunking import ChunkingStrategy
+    from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.requirement import Requirement

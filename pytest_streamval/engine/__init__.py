@@ -1,8 +1,7 @@
 """The streaming validation engine."""
 
 from pytest_streamval.engine.backend import Backend, ModelOption
-from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.component import CBlock, Component, Instruction, Message
 from pytest_streamval.engine.context import ChatContext, Context, SimpleContext
 from pytest_streamval.engine.events import (
@@ -24,6 +23,7 @@ from pytest_streamval.engine.requirement import PartialValidationResult, Require
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.retries import Restart
 from pytest_streamval.engine.run_view import RunView
+from pytest_streamval.engine.simple_chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
 from pytest_streamval.engine.thunk import ModelOutputThunk, on_start
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 

@@ -7,14 +7,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.chunking_strategy import Chunk
 from pytest_streamval.engine.events import ChunkEvent, Release
 from pytest_streamval.engine.output_text import OutputText, TextSoFar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_streamval.engine.chunking import Chunker
+    from pytest_streamval.engine.chunking_strategy import Chunker
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
     from pytest_streamval.engine.thunk import ModelOutputThunk

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_streamval.engine.attempt import AttemptState, Holdback
-from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, new_chunker
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy, new_chunker
 from pytest_streamval.engine.context import Context
 from pytest_streamval.engine.own_chunks import OwnChunksAttempt, Track
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 from pytest_streamval.engine.tasks import note_cleanup
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.engine.validators import ValidatorGroup

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_streamval.engine.chunking import Chunk
+    from pytest_streamval.engine.chunking_strategy import Chunk
     from pytest_streamval.engine.events import StreamEvent
     from pytest_streamval.engine.run_view import RunView
 

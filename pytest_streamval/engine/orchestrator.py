@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from pytest_streamval.engine.attempt import Holdback
 from pytest_streamval.engine.attempt_starter import AttemptStarter, stop_after
 from pytest_streamval.engine.backend import Backend, ModelOption, checked_options
-from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.component import CBlock, Component, as_action, text_of
 from pytest_streamval.engine.context import Context
 from pytest_streamval.engine.observer import ObserverGroup
@@ -19,6 +18,7 @@ from pytest_streamval.engine.requirement import Requirement
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.retries import RetryPolicy
 from pytest_streamval.engine.run import Run
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_streamval.engine.attempt import Failure
-    from pytest_streamval.engine.chunking import ChunkingStrategy
+    from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.retries import OnRetry
     from pytest_streamval.engine.run_view import RunView

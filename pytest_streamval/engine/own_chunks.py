@@ -13,7 +13,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_streamval.engine.attempt import AttemptState
-from pytest_streamval.engine.chunking import Chunk, Chunker
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker
 from pytest_streamval.engine.events import make_chunk, make_own_check
 from pytest_streamval.engine.output_text import TextReader
 from pytest_streamval.engine.unsettled_text import UnsettledText

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
-from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.chunking_strategy import Chunk
 from pytest_streamval.engine.events import ChunkEvent, RetryEvent
 from pytest_streamval.engine.output_text import TextReader
 from pytest_streamval.engine.retries import Restart

@@ -8,17 +8,17 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
-from pytest_streamval.engine.chunkers import resolve_chunking
 from pytest_streamval.engine.component import Instruction
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.copies import with_own_containers
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 from pytest_streamval.errors import InvalidArgumentError, InvalidVerdictError, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from pytest_streamval.engine.backend import Backend
-    from pytest_streamval.engine.chunking import ChunkingStrategy
+    from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
     from pytest_streamval.engine.context import Context
     from pytest_streamval.engine.thunk import ModelOutputThunk
 

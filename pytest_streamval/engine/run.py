@@ -7,7 +7,7 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_streamval.engine.chunking import LONGEST_FEED, texts_to_feed
+from pytest_streamval.engine.chunking_strategy import LONGEST_FEED, texts_to_feed
 from pytest_streamval.engine.event_history import FEW, MANY
 from pytest_streamval.engine.events import (
     ChunkEvent,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.attempt import AttemptState
     from pytest_streamval.engine.attempt_starter import AttemptStarter
-    from pytest_streamval.engine.chunking import Chunk
+    from pytest_streamval.engine.chunking_strategy import Chunk
     from pytest_streamval.engine.component import Action
     from pytest_streamval.engine.observer import ObserverGroup
     from pytest_streamval.engine.requirement import Requirement

@@ -7,7 +7,7 @@ from itertools import accumulate, zip_longest
 from pprint import pformat
 from typing import TYPE_CHECKING
 
-from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.chunking_strategy import Chunk
 from pytest_streamval.errors import described, plural
 from pytest_streamval.errors.text import display_width
 from pytest_streamval.transcripts.differences import common_length

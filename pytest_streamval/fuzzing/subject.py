@@ -10,8 +10,8 @@ from inspect import iscoroutine
 from pathlib import PurePath
 from typing import TypeAlias, cast
 
-from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import Chunk, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, ChunkingStrategy
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 from pytest_streamval.errors import InvalidArgumentError, described, event_loop_running_error, excerpt
 from pytest_streamval.fuzzing.side_by_side import rows_of
 

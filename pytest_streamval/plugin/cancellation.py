@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import CodeType, FrameType
 
-    from pytest_streamval.engine.chunking import Chunk
+    from pytest_streamval.engine.chunking_strategy import Chunk
     from pytest_streamval.engine.run_view import RunView
 
 DROPPED = r"<(StreamChunkingResult|ModelOutputThunk|Session)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_streamval.app.page import Page
 from pytest_streamval.council.results import CouncilResult, ModelAnswer
-from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.chunking_strategy import Chunk
 from pytest_streamval.engine.events import StreamEvent
 from pytest_streamval.engine.result import StreamChunkingResult
 from pytest_streamval.engine.run import Run

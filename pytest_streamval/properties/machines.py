@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pytest_streamval.engine.backend import Backend
-from pytest_streamval.engine.chunkers import resolve_chunking
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy, new_chunker
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy, new_chunker
 from pytest_streamval.engine.component import Action, as_action
 from pytest_streamval.engine.context import Context, SimpleContext
 from pytest_streamval.engine.events import CompletedEvent, ErrorEvent
 from pytest_streamval.engine.orchestrator import stream_with_chunking
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import InvalidArgumentError, excerpt
 from pytest_streamval.fuzzing.text_strategies import texts

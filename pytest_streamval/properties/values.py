@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import strategies as st
 
 from pytest_streamval.engine import events
-from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
-from pytest_streamval.engine.chunking import Chunk, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, ChunkingStrategy
 from pytest_streamval.engine.prose.strategy import ProseChunker
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement, ValidationResult
+from pytest_streamval.engine.simple_chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
 from pytest_streamval.fuzzing.cuts import Cut
 from pytest_streamval.model import Delta, ToolCall, ToolCallDelta, Usage
 from pytest_streamval.properties.strategies import ScriptedRequirement, faults, requirements, scripts, texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.engine.chunkers import SentenceChunker
+from pytest_streamval.engine.simple_chunkers import SentenceChunker
 from pytest_streamval.errors import described
 from pytest_streamval.report.document import Entry, Report
 from pytest_streamval.report.redacted_timelines import without_secrets

@@ -22,7 +22,7 @@ from pytest_streamval.report.timeline import Bar, Lane, Outcome, Stop, Timeline,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_streamval.engine.chunking import Chunk
+    from pytest_streamval.engine.chunking_strategy import Chunk
     from pytest_streamval.engine.events import StreamEvent
     from pytest_streamval.engine.requirement import PartialValidationResult, ValidationResult
     from pytest_streamval.engine.run_view import RunView

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_streamval.engine.attempt import Failure
     from pytest_streamval.engine.backend import Backend
-    from pytest_streamval.engine.chunking import ChunkingStrategy
+    from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
     from pytest_streamval.engine.component import Action, CBlock, Component
     from pytest_streamval.engine.requirement import Requirement, ValidationResult
     from pytest_streamval.engine.result import StreamChunkingResult

@@ -12,8 +12,8 @@ from itertools import count
 import pytest
 
 from pytest_streamval.conformance import check_chunker, growth
-from pytest_streamval.engine.chunkers import LineChunker, SentenceChunker, WordChunker
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.simple_chunkers import LineChunker, SentenceChunker, WordChunker
 from pytest_streamval.errors import ChunkingContractError, ConformanceError, InvalidArgumentError, UnknownNameError
 
 

@@ -13,7 +13,7 @@ from pytest_streamval import (
     ValidationResult,
     stream_with_chunking,
 )
-from pytest_streamval.engine.chunkers import resolve_chunking
+from pytest_streamval.engine.simple_chunkers import resolve_chunking
 
 WORDS = (
     "One",

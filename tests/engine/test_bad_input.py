@@ -6,11 +6,11 @@ from contextlib import suppress
 import pytest
 
 from pytest_streamval.engine.backend import Backend
-from pytest_streamval.engine.chunkers import SentenceChunker
-from pytest_streamval.engine.chunking import ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.requirement import Requirement
+from pytest_streamval.engine.simple_chunkers import SentenceChunker
 from pytest_streamval.engine.thunk import ModelOutputThunk
 from pytest_streamval.errors import InvalidArgumentError, StreamvalError
 from pytest_streamval.scripting.mock import StreamingMockBackend

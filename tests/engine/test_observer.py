@@ -8,7 +8,7 @@ import pytest
 
 from pytest_streamval import SimpleContext, StreamingMockBackend, stream_with_chunking
 from pytest_streamval.engine import observer as observer_module
-from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.chunking_strategy import Chunk
 from pytest_streamval.engine.observer import Observer, ObserverGroup, observing
 from pytest_streamval.model import Delta
 

@@ -21,7 +21,7 @@ from pytest_streamval import (
     StreamingMockBackend,
     stream_with_chunking,
 )
-from pytest_streamval.engine.chunking import ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
 from pytest_streamval.engine.events import ChunkEvent, CompletedEvent, ErrorEvent
 from pytest_streamval.engine.requirement import PartialValidationResult
 from pytest_streamval.model import Delta, Usage

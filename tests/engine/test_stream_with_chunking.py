@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_streamval.engine.backend import ModelOption
-from pytest_streamval.engine.chunking import ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import ChunkingStrategy
 from pytest_streamval.engine.component import CBlock, Instruction
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.events import CompletedEvent, ErrorEvent, FullValidationEvent, QuickCheckEvent

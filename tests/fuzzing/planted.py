@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.context import SimpleContext
 from pytest_streamval.engine.orchestrator import stream_with_chunking
 from pytest_streamval.engine.requirement import PartialValidationResult, Requirement

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import Phase, find, given, settings
 
-from pytest_streamval.engine.chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose import ProseChunker
+from pytest_streamval.engine.simple_chunkers import LineChunker, ParagraphChunker, SentenceChunker, WordChunker
 from pytest_streamval.errors import (
     BoundaryVarianceError,
     CheckFailedError,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_streamval.engine.chunking import Chunk
+from pytest_streamval.engine.chunking_strategy import Chunk
 from pytest_streamval.engine.events import ErrorEvent
 from pytest_streamval.fuzzing.side_by_side import rows_of, side_by_side
 from pytest_streamval.transcripts.transcript import Transcript

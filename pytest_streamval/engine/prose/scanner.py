@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from pytest_streamval.engine.chunking import Chunk, Chunker
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker
 from pytest_streamval.engine.prose.characters import (
     BULLETS,
     CLOSING,

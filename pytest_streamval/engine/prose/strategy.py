@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from pytest_streamval.engine.chunking import Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose.boundaries import BoundaryScanner
 from pytest_streamval.engine.prose.languages import LANGUAGES
 from pytest_streamval.engine.prose.rules import Rules

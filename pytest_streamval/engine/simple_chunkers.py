@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import ClassVar
 
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.engine.prose import ProseChunker
 from pytest_streamval.errors import InvalidArgumentError, excerpt, unknown_chunking_error
 

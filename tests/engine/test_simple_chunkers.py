@@ -7,14 +7,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_streamval.engine.chunkers import (
+from pytest_streamval.engine.chunking_strategy import Chunk, Chunker, ChunkingStrategy
+from pytest_streamval.engine.simple_chunkers import (
     LineChunker,
     ParagraphChunker,
     SentenceChunker,
     WordChunker,
     resolve_chunking,
 )
-from pytest_streamval.engine.chunking import Chunk, Chunker, ChunkingStrategy
 from pytest_streamval.errors import ChunkingContractError, InvalidArgumentError, UnknownNameError
 
 BUILT_IN = {"sentence": SentenceChunker, "word": WordChunker, "paragraph": ParagraphChunker, "line": LineChunker}

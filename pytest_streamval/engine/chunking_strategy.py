@@ -1,7 +1,7 @@
 """The contract of chunking, which splits a stream of text into the pieces that requirements check.
 
 A `ChunkingStrategy` is stateless. The `Chunker` that it makes holds the state of one stream. Every strategy keeps these
-rules, and the built-in ones of `chunkers` and `prose` keep them for any text:
+rules, and the built-in ones of `simple_chunkers` and `prose` keep them for any text:
 
 1. Monotone: a returned chunk is never taken back.
 2. Delta-invariant: the chunks depend only on the text, never on its division into deltas.
