@@ -75,17 +75,25 @@ class VariantFacts:
     @classmethod
     def of(cls, report: pytest.TestReport) -> Self | None:
         """Return the facts in a report, None if it has none."""
-        found = getattr(report, _ATTRIBUTE, None)
+        found = report.__dict__.get(_ATTRIBUTE)
         if found is None:
             return None
         facts = cls(**found)
         facts.failure = facts.failure and Failure(*facts.failure)
         return facts
 
+    @staticmethod
+    def has_failure(report: pytest.TestReport) -> bool:
+        """Return whether the facts in a report, if there are any, are those of a failure."""
+        return (report.__dict__.get(_ATTRIBUTE) or {}).get("failure") is not None
+
     def attach(self, report: pytest.TestReport) -> None:
         """Put the facts into a report, as values that pytest-xdist carries."""
-        facts = {name: getattr(self, name) for name in self.__slots__}
-        facts["failure"] = None if self.failure is None else list(self.failure)
+        if self.failure is None and self.smallest is None and not self.is_uncut and not self.grouped:  # the usual case
+            facts = {"test": self.test, "cut": self.cut, "channels": self.channels}
+        else:
+            facts = {name: getattr(self, name) for name in self.__slots__}
+            facts["failure"] = None if self.failure is None else list(self.failure)
         report.__dict__[_ATTRIBUTE] = facts
 
 

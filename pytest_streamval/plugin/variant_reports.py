@@ -61,6 +61,11 @@ class FuzzedTest:
         return [name for name, is_run in self.ran.items() if is_run and not {name} & {*self.failures, *self.uncut}]
 
     @property
+    def has_run(self) -> bool:
+        """Whether a variant has run whose cut is inside of its streams."""
+        return not self.ran.keys() <= self.uncut
+
+    @property
     def depends_on_cut(self) -> bool:
         """Whether the test passes in one way of cutting its streams, and fails in another."""
         return self.fails_when_cut or (self.fails_anyway and bool(self.passing))
@@ -130,7 +135,7 @@ class VariantReports:
                 _demote(report, facts, counts=True)  # in a random order, a variant may have failed before it
             return
         if report.when == "call" or facts.failure is not None:
-            self.ran += facts.cut not in test.ran
+            self.ran += facts.cut not in test.ran and not facts.is_uncut
             test.ran[facts.cut] = test.ran.get(facts.cut, False) or not report.skipped
         if facts.is_uncut:
             test.uncut.add(facts.cut)
@@ -177,7 +182,7 @@ class VariantReports:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show a variant that fails like another one by a small letter."""
-        facts = VariantFacts.of(report) if hasattr(report, "nodeid") else None
+        facts = VariantFacts.of(report)
         if facts is None:
             return None
         test = self.tests[facts.test]

@@ -67,8 +67,8 @@ class VariantSummary:
         """Keep the smallest cut of a test that fails, and show the progress."""
         if hasattr(report, _UNREACHED):
             self._unreached.add(report.nodeid)
-        facts = VariantFacts.of(report)
-        if facts is not None and facts.failure is not None:
+        facts = VariantFacts.of(report) if VariantFacts.has_failure(report) else None
+        if facts is not None:
             test = self._reports.tests[facts.test]
             if test.fails_when_cut:
                 self._known.keep(FailingCut(facts.test, test.smallest or str(test.shown or facts.cut)))
@@ -124,7 +124,7 @@ class VariantSummary:
         return f"nothing was fuzzed: no variant ran. A test has variants if it takes its stream from {sources}"
 
     def _lines(self) -> Iterator[str]:
-        tests = [test for test in self._reports.tests.values() if test.ran]
+        tests = [test for test in self._reports.tests.values() if test.has_run]
         if tests:
             variants = f"{plural(self._reports.ran, 'variant')} of {plural(len(tests), 'test')}"
             yield f"{variants} ran, {self._reports.failed:,} failed"

@@ -82,6 +82,15 @@ def test_a_requested_cut_outside_of_the_streams_is_skipped_with_the_reason(
         assert any(re.fullmatch(reason, line) for line in found), reason
 
 
+@PROCESSES
+def test_a_requested_cut_outside_of_the_streams_does_not_count_as_run(
+    pytester: pytest.Pytester, options: Sequence[str]
+) -> None:
+    ids = [f"test_it.py::{name}" for name in ("test_one[cut-at-3]", "test_one[cut-at-99]", "test_two[cut-at-99]")]
+    assert "1 variant of 1 test ran, 0 failed" in plugin_lines(run(pytester, *ids, *options))
+    assert plugin_lines(run(pytester, *ids[1:], *options)) == ["the requested variant did not run"]
+
+
 INSIDE = [
     "test_one[cut-at-6]",
     "test_one[cut-at-0e]",
