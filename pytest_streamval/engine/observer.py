@@ -79,16 +79,27 @@ def observing(factory: Callable[[], Observer | None]) -> Iterator[None]:
     Args:
         factory: Returns an observer, or None to ignore the run.
     """
-    global _factories  # noqa: PLW0603  # one table for the process
-    with _factories_lock:
-        _factories = (*_factories, factory)
+    add_observer(factory)
     try:
         yield
     finally:
-        with _factories_lock:
-            remaining = list(_factories)
-            remaining.remove(factory)
-            _factories = tuple(remaining)
+        remove_observer(factory)
+
+
+def add_observer(factory: ObserverFactory) -> None:
+    """Call `factory()` for every run that starts from now on. Each call needs one of `remove_observer`."""
+    global _factories  # noqa: PLW0603  # one table for the process
+    with _factories_lock:
+        _factories = (*_factories, factory)
+
+
+def remove_observer(factory: ObserverFactory) -> None:
+    """Undo one call of `add_observer`."""
+    global _factories  # noqa: PLW0603  # as above
+    with _factories_lock:
+        remaining = list(_factories)
+        remaining.remove(factory)
+        _factories = tuple(remaining)
 
 
 class ObserverGroup:

@@ -197,8 +197,8 @@ def _inside_pairs(text: str) -> set[int]:
 
 
 def _random_offsets(text: str, seed: int) -> list[int]:
-    inside, at_boundaries = _offsets_by_kind(text)
-    draws = shake_128(f"{seed} {text}".encode(errors="surrogatepass")).digest(len(text) + _BYTES_OF_CHOICE)
+    inside, at_boundaries, encoded = _offsets_by_kind(text)
+    draws = shake_128(b"%d %b" % (seed, encoded)).digest(len(text) + _BYTES_OF_CHOICE)
     choice = int.from_bytes(draws[-_BYTES_OF_CHOICE:])
     density = _DENSITIES[choice % len(_DENSITIES)]
     drawn = [*compress(inside, draws.translate(_below(density)))]
@@ -209,11 +209,14 @@ def _random_offsets(text: str, seed: int) -> list[int]:
 
 
 @lru_cache(maxsize=64)
-def _offsets_by_kind(text: str) -> tuple[list[int], list[int]]:
-    """Return the possible offsets of a text: those inside words, and those at boundaries, which are cut more often."""
+def _offsets_by_kind(text: str) -> tuple[list[int], list[int], bytes]:
+    """Return the possible offsets of a text: those inside words, and those at boundaries, which are cut more often.
+
+    The last value is the text in UTF-8.
+    """
     possible = possible_offsets(text)
     at_boundaries = boundary_offsets(text, possible)
-    return sorted({*possible}.difference(at_boundaries)), at_boundaries
+    return sorted({*possible}.difference(at_boundaries)), at_boundaries, text.encode(errors="surrogatepass")
 
 
 @cache

@@ -132,7 +132,7 @@ class Cut:
     @property
     def places(self) -> tuple[Place, ...] | None:
         """The places of a cut at some offsets, None for a rule."""
-        return _places_of(self.name)
+        return None if self.name.isdecimal() else _places_of(self.name)
 
     @property
     def is_scripted(self) -> bool:

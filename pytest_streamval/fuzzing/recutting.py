@@ -117,9 +117,11 @@ class ScriptRecutter:
     @property
     def channels(self) -> set[str]:
         """The channels that had content to cut, without the numbers of tool calls."""
-        names = {name.partition(" ")[0] for each in self._cut_scripts for name in each.content.channels}
-        of_bytes = {"bytes": [] if self.byte_cut is None else self.bodies, "reads": self.pages}
-        return names | {name for name, bodies in of_bytes.items() if any(len(body.data) > 1 for body in bodies)}
+        names = {name for each in self._cut_scripts for name in each.content.kinds}
+        if self.bodies or self.pages:
+            of_bytes = {"bytes": [] if self.byte_cut is None else self.bodies, "reads": self.pages}
+            names |= {name for name, bodies in of_bytes.items() if any(len(body.data) > 1 for body in bodies)}
+        return names
 
     @property
     def _cut_scripts(self) -> Sequence[RecutScript]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_streamval.fuzzing.cut_rules import WHOLE, order_of
@@ -76,13 +76,15 @@ class ScriptContent:
         self._channels: dict[str, str] = {}
         for run in self._runs:
             self._channels[run.channel] = self._channels.get(run.channel, "") + run.text
-        self._key = (tuple((run.channel, run.text) for run in self._runs), self._finish_place())
-        self._last = WHOLE, self._division(WHOLE)
-
-    @property
-    def channels(self) -> tuple[str, ...]:
+        self._is_one_text = len(self._parts) == len(groups) == 1 and _is_plain_text(groups[0])
+        self._last_group = next((n for n in range(len(self._parts))[::-1] if isinstance(self._parts[n], _Group)), None)
+        self._scripted_finish = self._finish_place()
+        self.channels = tuple(name for name, text in self._channels.items() if text)
         """The names of the channels whose content can be cut."""
-        return tuple(name for name, text in self._channels.items() if text)
+        self.kinds = frozenset(name.partition(" ")[0] for name in self.channels)
+        """The same without the numbers of tool calls."""
+        self._key = (tuple((run.channel, run.text) for run in self._runs), self._scripted_finish)
+        self._last = WHOLE, self._division(WHOLE)
 
     @property
     def size(self) -> int:
@@ -131,11 +133,12 @@ class ScriptContent:
 
     def possible_finish(self, place: str) -> str:
         """Return the new place of the finish reason, or an empty string if there is none or it is there already."""
-        scripted = self._finish_place()
-        return place if scripted and place != scripted else ""
+        return place if self._scripted_finish and place != self._scripted_finish else ""
 
     def divided(self, division: Division) -> Script:
         """Return a script with the same content in other pieces. Everything else keeps its place in it."""
+        if self._is_one_text and not division.empty:  # the usual case
+            return Script(tuple(_pieces_between(self._runs[0].text, 0, division.cuts)))
         empty = set(division.empty)
         steps: list[Step] = []
         at = 0
@@ -146,7 +149,7 @@ class ScriptContent:
                 steps.append(part)
                 continue
             end = at + sum(len(run.text) for run in part.runs)
-            if len(part.runs) == 1 and part.rest is None and part.runs[0].channel == "text" and not empty:
+            if _is_plain_text(part) and not empty:
                 steps += _pieces_between(part.runs[0].text, at, division.cuts)  # the usual case, at once
             else:
                 steps += self._pieces(part, at, division.cuts, empty)
@@ -170,7 +173,7 @@ class ScriptContent:
 
     def _finish_place(self) -> str:
         """Return `joined` or `apart` if the script ends with a finish reason directly after its content."""
-        number = self._last_group()
+        number = self._last_group
         if number is None:
             return ""
         group, *others = self._parts[number:]
@@ -180,12 +183,9 @@ class ScriptContent:
         has_reason = bool(others) and isinstance(others[0], Delta) and bool(others[0].finish_reason)
         return "apart" if has_reason else ""
 
-    def _last_group(self) -> int | None:
-        return next((n for n in range(len(self._parts) - 1, -1, -1) if isinstance(self._parts[n], _Group)), None)
-
     def _with_finish(self, place: str) -> list[Step | _Group]:
         """Return the parts with the finish reason in another place."""
-        parts, number = list(self._parts), self._last_group()
+        parts, number = list(self._parts), self._last_group
         if not place or number is None:
             return parts
         group = parts[number]
@@ -242,11 +242,16 @@ class ScriptContent:
                 yield run.delta(piece, is_first=not index, rest=group.rest if is_last else None)
 
 
+def _is_plain_text(group: _Group) -> bool:
+    return len(group.runs) == 1 and group.rest is None and group.runs[0].channel == "text"
+
+
 def _pieces_between(text: str, start: int, cuts: Sequence[int]) -> list[str]:
     """Return the pieces of a text, which begins at a place, between the cuts inside it."""
     inside = cuts[bisect_right(cuts, start) : bisect_left(cuts, start + len(text))]
-    bounds = [0, *(inside if not start else [at - start for at in inside]), len(text)]
-    return [text[begin:end] for begin, end in pairwise(bounds)]
+    ends = (*(inside if not start else [at - start for at in inside]), len(text))
+    begin = 0
+    return [text[begin : (begin := end)] for end in ends]
 
 
 def content_of(script: Script) -> ScriptContent:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pytest_streamval.engine.observer import observing
+from pytest_streamval.engine.observer import add_observer, remove_observer
 from pytest_streamval.guards.discovery import SearchArea, live_threads, lost_objects, open_objects, open_owners
 from pytest_streamval.guards.leak_kinds import LiveThread, PendingTimer
 from pytest_streamval.guards.origins import forget_collected
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pytest_streamval.guards.leak_kinds import Leak, OpenObject
-
-T = TypeVar("T")
 
 _ITERATIONS = 20  # of an event loop, in which an object may end by itself
 _PATIENCE = 0.1  # seconds in which threads may end by themselves
@@ -58,14 +56,15 @@ class Guard:
         self._reported: dict[int, Leak] = {}  # by the id of the object
         self._to_end: list[OpenObject] = []
         self._leaks: list[tuple[str, str, str]] = []
-        self._undo = ExitStack()
-        self._undo.enter_context(observing(TrackedRun))
-        self._undo.enter_context(_listening(on_play, self.scripts.record_play))
-        self._undo.enter_context(_listening(on_loop_end, self._end_loop))
+        add_observer(TrackedRun)
+        on_play.append(self.scripts.record_play)
+        on_loop_end.append(self._end_loop)
 
     def close(self) -> None:
         """Stop recording."""
-        self._undo.close()
+        on_loop_end.remove(self._end_loop)
+        on_play.remove(self.scripts.record_play)
+        remove_observer(TrackedRun)
         self.fixtures.close()
         self.test.close()
         forget_collected()
@@ -139,6 +138,8 @@ class Guard:
 
     def take_leaks(self) -> list[tuple[str, str, str]]:
         """Return the description, the location and the advice of each leak found since the last call."""
+        if not self._leaks:  # the usual case
+            return []
         groups: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
         for leak in self._leaks:
             groups.setdefault((_NUMBERED.sub(r"\1", leak[0]), *leak[1:]), []).append(leak)
@@ -164,7 +165,7 @@ class Guard:
 
     def _process(self, found: list[OpenObject]) -> None:
         """Report the objects that do not end by themselves, and end everything that was reported."""
-        found = self._new(found)
+        found = self._new(found) if found else found
         if not found and not self._to_end:
             return
         self._report_open([each for each in found if each.is_certain])
@@ -200,15 +201,6 @@ class Guard:
         new = [leak for leak in found if id(leak.target) not in self._reported]
         self._reported.update({id(leak.target): leak for leak in new})
         self._leaks += [leak.report() for leak in new]
-
-
-@contextmanager
-def _listening(hook: list[T], listener: T) -> Iterator[None]:
-    hook.append(listener)
-    try:
-        yield
-    finally:
-        hook.remove(listener)
 
 
 def _let_end(found: Collection[OpenObject], patience: float = _PATIENCE) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from contextlib import ExitStack
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_streamval.engine.observer import observing
+from pytest_streamval.engine.observer import add_observer, remove_observer
 from pytest_streamval.files.typed_json import to_json
 from pytest_streamval.plugin.journals import SECTION
 from pytest_streamval.plugin.page_and_server_streams import ObservedRun, begin_exchanges, exchanges_of, forget_exchanges
@@ -42,7 +41,7 @@ class StreamCollector:
         self._runs: deque[ObservedRun] = deque(maxlen=self._most)
         self._count = 0
         self._has_journal = False  # below a failure of the running test
-        self._observing = ExitStack()
+        self._is_observing = False
 
     def _new_observer(self) -> TimelineObserver:
         self._count += 1
@@ -51,17 +50,26 @@ class StreamCollector:
         self._runs.append(ObservedRun(observer, None if module is None else module.CURRENT_EXCHANGE.get()))
         return observer
 
+    def _stop_observing(self) -> None:
+        if self._is_observing:
+            self._is_observing = False
+            remove_observer(self._new_observer)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Start to observe the streams of a test."""
         if self._for_page or not self._fixtures.isdisjoint(getattr(item, "fixturenames", ())):
-            self._observing.enter_context(observing(self._new_observer))
+            self._stop_observing()  # a plugin may have run a test without its teardown
+            add_observer(self._new_observer)
+            self._is_observing = True
             begin_exchanges(item, self._most)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Put a picture above a failure, and attach the timelines to the test's last report."""
         report: pytest.TestReport = yield
+        if not report.failed and call.when != "teardown":  # the usual case
+            return report
         has_traceback = report.failed and item.config.getoption("tbstyle") not in {"line", "no"}
         seen = exchanges_of(item)
         if has_traceback and (self._runs or seen) and call.when != "teardown":
@@ -69,7 +77,7 @@ class StreamCollector:
         if report.failed and seen is not None:
             self._add_journal(report, seen)
         if call.when == "teardown":
-            self._observing.close()
+            self._stop_observing()
             if self._for_page and (self._runs or seen):
                 timelines = self._timelines(seen)
                 report.__dict__[COUNT] = self._count + len(timelines) - len(self._runs)

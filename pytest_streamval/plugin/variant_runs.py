@@ -55,6 +55,7 @@ class VariantRuns:
         elif self._is_requested(cut) or int(cut.name) <= self._different.get(scripted_id(item), self._count):
             for report in self._reports(item, cut, nextitem):
                 item.ihook.pytest_runtest_logreport(report=report)
+            forget_recutter(item)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
@@ -63,6 +64,8 @@ class VariantRuns:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach the facts of a run to its reports."""
+        if call.excinfo is None and call.when == "setup":  # the usual case
+            return (yield)
         is_shortened = call.excinfo is not None and cut_of(item) is not None and not self._each
         with short_tracebacks(item.config) if is_shortened else nullcontext():
             report = yield

@@ -151,7 +151,7 @@ def begin_recutting(item: pytest.Item, cut: Cut) -> ScriptRecutter:
 
 
 def forget_recutter(item: pytest.Item) -> None:
-    """Forget the streams of an earlier run."""
+    """Forget the streams of an earlier run, whose pieces of text take more memory than the test itself."""
     if _RECUTTER in item.stash:
         del item.stash[_RECUTTER]
 
