@@ -172,7 +172,7 @@ def texts_of(steps: Sequence[Any]) -> tuple[list[str], list[Any]]:
     return [text for text in texts if text], [step for step, text in zip(steps, texts, strict=True) if not text]
 
 
-def call_streamed(driver: Driver, call: Call) -> Outcome:
+async def call_streamed(driver: Driver, call: Call) -> Outcome:
     """Stream an output to its end, or leave after the first text."""
 
     async def main() -> None:
@@ -182,30 +182,22 @@ def call_streamed(driver: Driver, call: Call) -> Outcome:
                 if call.leaves and piece:
                     return
 
-    return _outcome(main(), driver, call)
+    return await _outcome(main(), driver, call)
 
 
-def call_whole(driver: Driver, call: Call) -> Outcome:
+async def call_whole(driver: Driver, call: Call) -> Outcome:
     """Receive an output that is not streamed."""
 
     async def main() -> None:
         call.received.texts.append(await driver.whole(call))
 
-    return _outcome(main(), driver, call)
+    return await _outcome(main(), driver, call)
 
 
-def _outcome(main: Coroutine[Any, Any, None], driver: Driver, call: Call) -> Outcome:
-    async def limited() -> None:
-        try:
-            async with asyncio.timeout(driver.patience) as limit:
-                await main
-        except TimeoutError:
-            if limit.expired():
-                raise WaitsError from None
-            raise
-
+async def _outcome(main: Coroutine[Any, Any, None], driver: Driver, call: Call) -> Outcome:
     try:
-        asyncio.run(limited())
+        async with asyncio.timeout(driver.patience) as limit:
+            await main
     except Exception as error:  # noqa: BLE001  # the result is the error of the framework
-        return Outcome(call.received, error)
+        return Outcome(call.received, WaitsError() if limit.expired() else error)
     return Outcome(call.received, None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pytest_streamval import ProviderServer, Script
 from tests.frameworks.driver import Call, call_streamed, call_whole
 from tests.frameworks.page import Framework, Row
-from tests.sdks.cases import CASES, OF_FRAMES, PIECES
+from tests.sdks.cases import CASES, OF_FRAMES, PIECES, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 CALLERS = {"stream": call_streamed, "whole": call_whole}
 """The functions that call a driver, by the name of the feature."""
-_AT_ONCE = 12  # threads, which spend their time waiting
+_AT_ONCE = 12  # calls, which spend their time waiting
 
 
 def tried(drivers: Iterable[Driver]) -> list[tuple[Driver, str, Case]]:
@@ -33,18 +34,48 @@ def tried(drivers: Iterable[Driver]) -> list[tuple[Driver, str, Case]]:
     ]
 
 
-def measure(driver: Driver, form: str, case: Case) -> Row:
-    """Return a row of the table, with the default retries of the framework."""
+async def measure(driver: Driver, form: str, case: Case, patience: float = 1.0) -> Row:
+    """Return a row of the table, with the default retries of the framework.
+
+    Args:
+        driver: The framework with its model.
+        form: The name of the function in `CALLERS`.
+        case: The fault.
+        patience: The factor of the seconds that the client waits for bytes.
+    """
+    seconds = max(case.seconds, driver.shortest) * patience
     with ProviderServer(lambda _: Script.of(*driver.written(PIECES)), fault=case.fault) as server:
-        outcome = CALLERS[form](driver, Call(server, driver.protocol, max(case.seconds, driver.shortest)))
+        outcome = await CALLERS[form](driver, Call(server, driver.protocol, seconds))
         requests = sum(1 for request in server.requests if request.protocol)
     return Row(driver.framework, driver.name, form, case.name, driver.raised(outcome), outcome.received.text, requests)
 
 
 def measured(drivers: Iterable[Driver]) -> list[Row]:
     """Return the measurements of all drivers under all cases."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda each: measure(*each), tried(drivers)))
+    return asyncio.run(_measured(tried(drivers)))
+
+
+async def _measured(cases: list[tuple[Driver, str, Case]]) -> list[Row]:
+    """Measure in one event loop, as an application has it.
+
+    Calls in several loops disturb each other: LiteLLM closes the connections of one loop when another one uses the
+    client that it shares, and DSPy's limit of calls at the same time is an object of one loop.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_AT_ONCE))
+    at_once = asyncio.Semaphore(_AT_ONCE)
+    rows: dict[int, Row] = {}
+
+    async def measure_at(place: int) -> None:
+        async with at_once:
+            rows[place] = await measure(*cases[place])
+
+    brief = [place for place, (_, _, case) in enumerate(cases) if case.seconds <= SHORT]
+    async with asyncio.TaskGroup() as group:
+        for place in sorted(set(range(len(cases))) - set(brief)):
+            group.create_task(measure_at(place))
+    for place in brief:  # one after another: a busy client may time out before it reads the bytes that did arrive
+        await measure_at(place)
+    return [rows[place] for place in range(len(cases))]
 
 
 def described(drivers: Iterable[Driver]) -> dict[str, Framework]:

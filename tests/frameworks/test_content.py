@@ -46,7 +46,7 @@ def forms(*features):
 
 def receive(call_it, driver, server, **options):
     """Return the output of a call, or raise its error."""
-    outcome = call_it(driver, Call(server, driver.protocol, **options))
+    outcome = asyncio.run(call_it(driver, Call(server, driver.protocol, **options)))
     if outcome.error is not None:
         raise outcome.error
     return outcome.received
@@ -120,7 +120,7 @@ def test_a_framework_receives_a_structured_output(provider_server, driver):
 @drivers_with("stream", "leaving")
 def test_a_framework_that_leaves_early_closes_its_connection(provider_server, driver):
     server = provider_server(Script.of(*driver.written(WORDS), Stall()), strict=True)
-    outcome = call_streamed(driver, Call(server, driver.protocol, leaves=True))
+    outcome = asyncio.run(call_streamed(driver, Call(server, driver.protocol, leaves=True)))
     assert outcome.error is None
     assert outcome.received.text
     assert TEXT.startswith(outcome.received.text)

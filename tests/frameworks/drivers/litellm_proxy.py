@@ -11,18 +11,12 @@ from openai import AsyncOpenAI
 
 from tests.frameworks.city import City
 from tests.frameworks.driver import BUDGET, OUTPUT, PROMPT, TOOL, Call, Driver, weather
+from tests.frameworks.litellm_chat import PREFIXES, address_of, chat_turn, thinking_options
 from tests.frameworks.litellm_proxy import KEY, LiteLLMProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_PREFIXES = {
-    "openai": "openai",
-    "openai-responses": "openai/responses",
-    "anthropic": "anthropic",
-    "gemini": "gemini",
-    "ollama": "ollama_chat",
-}
 _FUNCTION = {**TOOL["function"], "strict": True}
 _USER = {"role": "user", "content": PROMPT}
 
@@ -50,8 +44,7 @@ class ProxyDriver(Driver):
 
     def _options(self, call: Call) -> dict[str, Any]:
         """Return the options of each call: the model, and the address of its provider."""
-        url = f"{call.url}/v1beta" if self.protocol == "gemini" else call.url
-        return {"model": f"{_PREFIXES[self.protocol]}/{call.model}", "extra_body": {"api_base": url}}
+        return {"model": f"{PREFIXES[self.protocol]}/{call.model}", "extra_body": {"api_base": address_of(call)}}
 
     def _openai(self, call: Call) -> AsyncOpenAI:
         return AsyncOpenAI(base_url=f"{self._proxy.url}/v1", api_key=KEY, timeout=call.seconds)
@@ -64,8 +57,7 @@ class ChatCompletions(ProxyDriver):
         options = super()._options(call)
         if call.thinks:
             options["reasoning_effort"] = "low"
-        if call.thinks and self.protocol == "openai-responses":
-            options["extra_body"] |= {"include": ["reasoning.encrypted_content"], "store": False}
+        options["extra_body"] |= thinking_options(call)
         if call.tools:
             options["tools"] = [{**TOOL, "function": _FUNCTION}]
         return options
@@ -79,14 +71,14 @@ class ChatCompletions(ProxyDriver):
                     async for event in stream:
                         if event.type == "content.delta":
                             yield event.delta
-                    messages += _chat_turn(call, await stream.get_final_completion())
+                    messages += chat_turn(call, await stream.get_final_completion())
 
     async def whole(self, call: Call) -> str:
         messages: list[Any] = [_USER]
         async with self._openai(call) as client:
             while messages[-1]["role"] != "assistant":
                 completion = await client.chat.completions.create(messages=messages, **self._options(call))
-                messages += _chat_turn(call, completion)
+                messages += chat_turn(call, completion)
         return messages[-1]["content"] or ""
 
     async def structured(self, call: Call) -> tuple[str, int]:
@@ -174,18 +166,6 @@ class Responses(ProxyDriver):
         return city.name, city.population
 
 
-def _chat_turn(call: Call, completion: Any) -> list[dict[str, Any]]:
-    """Return the message of a completion, and the results of its tool calls."""
-    message = completion.choices[0].message
-    call.received.thoughts.append(getattr(message, "reasoning_content", None) or "")
-    call.count(completion.usage.prompt_tokens, completion.usage.completion_tokens)
-    results = [
-        {"role": "tool", "tool_call_id": each.id, "content": weather(**json.loads(each.function.arguments))}
-        for each in message.tool_calls or []
-    ]
-    return [message.model_dump(exclude_none=True), *results]
-
-
 def _messages_turn(call: Call, message: Any) -> list[dict[str, Any]]:
     """Return a message, and the results of its tool calls."""
     call.received.thoughts += [block.thinking for block in message.content if block.type == "thinking"]
@@ -214,7 +194,7 @@ def _responses_turn(call: Call, items: list[Any], response: Any) -> list[Any] | 
 
 
 DRIVERS = [
-    *(ChatCompletions(f"chat.completions({prefix + '/…'!r})", protocol) for protocol, prefix in _PREFIXES.items()),
+    *(ChatCompletions(f"chat.completions({prefix + '/…'!r})", protocol) for protocol, prefix in PREFIXES.items()),
     Messages("messages('anthropic/…')", "anthropic"),
     Responses("responses('openai/…')", "openai-responses"),
 ]
