@@ -26,7 +26,9 @@ from pytest_streamval.server.request_head import Problem, too_long_body
 from pytest_streamval.server.request_rules import broken_rules, error_body, refusal_of
 from pytest_streamval.server.request_rules.rule import offered_tools
 from pytest_streamval.server.routes import ErrorResponse, OutputRequest, nearest_adapter, route
-from pytest_streamval.server.stored_responses import StoredRequest, StoredResponses
+from pytest_streamval.server.stored_completions import StoredCompletions
+from pytest_streamval.server.stored_outputs import StoredRequest
+from pytest_streamval.server.stored_responses import StoredResponses
 from pytest_streamval.server.tracing import traced
 from pytest_streamval.server.web_access import Refusal, is_preflight
 from pytest_streamval.wire.error_kinds import error_kind
@@ -78,6 +80,7 @@ class RequestHandler:
         self._journal = journal
         self._facts = facts
         self._stored = StoredResponses()
+        self._stored_completions = StoredCompletions()
         self._proxy = proxy
         self._access = access
         self._strict = strict
@@ -185,7 +188,8 @@ class RequestHandler:
             request.model = target.model
             return send_all(200, target.body, target.media_type)
         if isinstance(target, StoredRequest):
-            return self._stored.respond(target)
+            stored = self._stored if target.path.owner == "responses" else self._stored_completions
+            return stored.respond(target)
         request.note_refusal(target.message)
         if target.error is not None:
             return send_error(target.adapter, target.status, self._queue.add_failure(request, target.error))
@@ -276,12 +280,13 @@ class RequestHandler:
             words = without_marker(str(script))
             request.note_refusal(words)
             return renderer.render_error(400, words)
-        self._stored.keep(renderer, script.script, request.body)
         actions = renderer.render(script.script)
-        if script.fault is None:
-            return actions
-        request.fault = script.fault.name
-        return script.fault.apply(actions, renderer)
+        if script.fault is not None:
+            request.fault = script.fault.name
+            actions = script.fault.apply(actions, renderer)
+        for stored in (self._stored, self._stored_completions):
+            actions = stored.keep(actions, renderer, script.script, request.body)
+        return actions
 
 
 def _with_headers(actions: Actions, headers: tuple[tuple[str, str], ...]) -> Actions:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 PATHS = (
     "POST /v1/chat/completions",
+    "GET /v1/chat/completions",
+    "GET /v1/chat/completions/ID",
+    "POST /v1/chat/completions/ID",
+    "DELETE /v1/chat/completions/ID",
+    "GET /v1/chat/completions/ID/messages",
     "POST /v1/completions",
     "POST /v1/responses",
     "POST /v1/responses/input_tokens",
@@ -68,7 +73,8 @@ PREFIXES = (
 """The paths before those of OpenAI and Anthropic that other providers and gateways have."""
 
 _RESPONSES = r"responses(?:/[^/]+(?:/cancel|/input_items)?)?"
-_OF_OPENAI = rf"chat/completions|completions|{_RESPONSES}|embeddings|moderations|models(?:/.+)?"
+_COMPLETIONS = r"chat/completions(?:/[^/]+(?:/messages)?)?"
+_OF_OPENAI = rf"{_COMPLETIONS}|completions|{_RESPONSES}|embeddings|moderations|models(?:/.+)?"
 _OF_ANTHROPIC = r"messages(?:/count_tokens)?"
 _PREFIXED = re.compile(rf"(?:{'|'.join(map(re.escape, PREFIXES))})/({_OF_OPENAI}|{_OF_ANTHROPIC})")
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/(chat/completions|completions|embeddings)")

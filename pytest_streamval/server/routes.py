@@ -9,7 +9,7 @@ from pytest_streamval.errors import described
 from pytest_streamval.server.embeddings import InvalidInputError
 from pytest_streamval.server.endpoints import ServerFacts, StaticResponse, endpoint_at
 from pytest_streamval.server.paths import nearest_paths, provider_path
-from pytest_streamval.server.stored_responses import METHODS, StoredRequest
+from pytest_streamval.server.stored_outputs import StoredRequest, stored_path
 from pytest_streamval.wire.gemini import GeminiArray
 from pytest_streamval.wire.json_values import FrameFaultError, parse_object
 from pytest_streamval.wire.openai_completions import OpenAICompletions
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_streamval.server.paths import ProviderPath
+    from pytest_streamval.server.stored_outputs import StoredPath
     from pytest_streamval.wire.adapter import Adapter
 
 _ADAPTERS = (*ADAPTERS.values(), OpenAICompletions(), GeminiArray())
@@ -62,13 +63,14 @@ def route(
     adapter = _adapter_for(own.path)
     if own.problem:
         return _unserved(method, path, own.problem)
+    stored = stored_path(own.path)
+    if stored is not None and method in stored.methods:
+        return _stored_request(stored, method, path, own.path, content)
     if adapter is not None:
         return _output_request(adapter, method, path, own, content)
-    bare = own.path.partition("?")[0]
-    if (stored := StoredRequest.of(method, own.path)) is not None:
-        methods = METHODS[stored.part]
-        return stored if method in methods else _wrong_method(method, path, methods)
-    return _respond(method, path, bare, content, facts)
+    if stored is not None:
+        return _wrong_method(method, path, stored.methods)
+    return _respond(method, path, own.path.partition("?")[0], content, facts)
 
 
 def _adapter_for(path: str) -> Adapter | None:
@@ -92,6 +94,16 @@ def _output_request(
     if not request.model and own.model:
         request = replace(request, model=own.model)
     return OutputRequest(adapter, request, body)
+
+
+def _stored_request(
+    stored: StoredPath, method: str, path: str, own: str, content: bytes
+) -> StoredRequest | ErrorResponse:
+    changes = method == "POST" and stored.part is None
+    body = _parse(content) if changes else {}
+    if isinstance(body, str):
+        return ErrorResponse(nearest_adapter(path), 400, body)
+    return StoredRequest.of(stored, method, own, body)
 
 
 def _parse(content: bytes) -> Mapping[str, object] | str:

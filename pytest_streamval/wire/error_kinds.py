@@ -3,6 +3,8 @@
 Sources: https://platform.claude.com/docs/en/api/errors, https://ai.google.dev/gemini-api/docs/troubleshooting,
 https://platform.openai.com/docs/guides/error-codes. If OpenAI is overloaded, it sends the type
 `service_unavailable_error` with the code `server_is_overloaded`: https://github.com/anomalyco/opencode/issues/25884.
+Its errors about unknown identifiers have the status 404 and the type `invalid_request_error`:
+https://github.com/home-assistant/core/issues/175363.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ _OPENAI = {
     400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
-    404: "not_found_error",
+    404: "invalid_request_error",
     429: "rate_limit_error",
     500: "server_error",
     503: "service_unavailable_error",

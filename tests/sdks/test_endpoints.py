@@ -194,3 +194,29 @@ def test_stored_responses_are_used_with_the_official_client(provider_server):
         with pytest.raises(openai.BadRequestError) as caught:
             client.responses.create(model="m", input="Go.", previous_response_id=first.id)
     assert caught.value.code == "previous_response_not_found"
+
+
+def test_stored_completions_are_used_with_the_official_client(provider_server):
+    server = provider_server("One.", "Two.", "Three.", strict=True)
+    with openai.OpenAI(base_url=server.openai_url, api_key="none", max_retries=0) as client:
+        completions = client.chat.completions
+        first = completions.create(model="m", messages=MESSAGES, store=True, metadata={"user": "ann"})
+        frames = list(completions.create(model="n", messages=MESSAGES, store=True, stream=True))
+        unstored = completions.create(model="m", messages=MESSAGES)
+        found = completions.retrieve(first.id)
+        assert (found.choices, found.usage, found.metadata) == (first.choices, first.usage, {"user": "ann"})
+        assert completions.retrieve(frames[0].id).choices[0].message.content == "Two."
+        assert [each.id for each in completions.list(limit=1)] == [first.id, frames[0].id]
+        assert [each.id for each in completions.list(metadata={"user": "ann"})] == [first.id]
+        assert [each.id for each in completions.list(model="n")] == [frames[0].id]
+        assert completions.update(first.id, metadata={"user": "bob"}).metadata == {"user": "bob"}
+        messages = completions.messages.list(first.id, limit=1)
+        assert [each.content for each in messages] == [message["content"] for message in MESSAGES]
+        with pytest.raises(openai.BadRequestError, match="maximum length 512"):
+            completions.update(first.id, metadata={"user": "x" * 513})
+        assert completions.delete(first.id).deleted
+        for ident in (first.id, unstored.id):
+            with pytest.raises(openai.NotFoundError, match="not found"):
+                completions.retrieve(ident)
+        with pytest.raises(openai.BadRequestError, match="only allowed when 'store' is enabled"):
+            completions.create(model="m", messages=MESSAGES, metadata={"user": "ann"})

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("openai", "anthropic", "gemini", "ollama")
 CHAT = "/v1/chat/completions"
+PATHS = {
+    "openai": CHAT,
+    "openai-responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/m:streamGenerateContent?alt=sse",
+    "ollama": "/api/chat",
+}
+"""The path of a streamed output, by its protocol."""
 CLOSE = "connection: close"
 BODY = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
 

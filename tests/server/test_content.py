@@ -9,8 +9,8 @@ import pytest
 
 from pytest_streamval import Delta, ProviderServer, Script, ToolCallDelta, Usage, read_stream
 from pytest_streamval.wire import ADAPTERS
-from tests.server.clients import CLOSE, chunks_of, exchange, parse, request
-from tests.server.test_failures import PATHS, every_protocol, frames
+from tests.server.clients import CLOSE, PATHS, chunks_of, exchange, parse, request
+from tests.server.test_failures import every_protocol, frames
 
 HI = {
     "openai": {"messages": [{"role": "user", "content": "Hi"}]},

@@ -20,18 +20,11 @@ from pytest_streamval import (
 )
 from pytest_streamval.errors import ProviderResponseError
 from pytest_streamval.wire import ADAPTERS, ParsedRequest
-from tests.server.clients import BODY, CLOSE, chunks_of, exchange, parse, request
+from tests.server.clients import BODY, CLOSE, PATHS, chunks_of, exchange, parse, request
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATHS = {
-    "openai": "/v1/chat/completions",
-    "openai-responses": "/v1/responses",
-    "anthropic": "/v1/messages",
-    "gemini": "/v1beta/models/m:streamGenerateContent?alt=sse",
-    "ollama": "/api/chat",
-}
 every_protocol = pytest.mark.parametrize("protocol", PATHS)
 OVERLOADED = ProviderStreamError("anthropic", "overloaded_error", "Overloaded")
 

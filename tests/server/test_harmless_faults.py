@@ -29,19 +29,12 @@ from pytest_streamval.http.content_coding import BodyDecoder
 from pytest_streamval.server.actions import Flush, SendData, SendHead, Sleep
 from pytest_streamval.server.rendering import Renderer
 from pytest_streamval.wire import ADAPTERS, ParsedRequest
-from tests.server.clients import CHAT, CLOSE, PROTOCOLS, ask, chunks_of, exchange, request
+from tests.server.clients import CLOSE, PATHS, PROTOCOLS, ask, chunks_of, exchange, request
 
 if TYPE_CHECKING:
     from pytest_streamval.server import Fault
 
 SCRIPT = Script.of("One ", "two ", "thre\xe9.")
-PATHS = {
-    "openai": CHAT,
-    "openai-responses": "/v1/responses",
-    "anthropic": "/v1/messages",
-    "gemini": "/v1beta/models/m:streamGenerateContent?alt=sse",
-    "ollama": "/api/chat",
-}
 ENDS = dict.fromkeys(PATHS, b"\n\n") | {"gemini": b"\r\n\r\n", "ollama": b"\n"}
 pytestmark = pytest.mark.usefixtures("same_second")
 

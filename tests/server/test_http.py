@@ -48,7 +48,7 @@ REFUSED = {
         404,
         "The nearest path that is served is POST /v1/chat/completions.",
     ),
-    "GET where it takes POST": (request(None, CHAT, CLOSE, method="GET"), 405, "takes POST"),
+    "GET where it takes POST": (request(None, "/v1/messages", CLOSE, method="GET"), 405, "takes POST"),
     "POST where it takes GET": (request(None, "/v1/models", CLOSE), 405, "takes GET"),
     "no body for Ollama's show": (request_head(b"", "/api/show", CLOSE), 400, "has no body"),
     "HTTP/2.0": (request_head(b"{}", version="2.0") + b"{}", 505, "this server speaks HTTP/1.1"),

@@ -135,7 +135,8 @@ def test_a_key_in_a_path_that_is_not_served_is_in_no_message() -> None:
 
 ALLOWED: dict[str, tuple[str, str, int]] = {
     "an icon, which browsers request by themselves": ("GET", "/favicon.ico", 404),
-    "a wrong method": ("GET", "/v1/chat/completions", 405),
+    "a wrong method": ("PUT", "/v1/chat/completions", 405),
+    "an unknown completion": ("GET", "/v1/chat/completions/chatcmpl-9", 404),
     "an invalid body": ("POST", "/v1/embeddings", 400),
     "an unknown response": ("GET", "/v1/responses/resp_9", 404),
     "an identifier of any form": ("DELETE", "/v1/responses/nothing", 404),

@@ -11,6 +11,7 @@ from pytest_streamval import Delay, Delta, ProviderServer, Raise, RawFrame, Scri
 from tests.server.clients import (
     CHAT,
     CLOSE,
+    PATHS,
     PROTOCOLS,
     ask,
     chunks_of,
@@ -21,13 +22,6 @@ from tests.server.clients import (
     request,
 )
 
-PATHS = {
-    "openai": CHAT,
-    "openai-responses": "/v1/responses",
-    "anthropic": "/v1/messages",
-    "gemini": "/v1beta/models/m:streamGenerateContent?alt=sse",
-    "ollama": "/api/chat",
-}
 PING = RawFrame(b": ping\n\n")
 
 

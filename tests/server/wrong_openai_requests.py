@@ -135,6 +135,17 @@ WRONG_OPENAI = {
     "chat with a low penalty": chat("Expected a value >= -2", presence_penalty=-2.5),
     "chat with no completion": chat("Invalid 'max_completion_tokens'", max_completion_tokens=0),
     "chat with many logprobs": chat("Expected a value <= 20", logprobs=True, top_logprobs=21),
+    "chat with metadata that is not stored": chat("only allowed when 'store' is enabled", metadata={"a": "b"}),
+    "chat with a number as metadata": chat(
+        "Invalid type for 'metadata.a': expected a string", store=True, metadata={"a": 1}
+    ),
+    "chat with store as a text": chat("Invalid type for 'store': expected a boolean", store="yes"),
+    "responses with a list as metadata": responses("Invalid type for 'metadata': expected an object", metadata=["a"]),
+    "responses with much metadata": responses(
+        "at most 16 properties, but got an object with 17", metadata={str(number): "" for number in range(17)}
+    ),
+    "responses with long metadata": responses("string with length 513 instead", metadata={"a": "b" * 513}),
+    "responses with a long key in the metadata": responses("maximum length 64", metadata={"a" * 65: "b"}),
     "responses with an unknown earlier response": responses(
         "Previous response with id 'resp_0' not found.", previous_response_id="resp_0"
     ),

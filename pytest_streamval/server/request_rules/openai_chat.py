@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_streamval.server.request_rules.openai_words import (
+    METADATA,
     at_most,
     empty_array,
     missing,
@@ -214,6 +215,11 @@ def _unknown_calls(body: Body) -> Iterator[Fault]:
                 )
 
 
+def _stored_metadata(body: Body) -> Iterator[Fault]:
+    if body.get("metadata") and body.get("store") is not True:
+        yield Fault("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata")
+
+
 def _stream_options(body: Body) -> Iterator[Fault]:
     if body.get("stream_options") is not None and body.get("stream") is not True:
         yield Fault("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
@@ -317,8 +323,12 @@ RULES = (
         "A call in the history names a tool that this request or an earlier one offers.", _FUNCTIONS, _unknown_calls
     ),
     RequestRule(
-        "Switches are true or false.", _REFERENCE, typed("a boolean", bool, "stream", "logprobs", "parallel_tool_calls")
+        "Switches are true or false.",
+        _REFERENCE,
+        typed("a boolean", bool, "stream", "store", "logprobs", "parallel_tool_calls"),
     ),
+    METADATA,
+    RequestRule("Metadata needs store.", "https://github.com/spiceai/spiceai/pull/5231", _stored_metadata),
     RequestRule("The temperature is a number from 0 to 2.", _REFERENCE, numbers("temperature", 0, 2)),
     RequestRule("top_p is a number from 0 to 1.", _REFERENCE, numbers("top_p", 0, 1)),
     RequestRule("The frequency penalty is a number from -2 to 2.", _REFERENCE, numbers("frequency_penalty", -2, 2)),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_streamval.server.request_rules.openai_chat import REASONING, name_faults, tool_faults
 from pytest_streamval.server.request_rules.openai_words import (
+    METADATA,
     missing,
     numbers,
     open_objects,
@@ -236,6 +237,7 @@ RULES = (
         _REFERENCE,
         typed("a boolean", bool, "stream", "store", "parallel_tool_calls", "background"),
     ),
+    METADATA,
     RequestRule("The instructions are a text.", _REFERENCE, typed("a string", (str, list), "instructions")),
     RequestRule("The temperature is a number from 0 to 2.", _REFERENCE, numbers("temperature", 0, 2)),
     RequestRule("top_p is a number from 0 to 1.", _REFERENCE, numbers("top_p", 0, 1)),

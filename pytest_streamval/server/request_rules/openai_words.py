@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_streamval.server.request_rules.rule import Fault, dicts_in, is_integer, is_number, kind_of, shown, value_at
+from pytest_streamval.server.request_rules.rule import (
+    Fault,
+    RequestRule,
+    dicts_in,
+    is_integer,
+    is_number,
+    kind_of,
+    shown,
+    value_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,3 +141,37 @@ def open_objects(schema: object, title: str, path: str, code: str | None = None)
                 left += [(each, (*context, key, name)) for name, each in inner.items()]
         left.append((part.get("items"), (*context, "items")))
         left += [(each, (*context, "anyOf", str(number))) for number, each in dicts_in(part.get("anyOf"))]
+
+
+_MOST_PAIRS, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512
+
+
+def _metadata(body: Body) -> Iterator[Fault]:
+    pairs = body.get("metadata")
+    if pairs is None:
+        return
+    if not isinstance(pairs, dict):
+        yield wrong_type("metadata", "an object", pairs)
+        return
+    if len(pairs) > _MOST_PAIRS:
+        words = f"Invalid 'metadata': too many properties. Expected an object with at most {_MOST_PAIRS} properties"
+        words += f", but got an object with {len(pairs)} properties instead."
+        yield Fault(words, "metadata", "object_above_max_properties")
+    for name, value in pairs.items():
+        path = f"metadata.{shown(name)}"
+        if len(name) > _LONGEST_KEY:
+            words = f"Invalid property name in 'metadata': '{shown(name)}' is too long. Expected a property name with"
+            yield Fault(f"{words} maximum length {_LONGEST_KEY}.", "metadata", "property_name_above_max_length")
+        elif not isinstance(value, str):
+            yield wrong_type(path, "a string", value)
+        elif len(value) > _LONGEST_VALUE:
+            words = f"Invalid '{path}': string too long. Expected a string with maximum length {_LONGEST_VALUE}"
+            yield Fault(f"{words}, but got a string with length {len(value)} instead.", path, "string_above_max_length")
+
+
+METADATA = RequestRule(
+    "Metadata has at most 16 pairs, with keys of 64 characters and texts of 512 characters at most.",
+    "https://platform.openai.com/docs/api-reference/chat/create#chat_create-metadata",
+    _metadata,
+)
+"""The rule of the metadata of chat completions and of responses."""
