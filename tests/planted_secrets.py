@@ -13,10 +13,11 @@ from pytest_streamval.http.request import HttpRequest
 from pytest_streamval.http.secrets import key_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 SHAPES = json.loads(Path(key_shapes.__file__).with_suffix(".json").read_text(encoding="utf-8"))["shapes"]
 URL = "https://provider.example/v1/chat/completions"
+_BEGIN = 8  # characters of an encoded secret, by which it is looked for
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -190,3 +191,15 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 def encodings_in(secret: Planted, output: str) -> list[str]:
     """Return the names of the encodings in which an output has a secret."""
     return [name for name, encode in ENCODINGS.items() if encode(secret.value) in output]
+
+
+def secrets_in(secrets: Iterable[Planted], output: str) -> list[tuple[Planted, list[str]]]:
+    """Return the secrets that a long output has, with their encodings.
+
+    Only a text whose first characters are in the output is searched for.
+    """
+    begins = {output[at : at + _BEGIN] for at in range(len(output))}
+    possible = (
+        secret for secret in secrets if any(encode(secret.value)[:_BEGIN] in begins for encode in ENCODINGS.values())
+    )
+    return [(secret, found) for secret in possible if (found := encodings_in(secret, output))]

@@ -38,7 +38,7 @@ from pytest_streamval.report.exchange_timelines import Exchange, timeline_of
 from pytest_streamval.report.page import page_of
 from pytest_streamval.server.handler import _served_request
 from pytest_streamval.server.incoming_request import IncomingRequest
-from tests.planted_secrets import ENCODINGS, PLACES, SECRETS, Planted, encodings_in
+from tests.planted_secrets import ENCODINGS, PLACES, SECRETS, Planted, encodings_in, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,6 +120,7 @@ def test_every_encoding_of_a_secret_is_found_in_an_output_that_has_it() -> None:
     for secret in SECRETS:
         sent = " ".join(encode(secret.value) for encode in ENCODINGS.values())
         assert encodings_in(secret, sent) == [*ENCODINGS]
+        assert secrets_in(SECRETS, f"x{sent}") == [(secret, [*ENCODINGS])]
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -157,7 +158,7 @@ def tracebacks_of(requests: Iterable[HttpRequest]) -> str:
 def test_no_planted_secret_is_in_the_locals_of_a_traceback(place: str) -> None:
     shown = tracebacks_of(PLACES[place](secret) for secret in SECRETS)
     assert shown.count("request    = <HttpRequest") >= len(SECRETS)
-    assert [found for secret in SECRETS for found in [encodings_in(secret, shown)] if found] == []
+    assert secrets_in(SECRETS, shown) == []
 
 
 FAULTS = ("connection lost", "{}", "no {} here", "bad request: '{}'")
@@ -221,7 +222,7 @@ def test_no_planted_secret_is_in_telemetry(place: str, captured: CapturedTelemet
     assert captured.open_spans == ()
     exported = "\n".join([*(span.to_json() for span in captured.spans), repr(captured.metrics)])
     decoded = exported.encode().decode("unicode_escape")
-    assert [found for secret in SECRETS for found in [encodings_in(secret, f"{exported} {decoded}")] if found] == []
+    assert secrets_in(SECRETS, f"{exported} {decoded}") == []
 
 
 @pytest.mark.parametrize("place", PLACES)
