@@ -102,7 +102,7 @@ def new_chunker(strategy: ChunkingStrategy) -> Chunker:
         rule = "It must return a new object with feed(text) and flush(), which both return a list of Chunk."
         raise ChunkingContractError(name, f"returned {excerpt(made)}", rule)
     chunker = cast("Chunker", made)
-    built_in = type(made).__module__.startswith(__name__.removesuffix("chunking"))
+    built_in = type(made).__module__.startswith(f"{__package__}.")
     return chunker if built_in else _CheckedChunker(chunker)
 
 
